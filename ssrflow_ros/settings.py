@@ -1,0 +1,118 @@
+"""Every parameter of the package, once.
+
+This table is the source of the command line's options, the ROS parameters with their ranges,
+`config/ssrflow.yaml` and `docs/parameters.md`; a test holds them together.
+"""
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from dataclasses import dataclass
+from typing import Any, Iterator
+
+from .errors import InputError
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One row of the table.
+
+    live      may be changed while the node runs.
+    of_node   has a meaning only in the ROS node.
+    """
+
+    name: str
+    default: Any
+    description: str
+    unit: str = ''
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    live: bool = False
+    of_node: bool = False
+
+    @property
+    def type(self) -> type:
+        return type(self.default)
+
+    def check(self, value: Any) -> Any:
+        """Return `value` in the parameter's type; raise InputError with the rule that it breaks."""
+        if self.type is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if not isinstance(value, self.type) or (self.type is int and isinstance(value, bool)):
+            raise InputError(f'{self.name}: {value!r} is not of type {self.type.__name__}: '
+                             f'give a value like {self.default!r}')
+        if self.choices and value not in self.choices:
+            raise InputError(f'{self.name}: {value!r} is not known: choose from {", ".join(self.choices)}')
+        if self.low is not None and not self.low <= value <= self.high:
+            raise InputError(f'{self.name}: {value!r} is out of range: '
+                             f'give a value from {self.low} to {self.high} {self.unit}'.rstrip())
+        return value
+
+
+def _parameter(default: Any, description: str, **rest: Any) -> Any:
+    return dataclasses.field(default=default, metadata={'description': description, **rest})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one `SceneFlow`; construct with keywords, e.g. `Settings(ground='none')`."""
+
+    weights: str = _parameter(
+        'onboard', 'Weights of the network: the name of shipped weights, or the path of a .safetensors file.')
+    device: str = _parameter(
+        'auto', "Where the network runs: 'auto' (the GPU if there is one), 'cpu', 'cuda' or 'cuda:N'.")
+    threads: int = _parameter(
+        0, 'CPU threads of the network and the searches; 0 takes all cores.', low=0, high=256)
+    network_points: int = _parameter(
+        4096, 'Points of each sweep that the network sees; the flow of the others is interpolated.',
+        unit='points', low=256, high=65536)
+    seed: int = _parameter(0, 'Seed of the sampling: the same seed, the same result.', low=0, high=2**31 - 1)
+    min_range: float = _parameter(
+        1.0, 'Returns nearer than this are dropped: they lie on the robot itself.', unit='m', low=0.0, high=100.0)
+    max_range: float = _parameter(
+        70.0, 'Points beyond are not looked at by the network and are taken as static.',
+        unit='m', low=1.0, high=1000.0)
+    ground: str = _parameter(
+        'polar_grid', "Ground removal; 'none' for flying or strongly tilted sensors.",
+        choices=('polar_grid', 'patchwork', 'none'))
+    sensor_height: float = _parameter(
+        0.0, 'Height of the sensor above the ground; 0 estimates it from each sweep.', unit='m', low=0.0, high=20.0)
+    ego_motion: str = _parameter(
+        'scan_matching', "Where the sensor's own motion comes from; 'none' only for a sensor that stands still.",
+        choices=('scan_matching', 'odometry', 'none'))
+    min_overlap: float = _parameter(
+        0.5, 'Scan matching fails, with a reason, if fewer of its points find a match.', low=0.0, high=1.0)
+    moving_speed: float = _parameter(
+        0.5, 'A point at least this fast, ego-motion removed, is called moving.',
+        unit='m/s', low=0.0, high=50.0, live=True)
+    object_distance: float = _parameter(
+        0.7, 'Moving points nearer than this belong to one object.', unit='m', low=0.05, high=10.0, live=True)
+    object_points: int = _parameter(
+        8, 'Fewest points of an object.', unit='points', low=1, high=10000, live=True)
+    max_gap: float = _parameter(
+        0.5, 'Sweeps further apart than this are not paired.', unit='s', low=0.01, high=60.0, live=True)
+    marker_arrows: int = _parameter(
+        1000, 'Most point arrows in one marker message.', low=0, high=100000, live=True, of_node=True)
+    lazy: bool = _parameter(
+        True, 'Do no work while nobody listens to an output.', live=True, of_node=True)
+
+    def __post_init__(self):
+        for row in self.table():
+            object.__setattr__(self, row.name, row.check(getattr(self, row.name)))
+
+    @classmethod
+    def table(cls) -> Iterator[Parameter]:
+        """The rows, in the order of the docs."""
+        for entry in dataclasses.fields(cls):
+            yield Parameter(entry.name, entry.default, **entry.metadata)
+
+    def replace(self, **changes: Any) -> 'Settings':
+        """A copy with `changes`; an unknown name is answered with the nearest known one."""
+        known = [row.name for row in self.table()]
+        for name in changes:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                raise InputError(f"there is no parameter '{name}': "
+                                 + (f"did you mean '{near[0]}'?" if near else f'known are {", ".join(known)}'))
+        return dataclasses.replace(self, **changes)

@@ -1,0 +1,155 @@
+"""What passes between the rooms: small frozen objects, arrays inside, no ROS.
+
+Axes follow REP 103 (x forward, y left, z up); points and displacements are metres in the frame of
+the sensor at the sweep's own stamp; stamps are integer nanoseconds, velocities m/s.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .errors import PairError
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """One LiDAR sweep: the usable returns of one input cloud.
+
+    points    (N, 3) float32, metres, finite.
+    stamp_ns  time of the sweep, nanoseconds.
+    frame_id  name of the sensor frame, '' if unknown.
+    rows      (N,) int64, row of each point in the input cloud.
+    n_rows    rows of the input cloud, dropped ones included.
+    """
+
+    points: np.ndarray
+    stamp_ns: int
+    frame_id: str
+    rows: np.ndarray
+    n_rows: int
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    @classmethod
+    def from_points(cls, points: np.ndarray, stamp_ns: int = 0, frame_id: str = '',
+                    min_range: float = 0.0) -> 'Sweep':
+        """Keep the returns of an (N, 3+) array: finite, not at the origin, not nearer than `min_range` m.
+
+        LiDAR drivers report a missing return as NaN, inf or (0, 0, 0).
+        """
+        xyz = np.ascontiguousarray(np.asarray(points)[:, :3], dtype=np.float32)
+        with np.errstate(over='ignore', invalid='ignore'):
+            squared_range = np.einsum('ij,ij->i', xyz, xyz)
+        usable = np.isfinite(squared_range) & (squared_range > min_range ** 2)
+        rows = np.flatnonzero(usable)
+        return cls(xyz[rows], int(stamp_ns), frame_id, rows, len(xyz))
+
+    def to_rows(self, values: np.ndarray, missing=np.nan) -> np.ndarray:
+        """Lay per-point `values` (N, ...) out over the input's rows; dropped rows hold `missing`."""
+        out = np.full((self.n_rows, *values.shape[1:]), missing, dtype=values.dtype)
+        out[self.rows] = values
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class SweepPair:
+    """Two sweeps of one sensor. Flow is estimated for the source's points until the target's stamp.
+
+    The live node annotates the newest sweep, so there the target is the OLDER one and `dt` is
+    negative; velocity = displacement / dt holds in both directions.
+    """
+
+    source: Sweep
+    target: Sweep
+
+    def __post_init__(self):
+        if self.source.stamp_ns == self.target.stamp_ns:
+            raise PairError('both sweeps bear the same time stamp, so no velocity can be found: '
+                            'give the true time between them (--dt, or header.stamp)')
+        if self.source.frame_id != self.target.frame_id:
+            raise PairError(f"the sweeps are in different frames ('{self.source.frame_id}' and "
+                            f"'{self.target.frame_id}'): feed sweeps of one sensor only")
+
+    @property
+    def dt(self) -> float:
+        """Seconds from source to target, signed."""
+        return (self.target.stamp_ns - self.source.stamp_ns) * 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class EgoMotion:
+    """The sensor's own motion over a pair.
+
+    target_from_source  (4, 4) float64, maps points of the static world from the source's frame into
+                        the target's: p_target = R p_source + t.
+    method              how it was found: 'given', 'odometry', 'tf', 'scan_matching', 'none'.
+    inliers             share of matched points in [0, 1]; nan where nothing was matched.
+    rmse                root mean square distance of the matched points, metres; nan likewise.
+    """
+
+    target_from_source: np.ndarray
+    method: str
+    inliers: float = float('nan')
+    rmse: float = float('nan')
+
+    def displacement(self, points: np.ndarray) -> np.ndarray:
+        """(N, 3) displacement in the source frame that the sensor's motion gives static `points`."""
+        transform = self.target_from_source
+        return (points @ (transform[:3, :3] - np.eye(3)).T + transform[:3, 3]).astype(np.float32)
+
+    def into_source(self, points: np.ndarray) -> np.ndarray:
+        """Target-frame `points` (N, 3) seen from the source's pose: static world falls onto itself."""
+        rotation, translation = self.target_from_source[:3, :3], self.target_from_source[:3, 3]
+        return ((points - translation) @ rotation).astype(np.float32)
+
+    def rotate_into_target(self, vectors: np.ndarray) -> np.ndarray:
+        """Source-frame displacement `vectors` (N, 3) in the axes of the target frame."""
+        return (vectors @ self.target_from_source[:3, :3].T).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class MovingObject:
+    """A cluster of points that move together, in the source frame.
+
+    id        label of its points in `FlowField.object_ids`.
+    centre    (3,) m, centre of the box; size (3,) m, length, width, height; yaw rad, of the length.
+    velocity  (3,) m/s, ego-motion removed.
+    n_points  number of points.
+    """
+
+    id: int
+    centre: np.ndarray
+    size: np.ndarray
+    yaw: float
+    velocity: np.ndarray
+    n_points: int
+
+    @property
+    def speed(self) -> float:
+        """m/s."""
+        return float(np.linalg.norm(self.velocity))
+
+
+@dataclass(frozen=True, eq=False)
+class FlowField:
+    """The answer for every point of `pair.source`, aligned with its rows.
+
+    flow        (N, 3) float32 m, whole displacement until the target, sensor's motion included:
+                source.points + flow lies on the target's points.
+    velocity    (N, 3) float32 m/s, ego-motion removed (0 in a static world), source axes.
+    moving      (N,) bool.  ground (N,) bool.
+    object_ids  (N,) int32, index into `objects`' ids, -1 for none.
+    timings_ms  milliseconds of each step, in the order of the data's walk.
+    """
+
+    pair: SweepPair
+    ego_motion: EgoMotion
+    flow: np.ndarray
+    velocity: np.ndarray
+    moving: np.ndarray
+    ground: np.ndarray
+    object_ids: np.ndarray
+    objects: tuple[MovingObject, ...] = ()
+    timings_ms: dict[str, float] = field(default_factory=dict)
