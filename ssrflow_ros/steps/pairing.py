@@ -1,0 +1,76 @@
+"""From a stream of sweeps to pairs: the newest sweep is the source, the one before it the target.
+
+| what comes                                | what happens                                         |
+|-------------------------------------------|------------------------------------------------------|
+| first sweep                               | kept; there is nothing to pair it with               |
+| empty sweep                               | dropped; the kept sweep stays                        |
+| same stamp as the kept sweep              | dropped (a duplicate)                                |
+| stamp up to `RESTART_AFTER` s back        | dropped (out of order)                               |
+| stamp further back (bag loop, clock jump) | everything forgotten, a new start with this sweep    |
+| stamp more than `max_gap` s ahead         | a new start with this sweep                          |
+| another frame_id                          | everything forgotten, a new start with this sweep    |
+| anything else                             | SweepPair(source=this sweep, target=the kept sweep)  |
+"""
+from __future__ import annotations
+
+from collections import Counter
+
+from ..settings import Settings
+from ..sweep import Sweep, SweepPair
+
+RESTART_AFTER = 1.0
+"""Seconds: a stamp that lies further back than this means that time itself was set back."""
+
+FIRST = 'first sweep'
+EMPTY = 'empty cloud'
+DUPLICATE = 'same stamp twice'
+OUT_OF_ORDER = 'stamp older than the last'
+TIME_RESTARTED = 'time restarted'
+GAP = 'gap too long'
+OTHER_FRAME = 'frame_id changed'
+
+
+class Pairing:
+    """Keeps the last sweep and pairs the next one with it, as the table above says.
+
+    drops   how often a sweep gave no pair, by reason; callers may add reasons of their own.
+    reason  why the last `push` gave no pair, '' if it gave one.
+    """
+
+    def __init__(self, settings: Settings):
+        self.settings = settings
+        self.drops: Counter[str] = Counter()
+        self.reason = ''
+        self._last: Sweep | None = None
+
+    def push(self, sweep: Sweep) -> SweepPair | None:
+        """The pair that `sweep` completes: source = `sweep`, target = the one before it, so dt < 0."""
+        last = self._last
+        self.reason = self._why_no_pair(sweep)
+        if self.reason:
+            self.drops[self.reason] += 1
+        if self.reason not in (EMPTY, DUPLICATE, OUT_OF_ORDER):
+            self._last = sweep
+        return None if self.reason else SweepPair(source=sweep, target=last)
+
+    def reset(self) -> None:
+        """Forget the kept sweep; the next one is a first one again. The counts stay."""
+        self._last = None
+
+    def _why_no_pair(self, sweep: Sweep) -> str:
+        if len(sweep) == 0:
+            return EMPTY
+        if self._last is None:
+            return FIRST
+        if sweep.frame_id != self._last.frame_id:
+            return OTHER_FRAME
+        step = (sweep.stamp_ns - self._last.stamp_ns) * 1e-9
+        if step == 0:
+            return DUPLICATE
+        if step < -RESTART_AFTER:
+            return TIME_RESTARTED
+        if step < 0:
+            return OUT_OF_ORDER
+        if step > self.settings.max_gap:
+            return GAP
+        return ''
