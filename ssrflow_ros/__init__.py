@@ -1,0 +1,29 @@
+"""LiDAR scene flow for robots: two sweeps in, the motion of every point out.
+
+The names below are loaded when they are first used, so that `import ssrflow_ros` stays fast.
+"""
+from __future__ import annotations
+
+import importlib
+
+__version__ = '0.1.0'
+
+_HOME = {
+    'SceneFlow': '.scene_flow',
+    'Settings': '.settings',
+    'Sweep': '.sweep',
+    'SweepPair': '.sweep',
+    'EgoMotion': '.sweep',
+    'FlowField': '.sweep',
+}
+__all__ = [*_HOME, '__version__']
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    return getattr(importlib.import_module(_HOME[name], __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

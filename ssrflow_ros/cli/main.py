@@ -1,0 +1,92 @@
+"""`ssrflow COMMAND ...`: finds the command, turns every failure into one line and an exit code.
+
+A command is a module of this folder with two functions: `add_arguments(parser)` and `run(args)`,
+which returns None or an exit code. It is imported only when it is called, so `--help` stays fast.
+
+Exit codes: 0 done, 1 unexpected, 2 something that the user can put right, 130 Ctrl-C.
+"""
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import os
+import signal
+import sys
+import traceback
+
+from .. import __version__
+from ..errors import SSRFlowError
+
+COMMANDS = {
+    'flow': 'flow between two files: .npy, .npz, .bin, .pcd or .ply in, .npz out',
+    'bag': 'annotate a recording: rosbag2 in, rosbag2 with flow and markers out',
+    'simulate': 'make a labelled recording with the LiDAR simulator',
+    'demo': 'play a recording through the live node and draw what it sees (needs ROS 2)',
+    'train': 'train the network on simulated sweeps',
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line instead of the whole usage."""
+
+    def error(self, message: str):
+        self.exit(2, f'{self.prog}: error: {message} (see {self.prog} --help)\n')
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run `ssrflow` with `argv` (default: the process's own); returns the exit code."""
+    argv = sys.argv[1:] if argv is None else argv
+    # Idle OpenMP threads that spin steal the core from others; read when torch is loaded.
+    os.environ.setdefault('GOMP_SPINCOUNT', '0')
+    # End like on Ctrl-C, so that half-written outputs are removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        if not argv or argv[0].startswith('-'):
+            return _without_command(argv)
+        code = _run(argv[0], argv[1:])
+        sys.stdout.flush()
+        return code
+    except SSRFlowError as error:
+        return _fail(2, str(error), argv)
+    except KeyboardInterrupt:
+        return _fail(130, 'stopped by Ctrl-C', argv)
+    except BrokenPipeError:
+        # Whoever read our output has enough; keep Python from complaining once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        return _fail(1, f'unexpected {type(error).__name__}: {error}: please report it with the output of '
+                        '--traceback', argv)
+
+
+def _run(name: str, argv: list[str]) -> int:
+    if name not in COMMANDS:
+        near = difflib.get_close_matches(name, COMMANDS, n=1)
+        raise SSRFlowError(f"there is no command '{name}': "
+                           + (f"did you mean '{near[0]}'?" if near else f'known are {", ".join(COMMANDS)}'))
+    command = importlib.import_module(f'.{name}', __package__)
+    parser = _Parser(prog=f'ssrflow {name}', description=command.__doc__,
+                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    command.add_arguments(parser)
+    parser.add_argument('--traceback', action='store_true', help='on failure, show where it happened')
+    return command.run(parser.parse_args(argv)) or 0
+
+
+def _without_command(argv: list[str]) -> int:
+    listing = '\n'.join(f'  {name:10} {what}' for name, what in COMMANDS.items())
+    parser = _Parser(prog='ssrflow', usage='ssrflow [-h] [--version] COMMAND ...',
+                     description='LiDAR scene flow: what moves, where to, how fast.',
+                     epilog=f'commands:\n{listing}\n\n"ssrflow COMMAND --help" tells more.',
+                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--version', action='version', version=f'ssrflow {__version__}')
+    parser.parse_args(argv)
+    parser.print_help()
+    return 0 if argv else 2
+
+
+def _fail(code: int, message: str, argv: list[str]) -> int:
+    if '--traceback' in argv:
+        traceback.print_exc()
+    print(f'ssrflow: error: {" ".join(message.split())}', file=sys.stderr)
+    return code
