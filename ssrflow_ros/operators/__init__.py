@@ -1,0 +1,11 @@
+"""The few operators under the network: neighbour search, farthest point sampling, gathering.
+
+Each has a plain-torch reference that runs on any device and, on the CPU, the fastest well-kept
+library behind the same call.
+"""
+from .farthest_point import farthest_point_order
+from .gather import gather
+from .interpolation import interpolation_weights
+from .neighbours import k_nearest
+
+__all__ = ['farthest_point_order', 'gather', 'interpolation_weights', 'k_nearest']

@@ -1,0 +1,86 @@
+"""The fast operators agree with their plain-torch references, and with the definitions."""
+import pytest
+import torch
+from hypothesis import given, settings, strategies as st
+
+from ssrflow_ros.operators import farthest_point_order, gather, interpolation_weights, k_nearest
+from ssrflow_ros.operators import farthest_point, kd_tree
+from ssrflow_ros.operators.farthest_point import farthest_point_order_reference
+from ssrflow_ros.operators.neighbours import k_nearest_reference
+
+
+def cloud(seed, *shape):
+    return torch.randn(*shape, 3, generator=torch.Generator().manual_seed(seed)) * 30
+
+
+@given(st.integers(0, 10_000), st.integers(1, 300), st.integers(1, 300), st.integers(1, 20))
+@settings(max_examples=30, deadline=None)
+def test_k_nearest_finds_the_nearest(seed, m, n, k):
+    queries, points = cloud(seed, 2, m), cloud(seed + 1, 2, n)
+    index = k_nearest(queries, points, k)
+    assert index.shape == (2, m, k) and index.dtype == torch.int64
+    found = torch.cdist(queries, points).gather(2, index[..., :min(k, n)])
+    best = k_nearest_reference(queries, points, min(k, n))
+    assert torch.allclose(found, torch.cdist(queries, points).gather(2, best), atol=1e-3)
+    if n < k:
+        assert (index[..., n:] == index[..., :1]).all()
+
+
+def test_k_nearest_without_small_gicp(monkeypatch):
+    from scipy.spatial import cKDTree
+    queries, points = cloud(0, 1, 50), cloud(1, 1, 80)
+    fast = k_nearest(queries, points, 8)
+    monkeypatch.setattr(kd_tree, '_Tree', None)
+    monkeypatch.setattr(kd_tree, 'cKDTree', cKDTree, raising=False)
+    assert torch.equal(k_nearest(queries, points, 8), fast)
+
+
+def test_farthest_point_order_is_a_prefix_order():
+    points = cloud(3, 2, 500)
+    order = farthest_point_order(points, 500)
+    assert torch.equal(order.sort(dim=1).values, torch.arange(500).expand(2, -1))
+    assert torch.equal(farthest_point_order(points, 60), order[:, :60])
+    # Greedy: the distance at which each next point is taken never grows.
+    taken = gather(points, order)
+    gaps = torch.stack([torch.cdist(taken[:, i:i + 1], taken[:, :i]).amin(dim=(1, 2)) for i in range(1, 200)])
+    assert (gaps[1:] <= gaps[:-1] + 1e-4).all()
+
+
+def test_farthest_point_order_agrees_with_the_reference():
+    points = cloud(4, 2, 300)
+    fast = farthest_point_order(points, 100)
+    assert torch.equal(farthest_point_order_reference(points, 100, fast[:, 0]), fast)
+
+
+def test_farthest_point_order_follows_a_permutation(monkeypatch):
+    points = cloud(5, 1, 400)
+    shuffle = torch.randperm(400, generator=torch.Generator().manual_seed(0))
+    for library in (farthest_point.fpsample, None):
+        monkeypatch.setattr(farthest_point, 'fpsample', library)
+        order = farthest_point_order(points, 50)
+        assert torch.equal(shuffle[farthest_point_order(points[:, shuffle], 50)], order)
+
+
+def test_farthest_point_order_of_duplicates_takes_each_point_once():
+    points = torch.zeros(1, 40, 3)
+    order = farthest_point_order_reference(points, 40, torch.zeros(1, dtype=torch.int64))
+    assert order.unique().numel() == 40
+
+
+def test_gather_is_differentiable_and_deterministic():
+    features = torch.randn(2, 10, 4, requires_grad=True)
+    index = torch.randint(0, 10, (2, 7, 3))
+    rows = gather(features, index)
+    assert torch.equal(rows[1, 2, 1], features[1, index[1, 2, 1]])
+    rows.sum().backward()
+    counts = torch.stack([torch.bincount(i.flatten(), minlength=10) for i in index])
+    assert torch.equal(features.grad[..., 0], counts.float())
+
+
+def test_interpolation_is_exact_at_the_points_and_keeps_constants():
+    points, queries = cloud(5, 1, 100), cloud(6, 1, 40)
+    index, weights = interpolation_weights(queries, points)
+    assert torch.allclose(weights.sum(-1), torch.ones(1, 40))
+    index, weights = interpolation_weights(points, points)
+    again = (gather(points, index) * weights[..., None]).sum(-2)
+    assert again == pytest.approx(points, abs=1e-2)
