@@ -1,0 +1,70 @@
+# Everything that a fresh Debian or Ubuntu needs is `make`, Python 3.10 to 3.13 and python3-venv: no ROS.
+# On a machine with ROS 2, use colcon instead (README.md).
+
+PYTHON     ?= $(shell for p in python3 python3.12 python3.11 python3.13 python3.10; do \
+                $$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null \
+                && { echo $$p; break; }; done)
+VENV       := .venv
+LOG        := $(VENV)/pip.log
+INSTALLED  := $(VENV)/.installed
+PIP        := $(VENV)/bin/python -m pip --disable-pip-version-check
+# Where torch comes from besides the usual index. Empty: the CPU build where there is no NVIDIA driver.
+TORCH_INDEX ?=
+CPU_TORCH  := https://download.pytorch.org/whl/cpu
+
+BAG        ?=
+TOPIC      ?=
+PYTEST_ARGS ?=
+
+# A sourced ROS installation must not leak into the virtual environment.
+unexport PYTHONPATH AMENT_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH RMW_IMPLEMENTATION ROS_DISTRO
+
+.PHONY: help demo test test-slow lint docs clean
+help:
+	@echo 'make demo        play a simulated recording through the live node: a table, and demo/flow.png'
+	@echo '                 (your own: make demo BAG=/path/to/bag TOPIC=/points)'
+	@echo 'make test        every test but the slow ones   (make test PYTEST_ARGS="-k node -x")'
+	@echo 'make test-slow   every test'
+	@echo 'make lint        style of the code'
+	@echo 'make docs        write docs/parameters.md and config/ssrflow.yaml anew from the settings table'
+	@echo 'make clean       remove the virtual environment and everything that was built'
+	@echo 'PYTHON=python3.12 chooses the Python, TORCH_INDEX=https://... where torch comes from.'
+
+demo: $(INSTALLED)
+	@$(VENV)/bin/ssrflow demo $(if $(BAG),--bag '$(BAG)') $(if $(TOPIC),--topic '$(TOPIC)')
+
+test: $(INSTALLED)
+	@$(VENV)/bin/python -m pytest -q -m 'not slow' $(PYTEST_ARGS)
+
+test-slow: $(INSTALLED)
+	@$(VENV)/bin/python -m pytest -q $(PYTEST_ARGS)
+
+lint: $(INSTALLED)
+	@$(VENV)/bin/ruff check .
+
+docs: $(INSTALLED)
+	@$(VENV)/bin/python -m ssrflow_ros.node.parameter_docs
+
+# One virtual environment for all of it; made anew when the pins or the dependencies change.
+$(INSTALLED): constraints.txt setup.py
+	@test -n '$(PYTHON)' || { echo 'make: no Python 3.10 to 3.13 found: sudo apt install python3 python3-venv,' \
+		'or name one: make PYTHON=/path/to/python3' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo 'make: $(PYTHON) cannot make a virtual' \
+		'environment: sudo apt install python3-venv' >&2; exit 1; }
+	@echo '==> once: virtual environment $(VENV) with ROS 2 Jazzy and torch from wheels, 2 to 5 minutes (log: $(LOG))'
+	@$(PYTHON) -m venv $(VENV)
+	@index='$(TORCH_INDEX)'; \
+	if [ -z "$$index" ] && ! command -v nvidia-smi >/dev/null && $(VENV)/bin/python -c \
+		'import urllib.request as u; u.urlopen("$(CPU_TORCH)/torch/", timeout=5)' 2>/dev/null; \
+	then index=$(CPU_TORCH); fi; \
+	step() { echo "    $$1"; shift; "$$@" >>$(LOG) 2>&1 || { tail -n 5 $(LOG) >&2; \
+		echo 'make: installing failed: see $(LOG); without network, set PIP_FIND_LINKS or PIP_INDEX_URL' >&2; exit 1; }; }; \
+	: >$(LOG); \
+	step 'tools' $(PIP) install -c constraints.txt pip setuptools wheel && \
+	step 'torch' $(PIP) install -c constraints.txt $${index:+--extra-index-url $$index} torch && \
+	step 'ROS 2 and the rest' $(PIP) install -c constraints.txt --no-build-isolation -e '.[all,ros,test]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build install log demo *.egg-info .pytest_cache .hypothesis .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,50 @@
+"""The package for pip and for colcon (ament_python)."""
+from glob import glob
+
+from setuptools import find_packages, setup
+
+NAME = 'ssrflow_ros'
+
+EXTRAS = {
+    'sim': ['embreex'],
+    'formats': ['pypcd4', 'trimesh'],
+    'patchwork': ['pypatchworkpp'],
+    'fast': ['fpsample; python_version < "3.13"'],  # no wheel for later ones
+    # ROS 2 Jazzy for a machine without a ROS installation; never needed beside one.
+    'ros': [f'ros-jazzy-{name}' for name in (
+        'rclpy', 'rmw-fastrtps-cpp', 'diagnostic-msgs', 'geometry-msgs', 'lifecycle-msgs', 'nav-msgs',
+        'sensor-msgs', 'std-msgs', 'std-srvs', 'visualization-msgs')],
+    'test': ['pytest', 'hypothesis', 'PyYAML', 'ruff', 'colcon-core', 'colcon-ros', 'colcon-python-setup-py',
+             'colcon-recursive-crawl'],
+}
+EXTRAS['all'] = sorted(set(EXTRAS['sim'] + EXTRAS['formats'] + EXTRAS['patchwork'] + EXTRAS['fast']))
+
+setup(
+    name=NAME,
+    version='0.1.0',
+    description='LiDAR scene flow for robots: the velocity of every point, ego-motion removed (SSRFlow).',
+    maintainer='maintainers',
+    maintainer_email='maintainers@users.noreply.b-seed-e5abd0ca.example',
+    license='Apache-2.0',
+    python_requires='>=3.10',
+    packages=find_packages(include=[NAME, f'{NAME}.*']),
+    package_data={NAME: ['weights/*.safetensors', 'weights/*.json', 'weights/*.md']},
+    # The patterns name the endings: a bare launch/* would also match __pycache__.
+    data_files=[
+        ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
+        (f'share/{NAME}', ['package.xml', 'LICENSE']),
+        (f'share/{NAME}/launch', glob('launch/*.launch.py')),
+        (f'share/{NAME}/config', glob('config/*.yaml') + glob('config/*.xml')),
+        (f'share/{NAME}/rviz', glob('rviz/*.rviz')),
+    ],
+    install_requires=[
+        'setuptools', 'numpy>=1.21', 'scipy>=1.8', 'torch>=2.0', 'safetensors>=0.4', 'small_gicp>=1.0',
+        'rosbags>=0.10', 'tqdm', 'matplotlib>=3.5',
+    ],
+    extras_require=EXTRAS,
+    zip_safe=False,
+    entry_points={'console_scripts': [
+        f'flow_node = {NAME}.node.flow_node:main',
+        f'ssrflow = {NAME}.cli.main:main',
+    ]},
+)
