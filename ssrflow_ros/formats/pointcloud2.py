@@ -1,0 +1,210 @@
+"""sensor_msgs/PointCloud2 without ROS: messages of rclpy and of `rosbags` alike.
+
+Only attributes of the message are looked at, so whatever has the fields of a PointCloud2 will do.
+Fields are found by name and offset, never by stride. Reading never copies the message's buffer and
+never writes into it.
+"""
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from typing import Any, Iterable, Mapping, NamedTuple
+
+import numpy as np
+
+from ..errors import InputError
+from ..sweep import FlowField, Sweep
+from .colours import colour_wheel, pack_rgba
+
+# sensor_msgs/PointField: INT8 = 1 ... FLOAT64 = 8.
+_NUMPY_TYPES = {1: 'i1', 2: 'u1', 3: 'i2', 4: 'u2', 5: 'i4', 6: 'u4', 7: 'f4', 8: 'f8'}
+_POINT_FIELD_TYPES = {code: number for number, code in _NUMPY_TYPES.items()}
+
+
+class Field(NamedTuple):
+    """A sensor_msgs/PointField."""
+
+    name: str
+    offset: int
+    datatype: int
+    count: int
+
+
+@dataclass(frozen=True, eq=False)
+class Cloud:
+    """A PointCloud2 without its header, ready to be copied into a message.
+
+    data  (height * row_step,) uint8.
+    """
+
+    height: int
+    width: int
+    fields: tuple[Field, ...]
+    point_step: int
+    row_step: int
+    data: np.ndarray
+    is_bigendian: bool = False
+    is_dense: bool = True
+
+
+def decode(message: Any, min_range: float = 0.0) -> Sweep:
+    """The usable returns of a PointCloud2, in metres, in the frame and at the time of its header.
+
+    x, y and z may be of any PointField type, anywhere in the point, rows may be padded, the cloud may
+    be organised, empty or big-endian. Dropped are NaN, inf, (0, 0, 0) and what is nearer than `min_range` m.
+
+    Raises InputError for everything that is not such a cloud.
+    """
+    header = _get(message, 'header')
+    stamp = _get(header, 'stamp')
+    stamp_ns = _count(stamp, 'sec', low=-2**31) * 1_000_000_000 + _count(stamp, 'nanosec')
+    x, y, z = (_column(message, name) for name in 'xyz')
+    points = np.empty((x.size, 3), np.float32)
+    # float64 beyond float32's range turns into inf and is dropped like any other inf.
+    with np.errstate(over='ignore', invalid='ignore'):
+        for axis, column in enumerate((x, y, z)):
+            points[:, axis] = column.reshape(-1)
+    return Sweep.from_points(points, stamp_ns, str(_get(header, 'frame_id')), min_range)
+
+
+def has_field(message: Any, name: str) -> bool:
+    """Whether the PointCloud2 has a field of that name."""
+    return name in _fields(message)
+
+
+def read_field(message: Any, name: str) -> np.ndarray:
+    """(height * width,) values of one field, in the machine's byte order; InputError as `decode`."""
+    column = _column(message, name).reshape(-1)
+    return column.astype(column.dtype.newbyteorder('='))
+
+
+def pack(columns: Mapping[str, np.ndarray]) -> Cloud:
+    """An unorganised cloud of equally long 1-D `columns`, in their order, naturally aligned."""
+    dtype = np.dtype([(name, column.dtype) for name, column in columns.items()], align=True)
+    size = len(next(iter(columns.values())))
+    points = np.zeros(size, dtype)
+    for name, column in columns.items():
+        points[name] = column
+    fields = tuple(Field(name, dtype.fields[name][1], _POINT_FIELD_TYPES[dtype[name].str[1:]], 1)
+                   for name in columns)
+    return Cloud(1, size, fields, dtype.itemsize, size * dtype.itemsize, points.view(np.uint8).reshape(-1))
+
+
+def encode(flow: FlowField, message: Any, keep: Iterable[str] = (), rgba: bool = False) -> Cloud:
+    """The annotated cloud of `message`, whose decoded sweep is `flow.pair.source`.
+
+    One point for each usable return, so nothing in it is NaN. Fields: x y z f32 m, intensity f32 if the
+    message has it, vx vy vz f32 m/s (ego-motion removed, axes of the sweep's frame), moving u8,
+    object i32 (-1: none), then the fields of the message named in `keep` (such as ring or time; those
+    that it lacks are left out), then with `rgba` the colour wheel.
+    """
+    sweep = flow.pair.source
+    columns = _xyz(sweep.points)
+    if has_field(message, 'intensity'):
+        columns['intensity'] = read_field(message, 'intensity')[sweep.rows].astype(np.float32)
+    columns.update(zip(('vx', 'vy', 'vz'), flow.velocity.astype(np.float32, copy=False).T))
+    columns['moving'] = flow.moving.astype(np.uint8)
+    columns['object'] = flow.object_ids.astype(np.int32, copy=False)
+    for name in keep:
+        if name not in columns and has_field(message, name):
+            columns[name] = read_field(message, name)[sweep.rows]
+    if rgba:
+        columns['rgba'] = pack_rgba(colour_wheel(flow.velocity))
+    return pack(columns)
+
+
+def encode_points(points: np.ndarray, **columns: np.ndarray) -> Cloud:
+    """A cloud of `points` (N, 3) m and further `columns` (N,)."""
+    return pack({**_xyz(points), **columns})
+
+
+def _xyz(points: np.ndarray) -> dict[str, np.ndarray]:
+    return dict(zip('xyz', np.asarray(points, dtype=np.float32).T))
+
+
+def _column(message: Any, name: str) -> np.ndarray:
+    """(height, width) view of one field in the message's buffer."""
+    height, width = _count(message, 'height'), _count(message, 'width')
+    if not height * width:
+        return np.empty((0, 0), np.float32)
+    buffer, point_step, row_step = _grid(message, height, width)
+
+    fields = _fields(message)
+    if name not in fields:
+        raise InputError(f"there is no field '{name}' (there are: {', '.join(map(str, fields)) or 'none'}): "
+                         'feed a cloud with x, y, z')
+    datatype, offset = _count(fields[name], 'datatype'), _count(fields[name], 'offset')
+    count = _count(fields[name], 'count')
+    # Old drivers leave the count 0 where they mean 1.
+    if datatype not in _NUMPY_TYPES or count > 1:
+        raise InputError(f"field '{name}' has datatype {datatype} and count {count}: "
+                         'it must be one number, such as FLOAT32 (7), count 1')
+    dtype = np.dtype(_NUMPY_TYPES[datatype])
+    if offset + dtype.itemsize > point_step:
+        raise InputError(f"field '{name}' at offset {offset} ends beyond point_step {point_step}: "
+                         'the driver gives wrong offsets')
+    dtype = dtype.newbyteorder('>' if _get(message, 'is_bigendian') else '<')
+    return np.ndarray((height, width), dtype, buffer, offset, (row_step, point_step))
+
+
+def _grid(message: Any, height: int, width: int) -> tuple[np.ndarray, int, int]:
+    """The buffer (n,) uint8, point_step and row_step, which fit together."""
+    point_step, row_step = _count(message, 'point_step'), _count(message, 'row_step')
+    if point_step == 0:
+        raise InputError('point_step is 0, so no point can be found: the driver must set it')
+    if height == 1:
+        # Of one row alone nobody needs the step, and some drivers leave it 0.
+        row_step = max(row_step, width * point_step)
+    if row_step < width * point_step:
+        raise InputError(f'row_step is {row_step} bytes, but {width} points of {point_step} bytes take '
+                         f'{width * point_step}: the driver must set row_step = width * point_step')
+    buffer = _bytes(message)
+    # The padding behind the last row may be left out.
+    needed = (height - 1) * row_step + width * point_step
+    if not needed <= len(buffer) <= height * row_step:
+        raise InputError(f'the data holds {len(buffer)} bytes, but height {height} x row_step {row_step} asks '
+                         f'for {height * row_step}: the message was cut, or its driver is broken')
+    return buffer, point_step, row_step
+
+
+def _fields(message: Any) -> dict[str, Any]:
+    """The PointFields by name; of two with one name the first."""
+    fields = _get(message, 'fields')
+    try:
+        first: dict[str, Any] = {}
+        for field in fields:
+            first.setdefault(field.name, field)
+        return first
+    except (TypeError, AttributeError):
+        raise InputError('the fields are not PointFields: feed a sensor_msgs/PointCloud2') from None
+
+
+def _bytes(message: Any) -> np.ndarray:
+    """(n,) uint8 view of the message's data."""
+    data = _get(message, 'data')
+    try:
+        return np.frombuffer(data, np.uint8) if memoryview(data).nbytes else np.empty(0, np.uint8)
+    except (TypeError, ValueError, BufferError):
+        raise InputError(f'the data is {type(data).__name__} and not bytes: '
+                         'feed a sensor_msgs/PointCloud2') from None
+
+
+def _get(thing: Any, name: str) -> Any:
+    try:
+        return getattr(thing, name)
+    except AttributeError:
+        raise InputError(f"a {type(thing).__name__} without '{name}' is not a PointCloud2: "
+                         'feed sensor_msgs/PointCloud2 messages') from None
+
+
+def _count(thing: Any, name: str, low: int = 0, high: int = 2**32 - 1) -> int:
+    """An integer of the message."""
+    value = _get(thing, name)
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or not low <= number <= high:
+        raise InputError(f'{name} is {value!r} and not a number from {low} to {high}: '
+                         'the message is damaged, or its driver is broken')
+    return number

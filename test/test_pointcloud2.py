@@ -1,0 +1,215 @@
+"""PointCloud2 in and out: any layout is read, nothing but InputError is raised, nothing is written."""
+from array import array
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from ssrflow_ros.errors import InputError
+from ssrflow_ros.formats import pointcloud2
+from ssrflow_ros.formats.colours import colour_wheel
+from ssrflow_ros.formats.pointcloud2 import Cloud, Field
+from ssrflow_ros.sweep import EgoMotion, FlowField, Sweep, SweepPair
+
+CODES = {'i1': 1, 'u1': 2, 'i2': 3, 'u2': 4, 'i4': 5, 'u4': 6, 'f4': 7, 'f8': 8}
+
+
+def message(cloud, **changes) -> SimpleNamespace:
+    """A PointCloud2 look-alike of `cloud`, stamped 12.5 s in frame 'lidar', then changed."""
+    header = SimpleNamespace(stamp=SimpleNamespace(sec=12, nanosec=500_000_000), frame_id='lidar')
+    names = ('height', 'width', 'fields', 'point_step', 'row_step', 'data', 'is_bigendian', 'is_dense')
+    return SimpleNamespace(**{'header': header, **{name: getattr(cloud, name) for name in names}, **changes})
+
+
+def some_points(n: int = 7) -> np.ndarray:
+    return np.random.default_rng(n).uniform(-20, 20, (n, 3)).astype(np.float32)
+
+
+def test_decodes_points_stamp_and_frame():
+    points = some_points()
+    sweep = pointcloud2.decode(message(pointcloud2.encode_points(points)))
+    np.testing.assert_array_equal(sweep.points, points)
+    assert (sweep.stamp_ns, sweep.frame_id, sweep.n_rows) == (12_500_000_000, 'lidar', 7)
+
+
+@pytest.mark.parametrize('container', [bytes, bytearray, memoryview, lambda data: array('B', data.tobytes())])
+def test_data_may_be_any_bytes(container):
+    cloud = pointcloud2.encode_points(some_points())
+    assert len(pointcloud2.decode(message(cloud, data=container(cloud.data)))) == 7
+
+
+def test_non_returns_are_dropped_and_rows_kept():
+    points = some_points(6)
+    points[1], points[3], points[4, 2] = 0, np.nan, np.inf
+    sweep = pointcloud2.decode(message(pointcloud2.encode_points(points)))
+    np.testing.assert_array_equal(sweep.rows, [0, 2, 5])
+    assert sweep.n_rows == 6
+
+
+def test_float64_beyond_float32_is_dropped():
+    columns = {name: np.array([1e300, 2.0]) for name in 'xyz'}
+    np.testing.assert_array_equal(pointcloud2.decode(message(pointcloud2.pack(columns))).points, [[2, 2, 2]])
+
+
+@st.composite
+def layouts(draw):
+    """An organised cloud of random layout: order, types, gaps, padding, endianness; and its values."""
+    height, width = draw(st.integers(1, 3)), draw(st.integers(1, 4))
+    order = draw(st.permutations(['x', 'y', 'z', 'intensity', 'ring']))
+    big = draw(st.booleans())
+    fields, offset = [], draw(st.integers(0, 3))
+    for name in order:
+        code = draw(st.sampled_from(sorted(CODES)))
+        fields.append(Field(name, offset, CODES[code], draw(st.sampled_from([0, 1]))))
+        offset += int(code[1]) + draw(st.integers(0, 3))
+    row_step = width * offset + draw(st.integers(0, 5))
+    data = np.random.default_rng(draw(st.integers(0, 99))).integers(0, 256, height * row_step, np.uint8)
+    values = {}
+    for field in fields:
+        kind = next(code for code, number in CODES.items() if number == field.datatype)
+        values[field.name] = np.random.default_rng(field.offset).integers(1, 100, (height, width)).astype(kind)
+        raw = values[field.name].astype(values[field.name].dtype.newbyteorder('>' if big else '<'))
+        for row, column in np.ndindex(height, width):
+            start = row * row_step + column * offset + field.offset
+            data[start:start + raw.itemsize] = np.frombuffer(raw[row:row + 1, column].tobytes(), np.uint8)
+    cut = draw(st.booleans()) * (row_step - width * offset)
+    return Cloud(height, width, tuple(fields), offset, row_step, data[:len(data) - cut], big), values
+
+
+@given(layouts())
+@settings(max_examples=150, deadline=None)
+def test_any_layout_is_read(drawn):
+    cloud, values = drawn
+    sweep = pointcloud2.decode(message(cloud))
+    expected = np.stack([values[name].reshape(-1) for name in 'xyz'], axis=1)
+    np.testing.assert_array_equal(sweep.points, expected.astype(np.float32))
+    np.testing.assert_array_equal(pointcloud2.read_field(message(cloud), 'ring'), values['ring'].reshape(-1))
+
+
+garbage = st.one_of(st.none(), st.integers(-5, 2**33), st.floats(), st.text(max_size=3), st.binary(max_size=9),
+                    st.lists(st.integers(), max_size=2), st.booleans())
+small = st.one_of(st.integers(0, 40), garbage)
+garbage_field = st.builds(SimpleNamespace, name=st.one_of(st.sampled_from('xyz'), garbage), offset=small,
+                          datatype=small, count=st.one_of(st.just(1), garbage))
+
+
+@given(st.builds(
+    SimpleNamespace, height=small, width=small, point_step=small, row_step=small, is_bigendian=garbage,
+    fields=st.one_of(st.lists(garbage_field, max_size=5), garbage),
+    data=st.one_of(st.binary(max_size=200), garbage),
+    header=st.one_of(garbage, st.builds(SimpleNamespace, frame_id=garbage, stamp=st.one_of(
+        garbage, st.builds(SimpleNamespace, sec=small, nanosec=small))))))
+@settings(max_examples=400, deadline=None)
+def test_garbage_is_an_input_error(thing):
+    try:
+        pointcloud2.decode(thing)
+    except InputError as error:
+        assert '\n' not in str(error)
+
+
+@given(st.data())
+@settings(max_examples=300, deadline=None)
+def test_nearly_right_is_an_input_error_or_right(data):
+    """One attribute of a good message wrong, the rest as it should be."""
+    points = some_points(4)
+    cloud = pointcloud2.encode_points(points)
+    name = data.draw(st.sampled_from(['height', 'width', 'point_step', 'row_step', 'data', 'fields']))
+    value = data.draw(st.one_of(small, st.lists(garbage_field, max_size=4)))
+    wrong = message(cloud, **{name: value})
+    before = cloud.data.copy()
+    try:
+        pointcloud2.decode(wrong)
+    except InputError as error:
+        assert '\n' not in str(error)
+    np.testing.assert_array_equal(cloud.data, before)
+    assert getattr(wrong, name) is value
+
+
+def fields_with(**changes):
+    """The fields x, y, z, one of them changed."""
+    fields = {name: Field(name, 4 * axis, 7, 1) for axis, name in enumerate('xyz')}
+    return [field for field in {**fields, **changes}.values() if field]
+
+
+@pytest.mark.parametrize('changes, words', [
+    ({'fields': fields_with(x=None)}, "no field 'x' (there are: y, z)"),
+    ({'fields': fields_with(y=Field('y', 4, 9, 1))}, "'y' has datatype 9"),
+    ({'fields': fields_with(z=Field('z', 8, 7, 3))}, 'count 3'),
+    ({'fields': fields_with(z=Field('z', 10, 7, 1))}, 'beyond point_step 12'),
+    ({'fields': []}, 'none'),
+    ({'point_step': 0}, 'point_step is 0'),
+    ({'height': 7, 'width': 1, 'row_step': 4}, 'row_step is 4'),
+    ({'data': np.zeros(83, np.uint8)}, '83 bytes'),
+    ({'data': np.zeros(85, np.uint8)}, '85 bytes'),
+    ({'data': b''}, '0 bytes'),
+    ({'data': None}, 'NoneType and not bytes'),
+    ({'header': None}, "without 'stamp'"),
+])
+def test_malformed_message_says_what_is_wrong(changes, words):
+    with pytest.raises(InputError) as caught:
+        pointcloud2.decode(message(pointcloud2.encode_points(some_points()), **changes))
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize('thing', [None, 'cloud', 3])
+def test_something_else_is_not_a_cloud(thing):
+    with pytest.raises(InputError, match='is not a PointCloud2'):
+        pointcloud2.decode(thing)
+
+
+@pytest.mark.parametrize('changes', [
+    {'height': 0}, {'width': 0}, {'height': 0, 'width': 0, 'point_step': 0, 'row_step': 0, 'data': b'', 'fields': []},
+])
+def test_empty_cloud_is_an_empty_sweep(changes):
+    sweep = pointcloud2.decode(message(pointcloud2.encode_points(some_points()), **changes))
+    assert len(sweep) == 0 and sweep.n_rows == 0 and sweep.stamp_ns == 12_500_000_000
+
+
+def test_row_step_of_one_row_is_not_needed():
+    cloud = pointcloud2.encode_points(some_points())
+    assert len(pointcloud2.decode(message(cloud, row_step=0))) == 7
+
+
+def annotated(source: Sweep) -> FlowField:
+    n = len(source)
+    velocity = np.linspace(-3, 3, 3 * n, dtype=np.float32).reshape(n, 3)
+    pair = SweepPair(source, Sweep.from_points(source.points, source.stamp_ns - 100_000_000, source.frame_id))
+    return FlowField(pair, EgoMotion(np.eye(4), 'given'), -0.1 * velocity, velocity, np.arange(n) % 2 == 1,
+                     np.zeros(n, bool), np.arange(n, dtype=np.int32) - 1)
+
+
+def test_annotated_cloud_has_the_documented_layout():
+    points = some_points(5)
+    points[2] = np.nan
+    given_columns = {'intensity': np.arange(5, dtype=np.uint8), 'ring': np.arange(5, dtype=np.uint16)}
+    incoming = message(pointcloud2.encode_points(points, **given_columns))
+    flow = annotated(pointcloud2.decode(incoming))
+    cloud = pointcloud2.encode(flow, incoming, keep=['ring', 'time', 'x'], rgba=True)
+
+    layout = [(field.name, field.offset, field.datatype) for field in cloud.fields]
+    assert layout == [('x', 0, 7), ('y', 4, 7), ('z', 8, 7), ('intensity', 12, 7), ('vx', 16, 7), ('vy', 20, 7),
+                      ('vz', 24, 7), ('moving', 28, 2), ('object', 32, 5), ('ring', 36, 4), ('rgba', 40, 6)]
+    assert (cloud.height, cloud.width, cloud.point_step, cloud.row_step) == (1, 4, 44, 176)
+    assert cloud.data.dtype == np.uint8 and len(cloud.data) == 176
+    outgoing = message(cloud)
+    np.testing.assert_array_equal(pointcloud2.decode(outgoing).points, points[[0, 1, 3, 4]])
+    np.testing.assert_array_equal(pointcloud2.read_field(outgoing, 'intensity'), [0, 1, 3, 4])
+    np.testing.assert_array_equal(pointcloud2.read_field(outgoing, 'ring'), [0, 1, 3, 4])
+    np.testing.assert_array_equal(pointcloud2.read_field(outgoing, 'object'), [-1, 0, 1, 2])
+    np.testing.assert_array_equal(pointcloud2.read_field(outgoing, 'vx'), flow.velocity[:, 0])
+    np.testing.assert_array_equal(pointcloud2.read_field(outgoing, 'moving'), [0, 1, 0, 1])
+
+
+def test_annotated_cloud_without_intensity():
+    incoming = message(pointcloud2.encode_points(some_points(3)))
+    cloud = pointcloud2.encode(annotated(pointcloud2.decode(incoming)), incoming)
+    assert [field.name for field in cloud.fields] == ['x', 'y', 'z', 'vx', 'vy', 'vz', 'moving', 'object']
+
+
+def test_colour_wheel():
+    forward, left, backward, still = colour_wheel(np.array([[20, 0, 0], [0, 20, 0], [-20, 0, 0], [0, 0, 9]]))
+    np.testing.assert_allclose(forward, [1, 0, 0])
+    np.testing.assert_allclose(left, [0.5, 1, 0], atol=1e-6)
+    np.testing.assert_allclose(backward, [0, 1, 1], atol=1e-6)
+    np.testing.assert_allclose(still, [1, 1, 1])
