@@ -1,0 +1,1 @@
+"""SSRFlow: one file a block, each named as the paper names it; start with `ssrflow.py`."""

@@ -1,0 +1,92 @@
+"""The network's settings: two presets, and a switch for every ablation."""
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from ..errors import WeightsError
+
+_CHOICES = {
+    'attention': ('dual', 'single', 'none'),
+    'position_encoder': ('outside', 'inside', 'none'),
+    'initial_flow': ('global_fusion', 'local'),
+    'fusion_pooling': ('attention', 'max'),
+    'local_flow_embedding': ('patch_to_patch', 'point_to_patch'),
+}
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Everything that shapes an `SSRFlow`; the defaults are the `paper` preset.
+
+    Tuples run from level l0, the finest, to l4.
+
+    divisors              points of each level: N divided by this.
+    widths                feature channels of each level.
+    lengths               metres that count as 1 at each level, about the spacing of its points, so
+                          that the small networks on relative coordinates see numbers near 1.
+    finest_level          the finest level that is decoded; finer flow is interpolated from it.
+    k_pointconv, k_embedding, k_predictor   neighbours in PointConv, in STR and LFE, in the predictor.
+    weight_net            outputs of PointConv's WeightNet.
+    position_width        channels of the position encoder.
+    attention_width       d_a of Eq. 1.
+    fusion_width          channels of the global fusion flow embedding.
+    predictor_width, predictor_out   channels inside the flow predictor, and handed to the finer level.
+    mlp_depth             linear layers of each pair MLP.
+
+    The switches of the ablations:
+    attention             dual (paper), single: each frame attends to itself, none.
+    position_encoder      of global fusion: outside the attention (paper), inside it, none.
+    initial_flow          global_fusion (paper) or local: a local flow embedding at the top.
+    fusion_pooling        attention or max.
+    temporal, spatial     the two halves of STR; both off: no re-embedding.
+    local_flow_embedding  patch_to_patch (paper) or point_to_patch.
+    """
+
+    divisors: tuple[int, ...] = (1, 4, 16, 32, 128)
+    widths: tuple[int, ...] = (32, 64, 128, 256, 256)
+    lengths: tuple[float, ...] = (1.0, 2.0, 4.0, 6.0, 12.0)
+    finest_level: int = 0
+    k_pointconv: int = 16
+    k_embedding: int = 32
+    k_predictor: int = 9
+    weight_net: int = 16
+    position_width: int = 64
+    attention_width: int = 256
+    fusion_width: int = 512
+    predictor_width: int = 128
+    predictor_out: int = 64
+    mlp_depth: int = 2
+    attention: str = 'dual'
+    position_encoder: str = 'outside'
+    initial_flow: str = 'global_fusion'
+    fusion_pooling: str = 'attention'
+    temporal: bool = True
+    spatial: bool = True
+    local_flow_embedding: str = 'patch_to_patch'
+
+    def __post_init__(self):
+        for entry in dataclasses.fields(self):
+            value = getattr(self, entry.name)
+            if isinstance(value, list):  # as read from JSON
+                object.__setattr__(self, entry.name, tuple(value))
+            if entry.name in _CHOICES and value not in _CHOICES[entry.name]:
+                raise WeightsError(f'network setting {entry.name}: {value!r} is not known: '
+                                   f'choose from {", ".join(_CHOICES[entry.name])}')
+
+    @property
+    def levels(self) -> int:
+        """Number of levels, the finest included."""
+        return len(self.divisors)
+
+    def level_sizes(self, n_points: int) -> tuple[int, ...]:
+        """Points of each level of a cloud of `n_points`; at least one."""
+        return tuple(max(1, n_points // divisor) for divisor in self.divisors)
+
+
+PRESETS = {
+    'paper': NetworkConfig(),
+    'onboard': NetworkConfig(
+        widths=(32, 48, 96, 128, 160), k_embedding=16, weight_net=8, position_width=16,
+        attention_width=128, fusion_width=128, predictor_width=64, predictor_out=32),
+}

@@ -1,0 +1,101 @@
+"""The small networks that every block is made of."""
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from ..operators import gather
+
+SLOPE = 0.1  # of LeakyReLU, as in the PointPWC-Net family
+LONGEST = 4.0  # lengths
+
+
+def mlp(*widths: int) -> nn.Sequential:
+    """Linear layers of these widths, each followed by LeakyReLU."""
+    layers: list[nn.Module] = []
+    for into, out in zip(widths, widths[1:]):
+        layers += [nn.Linear(into, out), nn.LeakyReLU(SLOPE, inplace=True)]
+    return nn.Sequential(*layers)
+
+
+def relative(centres: torch.Tensor, points: torch.Tensor, index: torch.Tensor | None,
+             length: float) -> torch.Tensor:
+    """Offsets from centres (B, M, 3) to points[index], in units of `length` metres: (B, M, k, 3).
+
+    Without an index: to all points. Always a direct difference in float32, whatever autocast says:
+    centimetres of motion must survive coordinates of 100 m. Long offsets are bent towards
+    `LONGEST` units: the neighbours of a lone return lie tens of metres off, and without
+    normalisation layers such numbers would multiply from block to block.
+    """
+    neighbours = points[:, None] if index is None else gather(points, index)
+    offsets = (neighbours - centres[:, :, None]) / length
+    return offsets * (LONGEST / (LONGEST + offsets.norm(dim=-1, keepdim=True)))
+
+
+class PositionEncoder(nn.Module):
+    """PE_ij = MLP(eta(x_i, y_j, x_i - y_j)), paper section 3.2.
+
+    eta's three members are spanned by x_i and y_j - x_i, so the first layer takes these two: x_i's
+    part is computed once per point, not once per pair.
+    """
+
+    POSITION_UNIT = 50.0  # metres; absolute position is a hint of range and height, no more
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.of_offset = nn.Linear(3, width)
+        self.of_position = nn.Linear(3, width, bias=False)
+        self.out = nn.Sequential(nn.LeakyReLU(SLOPE, inplace=True), nn.Linear(width, width),
+                                 nn.LeakyReLU(SLOPE, inplace=True))
+
+    def forward(self, positions: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
+        """positions (B, M, 3) m, offsets (B, M, k, 3) -> (B, M, k, width)."""
+        own = self.of_position(positions / self.POSITION_UNIT)
+        return self.out(self.of_offset(offsets) + own[:, :, None])
+
+
+class PairMLP(nn.Module):
+    """MLP(eta(own_i, other_j, relation_ij)) over the neighbours j of every point i.
+
+    The first linear layer is split: its own_i and other_j parts are applied to the points before
+    the neighbours are gathered, k times cheaper than after.
+    """
+
+    def __init__(self, own: int, other: int, relation: int, out: int, depth: int):
+        super().__init__()
+        self.of_own = nn.Linear(own, out)
+        self.of_other = nn.Linear(other, out, bias=False)
+        self.of_relation = nn.Linear(relation, out, bias=False)
+        self.rest = nn.Sequential(nn.LeakyReLU(SLOPE, inplace=True), *mlp(*[out] * depth))
+
+    def forward(self, own: torch.Tensor, other: torch.Tensor, relation: torch.Tensor,
+                index: torch.Tensor | None) -> torch.Tensor:
+        """own (B, M, C), other (B, N, C'), relation (B, M, k, R), index (B, M, k), None: all N -> (B, M, k, out)."""
+        other = self.of_other(other)
+        other = other[:, None] if index is None else gather(other, index)
+        return self.rest(self.of_relation(relation) + other + self.of_own(own)[:, :, None])
+
+
+class WeightNet(nn.Sequential):
+    """Weights of neighbours from their offsets, PointConv's continuous kernel: 3 -> 8 -> 8 -> out."""
+
+    def __init__(self, out: int):
+        super().__init__(*mlp(3, 8, 8), nn.Linear(8, out))
+
+
+class AttentivePooling(nn.Module):
+    """Sum over neighbours with weights from a softmax per channel: (B, M, k, C) -> (B, M, C)."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.score = nn.Linear(width, width)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return (self.score(features).softmax(dim=-2) * features).sum(dim=-2)
+
+
+class MaxPooling(nn.Module):
+    """Maximum over neighbours: (B, M, k, C) -> (B, M, C)."""
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return features.amax(dim=-2)

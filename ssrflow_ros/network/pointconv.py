@@ -1,0 +1,52 @@
+"""PointConv and the hierarchical feature extraction (paper section 3.1; PointConv: Wu et al., CVPR 2019)."""
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from ..operators import gather
+from .config import NetworkConfig
+from .layers import SLOPE, WeightNet, mlp, relative
+from .pyramid import Pyramid
+
+
+class PointConv(nn.Module):
+    """out_i = act(W vec(1/k sum_j eta(offset_ij, f_j) x weights(offset_ij)^T)) over the k neighbours j of i."""
+
+    def __init__(self, width: int, out: int, weight_net: int, length: float):
+        super().__init__()
+        self.length = length
+        self.weight_net = WeightNet(weight_net)
+        self.linear = nn.Linear((width + 3) * weight_net, out)
+        self.activation = nn.LeakyReLU(SLOPE, inplace=True)
+
+    def forward(self, centres: torch.Tensor, points: torch.Tensor, features: torch.Tensor,
+                index: torch.Tensor) -> torch.Tensor:
+        """centres (B, M, 3), points (B, N, 3), features (B, N, C), index (B, M, k) into N -> (B, M, out)."""
+        offsets = relative(centres, points, index, self.length)
+        weights = self.weight_net(offsets) / index.shape[-1]
+        neighbours = torch.cat([offsets.to(features.dtype), gather(features, index)], dim=-1)
+        # (B, M, weight_net, k) @ (B, M, k, C + 3)
+        return self.activation(self.linear((weights.transpose(-1, -2) @ neighbours).flatten(-2)))
+
+
+class HierarchicalFeatures(nn.Module):
+    """Features of one frame at all levels; the weights are shared by both frames."""
+
+    def __init__(self, config: NetworkConfig):
+        super().__init__()
+        self.k = config.k_pointconv
+        self.first = mlp(3, config.widths[0], config.widths[0])
+        self.down = nn.ModuleList(
+            PointConv(fine, coarse, config.weight_net, length)
+            for fine, coarse, length in zip(config.widths, config.widths[1:], config.lengths))
+
+    def forward(self, pyramid: Pyramid) -> list[torch.Tensor]:
+        """Per level (B, n_l, width_l)."""
+        # The paper's input feature is xyz; in units of 10 m a LiDAR scene stays within a few units.
+        features = [self.first(pyramid.points[0] / 10.0)]
+        for level, convolution in enumerate(self.down):
+            fine, coarse = pyramid.points[level], pyramid.points[level + 1]
+            index = pyramid.neighbours[level][:, :coarse.shape[1], :self.k]
+            features.append(convolution(coarse, fine, features[-1], index))
+        return features

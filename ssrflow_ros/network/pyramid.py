@@ -1,0 +1,60 @@
+"""The point sets of all levels of one frame, and its neighbour tables, computed once for all blocks."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from ..operators import farthest_point_order, gather, interpolation_weights, k_nearest
+from .config import NetworkConfig
+
+
+@dataclass(frozen=True, eq=False)
+class Pyramid:
+    """One frame, its points in farthest-point order: each level is a prefix of the one before.
+
+    order       (B, N) int64, input row of each point of level l0.
+    points      per level (B, n_l, 3) float32 m.
+    neighbours  per level (B, n_l, K) int64, each point's K nearest of its own level, itself first.
+                As level l+1 is a prefix of level l, its rows here are PointConv's neighbourhoods too.
+    up_index, up_weights  per level but the last: 3-NN interpolation from level l+1 to level l.
+    """
+
+    order: torch.Tensor
+    points: tuple[torch.Tensor, ...]
+    neighbours: tuple[torch.Tensor, ...]
+    up_index: tuple[torch.Tensor, ...]
+    up_weights: tuple[torch.Tensor, ...]
+
+    @classmethod
+    def build(cls, points: torch.Tensor, config: NetworkConfig) -> 'Pyramid':
+        """From points (B, N, 3), metres, in any order."""
+        order = farthest_point_order(points, points.shape[1])
+        ordered = gather(points, order)
+        levels = tuple(ordered[:, :size] for size in config.level_sizes(points.shape[1]))
+        k = max(config.k_pointconv, config.k_embedding, config.k_predictor)
+        up = [interpolation_weights(fine, coarse) for fine, coarse in zip(levels, levels[1:])]
+        return cls(order, levels, tuple(k_nearest(level, level, k) for level in levels),
+                   tuple(index for index, _ in up), tuple(weights for _, weights in up))
+
+    def upsample(self, values: torch.Tensor, level: int) -> torch.Tensor:
+        """`values` (B, n_{level+1}, C) of the next coarser level at the points of `level`: (B, n_level, C)."""
+        weights = self.up_weights[level][..., None]
+        return (gather(values, self.up_index[level]) * weights).sum(dim=-2)
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Flat view for data workers that hand pyramids over; `from_tensors` is the way back."""
+        return {'order': self.order, 'points': self.points[0],
+                **{f'neighbours.{i}': t for i, t in enumerate(self.neighbours)},
+                **{f'up_index.{i}': t for i, t in enumerate(self.up_index)},
+                **{f'up_weights.{i}': t for i, t in enumerate(self.up_weights)}}
+
+    @classmethod
+    def from_tensors(cls, flat: dict[str, torch.Tensor]) -> 'Pyramid':
+        """A pyramid of what `tensors` gave, stacked over the batch or moved to another device."""
+        def series(name: str) -> tuple[torch.Tensor, ...]:
+            keys = [key for key in flat if key.startswith(name + '.')]
+            return tuple(flat[f'{name}.{i}'] for i in range(len(keys)))
+        neighbours = series('neighbours')
+        points = tuple(flat['points'][:, :table.shape[1]] for table in neighbours)
+        return cls(flat['order'], points, neighbours, series('up_index'), series('up_weights'))

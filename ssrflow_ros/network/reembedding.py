@@ -1,0 +1,51 @@
+"""STR, spatial temporal re-embedding: features of the warped source made anew (paper section 3.3).
+
+After warping, a point's old features speak of a place where it no longer is. STR computes them
+again, from the target around the warped point (temporal) and from the warped source itself (spatial).
+"""
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from .config import NetworkConfig
+from .layers import AttentivePooling, PairMLP, PositionEncoder, mlp, relative
+
+
+class NeighbourReembedding(nn.Module):
+    """RF*_i = pool_j MLP(eta(g_j, f_i, PE_ij)) over the neighbours j of i in a frame."""
+
+    def __init__(self, width: int, length: float, config: NetworkConfig):
+        super().__init__()
+        self.length = length
+        self.position_encoder = PositionEncoder(config.position_width)
+        self.embed = PairMLP(width, width, config.position_width, width, config.mlp_depth - 1)
+        self.pool = AttentivePooling(width)
+
+    def forward(self, own: torch.Tensor, own_features: torch.Tensor, other: torch.Tensor,
+                other_features: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+        """Points own (B, M, 3), other (B, N, 3), their features, index (B, M, K) into N -> (B, M, width)."""
+        position = self.position_encoder(own, relative(own, other, index, self.length))
+        return self.pool(self.embed(own_features, other_features, position, index))
+
+
+class SpatialTemporalReembedding(nn.Module):
+    """STRF_i = MLP(eta(TRF*_i, SRF*_i)); the same weights serve both frames, roles swapped."""
+
+    def __init__(self, level: int, config: NetworkConfig):
+        super().__init__()
+        width, length = config.widths[level], config.lengths[level]
+        self.temporal = NeighbourReembedding(width, length, config) if config.temporal else None
+        self.spatial = NeighbourReembedding(width, length, config) if config.spatial else None
+        halves = config.temporal + config.spatial
+        self.fusion = mlp(halves * width, width) if halves else None
+
+    def forward(self, own: torch.Tensor, own_features: torch.Tensor, other: torch.Tensor,
+                other_features: torch.Tensor, cross: torch.Tensor, within: torch.Tensor) -> torch.Tensor:
+        """Re-embed `own_features` (B, M, width): `cross` (B, M, K) neighbours in other, `within` in own."""
+        halves = []
+        if self.temporal:
+            halves.append(self.temporal(own, own_features, other, other_features, cross))
+        if self.spatial:
+            halves.append(self.spatial(own, own_features, own, own_features, within))
+        return self.fusion(torch.cat(halves, dim=-1)) if halves else own_features

@@ -1,0 +1,143 @@
+"""The SSRFlow network (Lu et al., arXiv 2408.07825), read like the paper's Figure 1."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from ..operators import k_nearest
+from .config import NetworkConfig
+from .flow_predictor import FlowPredictor
+from .global_fusion import GlobalFusion
+from .layers import SLOPE, mlp
+from .local_flow_embedding import LocalFlowEmbedding
+from .pointconv import HierarchicalFeatures
+from .pyramid import Pyramid
+from .reembedding import SpatialTemporalReembedding
+
+
+@dataclass(frozen=True, eq=False)
+class FlowPyramid:
+    """What the network says of a pair, rows in the source pyramid's order.
+
+    flows            per level (B, n_l, 3) float32 m, finest first; levels finer than the finest
+                     decoded one are interpolated.
+    source_features, target_features  (B, n, C) STR features of the finest decoded level.
+    warped           (B, n, 3) source points of that level, warped by the flow that STR saw.
+    """
+
+    flows: tuple[torch.Tensor, ...]
+    source_features: torch.Tensor
+    target_features: torch.Tensor
+    warped: torch.Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class _Estimate:
+    """The state that walks from a level to the next finer one."""
+
+    flow: torch.Tensor
+    predictor_features: torch.Tensor
+    source_features: torch.Tensor
+    target_features: torch.Tensor
+
+
+class InitialFlow(nn.Module):
+    """Global fusion (or, as an ablation, a local flow embedding) at the coarsest level, and its flow."""
+
+    def __init__(self, config: NetworkConfig):
+        super().__init__()
+        top, width = config.levels - 1, config.widths[-1]
+        self.k = config.k_embedding
+        self.fuse = GlobalFusion(config) if config.initial_flow == 'global_fusion' else None
+        self.embed = None if self.fuse else LocalFlowEmbedding(top, config)
+        self.predict = FlowPredictor(width + (config.fusion_width if self.fuse else width), top, config)
+
+    def forward(self, source: Pyramid, target: Pyramid, f: torch.Tensor, g: torch.Tensor) -> _Estimate:
+        points, within = source.points[-1], source.neighbours[-1]
+        if self.fuse:
+            embedding, f, g = self.fuse(points, target.points[-1], f, g)
+        else:
+            cross = k_nearest(points, target.points[-1], self.k)
+            embedding = self.embed(points, target.points[-1], f, g, cross, within[..., :self.k])
+        flow, features = self.predict(points, torch.cat([embedding, f], dim=-1), within)
+        return _Estimate(flow, features, f, g)
+
+
+class Level(nn.Module):
+    """One level below the top: upsample -> warp -> STR -> LFE -> flow predictor (residual)."""
+
+    def __init__(self, level: int, config: NetworkConfig):
+        super().__init__()
+        self.level, self.k = level, config.k_embedding
+        width = config.widths[level]
+        self.join = nn.Sequential(nn.Linear(width + config.widths[level + 1], width),
+                                  nn.LeakyReLU(SLOPE, inplace=True))
+        self.reembed = SpatialTemporalReembedding(level, config)
+        self.embed = LocalFlowEmbedding(level, config)
+        self.predict = FlowPredictor(2 * width + config.predictor_out + 3, level, config)
+
+    def forward(self, source: Pyramid, target: Pyramid, f: torch.Tensor, g: torch.Tensor,
+                coarse: _Estimate) -> tuple[_Estimate, torch.Tensor]:
+        """Backbone features f, g of this level and the coarser estimate -> this level's, and the warped source."""
+        level, k = self.level, self.k
+        f = self.join(torch.cat([f, source.upsample(coarse.source_features, level)], dim=-1))
+        g = self.join(torch.cat([g, target.upsample(coarse.target_features, level)], dim=-1))
+
+        flow = source.upsample(coarse.flow, level)
+        warped, y = source.points[level] + flow, target.points[level]
+
+        cross, back = k_nearest(warped, y, k), k_nearest(y, warped, k)
+        within, within_y = k_nearest(warped, warped, k), target.neighbours[level][..., :k]
+        f, g = self.reembed(warped, f, y, g, cross, within), self.reembed(y, g, warped, f, back, within_y)
+
+        embedding = self.embed(warped, y, f, g, cross, within)
+        handed = source.upsample(coarse.predictor_features, level)
+        told = torch.cat([embedding, f, handed, flow.to(f.dtype)], dim=-1)
+        residual, features = self.predict(warped, told, within)
+        return _Estimate(flow + residual, features, f, g), warped
+
+
+class SSRFlow(nn.Module):
+    """Scene flow from a source to a target frame, coarse to fine.
+
+    Deterministic; no normalisation layers, so a batch changes nothing for its members.
+    """
+
+    def __init__(self, config: NetworkConfig = NetworkConfig()):
+        super().__init__()
+        self.config = config
+        self.features = HierarchicalFeatures(config)
+        self.initial_flow = InitialFlow(config)
+        self.decoder = nn.ModuleList(Level(level, config) for level in range(config.finest_level, config.levels - 1))
+        self.apply(_initialise)
+        for module in self.modules():
+            if isinstance(module, FlowPredictor):
+                # A new network predicts almost no flow: warping by noise would teach nothing.
+                nn.init.normal_(module.flow.weight, std=1e-3)
+
+    def forward(self, source: Pyramid, target: Pyramid) -> FlowPyramid:
+        """Flows of all levels, in metres over the pair's time difference."""
+        f, g = self.features(source), self.features(target)
+        estimate = self.initial_flow(source, target, f[-1], g[-1])
+        flows, warped = [estimate.flow], source.points[-1]
+        for level in reversed(self.decoder):
+            estimate, warped = level(source, target, f[level.level], g[level.level], estimate)
+            flows.append(estimate.flow)
+        for level in reversed(range(self.config.finest_level)):
+            flows.append(source.upsample(flows[-1], level))
+        return FlowPyramid(tuple(reversed(flows)), estimate.source_features, estimate.target_features, warped)
+
+    def flow(self, source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Flow (B, N, 3) of points source (B, N, 3) towards target (B, M, 3), in the rows' own order; metres."""
+        pyramid = Pyramid.build(source, self.config)
+        ordered = self(pyramid, Pyramid.build(target, self.config)).flows[0]
+        return torch.empty_like(ordered).scatter(1, pyramid.order[..., None].expand_as(ordered), ordered)
+
+
+def _initialise(module: nn.Module) -> None:
+    if isinstance(module, nn.Linear):
+        nn.init.kaiming_normal_(module.weight, a=SLOPE)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
