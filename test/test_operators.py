@@ -61,10 +61,11 @@ def test_farthest_point_order_follows_a_permutation(monkeypatch):
         assert torch.equal(shuffle[farthest_point_order(points[:, shuffle], 50)], order)
 
 
-def test_farthest_point_order_of_duplicates_takes_each_point_once():
-    points = torch.zeros(1, 40, 3)
-    order = farthest_point_order_reference(points, 40, torch.zeros(1, dtype=torch.int64))
-    assert order.unique().numel() == 40
+def test_farthest_point_order_of_duplicates_takes_each_point_once(monkeypatch):
+    points = torch.cat([torch.zeros(1, 40, 3), cloud(0, 1, 5)], dim=1)
+    for library in (farthest_point.fpsample, None):
+        monkeypatch.setattr(farthest_point, 'fpsample', library)
+        assert farthest_point_order(points, 45).unique().numel() == 45
 
 
 def test_gather_is_differentiable_and_deterministic():

@@ -11,7 +11,7 @@ from .config import NetworkConfig
 
 @dataclass(frozen=True, eq=False)
 class Pyramid:
-    """One frame, its points in farthest-point order: each level is a prefix of the one before.
+    """One frame, the points of its coarser levels in farthest-point order: each level is a prefix of the one before.
 
     order       (B, N) int64, input row of each point of level l0.
     points      per level (B, n_l, 3) float32 m.
@@ -29,9 +29,10 @@ class Pyramid:
     @classmethod
     def build(cls, points: torch.Tensor, config: NetworkConfig) -> 'Pyramid':
         """From points (B, N, 3), metres, in any order."""
-        order = farthest_point_order(points, points.shape[1])
+        sizes = config.level_sizes(points.shape[1])
+        order = _complete(farthest_point_order(points, sizes[1]), points.shape[1])
         ordered = gather(points, order)
-        levels = tuple(ordered[:, :size] for size in config.level_sizes(points.shape[1]))
+        levels = tuple(ordered[:, :size] for size in sizes)
         k = max(config.k_pointconv, config.k_embedding, config.k_predictor)
         up = [interpolation_weights(fine, coarse) for fine, coarse in zip(levels, levels[1:])]
         return cls(order, levels, tuple(k_nearest(level, level, k) for level in levels),
@@ -58,3 +59,10 @@ class Pyramid:
         neighbours = series('neighbours')
         points = tuple(flat['points'][:, :table.shape[1]] for table in neighbours)
         return cls(flat['order'], points, neighbours, series('up_index'), series('up_weights'))
+
+
+def _complete(prefix: torch.Tensor, n: int) -> torch.Tensor:
+    """The order (B, n) that begins with `prefix` (B, m), the other rows after it as they come."""
+    rank = torch.full((len(prefix), n), n, device=prefix.device)
+    rank.scatter_(1, prefix, torch.arange(prefix.shape[1], device=prefix.device).expand_as(prefix))
+    return rank.argsort(dim=1, stable=True)

@@ -53,4 +53,10 @@ def farthest_point_order_reference(points: torch.Tensor, n: int, first: torch.Te
 def _bucketed(cloud: np.ndarray, n: int) -> np.ndarray:
     height = 5 if len(cloud) < 30_000 else 7  # tree height: measured best, see docs/performance.md
     order = fpsample.bucket_fps_kdline_sampling(cloud, n, height, start_idx=0)
-    return np.asarray(order, dtype=np.int64)
+    order = np.asarray(order, dtype=np.int64)
+    taken = np.unique(order, return_index=True)[1]
+    if len(taken) == n:
+        return order
+    # Nothing but duplicates was left and the library took points twice: take the others instead.
+    order = order[np.sort(taken)]
+    return np.concatenate([order, np.setdiff1d(np.arange(len(cloud)), order)[:n - len(order)]])
