@@ -1,0 +1,1 @@
+"""Training on simulated pairs; nothing outside this folder imports it, but for the command line."""
