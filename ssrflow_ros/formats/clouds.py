@@ -1,0 +1,144 @@
+"""Point cloud files: .npy, .npz, .bin (KITTI, nuScenes), .pcd, .ply."""
+from __future__ import annotations
+
+import re
+import string
+import zipfile
+from pathlib import Path
+from typing import Callable
+
+import numpy as np
+
+from ..errors import InputError
+
+NPZ_KEYS = ('points', 'xyz', 'pc', 'pos', 'pc1', 'pos1', 'arr_0')
+"""Names under which an .npz holds its points, the first that is there wins."""
+
+FARTHEST = 1e4
+"""Metres: no LiDAR sees so far, and float32 would lose millimetres beyond."""
+
+
+def read_points(path: str | Path, keys: tuple[str, ...] = NPZ_KEYS) -> np.ndarray:
+    """(N, 3) float32 x, y, z in metres, one row for each point of the file, non-returns included.
+
+    Organised clouds (H, W, 3+) are laid out row by row. Raises InputError with cause and cure.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise InputError(f'{path} is a folder: give one file of it')
+    if not path.exists():
+        raise InputError(f'{path} does not exist: check the name')
+    suffix = path.suffix.lower()
+    if suffix not in _READERS:
+        raise InputError(f"{path}: cannot read '{suffix or 'a name without ending'}' files: "
+                         f'give {", ".join(_READERS)}')
+    try:
+        array = _read_npz(path, keys) if suffix == '.npz' else _READERS[suffix](path)
+    except (InputError, ImportError):
+        raise
+    except OSError as error:
+        raise InputError(f'{path}: {error.strerror or error}: check the file and its rights') from None
+    except MemoryError:
+        raise InputError(f'{path} claims more points than the memory holds: it is damaged, '
+                         'or must be thinned first') from None
+    except Exception as error:  # What the readers of others raise on damaged files is not documented.
+        reason = ' '.join(str(error).split())[:120] or type(error).__name__
+        raise InputError(f'{path} is damaged or not a {suffix} file ({reason}): write it anew') from error
+    return _plausible(path, _as_points(path, array))
+
+
+def _read_npy(path: Path) -> np.ndarray:
+    return np.load(path, allow_pickle=False)
+
+
+def _read_npz(path: Path, keys: tuple[str, ...]) -> np.ndarray:
+    if not zipfile.is_zipfile(path):
+        raise InputError(f'{path} is damaged or not a .npz file: write it with numpy.savez')
+    with np.load(path, allow_pickle=False) as archive:
+        key = next((key for key in keys if key in archive), None)
+        if key is None:
+            raise InputError(f"{path} has no points: its keys are {', '.join(archive.files) or 'none'}; "
+                             f'name them {" or ".join(keys[:3])}')
+        return archive[key]
+
+
+def _read_bin(path: Path) -> np.ndarray:
+    """KITTI: float32 x, y, z, intensity. nuScenes (.pcd.bin): ring as a fifth."""
+    columns = 5 if path.name.lower().endswith('.pcd.bin') else 4
+    data = path.read_bytes()
+    head = data[:4096]
+    if head and not head.translate(None, string.printable.encode()):
+        raise InputError(f'{path} is a text file: a .bin holds float32 numbers; '
+                         'load it with numpy.loadtxt and save it as .npy')
+    if len(data) % (4 * columns):
+        raise InputError(f'{path} has {len(data)} bytes, no multiple of {4 * columns}: a .bin holds {columns} '
+                         'float32 a point (x, y, z, intensity); save other layouts as .npy')
+    return np.frombuffer(data, '<f4').reshape(-1, columns)
+
+
+def _read_pcd(path: Path) -> np.ndarray:
+    try:
+        from pypcd4 import PointCloud
+    except ImportError:
+        raise InputError(f'{path}: reading .pcd needs pypcd4: pip install pypcd4') from None
+    cloud = PointCloud.from_path(path)
+    missing = [name for name in 'xyz' if name not in cloud.fields]
+    if missing:
+        raise InputError(f"{path} has no field {', '.join(missing)} (there are: {', '.join(cloud.fields)}): "
+                         'give a cloud with x, y, z')
+    return cloud.numpy(('x', 'y', 'z'))
+
+
+def _read_ply(path: Path) -> np.ndarray:
+    try:
+        # Not trimesh.load, which merges points that coincide.
+        from trimesh.exchange.ply import load_ply
+    except ImportError:
+        raise InputError(f'{path}: reading .ply needs trimesh: pip install trimesh') from None
+    with open(path, 'rb') as file:
+        # trimesh takes a file that ends too soon for a shorter one, so count.
+        declared = re.search(rb'element vertex (\d+)', file.read(1 << 16))
+        file.seek(0)
+        vertices = load_ply(file).get('vertices', np.empty((0, 3)))
+    if declared is None:
+        raise InputError(f'{path} has no vertices: give a .ply of points')
+    if len(vertices) != int(declared[1]):
+        raise InputError(f'{path} has {len(vertices)} vertices with x, y, z where its header promises '
+                         f'{int(declared[1])}: it is cut off or holds no points; write it anew')
+    return vertices
+
+
+_READERS: dict[str, Callable] = {
+    '.npy': _read_npy, '.npz': _read_npz, '.bin': _read_bin, '.pcd': _read_pcd, '.ply': _read_ply}
+
+
+def _as_points(path: Path, array: np.ndarray) -> np.ndarray:
+    """(N, 3) float32 of an (N, 3+), (H, W, 3+) or structured array."""
+    array = np.asarray(array)
+    if array.dtype.names:
+        if not {'x', 'y', 'z'} <= set(array.dtype.names):
+            raise InputError(f"{path} has the fields {', '.join(array.dtype.names)}: give a cloud with x, y, z")
+        array = np.stack([array[name].reshape(-1) for name in 'xyz'], axis=1)
+    if array.dtype.kind not in 'fiu':
+        raise InputError(f'{path} holds {array.dtype} and not numbers: give float32 x, y, z')
+    if array.ndim == 3:
+        array = array.reshape(-1, array.shape[2])
+    if array.ndim != 2 or array.shape[1] < 3:
+        raise InputError(f'{path} holds an array of shape {array.shape}: give (N, 3) or more columns, x y z first')
+    if array.shape[0] in (3, 4) and array.shape[1] > 8:
+        raise InputError(f'{path} holds an array of shape {array.shape}, one point a column: transpose it')
+    return array[:, :3]
+
+
+def _plausible(path: Path, points: np.ndarray) -> np.ndarray:
+    """`points` as float32, if they can be LiDAR points in metres."""
+    finite = np.isfinite(points).all(axis=1)
+    # Inf and NaN are non-returns; a few wild values are errors of the sensor, which max_range deals with.
+    wild = finite & (np.abs(np.where(finite[:, None], points, 0)).max(axis=1, initial=0) > FARTHEST)
+    if wild.sum() > 0.01 * len(points):
+        hint = ('it does not hold float32 x, y, z, intensity' if path.suffix.lower() == '.bin' else
+                'they are map coordinates or millimetres')
+        raise InputError(f'{path}: {100 * wild.mean():.0f} % of the points lie farther than {FARTHEST:.0f} m: {hint}; '
+                         'give metres in the frame of the sensor')
+    with np.errstate(over='ignore'):
+        return np.ascontiguousarray(points, dtype=np.float32)
