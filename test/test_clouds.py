@@ -116,8 +116,8 @@ BAD = {
     'text.pcd': (lambda p: p.write_text('hello\n'), 'damaged or not a .pcd'),
     'empty.pcd': (lambda p: p.write_bytes(b''), 'damaged or not a .pcd'),
     'text.ply': (lambda p: p.write_text('hello\n'), 'damaged or not a .ply'),
-    'points.xyz': (lambda p: p.write_text('1 2 3\n'), "cannot read '.xyz'"),
-    'points': (lambda p: p.write_text('1 2 3\n'), 'a name without ending'),
+    'points.xyz': (lambda p: p.write_text('1 2 3\n'), 'ends in .xyz'),
+    'points': (lambda p: p.write_text('1 2 3\n'), 'ends in nothing'),
     'folder.bin': (lambda p: p.mkdir(), 'is a folder'),
     'missing.bin': (lambda p: None, 'does not exist'),
 }

@@ -30,7 +30,7 @@ def read_points(path: str | Path, keys: tuple[str, ...] = NPZ_KEYS) -> np.ndarra
         raise InputError(f'{path} does not exist: check the name')
     suffix = path.suffix.lower()
     if suffix not in _READERS:
-        raise InputError(f"{path}: cannot read '{suffix or 'a name without ending'}' files: "
+        raise InputError(f'{path}: cannot read a file that ends in {suffix or "nothing"}: '
                          f'give {", ".join(_READERS)}')
     try:
         array = _read_npz(path, keys) if suffix == '.npz' else _READERS[suffix](path)
@@ -42,12 +42,15 @@ def read_points(path: str | Path, keys: tuple[str, ...] = NPZ_KEYS) -> np.ndarra
         raise InputError(f'{path} claims more points than the memory holds: it is damaged, '
                          'or must be thinned first') from None
     except Exception as error:  # What the readers of others raise on damaged files is not documented.
-        reason = ' '.join(str(error).split())[:120] or type(error).__name__
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
         raise InputError(f'{path} is damaged or not a {suffix} file ({reason}): write it anew') from error
     return _plausible(path, _as_points(path, array))
 
 
 def _read_npy(path: Path) -> np.ndarray:
+    with open(path, 'rb') as file:
+        if file.read(6) != b'\x93NUMPY':
+            raise InputError(f'{path} is damaged or not a .npy file: write it with numpy.save')
     return np.load(path, allow_pickle=False)
 
 
