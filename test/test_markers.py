@@ -16,7 +16,7 @@ def test_objects_get_box_arrow_and_speed():
     np.testing.assert_allclose(arrow.points[1] - arrow.points[0], item.velocity, atol=1e-5)
     assert text.text == f'{item.speed:.1f} m/s'
     np.testing.assert_allclose(np.linalg.norm(box.orientation), 1)
-    assert {marker.lifetime for marker in (box, arrow, text)} == {pytest.approx(0.3)}
+    assert [marker.lifetime for marker in (box, arrow, text)] == pytest.approx([0.3] * 3)
 
 
 def test_point_lines_are_velocity_in_one_second_and_capped():
