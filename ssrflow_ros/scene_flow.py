@@ -3,16 +3,23 @@
     decode -> pair -> ego-motion -> ground -> sample -> SSRFlow -> upsample -> objects -> encode
 
 Decoding and encoding belong to whoever holds the data (`formats` for files and bags, `node` for
-ROS); everything between is the one call below. Each step is a room of its own in `steps/`; what
-passes between them is in `sweep.py`.
+ROS), pairing of a stream to `steps/pairing.py`; all between is the one call below. Each step is a
+room of its own in `steps/` and `network/`; what passes between them is in `sweep.py`.
 
     >>> from ssrflow_ros import SceneFlow, Sweep, SweepPair
-    >>> pair = SweepPair(Sweep.from_points(xyz_before, 0), Sweep.from_points(xyz_after, 100_000_000))
-    >>> flow = SceneFlow()(pair)
-    >>> flow.velocity[flow.moving]
+    >>> before, after = Sweep.from_points(xyz_0, stamp_ns=0), Sweep.from_points(xyz_1, stamp_ns=100_000_000)
+    >>> field = SceneFlow()(SweepPair(before, after))
+    >>> field.velocity[field.moving]    # m/s, row by row with before.points
 """
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+
+from .errors import InputError
+from .network.weights import load_weights
 from .settings import Settings
 from .steps.ego_motion import make_ego_motion
 from .steps.ground import make_ground
@@ -20,8 +27,88 @@ from .steps.objects import find_objects
 from .steps.sampling import sample_pair
 from .steps.upsampling import interpolate
 from .stopwatch import Stopwatch
-from .sweep import EgoMotion, FlowField, SweepPair
+from .sweep import EgoMotion, FlowField, Sweep, SweepPair
 
 
 class SceneFlow:
-    """Estimates scene flow between two sweeps, as the settings say."""
+    """Estimates the scene flow of sweep pairs, as its settings say; build once, call for each pair."""
+
+    def __init__(self, settings: Settings = Settings()):
+        self.settings = settings
+        self.device = choose_device(settings.device)
+        self.threads = settings.threads or torch.get_num_threads()
+        torch.set_num_threads(self.threads)
+        weights = load_weights(settings.weights, self.device)
+        self.network, self.card = weights.network, weights.card
+        self.ego_motion = make_ego_motion(settings)
+        self.ground = make_ground(settings)
+        self._ground_of: WeakKeyDictionary[Sweep, np.ndarray] = WeakKeyDictionary()
+
+    def __call__(self, pair: SweepPair, ego_motion: EgoMotion | None = None) -> FlowField:
+        """Flow of `pair.source` until `pair.target`; `ego_motion`, if it is known, replaces the search.
+
+        Raises EgoMotionError where the sensor's own motion cannot be found.
+        """
+        watch, settings, source = Stopwatch(), self.settings, pair.source.points
+
+        with watch('ego_motion'):
+            ego = ego_motion or self.ego_motion(pair)
+            target = ego.into_source(pair.target.points)  # the static world now lies on itself
+
+        with watch('ground'):
+            ground = self._ground(pair.source)
+            seen = ~ground & self._in_range(pair.source.points)
+            target = target[~self._ground(pair.target) & self._in_range(pair.target.points)]
+
+        with watch('sample'):
+            rows = np.flatnonzero(seen)
+            sampled, sampled_target = sample_pair(source[rows], target, settings.network_points,
+                                                  settings.seed, threads=self.threads)
+            points, target = source[rows[sampled]], target[sampled_target]
+
+        with watch('network'):
+            motion = self._motion(points, target)  # residual displacement, ego-motion removed, m
+
+        with watch('upsample'):
+            residual = np.zeros_like(source)  # ground and what lies out of range stand still
+            if len(points):
+                residual[rows] = interpolate(source[rows], points, motion, self.threads)
+            velocity = (residual / pair.dt).astype(np.float32)
+            moving = np.linalg.norm(velocity, axis=1) >= settings.moving_speed
+            flow = ego.displacement(source + residual) + residual
+
+        with watch('objects'):
+            object_ids, objects = find_objects(source, velocity, moving, settings)
+
+        return FlowField(pair, ego, flow, velocity, moving, ground, object_ids, objects, watch.timings_ms)
+
+    def _ground(self, sweep: Sweep) -> np.ndarray:
+        """Ground mask of a sweep; in a stream each sweep serves twice and is looked at once."""
+        if sweep not in self._ground_of:
+            self._ground_of[sweep] = self.ground(sweep.points)
+        return self._ground_of[sweep]
+
+    def _in_range(self, points: np.ndarray) -> np.ndarray:
+        return np.einsum('ij,ij->i', points, points) <= self.settings.max_range ** 2
+
+    @torch.inference_mode()
+    def _motion(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """The network's flow (n, 3), metres; zero where there is nothing to match."""
+        if not len(source) or not len(target):
+            return np.zeros_like(source)
+        clouds = [torch.from_numpy(points)[None].to(self.device) for points in (source, target)]
+        return self.network.flow(*clouds)[0].cpu().numpy()
+
+
+def choose_device(name: str) -> torch.device:
+    """The torch device of a setting: 'auto', 'cpu', 'cuda' or 'cuda:N'."""
+    if name == 'auto':
+        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise InputError(f"device: '{name}' is not known: give auto, cpu, cuda or cuda:N") from None
+    if device.type == 'cuda' and not torch.cuda.is_available():
+        raise InputError(f"device: '{name}' was asked for, but torch finds no CUDA GPU: "
+                         'give cpu or auto, or install a CUDA build of torch')
+    return device

@@ -117,12 +117,12 @@ class PairDataset(Dataset):
         turn, place = divmod(item, len(self.paths))
         order = np.random.default_rng([self.seed, turn]).permutation(len(self.paths))
         rng = np.random.default_rng([self.seed, item])
-        source, target, motion = augmented(TrainingPair.load(self.paths[order[place]]), self.augmentation,
-                                           self.n_points, rng)
+        source, target, motion, moving = augmented(
+            TrainingPair.load(self.paths[order[place]]), self.augmentation, self.n_points, rng)
         pyramids = [Pyramid.build(torch.from_numpy(points)[None], self.config) for points in (source, target)]
-        motion = torch.from_numpy(motion)[pyramids[0].order]
+        order = pyramids[0].order
         return {'source': pyramids[0].tensors(), 'target': pyramids[1].tensors(),
-                'motion': motion, 'moving': motion.norm(dim=-1) > MOVING}
+                'motion': torch.from_numpy(motion)[order], 'moving': torch.from_numpy(moving)[order]}
 
 
 def collate(items: list[dict]) -> dict:
@@ -134,8 +134,8 @@ def collate(items: list[dict]) -> dict:
 
 
 def augmented(pair: TrainingPair, how: Augmentation, n_points: int,
-              rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sampled source (n, 3), target (n, 3) in the source's frame, and motion (n, 3), float32 metres."""
+              rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Sampled source (n, 3), target (n, 3) in the source's frame, motion (n, 3), float32 m, and moving (n,)."""
     if rng.random() < how.reverse:
         pair = pair.reversed()
     into_source = np.linalg.inv(pair.target_from_source)
@@ -153,15 +153,17 @@ def augmented(pair: TrainingPair, how: Augmentation, n_points: int,
     lift = np.array([0.0, 0.0, rng.uniform(-how.height, how.height)])
     source, motion, target = source @ turn.T + lift, motion @ turn.T, target @ turn.T + lift
 
+    moving = np.linalg.norm(motion, axis=1) > MOVING
     noise, shift = _small_rotation(rng, how.pose_angle), rng.normal(0.0, how.pose_shift, 3)
     target = target @ noise.T + shift
     motion = (source + motion) @ noise.T + shift - source
 
+    if not len(source):
+        motion, moving = np.zeros((1, 3)), np.zeros(1, bool)
     source, target = _filled(source, rng), _filled(target, rng)
-    motion = motion if len(motion) else np.zeros((1, 3))
     s, t = sample_pair(source, target, n_points, int(rng.integers(2**31)), rng.uniform(*how.focus))
     s, t = _repeated(s, n_points, rng), _repeated(t, n_points, rng)
-    return source[s], target[t], motion.astype(np.float32)[s]
+    return source[s], target[t], motion.astype(np.float32)[s], moving[s]
 
 
 def _within(points: np.ndarray, reach: float) -> np.ndarray:
@@ -186,3 +188,15 @@ def _rotation(yaw: float) -> np.ndarray:
 def _small_rotation(rng: np.random.Generator, sigma: float) -> np.ndarray:
     x, y, z = np.radians(rng.normal(0.0, sigma, 3))
     return np.eye(3) + np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+
+
+def make_pairs(folder: Path, first_seed: int, count: int) -> int:
+    """Make the pairs of `count` seeds that `folder` lacks; the number made. Safe to stop and to repeat."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made = 0
+    for seed in range(first_seed, first_seed + count):
+        path = folder / f'{seed:09d}.npz'
+        if not path.exists():
+            make_pair(seed).save(path)
+            made += 1
+    return made

@@ -1,0 +1,104 @@
+"""Weights on disk: safetensors, with the network's settings and a card in the file's own header.
+
+No pickle: loading a file of strangers runs none of their code.
+"""
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from ..errors import WeightsError
+from .config import NetworkConfig
+from .ssrflow import SSRFlow
+
+FORMAT = 'ssrflow-1'
+SHIPPED = Path(__file__).resolve().parents[1] / 'weights'
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedWeights:
+    """A network ready for use, and what its card says of its training."""
+
+    network: SSRFlow
+    card: dict
+
+
+def save_weights(path: Path, network: SSRFlow, card: dict) -> None:
+    """Write `network` and its `card` (JSON-able) to `path`, whole or not at all."""
+    header = {'format': FORMAT, 'config': json.dumps(dataclasses.asdict(network.config)), 'card': json.dumps(card)}
+    part = path.with_suffix('.part')
+    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, part, metadata=header)
+    os.replace(part, path)
+
+
+def load_weights(name: str, device: torch.device | str = 'cpu',
+                 expected: NetworkConfig | None = None) -> LoadedWeights:
+    """The network of shipped weights `name`, or of a .safetensors file.
+
+    Raises WeightsError, naming the cure, where the file is missing, damaged, not ours, or does not
+    fit its own settings or the `expected` ones.
+    """
+    path = _find(name)
+    try:
+        with safe_open(path, framework='pt') as file:
+            header = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f'{path} is not a readable safetensors file ({error}): copy or download it again') from None
+    if header.get('format') != FORMAT:
+        raise WeightsError(f"{path} is of format '{header.get('format')}', not '{FORMAT}': "
+                           'give weights that "ssrflow train" wrote')
+    config = _config(path, header)
+    if expected is not None and config != expected:
+        raise WeightsError(f'{path} was trained for another network ({_difference(config, expected)}): '
+                           'choose the settings that it was trained with, or other weights')
+    network = SSRFlow(config)
+    _check_shapes(path, network.state_dict(), tensors)
+    network.load_state_dict(tensors)
+    return LoadedWeights(network.eval().requires_grad_(False).to(device), json.loads(header['card']))
+
+
+def _find(name: str) -> Path:
+    path = Path(name).expanduser()
+    if path.suffix == '.safetensors':
+        if not path.is_file():
+            raise WeightsError(f'there is no file {path}: check the path given as weights')
+        return path
+    shipped = SHIPPED / f'{name}.safetensors'
+    if not shipped.is_file():
+        known = ', '.join(sorted(p.stem for p in SHIPPED.glob('*.safetensors'))) or 'none'
+        raise WeightsError(f"there are no shipped weights '{name}' (shipped: {known}): "
+                           'give one of these, or the path of a .safetensors file')
+    return shipped
+
+
+def _config(path: Path, header: dict) -> NetworkConfig:
+    try:
+        return NetworkConfig(**json.loads(header['config']))
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsError(f'{path} has network settings that this version does not know ({error}): '
+                           'use the version of ssrflow_ros that wrote it') from None
+
+
+def _difference(found: NetworkConfig, expected: NetworkConfig) -> str:
+    return ', '.join(f'{entry.name} {getattr(found, entry.name)} instead of {getattr(expected, entry.name)}'
+                     for entry in dataclasses.fields(found)
+                     if getattr(found, entry.name) != getattr(expected, entry.name))
+
+
+def _check_shapes(path: Path, wanted: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> None:
+    for name in sorted(wanted.keys() | found.keys()):
+        shapes = [tuple(tensors[name].shape) if name in tensors else None for tensors in (wanted, found)]
+        if shapes[0] != shapes[1]:
+            raise WeightsError(f"{path} does not fit its network: '{name}' should be {shapes[0]} and is {shapes[1]}: "
+                               'the file was altered, take the original')
+    broken = [name for name, tensor in found.items() if not torch.isfinite(tensor).all()]
+    if broken:
+        raise WeightsError(f"{path} holds numbers that are not finite ('{broken[0]}'): the training that made it failed")

@@ -1,0 +1,162 @@
+"""The network: parameter counts, gradients, symmetries, switches, odd sizes, autocast, weights on disk."""
+import dataclasses
+
+import pytest
+import torch
+
+from ssrflow_ros.errors import WeightsError
+from ssrflow_ros.network.config import PRESETS, NetworkConfig
+from ssrflow_ros.network.pyramid import Pyramid
+from ssrflow_ros.network.ssrflow import SSRFlow
+from ssrflow_ros.network.weights import load_weights, save_weights
+
+SMALL = NetworkConfig(widths=(8, 8, 16, 16, 16), k_pointconv=8, k_embedding=8, weight_net=4, position_width=8,
+                      attention_width=16, fusion_width=16, predictor_width=16, predictor_out=8)
+
+
+def pair(n=256, batch=1, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    source = torch.rand(batch, n, 3, generator=generator) * torch.tensor([40.0, 40.0, 4.0])
+    return source, source[:, torch.randperm(n, generator=generator)] + 0.3
+
+
+def network(config=SMALL, loud=True):
+    torch.manual_seed(0)
+    net = SSRFlow(config)
+    if loud:  # a new network predicts almost nothing; comparisons need a flow that is felt
+        for name, parameter in net.named_parameters():
+            if name.endswith('flow.weight'):
+                torch.nn.init.normal_(parameter, std=0.1)
+    return net
+
+
+def millions(config):
+    return sum(p.numel() for p in SSRFlow(config).parameters()) / 1e6
+
+
+def test_parameter_counts_stand_beside_the_published():
+    paper = PRESETS['paper']
+    with_str = dataclasses.replace(paper, initial_flow='local')
+    base = dataclasses.replace(with_str, temporal=False, spatial=False)
+    # Published: 7.72, 8.02, 9.89 million. Inner widths are not published; docs/method.md states the differences.
+    assert millions(base) == pytest.approx(7.72, rel=0.05)
+    assert millions(with_str) == pytest.approx(8.02, rel=0.05)
+    assert millions(paper) == pytest.approx(9.89, rel=0.05)
+    assert millions(PRESETS['onboard']) <= 3.0
+
+
+@pytest.mark.parametrize('switch', [
+    {}, {'attention': 'single'}, {'attention': 'none'}, {'position_encoder': 'inside'},
+    {'position_encoder': 'none'}, {'initial_flow': 'local'}, {'fusion_pooling': 'max'}, {'temporal': False},
+    {'spatial': False}, {'temporal': False, 'spatial': False}, {'local_flow_embedding': 'point_to_patch'},
+    {'finest_level': 1}, {'mlp_depth': 3}], ids=str)
+def test_gradients_reach_every_parameter_under_every_switch(switch):
+    net = network(dataclasses.replace(SMALL, **switch))
+    source, target = (Pyramid.build(points, net.config) for points in pair(512))
+    flows = net(source, target).flows
+    assert [flow.shape[1] for flow in flows] == [512, 128, 32, 16, 4]
+    sum(flow.square().mean() for flow in flows).backward()
+    silent = [name for name, p in net.named_parameters() if p.grad is None or not p.grad.abs().max() > 0]
+    assert silent == []
+
+
+def test_an_unknown_switch_is_refused():
+    with pytest.raises(WeightsError, match='choose from dual, single, none'):
+        NetworkConfig(attention='triple')
+
+
+def test_output_follows_a_permutation_of_the_input():
+    net, (source, target) = network(), pair(300)
+    shuffle = torch.randperm(300, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        flow = net.flow(source, target)
+        assert flow.abs().mean() > 1e-3
+        assert torch.allclose(net.flow(source[:, shuffle], target), flow[:, shuffle], atol=1e-4)
+        assert torch.allclose(net.flow(source, target[:, shuffle]), flow, atol=1e-4)
+
+
+def test_a_batch_changes_nothing_for_its_members_and_runs_repeat():
+    net, (source, target) = network(), pair(200, batch=3)
+    with torch.no_grad():
+        together = net.flow(source, target)
+        assert torch.equal(net.flow(source, target), together)
+        for i in range(3):
+            assert torch.allclose(net.flow(source[i:i + 1], target[i:i + 1])[0], together[i], atol=1e-4)
+
+
+@pytest.mark.parametrize('n, m', [(1, 1), (1, 300), (50, 7), (300, 50)])
+def test_any_number_of_points(n, m):
+    source, target = pair(300)
+    flow = network().flow(source[:, :n], target[:, :m])
+    assert flow.shape == (1, n, 3) and torch.isfinite(flow).all()
+
+
+def test_duplicated_points_are_all_answered():
+    source, target = pair(100)
+    source = torch.cat([source, source[:, :60], source[:, :60]], dim=1)
+    flow = network().flow(source, target)
+    assert torch.isfinite(flow).all() and flow.shape == (1, 220, 3)
+
+
+def test_autocast_keeps_the_flow():
+    net, (source, target) = network(), pair(256)
+    with torch.no_grad():
+        flow = net.flow(source, target)
+        with torch.autocast('cpu', torch.bfloat16):
+            rough = net.flow(source, target)
+    assert rough.dtype == torch.float32
+    assert (rough - flow).abs().mean() < 0.1 * flow.abs().mean()
+
+
+def test_pyramid_survives_the_way_through_a_data_worker():
+    pyramid = Pyramid.build(pair(200, batch=2)[0], SMALL)
+    again = Pyramid.from_tensors(pyramid.tensors())
+    for name in ('points', 'neighbours', 'up_index', 'up_weights'):
+        assert all(torch.equal(a, b) for a, b in zip(getattr(pyramid, name), getattr(again, name)))
+    assert torch.equal(again.order.sort(dim=1).values, torch.arange(200).expand(2, -1))
+
+
+def test_the_reference_operators_give_the_same_flow(monkeypatch):
+    from ssrflow_ros.operators import neighbours
+    net, (source, target) = network(), pair(256)
+    with torch.no_grad():
+        fast = net.flow(source, target)
+        monkeypatch.setattr(neighbours, '_kd_tree', neighbours.k_nearest_reference)
+        assert torch.allclose(net.flow(source, target), fast, atol=1e-4)
+
+
+def test_weights_come_back_with_their_card(tmp_path):
+    net = network()
+    save_weights(tmp_path / 'w.safetensors', net, {'trained_on': 'nothing'})
+    loaded = load_weights(str(tmp_path / 'w.safetensors'), expected=SMALL)
+    assert loaded.card == {'trained_on': 'nothing'} and loaded.network.config == SMALL
+    source, target = pair(100)
+    assert torch.equal(loaded.network.flow(source, target), net.flow(source, target))
+
+
+def test_weights_that_do_not_fit_are_refused(tmp_path):
+    from safetensors.torch import load_file, save_file
+    path = tmp_path / 'w.safetensors'
+    with pytest.raises(WeightsError, match='no file'):
+        load_weights(str(path))
+    with pytest.raises(WeightsError, match='no shipped weights .nonsense.'):
+        load_weights('nonsense')
+    path.write_text('not safetensors')
+    with pytest.raises(WeightsError, match='not a readable safetensors'):
+        load_weights(str(path))
+    save_weights(path, network(), {})
+    with pytest.raises(WeightsError, match='another network .*k_predictor 9 instead of 5'):
+        load_weights(str(path), expected=dataclasses.replace(SMALL, k_predictor=5))
+    from safetensors import safe_open
+    with safe_open(path, 'pt') as file:
+        header = file.metadata()
+    tensors = load_file(path)
+    save_file({**tensors, 'features.first.0.bias': torch.zeros(3)}, path, metadata=header)
+    with pytest.raises(WeightsError, match='features.first.0.bias'):
+        load_weights(str(path))
+    save_file({**tensors, 'features.first.0.bias': torch.full((8,), float('nan'))}, path, metadata=header)
+    with pytest.raises(WeightsError, match='not finite'):
+        load_weights(str(path))
+    save_file(tensors, path, metadata={**header, 'format': 'other'})
+    with pytest.raises(WeightsError, match="format 'other'"):
+        load_weights(str(path))
