@@ -54,13 +54,15 @@ class Marker:
         return 0.0, 0.0, float(np.sin(self.yaw / 2)), float(np.cos(self.yaw / 2))
 
 
-def make_markers(flow: FlowField, max_arrows: int, shown: Collection[MarkerId] = ()) -> list[Marker]:
+def make_markers(flow: FlowField, max_arrows: int, shown: Collection[MarkerId] = (),
+                 period: float = 0.0) -> list[Marker]:
     """Velocity lines of at most `max_arrows` moving points; box, arrow and speed of each object.
 
-    `shown` are the ids (see `shown_ids`) that the markers before left on the screen.
+    `shown` are the ids (see `shown_ids`) that the markers before left on the screen. `period` is the
+    time between two such lists where that is longer than the pair's dt, seconds.
     """
     # Outlasts two lost messages, then the picture is rather empty than old.
-    lifetime = 3 * abs(flow.pair.dt)
+    lifetime = 3 * max(period, abs(flow.pair.dt))
     markers = [*_point_lines(flow, max_arrows, lifetime)]
     for rank, item in enumerate(sorted(flow.objects, key=lambda item: item.id)):
         markers += _object(item, 3 * rank, lifetime)

@@ -1,0 +1,127 @@
+"""Recordings: written whole or not at all, read back alike, damaged ones answered in one line."""
+import numpy as np
+import pytest
+from flow_fields import make_flow
+
+pytest.importorskip('rosbags')
+
+from ssrflow_ros.errors import InputError
+from ssrflow_ros.formats import bag_messages, bags, pointcloud2
+from ssrflow_ros.formats.bags import MARKER_ARRAY, ODOMETRY, POINTCLOUD2, BagReader, write_bag
+from ssrflow_ros.formats.markers import make_markers
+
+
+def write_clouds(path, storage='mcap', topics=('/points',), n=4, size=50):
+    """`n` random clouds a topic, 0.1 s apart."""
+    rng = np.random.default_rng(0)
+    with write_bag(path, storage) as bag:
+        for index in range(n):
+            for topic in topics:
+                stamp = 10_000_000_000 + 100_000_000 * index
+                cloud = pointcloud2.encode_points(rng.uniform(1, 30, (size, 3)))
+                bag.write(topic, POINTCLOUD2, stamp,
+                          bag_messages.to_pointcloud2(cloud, bag_messages.to_header(stamp, 'lidar')))
+
+
+@pytest.mark.parametrize('storage, suffix', [('mcap', '.mcap'), ('sqlite3', '.db3')])
+def test_clouds_come_back_in_order_from_folder_and_file(tmp_path, storage, suffix):
+    write_clouds(tmp_path / 'bag', storage)
+    (file,) = (tmp_path / 'bag').glob(f'*{suffix}')
+    for path in (tmp_path / 'bag', file):
+        with BagReader(path) as bag:
+            assert bag.topics == {'/points': (POINTCLOUD2, 4)}
+            assert bag.choose(None, POINTCLOUD2) == bag.choose('points', POINTCLOUD2) == '/points'
+            sweeps = [pointcloud2.decode(message.read()) for message in bag.read(['/points'])]
+        assert [sweep.stamp_ns for sweep in sweeps] == [10_000_000_000 + 100_000_000 * i for i in range(4)]
+        assert {len(sweep) for sweep in sweeps} == {50} and sweeps[0].frame_id == 'lidar'
+
+
+def test_flow_markers_and_odometry_survive(tmp_path):
+    flow = make_flow(objects=2)
+    header = bag_messages.to_header(flow.pair.source.stamp_ns, 'lidar')
+    incoming = bag_messages.to_pointcloud2(pointcloud2.encode_points(flow.pair.source.points), header)
+    pose = np.eye(4)
+    pose[:3, 3], pose[:2, :2] = [1, 2, 3], [[0, -1], [1, 0]]
+    markers = make_markers(flow, 100, shown=[('ssrflow/objects', 99)])
+    with write_bag(tmp_path / 'bag') as bag:
+        bag.write('/flow', POINTCLOUD2, 1, bag_messages.to_pointcloud2(pointcloud2.encode(flow, incoming), header))
+        bag.write('/markers', MARKER_ARRAY, 2, bag_messages.to_marker_array(markers, header))
+        bag.write('/odom', ODOMETRY, 3, bag_messages.to_odometry(pose, 7_000_000_001, 'odom', 'lidar'))
+    with BagReader(tmp_path / 'bag') as bag:
+        cloud, array, odometry = [message.read() for message in bag.read(['/flow', '/markers', '/odom'])]
+    np.testing.assert_array_equal(pointcloud2.read_field(cloud, 'vx'), flow.velocity[:, 0])
+    assert [(item.ns, item.id, item.action) for item in array.markers] == [
+        (item.ns, item.id, item.action) for item in markers]
+    assert array.markers[0].points[1].x == pytest.approx(float(markers[0].points[1, 0]))
+    assert array.markers[-2].text == markers[-2].text
+    assert (array.markers[0].lifetime.sec, array.markers[0].lifetime.nanosec) == (0, pytest.approx(3e8, rel=1e-6))
+    assert odometry.pose.pose.orientation.z == pytest.approx(np.sqrt(0.5))
+    assert (odometry.header.frame_id, odometry.child_frame_id, odometry.header.stamp.nanosec) == ('odom', 'lidar', 1)
+
+
+def test_topics_are_listed_where_the_name_is_missing_or_wrong(tmp_path):
+    write_clouds(tmp_path / 'bag', topics=('/front', '/rear'))
+    with BagReader(tmp_path / 'bag') as bag:
+        for topic in (None, '/left'):
+            with pytest.raises(InputError, match=r'/front \(4 messages\), /rear \(4 messages\)'):
+                bag.choose(topic, POINTCLOUD2)
+        with pytest.raises(InputError, match='no Odometry topic'):
+            bag.choose(None, ODOMETRY, '--odometry')
+
+
+@pytest.mark.parametrize('stop', [ValueError, KeyboardInterrupt])
+@pytest.mark.parametrize('storage', bags.STORAGES)
+def test_nothing_is_left_of_an_unfinished_recording(tmp_path, storage, stop):
+    with pytest.raises(stop), write_bag(tmp_path / 'bag', storage) as bag:
+        bag.write('/odom', ODOMETRY, 1, bag_messages.to_odometry(np.eye(4), 1, 'odom', 'lidar'))
+        raise stop
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_recording_is_not_replaced_unasked(tmp_path):
+    write_clouds(tmp_path / 'bag')
+    with pytest.raises(InputError, match='exists already'):
+        write_clouds(tmp_path / 'bag')
+
+
+def cut(path, share=0.6):
+    """Cut the storage file of a recording."""
+    (file,) = [file for file in path.iterdir() if file.suffix in ('.mcap', '.db3')]
+    file.write_bytes(file.read_bytes()[:int(share * file.stat().st_size)])
+
+
+@pytest.mark.parametrize('storage', bags.STORAGES)
+@pytest.mark.parametrize('share', [0.0, 0.003, 0.6, 0.97])
+def test_cut_off_recording_is_one_clear_line(tmp_path, storage, share):
+    write_clouds(tmp_path / 'bag', storage, size=3000)
+    cut(tmp_path / 'bag', share)
+    with pytest.raises(InputError, match='damaged or was cut off|no PointCloud2 topic') as caught:
+        with BagReader(tmp_path / 'bag') as bag:
+            for message in bag.read([bag.choose(None, POINTCLOUD2)]):
+                message.read()
+    assert '\n' not in str(caught.value)
+
+
+def test_damaged_message_is_one_clear_line(tmp_path):
+    with write_bag(tmp_path / 'bag') as bag:
+        bag.write_raw('/points', POINTCLOUD2, 1, b'\x00\x01\x00\x00\xff\xff')
+    with BagReader(tmp_path / 'bag') as bag, pytest.raises(InputError, match='/points is damaged'):
+        next(bag.read(['/points'])).read()
+
+
+def test_what_is_no_recording_is_named(tmp_path):
+    (tmp_path / 'empty').mkdir()
+    (tmp_path / 'old.bag').write_text('#ROSBAG V2.0')
+    (tmp_path / 'notes.txt').write_text('hello')
+    (tmp_path / 'fake.mcap').write_text('hello')
+    for name, words in {'missing': 'does not exist', 'empty': 'no metadata.yaml', 'old.bag': 'ROS 1',
+                        'notes.txt': 'no recording', 'fake.mcap': 'damaged'}.items():
+        with pytest.raises(InputError, match=words), BagReader(tmp_path / name):
+            pass
+
+
+def test_recording_without_metadata_is_read_from_its_only_file(tmp_path):
+    write_clouds(tmp_path / 'bag')
+    (tmp_path / 'bag' / 'metadata.yaml').unlink()
+    with BagReader(tmp_path / 'bag') as bag:
+        assert bag.topics_of(POINTCLOUD2) == {'/points': 4}
