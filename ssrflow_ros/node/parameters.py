@@ -1,0 +1,83 @@
+"""The rows of the settings table as ROS parameters: declared, checked, and changed while running."""
+from __future__ import annotations
+
+import difflib
+from typing import Any, Callable
+
+from rcl_interfaces.msg import (FloatingPointRange, IntegerRange, ParameterDescriptor, ParameterType,
+                                SetParametersResult)
+from rclpy.node import Node
+
+from ..errors import InputError
+from ..settings import Parameter, Settings
+
+_ROS_TYPES = {str: ParameterType.PARAMETER_STRING, bool: ParameterType.PARAMETER_BOOL,
+              int: ParameterType.PARAMETER_INTEGER, float: ParameterType.PARAMETER_DOUBLE}
+# Parameters of rclpy's own, which need not be declared when we look for misspelt ones.
+_OF_RCLPY = ('use_sim_time', 'start_type_description_service')
+
+
+def declare_settings(node: Node) -> Settings:
+    """Declare every row of the table on `node`; returns the Settings that the overrides ask for.
+
+    Raises InputError with the rule that an override breaks. An override in a double's place may be
+    an integer. One that fits no parameter is warned about, since rclpy would ignore it in silence.
+    """
+    # rclpy has no public way to see overrides that nobody declared.
+    overrides = {name: parameter.value for name, parameter in node._parameter_overrides.items()}
+    values = {row.name: row.check(overrides.get(row.name, row.default)) for row in Settings.table()}
+    for row in Settings.table():
+        node.declare_parameter(row.name, values[row.name], _descriptor(row), ignore_override=True)
+    _warn_of_misspelt(node, overrides)
+    return Settings(**values)
+
+
+def follow_changes(node: Node, apply: Callable[[Settings], None]) -> None:
+    """From now on check each change of a parameter, and hand the new Settings to `apply`.
+
+    A change that breaks a rule is refused with the rule as the reason.
+    """
+    table = {row.name: row for row in Settings.table()}
+
+    def settings_with(parameters) -> Settings:
+        values = {name: node.get_parameter(name).value for name in table}
+        return Settings(**{**values, **{p.name: p.value for p in parameters if p.name in table}})
+
+    def check(parameters) -> SetParametersResult:
+        try:
+            settings = settings_with(parameters)
+        except InputError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        if not two_phases:
+            apply(settings)
+        return SetParametersResult(successful=True)
+
+    # Humble knows no second phase; there the check is the last thing before the value is set.
+    two_phases = hasattr(node, 'add_post_set_parameters_callback')
+    node.add_on_set_parameters_callback(check)
+    if two_phases:
+        node.add_post_set_parameters_callback(lambda parameters: apply(settings_with(parameters)))
+
+
+def _descriptor(row: Parameter) -> ParameterDescriptor:
+    # A double that is typed dynamically also takes an integer; our own check keeps the type.
+    descriptor = ParameterDescriptor(name=row.name, type=_ROS_TYPES[row.type], description=row.description,
+                                     read_only=not row.live, dynamic_typing=row.type is float)
+    rules = [f'[{row.unit}]' if row.unit else '', f'one of {", ".join(row.choices)}' if row.choices else '']
+    descriptor.additional_constraints = ' '.join(filter(None, rules))
+    if row.low is not None and row.type is int:
+        descriptor.integer_range = [IntegerRange(from_value=row.low, to_value=row.high, step=0)]
+    elif row.low is not None:
+        descriptor.floating_point_range = [
+            FloatingPointRange(from_value=float(row.low), to_value=float(row.high), step=0.0)]
+    return descriptor
+
+
+def _warn_of_misspelt(node: Node, overrides: dict[str, Any]) -> None:
+    known = [row.name for row in Settings.table()]
+    for name in overrides:
+        if name in known or name in _OF_RCLPY or name.startswith('qos_overrides.'):
+            continue
+        near = difflib.get_close_matches(name, known, n=1)
+        node.get_logger().warning(f"there is no parameter '{name}', so it changes nothing: "
+                                  + (f"did you mean '{near[0]}'?" if near else 'see docs/parameters.md'))

@@ -1,0 +1,71 @@
+"""What the node counts and times about itself, for the diagnostics. No ROS."""
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, defaultdict, deque
+
+import numpy as np
+
+WINDOW = 5.0
+"""Seconds over which rates are taken."""
+SAMPLES = 200
+"""Newest timings of which the percentiles are taken."""
+WARN_EVERY = 5.0
+"""Seconds between two log lines with the same reason."""
+
+
+class Statistics:
+    """Counts and timings; every method may be called from any thread."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._begun = time.monotonic()
+        self._events: dict[str, deque[float]] = defaultdict(deque)
+        self._timings: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=SAMPLES))
+        self._drops: Counter[str] = Counter()
+        self._last_warned: dict[str, float] = {}
+        self.last_dt = float('nan')
+
+    def count(self, event: str) -> None:
+        """Count one more `event`, of which `rate` tells how many come per second."""
+        with self._lock:
+            self._events[event].append(time.monotonic())
+            self._forget_old(event)
+
+    def rate(self, event: str) -> float:
+        """Events per second over the last seconds."""
+        with self._lock:
+            self._forget_old(event)
+            return len(self._events[event]) / min(WINDOW, max(1.0, time.monotonic() - self._begun))
+
+    def drop(self, reason: str) -> bool:
+        """Count a cloud that gave no flow; whether it is time to log this reason (again)."""
+        now = time.monotonic()
+        with self._lock:
+            self._drops[reason] += 1
+            due = now - self._last_warned.get(reason, -WARN_EVERY) >= WARN_EVERY
+            if due:
+                self._last_warned[reason] = now
+            return due
+
+    def drops(self) -> dict[str, int]:
+        """How many clouds gave no flow, by reason."""
+        with self._lock:
+            return dict(self._drops)
+
+    def time(self, **milliseconds: float) -> None:
+        """Note how long each step took."""
+        with self._lock:
+            for step, value in milliseconds.items():
+                self._timings[step].append(value)
+
+    def percentiles(self) -> dict[str, tuple[float, float]]:
+        """Median and 95th percentile of each step, milliseconds."""
+        with self._lock:
+            return {step: tuple(np.percentile(values, (50, 95))) for step, values in self._timings.items()}
+
+    def _forget_old(self, event: str) -> None:
+        times = self._events[event]
+        while times and times[0] < time.monotonic() - WINDOW:
+            times.popleft()

@@ -1,0 +1,50 @@
+"""One thread and one slot: only the newest job is done, so that the node never lags. No ROS."""
+from __future__ import annotations
+
+import threading
+from typing import Callable, Generic, TypeVar
+
+Job = TypeVar('Job')
+
+
+class Worker(Generic[Job]):
+    """Does `work(job)` for the newest job, in a thread of its own.
+
+    work      called in the worker's thread; it handles its own errors.
+    replaced  called for each job that a newer one pushed out of the slot before it was begun.
+    """
+
+    def __init__(self, work: Callable[[Job], None], replaced: Callable[[], None]):
+        self._work = work
+        self._replaced = replaced
+        self._slot: Job | None = None
+        self._stopping = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name='ssrflow_worker', daemon=True)
+        self._thread.start()
+
+    def put(self, job: Job) -> None:
+        """Make `job` the next one to be done; never blocks."""
+        with self._changed:
+            pushed_out = self._slot is not None
+            self._slot = job
+            self._changed.notify()
+        if pushed_out:
+            self._replaced()
+
+    def stop(self, timeout: float = 5.0) -> bool:
+        """End after the job at hand, or give up waiting after `timeout` s; whether the thread has ended."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._stopping or self._slot is not None)
+                if self._stopping:
+                    return
+                job, self._slot = self._slot, None
+            self._work(job)

@@ -1,0 +1,117 @@
+"""Talks over DDS to a flow node that runs in a process of its own."""
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from array import array
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from sensor_msgs.msg import PointCloud2, PointField
+
+TEST = Path(__file__).resolve().parent
+STAND_IN = [sys.executable, str(TEST / 'stand_in_node.py')]
+REAL = [sys.executable, '-m', 'ssrflow_ros.node.flow_node']
+_domains = itertools.count(os.getpid())
+
+
+def environment(folder):
+    """Environment that keeps a test to this machine, to a DDS domain and to a log folder of its own."""
+    profile = str(TEST.parent / 'config' / 'fastdds.xml')
+    return {**os.environ, 'ROS_DOMAIN_ID': str(1 + next(_domains) % 100), 'ROS_LOG_DIR': str(folder),
+            'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST', 'FASTRTPS_DEFAULT_PROFILES_FILE': profile,
+            'FASTDDS_DEFAULT_PROFILES_FILE': profile, 'GOMP_SPINCOUNT': '0',
+            'PYTHONPATH': os.pathsep.join(filter(None, [str(TEST.parent), os.environ.get('PYTHONPATH')]))}
+
+
+class LiveNode:
+    """The node as a child process, and a ROS node of ours that feeds it and hears it."""
+
+    def __init__(self, folder, command=STAND_IN, arguments=()):
+        self.environment = environment(folder)
+        self.log = Path(folder) / 'node.log'
+        with self.log.open('w') as log:
+            self.process = subprocess.Popen([*command, '--ros-args', *arguments], env=self.environment,
+                                            stdout=log, stderr=subprocess.STDOUT)
+        os.environ.update({name: self.environment[name] for name in (
+            'ROS_AUTOMATIC_DISCOVERY_RANGE', 'ROS_LOG_DIR', 'FASTRTPS_DEFAULT_PROFILES_FILE',
+            'FASTDDS_DEFAULT_PROFILES_FILE')})
+        self.context = Context()
+        rclpy.init(context=self.context, domain_id=int(self.environment['ROS_DOMAIN_ID']))
+        self.node = rclpy.create_node('driver', context=self.context)
+        self.executor = SingleThreadedExecutor(context=self.context)
+        self.executor.add_node(self.node)
+        self.heard = defaultdict(list)
+        self.points = self.node.create_publisher(PointCloud2, 'points', 5)
+
+    def listen(self, kind, topic):
+        """Keep every message of `topic` in `heard[topic]`."""
+        return self.node.create_subscription(kind, topic, self.heard[topic].append, 10)
+
+    def wait(self, condition, what, seconds=20.0):
+        """Spin until `condition()` holds; otherwise fail with the node's log."""
+        end = time.monotonic() + seconds
+        while not condition():
+            assert self.process.poll() is None, f'the node ended early:\n{self.log.read_text()}'
+            assert time.monotonic() < end, f'waited in vain for {what}:\n{self.log.read_text()}'
+            self.executor.spin_once(timeout_sec=0.05)
+
+    def wait_until_connected(self):
+        """Wait until the node hears us and we hear whatever we listen to."""
+        self.wait(self.points.get_subscription_count, 'the node to subscribe', 60.0)
+        for topic in self.heard:
+            self.wait(lambda topic=topic: self.node.count_publishers(topic), f'a publisher of {topic}')
+        self.spin(0.3)
+
+    def spin(self, seconds):
+        """Spin for a while."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.executor.spin_once(timeout_sec=0.02)
+
+    def call(self, kind, name, request):
+        """Answer of a service."""
+        client = self.node.create_client(kind, name)
+        assert client.wait_for_service(10.0), name
+        future = client.call_async(request)
+        self.wait(future.done, f'an answer of {name}')
+        return future.result()
+
+    def stop(self, with_signal=signal.SIGINT):
+        """End the node; its exit code."""
+        self.process.send_signal(with_signal)
+        return self.process.wait(20)
+
+    def close(self):
+        """Leave nothing behind, whatever happened."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.executor.shutdown()
+        self.node.destroy_node()
+        rclpy.shutdown(context=self.context)
+
+
+def make_cloud(points, stamp_ns, frame_id='lidar', dtype=np.float32, **extra):
+    """A PointCloud2 of `points` (N, 3) with further float32 columns."""
+    names = ['x', 'y', 'z', *extra]
+    rows = np.zeros(len(points), [(name, dtype if name in 'xyz' else np.float32) for name in names])
+    for name, column in zip(names, [*np.asarray(points).T, *extra.values()], strict=True):
+        rows[name] = column
+    message = PointCloud2(height=1, width=len(rows), point_step=rows.itemsize,
+                          row_step=rows.nbytes, is_dense=True)
+    message.header.frame_id = frame_id
+    message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 1_000_000_000)
+    codes = {np.dtype(np.float32): PointField.FLOAT32, np.dtype(np.float64): PointField.FLOAT64}
+    message.fields = [PointField(name=name, offset=rows.dtype.fields[name][1],
+                                 datatype=codes[rows.dtype[name]], count=1) for name in names]
+    data = array('B')
+    data.frombytes(rows.tobytes())
+    message.data = data
+    return message

@@ -1,0 +1,279 @@
+"""The real node over DDS: in a process of its own, fed and heard from here."""
+import signal
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy')
+
+from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
+from nav_msgs.msg import Odometry  # noqa: E402
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue  # noqa: E402
+from rcl_interfaces.srv import DescribeParameters, GetParameters, SetParameters  # noqa: E402
+from sensor_msgs.msg import PointCloud2  # noqa: E402
+from visualization_msgs.msg import Marker, MarkerArray  # noqa: E402
+
+from live import LiveNode, make_cloud  # noqa: E402
+from stand_in_node import FAILS_AT, SPEED  # noqa: E402
+
+from ssrflow_ros.formats.pointcloud2 import decode, read_field  # noqa: E402
+from ssrflow_ros.settings import Settings  # noqa: E402
+
+POINTS = np.random.default_rng(7).uniform(-30, 30, (500, 3)).astype(np.float32)
+FLOW, MARKERS = '/ssrflow/flow', '/ssrflow/markers'
+
+
+class Stream:
+    """Clouds with rising stamps, 0.1 s apart; every test goes on where the last one stopped."""
+
+    def __init__(self, live):
+        self.live = live
+        self.stamp_ns = 1_700_000_000_123_456_789
+
+    def send(self, message):
+        """Publish `message` with the next stamp."""
+        self.stamp_ns += 100_000_000
+        message.header.stamp.sec, message.header.stamp.nanosec = divmod(self.stamp_ns, 1_000_000_000)
+        self.live.points.publish(message)
+        self.live.spin(0.03)
+        return message
+
+    def send_and_hear(self, message, topic=FLOW):
+        """The node's answer to `message`: the one with its stamp."""
+        sent = self.send(message)
+        self.live.wait(lambda: any(_stamp(m) == _stamp(sent) for m in self.live.heard[topic]),
+                       f'{topic} of the cloud sent')
+        return next(m for m in self.live.heard[topic] if _stamp(m) == _stamp(sent))
+
+
+def _stamp(message):
+    header = message.header if hasattr(message, 'header') else message.markers[0].header
+    return header.stamp.sec, header.stamp.nanosec
+
+
+@pytest.fixture(scope='module')
+def live(tmp_path_factory):
+    node = LiveNode(tmp_path_factory.mktemp('node'), arguments=['-p', 'moving_sped:=1.0', '-p', 'moving_speed:=1'])
+    try:
+        node.listen(PointCloud2, FLOW)
+        node.listen(MarkerArray, MARKERS)
+        node.listen(DiagnosticArray, '/diagnostics')
+        node.wait_until_connected()
+        yield node
+    finally:
+        node.close()
+
+
+@pytest.fixture(scope='module')
+def stream(live):
+    stream = Stream(live)
+    stream.send(make_cloud(POINTS, 0))
+    return stream
+
+
+def test_flow_cloud_has_the_header_and_points_of_its_source(stream):
+    intensity = np.arange(len(POINTS), dtype=np.float32)
+    sent = make_cloud(POINTS, 0, frame_id='lidar', intensity=intensity)
+    flow = stream.send_and_hear(sent)
+    assert flow.header == sent.header
+    assert [f.name for f in flow.fields] == ['x', 'y', 'z', 'intensity', 'vx', 'vy', 'vz', 'moving', 'object']
+    assert flow.width * flow.height == len(POINTS) and flow.is_dense
+    np.testing.assert_array_equal(decode(flow).points, POINTS)
+    np.testing.assert_array_equal(read_field(flow, 'intensity'), intensity)
+    np.testing.assert_array_equal(read_field(flow, 'vx'), SPEED)
+    np.testing.assert_array_equal(read_field(flow, 'vy'), 0)
+    np.testing.assert_array_equal(read_field(flow, 'moving'), POINTS[:, 0] > 0)
+
+
+def test_standard_reader_agrees(stream):
+    point_cloud2 = pytest.importorskip('sensor_msgs_py.point_cloud2', reason='sensor_msgs_py comes with ROS only')
+    flow = stream.send_and_hear(make_cloud(POINTS, 0))
+    read = point_cloud2.read_points(flow, ['x', 'vx'])
+    np.testing.assert_array_equal(read['x'], POINTS[:, 0])
+    np.testing.assert_array_equal(read['vx'], SPEED)
+
+
+def test_double_precision_and_non_returns(stream):
+    points = POINTS.astype(np.float64)
+    points[::10] = np.nan
+    points[1::10] = 0.0
+    flow = stream.send_and_hear(make_cloud(points, 0, dtype=np.float64))
+    kept = np.all(np.isfinite(points), axis=1) & np.any(points != 0, axis=1)
+    np.testing.assert_array_equal(decode(flow).points, points[kept].astype(np.float32))
+
+
+def test_markers_draw_the_moving_points_in_the_sweeps_frame(stream):
+    sent = make_cloud(POINTS, 0, frame_id='lidar')
+    markers = stream.send_and_hear(sent, MARKERS).markers
+    lines = [m for m in markers if m.ns == 'ssrflow/points']
+    assert len(lines) == 1 and lines[0].type == Marker.LINE_LIST
+    assert lines[0].header == sent.header
+    tails, tips = (np.array([[p.x, p.y, p.z] for p in lines[0].points[i::2]]) for i in (0, 1))
+    assert len(tails) > 0
+    np.testing.assert_allclose(tips - tails, [[SPEED, 0, 0]] * len(tails), atol=1e-5)
+    assert np.all(tails[:, 0] > 0), 'only what moves has an arrow'
+
+
+def test_empty_cloud_gives_empty_cloud(stream):
+    sent = make_cloud(POINTS[:0], 0)
+    flow = stream.send_and_hear(sent)
+    assert flow.header == sent.header and flow.width * flow.height == 0 and len(flow.data) == 0
+    assert [f.name for f in flow.fields][:3] == ['x', 'y', 'z']
+    all_nan = stream.send_and_hear(make_cloud(np.full((50, 3), np.nan), 0))
+    assert all_nan.width == 0
+    assert stream.send_and_hear(make_cloud(POINTS, 0)).width == len(POINTS)
+
+
+def _without_x(cloud):
+    cloud.fields = [f for f in cloud.fields if f.name != 'x']
+
+
+def _cut_short(cloud):
+    cloud.data = cloud.data[:-20]
+
+
+def _no_point_step(cloud):
+    cloud.point_step = 0
+
+
+@pytest.mark.parametrize('damage', [_without_x, _cut_short, _no_point_step])
+def test_malformed_cloud_is_dropped_and_the_node_goes_on(stream, damage):
+    cloud = make_cloud(POINTS, 0)
+    damage(cloud)
+    stream.send(cloud)
+    flow = stream.send_and_hear(make_cloud(POINTS, 0))
+    assert _stamp(cloud) not in [_stamp(m) for m in stream.live.heard[FLOW]]
+    assert flow.width == len(POINTS)
+    assert 'malformed cloud' in stream.live.log.read_text()
+
+
+def test_failed_ego_motion_is_dropped_with_its_reason(stream):
+    failing = stream.send(make_cloud(POINTS[:FAILS_AT], 0))
+    stream.send_and_hear(make_cloud(POINTS, 0))
+    assert _stamp(failing) not in [_stamp(m) for m in stream.live.heard[FLOW]]
+    assert 'drive slower' in stream.live.log.read_text()
+
+
+def test_diagnostics_tell_rates_drops_and_times(stream):
+    def latest():
+        statuses = [s for m in stream.live.heard['/diagnostics'] for s in m.status if s.name == 'ssrflow']
+        return {v.key: v.value for v in statuses[-1].values} if statuses else {}
+    stream.send(make_cloud(POINTS[:FAILS_AT], 0))
+    stream.send_and_hear(make_cloud(POINTS, 0))
+    stream.live.wait(lambda: 'drops/no ego-motion' in latest() and 'network_ms_p50' in latest(), 'full diagnostics')
+    values = latest()
+    assert float(values['rate_in_hz']) > 0
+    assert int(values['drops/first sweep']) == 1
+    assert float(values['last_dt_s']) == pytest.approx(-0.1)
+    assert float(values['total_ms_p50']) <= float(values['total_ms_p95'])
+    assert values['ego_motion'] == Settings().ego_motion and values['weights'] == Settings().weights
+
+
+def _set(live, name, **value):
+    request = SetParameters.Request(parameters=[Parameter(name=name, value=ParameterValue(**value))])
+    return live.call(SetParameters, '/ssrflow/set_parameters', request).results[0]
+
+
+def test_overrides(live):
+    assert "did you mean 'moving_speed'?" in live.log.read_text()
+    answer = live.call(GetParameters, '/ssrflow/get_parameters', GetParameters.Request(names=['moving_speed']))
+    assert answer.values[0].double_value == 1.0, 'an integer stands for the double'
+
+
+def test_parameters_are_described_and_guarded(live):
+    names = [row.name for row in Settings.table()]
+    descriptors = live.call(DescribeParameters, '/ssrflow/describe_parameters',
+                            DescribeParameters.Request(names=names)).descriptors
+    for row, descriptor in zip(Settings.table(), descriptors, strict=True):
+        assert descriptor.description == row.description
+        assert descriptor.read_only == (not row.live)
+        ranges = [*descriptor.integer_range, *descriptor.floating_point_range]
+        assert [(r.from_value, r.to_value) for r in ranges] == ([] if row.low is None else [(row.low, row.high)])
+
+    double, integer = ParameterType.PARAMETER_DOUBLE, ParameterType.PARAMETER_INTEGER
+    refused = _set(live, 'moving_speed', type=double, double_value=-1.0)
+    assert not refused.successful and refused.reason
+    refused = _set(live, 'moving_speed', type=integer, integer_value=-1)
+    assert not refused.successful and 'out of range' in refused.reason
+    refused = _set(live, 'network_points', type=integer, integer_value=1000)
+    assert not refused.successful and 'read-only' in refused.reason
+    assert _set(live, 'moving_speed', type=integer, integer_value=2).successful
+    assert _set(live, 'moving_speed', type=double, double_value=0.5).successful
+
+
+def test_nothing_is_done_while_nobody_listens(tmp_path):
+    live = LiveNode(tmp_path)
+    try:
+        live.listen(DiagnosticArray, '/diagnostics')
+        live.wait_until_connected()
+        stream = Stream(live)
+        for _ in range(5):
+            stream.send(make_cloud(POINTS, 0))
+
+        def values():
+            return {v.key: v.value for m in live.heard['/diagnostics'] for s in m.status for v in s.values}
+        live.wait(lambda: float(values().get('rate_in_hz', 0)) > 0, 'diagnostics')
+        assert not [key for key in values() if key.startswith(('drops/', 'network_ms'))]
+
+        live.listen(PointCloud2, FLOW)
+        live.wait_until_connected()
+        live.spin(1.0)
+        stream.send_and_hear(make_cloud(POINTS, 0))
+        assert len(live.heard[FLOW]) == 1, 'the first cloud after somebody listens is paired with the last unread one'
+    finally:
+        live.close()
+
+
+def test_odometry_gives_the_ego_motion(tmp_path):
+    live = LiveNode(tmp_path, arguments=['-p', 'ego_motion:=odometry', '-r', '__ns:=/robot'])
+    try:
+        live.points = live.node.create_publisher(PointCloud2, '/robot/points', 5)
+        odometry = live.node.create_publisher(Odometry, '/robot/odometry', 10)
+        live.listen(PointCloud2, '/robot/ssrflow/flow')
+        live.wait_until_connected()
+        live.wait(odometry.get_subscription_count, 'the node to subscribe to the odometry')
+        stream = Stream(live)
+        first = stream.send(make_cloud(POINTS, 0))
+        second = stream.send(make_cloud(POINTS, 0))
+        live.wait(lambda: 'no odometry' in live.log.read_text(), 'a warning')
+        third = make_cloud(POINTS, 0)
+        for cloud in (first, second):
+            message = Odometry(header=cloud.header, child_frame_id='lidar')
+            message.pose.pose.orientation.w = 1.0
+            odometry.publish(message)
+        stream.send(third)
+        message = Odometry(header=third.header, child_frame_id='lidar')
+        message.pose.pose.orientation.w = 1.0
+        odometry.publish(message)
+        live.wait(lambda: live.heard['/robot/ssrflow/flow'], 'flow with odometry')
+        assert live.heard['/robot/ssrflow/flow'][0].header == third.header
+    finally:
+        live.close()
+
+
+@pytest.mark.parametrize('ending', [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_the_node_cleanly(tmp_path, ending):
+    live = LiveNode(tmp_path)
+    try:
+        live.listen(PointCloud2, FLOW)
+        live.wait_until_connected()
+        stream = Stream(live)
+        for _ in range(3):
+            stream.send(make_cloud(POINTS, 0))
+        assert live.stop(ending) == 0, live.log.read_text()
+        assert 'Traceback' not in live.log.read_text()
+    finally:
+        live.close()
+
+
+@pytest.mark.parametrize('argument, cause', [
+    ('max_range:=-5.0', 'max_range: -5.0 is out of range'),
+    ('ground:=grass', "ground: 'grass' is not known"),
+    ('threads:=many', "threads: 'many' is not of type int")])
+def test_bad_setting_ends_the_start_with_one_line(tmp_path, argument, cause):
+    live = LiveNode(tmp_path, arguments=['-p', argument])
+    try:
+        assert live.process.wait(20) == 1
+        assert cause in live.log.read_text() and 'Traceback' not in live.log.read_text()
+    finally:
+        live.close()
