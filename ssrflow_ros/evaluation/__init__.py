@@ -1,0 +1,1 @@
+"""Accuracy against labels: metrics in one place, and the pairs that they are measured on."""
