@@ -1,0 +1,193 @@
+"""How things move: poses that are analytic in time, many times at once."""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .terrain import Terrain
+
+
+def rigid(rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
+    """(..., 4, 4) from (..., 3, 3) and (..., 3)."""
+    pose = np.zeros((*rotation.shape[:-2], 4, 4))
+    pose[..., :3, :3] = rotation
+    pose[..., :3, 3] = translation
+    pose[..., 3, 3] = 1.0
+    return pose
+
+
+def invert(pose: np.ndarray) -> np.ndarray:
+    """Inverse of rigid transforms (..., 4, 4)."""
+    rotation = np.swapaxes(pose[..., :3, :3], -1, -2)
+    return rigid(rotation, -(rotation @ pose[..., :3, 3:])[..., 0])
+
+
+def rotations(axes: np.ndarray, angles: np.ndarray) -> np.ndarray:
+    """(..., 3, 3) turns by `angles` (...) rad about unit `axes` (..., 3): Rodrigues' formula."""
+    x, y, z = np.moveaxis(np.broadcast_to(axes, (*np.shape(angles), 3)), -1, 0)
+    c, s = np.cos(angles), np.sin(angles)
+    u = 1 - c
+    return np.stack([np.stack([c + x * x * u, x * y * u - z * s, x * z * u + y * s], -1),
+                     np.stack([y * x * u + z * s, c + y * y * u, y * z * u - x * s], -1),
+                     np.stack([z * x * u - y * s, z * y * u + x * s, c + z * z * u], -1)], -2)
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """A curve on the plane, of arcs. It begins at `start` (x, y, yaw); the last arc never ends, and the
+    first is prolonged backwards.
+
+    lengths     (K,) m.  curvatures (K,) 1/m, left turns positive.
+    """
+
+    start: tuple[float, float, float]
+    lengths: np.ndarray
+    curvatures: np.ndarray
+    nodes: np.ndarray = field(init=False, repr=False)
+
+    def __post_init__(self):
+        nodes = [np.array([*self.start, 0.0])]
+        for length, curvature in zip(self.lengths, self.curvatures):
+            nodes.append(np.array([*_arc(*nodes[-1][:3], length, curvature), nodes[-1][3] + length]))
+        object.__setattr__(self, 'nodes', np.array(nodes))
+
+    @classmethod
+    def arc(cls, x: float, y: float, yaw: float, curvature: float = 0.0) -> 'Path':
+        """One endless arc."""
+        return cls((x, y, yaw), np.array([1.0]), np.array([curvature]))
+
+    def at(self, distance: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """x, y, yaw after `distance` m."""
+        piece = np.clip(np.searchsorted(self.nodes[:, 3], distance, side='right') - 1, 0, len(self.lengths) - 1)
+        x, y, yaw, passed = self.nodes[piece].T
+        return _arc(x, y, yaw, distance - passed, self.curvatures[piece])
+
+
+def _arc(x, y, yaw, length, curvature):
+    turn = length * curvature
+    chord = length * np.sinc(turn / (2 * np.pi))
+    return x + chord * np.cos(yaw + turn / 2), y + chord * np.sin(yaw + turn / 2), yaw + turn
+
+
+@dataclass(frozen=True, eq=False)
+class GroundMotion:
+    """Something that goes along a path on the terrain.
+
+    meeting    s, when it is `origin` m along its path.
+    speed      m/s, mean; it swings by `surge` m/s (never above `speed`) at `surge_rate` rad/s.
+    upright    stays vertical (people), or takes the ground's slope (vehicles).
+    lift       m above the ground.
+    bob        m, up and down with each step or bump;  `bob_cycles` a metre and `bob_rate` 1/s.
+    sway       (roll, pitch, yaw) rad amplitude of a slow swing of `sway_rate` rad/s.
+    """
+
+    terrain: Terrain
+    path: Path
+    speed: float
+    meeting: float = 0.0
+    origin: float = 0.0
+    surge: float = 0.0
+    surge_rate: float = 1.0
+    phase: float = 0.0
+    upright: bool = False
+    lift: float = 0.0
+    bob: float = 0.0
+    bob_cycles: float = 0.0
+    bob_rate: float = 0.0
+    sway: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    sway_rate: float = 2.0
+    softness: float = 0.5
+
+    def travel(self, times: np.ndarray) -> np.ndarray:
+        """Metres along the path; never shrinks."""
+        since = times - self.meeting
+        swing = np.cos(self.surge_rate * since + self.phase) - np.cos(self.phase)
+        return self.origin + self.speed * since - self.surge / self.surge_rate * swing
+
+    def poses(self, times: np.ndarray, lag: float = 0.0) -> np.ndarray:
+        """(T, 4, 4) world_from_body; with `lag` m behind on the path (a trailer)."""
+        travel = self.travel(times) - lag
+        x, y, yaw = self.path.at(travel)
+        wave = self.sway_rate * times + self.phase
+        roll, pitch, turn = (amplitude * np.sin(rate * wave + shift) for amplitude, rate, shift in
+                             zip(self.sway, (1.0, 1.31, 0.57), (0.0, 1.0, 2.0)))
+        z = self.terrain.height(x, y, self.softness) + self.lift
+        if self.bob:
+            z = z + self.bob * np.sin(2 * np.pi * (self.bob_cycles * travel + self.bob_rate * times) + self.phase)
+        yaw = yaw + turn
+        if self.upright:
+            up = np.tile([0.0, 0.0, 1.0], (len(x), 1))
+        else:
+            gx, gy = self.terrain.gradient(x, y)
+            up = np.stack([-gx, -gy, np.ones_like(gx)], -1)
+            up /= np.linalg.norm(up, axis=1, keepdims=True)
+        ahead = np.stack([np.cos(yaw), np.sin(yaw), np.zeros_like(yaw)], -1)
+        left = np.cross(up, ahead)
+        left /= np.linalg.norm(left, axis=1, keepdims=True)
+        frame = np.stack([np.cross(left, up), left, up], -1)
+        if any(self.sway):
+            frame = frame @ rotations(np.array([0., 1., 0.]), pitch) @ rotations(np.array([1., 0., 0.]), roll)
+        return rigid(frame, np.stack([x, y, z], -1))
+
+
+@dataclass(frozen=True, eq=False)
+class FreeMotion:
+    """Something that flies: a drone, a tumbling body.
+
+    centre (3,) m at time `meeting`; velocity (3,) m/s; swing (3,) m amplitude, `rates` (3,) rad/s;
+    turned `start` about `axis` at first and `spin` rad/s after.
+    """
+
+    centre: np.ndarray
+    velocity: np.ndarray
+    swing: np.ndarray
+    rates: np.ndarray
+    axis: np.ndarray
+    spin: float
+    start: float = 0.0
+    meeting: float = 0.0
+
+    def travel(self, times: np.ndarray) -> np.ndarray:
+        """Metres by the mean velocity."""
+        return np.linalg.norm(self.velocity) * (times - self.meeting)
+
+    def poses(self, times: np.ndarray, lag: float = 0.0) -> np.ndarray:
+        """(T, 4, 4) world_from_body."""
+        since = (times - self.meeting)[:, None]
+        place = self.centre + self.velocity * since + self.swing * np.sin(self.rates * since)
+        return rigid(rotations(self.axis, self.start + self.spin * since[:, 0]), place)
+
+
+@dataclass(frozen=True, eq=False)
+class Joints:
+    """How the K parts of a body hang together and swing.
+
+    parents     (K,) index of the part it hangs on, -1 for the body's root; parents come first.
+    pivots      (K, 3) m in the body's frame.  axes (K, 3) unit vectors.
+    means, amplitudes, phases (K,) rad: angle = mean + amplitude sin(cycle + phase).
+    slides      (K, 3) m, shift by slide sin(cycle + phase).
+    per_metre, per_second   cycles a metre of travel and a second.
+    """
+
+    parents: np.ndarray
+    pivots: np.ndarray
+    axes: np.ndarray
+    means: np.ndarray
+    amplitudes: np.ndarray
+    phases: np.ndarray
+    slides: np.ndarray
+    per_metre: float = 0.0
+    per_second: float = 0.0
+
+    def poses(self, roots: np.ndarray, times: np.ndarray, travel: np.ndarray) -> np.ndarray:
+        """(T, K, 4, 4) world_from_part from the body's own poses `roots` (T, 4, 4)."""
+        cycle = 2 * np.pi * (self.per_metre * travel + self.per_second * times)
+        wave = np.sin(cycle[:, None] + self.phases)
+        turn = rotations(self.axes, self.means + self.amplitudes * wave)
+        shift = self.pivots - (turn @ self.pivots[..., None])[..., 0] + self.slides * wave[..., None]
+        local = rigid(turn, shift)
+        poses = np.empty_like(local)
+        for part, parent in enumerate(self.parents):
+            poses[:, part] = (roots if parent < 0 else poses[:, parent]) @ local[:, part]
+        return poses

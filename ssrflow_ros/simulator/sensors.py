@@ -1,0 +1,175 @@
+"""LiDAR models: where the beams point, and what becomes of a hit (noise, drop-outs, intensity).
+
+Elevation tables follow the makers' manuals (Velodyne VLP-16, HDL-32E, VLP-32C, HDL-64E, Alpha Prime;
+Ouster OS1; Livox Mid-360 and Avia); tables that makers do not publish as a formula are approximated
+by their density of beams.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+GOLDEN = (np.sqrt(5.0) - 1.0) / 2.0
+
+
+@dataclass(frozen=True)
+class LidarModel:
+    """A kind of sensor.
+
+    elevations   degrees above the horizon, one a beam; () for the non-repetitive sensors.
+    columns      numbers of firings a turn to choose from (at 10 Hz); for a non-repetitive sensor the
+                 numbers of rays a sweep.
+    max_range    metres.
+    stagger      degrees of azimuth between neighbouring beams of one firing.
+    pattern      'spinning', 'spiral' (all round, as the Mid-360), or 'rosette' (forward, as the Avia).
+    field        non-repetitive only: lowest and highest elevation ('spiral') or full width ('rosette'), degrees.
+    """
+
+    name: str
+    elevations: tuple[float, ...]
+    columns: tuple[int, ...]
+    max_range: float
+    stagger: float = 0.0
+    pattern: str = 'spinning'
+    field: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def beams(self) -> int:
+        """Number of beams; 0 for a non-repetitive sensor."""
+        return len(self.elevations)
+
+    @property
+    def field_of_view(self) -> tuple[float, float]:
+        """Lowest and highest elevation, degrees."""
+        if self.pattern == 'spinning':
+            return min(self.elevations), max(self.elevations)
+        if self.pattern == 'rosette':
+            return -self.field[1] / 2, self.field[1] / 2
+        return self.field
+
+    def draw(self, rng: np.random.Generator) -> 'Lidar':
+        """One sensor off the shelf: its resolution, its noise and its faults."""
+        dead = ()
+        if self.beams and rng.random() < 0.15:
+            dead = tuple(np.flatnonzero(rng.random(self.beams) < rng.uniform(0.02, 0.25)).tolist())
+        blocked = ()
+        if rng.random() < 0.15:
+            width = rng.choice([rng.uniform(3, 15), rng.uniform(30, 150)])
+            blocked = ((float(rng.uniform(-180, 180)), float(width)),)
+        if rng.random() < 0.1:
+            blocked += tuple((float(a), float(rng.uniform(1, 6))) for a in rng.uniform(-180, 180, rng.integers(1, 4)))
+        return Lidar(self, int(rng.choice(self.columns)), range_sigma=float(rng.uniform(0.005, 0.03)),
+                     drop_out=float(rng.choice([0.0, rng.uniform(0, 0.03), rng.uniform(0.05, 0.4)], p=[.3, .5, .2])),
+                     detection=float(10 ** rng.uniform(-2.3, -1.3)), dead_beams=dead, blocked=blocked)
+
+
+@dataclass(frozen=True)
+class Lidar:
+    """A sensor in hand.
+
+    columns      firings a turn, or rays a sweep of a non-repetitive sensor.
+    range_sigma  standard deviation of the range, metres.
+    drop_out     share of returns lost for no reason.
+    detection    least returned power (1: a white wall at `max_range`, met head-on) that is seen.
+    dead_beams   indices of beams that never return.
+    blocked      (centre, width) in degrees of azimuth where the robot hides the view.
+    """
+
+    model: LidarModel
+    columns: int
+    range_sigma: float = 0.01
+    drop_out: float = 0.0
+    detection: float = 0.01
+    dead_beams: tuple[int, ...] = ()
+    blocked: tuple[tuple[float, float], ...] = ()
+
+    def directions(self, rng: np.random.Generator) -> np.ndarray:
+        """(R, 3) float32 unit vectors of one sweep, in the sensor frame; another draw, another phase."""
+        if self.model.pattern == 'spinning':
+            azimuth, elevation = self._spinning(rng.random())
+        elif self.model.pattern == 'spiral':
+            azimuth, elevation = self._spiral(rng.random(2))
+        else:
+            azimuth, elevation = self._rosette(rng.random(2))
+        keep = np.ones(len(azimuth), bool)
+        for centre, width in self.blocked:
+            keep &= np.abs((np.degrees(azimuth) - centre + 180) % 360 - 180) > width / 2
+        azimuth, elevation = azimuth[keep], elevation[keep]
+        flat = np.cos(elevation)
+        return np.column_stack([flat * np.cos(azimuth), flat * np.sin(azimuth),
+                                np.sin(elevation)]).astype(np.float32)
+
+    def _spinning(self, phase: float) -> tuple[np.ndarray, np.ndarray]:
+        alive = np.setdiff1d(np.arange(self.model.beams), self.dead_beams)
+        # A spinning LiDAR turns clockwise seen from above.
+        turn = -(np.arange(self.columns) + phase) * (2 * np.pi / self.columns)
+        azimuth = turn[:, None] + np.radians(self.model.stagger) * alive
+        elevation = np.broadcast_to(np.radians(np.array(self.model.elevations)[alive]), azimuth.shape)
+        return azimuth.ravel(), elevation.ravel()
+
+    def _spiral(self, phase: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        step = np.arange(self.columns)
+        azimuth = -2 * np.pi * (GOLDEN * step / 4 + step * 40.0 / self.columns + phase[0])
+        # The mirror's swing is much faster than the turn and not in tune with it.
+        swing = np.abs((step * 0.0517 + 4 * phase[1]) % 2 - 1)
+        low, high = np.radians(self.model.field)
+        return azimuth, low + (high - low) * swing
+
+    def _rosette(self, phase: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        time = np.linspace(0.0, 1.0, self.columns, endpoint=False)
+        # Two prisms that turn at rates without a common period draw a flower that never closes.
+        one = 2 * np.pi * (121.3 * time + phase[0])
+        two = 2 * np.pi * (-77.9 * time + phase[1])
+        across, up = np.cos(one) + np.cos(two), np.sin(one) + np.sin(two)
+        width, height = np.radians(self.model.field)
+        return across * width / 4, up * height / 4
+
+    def measure(self, ranges: np.ndarray, incidence: np.ndarray, reflectivity: np.ndarray,
+                rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What the sensor makes of hits: (measured range m, intensity 0..255, kept bool), all (H,).
+
+        incidence     |cosine| between the ray and the surface's normal.
+        reflectivity  0..1; below about 0.03 (glass, black paint) most hits are lost.
+        """
+        power = reflectivity * incidence * (self.model.max_range / np.maximum(ranges, 1.0)) ** 2
+        power *= np.exp(rng.normal(0.0, 0.4, len(ranges)))
+        kept = (power > self.detection) & (ranges < self.model.max_range)
+        # The square of range no longer helps what mirrors the light away.
+        kept &= rng.random(len(ranges)) < np.minimum(1.0, 0.02 + reflectivity * 20)
+        if self.drop_out:
+            kept &= rng.random(len(ranges)) >= self.drop_out
+        measured = ranges + rng.normal(0.0, self.range_sigma, len(ranges))
+        intensity = 255.0 * np.clip(reflectivity * (0.3 + 0.7 * incidence), 0.0, 1.0)
+        return measured, intensity.astype(np.float32), kept & (measured > 0.1)
+
+
+def _even(low: float, high: float, beams: int) -> tuple[float, ...]:
+    return tuple(np.linspace(low, high, beams).tolist())
+
+
+def _dense_middle(low: float, high: float, beams: int, centre: float, power: float) -> tuple[float, ...]:
+    """Beams whose spacing grows with the distance from `centre`, as 64- and 128-beam sensors for cars have."""
+    below = round(beams * (centre - low) / (high - low))
+    down = centre - (centre - low) * np.linspace(1, 0, below, endpoint=False) ** power
+    up = centre + (high - centre) * np.linspace(0, 1, beams - below) ** power
+    return tuple(np.concatenate([down, up]).tolist())
+
+
+_VLP32C = (-25., -15.639, -11.31, -8.843, -7.254, -6.148, -5.333, -4.667, -4., -3.667, -3.333, -3., -2.667, -2.333,
+           -2., -1.667, -1.333, -1., -.667, -.333, 0., .333, .667, 1., 1.333, 1.667, 2.333, 3.333, 4.667, 7., 10.333, 15.)
+
+SENSORS: dict[str, LidarModel] = {model.name: model for model in (
+    LidarModel('vlp16', _even(-15, 15, 16), (900, 1200, 1800, 3600), 100.0),
+    LidarModel('os1_16', _even(-16.6, 16.6, 16), (512, 1024, 2048), 90.0, stagger=0.2),
+    LidarModel('hdl32e', _even(-30.67, 10.67, 32), (1080, 1800, 2170), 80.0),
+    LidarModel('vlp32c', _VLP32C, (900, 1200, 1800), 120.0),
+    LidarModel('hdl64e', _even(-24.33, -8.83, 32) + _even(-8.33, 2.0, 32), (1000, 1500, 2083), 120.0),
+    LidarModel('os1_64', _even(-22.5, 22.5, 64), (512, 1024, 1800), 100.0, stagger=0.1),
+    LidarModel('car64', _dense_middle(-25.0, 15.0, 64, -1.0, 1.7), (900, 1200, 1800), 120.0, stagger=0.05),
+    LidarModel('os1_128', _even(-22.5, 22.5, 128), (512, 1024), 100.0, stagger=0.05),
+    LidarModel('os0_128', _even(-45.0, 45.0, 128), (512, 1024), 80.0, stagger=0.05),
+    LidarModel('alpha128', _dense_middle(-25.0, 15.0, 128, -2.0, 1.8), (900, 1100), 120.0),
+    LidarModel('mid360', (), (20000, 40000), 80.0, pattern='spiral', field=(-7.0, 52.0)),
+    LidarModel('avia', (), (24000, 48000), 120.0, pattern='rosette', field=(70.4, 77.2)),
+)}
