@@ -1,0 +1,66 @@
+"""Ego-motion: how the sensor itself moved between the two sweeps of a pair.
+
+Every way ends in an `EgoMotion` or in an `EgoMotionError` that says why not. Identity is never a
+fallback: with it every wall would seem to move at the robot's own speed.
+"""
+from __future__ import annotations
+
+from typing import Callable
+
+import numpy as np
+
+from ..errors import EgoMotionError
+from ..settings import Settings
+from ..sweep import EgoMotion, SweepPair
+from .scan_matching import ScanMatching
+
+_ORTHONORMAL = 1e-3     # float32 poses and rounded text files stay within it
+
+
+def make_ego_motion(settings: Settings) -> Callable[[SweepPair], EgoMotion]:
+    """What finds the motion over a pair, as `settings.ego_motion` says.
+
+    The returned object serves one stream: scan matching keeps the last sweep and motion.
+    """
+    if settings.ego_motion == 'scan_matching':
+        return ScanMatching(settings)
+    return _standing_still if settings.ego_motion == 'none' else _missing_odometry
+
+
+def given(target_from_source: np.ndarray, method: str = 'given') -> EgoMotion:
+    """A known motion: (4, 4) rigid transform of source-frame points into the target's frame, metres."""
+    transform = np.array(target_from_source, dtype=np.float64)
+    if transform.shape != (4, 4):
+        raise EgoMotionError(f'the given motion has shape {transform.shape}: give a 4x4 matrix')
+    if not np.isfinite(transform).all():
+        raise EgoMotionError('the given motion holds NaN or inf: give a finite 4x4 matrix')
+    rotation = transform[:3, :3]
+    rigid = (np.allclose(rotation @ rotation.T, np.eye(3), atol=_ORTHONORMAL) and np.linalg.det(rotation) > 0
+             and np.allclose(transform[3], (0, 0, 0, 1), atol=1e-6))
+    if not rigid:
+        raise EgoMotionError('the given motion is not rigid: give [R t; 0 0 0 1] with R a rotation, '
+                             'neither scaled nor mirrored, translation in the last column')
+    left, _, right = np.linalg.svd(rotation)
+    transform[:3, :3] = left @ right        # rounding would otherwise scale far points
+    transform[3] = 0, 0, 0, 1
+    return EgoMotion(transform, method)
+
+
+def from_poses(source_pose: np.ndarray, target_pose: np.ndarray, method: str = 'odometry') -> EgoMotion:
+    """The motion between two poses (4, 4) of the sensor, world_from_sensor, at the sweeps' stamps."""
+    source = given(source_pose, method).target_from_source
+    target = given(target_pose, method).target_from_source
+    # In float64 and by the difference of positions: UTM coordinates are millions of metres.
+    transform = np.eye(4)
+    transform[:3, :3] = target[:3, :3].T @ source[:3, :3]
+    transform[:3, 3] = target[:3, :3].T @ (source[:3, 3] - target[:3, 3])
+    return given(transform, method)
+
+
+def _standing_still(pair: SweepPair) -> EgoMotion:
+    return EgoMotion(np.eye(4), 'none')
+
+
+def _missing_odometry(pair: SweepPair) -> EgoMotion:
+    raise EgoMotionError("ego_motion is 'odometry' but no pose came with the pair: "
+                         "give the motion or the poses, or set ego_motion to 'scan_matching'")

@@ -1,0 +1,85 @@
+"""Objects: the moving points, clustered by where they are and how they move."""
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+
+from ..settings import Settings
+from ..sweep import MovingObject
+
+_THINNING = 0.15         # m, voxels that are clustered in place of their points
+_ALIKE = 1.0             # m/s, velocities that differ less may belong to one object ...
+_ALIKE_SHARE = 0.3       # ... or by less than this share of the speed
+_HEADING_SPEED = 1.5     # m/s, faster ones face where they go
+_MAX_VOXELS = 20000      # above, the voxels are made coarser
+
+
+def find_objects(points: np.ndarray, velocity: np.ndarray, moving: np.ndarray,
+                 settings: Settings) -> tuple[np.ndarray, tuple[MovingObject, ...]]:
+    """Objects among the moving points, nearest first.
+
+    points (N, 3) m and velocity (N, 3) m/s, ego-motion removed, in one frame; moving (N,) bool.
+    Returns ids (N,) int32, -1 for none, and the objects that bear them.
+
+    Points belong together if a chain of neighbours within `object_distance` with like velocities
+    joins them; two movers side by side stay two, since over-segmenting is safer than merging.
+    """
+    ids = np.full(len(points), -1, dtype=np.int32)
+    rows = np.flatnonzero(moving)
+    if not len(rows):
+        return ids, ()
+    cluster = _cluster(points[rows].astype(np.float64), velocity[rows].astype(np.float64), settings.object_distance)
+    order = np.argsort(cluster, kind='stable')
+    groups = np.split(rows[order], np.flatnonzero(np.diff(cluster[order])) + 1)
+    groups = [group for group in groups if len(group) >= settings.object_points]
+    groups.sort(key=lambda group: (float(np.linalg.norm(points[group].mean(axis=0))), group[0]))
+    for number, group in enumerate(groups):
+        ids[group] = number
+    return ids, tuple(_describe(number, points[group].astype(np.float64), velocity[group].astype(np.float64))
+                      for number, group in enumerate(groups))
+
+
+def _cluster(points: np.ndarray, velocity: np.ndarray, distance: float) -> np.ndarray:
+    """(n,) number of the cluster of each moving point."""
+    # Thinned first: dense near objects would otherwise have thousands of neighbours a point.
+    size = min(_THINNING, distance / 2)
+    while True:
+        corner = np.floor(points / size).astype(np.int64)
+        _, voxel, count = np.unique(corner, axis=0, return_inverse=True, return_counts=True)
+        if len(count) <= _MAX_VOXELS:
+            break
+        size *= 1.5
+    voxel = voxel.reshape(-1)
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return np.stack([np.bincount(voxel, column) for column in values.T], axis=1) / count[:, None]
+
+    centre, motion = mean(points), mean(velocity)
+    pairs = cKDTree(centre).query_pairs(max(distance, 2 * size), output_type='ndarray')
+    first, second = pairs.T
+    speed = np.linalg.norm(motion, axis=1)
+    tolerance = np.maximum(_ALIKE, _ALIKE_SHARE * np.maximum(speed[first], speed[second]))
+    alike = np.linalg.norm(motion[first] - motion[second], axis=1) < tolerance
+    first, second = first[alike], second[alike]
+    graph = coo_matrix((np.ones(len(first), dtype=np.int8), (first, second)), shape=(len(count),) * 2)
+    return connected_components(graph, directed=False)[1][voxel]
+
+
+def _describe(number: int, points: np.ndarray, velocity: np.ndarray) -> MovingObject:
+    """Box and velocity of the points (n, 3) of one object."""
+    middle = np.median(velocity, axis=0)     # robust to points that were matched with something else
+    fast = np.hypot(middle[0], middle[1]) > _HEADING_SPEED
+    yaw = float(np.arctan2(middle[1], middle[0])) if fast else _longest_side(points[:, :2])
+    axes = np.array([[np.cos(yaw), np.sin(yaw), 0], [-np.sin(yaw), np.cos(yaw), 0], [0, 0, 1]])
+    turned = points @ axes.T
+    low, high = turned.min(axis=0), turned.max(axis=0)
+    return MovingObject(number, (low + high) / 2 @ axes, high - low, yaw, middle, len(points))
+
+
+def _longest_side(points: np.ndarray) -> float:
+    """Direction of the greatest spread of (n, 2), rad in (-pi/2, pi/2]."""
+    spread = np.cov(points.T) if len(points) > 1 else np.eye(2)
+    direction = np.linalg.eigh(spread)[1][:, 1]
+    return float(np.arctan(direction[1] / direction[0])) if direction[0] else np.pi / 2
