@@ -1,0 +1,163 @@
+"""Annotate a recording: the velocity of every point of every sweep.
+
+IN is a rosbag2 (its folder, or one .mcap or .db3 file). OUT is a rosbag2 for `ros2 bag play`, RViz and
+Foxglove with
+  /ssrflow/flow     PointCloud2: the clouds of --topic with vx vy vz (m/s, the sensor's motion removed),
+                    moving and object
+  /ssrflow/markers  MarkerArray: boxes, arrows and speeds of the moving objects
+and a copy of the cloud topic. Each sweep is paired with the one before it; a sweep that cannot be
+paired is counted with its reason.
+"""
+from __future__ import annotations
+
+import argparse
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Iterator
+
+import numpy as np
+
+from ..errors import EgoMotionError, InputError, SSRFlowError
+from ..steps.pairing import Pairing
+from ..sweep import EgoMotion, FlowField, SweepPair
+from .settings_options import add_settings, settings_from
+from .table import print_table, stage_rows
+
+if TYPE_CHECKING:
+    from ..formats.bags import BagMessage, BagReader, BagWriter
+
+FLOW_TOPIC, MARKER_TOPIC = '/ssrflow/flow', '/ssrflow/markers'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('input', metavar='IN', help='the recording')
+    parser.add_argument('--topic', metavar='NAME', help='the PointCloud2 topic; needed only if there are several')
+    parser.add_argument('-o', '--output', required=True, metavar='OUT', help='folder of the new recording')
+    parser.add_argument('--overwrite', action='store_true', help='replace OUT if it exists')
+    parser.add_argument('--storage', choices=('mcap', 'sqlite3'), default='mcap', help='format of OUT (default: mcap)')
+    parser.add_argument('--odometry', metavar='TOPIC',
+                        help="nav_msgs/Odometry of the SENSOR: takes the sensor's motion from there")
+    parser.add_argument('--rgba', action='store_true', help='add a colour field: hue is direction, saturation speed')
+    parser.add_argument('--keep', nargs='+', default=(), metavar='FIELD',
+                        help='fields of the input clouds to pass through, such as ring or time')
+    add_settings(parser, also=('marker_arrows',))
+
+
+def run(args: argparse.Namespace) -> None:
+    from ..formats.bags import ODOMETRY, POINTCLOUD2, BagReader, write_bag
+    from ..formats.whole import check_free
+    settings = settings_from(args, **({'ego_motion': 'odometry'} if args.odometry else {}))
+    check_free(args.output, args.overwrite)
+    with BagReader(args.input) as bag:
+        topic = bag.choose(args.topic, POINTCLOUD2)
+        poses = None
+        if settings.ego_motion == 'odometry':
+            poses = _read_odometry(bag, bag.choose(args.odometry, ODOMETRY, '--odometry'))
+        with write_bag(args.output, args.storage, args.overwrite) as out:
+            from ..scene_flow import SceneFlow
+            annotation = _Annotation(SceneFlow(settings), poses, out, args)
+            annotation.run(_with_progress(bag, topic))
+            if not annotation.timings:
+                raise InputError(f'none of the {annotation.n_in} sweeps of {topic} could be annotated '
+                                 f'({_counted(annotation.drops)}): see the reasons above')
+    annotation.summarise(f'{args.input} {topic}')
+    print(f'\nwritten: {args.output}')
+
+
+class _Annotation:
+    """One pass over a recording, and what is to be told at its end."""
+
+    def __init__(self, scene_flow, poses, out: 'BagWriter', args: argparse.Namespace):
+        self._scene_flow, self._poses, self._out, self._args = scene_flow, poses, out, args
+        self._pairing = Pairing(scene_flow.settings)
+        self._shown: set = set()
+        self.n_in = 0
+        self.drops: Counter[str] = self._pairing.drops
+        self.timings: list[dict[str, float]] = []
+        self._moving: list[int] = []
+        self._objects: list[int] = []
+        self._stamps: list[int] = []
+        self._spent = 0.0
+
+    def run(self, messages: Iterator['BagMessage']) -> None:
+        start = time.perf_counter()
+        for recorded in messages:
+            self.n_in += 1
+            self._out.write_raw(recorded.topic, recorded.type, recorded.time_ns, recorded.raw)
+            try:
+                self._annotate(recorded)
+            except EgoMotionError as error:
+                self._drop('no ego-motion', error)
+            except InputError as error:
+                self._drop('malformed cloud', error)
+            except SSRFlowError as error:
+                self._drop('no flow', error)
+        self._spent = time.perf_counter() - start
+
+    def _annotate(self, recorded: 'BagMessage') -> None:
+        from ..formats.pointcloud2 import decode
+        cloud = recorded.read()
+        sweep = decode(cloud, self._pairing.settings.min_range)
+        self._stamps.append(sweep.stamp_ns)
+        pair = self._pairing.push(sweep)
+        if pair is not None:
+            self._write(self._scene_flow(pair, self._ego_motion(pair)), cloud, recorded.time_ns)
+
+    def _ego_motion(self, pair: SweepPair) -> EgoMotion | None:
+        return self._poses.between(pair, wait=0.0) if self._poses is not None else None
+
+    def _write(self, flow: FlowField, cloud, time_ns: int) -> None:
+        from ..formats.bag_messages import to_marker_array, to_pointcloud2
+        from ..formats.bags import MARKER_ARRAY, POINTCLOUD2
+        from ..formats.markers import make_markers, shown_ids
+        from ..formats.pointcloud2 import encode
+        annotated = to_pointcloud2(encode(flow, cloud, self._args.keep, self._args.rgba), cloud.header)
+        self._out.write(FLOW_TOPIC, POINTCLOUD2, time_ns, annotated)
+        markers = make_markers(flow, self._pairing.settings.marker_arrows, self._shown)
+        self._out.write(MARKER_TOPIC, MARKER_ARRAY, time_ns, to_marker_array(markers, cloud.header))
+        self._shown = shown_ids(markers)
+        self.timings.append(flow.timings_ms)
+        self._moving.append(int(flow.moving.sum()))
+        self._objects.append(len(flow.objects))
+
+    def _drop(self, reason: str, error: SSRFlowError) -> None:
+        from tqdm import tqdm
+        self.drops[reason] += 1
+        if self.drops[reason] == 1:
+            tqdm.write(f'ssrflow: sweep {self.n_in}: {reason}: {error} (further ones are only counted)')
+
+    def summarise(self, title: str) -> None:
+        lasted = (max(self._stamps) - min(self._stamps)) * 1e-9
+        n_out = len(self.timings)
+        rows = [
+            ('sweeps in', f'{self.n_in} in {lasted:.1f} s of recording'
+                          + (f' ({(len(self._stamps) - 1) / lasted:.1f} Hz)' if lasted else '')),
+            ('annotated', f'{n_out} in {self._spent:.1f} s ({n_out / self._spent:.1f} sweeps/s)'),
+            ('without flow', _counted(self.drops) or 'none'),
+            ('moving points', f'{np.mean(self._moving):.0f} a sweep (most {max(self._moving)})'),
+            ('objects', f'{np.mean(self._objects):.1f} a sweep (most {max(self._objects)})')]
+        print_table(title, rows)
+        print_table('step, ms: p50 and p95', stage_rows(self.timings))
+
+
+def _with_progress(bag: 'BagReader', topic: str) -> Iterator['BagMessage']:
+    from tqdm import tqdm
+    # None: no bar where the output is not a terminal.
+    yield from tqdm(bag.read([topic]), total=bag.topics[topic][1], unit='sweep', disable=None)
+
+
+def _read_odometry(bag: 'BagReader', topic: str):
+    """All poses of the recording."""
+    from ..node.odometry import PoseBuffer
+    poses = PoseBuffer(kept=None)
+    for recorded in bag.read([topic]):
+        message = recorded.read()
+        position, rotation = message.pose.pose.position, message.pose.pose.orientation
+        poses.push(message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec,
+                   np.array([position.x, position.y, position.z]),
+                   np.array([rotation.x, rotation.y, rotation.z, rotation.w]))
+    return poses
+
+
+def _counted(drops: Counter) -> str:
+    return ', '.join(f'{count} x {reason}' for reason, count in drops.most_common())

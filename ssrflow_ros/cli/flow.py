@@ -1,0 +1,127 @@
+"""Scene flow between two point cloud files.
+
+SOURCE and TARGET are .npy, .npz, .bin (KITTI), .pcd or .ply of one sensor, x forward, y left, z up,
+metres. Of an .npz SOURCE is read from points, xyz, pc or pc1, TARGET from pc2 first, so one file may
+hold both. OUT.npz holds, aligned with the rows of SOURCE (NaN or False for dropped points):
+  flow      (N, 3) m    whole displacement until TARGET in SOURCE's frame, sensor's motion included
+  velocity  (N, 3) m/s  the sensor's motion removed
+  moving, ground (N)    bool
+  object    (N)         number of the moving object, -1 for none
+  ego_T     (4, 4)      maps points of the static world from SOURCE's frame into TARGET's
+  dt        s
+"""
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import EgoMotionError, InputError
+from ..sweep import EgoMotion, FlowField, Sweep, SweepPair
+from .settings_options import add_settings, settings_from
+from .table import print_table
+
+_METHODS = ('scan_matching', 'none')
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('source', metavar='SOURCE', help='the sweep whose points are followed')
+    parser.add_argument('target', metavar='TARGET', help='the sweep until which they are followed')
+    parser.add_argument('--dt', type=float, required=True, metavar='S',
+                        help='seconds from SOURCE to TARGET; negative if TARGET is the older one')
+    motion = parser.add_mutually_exclusive_group()
+    motion.add_argument('--ego-motion', default='scan_matching', metavar='METHOD',
+                        help="where the sensor's own motion comes from: scan_matching (default), none for a sensor "
+                             'that stands still, or a FILE as for --pose')
+    motion.add_argument('--pose', metavar='FILE', help='known motion: a 4x4 or 3x4 matrix, text or .npy, that maps '
+                                                       "points from SOURCE's frame into TARGET's")
+    parser.add_argument('-o', '--output', required=True, metavar='OUT.npz')
+    parser.add_argument('--picture', metavar='OUT.png', help="also draw a bird's-eye view")
+    add_settings(parser, without=('ego_motion',))
+
+
+def run(args: argparse.Namespace) -> None:
+    from ..formats.clouds import NPZ_KEYS, read_points
+    from ..formats.whole import written_whole
+    if Path(args.output).suffix != '.npz':
+        raise InputError(f'{args.output}: the output is an .npz: give it that ending')
+    if not math.isfinite(args.dt) or abs(args.dt) > 3600:
+        raise InputError(f'--dt {args.dt}: give the seconds between the sweeps, such as 0.1')
+    pose_file = args.pose or (args.ego_motion if args.ego_motion not in _METHODS else None)
+    ego_motion = read_pose(pose_file) if pose_file else None
+    settings = settings_from(args, ego_motion='scan_matching' if pose_file else args.ego_motion)
+
+    source = _sweep(args.source, read_points(args.source), 0, settings.min_range)
+    target = _sweep(args.target, read_points(args.target, ('pc2', 'pos2', *NPZ_KEYS)), round(args.dt * 1e9),
+                    settings.min_range)
+    pair = SweepPair(source, target)
+    with written_whole(args.output) as output:
+        from ..scene_flow import SceneFlow
+        flow = SceneFlow(settings)(pair, ego_motion)
+        with open(output, 'wb') as file:
+            np.savez_compressed(file, **as_rows(flow))
+    if args.picture:
+        from ..formats.picture import draw_flow
+        draw_flow(args.picture, flow, title=f'{Path(args.source).name} to {Path(args.target).name}')
+    _summarise(flow, args)
+
+
+def as_rows(flow: FlowField) -> dict[str, np.ndarray]:
+    """The arrays of OUT.npz, one row for each row of the source's file."""
+    source = flow.pair.source
+    return {
+        'flow': source.to_rows(flow.flow), 'velocity': source.to_rows(flow.velocity),
+        'moving': source.to_rows(flow.moving, missing=False), 'ground': source.to_rows(flow.ground, missing=False),
+        'object': source.to_rows(flow.object_ids, missing=-1), 'ego_T': flow.ego_motion.target_from_source,
+        'dt': np.float64(flow.pair.dt)}
+
+
+def read_pose(path: str) -> EgoMotion:
+    """A given ego-motion: 12 or 16 numbers, text or .npy, that make a rigid transform."""
+    from ..steps.ego_motion import given
+    try:
+        numbers = np.load(path, allow_pickle=False) if path.endswith('.npy') else np.loadtxt(path)
+    except FileNotFoundError:
+        raise InputError(f'{path} is neither a file nor a way to find the ego-motion: '
+                         f'give {", ".join(_METHODS)} or the file of a 4x4 matrix') from None
+    except OSError as error:
+        raise InputError(f'{path}: {error.strerror or error}: check the file and its rights') from None
+    except ValueError:
+        raise InputError(f'{path} holds no matrix: give 4x4 numbers, as text or .npy') from None
+    if numbers.size not in (12, 16) or numbers.dtype.kind not in 'fiu':
+        raise InputError(f'{path} holds {numbers.size} numbers and no pose: give a 4x4 (or 3x4) matrix')
+    pose = np.eye(4)
+    pose[:numbers.size // 4] = numbers.reshape(-1, 4)
+    try:
+        return given(pose)
+    except EgoMotionError as error:
+        raise InputError(f'{path}: {error}') from None
+
+
+def _sweep(path: str, points: np.ndarray, stamp_ns: int, min_range: float) -> Sweep:
+    sweep = Sweep.from_points(points, stamp_ns, min_range=min_range)
+    if not len(sweep):
+        raise InputError(f'{path} has no usable point among its {len(points)} rows (NaN, inf, or nearer than '
+                         f'{min_range} m): give a sweep with returns, or lower --min-range')
+    return sweep
+
+
+def _summarise(flow: FlowField, args: argparse.Namespace) -> None:
+    pair, ego = flow.pair, flow.ego_motion
+    shift = np.linalg.norm(ego.target_from_source[:3, 3])
+    match = '' if math.isnan(ego.inliers) else f', {100 * ego.inliers:.0f} % matched, rmse {ego.rmse:.2f} m'
+    rows = [
+        ('points', f'{len(pair.source)} of {pair.source.n_rows} rows, target {len(pair.target)}'),
+        ('ground', f'{100 * flow.ground.mean():.0f} %'),
+        ('moving', f'{flow.moving.sum()} points, {len(flow.objects)} objects'),
+        ('ego-motion', f'{ego.method}: {shift:.2f} m in {pair.dt:g} s ({shift / abs(pair.dt):.1f} m/s){match}')]
+    for item in sorted(flow.objects, key=lambda item: -item.speed)[:10]:
+        x, y, _ = item.centre
+        rows.append((f'object {item.id}', f'{item.speed:5.1f} m/s at x {x:.1f} m, y {y:.1f} m, {item.n_points} points'))
+    if len(flow.objects) > 10:
+        rows.append(('', f'and {len(flow.objects) - 10} slower objects'))
+    rows += [(f'{step} (ms)', f'{spent:.0f}') for step, spent in flow.timings_ms.items()]
+    print_table(f'{args.source} to {args.target}', rows)
+    print(f'\nwritten: {args.output}' + (f', {args.picture}' if args.picture else ''))
