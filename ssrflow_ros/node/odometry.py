@@ -9,10 +9,11 @@ import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
 from ..errors import EgoMotionError
+from ..steps.ego_motion import from_poses
 from ..sweep import EgoMotion, SweepPair
 
 KEPT = 2000
-"""Poses kept: ten seconds at 200 Hz."""
+"""Poses kept by a live node: ten seconds at 200 Hz."""
 WAIT = 0.2
 """Seconds for which a sweep waits for the odometry of its time, which often arrives after it."""
 LONGEST_GAP_NS = 500_000_000
@@ -24,9 +25,10 @@ RESTART_NS = 1_000_000_000
 class PoseBuffer:
     """The last poses of the sensor in a fixed frame; may be filled by one thread and read by another."""
 
-    def __init__(self):
-        self._stamps: deque[int] = deque(maxlen=KEPT)
-        self._poses: deque[tuple[np.ndarray, np.ndarray]] = deque(maxlen=KEPT)
+    def __init__(self, kept: int | None = KEPT):
+        """Keeps the last `kept` poses; None keeps all, for a recording."""
+        self._stamps: deque[int] = deque(maxlen=kept)
+        self._poses: deque[tuple[np.ndarray, np.ndarray]] = deque(maxlen=kept)
         self._arrived = threading.Condition()
 
     def push(self, stamp_ns: int, position: np.ndarray, quaternion: np.ndarray) -> None:
@@ -55,7 +57,6 @@ class PoseBuffer:
         with self._arrived:
             self._arrived.wait_for(lambda: self._stamps and self._stamps[-1] >= latest, wait)
             source, target = (self._pose(sweep.stamp_ns) for sweep in (pair.source, pair.target))
-        from ..steps.ego_motion import from_poses
         return from_poses(source, target)
 
     def _pose(self, stamp_ns: int) -> np.ndarray:
