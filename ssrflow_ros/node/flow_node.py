@@ -25,12 +25,12 @@ from ..errors import EgoMotionError, InputError, SSRFlowError
 from ..formats.markers import MarkerId, make_markers, shown_ids
 from ..formats.pointcloud2 import decode
 from ..settings import Settings
+from ..steps.odometry import PoseBuffer
 from ..steps.pairing import EMPTY, Pairing
 from ..sweep import EgoMotion, FlowField, Sweep, SweepPair
 from . import qos
 from .diagnostics import Diagnostics
 from .messages import empty_flow, flow_cloud, to_marker_array
-from .odometry import PoseBuffer
 from .parameters import declare_settings, follow_changes
 from .statistics import Statistics
 from .worker import Worker

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
 from ..errors import EgoMotionError
-from ..steps.ego_motion import from_poses
+from .ego_motion import from_poses
 from ..sweep import EgoMotion, SweepPair
 
 KEPT = 2000
