@@ -148,7 +148,7 @@ def _with_progress(bag: 'BagReader', topic: str) -> Iterator['BagMessage']:
 
 def _read_odometry(bag: 'BagReader', topic: str):
     """All poses of the recording."""
-    from ..node.odometry import PoseBuffer
+    from ..steps.odometry import PoseBuffer
     poses = PoseBuffer(kept=None)
     for recorded in bag.read([topic]):
         message = recorded.read()
