@@ -25,12 +25,15 @@ def invert(pose: np.ndarray) -> np.ndarray:
 
 def rotations(axes: np.ndarray, angles: np.ndarray) -> np.ndarray:
     """(..., 3, 3) turns by `angles` (...) rad about unit `axes` (..., 3): Rodrigues' formula."""
-    x, y, z = np.moveaxis(np.broadcast_to(axes, (*np.shape(angles), 3)), -1, 0)
+    axes = np.asarray(axes)
+    x, y, z = axes[..., 0], axes[..., 1], axes[..., 2]
     c, s = np.cos(angles), np.sin(angles)
     u = 1 - c
-    return np.stack([np.stack([c + x * x * u, x * y * u - z * s, x * z * u + y * s], -1),
-                     np.stack([y * x * u + z * s, c + y * y * u, y * z * u - x * s], -1),
-                     np.stack([z * x * u - y * s, z * y * u + x * s, c + z * z * u], -1)], -2)
+    turn = np.empty((*np.broadcast_shapes(x.shape, c.shape), 3, 3))
+    turn[..., 0, 0], turn[..., 0, 1], turn[..., 0, 2] = c + x * x * u, x * y * u - z * s, x * z * u + y * s
+    turn[..., 1, 0], turn[..., 1, 1], turn[..., 1, 2] = y * x * u + z * s, c + y * y * u, y * z * u - x * s
+    turn[..., 2, 0], turn[..., 2, 1], turn[..., 2, 2] = z * x * u - y * s, z * y * u + x * s, c + z * z * u
+    return turn
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,30 +108,49 @@ class GroundMotion:
         swing = np.cos(self.surge_rate * since + self.phase) - np.cos(self.phase)
         return self.origin + self.speed * since - self.surge / self.surge_rate * swing
 
+    def places(self, times: np.ndarray) -> np.ndarray:
+        """(T, 3) m, where the body is, its bobbing left out."""
+        x, y, _ = self.path.at(self.travel(times))
+        return np.column_stack([x, y, self.terrain.smooth(x, y) + self.lift])
+
     def poses(self, times: np.ndarray, lag: float = 0.0) -> np.ndarray:
         """(T, 4, 4) world_from_body; with `lag` m behind on the path (a trailer)."""
         travel = self.travel(times) - lag
         x, y, yaw = self.path.at(travel)
-        wave = self.sway_rate * times + self.phase
-        roll, pitch, turn = (amplitude * np.sin(rate * wave + shift) for amplitude, rate, shift in
-                             zip(self.sway, (1.0, 1.31, 0.57), (0.0, 1.0, 2.0)))
         z = self.terrain.height(x, y, self.softness) + self.lift
         if self.bob:
             z = z + self.bob * np.sin(2 * np.pi * (self.bob_cycles * travel + self.bob_rate * times) + self.phase)
-        yaw = yaw + turn
+        roll, pitch, turn = (amplitude * np.sin(rate * (self.sway_rate * times + self.phase) + shift)
+                             for amplitude, rate, shift in zip(self.sway, (1.0, 1.31, 0.57), (0.0, 1.0, 2.0)))
+        cos, sin, zero = np.cos(yaw + turn), np.sin(yaw + turn), np.zeros_like(yaw)
         if self.upright:
-            up = np.tile([0.0, 0.0, 1.0], (len(x), 1))
+            frame = _columns((cos, sin, zero), (-sin, cos, zero), (zero, zero, zero + 1))
         else:
             gx, gy = self.terrain.gradient(x, y)
-            up = np.stack([-gx, -gy, np.ones_like(gx)], -1)
-            up /= np.linalg.norm(up, axis=1, keepdims=True)
-        ahead = np.stack([np.cos(yaw), np.sin(yaw), np.zeros_like(yaw)], -1)
-        left = np.cross(up, ahead)
-        left /= np.linalg.norm(left, axis=1, keepdims=True)
-        frame = np.stack([np.cross(left, up), left, up], -1)
-        if any(self.sway):
-            frame = frame @ rotations(np.array([0., 1., 0.]), pitch) @ rotations(np.array([1., 0., 0.]), roll)
-        return rigid(frame, np.stack([x, y, z], -1))
+            # Left is level across the ground's rise, ahead then follows from up.
+            steep = np.sqrt(1 + gx * gx + gy * gy)
+            up = (-gx / steep, -gy / steep, 1 / steep)
+            left = (-up[2] * sin, up[2] * cos, up[0] * sin - up[1] * cos)
+            length = np.sqrt(left[0] ** 2 + left[1] ** 2 + left[2] ** 2)
+            left = tuple(part / length for part in left)
+            ahead = (left[1] * up[2] - left[2] * up[1], left[2] * up[0] - left[0] * up[2],
+                     left[0] * up[1] - left[1] * up[0])
+            frame = _columns(ahead, left, up)
+        if any(self.sway[:2]):
+            frame = frame @ rotations(_Y, pitch) @ rotations(_X, roll)
+        return rigid(frame, np.column_stack([x, y, z]))
+
+
+_X, _Y = np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0])
+
+
+def _columns(ahead, left, up) -> np.ndarray:
+    """(T, 3, 3) from the three components (T,) of each axis."""
+    frame = np.empty((len(ahead[0]), 3, 3))
+    for column, axis in enumerate((ahead, left, up)):
+        for row, part in enumerate(axis):
+            frame[:, row, column] = part
+    return frame
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,11 +174,15 @@ class FreeMotion:
         """Metres by the mean velocity."""
         return np.linalg.norm(self.velocity) * (times - self.meeting)
 
-    def poses(self, times: np.ndarray, lag: float = 0.0) -> np.ndarray:
-        """(T, 4, 4) world_from_body."""
+    def places(self, times: np.ndarray) -> np.ndarray:
+        """(T, 3) m, where the body's middle is."""
         since = (times - self.meeting)[:, None]
-        place = self.centre + self.velocity * since + self.swing * np.sin(self.rates * since)
-        return rigid(rotations(self.axis, self.start + self.spin * since[:, 0]), place)
+        return self.centre + self.velocity * since + self.swing * np.sin(self.rates * since)
+
+    def poses(self, times: np.ndarray, lag: float = 0.0) -> np.ndarray:
+        """(T, 4, 4) world_from_body; nothing trails behind, so `lag` changes nothing."""
+        turn = rotations(self.axis, self.start + self.spin * (times - self.meeting))
+        return rigid(turn, self.places(times))
 
 
 @dataclass(frozen=True, eq=False)

@@ -45,6 +45,12 @@ class Scene:
         return self.carrier.poses(times) @ self.mount
 
 
+def _least_gap(one: np.ndarray, two: np.ndarray) -> float:
+    """Least distance m of two ways (T, 2 or 3) at the same times."""
+    apart = one - two
+    return float(np.sqrt(np.einsum('ij,ij->i', apart, apart).min()))
+
+
 @dataclass
 class _Stage:
     """A scene under construction; keeps account of what ground is taken."""
@@ -55,11 +61,12 @@ class _Stage:
     duration: float
     meshes: list[Mesh] = field(default_factory=list)
     actors: list[Actor] = field(default_factory=list)
+    ways: list[np.ndarray] = field(default_factory=list)
     taken: list[tuple[float, float, float]] = field(default_factory=list)
 
     def __post_init__(self):
-        steps = min(int(self.duration / 0.3) + 2, 200)
-        self.track = self.carrier.poses(np.linspace(-0.2, self.duration + 0.2, steps))[:, :2, 3]
+        self.clock = np.linspace(-0.1, self.duration + 0.1, min(int(self.duration * 2) + 3, 400))
+        self.track = self.carrier.places(self.clock)[:, :2]
 
     def off_track(self, x: float, y: float, radius: float) -> bool:
         """Whether the robot never comes within `radius` m."""
@@ -94,30 +101,27 @@ class _Stage:
         x, y, heading = self.terrain.to_world(along, across)
         return self.put(mesh, x, y, float(heading) + turn, **size)
 
-    def near_robot(self) -> tuple[float, float, float, float]:
-        """A moment, and a place within 50 m of the robot then, oftener near than far: s, x, y, heading."""
+    def near_robot(self) -> tuple[float, float, float]:
+        """A moment, and a place within 50 m of the robot then, oftener near than far: s, x, y."""
         moment = self.rng.uniform(0, self.duration)
-        pose = self.carrier.poses(np.array([moment]))[0]
+        x, y, _ = self.carrier.places(np.array([moment]))[0]
         reach = 2.0 + 48.0 * self.rng.random() ** 1.6
         bearing = self.rng.uniform(-np.pi, np.pi)
-        yaw = np.arctan2(pose[1, 0], pose[0, 0])
-        return moment, pose[0, 3] + reach * np.cos(bearing), pose[1, 3] + reach * np.sin(bearing), yaw
+        return moment, float(x + reach * np.cos(bearing)), float(y + reach * np.sin(bearing))
 
     def add(self, body: Body, motion: GroundMotion | FreeMotion, moment: float) -> bool:
-        """Let `body` move, unless it would soon run into the robot, a standing thing or another body."""
-        first, last = max(moment - 6.0, -0.1), min(moment + 6.0, self.duration + 0.1)
-        times = np.linspace(first, last, int((last - first) * 1.5) + 2)
-        way = motion.poses(times)[:, :3, 3]
-        robot = self.carrier.poses(times)[:, :2, 3]
-        if np.min(np.hypot(*(way[:, :2] - robot).T)) < body.radius + 1.0:
+        """Let `body` move, unless about `moment` it runs into the robot, a standing thing or another body."""
+        near = np.abs(self.clock - moment) < 6.0
+        way = motion.places(self.clock)
+        if _least_gap(way[near, :2], self.track[near]) < body.radius + 1.0:
             return False
-        if not isinstance(motion, FreeMotion) and not self.free(way[:, 0], way[:, 1], min(body.radius, 1.2) * 0.8):
+        if not isinstance(motion, FreeMotion) and not self.free(*way[near, :2].T, min(body.radius, 1.2) * 0.8):
             return False
-        for other in self.actors:
-            apart = other.motion.poses(times)[:, :3, 3] - way
-            if np.min(np.linalg.norm(apart, axis=1)) < 0.75 * (body.radius + other.body.radius):
+        for other, other_way in zip(self.actors, self.ways):
+            if _least_gap(other_way[near], way[near]) < 0.75 * (body.radius + other.body.radius):
                 return False
         self.actors.append(Actor(body, motion))
+        self.ways.append(way)
         return True
 
     def scene(self, kind: str, mount: np.ndarray) -> Scene:
@@ -220,7 +224,7 @@ def _wanderers(stage: _Stage, kinds: dict[str, float], count: int, inside: Calla
         if len(stage.actors) >= count:
             return
         kind = str(rng.choice(names, p=weight / weight.sum()))
-        moment, x, y, _ = stage.near_robot()
+        moment, x, y = stage.near_robot()
         if not inside(x, y):
             continue
         if kind in ('blob', 'drone'):
@@ -234,9 +238,9 @@ def _wanderers(stage: _Stage, kinds: dict[str, float], count: int, inside: Calla
         if kind == 'pedestrian' and rng.random() < 0.25:
             _company(stage, motion, speed)
         elif kind == 'cart' and rng.random() < 0.5:
-            stage.actors.append(Actor(_body(rng, 'pedestrian', speed), GroundMotion(
-                stage.terrain, path, speed, moment, origin=-1.5, surge=motion.surge, surge_rate=motion.surge_rate,
-                phase=motion.phase, upright=True)))
+            stage.add(_body(rng, 'pedestrian', speed), GroundMotion(
+                stage.terrain, path, speed, moment, origin=-1.6, surge=motion.surge, surge_rate=motion.surge_rate,
+                phase=motion.phase, upright=True), moment)
 
 
 def _company(stage: _Stage, leader: GroundMotion, speed: float) -> None:
@@ -371,7 +375,7 @@ def _traffic(stage: _Stage, count: int, road: float, pavement: float,
         if len(stage.actors) >= count:
             return
         kind = str(rng.choice(names, p=weight / weight.sum()))
-        moment, x, y, _ = stage.near_robot()
+        moment, x, y = stage.near_robot()
         if kind in ('blob', 'drone'):
             _fly(stage, kind, moment, x, y)
             continue
@@ -471,7 +475,7 @@ def _indoor_stage(rng: np.random.Generator, terrain: Terrain, duration: float, l
             path = Path((x, y, yaw), np.tile([straight, np.pi * radius], 20), np.tile([0.0, 1 / radius], 20))
         # A robot that turns tightly also goes slowly: no more than 1 rad/s.
         carrier = _carrier(rng, terrain, path, min(speed, radius) if path.curvatures.any() else speed, height)
-        way = carrier.poses(times)[:, :2, 3]
+        way = carrier.places(times)[:, :2]
         if np.all(np.abs(way) < (length / 2 - 0.9, width / 2 - 0.9)):
             return _Stage(rng, terrain, carrier, duration)
     return _Stage(rng, terrain, _carrier(rng, terrain, Path.arc(0, 0, 0), 0.0, height), duration)

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Iterable
 
 import numpy as np
@@ -26,10 +27,9 @@ class Mesh:
     def of(cls, vertices: np.ndarray, faces: np.ndarray, reflectivity: float | np.ndarray) -> 'Mesh':
         """A mesh of class 'object', one `reflectivity` for all faces or one for each."""
         faces = np.asarray(faces, np.int32).reshape(-1, 3)
-        rho = np.empty(len(faces), np.float32)
-        rho[:] = reflectivity
-        return cls(np.asarray(vertices, float).reshape(-1, 3), faces, rho,
-                   np.full(len(faces), CLASS_ID['object'], np.uint8))
+        rho, class_id = np.empty(len(faces), np.float32), np.empty(len(faces), np.uint8)
+        rho[:], class_id[:] = reflectivity, CLASS_ID['object']
+        return cls(np.asarray(vertices, float).reshape(-1, 3), faces, rho, class_id)
 
     def named(self, class_name: str) -> 'Mesh':
         """The same mesh, all of one class."""
@@ -83,21 +83,34 @@ def tubes(starts, ends, start_radii=0.05, end_radii=None, rho: float = 0.4, side
     start_radii = np.broadcast_to(start_radii, count)
     end_radii = start_radii if end_radii is None else np.broadcast_to(end_radii, count)
     along = ends - starts
-    along = along / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
+    along = along / np.maximum(np.sqrt(np.einsum('ij,ij->i', along, along)), 1e-9)[:, None]
     helper = np.where(np.abs(along[:, 2:]) < 0.9, [[0., 0., 1.]], [[1., 0., 0.]])
-    first = np.cross(helper, along)
-    first /= np.linalg.norm(first, axis=1, keepdims=True)
-    second = np.cross(along, first)
+    first = _cross(helper, along)
+    first /= np.sqrt(np.einsum('ij,ij->i', first, first))[:, None]
+    second = _cross(along, first)
     angle = np.arange(sides) * (2 * np.pi / sides)
-    ring = np.cos(angle)[None, :, None] * first[:, None] + np.sin(angle)[None, :, None] * second[:, None]
+    ring = np.cos(angle)[:, None] * first[:, None] + np.sin(angle)[:, None] * second[:, None]
     vertices = np.concatenate([starts[:, None] + ring * start_radii[:, None, None],
                                ends[:, None] + ring * end_radii[:, None, None],
                                starts[:, None], ends[:, None]], axis=1)
+    return Mesh.of(vertices, _repeat(_tube_faces(sides), 2 * sides + 2, count), rho)
+
+
+@lru_cache(maxsize=None)
+def _tube_faces(sides: int) -> np.ndarray:
     i, j = np.arange(sides), (np.arange(sides) + 1) % sides
     low, high = np.full(sides, 2 * sides), np.full(sides, 2 * sides + 1)
-    unit = np.concatenate([np.stack(triple, axis=1) for triple in (
+    return np.concatenate([np.stack(triple, axis=1) for triple in (
         (i, j, j + sides), (i, j + sides, i + sides), (j, i, low), (i + sides, j + sides, high))])
-    return Mesh.of(vertices, _repeat(unit, 2 * sides + 2, count), rho)
+
+
+def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """np.cross for (K, 3) arrays, without its overhead, which counts for small K."""
+    out = np.empty(np.broadcast_shapes(a.shape, b.shape))
+    out[:, 0] = a[:, 1] * b[:, 2] - a[:, 2] * b[:, 1]
+    out[:, 1] = a[:, 2] * b[:, 0] - a[:, 0] * b[:, 2]
+    out[:, 2] = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+    return out
 
 
 def _icosphere(divisions: int) -> tuple[np.ndarray, np.ndarray]:

@@ -51,9 +51,9 @@ class Terrain:
 
     def smooth(self, x, y) -> np.ndarray:
         """Height m without the kerb."""
-        amplitude, kx, ky, phase = (column[:, None] for column in self.waves.T)
+        amplitude, kx, ky, phase = self.waves.T
         flat_x, flat_y = np.ravel(x), np.ravel(y)
-        height = (amplitude * np.sin(kx * flat_x + ky * flat_y + phase)).sum(axis=0)
+        height = np.sin(np.multiply.outer(flat_x, kx) + np.multiply.outer(flat_y, ky) + phase) @ amplitude
         height = height + self.slope[0] * flat_x + self.slope[1] * flat_y
         if self.ramp:
             start, length, rise = self.ramp
@@ -73,9 +73,10 @@ class Terrain:
 
     def gradient(self, x, y) -> tuple[np.ndarray, np.ndarray]:
         """Rise along x and y of the smooth ground, over the length of a vehicle."""
-        reach = 1.0
-        return ((self.smooth(x + reach, y) - self.smooth(x - reach, y)) / (2 * reach),
-                (self.smooth(x, y + reach) - self.smooth(x, y - reach)) / (2 * reach))
+        reach, x, y = 1.0, np.asarray(x), np.asarray(y)
+        east, west, north, south = self.smooth(np.stack([x + reach, x - reach, x, x]),
+                                               np.stack([y, y, y + reach, y - reach]))
+        return (east - west) / (2 * reach), (north - south) / (2 * reach)
 
     def mesh(self, along: tuple[float, float], across: tuple[float, float], step: float, rho: float) -> Mesh:
         """The ground between the given limits; grid lines run along both sides of each kerb."""
