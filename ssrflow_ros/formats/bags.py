@@ -17,6 +17,9 @@ POINTCLOUD2 = 'sensor_msgs/msg/PointCloud2'
 ODOMETRY = 'nav_msgs/msg/Odometry'
 MARKER_ARRAY = 'visualization_msgs/msg/MarkerArray'
 
+GROUND_TRUTH = '/ground_truth'
+"""Topic of the labels that `ssrflow simulate` writes; never taken for a LiDAR's unless it is named."""
+
 STORAGES = ('mcap', 'sqlite3')
 _STORAGE_SUFFIXES = ('.mcap', '.db3')
 
@@ -83,9 +86,10 @@ class BagReader:
             others = ', '.join(sorted(self.topics)) or 'none at all'
             raise InputError(f'{self.path} has no {short} topic (topics: {others}): give another recording')
         if topic is None:
-            if len(found) > 1:
+            sensors = [name for name in found if name != GROUND_TRUTH] or list(found)
+            if len(sensors) > 1:
                 raise InputError(f'{self.path} has several {short} topics: choose with {option}: {listing}')
-            return next(iter(found))
+            return sensors[0]
         if topic not in found and f'/{topic}' in found:
             return f'/{topic}'
         if topic not in found:
