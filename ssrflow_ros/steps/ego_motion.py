@@ -5,7 +5,7 @@ fallback: with it every wall would seem to move at the robot's own speed.
 """
 from __future__ import annotations
 
-from typing import Callable
+from collections.abc import Callable
 
 import numpy as np
 

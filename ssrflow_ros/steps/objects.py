@@ -9,11 +9,10 @@ from scipy.spatial import cKDTree
 from ..settings import Settings
 from ..sweep import MovingObject
 
-_THINNING = 0.15         # m, voxels that are clustered in place of their points
 _ALIKE = 1.0             # m/s, velocities that differ less may belong to one object ...
 _ALIKE_SHARE = 0.3       # ... or by less than this share of the speed
 _HEADING_SPEED = 1.5     # m/s, faster ones face where they go
-_MAX_VOXELS = 20000      # above, the voxels are made coarser
+_MAX_VOXELS = 8000       # clustered in place of their points; with more, the voxels are made coarser
 
 
 def find_objects(points: np.ndarray, velocity: np.ndarray, moving: np.ndarray,
@@ -44,14 +43,15 @@ def find_objects(points: np.ndarray, velocity: np.ndarray, moving: np.ndarray,
 def _cluster(points: np.ndarray, velocity: np.ndarray, distance: float) -> np.ndarray:
     """(n,) number of the cluster of each moving point."""
     # Thinned first: dense near objects would otherwise have thousands of neighbours a point.
-    size = min(_THINNING, distance / 2)
+    size = distance / 3
     while True:
-        corner = np.floor(points / size).astype(np.int64)
-        _, voxel, count = np.unique(corner, axis=0, return_inverse=True, return_counts=True)
+        corner = np.floor((points - points.min(axis=0)) / size).astype(np.int64)
+        wide, deep, _ = corner.max(axis=0) + 1
+        key = (corner[:, 2] * deep + corner[:, 1]) * wide + corner[:, 0]
+        _, voxel, count = np.unique(key, return_inverse=True, return_counts=True)
         if len(count) <= _MAX_VOXELS:
             break
         size *= 1.5
-    voxel = voxel.reshape(-1)
 
     def mean(values: np.ndarray) -> np.ndarray:
         return np.stack([np.bincount(voxel, column) for column in values.T], axis=1) / count[:, None]
