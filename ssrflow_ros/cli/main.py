@@ -21,6 +21,7 @@ from ..errors import SSRFlowError
 COMMANDS = {
     'flow': 'flow between two files: .npy, .npz, .bin, .pcd or .ply in, .npz out',
     'bag': 'annotate a recording: rosbag2 in, rosbag2 with flow and markers out',
+    'pack': 'make a recording of point cloud files',
     'simulate': 'make a labelled recording with the LiDAR simulator',
     'demo': 'play a recording through the live node and draw what it sees (needs ROS 2)',
     'train': 'train the network on simulated sweeps',
@@ -42,11 +43,10 @@ def main(argv: list[str] | None = None) -> int:
     # End like on Ctrl-C, so that half-written outputs are removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        if not argv or argv[0].startswith('-'):
-            return _without_command(argv)
-        code = _run(argv[0], argv[1:])
-        sys.stdout.flush()
-        return code
+        try:
+            return _run(argv[0], argv[1:]) if argv and not argv[0].startswith('-') else _without_command(argv)
+        finally:
+            sys.stdout.flush()
     except SSRFlowError as error:
         return _fail(2, str(error), argv)
     except KeyboardInterrupt:

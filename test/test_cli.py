@@ -1,0 +1,366 @@
+"""The command line as its users meet it: results, one-line errors, exit codes, nothing half-written."""
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rosbags')
+
+from ssrflow_ros import Settings, __version__
+from ssrflow_ros.cli import main as cli
+from ssrflow_ros.errors import EgoMotionError
+from ssrflow_ros.formats import bag_messages, pointcloud2
+from ssrflow_ros.formats.bags import MARKER_ARRAY, ODOMETRY, POINTCLOUD2, BagReader, write_bag
+from ssrflow_ros.sweep import EgoMotion, FlowField, MovingObject
+
+ENVIRONMENT = {**os.environ, 'PYTHONPATH': str(Path(__file__).resolve().parents[1])}
+DRIFT = np.array([0.0, 0.2, 0.0], np.float32)
+
+
+class StandInSceneFlow:
+    """Everything ahead of x = 10 m moves with 2 m/s to the left; the sensor stands still."""
+
+    def __init__(self, settings=None):
+        self.settings = settings
+
+    def __call__(self, pair, ego_motion=None):
+        points = pair.source.points
+        moving = points[:, 0] > 10
+        velocity = np.where(moving[:, None], 10 * DRIFT, 0).astype(np.float32)
+        ego_motion = ego_motion or EgoMotion(np.eye(4), self.settings.ego_motion, 0.9, 0.05)
+        flow = velocity * pair.dt + ego_motion.displacement(points)
+        item = MovingObject(0, np.array([12.0, 0, 0]), np.ones(3), 0.0, 10 * DRIFT, int(moving.sum()))
+        return FlowField(pair, ego_motion, flow.astype(np.float32), velocity, moving, points[:, 2] < -1.5,
+                         np.where(moving, 0, -1).astype(np.int32), (item,), {'ground': 2.0, 'network': 30.0})
+
+
+@pytest.fixture
+def stand_in(monkeypatch):
+    """The stand-in in place of the method, so that neither torch nor weights are needed."""
+    monkeypatch.setitem(sys.modules, 'ssrflow_ros.scene_flow', SimpleNamespace(SceneFlow=StandInSceneFlow))
+
+
+@pytest.fixture
+def ssrflow(capsys):
+    """Runs `ssrflow ARGS`: (exit code, stdout, stderr)."""
+    def run(*args):
+        code = 0
+        try:
+            code = cli.main([str(arg) for arg in args])
+        except SystemExit as stop:  # argparse
+            code = stop.code or 0
+        return code, *capsys.readouterr()
+    return run
+
+
+def assert_fails(result, *words, code=2):
+    """One line on stderr that holds `words`, and nothing else."""
+    assert result[0] == code
+    assert result[2].startswith('ssrflow') and result[2].count('\n') == 1, result[2]
+    for word in words:
+        assert word in result[2]
+
+
+def some_points(n=80, seed=0):
+    return np.random.default_rng(seed).uniform([2, -10, -2], [20, 10, 2], (n, 3)).astype(np.float32)
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """SOURCE (row 5 is no return) and TARGET files."""
+    points = some_points()
+    points[5] = np.nan
+    np.save(tmp_path / 'a.npy', points)
+    np.save(tmp_path / 'b.npy', some_points(70, 1))
+    return tmp_path / 'a.npy', tmp_path / 'b.npy'
+
+
+# --- ssrflow -----------------------------------------------------------------------------------------
+
+def test_help_names_every_command(ssrflow):
+    code, out, _ = ssrflow('--help')
+    assert code == 0 and all(name in out for name in cli.COMMANDS)
+    assert ssrflow('--version')[1] == f'ssrflow {__version__}\n'
+
+
+@pytest.mark.parametrize('command', ['flow', 'bag', 'pack', 'simulate'])
+def test_every_command_explains_itself(ssrflow, command):
+    code, out, _ = ssrflow(command, '--help')
+    assert code == 0 and '-o' in out
+
+
+def test_every_setting_is_an_option_of_flow(ssrflow):
+    out = ssrflow('flow', '--help')[1]
+    for row in Settings.table():
+        assert row.of_node or f'--{row.name.replace("_", "-")}' in out
+
+
+def test_wrong_use_is_one_line(ssrflow):
+    assert_fails(ssrflow('flwo'), "did you mean 'flow'")
+    assert_fails(ssrflow('flow', 'a.npy'), '--help')
+    assert_fails(ssrflow('--what'), '--help')
+    assert_fails(ssrflow('bag', 'x', '-o', 'y', '--network-points', '3'), 'network_points', '256')
+    assert_fails(ssrflow('bag', 'x', '-o', 'y', '--ground', 'flat'), 'polar_grid')
+
+
+def test_unexpected_errors_ask_for_a_report(ssrflow, pair, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'ssrflow_ros.scene_flow', SimpleNamespace(SceneFlow=lambda settings: 1 / 0))
+    args = ('flow', *pair, '--dt', '0.1', '-o', pair[0].parent / 'o.npz')
+    assert_fails(ssrflow(*args), 'ZeroDivisionError', '--traceback', code=1)
+    assert 'Traceback' in ssrflow(*args, '--traceback')[2]
+
+
+@pytest.mark.parametrize('args', [['--help'], ['flow', '--help'], ['--version']])
+def test_a_reader_that_has_enough_is_no_error(args):
+    ours, theirs = os.pipe()
+    os.close(ours)
+    done = subprocess.run([sys.executable, '-m', 'ssrflow_ros', *args], env=ENVIRONMENT, stdout=theirs,
+                          stderr=subprocess.PIPE, text=True, timeout=60)
+    os.close(theirs)
+    assert (done.returncode, done.stderr) == (0, '')
+
+
+def test_start_is_light():
+    heavy = 'torch matplotlib rosbags rclpy scipy trimesh embreex'.split()
+    code = ('import sys, ssrflow_ros\nfrom ssrflow_ros.cli import main, flow, bag, pack, simulate\n'
+            f'print([name for name in {heavy} if name in sys.modules])')
+    done = subprocess.run([sys.executable, '-c', code], env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
+    assert done.stdout == '[]\n', done.stderr
+
+
+# --- ssrflow flow --------------------------------------------------------------------------------------
+
+def test_flow_writes_one_row_for_each_row_of_the_source(ssrflow, stand_in, pair, tmp_path):
+    code, out, _ = ssrflow('flow', *pair, '--dt', '0.1', '-o', tmp_path / 'o.npz')
+    assert code == 0 and 'scan_matching' in out and '2.0 m/s' in out and 'network (ms)' in out
+    points = np.load(pair[0])
+    with np.load(tmp_path / 'o.npz') as result:
+        assert set(result) == {'flow', 'velocity', 'moving', 'ground', 'object', 'ego_T', 'dt'}
+        assert result['flow'].shape == result['velocity'].shape == (80, 3) and result['flow'].dtype == np.float32
+        assert result['moving'].dtype == result['ground'].dtype == bool
+        assert np.isnan(result['flow'][5]).all() and np.isnan(result['velocity'][5]).all()
+        np.testing.assert_array_equal(result['moving'], points[:, 0] > 10)
+        np.testing.assert_allclose(result['flow'][result['moving']], DRIFT[None].repeat(result['moving'].sum(), 0))
+        assert result['ego_T'].shape == (4, 4) and result['dt'] == 0.1
+    assert sorted(os.listdir(tmp_path)) == ['a.npy', 'b.npy', 'o.npz']
+
+
+def test_flow_takes_both_sweeps_of_one_npz(ssrflow, stand_in, tmp_path):
+    np.savez(tmp_path / 'pair.npz', pc1=some_points(80), pc2=some_points(70))
+    code, out, _ = ssrflow('flow', *[tmp_path / 'pair.npz'] * 2, '--dt', '0.1', '-o', tmp_path / 'o.npz')
+    assert code == 0 and '80 of 80 rows, target 70' in out
+
+
+@pytest.mark.parametrize('option', ['--pose', '--ego-motion'])
+@pytest.mark.parametrize('form', ['4x4.txt', '3x4.txt', '4x4.npy'])
+def test_flow_takes_a_pose(ssrflow, stand_in, pair, tmp_path, option, form):
+    pose = np.eye(4)[:int(form[0])]
+    pose[:3, 3] = [-1, 0, 0]
+    (np.save if form.endswith('npy') else np.savetxt)(tmp_path / form, pose)
+    code, out, _ = ssrflow('flow', *pair, '--dt', '0.1', '-o', tmp_path / 'o.npz', option, tmp_path / form)
+    assert code == 0 and 'given: 1.00 m' in out
+    with np.load(tmp_path / 'o.npz') as result:
+        np.testing.assert_allclose(result['ego_T'][:3, 3], [-1, 0, 0])
+
+
+def test_flow_draws_a_picture(ssrflow, stand_in, pair, tmp_path):
+    pytest.importorskip('matplotlib')
+    assert ssrflow('flow', *pair, '--dt', '0.1', '-o', tmp_path / 'o.npz', '--picture', tmp_path / 'o.png')[0] == 0
+    assert (tmp_path / 'o.png').read_bytes().startswith(b'\x89PNG')
+
+
+@pytest.mark.parametrize('options, words', [
+    (['--dt', '0'], ['same time stamp', '--dt']),
+    (['--dt', 'nan'], ['--dt', 'seconds']),
+    (['--dt', '0.1', '--ego-motion', 'slam'], ['slam', 'scan_matching']),
+    (['--dt', '0.1', '--ego-motion', 'odometry'], ['odometry', 'scan_matching']),
+])
+def test_flow_refuses_wrong_options(ssrflow, stand_in, pair, tmp_path, options, words):
+    assert_fails(ssrflow('flow', *pair, *options, '-o', tmp_path / 'o.npz'), *words)
+    assert not (tmp_path / 'o.npz').exists()
+
+
+@pytest.mark.parametrize('text, words', [
+    ('hello', 'no matrix'), ('1 2 3', '3 numbers'), ('2 0 0 0\n0 2 0 0\n0 0 2 0', 'rigid'),
+    ('nan 0 0 0\n0 1 0 0\n0 0 1 0', 'NaN')])
+def test_flow_refuses_what_is_no_pose(ssrflow, stand_in, pair, tmp_path, text, words):
+    (tmp_path / 'pose.txt').write_text(text)
+    assert_fails(ssrflow('flow', *pair, '--dt', '0.1', '--pose', tmp_path / 'pose.txt', '-o', tmp_path / 'o.npz'),
+                 'pose.txt', words)
+
+
+def test_flow_refuses_what_is_no_sweep(ssrflow, stand_in, pair, tmp_path):
+    np.save(tmp_path / 'nan.npy', np.full((9, 3), np.nan))
+    np.save(tmp_path / 'none.npy', np.zeros((0, 3)))
+    (tmp_path / 'text.bin').write_text('1.0 2.0 3.0 0.1\n')
+    for name, words in {'nan.npy': 'no usable point among its 9 rows', 'none.npy': 'no usable point',
+                        'text.bin': 'text file', 'gone.bin': 'does not exist'}.items():
+        for order in ([tmp_path / name, pair[1]], [pair[0], tmp_path / name]):
+            assert_fails(ssrflow('flow', *order, '--dt', '0.1', '-o', tmp_path / 'o.npz'), name, words)
+
+
+def test_flow_names_an_output_that_cannot_be_written(ssrflow, stand_in, pair, tmp_path):
+    assert_fails(ssrflow('flow', *pair, '--dt', '0.1', '-o', pair[0] / 'o.npz'), 'cannot write')
+    assert_fails(ssrflow('flow', *pair, '--dt', '0.1', '-o', tmp_path / 'o.txt'), '.npz')
+
+
+# --- ssrflow bag ---------------------------------------------------------------------------------------
+
+def write_recording(path, stamps, odometry=(), change=None):
+    """Clouds at `stamps` (s), each with intensity and ring, and the sensor moving 1 m/s ahead."""
+    with write_bag(path) as bag:
+        for seconds in odometry:
+            pose = np.eye(4)
+            pose[0, 3] = seconds
+            stamp_ns = round(seconds * 1e9)
+            bag.write('/odom', ODOMETRY, stamp_ns, bag_messages.to_odometry(pose, stamp_ns, 'odom', 'lidar'))
+        for number, seconds in enumerate(stamps):
+            points = some_points()
+            points[3] = np.nan
+            cloud = pointcloud2.encode_points(points, intensity=np.arange(80, dtype=np.float32),
+                                              ring=np.arange(80, dtype=np.uint16))
+            message = bag_messages.to_pointcloud2(cloud, bag_messages.to_header(round(seconds * 1e9), 'lidar'))
+            if change:
+                change(number, message)
+            bag.write('/points', POINTCLOUD2, 10**9 * (100 + number), message)
+
+
+def read_all(path, topic):
+    with BagReader(path) as bag:
+        return [message.read() for message in bag.read([topic])]
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_bag_annotates_the_newest_sweep(ssrflow, stand_in, tmp_path, storage):
+    write_recording(tmp_path / 'in', [1.0, 1.1, 1.2])
+    code, out, _ = ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out', '--storage', storage, '--keep', 'ring')
+    assert code == 0 and '1 x first sweep' in out and '(10.0 Hz)' in out and 'all steps' in out
+    with BagReader(tmp_path / 'out') as bag:
+        assert bag.topics == {'/points': (POINTCLOUD2, 3), '/ssrflow/flow': (POINTCLOUD2, 2),
+                              '/ssrflow/markers': (MARKER_ARRAY, 2)}
+    second = read_all(tmp_path / 'out', '/ssrflow/flow')[0]
+    assert (second.header.stamp.sec, second.header.stamp.nanosec, second.header.frame_id) == (1, 100_000_000, 'lidar')
+    x, vy = pointcloud2.read_field(second, 'x'), pointcloud2.read_field(second, 'vy')
+    np.testing.assert_array_equal(vy, np.where(x > 10, np.float32(2), 0))
+    np.testing.assert_array_equal(pointcloud2.read_field(second, 'ring'), np.delete(np.arange(80), 3))
+    np.testing.assert_array_equal(pointcloud2.read_field(second, 'intensity'), np.delete(np.arange(80), 3))
+    original, copy = read_all(tmp_path / 'in', '/points')[0], read_all(tmp_path / 'out', '/points')[0]
+    np.testing.assert_array_equal(copy.data, original.data)
+
+
+def test_bag_takes_the_motion_from_odometry(ssrflow, stand_in, tmp_path):
+    write_recording(tmp_path / 'in', [1.0, 1.1, 1.2], odometry=[0.9, 1.05, 1.15])
+    code, out, err = ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out', '--odometry', '/odom')
+    assert code == 0 and '1 x no ego-motion' in out and 'odometry' in out
+    assert len(read_all(tmp_path / 'out', '/ssrflow/flow')) == 1
+    assert_fails(ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'o2', '--odometry', '/points'), '/odom (3 messages)')
+
+
+def test_bag_counts_what_cannot_be_paired(ssrflow, stand_in, tmp_path):
+    def damage(number, message):
+        if number == 2:
+            message.point_step = 0
+        if number == 5:
+            message.fields[0].name = 'range'
+    write_recording(tmp_path / 'in', [1.0, 1.1, 1.2, 1.2, 1.2, 1.3, 5.0, 5.1, 5.05, 2.0, 2.1], change=damage)
+    code, out, err = ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out')
+    assert code == 0
+    for words in ('2 x malformed cloud', '1 x first sweep', '1 x same stamp twice', '1 x stamp older than the last',
+                  '1 x gap too long', '1 x time restarted'):
+        assert words in out
+    assert len(read_all(tmp_path / 'out', '/ssrflow/flow')) == 4
+    assert len(read_all(tmp_path / 'out', '/points')) == 11
+
+
+def test_bag_without_a_single_pair_is_an_error(ssrflow, stand_in, tmp_path):
+    write_recording(tmp_path / 'in', [0.0, 0.0, 0.0])
+    assert_fails(ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out'), '2 x same stamp twice')
+    assert not (tmp_path / 'out').exists()
+
+
+def test_bag_goes_on_after_a_failed_match(ssrflow, tmp_path, monkeypatch):
+    class NoMatch(StandInSceneFlow):
+        def __call__(self, pair, ego_motion=None):
+            if pair.source.stamp_ns == 1_100_000_000:
+                raise EgoMotionError('too few matches: give odometry')
+            return super().__call__(pair, ego_motion)
+    monkeypatch.setitem(sys.modules, 'ssrflow_ros.scene_flow', SimpleNamespace(SceneFlow=NoMatch))
+    write_recording(tmp_path / 'in', [1.0, 1.1, 1.2])
+    code, out, err = ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out')
+    assert code == 0 and '1 x no ego-motion' in out and 'too few matches: give odometry' in out + err
+
+
+def test_bag_names_topics_and_outputs(ssrflow, stand_in, tmp_path):
+    write_recording(tmp_path / 'in', [1.0, 1.1])
+    assert_fails(ssrflow('bag', tmp_path / 'in', '--topic', '/lidar', '-o', tmp_path / 'out'), '/points (2 messages)')
+    assert_fails(ssrflow('bag', tmp_path / 'gone', '-o', tmp_path / 'out'), 'does not exist')
+    (tmp_path / 'out').mkdir()
+    assert_fails(ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out'), '--overwrite')
+    assert ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out', '--overwrite')[0] == 0
+
+
+def test_bag_leaves_nothing_after_ctrl_c(ssrflow, tmp_path, monkeypatch):
+    class Interrupted(StandInSceneFlow):
+        def __call__(self, pair, ego_motion=None):
+            raise KeyboardInterrupt
+    monkeypatch.setitem(sys.modules, 'ssrflow_ros.scene_flow', SimpleNamespace(SceneFlow=Interrupted))
+    write_recording(tmp_path / 'in', [1.0, 1.1, 1.2])
+    assert_fails(ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out'), 'Ctrl-C', code=130)
+    assert os.listdir(tmp_path) == ['in']
+
+
+# --- ssrflow pack, ssrflow simulate ----------------------------------------------------------------------
+
+def test_pack_takes_a_folder_in_the_order_of_its_names(ssrflow, tmp_path):
+    (tmp_path / 'sweeps').mkdir()
+    for number in (2, 10, 1):
+        np.save(tmp_path / 'sweeps' / f's{number}.npy', np.full((number, 3), 5.0))
+    (tmp_path / 'sweeps' / 'times.txt').write_text('')
+    assert ssrflow('pack', tmp_path / 'sweeps', '-o', tmp_path / 'bag', '--rate', '20')[0] == 0
+    sweeps = [pointcloud2.decode(message) for message in read_all(tmp_path / 'bag', '/points')]
+    assert [len(sweep) for sweep in sweeps] == [1, 2, 10]
+    assert np.diff([sweep.stamp_ns for sweep in sweeps]).tolist() == [50_000_000] * 2
+    assert_fails(ssrflow('pack', tmp_path / 'bag', '-o', tmp_path / 'b2'), 'holds no .npy')
+
+
+def test_simulated_recording_holds_its_truth(ssrflow, tmp_path):
+    pytest.importorskip('embreex')
+    code, out, _ = ssrflow('simulate', '-o', tmp_path / 'sim', '--sweeps', 2, '--seed', 1, '--sensor', 'vlp16')
+    assert code == 0 and 'sweeps/s' in out
+    with BagReader(tmp_path / 'sim') as bag:
+        assert {name: count for name, (_, count) in bag.topics.items()} == {
+            '/points': 2, '/odom': 2, '/ground_truth': 2}
+    points, truth = read_all(tmp_path / 'sim', '/points')[0], read_all(tmp_path / 'sim', '/ground_truth')[0]
+    assert [field.name for field in truth.fields] == [
+        'x', 'y', 'z', 'flow_x', 'flow_y', 'flow_z', 'vx', 'vy', 'vz', 'moving', 'ground', 'class', 'object']
+    np.testing.assert_array_equal(pointcloud2.read_field(points, 'x'), pointcloud2.read_field(truth, 'x'))
+    assert points.header == truth.header
+    first, second = (np.array([message.pose.pose.position.x, message.pose.pose.position.y])
+                     for message in read_all(tmp_path / 'sim', '/odom'))
+    assert np.linalg.norm(second - first) < 4
+
+
+def test_simulate_lists_sensors_and_scenes(ssrflow, tmp_path):
+    assert_fails(ssrflow('simulate', '-o', tmp_path / 'sim', '--sensor', 'vlp'), 'vlp16')
+    assert_fails(ssrflow('simulate', '-o', tmp_path / 'sim', '--sweeps', 0), 'sweeps >= 1')
+    assert not (tmp_path / 'sim').exists()
+
+
+def test_simulate_cleans_up_when_it_is_ended(tmp_path):
+    pytest.importorskip('embreex')
+    process = subprocess.Popen([sys.executable, '-m', 'ssrflow_ros', 'simulate', '-o', 'sim', '--sweeps', '100000'],
+                               cwd=tmp_path, env=ENVIRONMENT,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not os.listdir(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert os.listdir(tmp_path), 'it never began to write'
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 143
+    assert os.listdir(tmp_path) == []
