@@ -10,7 +10,7 @@ from typing import Callable
 import numpy as np
 
 from .motion import Joints
-from .shapes import Mesh, balls, boxes, convex_blob, extrude, join, lump, tubes
+from .shapes import Mesh, balls, boxes, convex_blob, extrude, join, lump, split, tubes
 
 GLASS = 0.01
 
@@ -190,10 +190,10 @@ def pedestrian(rng: np.random.Generator, speed: float = 1.3, height: float | Non
     hip, knee, shoulder, elbow = 0.52 * h, 0.28 * h, 0.82 * h, 0.63 * h
     side, arm = 0.055 * h * wide, 0.125 * h * wide
     skin, cloth = rng.uniform(0.3, 0.6), rng.uniform(0.1, 0.8)
-    trunk = [tubes([0, 0, hip - 0.05 * h], [0, 0, 0.7 * h], 0.075 * h * wide, 0.09 * h * wide, cloth, 8),
-             tubes([0, 0, 0.7 * h], [0, 0, shoulder + 0.03 * h], 0.09 * h * wide, 0.05 * h, cloth, 8)]
-    trunk = [join(trunk).scaled(0.8, 1.25, 1.0),
-             tubes([0, 0, shoulder], [0, 0, 0.89 * h], 0.032 * h, rho=skin),
+    heights = np.array([hip - 0.05 * h, 0.7 * h, shoulder + 0.03 * h, 0.89 * h])
+    spine = np.column_stack([0 * heights, 0 * heights, heights])
+    girth = np.array([0.075 * h * wide, 0.09 * h * wide, 0.032 * h])
+    trunk = [tubes(spine[:3], spine[1:], girth, [0.09 * h * wide, 0.05 * h, 0.032 * h], cloth, 8).scaled(0.8, 1.25, 1),
              balls([0.01 * h, 0, 0.935 * h], [0.058 * h, 0.048 * h, 0.066 * h], skin)]
     extra = rng.random()
     if extra < 0.15:
@@ -207,21 +207,24 @@ def pedestrian(rng: np.random.Generator, speed: float = 1.3, height: float | Non
     swing = float(np.clip(0.22 + 0.24 * speed, 0.0, 0.95)) * rng.uniform(0.8, 1.15) if speed > 0.1 else 0.0
     gesture = rng.uniform(0.0, 0.5) if speed <= 0.1 else 0.0
     running = speed > 2.7
+    starts, ends, thick, thin = [], [], [], []
     for sign in (1, -1):
-        phase = 0.0 if sign > 0 else np.pi
-        y = sign * side
-        leg = len(parts)
-        parts.append(tubes([0, y, hip], [0, y, knee], 0.05 * h * wide ** 0.5, 0.036 * h, cloth * 0.7))
-        rows.append((0, (0, y, hip), -0.15 * swing, swing * 0.8, phase))
-        parts.append(join([tubes([0, y, knee], [0, y, 0.03 * h], 0.035 * h, 0.024 * h, cloth * 0.7),
-                           boxes([0.045 * h, y, 0.02 * h], [0.15 * h, 0.055 * h, 0.04 * h], 0.2)]))
+        y, reach = sign * side, sign * arm
+        starts += [(0, y, hip), (0, y, knee), (0, reach, shoulder), (0, reach, elbow)]
+        ends += [(0, y, knee), (0, y, 0.03 * h), (0, reach, elbow), (0, reach, 0.45 * h)]
+        thick += [0.05 * h * wide ** 0.5, 0.035 * h, 0.03 * h, 0.025 * h]
+        thin += [0.036 * h, 0.024 * h, 0.025 * h, 0.02 * h]
+        phase, first = (0.0 if sign > 0 else np.pi), len(rows)
         bend = (0.5 if running else 0.35) * swing
-        rows.append((leg, (0, y, knee), bend, bend, phase + 0.9))
-        y, upper = sign * arm, len(parts)
-        parts.append(tubes([0, y, shoulder], [0, y, elbow], 0.03 * h, 0.025 * h, cloth))
-        rows.append((0, (0, y, shoulder), 0.0, swing * 0.6 + gesture * rng.random(), phase + np.pi))
-        parts.append(tubes([0, y, elbow], [0, y, 0.45 * h], 0.025 * h, 0.02 * h, skin))
-        rows.append((upper, (0, y, elbow), -1.4 if running else -0.25 - gesture, 0.3 * swing + gesture, phase + np.pi))
+        rows += [(0, (0, y, hip), -0.15 * swing, swing * 0.8, phase),
+                 (first, (0, y, knee), bend, bend, phase + 0.9),
+                 (0, (0, reach, shoulder), 0.0, swing * 0.6 + gesture * rng.random(), phase + np.pi),
+                 (first + 2, (0, reach, elbow), -1.4 if running else -0.25 - gesture, 0.3 * swing + gesture,
+                  phase + np.pi)]
+    limbs = split(tubes(np.array(starts), np.array(ends), np.array(thick), np.array(thin), cloth * 0.8), 8)
+    for shin, sign in ((1, 1), (5, -1)):
+        limbs[shin] = join([limbs[shin], boxes([0.045 * h, sign * side, 0.02 * h], [0.15 * h, 0.055 * h, 0.04 * h], 0.2)])
+    parts += limbs
     stride = max(0.55 * h + 0.45 * speed, 0.5)
     joints = _joints(rows, 1 / stride if speed > 0.1 else 0.0, 0.0 if speed > 0.1 else rng.uniform(0.1, 0.7))
     return _body('pedestrian', parts, 0.4, joints)

@@ -61,16 +61,19 @@ class _Stage:
     duration: float
     meshes: list[Mesh] = field(default_factory=list)
     actors: list[Actor] = field(default_factory=list)
-    ways: list[np.ndarray] = field(default_factory=list)
+    ways: list[tuple[np.ndarray, float]] = field(default_factory=list)
     taken: list[tuple[float, float, float]] = field(default_factory=list)
 
     def __post_init__(self):
         self.clock = np.linspace(-0.1, self.duration + 0.1, min(int(self.duration * 2) + 3, 400))
         self.track = self.carrier.places(self.clock)[:, :2]
+        # Every metre or so, for what must not stand in the way.
+        steps = int(np.clip(self.carrier.speed * self.duration, 2, 500))
+        self.route = self.carrier.places(np.linspace(-0.1, self.duration + 0.1, steps))[:, :2]
 
     def off_track(self, x: float, y: float, radius: float) -> bool:
         """Whether the robot never comes within `radius` m."""
-        return bool(np.min(np.hypot(*(self.track - (x, y)).T)) > radius)
+        return _least_gap(self.route, np.array([x, y])) > radius
 
     def free(self, x, y, radius: float) -> bool:
         """Whether nothing that stands still is within `radius` m of any of the points x, y."""
@@ -109,19 +112,20 @@ class _Stage:
         bearing = self.rng.uniform(-np.pi, np.pi)
         return moment, float(x + reach * np.cos(bearing)), float(y + reach * np.sin(bearing))
 
-    def add(self, body: Body, motion: GroundMotion | FreeMotion, moment: float) -> bool:
-        """Let `body` move, unless about `moment` it runs into the robot, a standing thing or another body."""
+    def add(self, kind: str, speed: float, motion: GroundMotion | FreeMotion, moment: float) -> bool:
+        """Let a body of `kind` move, unless about `moment` it runs into the robot, a standing thing or another."""
         near = np.abs(self.clock - moment) < 6.0
-        way = motion.places(self.clock)
-        if _least_gap(way[near, :2], self.track[near]) < body.radius + 1.0:
+        way, radius = motion.places(self.clock), _RADII[kind]
+        if _least_gap(way[near, :2], self.track[near]) < radius + 1.0:
             return False
-        if not isinstance(motion, FreeMotion) and not self.free(*way[near, :2].T, min(body.radius, 1.2) * 0.8):
+        if not isinstance(motion, FreeMotion) and not self.free(*way[near, :2].T, min(radius, 1.2) * 0.8):
             return False
-        for other, other_way in zip(self.actors, self.ways):
-            if _least_gap(other_way[near], way[near]) < 0.75 * (body.radius + other.body.radius):
-                return False
+        if any(_least_gap(other[near], way[near]) < 0.75 * (radius + far) for other, far in self.ways):
+            return False
+        build = BODIES[kind]
+        body = build(self.rng, speed=speed) if kind in ('pedestrian', 'cyclist', 'animal') else build(self.rng)
         self.actors.append(Actor(body, motion))
-        self.ways.append(way)
+        self.ways.append((way, radius))
         return True
 
     def scene(self, kind: str, mount: np.ndarray) -> Scene:
@@ -166,6 +170,10 @@ _SPEEDS = {'car': (0, 18), 'van': (0, 16), 'bus': (0, 13), 'truck': (0, 14), 'mo
            'cyclist': (1.5, 9), 'scooter': (1, 7), 'cart': (0.2, 2.2), 'forklift': (0.2, 4), 'animal': (0, 5)}
 
 
+_RADII = {'car': 2.4, 'van': 2.9, 'bus': 6.0, 'truck': 5.0, 'motorcycle': 1.1, 'cyclist': 0.9, 'pedestrian': 0.4,
+          'scooter': 0.6, 'cart': 1.0, 'forklift': 1.6, 'animal': 0.6, 'drone': 0.5, 'blob': 1.2}
+
+
 def _speed(rng: np.random.Generator, kind: str) -> float:
     if kind == 'pedestrian':
         return float(rng.choice([0.0, rng.uniform(0.3, 1.0), rng.uniform(0.9, 1.8), rng.uniform(1.8, 2.7),
@@ -174,12 +182,6 @@ def _speed(rng: np.random.Generator, kind: str) -> float:
     if kind in ('car', 'motorcycle') and rng.random() < 0.12:
         return float(rng.uniform(high, 30))
     return float(low + (high - low) * rng.random() ** 1.3)
-
-
-def _body(rng: np.random.Generator, kind: str, speed: float) -> Body:
-    if kind in ('pedestrian', 'cyclist', 'animal'):
-        return BODIES[kind](rng, speed=speed)
-    return BODIES[kind](rng)
 
 
 def _going(rng: np.random.Generator, terrain: Terrain, path: Path, kind: str, speed: float,
@@ -233,12 +235,12 @@ def _wanderers(stage: _Stage, kinds: dict[str, float], count: int, inside: Calla
         speed, yaw = _speed(rng, kind), rng.uniform(-np.pi, np.pi)
         path = _wandering_path(rng, x, y, yaw, kind, stage.duration > 4.0)
         motion = _going(rng, stage.terrain, path, kind, speed, moment)
-        if not stage.add(_body(rng, kind, speed), motion, moment):
+        if not stage.add(kind, speed, motion, moment):
             continue
         if kind == 'pedestrian' and rng.random() < 0.25:
             _company(stage, motion, speed)
         elif kind == 'cart' and rng.random() < 0.5:
-            stage.add(_body(rng, 'pedestrian', speed), GroundMotion(
+            stage.add('pedestrian', speed, GroundMotion(
                 stage.terrain, path, speed, moment, origin=-1.6, surge=motion.surge, surge_rate=motion.surge_rate,
                 phase=motion.phase, upright=True), moment)
 
@@ -252,14 +254,12 @@ def _company(stage: _Stage, leader: GroundMotion, speed: float) -> None:
         beside = (0.7 + 0.65 * rank) * rng.choice([-1, 1])
         path = Path((x - beside * np.sin(yaw), y + beside * np.cos(yaw), yaw), leader.path.lengths,
                     leader.path.curvatures)
-        stage.add(_body(rng, kind, speed), _going(rng, stage.terrain, path, kind, speed, leader.meeting),
-                  leader.meeting)
+        stage.add(kind, speed, _going(rng, stage.terrain, path, kind, speed, leader.meeting), leader.meeting)
 
 
 def _fly(stage: _Stage, kind: str, moment: float, x: float, y: float) -> None:
     """A body in the air, or tumbling over the ground, with an arbitrary motion in three dimensions."""
     rng = stage.rng
-    body = _body(rng, kind, 0.0)
     axis = rng.normal(size=3)
     speed = rng.choice([rng.uniform(0, 1), rng.uniform(0.5, 5), rng.uniform(3, 15)], p=[0.3, 0.5, 0.2])
     velocity = rng.normal(size=3) * [1, 1, 0.3 if kind == 'blob' else 0.6]
@@ -267,9 +267,9 @@ def _fly(stage: _Stage, kind: str, moment: float, x: float, y: float) -> None:
     if stage.duration > 4.0:
         velocity = velocity * 0.1
     ground = float(stage.terrain.height(x, y))
-    height = body.radius * rng.uniform(0.3, 1.2) if rng.random() < 0.6 and kind == 'blob' else rng.uniform(1, 8)
+    height = rng.uniform(0.2, 1.6) if rng.random() < 0.6 and kind == 'blob' else rng.uniform(1, 8)
     flat = kind == 'drone' or rng.random() < 0.3
-    stage.add(body, FreeMotion(
+    stage.add(kind, 0.0, FreeMotion(
         np.array([x, y, ground + height]), velocity, rng.uniform(0, 1.0, 3) * [1, 1, 0.4], rng.uniform(0.3, 3.0, 3),
         np.array([0., 0., 1.]) if flat else axis / np.linalg.norm(axis), rng.normal(0, 1.5), rng.uniform(0, 6),
         moment), moment)
@@ -411,7 +411,7 @@ def _traffic(stage: _Stage, count: int, road: float, pavement: float,
                             np.array([bend, rng.choice([-1, 1]) / radius, 0.0]))
                 speed = min(speed, 10.0)
         motion = _going(rng, terrain, path, kind, speed, moment)
-        if stage.add(_body(rng, kind, speed), motion, moment) and kind == 'pedestrian' and rng.random() < 0.25:
+        if stage.add(kind, speed, motion, moment) and kind == 'pedestrian' and rng.random() < 0.25:
             _company(stage, motion, speed)
 
 

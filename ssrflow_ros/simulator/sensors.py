@@ -87,26 +87,28 @@ class Lidar:
     def directions(self, rng: np.random.Generator) -> np.ndarray:
         """(R, 3) float32 unit vectors of one sweep, in the sensor frame; another draw, another phase."""
         if self.model.pattern == 'spinning':
-            azimuth, elevation = self._spinning(rng.random())
+            forward, height = self._spinning(rng.random())
         elif self.model.pattern == 'spiral':
-            azimuth, elevation = self._spiral(rng.random(2))
+            forward, height = self._spiral(rng.random(2))
         else:
-            azimuth, elevation = self._rosette(rng.random(2))
-        keep = np.ones(len(azimuth), bool)
-        for centre, width in self.blocked:
-            keep &= np.abs((np.degrees(azimuth) - centre + 180) % 360 - 180) > width / 2
-        azimuth, elevation = azimuth[keep], elevation[keep]
-        flat = np.cos(elevation)
-        return np.column_stack([flat * np.cos(azimuth), flat * np.sin(azimuth),
-                                np.sin(elevation)]).astype(np.float32)
+            forward, height = self._rosette(rng.random(2))
+        rays = np.empty((forward.size, 3), np.float32)
+        rays[:, 0], rays[:, 1], rays[:, 2] = forward.real.ravel(), forward.imag.ravel(), height.ravel()
+        if not self.blocked:
+            return rays
+        azimuth = np.degrees(np.arctan2(rays[:, 1], rays[:, 0]))
+        hidden = [np.abs((azimuth - centre + 180) % 360 - 180) <= width / 2 for centre, width in self.blocked]
+        return rays[~np.any(hidden, axis=0)]
+
+    # Each pattern gives the horizontal part of its rays as complex numbers (x + iy), and z.
 
     def _spinning(self, phase: float) -> tuple[np.ndarray, np.ndarray]:
         alive = np.setdiff1d(np.arange(self.model.beams), self.dead_beams)
+        elevation = np.radians(np.array(self.model.elevations)[alive])
         # A spinning LiDAR turns clockwise seen from above.
-        turn = -(np.arange(self.columns) + phase) * (2 * np.pi / self.columns)
-        azimuth = turn[:, None] + np.radians(self.model.stagger) * alive
-        elevation = np.broadcast_to(np.radians(np.array(self.model.elevations)[alive]), azimuth.shape)
-        return azimuth.ravel(), elevation.ravel()
+        firing = np.exp(-2j * np.pi / self.columns * (np.arange(self.columns) + phase))
+        beam = np.cos(elevation) * np.exp(1j * np.radians(self.model.stagger) * alive)
+        return np.multiply.outer(firing, beam), np.tile(np.sin(elevation), (self.columns, 1))
 
     def _spiral(self, phase: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         step = np.arange(self.columns)
@@ -114,16 +116,16 @@ class Lidar:
         # The mirror's swing is much faster than the turn and not in tune with it.
         swing = np.abs((step * 0.0517 + 4 * phase[1]) % 2 - 1)
         low, high = np.radians(self.model.field)
-        return azimuth, low + (high - low) * swing
+        elevation = low + (high - low) * swing
+        return np.cos(elevation) * np.exp(1j * azimuth), np.sin(elevation)
 
     def _rosette(self, phase: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         time = np.linspace(0.0, 1.0, self.columns, endpoint=False)
         # Two prisms that turn at rates without a common period draw a flower that never closes.
-        one = 2 * np.pi * (121.3 * time + phase[0])
-        two = 2 * np.pi * (-77.9 * time + phase[1])
-        across, up = np.cos(one) + np.cos(two), np.sin(one) + np.sin(two)
+        flower = np.exp(2j * np.pi * (121.3 * time + phase[0])) + np.exp(-2j * np.pi * (77.9 * time + phase[1]))
         width, height = np.radians(self.model.field)
-        return across * width / 4, up * height / 4
+        azimuth, elevation = flower.real * width / 4, flower.imag * height / 4
+        return np.cos(elevation) * np.exp(1j * azimuth), np.sin(elevation)
 
     def measure(self, ranges: np.ndarray, incidence: np.ndarray, reflectivity: np.ndarray,
                 rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -133,13 +135,13 @@ class Lidar:
         reflectivity  0..1; below about 0.03 (glass, black paint) most hits are lost.
         """
         power = reflectivity * incidence * (self.model.max_range / np.maximum(ranges, 1.0)) ** 2
-        power *= np.exp(rng.normal(0.0, 0.4, len(ranges)))
+        power *= np.exp(np.float32(0.4) * rng.standard_normal(len(ranges), np.float32))
         kept = (power > self.detection) & (ranges < self.model.max_range)
-        # The square of range no longer helps what mirrors the light away.
-        kept &= rng.random(len(ranges)) < np.minimum(1.0, 0.02 + reflectivity * 20)
+        # Near or far, glass and black paint mirror the light away.
+        kept &= rng.random(len(ranges), np.float32) < 0.02 + reflectivity * 20
         if self.drop_out:
-            kept &= rng.random(len(ranges)) >= self.drop_out
-        measured = ranges + rng.normal(0.0, self.range_sigma, len(ranges))
+            kept &= rng.random(len(ranges), np.float32) >= self.drop_out
+        measured = ranges + np.float32(self.range_sigma) * rng.standard_normal(len(ranges), np.float32)
         intensity = 255.0 * np.clip(reflectivity * (0.3 + 0.7 * incidence), 0.0, 1.0)
         return measured, intensity.astype(np.float32), kept & (measured > 0.1)
 

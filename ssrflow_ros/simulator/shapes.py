@@ -60,6 +60,14 @@ def join(meshes: Iterable[Mesh]) -> Mesh:
                 np.concatenate([mesh.class_id for mesh in meshes]))
 
 
+def split(mesh: Mesh, copies: int) -> list[Mesh]:
+    """The equal solids of which a call like `tubes` has made `mesh`, each for itself."""
+    vertices, faces = len(mesh.vertices) // copies, len(mesh.faces) // copies
+    return [Mesh(mesh.vertices[k * vertices:(k + 1) * vertices], mesh.faces[k * faces:(k + 1) * faces] - k * vertices,
+                 mesh.reflectivity[k * faces:(k + 1) * faces], mesh.class_id[k * faces:(k + 1) * faces])
+            for k in range(copies)]
+
+
 def _repeat(unit_faces: np.ndarray, unit_vertices: int, copies: int) -> np.ndarray:
     return (unit_faces[None] + unit_vertices * np.arange(copies)[:, None, None]).reshape(-1, 3)
 

@@ -94,35 +94,45 @@ def _record(scene: Scene, lidar: Lidar, seed: int, sweeps: int, rate: float) -> 
     part_poses = np.concatenate([actor.poses(times) for actor in scene.actors] or [np.zeros((len(times), 0, 4, 4))], 1)
     for number in range(sweeps):
         rng = np.random.default_rng([seed, 1, number])
-        before, now, after = (part_poses[number + shift] for shift in range(3))
+        before, now, after = part_poses[number:number + 3]
         pose, pose_next = sensor_poses[number + 1], sensor_poses[number + 2]
         turn, origin = pose[:3, :3], pose[:3, 3]
         beams = lidar.directions(rng)
         placed = _apply(now, part_of_vertex, vertices)
-        ray, ranges, face, incidence = raycaster.cast(origin, beams @ turn.T.astype(np.float32), placed, faces)
+        ray, ranges, face, incidence = raycaster.cast(origin, _turn(turn, beams), placed, faces)
         ranges, intensity, kept = lidar.measure(ranges, incidence, everything.reflectivity[face], rng)
         ray, face, intensity = ray[kept], face[kept], intensity[kept]
         points = (beams[ray] * ranges[kept, None]).astype(np.float32)
 
         on_part = np.flatnonzero(face >= len(scene.still.faces))
         part = part_of_face[face[on_part] - len(scene.still.faces)]
-        world = points[on_part] @ turn.T + origin
-        back_in_part = invert(now)
         motion_next, motion_previous = np.zeros_like(points), np.zeros_like(points)
-        motion_next[on_part] = (_apply(after @ back_in_part, part, world) - world) @ turn
-        motion_previous[on_part] = (_apply(before @ back_in_part, part, world) - world) @ turn
+        here_from_part, part_from_here = invert(pose), invert(now) @ pose
+        for motion, then in ((motion_next, after), (motion_previous, before)):
+            seen = points[on_part].astype(float)
+            motion[on_part] = _apply(here_from_part @ then @ part_from_here, part, seen) - seen
+        ego = invert(pose_next) @ pose
+        # The displacement, not the moved point, is rounded to float32: small motions stay exact.
+        flow_next = _turn(ego[:3, :3] - np.eye(3), points + motion_next) + ego[:3, 3].astype(np.float32) + motion_next
         object_id = np.full(len(points), -1, np.int32)
         object_id[on_part] = owner[part]
         class_id = everything.class_id[face]
-        ego = invert(pose_next) @ pose
-        moved = points + motion_next.astype(float)
         yield LabelledSweep(
-            sweep=Sweep(points, FIRST_STAMP_NS + round(number * 1e9 / rate), 'lidar', np.arange(len(points)), len(points)),
-            pose=pose, pose_next=pose_next, dt=1 / rate,
-            flow_next=(moved @ ego[:3, :3].T + ego[:3, 3] - points).astype(np.float32),
+            sweep=Sweep(points, FIRST_STAMP_NS + round(number * 1e9 / rate), 'lidar',
+                        np.arange(len(points)), len(points)),
+            pose=pose, pose_next=pose_next, dt=1 / rate, flow_next=flow_next,
             motion_next=motion_next, motion_previous=motion_previous,
             velocity=motion_previous * np.float32(-rate), object_id=object_id, class_id=class_id,
             ground=class_id == CLASS_ID['ground'], intensity=intensity)
+
+
+def _turn(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """float32 `points` (N, 3) times `matrix` (3, 3); threads of a BLAS would cost more than the sum."""
+    x, y, z = points.T
+    out = np.empty_like(points)
+    for row, (a, b, c) in enumerate(matrix.astype(np.float32)):
+        out[:, row] = a * x + b * y + c * z
+    return out
 
 
 def _apply(poses: np.ndarray, index: np.ndarray, points: np.ndarray) -> np.ndarray:
