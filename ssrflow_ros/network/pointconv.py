@@ -17,17 +17,18 @@ class PointConv(nn.Module):
         super().__init__()
         self.length = length
         self.weight_net = WeightNet(weight_net)
-        self.linear = nn.Linear((width + 3) * weight_net, out)
+        # One linear layer in two parts: joining offsets and features first would copy all neighbours.
+        self.of_features = nn.Linear(width * weight_net, out)
+        self.of_offsets = nn.Linear(3 * weight_net, out, bias=False)
         self.activation = nn.LeakyReLU(SLOPE, inplace=True)
 
     def forward(self, centres: torch.Tensor, points: torch.Tensor, features: torch.Tensor,
                 index: torch.Tensor) -> torch.Tensor:
         """centres (B, M, 3), points (B, N, 3), features (B, N, C), index (B, M, k) into N -> (B, M, out)."""
         offsets = relative(centres, points, index, self.length)
-        weights = self.weight_net(offsets) / index.shape[-1]
-        neighbours = torch.cat([offsets.to(features.dtype), gather(features, index)], dim=-1)
-        # (B, M, weight_net, k) @ (B, M, k, C + 3)
-        return self.activation(self.linear((weights.transpose(-1, -2) @ neighbours).flatten(-2)))
+        weights = (self.weight_net(offsets) / index.shape[-1]).transpose(-1, -2)  # (B, M, weight_net, k)
+        features = self.of_features((weights @ gather(features, index)).flatten(-2))
+        return self.activation(features + self.of_offsets((weights @ offsets.to(weights.dtype)).flatten(-2)))
 
 
 class HierarchicalFeatures(nn.Module):
