@@ -5,18 +5,19 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
 
-def _keep_last(depth: int, reliability: ReliabilityPolicy) -> QoSProfile:
+def keep_last(depth: int, reliability: ReliabilityPolicy) -> QoSProfile:
+    """Volatile, the newest `depth` messages."""
     return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=reliability,
                       durability=DurabilityPolicy.VOLATILE)
 
 
 # Best effort and volatile is answered by every publisher. A short queue, since an old sweep helps nobody.
-POINTS = _keep_last(2, ReliabilityPolicy.BEST_EFFORT)
+POINTS = keep_last(2, ReliabilityPolicy.BEST_EFFORT)
 # Small messages at a high rate, of which the worker needs some tenths of a second.
-ODOMETRY = _keep_last(50, ReliabilityPolicy.BEST_EFFORT)
+ODOMETRY = keep_last(50, ReliabilityPolicy.BEST_EFFORT)
 # Reliable and volatile answers both kinds of subscribers.
-OUTPUT = _keep_last(2, ReliabilityPolicy.RELIABLE)
-DIAGNOSTICS = _keep_last(10, ReliabilityPolicy.RELIABLE)
+OUTPUT = keep_last(2, ReliabilityPolicy.RELIABLE)
+DIAGNOSTICS = keep_last(10, ReliabilityPolicy.RELIABLE)
 
 
 def overridable() -> QoSOverridingOptions:

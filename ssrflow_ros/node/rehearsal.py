@@ -1,0 +1,110 @@
+"""Plays clouds over DDS in real time and keeps what the flow node answers: the live half of `ssrflow demo`."""
+from __future__ import annotations
+
+import struct
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Callable, Iterable
+
+from diagnostic_msgs.msg import DiagnosticArray
+from nav_msgs.msg import Odometry
+from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import ReliabilityPolicy
+from sensor_msgs.msg import PointCloud2
+from visualization_msgs.msg import MarkerArray
+
+from . import qos
+
+POINTS, ODOMETRY = 'points', 'odometry'
+FLOW, MARKERS = '/ssrflow/flow', '/ssrflow/markers'
+SETTLE = 2.0
+"""Seconds after the last cloud in which answers may still come."""
+
+
+@dataclass
+class Answers:
+    """What was sent and heard; serialized messages, times of the monotonic clock in seconds.
+
+    sent         time at which the cloud of each stamp (ns) was published.
+    flow         (time, message) of ~/flow;  markers  likewise.
+    diagnostics  values of the node's last status.
+    """
+
+    sent: dict[int, float] = field(default_factory=dict)
+    flow: list[tuple[float, bytes]] = field(default_factory=list)
+    markers: list[tuple[float, bytes]] = field(default_factory=list)
+    diagnostics: dict[str, str] = field(default_factory=dict)
+
+
+def stamp_of(raw: bytes) -> int:
+    """Stamp, ns, of a serialized message that begins with its header."""
+    # CDR: four bytes that tell the byte order, then the message.
+    seconds, nanoseconds = struct.unpack_from('<iI' if raw[1] & 1 else '>iI', raw, 4)
+    return seconds * 1_000_000_000 + nanoseconds
+
+
+class Rehearsal:
+    """A driver and a listener for one flow node; use as a context manager."""
+
+    def __init__(self):
+        self.answers = Answers()
+        self._context = Context()
+
+    def __enter__(self) -> 'Rehearsal':
+        # Ctrl-C is the caller's.
+        self._context.init(args=[])
+        self._node = Node('ssrflow_rehearsal', context=self._context, use_global_arguments=False)
+        driver = qos.keep_last(5, ReliabilityPolicy.BEST_EFFORT)
+        self._publishers = {POINTS: self._node.create_publisher(PointCloud2, POINTS, driver),
+                            ODOMETRY: self._node.create_publisher(Odometry, ODOMETRY, qos.OUTPUT)}
+        kept = qos.keep_last(10, ReliabilityPolicy.RELIABLE)
+        for kind, topic, answers in ((PointCloud2, FLOW, self.answers.flow), (MarkerArray, MARKERS, self.answers.markers)):
+            # Serialized, so that listening costs next to nothing.
+            self._node.create_subscription(
+                kind, topic, lambda raw, answers=answers: answers.append((time.monotonic(), bytes(raw))), kept, raw=True)
+        self._node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, kept)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        self._thread = threading.Thread(target=self._spin, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self._context.try_shutdown()
+        self._thread.join(5.0)
+        self._node.destroy_node()
+
+    def connected(self) -> bool:
+        """Whether the node hears us and has noticed that we listen to both of its outputs."""
+        return (self._publishers[POINTS].get_subscription_count() > 0
+                and int(self.answers.diagnostics.get('listeners', 0)) >= 2)
+
+    def play(self, messages: Iterable[tuple[str, int, bytes]], check: Callable[[], None]) -> None:
+        """Publish (POINTS or ODOMETRY, time ns, serialized message) when they are due, then wait for the answers.
+
+        `check` is called once a message; what it raises ends the play.
+        """
+        begun_ns = None
+        for topic, time_ns, raw in messages:
+            if begun_ns is None:
+                begun, begun_ns = time.monotonic(), time_ns
+            time.sleep(max(0.0, begun + (time_ns - begun_ns) * 1e-9 - time.monotonic()))
+            check()
+            if topic == POINTS:
+                self.answers.sent[stamp_of(raw)] = time.monotonic()
+            self._publishers[topic].publish(raw)
+        time.sleep(SETTLE)
+        check()
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            self.answers.diagnostics = {pair.key: pair.value for pair in status.values}
+
+    def _spin(self) -> None:
+        try:
+            self._executor.spin()
+        except ExternalShutdownException:
+            pass
