@@ -1,0 +1,117 @@
+"""The package as it is installed: by pip, by colcon, and what imports without ROS."""
+import ast
+import os
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+import ssrflow_ros
+from ssrflow_ros.errors import InputError
+from ssrflow_ros.node.share import share_file
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def _run(command, cwd, **environment):
+    """Output of a command that must succeed."""
+    done = subprocess.run(command, cwd=cwd, env={**os.environ, **environment}, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert done.returncode == 0, done.stdout[-3000:]
+    return done.stdout
+
+
+@pytest.fixture(scope='module')
+def sources(tmp_path_factory):
+    """A copy of what belongs to the package, so that building leaves no trace in the source tree."""
+    folder = tmp_path_factory.mktemp('sources') / 'ssrflow_ros'
+    folder.mkdir()
+    for name in ('setup.py', 'setup.cfg', 'pyproject.toml', 'package.xml', 'LICENSE', 'README.md'):
+        if (ROOT / name).is_file():
+            shutil.copy(ROOT / name, folder)
+    for name in ('ssrflow_ros', 'launch', 'config', 'rviz', 'resource'):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns('__pycache__'))
+    return folder
+
+
+def test_versions_and_licence_agree():
+    tree = ElementTree.parse(ROOT / 'package.xml')
+    assert tree.findtext('name') == 'ssrflow_ros'
+    assert tree.findtext('version') == ssrflow_ros.__version__
+    assert f"version='{ssrflow_ros.__version__}'" in (ROOT / 'setup.py').read_text()
+    assert tree.findtext('license') == 'Apache-2.0'
+    assert 'Apache License' in (ROOT / 'LICENSE').read_text()
+
+
+def test_package_xml_names_every_ros_package_that_is_imported():
+    declared = {element.text for element in ElementTree.parse(ROOT / 'package.xml').getroot()
+                if element.tag == 'exec_depend'}
+    imported = set()
+    for path in [*(ROOT / 'ssrflow_ros').rglob('*.py'), *(ROOT / 'launch').glob('*.py')]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split('.')[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                imported.add(node.module.split('.')[0])
+    of_ros = {name for name in imported
+              if name.endswith(('_msgs', '_interfaces', '_ros')) or name in ('rclpy', 'launch', 'ament_index_python')}
+    assert of_ros - {'ssrflow_ros'} <= declared
+
+
+def test_only_the_node_imports_ros():
+    for path in (ROOT / 'ssrflow_ros').rglob('*.py'):
+        if path.parent.name != 'node':
+            text = path.read_text()
+            assert 'import rclpy' not in text and 'from rclpy' not in text, path
+
+
+def test_imports_without_ros_and_quickly():
+    heavy = ('rclpy', 'torch', 'matplotlib', 'rosbags', 'embreex')
+    _run([sys.executable, '-c', 'import sys, ssrflow_ros, ssrflow_ros.cli.main as m; '
+          f'sys.exit(" ".join(name for name in {heavy} if name in sys.modules) or 0)'], ROOT)
+
+
+def test_share_file_is_found_and_a_missing_one_is_named():
+    assert share_file('config/fastdds.xml').read_text().startswith('<?xml')
+    with pytest.raises(InputError, match='config/nothing.yaml'):
+        share_file('config/nothing.yaml')
+
+
+def test_wheel_holds_the_package_and_its_files(sources, tmp_path):
+    from zipfile import ZipFile
+    pytest.importorskip('wheel')
+    _run([sys.executable, '-m', 'pip', 'wheel', '-q', '--no-deps', '--no-build-isolation', '-w', tmp_path, '.'],
+         sources)
+    names = ZipFile(next(tmp_path.glob('*.whl'))).namelist()
+    for module in (ROOT / 'ssrflow_ros').rglob('*.py'):
+        assert str(module.relative_to(ROOT)) in names
+    for weights in (ROOT / 'ssrflow_ros/weights').glob('*.safetensors'):
+        assert str(weights.relative_to(ROOT)) in names
+    shared = [name.split('/data/')[1] for name in names if '/data/share/' in name]
+    for name in ('launch/flow.launch.py', 'config/fastdds.xml', 'config/ssrflow.yaml', 'rviz/flow.rviz', 'package.xml'):
+        assert f'share/ssrflow_ros/{name}' in shared
+    assert 'share/ament_index/resource_index/packages/ssrflow_ros' in shared
+
+
+def test_colcon_builds_and_the_node_is_where_ros2_run_looks(sources, tmp_path):
+    pytest.importorskip('colcon_ros')
+    colcon = shutil.which('colcon') or str(Path(sys.executable).with_name('colcon'))
+    _run([colcon, 'build', '--base-paths', sources], tmp_path, COLCON_LOG_PATH=str(tmp_path / 'log'))
+    prefix = tmp_path / 'install' / 'ssrflow_ros'
+    for name in ('flow_node', 'ssrflow'):
+        assert os.access(prefix / 'lib' / 'ssrflow_ros' / name, os.X_OK)
+    for name in ('launch/flow.launch.py', 'config/fastdds.xml', 'rviz/flow.rviz'):
+        assert (prefix / 'share' / 'ssrflow_ros' / name).is_file()
+    said = _run(['sh', '-c', f'. {tmp_path}/install/setup.sh && {prefix}/lib/ssrflow_ros/ssrflow --version'],
+                tmp_path, AMENT_PREFIX_PATH=sys.prefix)
+    assert ssrflow_ros.__version__ in said
+
+
+@pytest.mark.parametrize('command', [[], ['demo'], ['test']])
+def test_make_knows_its_targets(command):
+    if not shutil.which('make'):
+        pytest.skip('there is no make')
+    _run(['make', '-n', *command], ROOT)
