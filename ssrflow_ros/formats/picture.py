@@ -128,10 +128,11 @@ def _draw_legend(figure) -> None:
 def _draw_title(figure, flow: FlowField, title: str) -> None:
     ego = flow.ego_motion
     ego_speed = float(np.linalg.norm(ego.target_from_source[:3, 3])) / abs(flow.pair.dt)
+    taken_out = '' if ego.method == 'none' else (
+        f"  The sensor's own {ego_speed:.1f} m/s ({ego.method.replace('_', ' ')}) is taken out.")
     figure.text(0.02, 0.962, title or 'Scene flow', fontsize=17, fontweight='bold', va='center')
     figure.text(0.02, 0.927, f'{len(flow.pair.source):,} points, {int(flow.moving.sum()):,} of them moving, '
-                             f"{len(flow.objects)} objects.  The sensor's own {ego_speed:.1f} m/s "
-                             f'({ego.method.replace("_", " ")}) is taken out.', fontsize=11, va='center', color=_SOFT)
+                             f'{len(flow.objects)} objects.{taken_out}', fontsize=11, va='center', color=_SOFT)
 
 
 def _halo() -> list:
