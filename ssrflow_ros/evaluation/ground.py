@@ -1,34 +1,36 @@
-"""Judge the ground removals: `python -m ssrflow_ros.evaluation.ground DATA_FOLDER`.
+"""Judge the ground removals: `python -m ssrflow_ros.evaluation.ground [DATA_FOLDER] [--seeds N]`.
 
 DATA_FOLDER/ground/*.npz hold `points` (N, 3+) and `sem` (N,), SemanticKITTI training ids (0 and
-below: unknown); DATA_FOLDER/pairs/*.npz hold `pc1`, `dynamic`, `valid` and tell how many returns of
-moving objects would be lost.
+below: unknown); DATA_FOLDER/pairs/*.npz hold `pc1`, `dynamic` and `valid`, and tell how many returns
+of moving objects are lost. N simulated sweeps of each sensor and scene, with exact labels, follow.
 """
 from __future__ import annotations
 
+import argparse
 import statistics
-import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Callable
 
 import numpy as np
 
 from ..settings import Settings
+from ..simulator import SCENES, SENSORS, simulate
 from ..steps.ground import make_ground
 
 _GROUND = (9, 10, 11, 12, 17)   # road, parking, sidewalk, other ground, terrain
-_THINGS = tuple(range(1, 9))    # cars ... riders
+_THINGS = tuple(range(1, 9))    # car ... motorcyclist
+_COLUMNS = ('precision', 'recall', 'IoU', 'lost', 'movers lost')
 
 
 def score(mask: np.ndarray, truth: np.ndarray) -> dict[str, float]:
-    """Precision, recall and IoU of the ground, and the share of other returns that is lost to it."""
+    """Precision, recall and IoU of the ground, and the share of the other returns that is lost to it."""
     hit, false, missed = (mask & truth).sum(), (mask & ~truth).sum(), (~mask & truth).sum()
     return {'precision': hit / max(hit + false, 1), 'recall': hit / max(hit + missed, 1),
             'IoU': hit / max(hit + false + missed, 1), 'lost': false / max((~truth).sum(), 1)}
 
 
-def timed(function: Callable, *arguments, repeats: int = 5) -> tuple[object, float]:
+def timed(function: Callable, *arguments, repeats: int = 5):
     """Result and median milliseconds of some calls."""
     spent = []
     for _ in range(repeats):
@@ -38,29 +40,56 @@ def timed(function: Callable, *arguments, repeats: int = 5) -> tuple[object, flo
     return result, statistics.median(spent)
 
 
-def main(folder: Path) -> None:
+def _row(name: str, values: list[float], spent: float) -> str:
+    return f'{name:24s}' + ''.join('           -' if np.isnan(v) else f'{v:12.3f}' for v in values) + f'{spent:9.1f}'
+
+
+def judge_labelled(method: str, folder: Path) -> Iterator[str]:
+    """One row a labelled sweep; `movers lost` is then the share of all returns of cars and people."""
+    for path in sorted(folder.glob('ground/*.npz')):
+        data = np.load(path)
+        known, things = data['sem'] > 0, np.isin(data['sem'], _THINGS)
+        mask, spent = timed(make_ground(Settings(ground=method)), data['points'][:, :3])
+        values = [*score(mask[known], np.isin(data['sem'][known], _GROUND)).values(), mask[things].mean()]
+        yield _row(path.stem, values, spent)
+    for path in sorted(folder.glob('pairs/*.npz')):
+        data = np.load(path)
+        moving = data['dynamic'] & data['valid']
+        if moving.any() and 'already removed' not in str(data['note']):
+            mask, spent = timed(make_ground(Settings(ground=method)), data['pc1'])
+            yield _row(path.stem, [np.nan] * 4 + [mask[moving].mean()], spent)
+
+
+def judge_simulated(method: str, seeds: range) -> Iterator[str]:
+    """One row a sensor, one a scene: means over their sweeps."""
+    rows: dict[str, list[list[float]]] = {}
+    for sensor in SENSORS:
+        for scene in SCENES:
+            for seed in seeds:
+                sweep = next(iter(simulate(seed, 1, sensor, scene)))
+                mask, spent = timed(make_ground(Settings(ground=method)), sweep.sweep.points, repeats=1)
+                movers = mask[sweep.moving].mean() if sweep.moving.sum() > 50 else np.nan
+                values = list(score(mask, sweep.ground).values())
+                if sweep.ground.sum() < 100:        # no ground in view: only what is lost to it counts
+                    values[:3] = [np.nan] * 3
+                for name in (sensor, scene, 'all'):
+                    rows.setdefault(name, []).append([*values, movers, spent])
+    for name, values in rows.items():
+        mean = np.nanmean(values, axis=0)
+        yield _row(name, list(mean[:-1]), mean[-1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('folder', nargs='?', type=Path, help='labelled sweeps')
+    parser.add_argument('--seeds', type=int, default=2, help='simulated sweeps of each sensor and scene')
+    arguments = parser.parse_args()
     for method in ('polar_grid', 'patchwork'):
-        print(f'\n{method:12s} {"precision":>9s} {"recall":>9s} {"IoU":>9s} {"lost":>9s} {"things lost":>12s} {"ms":>6s}')
-        ground = make_ground(Settings(ground=method))
-        for path in sorted(folder.glob('ground/*.npz')):
-            data = np.load(path)
-            known = data['sem'] > 0
-            mask, spent = timed(ground, data['points'][:, :3])
-            row = score(mask[known], np.isin(data['sem'][known], _GROUND))
-            lost = mask[np.isin(data['sem'], _THINGS)].mean()
-            print(f'{path.stem[:12]:12s} ' + ' '.join(f'{v:9.3f}' for v in row.values()) + f' {lost:12.3f} {spent:6.1f}')
-        for path in sorted(folder.glob('pairs/*.npz')):
-            data = np.load(path)
-            moving = data['dynamic'] & data['valid']
-            if 'note' in data and 'z up' not in str(data['note']) and 'LiDAR' not in str(data['note']):
-                pass
-            if moving.any():
-                mask, spent = timed(ground, data['pc1'])
-                print(f'{path.stem:24s} ground {mask.mean():.3f} of {len(mask)}, '
-                      f'lost {mask[moving].mean():.3f} of {moving.sum()} moving, {spent:.1f} ms')
+        print(f'\n{method:24s}' + ''.join(f'{name:>12s}' for name in _COLUMNS) + '       ms', flush=True)
+        if arguments.folder:
+            print('\n'.join(judge_labelled(method, arguments.folder)), flush=True)
+        print('\n'.join(judge_simulated(method, range(100, 100 + arguments.seeds))), flush=True)
 
 
 if __name__ == '__main__':
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    main(Path(sys.argv[1]))
+    main()

@@ -61,6 +61,7 @@ class Patchwork:
             parameters.verbose = False
             parameters.enable_RNR = False       # the removal of reflections needs intensities
             parameters.sensor_height = height
+            parameters.min_range = 0.5          # its 2.7 m is a car's; it would lose half of a robot's ground
             self._estimator = self._library.patchworkpp(parameters)
         self._estimator.estimateGround(np.ascontiguousarray(points[:, :3], dtype=np.float32))
         mask = no_ground(points)

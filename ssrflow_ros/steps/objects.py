@@ -29,14 +29,15 @@ def find_objects(points: np.ndarray, velocity: np.ndarray, moving: np.ndarray,
     rows = np.flatnonzero(moving)
     if not len(rows):
         return ids, ()
-    cluster = _cluster(points[rows].astype(np.float64), velocity[rows].astype(np.float64), settings.object_distance)
+    points, velocity = points.astype(np.float64), velocity.astype(np.float64)
+    cluster = _cluster(points[rows], velocity[rows], settings.object_distance)
     order = np.argsort(cluster, kind='stable')
     groups = np.split(rows[order], np.flatnonzero(np.diff(cluster[order])) + 1)
     groups = [group for group in groups if len(group) >= settings.object_points]
     groups.sort(key=lambda group: (float(np.linalg.norm(points[group].mean(axis=0))), group[0]))
     for number, group in enumerate(groups):
         ids[group] = number
-    return ids, tuple(_describe(number, points[group].astype(np.float64), velocity[group].astype(np.float64))
+    return ids, tuple(_describe(number, points[group], velocity[group])
                       for number, group in enumerate(groups))
 
 

@@ -25,7 +25,7 @@ _ENOUGH_POINTS = 4000            # thinned points that make a finer voxel needle
 _FEWEST_POINTS = 200             # thinned points that can carry a match
 _NEIGHBOURS = 10                 # points that give a normal
 _REACHES = (3.0, 5.0)            # m, how far GICP looks for a match, first and second attempt
-_REFINED_POINTS = 6000
+_REFINED_POINTS = 4000
 _KERNELS = (0.30, 0.05)          # m, width of the robust kernel, first and last
 _NARROWING = 0.6
 _MAX_STEPS = 20
@@ -36,6 +36,7 @@ _GOOD_OVERLAP = 0.6              # no other start is tried; right matches of rea
 _CONSTRAINED = 0.005             # least share of the normals that must face each direction
 _FASTEST = 70.0                  # m/s
 _FASTEST_TURN = 540.0            # deg/s
+_CURE = "or give the sensor's motion (odometry)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,13 +86,11 @@ class ScanMatching:
                 best = found
             if best.overlap > max(_GOOD_OVERLAP, self._min_overlap):
                 break
-        motion = np.concatenate([Rotation.from_matrix(best.transform[:3, :3]).as_rotvec(), best.transform[:3, 3]])
-        try:
-            self._judge(best, motion / pair.dt)
-        except EgoMotionError:
-            self._velocity = np.zeros(6)
-            raise
-        self._velocity = motion / pair.dt
+        turn = Rotation.from_matrix(best.transform[:3, :3]).as_rotvec()
+        velocity = np.concatenate([turn, best.transform[:3, 3]]) / pair.dt
+        self._velocity = np.zeros(6)        # what the next pair starts from if this one is refused
+        self._judge(best, velocity)
+        self._velocity = velocity
         return EgoMotion(best.transform, 'scan_matching', best.inliers, best.rmse)
 
     def _prepared(self, sweep: Sweep) -> _Cloud:
@@ -112,9 +111,9 @@ class ScanMatching:
             if size >= _ENOUGH_POINTS:
                 break
         if size < _FEWEST_POINTS:
-            raise EgoMotionError(f'scan matching needs {_FEWEST_POINTS} spread-out points within {_MAX_RANGE:g} m '
-                                 f'and a sweep has {size or len(points)}: check the topic and the range limits, '
-                                 f"or give the sensor's motion (odometry)")
+            raise EgoMotionError(f'scan matching needs {_FEWEST_POINTS} spread-out points within '
+                                 f'{_MAX_RANGE:g} m, a sweep has {size or len(points)}: '
+                                 f'check topic and range limits, {_CURE}')
         tree = library.KdTree(cloud, num_threads=self._threads)
         library.estimate_normals_covariances(cloud, tree, _NEIGHBOURS, self._threads)
         return _Cloud(cloud, tree, cloud.points()[:, :3].copy(), cloud.normals()[:, :3].copy())
@@ -153,7 +152,7 @@ class ScanMatching:
                       float(np.linalg.eigvalsh(facing)[0]))
 
     def _distances(self, points: np.ndarray, target: _Cloud, transform: np.ndarray, reach: float):
-        """Moved points (n, 3), the normals (n, 3) of their nearest surfaces, signed distances (n,), in reach (n,)."""
+        """Moved points, normals of the nearest surfaces (n, 3), distances to them, whether in reach (n,)."""
         moved = points @ transform[:3, :3].T + transform[:3, 3]
         nearest, squared = target.tree.batch_nearest_neighbor_search(moved, self._threads)
         nearest = np.asarray(nearest)
@@ -163,17 +162,16 @@ class ScanMatching:
 
     def _judge(self, match: _Match, velocity: np.ndarray) -> None:
         """Refuse a match that cannot be trusted; `velocity` (6,) rad/s and m/s."""
-        cure = "or give the sensor's motion (odometry)"
         if not np.isfinite(match.transform).all() or match.overlap < self._min_overlap:
-            raise EgoMotionError(f'scan matching found a match for {match.overlap:.0%} of the upright surfaces, less '
-                                 f'than min_overlap {self._min_overlap:.0%}: feed consecutive sweeps, {cure}')
+            raise EgoMotionError(f'scan matching explains {match.overlap:.0%} of the upright surfaces, less '
+                                 f'than min_overlap {self._min_overlap:.0%}: feed consecutive sweeps, {_CURE}')
         if match.constraint < _CONSTRAINED:
-            raise EgoMotionError('scan matching cannot tell the motion: the scene looks the same along one direction '
-                                 f'(open field, tunnel): let the sensor see more, {cure}')
+            raise EgoMotionError('scan matching cannot tell the motion, the scene looks the same along one '
+                                 f'direction (open field, tunnel): let the sensor see more, {_CURE}')
         speed, turn = np.linalg.norm(velocity[3:]), np.degrees(np.linalg.norm(velocity[:3]))
         if speed > _FASTEST or turn > _FASTEST_TURN:
-            raise EgoMotionError(f'scan matching found {speed:.0f} m/s and {turn:.0f} deg/s, which no robot does: '
-                                 f'check the time stamps of the sweeps, {cure}')
+            raise EgoMotionError(f'scan matching found {speed:.0f} m/s and {turn:.0f} deg/s, which no robot '
+                                 f'does: check the time stamps of the sweeps, {_CURE}')
 
 
 def _transform(motion: np.ndarray) -> np.ndarray:
