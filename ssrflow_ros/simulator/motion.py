@@ -109,9 +109,9 @@ class GroundMotion:
         return self.origin + self.speed * since - self.surge / self.surge_rate * swing
 
     def places(self, times: np.ndarray) -> np.ndarray:
-        """(T, 3) m, where the body is, its bobbing left out."""
-        x, y, _ = self.path.at(self.travel(times))
-        return np.column_stack([x, y, self.terrain.smooth(x, y) + self.lift])
+        """(T, 4) x, y, z m and yaw rad of the body, its bobbing and swaying left out."""
+        x, y, yaw = self.path.at(self.travel(times))
+        return np.column_stack([x, y, self.terrain.smooth(x, y) + self.lift, yaw])
 
     def poses(self, times: np.ndarray, lag: float = 0.0) -> np.ndarray:
         """(T, 4, 4) world_from_body; with `lag` m behind on the path (a trailer)."""
@@ -175,14 +175,15 @@ class FreeMotion:
         return np.linalg.norm(self.velocity) * (times - self.meeting)
 
     def places(self, times: np.ndarray) -> np.ndarray:
-        """(T, 3) m, where the body's middle is."""
+        """(T, 4) x, y, z m of the body's middle, and 0 for its yaw."""
         since = (times - self.meeting)[:, None]
-        return self.centre + self.velocity * since + self.swing * np.sin(self.rates * since)
+        place = self.centre + self.velocity * since + self.swing * np.sin(self.rates * since)
+        return np.column_stack([place, np.zeros(len(place))])
 
     def poses(self, times: np.ndarray, lag: float = 0.0) -> np.ndarray:
         """(T, 4, 4) world_from_body; nothing trails behind, so `lag` changes nothing."""
         turn = rotations(self.axis, self.start + self.spin * (times - self.meeting))
-        return rigid(turn, self.places(times))
+        return rigid(turn, self.places(times)[:, :3])
 
 
 @dataclass(frozen=True, eq=False)

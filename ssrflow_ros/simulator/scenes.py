@@ -45,10 +45,21 @@ class Scene:
         return self.carrier.poses(times) @ self.mount
 
 
-def _least_gap(one: np.ndarray, two: np.ndarray) -> float:
-    """Least distance m of two ways (T, 2 or 3) at the same times."""
-    apart = one - two
-    return float(np.sqrt(np.einsum('ij,ij->i', apart, apart).min()))
+# Half the length, half the width and the height, metres, that a moving body keeps to itself.
+_SIZES = {'car': (2.5, 1.0, 1.6), 'van': (3.0, 1.1, 2.4), 'bus': (6.5, 1.4, 3.2), 'truck': (6.5, 1.4, 3.5),
+          'motorcycle': (1.1, 0.5, 1.6), 'cyclist': (1.0, 0.4, 1.8), 'pedestrian': (0.35, 0.35, 1.8),
+          'scooter': (0.5, 0.4, 1.9), 'cart': (0.9, 0.5, 1.2), 'forklift': (1.7, 0.7, 2.2), 'animal': (0.6, 0.3, 0.8),
+          'drone': (0.6, 0.6, 0.5), 'blob': (1.2, 1.2, 1.2)}
+_ROBOT = (1.5, 0.8, 2.0)
+
+
+def _touch(way: np.ndarray, size, others: np.ndarray, sizes: np.ndarray) -> bool:
+    """Whether a body on `way` (T, 4) ever overlaps one of `others` (K, T, 3), seen in the body's own axes."""
+    x, y, z = np.moveaxis(others - way[:, :3], -1, 0)
+    cos, sin = np.cos(way[:, 3]), np.sin(way[:, 3])
+    reach = sizes + size
+    return bool(np.any((np.abs(cos * x + sin * y) < reach[:, :1]) & (np.abs(cos * y - sin * x) < reach[:, 1:2])
+                       & (np.abs(z) < reach[:, 2:])))
 
 
 @dataclass
@@ -61,19 +72,19 @@ class _Stage:
     duration: float
     meshes: list[Mesh] = field(default_factory=list)
     actors: list[Actor] = field(default_factory=list)
-    ways: list[tuple[np.ndarray, float]] = field(default_factory=list)
+    ways: list[tuple[np.ndarray, tuple[float, float, float]]] = field(default_factory=list)
     taken: list[tuple[float, float, float]] = field(default_factory=list)
 
     def __post_init__(self):
         self.clock = np.linspace(-0.1, self.duration + 0.1, min(int(self.duration * 2) + 3, 400))
-        self.track = self.carrier.places(self.clock)[:, :2]
+        self.track = self.carrier.places(self.clock)
         # Every metre or so, for what must not stand in the way.
         steps = int(np.clip(self.carrier.speed * self.duration, 2, 500))
         self.route = self.carrier.places(np.linspace(-0.1, self.duration + 0.1, steps))[:, :2]
 
     def off_track(self, x: float, y: float, radius: float) -> bool:
         """Whether the robot never comes within `radius` m."""
-        return _least_gap(self.route, np.array([x, y])) > radius
+        return bool(np.hypot(*(self.route - (x, y)).T).min() > radius)
 
     def free(self, x, y, radius: float) -> bool:
         """Whether nothing that stands still is within `radius` m of any of the points x, y."""
@@ -107,7 +118,7 @@ class _Stage:
     def near_robot(self) -> tuple[float, float, float]:
         """A moment, and a place within 50 m of the robot then, oftener near than far: s, x, y."""
         moment = self.rng.uniform(0, self.duration)
-        x, y, _ = self.carrier.places(np.array([moment]))[0]
+        x, y = self.carrier.places(np.array([moment]))[0, :2]
         reach = 2.0 + 48.0 * self.rng.random() ** 1.6
         bearing = self.rng.uniform(-np.pi, np.pi)
         return moment, float(x + reach * np.cos(bearing)), float(y + reach * np.sin(bearing))
@@ -115,17 +126,17 @@ class _Stage:
     def add(self, kind: str, speed: float, motion: GroundMotion | FreeMotion, moment: float) -> bool:
         """Let a body of `kind` move, unless about `moment` it runs into the robot, a standing thing or another."""
         near = np.abs(self.clock - moment) < 6.0
-        way, radius = motion.places(self.clock), _RADII[kind]
-        if _least_gap(way[near, :2], self.track[near]) < radius + 1.0:
+        way, size = motion.places(self.clock), _SIZES[kind]
+        others = np.stack([self.track, *(other for other, _ in self.ways)])[:, near, :3]
+        sizes = np.array([_ROBOT, *(other for _, other in self.ways)])
+        if _touch(way[near], size, others, sizes):
             return False
-        if not isinstance(motion, FreeMotion) and not self.free(*way[near, :2].T, min(radius, 1.2) * 0.8):
-            return False
-        if any(_least_gap(other[near], way[near]) < 0.75 * (radius + far) for other, far in self.ways):
+        if not isinstance(motion, FreeMotion) and not self.free(*way[near, :2].T, size[1]):
             return False
         build = BODIES[kind]
         body = build(self.rng, speed=speed) if kind in ('pedestrian', 'cyclist', 'animal') else build(self.rng)
         self.actors.append(Actor(body, motion))
-        self.ways.append((way, radius))
+        self.ways.append((way, size))
         return True
 
     def scene(self, kind: str, mount: np.ndarray) -> Scene:
@@ -163,15 +174,11 @@ def _waves(rng: np.random.Generator, steepness: float) -> np.ndarray:
 
 def _how_many(rng: np.random.Generator, most: int = 40) -> int:
     """0 to `most` movers, oftener few than many."""
-    return 0 if rng.random() < 0.04 else int(1 + (most - 1) * rng.random() ** 1.8)
+    return 0 if rng.random() < 0.04 else int(1 + (most - 1) * rng.random() ** 1.3)
 
 
 _SPEEDS = {'car': (0, 18), 'van': (0, 16), 'bus': (0, 13), 'truck': (0, 14), 'motorcycle': (1, 20),
            'cyclist': (1.5, 9), 'scooter': (1, 7), 'cart': (0.2, 2.2), 'forklift': (0.2, 4), 'animal': (0, 5)}
-
-
-_RADII = {'car': 2.4, 'van': 2.9, 'bus': 6.0, 'truck': 5.0, 'motorcycle': 1.1, 'cyclist': 0.9, 'pedestrian': 0.4,
-          'scooter': 0.6, 'cart': 1.0, 'forklift': 1.6, 'animal': 0.6, 'drone': 0.5, 'blob': 1.2}
 
 
 def _speed(rng: np.random.Generator, kind: str) -> float:
@@ -222,7 +229,7 @@ def _wanderers(stage: _Stage, kinds: dict[str, float], count: int, inside: Calla
     """Up to `count` movers anywhere `inside`; some in company, some pushed by a person."""
     rng = stage.rng
     names, weight = list(kinds), np.array(list(kinds.values())) * rng.gamma(0.7, size=len(kinds))
-    for _ in range(int(count * 1.6)):
+    for _ in range(count * 3):
         if len(stage.actors) >= count:
             return
         kind = str(rng.choice(names, p=weight / weight.sum()))
@@ -371,7 +378,7 @@ def _traffic(stage: _Stage, count: int, road: float, pavement: float,
              'scooter': 0.6, 'animal': 0.6, 'cart': 0.4, 'drone': 0.25, 'blob': 0.8}
     names, weight = list(kinds), np.array(list(kinds.values())) * rng.gamma(0.8, size=len(kinds))
     slow = ('pedestrian', 'animal', 'cart', 'scooter')
-    for _ in range(int(count * 1.8)):
+    for _ in range(count * 3):
         if len(stage.actors) >= count:
             return
         kind = str(rng.choice(names, p=weight / weight.sum()))
@@ -434,6 +441,10 @@ def hall(rng: np.random.Generator, duration: float) -> Scene:
 
     if not narrow:
         turn = rng.choice([0.0, np.pi / 2])
+        for _ in range(rng.integers(0, 4)):
+            size = rng.uniform(2, 12)
+            stage.put(scenery.wall(rng, size, rng.choice([1.2, height])), *rng.uniform(-.4, .4, 2) * (length, width),
+                      rng.choice([0.0, np.pi / 2]), size, 0.4)
         for _ in range(rng.integers(0, 16)):
             size = rng.uniform(3, 14)
             x, y = rng.uniform(-.5, .5, 2) * (length - 2, width - 2)
