@@ -28,9 +28,10 @@ class StandIn:
         velocity = np.zeros_like(points)
         velocity[:, 0] = SPEED
         moving = points[:, 0] > 0
-        return FlowField(pair, ego_motion or EgoMotion(np.eye(4), 'none'), flow=velocity * np.float32(pair.dt),
-                         velocity=velocity, moving=moving, ground=~moving,
-                         object_ids=np.where(moving, 0, -1).astype(np.int32), timings_ms={'network': 1.0})
+        return FlowField(
+            pair, ego_motion or EgoMotion(np.eye(4), 'none'), flow=velocity * np.float32(pair.dt),
+            velocity=velocity, moving=moving, ground=~moving,
+            object_ids=np.where(moving, 0, -1).astype(np.int32), timings_ms={'network': 1.0})
 
 
 if __name__ == '__main__':

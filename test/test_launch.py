@@ -10,8 +10,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PATH = ROOT / 'launch' / 'flow.launch.py'
-WANTED = {'points', 'odometry', 'ego_motion', 'weights', 'device', 'params_file', 'namespace', 'rviz', 'rviz_config',
-          'bag', 'bag_rate', 'bag_loop', 'use_sim_time', 'log_level', 'respawn'}
+WANTED = {'points', 'odometry', 'ego_motion', 'weights', 'device', 'params_file', 'namespace', 'rviz',
+          'rviz_config', 'bag', 'bag_rate', 'bag_loop', 'use_sim_time', 'log_level', 'respawn'}
 
 
 @pytest.fixture(scope='module')

@@ -53,7 +53,8 @@ def _stamp(message):
 
 @pytest.fixture(scope='module')
 def live(tmp_path_factory):
-    node = LiveNode(tmp_path_factory.mktemp('node'), arguments=['-p', 'moving_sped:=1.0', '-p', 'moving_speed:=1'])
+    arguments = ['-p', 'moving_sped:=1.0', '-p', 'moving_speed:=1']
+    node = LiveNode(tmp_path_factory.mktemp('node'), arguments=arguments)
     try:
         node.listen(PointCloud2, FLOW)
         node.listen(MarkerArray, MARKERS)
@@ -86,7 +87,7 @@ def test_flow_cloud_has_the_header_and_points_of_its_source(stream):
 
 
 def test_standard_reader_agrees(stream):
-    point_cloud2 = pytest.importorskip('sensor_msgs_py.point_cloud2', reason='sensor_msgs_py comes with ROS only')
+    point_cloud2 = pytest.importorskip('sensor_msgs_py.point_cloud2', reason='comes with ROS only')
     flow = stream.send_and_hear(make_cloud(POINTS, 0))
     read = point_cloud2.read_points(flow, ['x', 'vx'])
     np.testing.assert_array_equal(read['x'], POINTS[:, 0])
@@ -160,11 +161,12 @@ def test_diagnostics_tell_rates_drops_and_times(stream):
         return {v.key: v.value for v in statuses[-1].values} if statuses else {}
     stream.send(make_cloud(POINTS[:FAILS_AT], 0))
     stream.send_and_hear(make_cloud(POINTS, 0))
-    stream.live.wait(lambda: 'drops/no ego-motion' in latest() and 'network_ms_p50' in latest(), 'full diagnostics')
+    stream.live.wait(lambda: latest().get('last_dt_s') == '-0.1000', 'diagnostics of the last pair')
     values = latest()
     assert float(values['rate_in_hz']) > 0
     assert int(values['drops/first sweep']) == 1
-    assert float(values['last_dt_s']) == pytest.approx(-0.1)
+    assert int(values['drops/no ego-motion']) >= 1
+    assert float(values['network_ms_p50']) == 1.0
     assert float(values['total_ms_p50']) <= float(values['total_ms_p95'])
     assert values['ego_motion'] == Settings().ego_motion and values['weights'] == Settings().weights
 
@@ -176,7 +178,8 @@ def _set(live, name, **value):
 
 def test_overrides(live):
     assert "did you mean 'moving_speed'?" in live.log.read_text()
-    answer = live.call(GetParameters, '/ssrflow/get_parameters', GetParameters.Request(names=['moving_speed']))
+    request = GetParameters.Request(names=['moving_speed'])
+    answer = live.call(GetParameters, '/ssrflow/get_parameters', request)
     assert answer.values[0].double_value == 1.0, 'an integer stands for the double'
 
 
@@ -188,7 +191,8 @@ def test_parameters_are_described_and_guarded(live):
         assert descriptor.description == row.description
         assert descriptor.read_only == (not row.live)
         ranges = [*descriptor.integer_range, *descriptor.floating_point_range]
-        assert [(r.from_value, r.to_value) for r in ranges] == ([] if row.low is None else [(row.low, row.high)])
+        limits = [(r.from_value, r.to_value) for r in ranges]
+        assert limits == ([] if row.low is None else [(row.low, row.high)])
 
     double, integer = ParameterType.PARAMETER_DOUBLE, ParameterType.PARAMETER_INTEGER
     refused = _set(live, 'moving_speed', type=double, double_value=-1.0)
@@ -219,7 +223,7 @@ def test_nothing_is_done_while_nobody_listens(tmp_path):
         live.wait_until_connected()
         live.spin(1.0)
         stream.send_and_hear(make_cloud(POINTS, 0))
-        assert len(live.heard[FLOW]) == 1, 'the first cloud after somebody listens is paired with the last unread one'
+        assert len(live.heard[FLOW]) == 1, 'the first cloud that somebody wants is paired with the unread one'
     finally:
         live.close()
 
@@ -238,7 +242,7 @@ def test_odometry_gives_the_ego_motion(tmp_path):
         live.wait(lambda: 'no odometry' in live.log.read_text(), 'a warning')
         third = make_cloud(POINTS, 0)
         for cloud in (first, second):
-            message = Odometry(header=cloud.header, child_frame_id='lidar')
+            message = Odometry(header=cloud.header, child_frame_id='base_link')
             message.pose.pose.orientation.w = 1.0
             odometry.publish(message)
         stream.send(third)
@@ -247,6 +251,7 @@ def test_odometry_gives_the_ego_motion(tmp_path):
         odometry.publish(message)
         live.wait(lambda: live.heard['/robot/ssrflow/flow'], 'flow with odometry')
         assert live.heard['/robot/ssrflow/flow'][0].header == third.header
+        assert live.log.read_text().count("the odometry is of 'base_link'") == 1
     finally:
         live.close()
 

@@ -56,8 +56,8 @@ def test_package_xml_names_every_ros_package_that_is_imported():
                 imported |= {alias.name.split('.')[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 imported.add(node.module.split('.')[0])
-    of_ros = {name for name in imported
-              if name.endswith(('_msgs', '_interfaces', '_ros')) or name in ('rclpy', 'launch', 'ament_index_python')}
+    of_ros = {name for name in imported if name.endswith(('_msgs', '_interfaces', '_ros'))}
+    of_ros |= imported & {'rclpy', 'launch', 'ament_index_python'}
     assert of_ros - {'ssrflow_ros'} <= declared
 
 
@@ -83,15 +83,16 @@ def test_share_file_is_found_and_a_missing_one_is_named():
 def test_wheel_holds_the_package_and_its_files(sources, tmp_path):
     from zipfile import ZipFile
     pytest.importorskip('wheel')
-    _run([sys.executable, '-m', 'pip', 'wheel', '-q', '--no-deps', '--no-build-isolation', '-w', tmp_path, '.'],
-         sources)
+    pip_wheel = [sys.executable, '-m', 'pip', 'wheel', '-q', '--no-deps', '--no-build-isolation']
+    _run([*pip_wheel, '-w', tmp_path, '.'], sources)
     names = ZipFile(next(tmp_path.glob('*.whl'))).namelist()
     for module in (ROOT / 'ssrflow_ros').rglob('*.py'):
         assert str(module.relative_to(ROOT)) in names
     for weights in (ROOT / 'ssrflow_ros/weights').glob('*.safetensors'):
         assert str(weights.relative_to(ROOT)) in names
     shared = [name.split('/data/')[1] for name in names if '/data/share/' in name]
-    for name in ('launch/flow.launch.py', 'config/fastdds.xml', 'config/ssrflow.yaml', 'rviz/flow.rviz', 'package.xml'):
+    for name in ('launch/flow.launch.py', 'config/fastdds.xml', 'config/ssrflow.yaml', 'rviz/flow.rviz',
+                 'package.xml'):
         assert f'share/ssrflow_ros/{name}' in shared
     assert 'share/ament_index/resource_index/packages/ssrflow_ros' in shared
 

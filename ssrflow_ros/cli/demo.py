@@ -37,15 +37,15 @@ START_TIMEOUT = 120.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('-o', '--output', default='demo', metavar='FOLDER', help='default: demo')
     parser.add_argument('--bag', metavar='BAG', help='a rosbag2 of your own; default: a simulated one')
-    parser.add_argument('--topic', metavar='NAME', help='the PointCloud2 topic; needed only if there are several')
+    parser.add_argument('--topic', metavar='NAME', help='its PointCloud2 topic, if it has several')
     parser.add_argument('--odometry', metavar='TOPIC',
                         help="nav_msgs/Odometry of the SENSOR: takes the sensor's motion from there")
     parser.add_argument('--seconds', type=float, default=20.0, metavar='S',
                         help='play no more of the recording than this (default: 20)')
     parser.add_argument('--seed', type=int, default=1, help='of the simulated recording (default: 1)')
-    parser.add_argument('--sensor', default='os1_64', metavar='NAME', help='simulated LiDAR (default: os1_64)')
+    parser.add_argument('--sensor', default='os1_64', metavar='NAME', help='simulated (default: os1_64)')
     parser.add_argument('--scene', default='street', metavar='NAME', help='simulated world (default: street)')
-    parser.add_argument('--sweeps', type=int, default=100, metavar='N', help='simulated sweeps (default: 100)')
+    parser.add_argument('--sweeps', type=int, default=100, metavar='N', help='simulated (default: 100)')
     add_settings(parser, without=('seed',), also=('marker_arrows',))
 
 
@@ -60,7 +60,9 @@ def run(args: argparse.Namespace) -> None:
     bag_path = Path(args.bag) if args.bag else _simulate(output / 'recording', args)
     with BagReader(bag_path) as bag:
         topic = bag.choose(args.topic, POINTCLOUD2)
-        odometry = bag.choose(args.odometry, ODOMETRY, '--odometry') if settings.ego_motion == 'odometry' else None
+        odometry = None
+        if settings.ego_motion == 'odometry':
+            odometry = bag.choose(args.odometry, ODOMETRY, '--odometry')
         recorded = Recorded(bag, topic, args.seconds)
         answers = _rehearse(recorded, odometry, settings, output / 'node.log')
         if not answers.flow:
@@ -99,8 +101,9 @@ def _rehearse(recorded: Recorded, odometry: str | None, settings: Settings, log:
             time.sleep(0.1)
         print(f'playing {recorded.topic} for {recorded.seconds:.1f} s ...', flush=True)
         names = {recorded.topic: POINTS, odometry: ODOMETRY}
-        with tqdm(recorded.messages(names), 'playing', recorded.count(names), unit=' messages', disable=None) as messages:
-            rehearsal.play(((names[message.topic], message.time_ns, message.raw) for message in messages), node.check)
+        total = recorded.count(names)
+        messages = tqdm(recorded.messages(names), 'playing', total, unit=' messages', disable=None)
+        rehearsal.play(((names[one.topic], one.time_ns, one.raw) for one in messages), node.check)
         return rehearsal.answers
 
 
@@ -133,8 +136,9 @@ class _NodeProcess:
         """Raise SSRFlowError with the node's last words if it has ended."""
         if self._process.poll() is not None:
             lines = [line for line in self._log.read_text(errors='replace').splitlines() if line.strip()]
-            raise SSRFlowError(f'the node ended with code {self._process.returncode}: '
-                               f'{lines[-1].split("]: ")[-1] if lines else "it said nothing"} (see {self._log})')
+            last_words = lines[-1].split(']: ')[-1] if lines else 'it said nothing'
+            raise SSRFlowError(
+                f'the node ended with code {self._process.returncode}: {last_words} (see {self._log})')
 
     def __exit__(self, *exception) -> None:
         self._process.send_signal(signal.SIGINT)

@@ -115,20 +115,21 @@ def _draw(path: Path, clouds: dict[int, Any], answers: 'Answers', settings: Sett
         if markers:
             objects[_stamp_ns(markers[0])] = [marker for marker in markers if marker.ns == OBJECTS
                                               and marker.action == ADD]
-    best = max(clouds, key=lambda stamp: (len(objects.get(stamp, ())), int(read_field(clouds[stamp], 'moving').sum())))
+    n_moving = {stamp: int(read_field(cloud, 'moving').sum()) for stamp, cloud in clouds.items()}
+    best = max(clouds, key=lambda stamp: (len(objects.get(stamp, ())), n_moving[stamp]))
     draw_flow(path, _flow_field(clouds[best], objects.get(best, []), settings), 'ssrflow demo')
 
 
 def _flow_field(cloud: Any, markers: list[Any], settings: Settings) -> FlowField:
-    """The flow that the node published; what it does not publish is the ground, found anew for the picture."""
+    """The flow that the node published; the ground, which it does not publish, is found anew."""
     from ..steps.ground import make_ground
     sweep = decode(cloud)
     before = Sweep.from_points(np.empty((0, 3)), sweep.stamp_ns - round(PER * 1e9), sweep.frame_id)
-    velocity = _velocity(cloud)
+    velocity, ids = _velocity(cloud), read_field(cloud, 'object')
     return FlowField(
         SweepPair(sweep, before), EgoMotion(np.eye(4), 'none'), flow=-PER * velocity, velocity=velocity,
         moving=read_field(cloud, 'moving').astype(bool), ground=make_ground(settings)(sweep.points),
-        object_ids=read_field(cloud, 'object'), objects=tuple(_objects(markers, read_field(cloud, 'object'))))
+        object_ids=ids, objects=tuple(_objects(markers, ids)))
 
 
 def _objects(markers: list[Any], ids: np.ndarray) -> Iterator[MovingObject]:
@@ -138,8 +139,9 @@ def _objects(markers: list[Any], ids: np.ndarray) -> Iterator[MovingObject]:
     for id, box, arrow in zip(np.unique(ids[ids >= 0]), boxes, arrows):
         tail, tip = (np.array([point.x, point.y, point.z]) for point in arrow.points)
         turn, centre, size = box.pose.orientation, box.pose.position, box.scale
-        yield MovingObject(int(id), np.array([centre.x, centre.y, centre.z]), np.array([size.x, size.y, size.z]),
-                           float(2 * np.arctan2(turn.z, turn.w)), (tip - tail) / ARROW_SECONDS, int((ids == id).sum()))
+        yield MovingObject(
+            int(id), np.array([centre.x, centre.y, centre.z]), np.array([size.x, size.y, size.z]),
+            float(2 * np.arctan2(turn.z, turn.w)), (tip - tail) / ARROW_SECONDS, int((ids == id).sum()))
 
 
 def _write_bag(path: Path, recorded: Recorded, answers: 'Answers') -> None:

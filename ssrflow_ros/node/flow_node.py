@@ -6,17 +6,13 @@ newest pair and publishes it. Topics, units and what happens to bad input: docs/
 from __future__ import annotations
 
 import os
-import signal
 import time
 import traceback
 from typing import Callable, NamedTuple
 
-import numpy as np
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from nav_msgs.msg import Odometry
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from sensor_msgs.msg import PointCloud2
 from visualization_msgs.msg import MarkerArray
@@ -27,12 +23,14 @@ from ..formats.pointcloud2 import decode
 from ..settings import Settings
 from ..steps.odometry import PoseBuffer
 from ..steps.pairing import EMPTY, Pairing
-from ..sweep import EgoMotion, FlowField, Sweep, SweepPair
+from ..sweep import FlowField, Sweep, SweepPair
 from . import qos
 from .diagnostics import Diagnostics
-from .messages import empty_flow, flow_cloud, to_marker_array
+from .messages import empty_flow, flow_cloud, pose_of, to_marker_array
 from .parameters import declare_settings, follow_changes
+from .process import run_until_signal
 from .statistics import Statistics
+from .warm_up import warm_up
 from .worker import Worker
 
 REPLACED = 'replaced by a newer sweep'
@@ -65,6 +63,7 @@ class FlowNode(Node):
         self._statistics = Statistics()
         self._pairing = Pairing(self._settings)
         self._unread: PointCloud2 | None = None
+        self._frame_id = ''
         self._odometry = PoseBuffer()
         self._shown: set[MarkerId] = set()
         follow_changes(self, self._apply)
@@ -97,6 +96,7 @@ class FlowNode(Node):
 
     def _on_points(self, cloud: PointCloud2) -> None:
         self._statistics.count('in')
+        self._frame_id = cloud.header.frame_id
         if self._settings.lazy and not self._listeners():
             # The last cloud stays at hand, so that the first one after somebody listens has its pair.
             self._unread = cloud
@@ -122,10 +122,12 @@ class FlowNode(Node):
         return Job(cloud, sweep, pair, arrived) if pair or self._pairing.reason == EMPTY else None
 
     def _on_odometry(self, message: Odometry) -> None:
-        position, rotation = message.pose.pose.position, message.pose.pose.orientation
-        stamp_ns = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
-        self._odometry.push(stamp_ns, np.array([position.x, position.y, position.z]),
-                            np.array([rotation.x, rotation.y, rotation.z, rotation.w]))
+        self._odometry.push(*pose_of(message))
+        if message.child_frame_id and self._frame_id and message.child_frame_id != self._frame_id:
+            self.get_logger().warning(
+                f"the odometry is of '{message.child_frame_id}', the clouds are in '{self._frame_id}': "
+                'still things seem to move in turns; feed odometry of the sensor, or set ego_motion to scan_matching',
+                once=True)
 
     def _apply(self, settings: Settings) -> None:
         self._settings = settings
@@ -147,7 +149,7 @@ class FlowNode(Node):
             self._drop('no ego-motion' if isinstance(error, EgoMotionError) else 'no flow', error)
         except Exception:
             # One bad sweep must not end the node; a context that was shut down meanwhile may.
-            if rclpy.ok(context=self.context):
+            if self.context.ok():
                 self._drop('unexpected error', traceback.format_exc())
         else:
             now_ns = self.get_clock().now().nanoseconds
@@ -182,45 +184,13 @@ class FlowNode(Node):
             self.get_logger().warning(f'{reason}, cloud dropped: {error}')
 
 
-def warm_up(scene_flow: Callable[..., FlowField], settings: Settings) -> None:
-    """Two passes over a made-up street, so that no library is loaded and no memory sought at the first sweep."""
-    random = np.random.default_rng(0)
-    points = random.uniform((-40, -20, 0), (40, 20, 4), (4 * settings.network_points, 3)).astype(np.float32)
-    points[::2, 2] = 0.0
-    points[:, 2] -= 1.8
-    standing = EgoMotion(np.eye(4), 'given')
-    for stamp_ns in range(1, 3):
-        pair = SweepPair(Sweep.from_points(points, stamp_ns * 100_000_000), Sweep.from_points(points, 0))
-        scene_flow(pair, standing)
-
-
 def main(args: list[str] | None = None, make_scene_flow: Callable[[Settings], object] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM; 0 after a clean end, 1 if it could not start."""
     # Idle OpenMP threads that spin take the core from others; read once, when torch is loaded.
     os.environ.setdefault('GOMP_SPINCOUNT', '0')
-    # rclpy's own handler chains to this one; Python's would raise KeyboardInterrupt anywhere.
-    signal.signal(signal.SIGINT, lambda *_: None)
-    rclpy.init(args=args)
-    node = None
-    try:
-        if make_scene_flow is None:
-            from ..scene_flow import SceneFlow as make_scene_flow
-        node = FlowNode(make_scene_flow)
-        rclpy.spin(node)
-    except SSRFlowError as error:
-        rclpy.logging.get_logger('ssrflow').fatal(str(error))
-        return 1
-    except ExternalShutdownException:
-        pass
-    except Exception:
-        # rclpy raises various errors where a signal ends its context in the middle of something.
-        if rclpy.ok():
-            raise
-    finally:
-        if node is not None:
-            node.destroy_node()
-        rclpy.try_shutdown()
-    return 0
+    if make_scene_flow is None:
+        from ..scene_flow import SceneFlow as make_scene_flow
+    return run_until_signal(lambda: FlowNode(make_scene_flow), args)
 
 
 if __name__ == '__main__':

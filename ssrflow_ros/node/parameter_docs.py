@@ -10,9 +10,11 @@ _MARKDOWN_HEAD = """\
 # Parameters
 
 One table in the code, `ssrflow_ros/settings.py`, is the source of this page (`make docs`), of
-`config/ssrflow.yaml`, of the node's parameters and of the options of `ssrflow` (`max_range` is `--max-range`).
-*Live* ones may be changed while the node runs (`ros2 param set /ssrflow moving_speed 1.0`);
-a value that breaks its rule is refused with the reason. Those *of the node* are no options of the command line.
+`config/ssrflow.yaml`, of the node's parameters and of the options of `ssrflow`
+(`max_range` is `--max-range`). *Live* ones may be changed while the
+node runs (`ros2 param set /ssrflow moving_speed 1.0`);
+a value that breaks its rule is refused with the reason. Those *of the node* are no options of
+the command line.
 
 | name | type | default | unit | allowed | live | description |
 |---|---|---|---|---|---|---|

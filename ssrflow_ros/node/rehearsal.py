@@ -1,4 +1,4 @@
-"""Plays clouds over DDS in real time and keeps what the flow node answers: the live half of `ssrflow demo`."""
+"""Plays clouds over DDS in real time and keeps what the flow node answers: for `ssrflow demo`."""
 from __future__ import annotations
 
 import struct
@@ -46,6 +46,10 @@ def stamp_of(raw: bytes) -> int:
     return seconds * 1_000_000_000 + nanoseconds
 
 
+def _keep(answers: list[tuple[float, bytes]]) -> Callable[[bytes], None]:
+    return lambda raw: answers.append((time.monotonic(), bytes(raw)))
+
+
 class Rehearsal:
     """A driver and a listener for one flow node; use as a context manager."""
 
@@ -61,10 +65,9 @@ class Rehearsal:
         self._publishers = {POINTS: self._node.create_publisher(PointCloud2, POINTS, driver),
                             ODOMETRY: self._node.create_publisher(Odometry, ODOMETRY, qos.OUTPUT)}
         kept = qos.keep_last(10, ReliabilityPolicy.RELIABLE)
-        for kind, topic, answers in ((PointCloud2, FLOW, self.answers.flow), (MarkerArray, MARKERS, self.answers.markers)):
-            # Serialized, so that listening costs next to nothing.
-            self._node.create_subscription(
-                kind, topic, lambda raw, answers=answers: answers.append((time.monotonic(), bytes(raw))), kept, raw=True)
+        # Serialized, so that listening costs next to nothing.
+        self._node.create_subscription(PointCloud2, FLOW, _keep(self.answers.flow), kept, raw=True)
+        self._node.create_subscription(MarkerArray, MARKERS, _keep(self.answers.markers), kept, raw=True)
         self._node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, kept)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
@@ -83,7 +86,7 @@ class Rehearsal:
                 and int(self.answers.diagnostics.get('listeners', 0)) >= 2)
 
     def play(self, messages: Iterable[tuple[str, int, bytes]], check: Callable[[], None]) -> None:
-        """Publish (POINTS or ODOMETRY, time ns, serialized message) when they are due, then wait for the answers.
+        """Publish (POINTS or ODOMETRY, time ns, serialized message) when due, then wait for the answers.
 
         `check` is called once a message; what it raises ends the play.
         """

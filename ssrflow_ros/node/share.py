@@ -17,7 +17,8 @@ def share_file(name: str) -> Path:
     the sources (`pip install -e .`); InputError if it is in none of them.
     """
     prefixes = [*filter(None, os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)), sys.prefix]
-    folders = [Path(prefix) / 'share' / PACKAGE for prefix in prefixes] + [Path(__file__).resolve().parents[2]]
+    folders = [Path(prefix) / 'share' / PACKAGE for prefix in prefixes]
+    folders.append(Path(__file__).resolve().parents[2])
     for folder in folders:
         if (folder / name).is_file():
             return folder / name
