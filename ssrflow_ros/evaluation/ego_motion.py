@@ -124,7 +124,8 @@ def consistency(matcher: Matcher, folder: Path) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('folder', nargs='?', type=Path, help='real pairs and sequences')
     parser.add_argument('--seeds', type=int, default=2, help='simulated pairs of each sensor and scene')
     arguments = parser.parse_args()
@@ -142,7 +143,8 @@ def main() -> None:
             print(' consistency on kitti_a\n' + consistency(matcher, arguments.folder), flush=True)
         print(f' {len(simulated)} simulated pairs\n' + judge(matcher, simulated, each=False), flush=True)
         if crowded:
-            print(f' the {len(crowded)} of them with 10 % movers or more\n' + judge(matcher, crowded, each=False))
+            print(f' the {len(crowded)} of them with 10 % movers or more\n'
+                  + judge(matcher, crowded, each=False), flush=True)
 
 
 if __name__ == '__main__':

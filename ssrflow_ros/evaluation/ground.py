@@ -41,7 +41,8 @@ def timed(function: Callable, *arguments, repeats: int = 5):
 
 
 def _row(name: str, values: list[float], spent: float) -> str:
-    return f'{name:24s}' + ''.join('           -' if np.isnan(v) else f'{v:12.3f}' for v in values) + f'{spent:9.1f}'
+    cells = ('           -' if np.isnan(value) else f'{value:12.3f}' for value in values)
+    return f'{name:24s}{"".join(cells)}{spent:9.1f}'
 
 
 def judge_labelled(method: str, folder: Path) -> Iterator[str]:
@@ -80,7 +81,8 @@ def judge_simulated(method: str, seeds: range) -> Iterator[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('folder', nargs='?', type=Path, help='labelled sweeps')
     parser.add_argument('--seeds', type=int, default=2, help='simulated sweeps of each sensor and scene')
     arguments = parser.parse_args()

@@ -163,8 +163,9 @@ class ScanMatching:
     def _judge(self, match: _Match, velocity: np.ndarray) -> None:
         """Refuse a match that cannot be trusted; `velocity` (6,) rad/s and m/s."""
         if not np.isfinite(match.transform).all() or match.overlap < self._min_overlap:
-            raise EgoMotionError(f'scan matching explains {match.overlap:.0%} of the upright surfaces, less '
-                                 f'than min_overlap {self._min_overlap:.0%}: feed consecutive sweeps, {_CURE}')
+            raise EgoMotionError(f'scan matching explains {match.overlap:.0%} of the upright surfaces, '
+                                 f'less than min_overlap {self._min_overlap:.0%}: '
+                                 f'feed consecutive sweeps, {_CURE}')
         if match.constraint < _CONSTRAINED:
             raise EgoMotionError('scan matching cannot tell the motion, the scene looks the same along one '
                                  f'direction (open field, tunnel): let the sensor see more, {_CURE}')

@@ -1,0 +1,178 @@
+"""Ego-motion: given, from poses, and by scan matching; wrong answers must be errors."""
+import gc
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from ssrflow_ros import Settings, Sweep, SweepPair
+from ssrflow_ros.errors import EgoMotionError
+from ssrflow_ros.evaluation.ego_motion import error
+from ssrflow_ros.steps.ego_motion import from_poses, given, make_ego_motion
+
+pytest.importorskip('small_gicp')
+
+
+def rigid(translation, yaw_deg=0.0, pitch_deg=0.0):
+    transform = np.eye(4)
+    transform[:3, :3] = Rotation.from_euler('zy', (yaw_deg, pitch_deg), degrees=True).as_matrix()
+    transform[:3, 3] = translation
+    return transform
+
+
+def moved(points, transform):
+    return points @ transform[:3, :3].T + transform[:3, 3]
+
+
+def pair(source, target, dt=0.1):
+    return SweepPair(Sweep.from_points(source, 10**9, min_range=1.0),
+                     Sweep.from_points(target, 10**9 + round(dt * 1e9), min_range=1.0))
+
+
+def yard(rng, n=12000):
+    """Floor, three walls and forty posts, sampled anew at each call."""
+    floor = np.stack([*rng.uniform(-20, 20, (2, n // 2)), np.full(n // 2, -1.5)], axis=1)
+    along, up = rng.uniform(-20, 20, n // 2), rng.uniform(-1.5, 3, n // 2)
+    side = rng.integers(0, 3, n // 2)
+    wall = np.stack([np.where(side == 2, 20, along), np.choose(side, (-15, 18, along * 0.8)), up], axis=1)
+    place = np.random.default_rng(7).uniform(-14, 14, (40, 2))
+    post = np.concatenate([np.repeat(place, 60, axis=0) + rng.normal(0, 0.1, (2400, 2)),
+                           rng.uniform(-1.5, 1, (2400, 1))], axis=1)
+    points = np.concatenate([floor, wall, post])
+    return points + rng.normal(0, 0.01, points.shape)
+
+
+@pytest.fixture
+def match():
+    return make_ego_motion(Settings(threads=1))
+
+
+@pytest.fixture(scope='module')
+def scan(data_folder):
+    path = sorted((data_folder / 'sequences' / 'kitti_a').glob('*.bin'))[0]
+    return np.fromfile(path, np.float32).reshape(-1, 4)[:, :3]
+
+
+@pytest.mark.parametrize('motion', (rigid((0.8, 0.1, 0.02), 2.0, 0.5), rigid((-1.5, 0.2, 0), -6.0), np.eye(4)))
+def test_a_real_sweep_moved_by_a_known_motion_gives_that_motion(match, scan, motion):
+    ego = match(pair(scan, moved(scan, motion)))
+    millimetres, degrees = error(ego.target_from_source, motion)
+    assert millimetres < 5 and degrees < 0.02
+    assert ego.method == 'scan_matching' and ego.inliers > 0.97 and ego.rmse < 0.05
+
+
+def test_a_scene_sampled_anew_gives_the_motion(match):
+    rng, motion = np.random.default_rng(0), rigid((0.6, -0.2, 0.0), 4.0)
+    ego = match(pair(yard(rng), moved(yard(rng), motion)))
+    millimetres, degrees = error(ego.target_from_source, motion)
+    assert millimetres < 10 and degrees < 0.1
+
+
+@pytest.mark.parametrize('shift', (0.2, 0.5, 1.0))
+def test_movers_do_not_pull(match, scan, shift):
+    """A quarter of all that stands on the ground moves one way, in patches of 6 m."""
+    motion = rigid((0.5, 0.0, 0.0), 1.0)
+    patch = np.floor(scan[:, :2] / 6).astype(int)
+    movers = ((7 * patch[:, 0] + 3 * patch[:, 1]) % 4 == 0) & (scan[:, 2] > -1.4)
+    assert movers[scan[:, 2] > -1.4].mean() > 0.15
+    target = moved(scan + movers[:, None] * np.array([shift, 0, 0]), motion)
+    millimetres, degrees = error(match(pair(scan, target)).target_from_source, motion)
+    assert millimetres < 20 and degrees < 0.05
+
+
+def test_real_pairs(data_folder):
+    """Against poses from elsewhere, themselves good to about 2 cm; the standing sensor is exact."""
+    for name, limit in (('kitti_lidar_000002', 20), ('kitti_lidar_000003', 25), ('dgp_scene_01_pair0', 5)):
+        data = np.load(data_folder / 'pairs' / f'{name}.npz')
+        ego = make_ego_motion(Settings())(pair(data['pc1'], data['pc2'], float(data['dt'])))
+        millimetres, degrees = error(ego.target_from_source, data['ego_T'])
+        assert millimetres < limit and degrees < 0.1, name
+
+
+def test_a_stream_prepares_each_sweep_once_and_agrees_with_cold_starts(data_folder, match, monkeypatch):
+    paths = sorted((data_folder / 'sequences' / 'kitti_a').glob('*.bin'))[:3]
+    sweeps = [Sweep.from_points(np.fromfile(path, np.float32).reshape(-1, 4)[:, :3], (i + 1) * 10**8, min_range=1.0)
+              for i, path in enumerate(paths)]
+    prepared = []
+    prepare = match._prepare
+    monkeypatch.setattr(match, '_prepare', lambda points: prepared.append(1) or prepare(points))
+    for older, newer in zip(sweeps, sweeps[1:]):        # as the node asks: from the newest back
+        warm = match(SweepPair(newer, older)).target_from_source
+        cold = make_ego_motion(Settings())(SweepPair(newer, older)).target_from_source
+        assert error(warm, cold)[0] < 2
+        forth = match(SweepPair(older, newer)).target_from_source
+        assert error(forth @ warm, np.eye(4))[0] < 15
+    assert len(prepared) == len(sweeps)
+    del sweeps, older, newer
+    gc.collect()
+    assert len(match._clouds) == 0
+
+
+def test_the_same_pair_gives_the_same_motion():
+    rng = np.random.default_rng(3)
+    question = pair(yard(rng), moved(yard(rng), rigid((0.5, 0, 0), 2)))
+    first, second = (make_ego_motion(Settings())(question).target_from_source for _ in range(2))
+    assert np.allclose(first, second, atol=1e-9)
+
+
+def floor_only(rng):
+    return np.stack([*rng.uniform(-30, 30, (2, 15000)), rng.normal(-1.7, 0.01, 15000)], axis=1)
+
+
+@pytest.mark.parametrize('source, target, cause', (
+    (np.zeros((0, 3)), np.zeros((0, 3)), 'needs 200'),
+    (np.ones((5000, 3)) * 3, np.ones((5000, 3)) * 3, 'needs 200'),
+    (yard(np.random.default_rng(0))[::300], yard(np.random.default_rng(1))[::300], 'needs 200'),
+    (yard(np.random.default_rng(0)), yard(np.random.default_rng(1)) + [60, 0, 0], 'upright surfaces'),
+    (np.random.default_rng(0).uniform(-30, 30, (9000, 3)), np.random.default_rng(1).uniform(-30, 30, (9000, 3)),
+     'upright surfaces'),
+    (floor_only(np.random.default_rng(0)), floor_only(np.random.default_rng(1)), 'open field'),
+))
+def test_a_match_that_cannot_be_trusted_is_an_error(match, source, target, cause):
+    with pytest.raises(EgoMotionError, match=cause) as caught:
+        match(pair(source, target))
+    assert '\n' not in str(caught.value)
+    assert np.all(match._velocity == 0)     # the next pair does not start from it
+
+
+def test_an_impossible_speed_is_an_error(match):
+    rng = np.random.default_rng(0)
+    with pytest.raises(EgoMotionError, match='time stamps'):
+        match(pair(yard(rng), moved(yard(rng), rigid((0.6, 0, 0))), dt=0.001))
+
+
+def test_given_motion_is_kept_and_made_exactly_rigid():
+    motion = rigid((1, 2, 3), 30, 5)
+    ego = given(motion.astype(np.float32))
+    assert np.allclose(ego.target_from_source, motion, atol=1e-6) and ego.method == 'given'
+    rotation = ego.target_from_source[:3, :3]
+    assert np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-12)
+
+
+@pytest.mark.parametrize('matrix, cause', (
+    (np.eye(3), 'shape'), (np.diag((2.0, 2, 2, 1)), 'rigid'), (np.diag((1.0, 1, -1, 1)), 'rigid'),
+    (np.full((4, 4), np.nan), 'NaN'), (rigid((1, 0, 0)).T, 'rigid')))
+def test_a_given_motion_that_is_not_rigid_is_refused(matrix, cause):
+    with pytest.raises(EgoMotionError, match=cause):
+        given(matrix)
+
+
+def test_poses_far_from_the_origin_lose_nothing():
+    source, step = rigid((4.5e6, 5.4e5, 300), 77, 3), rigid((0.8, 0.01, 0), 1.5)
+    ego = from_poses(source, source @ step)
+    assert np.allclose(ego.target_from_source, np.linalg.inv(step), atol=1e-6)
+    assert ego.method == 'odometry'
+
+
+def test_the_other_modes():
+    question = pair(np.ones((10, 3)) * 2, np.ones((10, 3)) * 2)
+    with pytest.raises(EgoMotionError, match='no pose'):
+        make_ego_motion(Settings(ego_motion='odometry'))(question)
+    still = make_ego_motion(Settings(ego_motion='none'))(question)
+    assert still.method == 'none' and np.array_equal(still.target_from_source, np.eye(4))
+
+
+def test_a_missing_wheel_is_named(monkeypatch):
+    monkeypatch.setitem(__import__('sys').modules, 'small_gicp', None)
+    with pytest.raises(EgoMotionError, match='pip install small_gicp'):
+        make_ego_motion(Settings())
