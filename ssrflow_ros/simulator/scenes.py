@@ -242,6 +242,8 @@ def _wanderers(stage: _Stage, kinds: dict[str, float], count: int, inside: Calla
         speed, yaw = _speed(rng, kind), rng.uniform(-np.pi, np.pi)
         path = _wandering_path(rng, x, y, yaw, kind, stage.duration > 4.0)
         motion = _going(rng, stage.terrain, path, kind, speed, moment)
+        if not all(inside(*place) for place in motion.places(stage.clock[[0, -1]])[:, :2]):
+            continue
         if not stage.add(kind, speed, motion, moment):
             continue
         if kind == 'pedestrian' and rng.random() < 0.25:
@@ -437,7 +439,7 @@ def hall(rng: np.random.Generator, duration: float) -> Scene:
                      scenery.room(rng, length, width, height, rng.random() < 0.6)]
 
     def inside(x: float, y: float) -> bool:
-        return abs(x) < length / 2 - 0.5 and abs(y) < width / 2 - 0.5
+        return abs(x) < length / 2 - 0.6 and abs(y) < width / 2 - 0.6
 
     if not narrow:
         turn = rng.choice([0.0, np.pi / 2])
