@@ -29,7 +29,7 @@ def main() -> None:
     run.add_argument('--preset', default='onboard')
     run.add_argument('--steps', type=int, default=4000)
     run.add_argument('--batch', type=int, default=4)
-    run.add_argument('--points', type=int, default=2048)
+    run.add_argument('--points', type=int, default=1024)
     run.add_argument('--minutes', type=float, default=float('inf'), help='stop after this, to go on later')
     ship = commands.add_parser('ship', help='write the averaged weights and their card into the package')
     ship.add_argument('folder', type=Path)

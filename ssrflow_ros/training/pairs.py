@@ -79,8 +79,10 @@ def make_pair(seed: int) -> TrainingPair:
 class Augmentation:
     """How a pair is varied each time it is drawn; the defaults train the onboard weights.
 
-    Angles in degrees, lengths in metres, `keep` and `reverse` as shares. Pose noise stays in the
-    label: what ego-motion left over is apparent motion too, and the network may correct it.
+    Angles in degrees, lengths in metres; `reverse`, `flip`, `keep`, `focus` and `crop` are shares.
+    Pose noise stays in the label: what ego-motion left over is apparent motion too, and the network
+    may correct it. A crop is an upright cylinder around something that moves, if anything does:
+    few points a pair then are as dense as many points a whole sweep are in use, and tell more.
     """
 
     reverse: float = 0.5
@@ -93,9 +95,12 @@ class Augmentation:
     max_range: tuple[float, float] = (20.0, 80.0)
     keep: tuple[float, float] = (0.4, 1.0)
     focus: tuple[float, float] = (0.0, 0.6)
+    crop: float = 0.75
+    crop_radius: tuple[float, float] = (12.0, 35.0)
 
 
-NO_AUGMENTATION = Augmentation(0.0, 0.0, 0.0, (1.0, 1.0), 0.0, 0.0, 0.0, (70.0, 70.0), (1.0, 1.0), (0.5, 0.5))
+NO_AUGMENTATION = Augmentation(reverse=0.0, flip=0.0, yaw=0.0, scale=(1.0, 1.0), height=0.0, pose_angle=0.0,
+                               pose_shift=0.0, max_range=(70.0, 70.0), keep=(1.0, 1.0), focus=(0.5, 0.5), crop=0.0)
 
 
 class PairDataset(Dataset):
@@ -146,6 +151,12 @@ def augmented(pair: TrainingPair, how: Augmentation, n_points: int,
     source_in = _within(source, reach) & (rng.random(len(source)) < rng.uniform(*how.keep))
     target_in = _within(target, reach) & (rng.random(len(target)) < rng.uniform(*how.keep))
     source, motion, target = source[source_in], motion[source_in], target[target_in]
+    if rng.random() < how.crop and len(source):
+        movers = np.flatnonzero(np.linalg.norm(motion, axis=1) > MOVING)
+        centre = source[rng.choice(movers) if len(movers) else rng.integers(len(source))]
+        radius = rng.uniform(*how.crop_radius)
+        source_in, target_in = _around(source, centre, radius), _around(target, centre, radius)
+        source, motion, target = source[source_in], motion[source_in], target[target_in]
 
     turn = _rotation(rng.uniform(-how.yaw, how.yaw)) * rng.uniform(*how.scale)
     if rng.random() < how.flip:
@@ -168,6 +179,10 @@ def augmented(pair: TrainingPair, how: Augmentation, n_points: int,
 
 def _within(points: np.ndarray, reach: float) -> np.ndarray:
     return np.einsum('ij,ij->i', points, points) < reach ** 2
+
+
+def _around(points: np.ndarray, centre: np.ndarray, radius: float) -> np.ndarray:
+    return _within(points[:, :2] - centre[:2], radius)
 
 
 def _filled(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:

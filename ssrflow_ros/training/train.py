@@ -27,11 +27,13 @@ class TrainingConfig:
     """One training; kept beside its checkpoint as training.json.
 
     steps is the whole length: the learning rate rises over `warm_up` steps and then falls along a
-    cosine to nothing at the end. ema is the decay of the averaged weights, which are what is shipped.
+    cosine to nothing at the end. Training sees `n_points` a sweep, mostly crops; validation sees whole
+    sweeps of `unseen_points`, as in use. ema is the decay of the averaged weights, which are what is shipped.
     """
 
     preset: str = 'onboard'
-    n_points: int = 2048
+    n_points: int = 1024
+    unseen_points: int = 4096
     batch: int = 4
     steps: int = 4000
     learning_rate: float = 1e-3
@@ -70,7 +72,7 @@ class Training:
         self._resume()
         self.pairs = PairDataset(pairs, config.n_points, config.network, config.augmentation, config.seed,
                                  length=config.steps * config.batch)
-        self.validation = (PairDataset(validation, config.n_points, config.network, NO_AUGMENTATION)
+        self.validation = (PairDataset(validation, config.unseen_points, config.network, NO_AUGMENTATION)
                            if validation else None)
 
     @property

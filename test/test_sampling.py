@@ -1,0 +1,70 @@
+"""Sampling covers all there is and favours what changed; upsampling is what its definition says."""
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from ssrflow_ros.steps.sampling import VOXEL, sample_pair, thin
+from ssrflow_ros.steps.upsampling import interpolate
+
+
+def wall(rng, n=20_000):
+    """A dense patch: n returns of a wall 20 m wide and 4 m high, 10 m ahead."""
+    return np.stack([np.full(n, 10.0), rng.uniform(-10, 10, n), rng.uniform(0, 4, n)], 1).astype(np.float32)
+
+
+def test_a_lone_object_is_never_lost():
+    rng = np.random.default_rng(0)
+    lone = np.array([[40.0, 30.0, 1.0]], np.float32)
+    source, target = np.concatenate([wall(rng), lone]), np.concatenate([wall(rng), lone])
+    for seed in range(5):
+        rows, other = sample_pair(source, target, 256, seed)
+        assert len(source) - 1 in rows and len(target) - 1 in other
+
+
+def test_changed_parts_get_more_points():
+    rng = np.random.default_rng(1)
+    car = rng.uniform(-1, 1, (400, 3)).astype(np.float32) * [2, 1, 0.7] + [5, 0, 1]
+    source = np.concatenate([wall(rng), car]).astype(np.float32)
+    target = np.concatenate([wall(rng), car + [2.5, 0, 0]]).astype(np.float32)
+    plain, focused = (sample_pair(source, target, 512, 0, focus)[0] for focus in (0.0, 0.5))
+    assert (focused >= 20_000).sum() > 1.3 * (plain >= 20_000).sum()
+    assert len(np.unique(focused)) == len(focused) == 512
+
+
+def test_same_seed_same_points():
+    rng = np.random.default_rng(2)
+    source, target = wall(rng), wall(rng)
+    first, again, other = (sample_pair(source, target, 300, seed)[0] for seed in (4, 4, 5))
+    assert np.array_equal(first, again) and not np.array_equal(first, other)
+
+
+@given(n=st.integers(0, 60), m=st.integers(0, 60), wanted=st.integers(1, 40), seed=st.integers(0, 99))
+@settings(max_examples=40, deadline=None)
+def test_any_cloud_gives_distinct_rows(n, m, wanted, seed):
+    rng = np.random.default_rng(seed)
+    source, target = rng.normal(0, 5, (n, 3)).astype(np.float32), rng.normal(0, 5, (m, 3)).astype(np.float32)
+    for rows, cloud in zip(sample_pair(source, target, wanted, seed), (source, target)):
+        assert len(np.unique(rows)) == len(rows) <= wanted
+        assert len(rows) == min(wanted, len(thin_again(cloud, seed)))
+
+
+def thin_again(cloud, seed):
+    return thin(cloud, VOXEL, np.random.default_rng(seed).uniform(0.0, VOXEL, 3).astype(np.float32))
+
+
+def test_thinning_leaves_one_point_a_cube():
+    points = np.random.default_rng(3).uniform(-30, 30, (5000, 3)).astype(np.float32)
+    kept = points[thin(points, 2.0)]
+    cubes = np.floor(kept / 2.0)
+    assert len(np.unique(cubes, axis=0)) == len(kept) == len(np.unique(np.floor(points / 2.0), axis=0))
+
+
+def test_interpolation_by_hand():
+    known = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [9, 9, 9]], np.float32)
+    values = np.array([[1.0], [2.0], [3.0], [100.0]], np.float32)
+    query = np.array([[0.5, 0.0, 0.0]], np.float32)
+    distance = np.array([0.5, 0.5, np.sqrt(1.25)])
+    expected = (np.array([1.0, 2.0, 3.0]) / distance).sum() / (1 / distance).sum()
+    assert interpolate(query, known, values)[0, 0] == pytest.approx(expected, rel=1e-5)
+    assert interpolate(known, known, values) == pytest.approx(values, rel=1e-2)
+    assert interpolate(query, known[:1], values[:1])[0, 0] == 1.0

@@ -1,0 +1,177 @@
+"""The losses by hand, augmentation against geometry, the loop's resumption, and the way to shipped weights."""
+import csv
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from ssrflow_ros.errors import InputError
+from ssrflow_ros.network.config import PRESETS
+from ssrflow_ros.network.pyramid import Pyramid
+from ssrflow_ros.network.ssrflow import FlowPyramid, SSRFlow
+from ssrflow_ros.network.weights import load_weights
+from ssrflow_ros.training import losses, ship as shipping
+from ssrflow_ros.training.losses import LossConfig
+from ssrflow_ros.training.pairs import (NO_AUGMENTATION, Augmentation, PairDataset, TrainingPair, augmented,
+                                        collate, make_pairs)
+from ssrflow_ros.training.train import Training, TrainingConfig, end_point_errors
+
+SMALL = dataclasses.replace(PRESETS['onboard'], widths=(8, 8, 8, 8, 8), k_pointconv=4, k_embedding=4, weight_net=2,
+                            fusion_width=8, attention_width=8, predictor_width=8, predictor_out=8, position_width=4)
+
+
+def rigid_pair(rng, n=400):
+    """A world that turns and shifts as one, seen by a sensor that moved too: every point moves alike."""
+    points = rng.uniform(-15, 15, (n, 3)) * [1, 1, 0.1]
+    motion = np.array([0.4, -0.3, 0.0])
+    ego = np.eye(4)
+    ego[:3, 3] = 1.0, 0.2, 0.0
+    return TrainingPair(points.astype(np.float32), (points + motion + ego[:3, 3]).astype(np.float32),
+                        np.tile(motion, (n, 1)).astype(np.float32), np.tile(-motion, (n, 1)).astype(np.float32), ego)
+
+
+def test_augmentation_keeps_points_and_motion_together():
+    rng = np.random.default_rng(0)
+    pair = rigid_pair(rng)
+    how = Augmentation(keep=(1.0, 1.0), max_range=(100.0, 100.0), focus=(0.0, 0.0), crop=0.0)
+    for _ in range(20):
+        source, target, motion, moving = augmented(pair, how, 400, rng)
+        gap = np.linalg.norm((source + motion)[:, None] - target[None], axis=-1).min(axis=1)
+        # Thinning may drop a point's partner; whoever kept it must land on it, pose noise included.
+        assert np.median(gap) < 1e-3 and moving.all()
+
+
+def test_reversal_twice_is_the_pair():
+    pair = rigid_pair(np.random.default_rng(1))
+    again = pair.reversed().reversed()
+    assert np.array_equal(again.source, pair.source)
+    assert np.allclose(again.target_from_source, pair.target_from_source)
+
+
+def test_supervised_loss_by_hand():
+    truth = torch.zeros(1, 4, 3)
+    flows = (torch.full((1, 4, 3), 1.0), torch.full((1, 2, 3), 2.0))
+    config = LossConfig(alpha=(0.1, 0.3))
+    moving = torch.tensor([[True, False, False, False]])  # boosted 3 times: as much as the static ones
+    expected = 3 ** 0.5 * (0.1 * 6 * 1 + 0.3 * 4 * 2) / (0.1 * 6)
+    assert losses.supervised(flows, truth, moving, config).item() == pytest.approx(expected)
+
+
+def test_local_flow_consistency_asks_for_rigidity_not_for_the_flow():
+    points = torch.rand(1, 60, 3) * 0.5
+    source = Pyramid.build(points, SMALL)
+    truth, config = torch.zeros(1, 60, 3), LossConfig(lfc_k=8)
+    assert losses.local_flow_consistency(truth + 5.0, truth, source, config).item() == pytest.approx(0, abs=1e-6)
+    assert losses.local_flow_consistency(torch.rand(1, 60, 3), truth, source, config) > 0.1
+    far = LossConfig(lfc_k=8, lfc_radius=1e-9)
+    assert losses.local_flow_consistency(torch.rand(1, 60, 3), truth, source, far) == 0
+
+
+def test_cross_frame_similarity_is_a_hinge_on_the_cosine():
+    points = torch.rand(1, 40, 3) * 0.2
+    target = Pyramid.build(points, SMALL)
+    f = torch.nn.functional.normalize(torch.rand(1, 40, 5), dim=-1)
+
+    def loss(features):
+        prediction = FlowPyramid((), features, f[:, :1].expand(-1, 40, -1), target.points[0])
+        return losses.cross_frame_similarity(prediction, target, LossConfig()).item()
+    same = f[:, :1].expand(-1, 40, -1)
+    assert loss(same) == 0
+    assert loss(-same) == pytest.approx(1.95, abs=1e-4)
+
+
+def test_every_loss_is_in_the_total():
+    pair = Pyramid.build(torch.rand(1, 128, 3) * 3, SMALL)
+    prediction = SSRFlow(SMALL)(pair, pair)
+    truth, moving = torch.ones(1, 128, 3), torch.ones(1, 128, dtype=torch.bool)
+    found = losses.training_loss(prediction, pair, pair, truth, moving,
+                                 LossConfig(lfc_weight=2.0, cfs_weight=3.0, lfc_radius=1.0, cfs_radius=1.0))
+    assert found['total'].item() == pytest.approx(
+        (found['supervised'] + 2 * found['lfc'] + 3 * found['cfs']).item())
+    found['total'].backward()
+
+
+@pytest.fixture(scope='module')
+def pair_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('pairs')
+    assert make_pairs(folder, 40, 3) == 3 and make_pairs(folder, 40, 3) == 0
+    return folder
+
+
+def test_simulated_pairs_explain_themselves(pair_folder):
+    from scipy.spatial import cKDTree
+    for path in sorted(pair_folder.glob('*.npz')):
+        pair = TrainingPair.load(path)
+        back = np.linalg.inv(pair.target_from_source)
+        tree = cKDTree(pair.target @ back[:3, :3].T + back[:3, 3])
+        moving = np.linalg.norm(pair.source_motion, axis=1) > 0.3
+        if moving.sum() > 50:
+            before, after = (np.median(tree.query(p[moving])[0]) for p in (pair.source, pair.source + pair.source_motion))
+            assert after < 0.7 * before
+
+
+def test_the_same_item_is_drawn_again(pair_folder):
+    first, again = (PairDataset(pair_folder, 128, SMALL, length=10)[7] for _ in range(2))
+    assert torch.equal(first['motion'], again['motion'])
+    assert all(torch.equal(first['source'][key], again['source'][key]) for key in first['source'])
+    with pytest.raises(InputError, match='no training pairs'):
+        PairDataset(pair_folder / 'none', 128, SMALL)
+
+
+@pytest.fixture
+def small_preset(monkeypatch):
+    monkeypatch.setitem(PRESETS, 'small', SMALL)
+    return TrainingConfig(preset='small', n_points=128, unseen_points=256, batch=2, steps=6, warm_up=2)
+
+
+def test_training_resumes_to_the_step(tmp_path, pair_folder, small_preset):
+    whole = Training(tmp_path / 'whole', pair_folder, small_preset)
+    whole.run(report_every=1, workers=0)
+    halves = Training(tmp_path / 'halves', pair_folder, small_preset)
+    halves.run(minutes=0, workers=0)  # one step, then time is up
+    assert halves.step == 1
+    halves = Training(tmp_path / 'halves', pair_folder, small_preset)
+    assert halves.step == 1
+    halves.run(workers=0)
+    for one, other in zip(whole.average.parameters(), halves.average.parameters()):
+        assert torch.allclose(one, other, atol=1e-6)
+    with open(tmp_path / 'whole' / 'curve.csv', newline='') as file:
+        assert [row['step'] for row in csv.DictReader(file)] == list('123456')
+    with pytest.raises(InputError, match='begun with other settings'):
+        Training(tmp_path / 'whole', pair_folder, dataclasses.replace(small_preset, batch=1))
+
+
+def test_trained_weights_ship_with_their_card(tmp_path, pair_folder, small_preset, monkeypatch):
+    monkeypatch.setattr(shipping, 'SHIPPED', tmp_path)
+    Training(tmp_path / 'run', pair_folder, small_preset, validation=pair_folder).run(workers=0, report_every=3)
+    path = shipping.ship(tmp_path / 'run', 'toy')
+    loaded = load_weights(str(path))
+    assert loaded.card['pairs_seen'] == 12 and loaded.card['unseen_simulated_pairs']['zero flow, m'] > 0
+    assert json.loads(path.with_suffix('.json').read_text()) == loaded.card
+
+
+@pytest.mark.slow
+def test_the_network_overfits_eight_simulated_pairs(tmp_path):
+    make_pairs(tmp_path, 1_000_000, 8)
+    torch.manual_seed(0)
+    config, steps = PRESETS['onboard'], 400
+    dataset = PairDataset(tmp_path, 512, config, NO_AUGMENTATION)
+    batch = collate([dataset[i] for i in range(8)])
+    source, target = Pyramid.from_tensors(batch['source']), Pyramid.from_tensors(batch['target'])
+    network = SSRFlow(config)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3, betas=(0.9, 0.99))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1e-3, total_steps=steps, pct_start=0.1)
+    for _ in range(steps):
+        prediction = network(source, target)
+        loss = losses.training_loss(prediction, source, target, batch['motion'], batch['moving'], LossConfig())['total']
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+    epe = (network(source, target).flows[0] - batch['motion']).norm(dim=-1).mean().item()
+    print(f'EPE3D over 8 pairs after {steps} steps: {epe:.4f} m',
+          'moving, static:', end_point_errors(prediction.flows[0], batch['motion'], batch['moving']))
+    assert epe < 0.02
