@@ -125,9 +125,9 @@ class FlowNode(Node):
         self._odometry.push(*pose_of(message))
         if message.child_frame_id and self._frame_id and message.child_frame_id != self._frame_id:
             self.get_logger().warning(
-                f"the odometry is of '{message.child_frame_id}', the clouds are in '{self._frame_id}': "
-                'still things seem to move in turns; feed odometry of the sensor, or set ego_motion to scan_matching',
-                once=True)
+                f"the odometry is of '{message.child_frame_id}', the clouds are in '{self._frame_id}', so "
+                'still things seem to move in turns: feed odometry of the sensor, or set ego_motion to '
+                'scan_matching', once=True)
 
     def _apply(self, settings: Settings) -> None:
         self._settings = settings
@@ -188,9 +188,13 @@ def main(args: list[str] | None = None, make_scene_flow: Callable[[Settings], ob
     """Run the node until SIGINT or SIGTERM; 0 after a clean end, 1 if it could not start."""
     # Idle OpenMP threads that spin take the core from others; read once, when torch is loaded.
     os.environ.setdefault('GOMP_SPINCOUNT', '0')
-    if make_scene_flow is None:
-        from ..scene_flow import SceneFlow as make_scene_flow
-    return run_until_signal(lambda: FlowNode(make_scene_flow), args)
+
+    def make_node() -> FlowNode:
+        # Here, not above: torch takes seconds to load, in which a signal must end the process cleanly too.
+        if make_scene_flow is None:
+            from ..scene_flow import SceneFlow
+        return FlowNode(make_scene_flow or SceneFlow)
+    return run_until_signal(make_node, args)
 
 
 if __name__ == '__main__':
