@@ -26,13 +26,13 @@ def main() -> None:
     for name, model in SENSORS.items():
         seconds, points = [], []
         for seed in range(arguments.pairs):
-            start = time.perf_counter()
+            start = time.process_time()
             pair = list(simulate(seed, 2, name))
-            seconds.append(time.perf_counter() - start)
+            seconds.append(time.process_time() - start)
             points += [len(sweep) for sweep in pair]
-        start = time.perf_counter()
+        start = time.process_time()
         count = sum(1 for _ in simulate(0, 20, name))
-        steady = count / (time.perf_counter() - start)
+        steady = count / (time.process_time() - start)
         of_all += seconds
         print(f'{name:10}{model.beams or "-":>7}{np.mean(points):9.0f}{2 / np.mean(seconds):17.1f}{steady:21.1f}'
               f'{3600 / np.mean(seconds):9.0f}', flush=True)
