@@ -1,4 +1,5 @@
 """A LiDAR simulator for training: ray-cast sweeps of random moving worlds with exact motion labels."""
+
 from .classes import CLASSES
 from .scenes import SCENES
 from .sensors import SENSORS, LidarModel

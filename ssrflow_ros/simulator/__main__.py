@@ -1,4 +1,5 @@
 """python -m ssrflow_ros.simulator: how fast each sensor is simulated on this machine, and a picture."""
+
 from __future__ import annotations
 
 import argparse
@@ -13,15 +14,20 @@ from .simulate import simulate
 def main() -> None:
     """Print sweeps a second for each sensor, in pairs (a new world for each) and in one long recording."""
     parser = argparse.ArgumentParser(prog='python -m ssrflow_ros.simulator', description=main.__doc__)
-    parser.add_argument('--pairs', type=int, default=12, help='pairs to measure for each sensor (default %(default)s)')
+    parser.add_argument(
+        '--pairs', type=int, default=12, help='pairs to measure for each sensor (default %(default)s)'
+    )
     parser.add_argument('--picture', metavar='PNG', help='draw some scenes and movers instead')
     arguments = parser.parse_args()
     if arguments.picture:
         from .picture import draw
+
         draw(arguments.picture)
         return
     next(simulate(0))  # imports and the first allocation are not counted
-    print(f"{'sensor':10}{'beams':>7}{'points':>9}{'pairs: sweeps/s':>17}{'recording: sweeps/s':>21}{'pairs/h':>9}")
+    print(
+        f'{"sensor":10}{"beams":>7}{"points":>9}{"pairs: sweeps/s":>17}{"recording: sweeps/s":>21}{"pairs/h":>9}'
+    )
     of_all = []
     for name, model in SENSORS.items():
         seconds, points = [], []
@@ -34,8 +40,11 @@ def main() -> None:
         count = sum(1 for _ in simulate(0, 20, name))
         steady = count / (time.process_time() - start)
         of_all += seconds
-        print(f'{name:10}{model.beams or "-":>7}{np.mean(points):9.0f}{2 / np.mean(seconds):17.1f}{steady:21.1f}'
-              f'{3600 / np.mean(seconds):9.0f}', flush=True)
+        print(
+            f'{name:10}{model.beams or "-":>7}{np.mean(points):9.0f}{2 / np.mean(seconds):17.1f}{steady:21.1f}'
+            f'{3600 / np.mean(seconds):9.0f}',
+            flush=True,
+        )
     print(f'mean over sensors: {3600 / np.mean(of_all):.0f} pairs an hour and process')
 
 

@@ -1,4 +1,5 @@
 """How things move: poses that are analytic in time, many times at once."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -62,7 +63,9 @@ class Path:
 
     def at(self, distance: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """x, y, yaw after `distance` m."""
-        piece = np.clip(np.searchsorted(self.nodes[:, 3], distance, side='right') - 1, 0, len(self.lengths) - 1)
+        piece = np.clip(
+            np.searchsorted(self.nodes[:, 3], distance, side='right') - 1, 0, len(self.lengths) - 1
+        )
         x, y, yaw, passed = self.nodes[piece].T
         return _arc(x, y, yaw, distance - passed, self.curvatures[piece])
 
@@ -119,9 +122,13 @@ class GroundMotion:
         x, y, yaw = self.path.at(travel)
         z = self.terrain.height(x, y, self.softness) + self.lift
         if self.bob:
-            z = z + self.bob * np.sin(2 * np.pi * (self.bob_cycles * travel + self.bob_rate * times) + self.phase)
-        roll, pitch, turn = (amplitude * np.sin(rate * (self.sway_rate * times + self.phase) + shift)
-                             for amplitude, rate, shift in zip(self.sway, (1.0, 1.31, 0.57), (0.0, 1.0, 2.0)))
+            z = z + self.bob * np.sin(
+                2 * np.pi * (self.bob_cycles * travel + self.bob_rate * times) + self.phase
+            )
+        roll, pitch, turn = (
+            amplitude * np.sin(rate * (self.sway_rate * times + self.phase) + shift)
+            for amplitude, rate, shift in zip(self.sway, (1.0, 1.31, 0.57), (0.0, 1.0, 2.0))
+        )
         cos, sin, zero = np.cos(yaw + turn), np.sin(yaw + turn), np.zeros_like(yaw)
         if self.upright:
             frame = _columns((cos, sin, zero), (-sin, cos, zero), (zero, zero, zero + 1))
@@ -133,8 +140,11 @@ class GroundMotion:
             left = (-up[2] * sin, up[2] * cos, up[0] * sin - up[1] * cos)
             length = np.sqrt(left[0] ** 2 + left[1] ** 2 + left[2] ** 2)
             left = tuple(part / length for part in left)
-            ahead = (left[1] * up[2] - left[2] * up[1], left[2] * up[0] - left[0] * up[2],
-                     left[0] * up[1] - left[1] * up[0])
+            ahead = (
+                left[1] * up[2] - left[2] * up[1],
+                left[2] * up[0] - left[0] * up[2],
+                left[0] * up[1] - left[1] * up[0],
+            )
             frame = _columns(ahead, left, up)
         if any(self.sway[:2]):
             frame = frame @ rotations(_Y, pitch) @ rotations(_X, roll)

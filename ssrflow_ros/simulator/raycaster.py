@@ -1,9 +1,11 @@
 """Rays against triangles, by Embree."""
+
 from __future__ import annotations
 
 import numpy as np
 
 from ..errors import SSRFlowError
+
 
 class Raycaster:
     """The world that stands still is indexed once; what moves, anew for every sweep."""
@@ -12,8 +14,13 @@ class Raycaster:
         self._faces = len(faces)
         self._still = _scene(vertices, faces)
 
-    def cast(self, origin: np.ndarray, directions: np.ndarray, moving_vertices: np.ndarray,
-             moving_faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def cast(
+        self,
+        origin: np.ndarray,
+        directions: np.ndarray,
+        moving_vertices: np.ndarray,
+        moving_faces: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """The first thing that each ray meets.
 
         origin (3,) m, directions (R, 3) unit vectors, in the world; moving_vertices (V, 3) where they are now.
@@ -42,7 +49,9 @@ def _scene(vertices: np.ndarray, faces: np.ndarray):
         from embreex.mesh_construction import TriangleMesh
         from embreex.rtcore_scene import EmbreeScene
     except ImportError as error:
-        raise SSRFlowError(f'the simulator casts its rays with Embree ({error}): pip install embreex') from error
+        raise SSRFlowError(
+            f'the simulator casts its rays with Embree ({error}): pip install embreex'
+        ) from error
     scene = EmbreeScene()
     TriangleMesh(scene, np.ascontiguousarray(vertices, np.float32), np.ascontiguousarray(faces, np.int32))
     return scene

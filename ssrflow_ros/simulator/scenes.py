@@ -1,4 +1,5 @@
 """Random worlds: a street, a hall, a yard; what stands there, what moves, and how the robot goes."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -46,10 +47,21 @@ class Scene:
 
 
 # Half the length, half the width and the height, metres, that a moving body keeps to itself.
-_SIZES = {'car': (2.5, 1.0, 1.6), 'van': (3.0, 1.1, 2.4), 'bus': (6.5, 1.4, 3.2), 'truck': (6.5, 1.4, 3.5),
-          'motorcycle': (1.1, 0.5, 1.6), 'cyclist': (1.0, 0.4, 1.8), 'pedestrian': (0.35, 0.35, 1.8),
-          'scooter': (0.5, 0.4, 1.9), 'cart': (0.9, 0.5, 1.2), 'forklift': (1.7, 0.7, 2.2), 'animal': (0.6, 0.3, 0.8),
-          'drone': (0.6, 0.6, 0.5), 'blob': (1.2, 1.2, 1.2)}
+_SIZES = {
+    'car': (2.5, 1.0, 1.6),
+    'van': (3.0, 1.1, 2.4),
+    'bus': (6.5, 1.4, 3.2),
+    'truck': (6.5, 1.4, 3.5),
+    'motorcycle': (1.1, 0.5, 1.6),
+    'cyclist': (1.0, 0.4, 1.8),
+    'pedestrian': (0.35, 0.35, 1.8),
+    'scooter': (0.5, 0.4, 1.9),
+    'cart': (0.9, 0.5, 1.2),
+    'forklift': (1.7, 0.7, 2.2),
+    'animal': (0.6, 0.3, 0.8),
+    'drone': (0.6, 0.6, 0.5),
+    'blob': (1.2, 1.2, 1.2),
+}
 _ROBOT = (1.5, 0.8, 2.0)
 
 
@@ -58,8 +70,13 @@ def _touch(way: np.ndarray, size, others: np.ndarray, sizes: np.ndarray) -> bool
     x, y, z = np.moveaxis(others - way[:, :3], -1, 0)
     cos, sin = np.cos(way[:, 3]), np.sin(way[:, 3])
     reach = sizes + size
-    return bool(np.any((np.abs(cos * x + sin * y) < reach[:, :1]) & (np.abs(cos * y - sin * x) < reach[:, 1:2])
-                       & (np.abs(z) < reach[:, 2:])))
+    return bool(
+        np.any(
+            (np.abs(cos * x + sin * y) < reach[:, :1])
+            & (np.abs(cos * y - sin * x) < reach[:, 1:2])
+            & (np.abs(z) < reach[:, 2:])
+        )
+    )
 
 
 @dataclass
@@ -94,8 +111,16 @@ class _Stage:
         gap = np.hypot(np.subtract.outer(x, taken[:, 0]), np.subtract.outer(y, taken[:, 1]))
         return bool(np.all(gap > taken[:, 2] + radius))
 
-    def put(self, mesh: Mesh, x: float, y: float, yaw: float, length: float = 0.0, width: float = 0.0,
-            margin: float = 1.5) -> bool:
+    def put(
+        self,
+        mesh: Mesh,
+        x: float,
+        y: float,
+        yaw: float,
+        length: float = 0.0,
+        width: float = 0.0,
+        margin: float = 1.5,
+    ) -> bool:
         """Stand `mesh` on the ground, if the `length` by `width` m under it leave the robot's way free."""
         x, y = float(x), float(y)
         half = max(length, width) / 2
@@ -134,7 +159,7 @@ class _Stage:
         if not isinstance(motion, FreeMotion) and not self.free(*way[near, :2].T, size[1]):
             return False
         build = BODIES[kind]
-        body = build(self.rng, speed=speed) if kind in ('pedestrian', 'cyclist', 'animal') else build(self.rng)
+        body = build(self.rng, speed=speed) if kind in ('pedestrian', 'animal') else build(self.rng)
         self.actors.append(Actor(body, motion))
         self.ways.append((way, size))
         return True
@@ -153,23 +178,41 @@ def _mount(rng: np.random.Generator) -> np.ndarray:
     return rigid(turn, np.array([*rng.normal(0, 0.3, 2), 0.0]))
 
 
-def _carrier(rng: np.random.Generator, terrain: Terrain, path: Path, speed: float, height: float,
-             origin: float = 0.0) -> GroundMotion:
+def _carrier(
+    rng: np.random.Generator, terrain: Terrain, path: Path, speed: float, height: float, origin: float = 0.0
+) -> GroundMotion:
     """The robot: goes along `path` with its bumps."""
     rough = rng.choice([0.0, 0.004, 0.012, 0.03], p=[0.25, 0.35, 0.3, 0.1]) * min(speed, 3.0) / 3.0
     surge_rate = rng.uniform(0.3, 1.2)
-    return GroundMotion(terrain, path, speed, origin=origin, surge=min(speed, 2.5 / surge_rate) * rng.random(),
-                        surge_rate=surge_rate, phase=rng.uniform(0, 6), lift=height, bob=rough,
-                        bob_rate=rng.uniform(0.8, 3.0), sway=(rough, rough, 0.3 * rough),
-                        sway_rate=rng.uniform(4, 14), softness=1.0)
+    return GroundMotion(
+        terrain,
+        path,
+        speed,
+        origin=origin,
+        surge=min(speed, 2.5 / surge_rate) * rng.random(),
+        surge_rate=surge_rate,
+        phase=rng.uniform(0, 6),
+        lift=height,
+        bob=rough,
+        bob_rate=rng.uniform(0.8, 3.0),
+        sway=(rough, rough, 0.3 * rough),
+        sway_rate=rng.uniform(4, 14),
+        softness=1.0,
+    )
 
 
 def _waves(rng: np.random.Generator, steepness: float) -> np.ndarray:
     """Three swells of 20 to 90 m with slopes up to about `steepness`."""
     number = 2 * np.pi / rng.uniform(20, 90, 3)
     bearing = rng.uniform(0, np.pi, 3)
-    return np.column_stack([steepness * rng.random(3) / number / 1.7, number * np.cos(bearing),
-                            number * np.sin(bearing), rng.uniform(0, 6, 3)])
+    return np.column_stack(
+        [
+            steepness * rng.random(3) / number / 1.7,
+            number * np.cos(bearing),
+            number * np.sin(bearing),
+            rng.uniform(0, 6, 3),
+        ]
+    )
 
 
 def _how_many(rng: np.random.Generator, most: int = 40) -> int:
@@ -177,39 +220,74 @@ def _how_many(rng: np.random.Generator, most: int = 40) -> int:
     return 0 if rng.random() < 0.04 else int(1 + (most - 1) * rng.random() ** 1.3)
 
 
-_SPEEDS = {'car': (0, 18), 'van': (0, 16), 'bus': (0, 13), 'truck': (0, 14), 'motorcycle': (1, 20),
-           'cyclist': (1.5, 9), 'scooter': (1, 7), 'cart': (0.2, 2.2), 'forklift': (0.2, 4), 'animal': (0, 5)}
+_SPEEDS = {
+    'car': (0, 18),
+    'van': (0, 16),
+    'bus': (0, 13),
+    'truck': (0, 14),
+    'motorcycle': (1, 20),
+    'cyclist': (1.5, 9),
+    'scooter': (1, 7),
+    'cart': (0.2, 2.2),
+    'forklift': (0.2, 4),
+    'animal': (0, 5),
+}
 
 
 def _speed(rng: np.random.Generator, kind: str) -> float:
     if kind == 'pedestrian':
-        return float(rng.choice([0.0, rng.uniform(0.3, 1.0), rng.uniform(0.9, 1.8), rng.uniform(1.8, 2.7),
-                                 rng.uniform(2.8, 5.5)], p=[0.12, 0.25, 0.43, 0.12, 0.08]))
+        return float(
+            rng.choice(
+                [
+                    0.0,
+                    rng.uniform(0.3, 1.0),
+                    rng.uniform(0.9, 1.8),
+                    rng.uniform(1.8, 2.7),
+                    rng.uniform(2.8, 5.5),
+                ],
+                p=[0.12, 0.25, 0.43, 0.12, 0.08],
+            )
+        )
     low, high = _SPEEDS[kind]
     if kind in ('car', 'motorcycle') and rng.random() < 0.12:
         return float(rng.uniform(high, 30))
     return float(low + (high - low) * rng.random() ** 1.3)
 
 
-def _going(rng: np.random.Generator, terrain: Terrain, path: Path, kind: str, speed: float,
-           moment: float) -> GroundMotion:
+def _going(
+    rng: np.random.Generator, terrain: Terrain, path: Path, kind: str, speed: float, moment: float
+) -> GroundMotion:
     """Motion along `path` in the manner of `kind`: on foot upright and bobbing, on wheels with the slope."""
     surge_rate = rng.uniform(0.4, 1.5)
     surge = min(speed, (1.0 if kind in ('pedestrian', 'animal', 'cart') else 3.0) / surge_rate) * rng.random()
     manner = {}
     if kind in ('pedestrian', 'animal'):
-        manner = dict(upright=True, bob=0.015 if speed else 0.0, bob_cycles=1.5, softness=0.6,
-                      sway=(0.02, 0.02, 0.08 if speed else rng.choice([0.05, 0.6, 1.5])), sway_rate=rng.uniform(0.8, 3))
+        manner = dict(
+            upright=True,
+            bob=0.015 if speed else 0.0,
+            bob_cycles=1.5,
+            softness=0.6,
+            sway=(0.02, 0.02, 0.08 if speed else rng.choice([0.05, 0.6, 1.5])),
+            sway_rate=rng.uniform(0.8, 3),
+        )
     elif kind in ('cyclist', 'motorcycle', 'scooter'):
         manner = dict(sway=(0.06, 0.0, 0.04), sway_rate=rng.uniform(1, 3))
-    return GroundMotion(terrain, path, speed, moment, surge=surge, surge_rate=surge_rate,
-                        phase=rng.uniform(0, 6), **manner)
+    return GroundMotion(
+        terrain, path, speed, moment, surge=surge, surge_rate=surge_rate, phase=rng.uniform(0, 6), **manner
+    )
 
 
-def _wandering_path(rng: np.random.Generator, x: float, y: float, yaw: float, kind: str, lasting: bool) -> Path:
+def _wandering_path(
+    rng: np.random.Generator, x: float, y: float, yaw: float, kind: str, lasting: bool
+) -> Path:
     """Straight, curved, weaving, turning about, or (for long recordings) round and round."""
-    tightest = 1.0 if kind in ('pedestrian', 'animal', 'cart', 'scooter') else 4.0 if kind in (
-        'forklift', 'cyclist', 'motorcycle') else 7.0
+    tightest = (
+        1.0
+        if kind in ('pedestrian', 'animal', 'cart', 'scooter')
+        else 4.0
+        if kind in ('forklift', 'cyclist', 'motorcycle')
+        else 7.0
+    )
     if lasting:
         straight, radius = rng.uniform(1, 12), tightest * rng.uniform(1.5, 3)
         side = rng.choice([-1, 1])
@@ -225,7 +303,9 @@ def _wandering_path(rng: np.random.Generator, x: float, y: float, yaw: float, ki
     return Path((x, y, yaw), lengths, bends)
 
 
-def _wanderers(stage: _Stage, kinds: dict[str, float], count: int, inside: Callable[[float, float], bool]) -> None:
+def _wanderers(
+    stage: _Stage, kinds: dict[str, float], count: int, inside: Callable[[float, float], bool]
+) -> None:
     """Up to `count` movers anywhere `inside`; some in company, some pushed by a person."""
     rng = stage.rng
     names, weight = list(kinds), np.array(list(kinds.values())) * rng.gamma(0.7, size=len(kinds))
@@ -249,9 +329,22 @@ def _wanderers(stage: _Stage, kinds: dict[str, float], count: int, inside: Calla
         if kind == 'pedestrian' and rng.random() < 0.25:
             _company(stage, motion, speed)
         elif kind == 'cart' and rng.random() < 0.5:
-            stage.add('pedestrian', speed, GroundMotion(
-                stage.terrain, path, speed, moment, origin=-1.6, surge=motion.surge, surge_rate=motion.surge_rate,
-                phase=motion.phase, upright=True), moment)
+            stage.add(
+                'pedestrian',
+                speed,
+                GroundMotion(
+                    stage.terrain,
+                    path,
+                    speed,
+                    moment,
+                    origin=-1.6,
+                    surge=motion.surge,
+                    surge_rate=motion.surge_rate,
+                    phase=motion.phase,
+                    upright=True,
+                ),
+                moment,
+            )
 
 
 def _company(stage: _Stage, leader: GroundMotion, speed: float) -> None:
@@ -261,8 +354,11 @@ def _company(stage: _Stage, leader: GroundMotion, speed: float) -> None:
         kind = 'animal' if rng.random() < 0.2 else 'pedestrian'
         x, y, yaw = leader.path.start
         beside = (0.7 + 0.65 * rank) * rng.choice([-1, 1])
-        path = Path((x - beside * np.sin(yaw), y + beside * np.cos(yaw), yaw), leader.path.lengths,
-                    leader.path.curvatures)
+        path = Path(
+            (x - beside * np.sin(yaw), y + beside * np.cos(yaw), yaw),
+            leader.path.lengths,
+            leader.path.curvatures,
+        )
         stage.add(kind, speed, _going(rng, stage.terrain, path, kind, speed, leader.meeting), leader.meeting)
 
 
@@ -278,10 +374,21 @@ def _fly(stage: _Stage, kind: str, moment: float, x: float, y: float) -> None:
     ground = float(stage.terrain.height(x, y))
     height = rng.uniform(0.2, 1.6) if rng.random() < 0.6 and kind == 'blob' else rng.uniform(1, 8)
     flat = kind == 'drone' or rng.random() < 0.3
-    stage.add(kind, 0.0, FreeMotion(
-        np.array([x, y, ground + height]), velocity, rng.uniform(0, 1.0, 3) * [1, 1, 0.4], rng.uniform(0.3, 3.0, 3),
-        np.array([0., 0., 1.]) if flat else axis / np.linalg.norm(axis), rng.normal(0, 1.5), rng.uniform(0, 6),
-        moment), moment)
+    stage.add(
+        kind,
+        0.0,
+        FreeMotion(
+            np.array([x, y, ground + height]),
+            velocity,
+            rng.uniform(0, 1.0, 3) * [1, 1, 0.4],
+            rng.uniform(0.3, 3.0, 3),
+            np.array([0.0, 0.0, 1.0]) if flat else axis / np.linalg.norm(axis),
+            rng.normal(0, 1.5),
+            rng.uniform(0, 6),
+            moment,
+        ),
+        moment,
+    )
 
 
 def street(rng: np.random.Generator, duration: float) -> Scene:
@@ -292,31 +399,55 @@ def street(rng: np.random.Generator, duration: float) -> Scene:
     if walks:
         speed, height = rng.uniform(0.3, 2.0), rng.uniform(0.3, 1.3)
     else:
-        speed, height = min(rng.uniform(1, 25), fastest), rng.choice([rng.uniform(1.4, 2.2), rng.uniform(1.8, 3.2)])
+        speed, height = (
+            min(rng.uniform(1, 25), fastest),
+            rng.choice([rng.uniform(1.4, 2.2), rng.uniform(1.8, 3.2)]),
+        )
     if rng.random() < 0.2:
         speed = 0.0
     reach = rng.uniform(70, 95)
     ahead = speed * 1.2 * duration + reach
-    bend = 0.0 if rng.random() < 0.5 else rng.choice([-1, 1]) * min(1 / rng.uniform(50, 250), 4.0 / (ahead + reach))
+    bend = (
+        0.0
+        if rng.random() < 0.5
+        else rng.choice([-1, 1]) * min(1 / rng.uniform(50, 250), 4.0 / (ahead + reach))
+    )
     crossing = (rng.uniform(-20, 45), rng.uniform(3, 7)) if rng.random() < 0.4 else None
     steep = rng.choice([0.005, 0.03, 0.08])
-    terrain = Terrain(bend, road, rng.choice([0.0, 0.03, 0.12, 0.16]), crossing, _waves(rng, steep),
-                      tuple(rng.normal(0, steep / 2, 2)))
+    terrain = Terrain(
+        bend,
+        road,
+        rng.choice([0.0, 0.03, 0.12, 0.16]),
+        crossing,
+        _waves(rng, steep),
+        tuple(rng.normal(0, steep / 2, 2)),
+    )
     side = -rng.choice([1, 1, 1, -1])
-    lane = side * (road + pavement * rng.uniform(0.35, 0.65)) if walks else side * road * rng.uniform(0.2, 0.6)
+    lane = (
+        side * (road + pavement * rng.uniform(0.35, 0.65)) if walks else side * road * rng.uniform(0.2, 0.6)
+    )
     x, y, yaw = (float(value) for value in terrain.to_world(0.0, lane))
     path = Path.arc(x, y, yaw, bend / (1 - bend * lane))
     if crossing and not walks and rng.random() < 0.4:
         # The robot turns off; where it is on its way when the recording begins is left to chance.
         radius, straight = rng.uniform(6, 14), max(crossing[0] - 5.0, 1.0)
-        path = Path((x, y, yaw), np.array([straight, np.pi / 2 * radius, 1.0]),
-                    np.array([0.0, rng.choice([-1, 1]) / radius, 0.0]))
+        path = Path(
+            (x, y, yaw),
+            np.array([straight, np.pi / 2 * radius, 1.0]),
+            np.array([0.0, rng.choice([-1, 1]) / radius, 0.0]),
+        )
         speed = min(speed, 9.0)
     origin = rng.uniform(0, 35) if len(path.lengths) > 1 else 0.0
     stage = _Stage(rng, terrain, _carrier(rng, terrain, path, speed, height, origin), duration)
     behind = -reach
-    stage.meshes.append(terrain.mesh((behind, ahead), (-55.0 if bend <= 0 else -60.0, min(55.0, 0.95 / max(bend, 1e-9))),
-                                     3.0, rng.uniform(0.15, 0.35)))
+    stage.meshes.append(
+        terrain.mesh(
+            (behind, ahead),
+            (-55.0 if bend <= 0 else -60.0, min(55.0, 0.95 / max(bend, 1e-9))),
+            3.0,
+            rng.uniform(0.15, 0.35),
+        )
+    )
     _roadside(stage, behind, ahead, road, pavement)
     most = int(_how_many(rng) * (1 + speed * duration / 80))
     _traffic(stage, most, road, pavement, crossing)
@@ -326,8 +457,10 @@ def street(rng: np.random.Generator, duration: float) -> Scene:
 def _roadside(stage: _Stage, behind: float, ahead: float, road: float, pavement: float) -> None:
     """Houses, walls and hedges behind the pavement; poles, trees, benches and parked cars along the kerb."""
     rng, terrain = stage.rng, stage.terrain
-    gap = (lambda along: abs(along - terrain.crossing[0]) < terrain.crossing[1] + 1.5) if terrain.crossing \
-        else (lambda along: False)
+
+    def gap(along: float) -> bool:
+        return bool(terrain.crossing) and abs(along - terrain.crossing[0]) < terrain.crossing[1] + 1.5
+
     urban = rng.uniform(0.1, 0.95)
     for side in (1, -1):
         along = behind
@@ -348,16 +481,29 @@ def _roadside(stage: _Stage, behind: float, ahead: float, road: float, pavement:
             else:
                 for _ in range(rng.integers(1, 4)):
                     plant = (scenery.tree, scenery.bush)[rng.integers(2)]
-                    stage.put_on_road(plant(rng), middle + rng.uniform(-.5, .5) * width,
-                                      side * (setback + rng.uniform(0, 10)), rng.uniform(0, 6))
+                    stage.put_on_road(
+                        plant(rng),
+                        middle + rng.uniform(-0.5, 0.5) * width,
+                        side * (setback + rng.uniform(0, 10)),
+                        rng.uniform(0, 6),
+                    )
                 if rng.random() < 0.5:
                     stage.put_on_road(scenery.grass(rng, width, 6.0), middle, side * (setback + 4), turn)
         kerb = side * (road + 0.7)
         for build, density in ((scenery.pole, 0.04), (scenery.tree, 0.03), (scenery.furniture, 0.03)):
-            for along in rng.uniform(behind, ahead, rng.poisson(density * (ahead - behind) * rng.random() * 1.6)):
+            for along in rng.uniform(
+                behind, ahead, rng.poisson(density * (ahead - behind) * rng.random() * 1.6)
+            ):
                 if not gap(along):
-                    stage.put_on_road(build(rng), along, kerb if rng.random() < 0.7 else side * (road + pavement - 0.5),
-                                      0.0 if side > 0 else np.pi, length=0.5, width=0.5, margin=0.8)
+                    stage.put_on_road(
+                        build(rng),
+                        along,
+                        kerb if rng.random() < 0.7 else side * (road + pavement - 0.5),
+                        0.0 if side > 0 else np.pi,
+                        length=0.5,
+                        width=0.5,
+                        margin=0.8,
+                    )
         if rng.random() < 0.6 and road > 3.5:
             along, filled = behind, rng.uniform(0.1, 0.9)
             upright = rng.random() < 0.2
@@ -368,16 +514,36 @@ def _roadside(stage: _Stage, behind: float, ahead: float, road: float, pavement:
                     parked = BODIES[kind](rng)
                     turn = np.pi / 2 if upright else rng.choice([0.0, np.pi])
                     across = side * (road - 1.1 + (1.5 if upright else 0.0))
-                    stage.put_on_road(parked.at_rest(), along, across, turn + rng.normal(0, 0.04),
-                                      length=2 * parked.radius, width=1.8, margin=0.8)
+                    stage.put_on_road(
+                        parked.at_rest(),
+                        along,
+                        across,
+                        turn + rng.normal(0, 0.04),
+                        length=2 * parked.radius,
+                        width=1.8,
+                        margin=0.8,
+                    )
 
 
-def _traffic(stage: _Stage, count: int, road: float, pavement: float,
-             crossing: tuple[float, float] | None) -> None:
+def _traffic(
+    stage: _Stage, count: int, road: float, pavement: float, crossing: tuple[float, float] | None
+) -> None:
     """Vehicles on lanes, on crossing roads and turning; people on the pavement and over the road."""
     rng, terrain = stage.rng, stage.terrain
-    kinds = {'car': 5, 'van': 1.2, 'bus': 0.8, 'truck': 1.0, 'motorcycle': 1.0, 'cyclist': 2.0, 'pedestrian': 5,
-             'scooter': 0.6, 'animal': 0.6, 'cart': 0.4, 'drone': 0.25, 'blob': 0.8}
+    kinds = {
+        'car': 5,
+        'van': 1.2,
+        'bus': 0.8,
+        'truck': 1.0,
+        'motorcycle': 1.0,
+        'cyclist': 2.0,
+        'pedestrian': 5,
+        'scooter': 0.6,
+        'animal': 0.6,
+        'cart': 0.4,
+        'drone': 0.25,
+        'blob': 0.8,
+    }
     names, weight = list(kinds), np.array(list(kinds.values())) * rng.gamma(0.8, size=len(kinds))
     slow = ('pedestrian', 'animal', 'cart', 'scooter')
     for _ in range(count * 3):
@@ -398,17 +564,23 @@ def _traffic(stage: _Stage, count: int, road: float, pavement: float,
             x, y, yaw = terrain.to_world(along, across)
             path = _wandering_path(rng, float(x), float(y), rng.uniform(-np.pi, np.pi), kind, False)
             speed = min(speed, 6.0)
-        elif kind in slow and manner < 0.3 or crossing and manner < 0.4:
+        elif (kind in slow and manner < 0.3) or (crossing and manner < 0.4):
             # Across the road, at the crossing if it drives.
             if kind not in slow:
-                along = crossing[0] + rng.uniform(-.6, .6) * crossing[1]
-            x, y, yaw = terrain.to_world(along, np.clip(across, -2 * road, 2 * road) if kind in slow else across)
+                along = crossing[0] + rng.uniform(-0.6, 0.6) * crossing[1]
+            x, y, yaw = terrain.to_world(
+                along, np.clip(across, -2 * road, 2 * road) if kind in slow else across
+            )
             path = Path.arc(float(x), float(y), float(yaw) + oncoming * np.pi / 2 + rng.normal(0, 0.1))
         else:
             if kind in slow and rng.random() < 0.85:
                 across = rng.choice([-1, 1]) * (road + pavement * rng.uniform(0.15, 0.95))
             else:
-                across = -oncoming * road * rng.uniform(0.15, 0.7) if kind != 'cyclist' else -oncoming * (road - 0.8)
+                across = (
+                    -oncoming * road * rng.uniform(0.15, 0.7)
+                    if kind != 'cyclist'
+                    else -oncoming * (road - 0.8)
+                )
             x, y, yaw = terrain.to_world(along, across)
             bend = oncoming * terrain.curvature / (1 - terrain.curvature * across)
             turn = 0.0 if oncoming > 0 else np.pi
@@ -416,8 +588,11 @@ def _traffic(stage: _Stage, count: int, road: float, pavement: float,
             if kind not in slow and rng.random() < 0.15 and stage.duration < 4.0:
                 # A turn off, or about.
                 radius = rng.uniform(5, 15)
-                path = Path(path.start, np.array([rng.uniform(0.1, 8), radius * rng.uniform(0.8, 3.1), 1.0]),
-                            np.array([bend, rng.choice([-1, 1]) / radius, 0.0]))
+                path = Path(
+                    path.start,
+                    np.array([rng.uniform(0.1, 8), radius * rng.uniform(0.8, 3.1), 1.0]),
+                    np.array([bend, rng.choice([-1, 1]) / radius, 0.0]),
+                )
                 speed = min(speed, 10.0)
         motion = _going(rng, terrain, path, kind, speed, moment)
         if stage.add(kind, speed, motion, moment) and kind == 'pedestrian' and rng.random() < 0.25:
@@ -434,9 +609,12 @@ def hall(rng: np.random.Generator, duration: float) -> Scene:
     terrain = Terrain(waves=_waves(rng, rng.choice([0.0, 0.004])), slope=(0.0, 0.0), ramp=ramp)
     speed = 0.0 if rng.random() < 0.2 else rng.uniform(0.1, 2.2)
     stage = _indoor_stage(rng, terrain, duration, length, width, speed)
-    stage.meshes += [terrain.mesh((-length / 2 - 4, length / 2 + 4), (-width / 2 - 4, width / 2 + 4), 4.0,
-                                  rng.uniform(0.15, 0.6)),
-                     scenery.room(rng, length, width, height, rng.random() < 0.6)]
+    stage.meshes += [
+        terrain.mesh(
+            (-length / 2 - 4, length / 2 + 4), (-width / 2 - 4, width / 2 + 4), 4.0, rng.uniform(0.15, 0.6)
+        ),
+        scenery.room(rng, length, width, height, rng.random() < 0.6),
+    ]
 
     def inside(x: float, y: float) -> bool:
         return abs(x) < length / 2 - 0.6 and abs(y) < width / 2 - 0.6
@@ -445,11 +623,16 @@ def hall(rng: np.random.Generator, duration: float) -> Scene:
         turn = rng.choice([0.0, np.pi / 2])
         for _ in range(rng.integers(0, 4)):
             size = rng.uniform(2, 12)
-            stage.put(scenery.wall(rng, size, rng.choice([1.2, height])), *rng.uniform(-.4, .4, 2) * (length, width),
-                      rng.choice([0.0, np.pi / 2]), size, 0.4)
+            stage.put(
+                scenery.wall(rng, size, rng.choice([1.2, height])),
+                *rng.uniform(-0.4, 0.4, 2) * (length, width),
+                rng.choice([0.0, np.pi / 2]),
+                size,
+                0.4,
+            )
         for _ in range(rng.integers(0, 16)):
             size = rng.uniform(3, 14)
-            x, y = rng.uniform(-.5, .5, 2) * (length - 2, width - 2)
+            x, y = rng.uniform(-0.5, 0.5, 2) * (length - 2, width - 2)
             end = np.array([np.cos(turn), np.sin(turn)]) * size / 2
             if inside(x + end[0], y + end[1]) and inside(x - end[0], y - end[1]):
                 stage.put(scenery.rack(rng, size), x, y, turn, size, 1.0, margin=1.0)
@@ -457,29 +640,47 @@ def hall(rng: np.random.Generator, duration: float) -> Scene:
         if rng.random() < 0.5:
             for x in np.arange(-length / 2 + step, length / 2, step):
                 for y in np.arange(-width / 2 + step, width / 2, step):
-                    column = scenery.boxes([0, 0, height / 2], [.5, .5, height], .5).named('pole')
+                    column = scenery.boxes([0, 0, height / 2], [0.5, 0.5, height], 0.5).named('pole')
                     stage.put(column, x, y, 0.0, 0.5, 0.5, margin=0.8)
     for _ in range(rng.integers(0, 8 if narrow else 30)):
-        x, y = rng.uniform(-.5, .5, 2) * (length - 1.5, width - 1.5)
+        x, y = rng.uniform(-0.5, 0.5, 2) * (length - 1.5, width - 1.5)
         if rng.random() < 0.12:
             still = BODIES[str(rng.choice(['forklift', 'cart', 'pedestrian', 'car']))](rng)
             if not narrow:
-                stage.put(still.at_rest(), x, y, rng.uniform(0, 6), 2 * still.radius, still.radius, margin=0.8)
+                stage.put(
+                    still.at_rest(), x, y, rng.uniform(0, 6), 2 * still.radius, still.radius, margin=0.8
+                )
         else:
-            stage.put((scenery.goods, scenery.furniture)[rng.integers(2)](rng), x, y,
-                      rng.choice([0.0, rng.uniform(0, 6)]), 1.0, 0.8, margin=0.8)
-    kinds = {'pedestrian': 5, 'cart': 2.5, 'forklift': 1.5, 'scooter': 0.4, 'drone': 0.6, 'blob': 1.2, 'animal': 0.3}
+            stage.put(
+                (scenery.goods, scenery.furniture)[rng.integers(2)](rng),
+                x,
+                y,
+                rng.choice([0.0, rng.uniform(0, 6)]),
+                1.0,
+                0.8,
+                margin=0.8,
+            )
+    kinds = {
+        'pedestrian': 5,
+        'cart': 2.5,
+        'forklift': 1.5,
+        'scooter': 0.4,
+        'drone': 0.6,
+        'blob': 1.2,
+        'animal': 0.3,
+    }
     _wanderers(stage, kinds, _how_many(rng, 6 if narrow else 30), inside)
     return stage.scene('hall', _mount(rng))
 
 
-def _indoor_stage(rng: np.random.Generator, terrain: Terrain, duration: float, length: float, width: float,
-                  speed: float) -> _Stage:
+def _indoor_stage(
+    rng: np.random.Generator, terrain: Terrain, duration: float, length: float, width: float, speed: float
+) -> _Stage:
     """A robot that keeps `inside` a rectangle about the origin for the whole recording."""
     height = rng.choice([rng.uniform(0.3, 0.8), rng.uniform(0.6, 2.2)])
     times = np.linspace(-0.2, duration + 0.2, 24)
-    for attempt in range(30):
-        x, y = rng.uniform(-.5, .5, 2) * (0.8 * length, 0.7 * width)
+    for _ in range(30):
+        x, y = rng.uniform(-0.5, 0.5, 2) * (0.8 * length, 0.7 * width)
         yaw = rng.uniform(-np.pi, np.pi) if width > 8 else rng.choice([0.0, np.pi]) + rng.normal(0, 0.05)
         radius = rng.uniform(0.5, 6)
         path = Path.arc(x, y, yaw, rng.choice([0.0, 1 / radius, -1 / radius]))
@@ -501,22 +702,32 @@ def yard(rng: np.random.Generator, duration: float) -> Scene:
     steep = rng.choice([0.01, 0.05, 0.12])
     ramp = (rng.uniform(-20, 20), rng.uniform(5, 15), rng.uniform(-1.5, 1.5)) if rng.random() < 0.2 else None
     terrain = Terrain(waves=_waves(rng, steep), slope=tuple(rng.normal(0, steep / 2, 2)), ramp=ramp)
-    speed = 0.0 if rng.random() < 0.2 else rng.choice([rng.uniform(0.1, 2.2), rng.uniform(1, 8)], p=[0.75, 0.25])
+    speed = (
+        0.0 if rng.random() < 0.2 else rng.choice([rng.uniform(0.1, 2.2), rng.uniform(1, 8)], p=[0.75, 0.25])
+    )
     stage = _indoor_stage(rng, terrain, duration, size, size, speed)
     if rng.random() < 0.35:
         carrier = stage.carrier
-        stage = _Stage(rng, terrain, GroundMotion(**{**vars(carrier), 'lift': rng.uniform(1.5, 3.2)}), duration)
+        stage = _Stage(
+            rng, terrain, GroundMotion(**{**vars(carrier), 'lift': rng.uniform(1.5, 3.2)}), duration
+        )
     stage.meshes.append(terrain.mesh((-size, size), (-size, size), 3.5, rng.uniform(0.15, 0.45)))
     for _ in range(rng.integers(0, 8)):
         length, turn = rng.uniform(5, 30), rng.uniform(0, np.pi)
-        x, y = rng.uniform(-.6, .6, 2) * size
+        x, y = rng.uniform(-0.6, 0.6, 2) * size
         build = (scenery.wall, scenery.fence, scenery.hedge)[rng.integers(3)]
         stage.put(build(rng, length, rng.uniform(0.6, 3.0)), x, y, turn, length, 0.4)
     for _ in range(rng.integers(0, 5)):
         wide, deep = rng.uniform(6, 25, 2)
         bearing, away = rng.uniform(0, 2 * np.pi), rng.uniform(0.35, 0.8) * size
-        stage.put(scenery.building(rng, wide, deep, rng.uniform(3, 12)).moved(y=-deep / 2), away * np.cos(bearing),
-                  away * np.sin(bearing), bearing - np.pi / 2, wide, deep)
+        stage.put(
+            scenery.building(rng, wide, deep, rng.uniform(3, 12)).moved(y=-deep / 2),
+            away * np.cos(bearing),
+            away * np.sin(bearing),
+            bearing - np.pi / 2,
+            wide,
+            deep,
+        )
     for _ in range(rng.integers(5, 45)):
         x, y = rng.normal(0, 0.3, 2) * size
         turn, choice = rng.uniform(0, 2 * np.pi), rng.random()
@@ -524,7 +735,9 @@ def yard(rng: np.random.Generator, duration: float) -> Scene:
             plant = (scenery.tree, scenery.bush)[rng.integers(2)]
             stage.put(plant(rng), x, y, turn, 0.8, 0.8, margin=1.0)
         elif choice < 0.78:
-            stage.put((scenery.goods, scenery.furniture, scenery.pole)[rng.integers(3)](rng), x, y, turn, 1.0, 0.8)
+            stage.put(
+                (scenery.goods, scenery.furniture, scenery.pole)[rng.integers(3)](rng), x, y, turn, 1.0, 0.8
+            )
         elif choice < 0.84:
             stage.put(scenery.container(rng), x, y, turn, 12.0, 2.4)
         elif choice < 0.9:
@@ -536,10 +749,27 @@ def yard(rng: np.random.Generator, duration: float) -> Scene:
         for _ in range(rng.integers(1, 8)):
             x, y = rng.normal(0, 0.25, 2) * size
             stage.meshes.append(scenery.grass(rng, 10, 10).moved(x, y, float(terrain.height(x, y))))
-    kinds = {'pedestrian': 4, 'animal': 2, 'cart': 1, 'forklift': 1, 'truck': 0.6, 'car': 0.8, 'van': 0.5,
-             'cyclist': 0.8, 'motorcycle': 0.4, 'scooter': 0.3, 'drone': 0.8, 'blob': 2.0, 'bus': 0.2}
+    kinds = {
+        'pedestrian': 4,
+        'animal': 2,
+        'cart': 1,
+        'forklift': 1,
+        'truck': 0.6,
+        'car': 0.8,
+        'van': 0.5,
+        'cyclist': 0.8,
+        'motorcycle': 0.4,
+        'scooter': 0.3,
+        'drone': 0.8,
+        'blob': 2.0,
+        'bus': 0.2,
+    }
     _wanderers(stage, kinds, _how_many(rng), lambda x, y: max(abs(x), abs(y)) < 0.9 * size)
     return stage.scene('yard', _mount(rng))
 
 
-SCENES: dict[str, Callable[[np.random.Generator, float], Scene]] = {'street': street, 'hall': hall, 'yard': yard}
+SCENES: dict[str, Callable[[np.random.Generator, float], Scene]] = {
+    'street': street,
+    'hall': hall,
+    'yard': yard,
+}

@@ -4,6 +4,7 @@ Elevation tables follow the makers' manuals (Velodyne VLP-16, HDL-32E, VLP-32C, 
 Ouster OS1; Livox Mid-360 and Avia); tables that makers do not publish as a formula are approximated
 by their density of beams.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -58,10 +59,20 @@ class LidarModel:
             width = rng.choice([rng.uniform(3, 15), rng.uniform(30, 150)])
             blocked = ((float(rng.uniform(-180, 180)), float(width)),)
         if rng.random() < 0.1:
-            blocked += tuple((float(a), float(rng.uniform(1, 6))) for a in rng.uniform(-180, 180, rng.integers(1, 4)))
-        return Lidar(self, int(rng.choice(self.columns)), range_sigma=float(rng.uniform(0.005, 0.03)),
-                     drop_out=float(rng.choice([0.0, rng.uniform(0, 0.03), rng.uniform(0.05, 0.4)], p=[.3, .5, .2])),
-                     detection=float(10 ** rng.uniform(-2.3, -1.3)), dead_beams=dead, blocked=blocked)
+            blocked += tuple(
+                (float(a), float(rng.uniform(1, 6))) for a in rng.uniform(-180, 180, rng.integers(1, 4))
+            )
+        return Lidar(
+            self,
+            int(rng.choice(self.columns)),
+            range_sigma=float(rng.uniform(0.005, 0.03)),
+            drop_out=float(
+                rng.choice([0.0, rng.uniform(0, 0.03), rng.uniform(0.05, 0.4)], p=[0.3, 0.5, 0.2])
+            ),
+            detection=float(10 ** rng.uniform(-2.3, -1.3)),
+            dead_beams=dead,
+            blocked=blocked,
+        )
 
 
 @dataclass(frozen=True)
@@ -122,13 +133,16 @@ class Lidar:
     def _rosette(self, phase: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         time = np.linspace(0.0, 1.0, self.columns, endpoint=False)
         # Two prisms that turn at rates without a common period draw a flower that never closes.
-        flower = np.exp(2j * np.pi * (121.3 * time + phase[0])) + np.exp(-2j * np.pi * (77.9 * time + phase[1]))
+        flower = np.exp(2j * np.pi * (121.3 * time + phase[0])) + np.exp(
+            -2j * np.pi * (77.9 * time + phase[1])
+        )
         width, height = np.radians(self.model.field)
         azimuth, elevation = flower.real * width / 4, flower.imag * height / 4
         return np.cos(elevation) * np.exp(1j * azimuth), np.sin(elevation)
 
-    def measure(self, ranges: np.ndarray, incidence: np.ndarray, reflectivity: np.ndarray,
-                rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def measure(
+        self, ranges: np.ndarray, incidence: np.ndarray, reflectivity: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What the sensor makes of hits: (measured range m, intensity 0..255, kept bool), all (H,).
 
         incidence     |cosine| between the ray and the surface's normal.
@@ -158,20 +172,57 @@ def _dense_middle(low: float, high: float, beams: int, centre: float, power: flo
     return tuple(np.concatenate([down, up]).tolist())
 
 
-_VLP32C = (-25., -15.639, -11.31, -8.843, -7.254, -6.148, -5.333, -4.667, -4., -3.667, -3.333, -3., -2.667, -2.333,
-           -2., -1.667, -1.333, -1., -.667, -.333, 0., .333, .667, 1., 1.333, 1.667, 2.333, 3.333, 4.667, 7., 10.333, 15.)
+_VLP32C = (
+    -25.0,
+    -15.639,
+    -11.31,
+    -8.843,
+    -7.254,
+    -6.148,
+    -5.333,
+    -4.667,
+    -4.0,
+    -3.667,
+    -3.333,
+    -3.0,
+    -2.667,
+    -2.333,
+    -2.0,
+    -1.667,
+    -1.333,
+    -1.0,
+    -0.667,
+    -0.333,
+    0.0,
+    0.333,
+    0.667,
+    1.0,
+    1.333,
+    1.667,
+    2.333,
+    3.333,
+    4.667,
+    7.0,
+    10.333,
+    15.0,
+)
 
-SENSORS: dict[str, LidarModel] = {model.name: model for model in (
-    LidarModel('vlp16', _even(-15, 15, 16), (900, 1200, 1800, 3600), 100.0),
-    LidarModel('os1_16', _even(-16.6, 16.6, 16), (512, 1024, 2048), 90.0, stagger=0.2),
-    LidarModel('hdl32e', _even(-30.67, 10.67, 32), (1080, 1800, 2170), 80.0),
-    LidarModel('vlp32c', _VLP32C, (900, 1200, 1800), 120.0),
-    LidarModel('hdl64e', _even(-24.33, -8.83, 32) + _even(-8.33, 2.0, 32), (1000, 1500, 2083), 120.0),
-    LidarModel('os1_64', _even(-22.5, 22.5, 64), (512, 1024, 1800), 100.0, stagger=0.1),
-    LidarModel('car64', _dense_middle(-25.0, 15.0, 64, -1.0, 1.7), (900, 1200, 1800), 120.0, stagger=0.05),
-    LidarModel('os1_128', _even(-22.5, 22.5, 128), (512, 1024), 100.0, stagger=0.05),
-    LidarModel('os0_128', _even(-45.0, 45.0, 128), (512, 1024), 80.0, stagger=0.05),
-    LidarModel('alpha128', _dense_middle(-25.0, 15.0, 128, -2.0, 1.8), (900, 1100), 120.0),
-    LidarModel('mid360', (), (20000, 40000), 80.0, pattern='spiral', field=(-7.0, 52.0)),
-    LidarModel('avia', (), (24000, 48000), 120.0, pattern='rosette', field=(70.4, 77.2)),
-)}
+SENSORS: dict[str, LidarModel] = {
+    model.name: model
+    for model in (
+        LidarModel('vlp16', _even(-15, 15, 16), (900, 1200, 1800, 3600), 100.0),
+        LidarModel('os1_16', _even(-16.6, 16.6, 16), (512, 1024, 2048), 90.0, stagger=0.2),
+        LidarModel('hdl32e', _even(-30.67, 10.67, 32), (1080, 1800, 2170), 80.0),
+        LidarModel('vlp32c', _VLP32C, (900, 1200, 1800), 120.0),
+        LidarModel('hdl64e', _even(-24.33, -8.83, 32) + _even(-8.33, 2.0, 32), (1000, 1500, 2083), 120.0),
+        LidarModel('os1_64', _even(-22.5, 22.5, 64), (512, 1024, 1800), 100.0, stagger=0.1),
+        LidarModel(
+            'car64', _dense_middle(-25.0, 15.0, 64, -1.0, 1.7), (900, 1200, 1800), 120.0, stagger=0.05
+        ),
+        LidarModel('os1_128', _even(-22.5, 22.5, 128), (512, 1024), 100.0, stagger=0.05),
+        LidarModel('os0_128', _even(-45.0, 45.0, 128), (512, 1024), 80.0, stagger=0.05),
+        LidarModel('alpha128', _dense_middle(-25.0, 15.0, 128, -2.0, 1.8), (900, 1100), 120.0),
+        LidarModel('mid360', (), (20000, 40000), 80.0, pattern='spiral', field=(-7.0, 52.0)),
+        LidarModel('avia', (), (24000, 48000), 120.0, pattern='rosette', field=(70.4, 77.2)),
+    )
+}

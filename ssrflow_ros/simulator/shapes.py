@@ -1,4 +1,5 @@
 """Triangle meshes of primitive solids, many at a time. Metres; x forward, y left, z up."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -41,12 +42,8 @@ class Mesh:
         turn = np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]])
         return replace(self, vertices=self.vertices @ turn + (x, y, z))
 
-    def pitched(self, angle: float) -> 'Mesh':
-        """Turned about y by `angle` rad (nose down is positive)."""
-        c, s = np.cos(angle), np.sin(angle)
-        return replace(self, vertices=self.vertices @ np.array([[c, 0, -s], [0, 1, 0], [s, 0, c]]))
-
     def scaled(self, x: float, y: float, z: float) -> 'Mesh':
+        """Stretched along the axes."""
         return replace(self, vertices=self.vertices * (x, y, z))
 
 
@@ -54,27 +51,49 @@ def join(meshes: Iterable[Mesh]) -> Mesh:
     """All `meshes` as one."""
     meshes = list(meshes)
     offsets = np.cumsum([0] + [len(mesh.vertices) for mesh in meshes])
-    return Mesh(np.concatenate([mesh.vertices for mesh in meshes]),
-                np.concatenate([mesh.faces + offset for mesh, offset in zip(meshes, offsets)], dtype=np.int32),
-                np.concatenate([mesh.reflectivity for mesh in meshes]),
-                np.concatenate([mesh.class_id for mesh in meshes]))
+    return Mesh(
+        np.concatenate([mesh.vertices for mesh in meshes]),
+        np.concatenate([mesh.faces + offset for mesh, offset in zip(meshes, offsets)], dtype=np.int32),
+        np.concatenate([mesh.reflectivity for mesh in meshes]),
+        np.concatenate([mesh.class_id for mesh in meshes]),
+    )
 
 
 def split(mesh: Mesh, copies: int) -> list[Mesh]:
     """The equal solids of which a call like `tubes` has made `mesh`, each for itself."""
     vertices, faces = len(mesh.vertices) // copies, len(mesh.faces) // copies
-    return [Mesh(mesh.vertices[k * vertices:(k + 1) * vertices], mesh.faces[k * faces:(k + 1) * faces] - k * vertices,
-                 mesh.reflectivity[k * faces:(k + 1) * faces], mesh.class_id[k * faces:(k + 1) * faces])
-            for k in range(copies)]
+    return [
+        Mesh(
+            mesh.vertices[k * vertices : (k + 1) * vertices],
+            mesh.faces[k * faces : (k + 1) * faces] - k * vertices,
+            mesh.reflectivity[k * faces : (k + 1) * faces],
+            mesh.class_id[k * faces : (k + 1) * faces],
+        )
+        for k in range(copies)
+    ]
 
 
 def _repeat(unit_faces: np.ndarray, unit_vertices: int, copies: int) -> np.ndarray:
     return (unit_faces[None] + unit_vertices * np.arange(copies)[:, None, None]).reshape(-1, 3)
 
 
-_CUBE = np.array([[x, y, z] for x in (-.5, .5) for y in (-.5, .5) for z in (-.5, .5)])
-_CUBE_FACES = np.array([[0, 1, 3], [0, 3, 2], [4, 6, 7], [4, 7, 5], [0, 4, 5], [0, 5, 1],
-                        [2, 3, 7], [2, 7, 6], [0, 2, 6], [0, 6, 4], [1, 5, 7], [1, 7, 3]])
+_CUBE = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
+_CUBE_FACES = np.array(
+    [
+        [0, 1, 3],
+        [0, 3, 2],
+        [4, 6, 7],
+        [4, 7, 5],
+        [0, 4, 5],
+        [0, 5, 1],
+        [2, 3, 7],
+        [2, 7, 6],
+        [0, 2, 6],
+        [0, 6, 4],
+        [1, 5, 7],
+        [1, 7, 3],
+    ]
+)
 
 
 def boxes(centres, sizes, rho: float = 0.4) -> Mesh:
@@ -92,15 +111,21 @@ def tubes(starts, ends, start_radii=0.05, end_radii=None, rho: float = 0.4, side
     end_radii = start_radii if end_radii is None else np.broadcast_to(end_radii, count)
     along = ends - starts
     along = along / np.maximum(np.sqrt(np.einsum('ij,ij->i', along, along)), 1e-9)[:, None]
-    helper = np.where(np.abs(along[:, 2:]) < 0.9, [[0., 0., 1.]], [[1., 0., 0.]])
+    helper = np.where(np.abs(along[:, 2:]) < 0.9, [[0.0, 0.0, 1.0]], [[1.0, 0.0, 0.0]])
     first = _cross(helper, along)
     first /= np.sqrt(np.einsum('ij,ij->i', first, first))[:, None]
     second = _cross(along, first)
     angle = np.arange(sides) * (2 * np.pi / sides)
     ring = np.cos(angle)[:, None] * first[:, None] + np.sin(angle)[:, None] * second[:, None]
-    vertices = np.concatenate([starts[:, None] + ring * start_radii[:, None, None],
-                               ends[:, None] + ring * end_radii[:, None, None],
-                               starts[:, None], ends[:, None]], axis=1)
+    vertices = np.concatenate(
+        [
+            starts[:, None] + ring * start_radii[:, None, None],
+            ends[:, None] + ring * end_radii[:, None, None],
+            starts[:, None],
+            ends[:, None],
+        ],
+        axis=1,
+    )
     return Mesh.of(vertices, _repeat(_tube_faces(sides), 2 * sides + 2, count), rho)
 
 
@@ -108,8 +133,17 @@ def tubes(starts, ends, start_radii=0.05, end_radii=None, rho: float = 0.4, side
 def _tube_faces(sides: int) -> np.ndarray:
     i, j = np.arange(sides), (np.arange(sides) + 1) % sides
     low, high = np.full(sides, 2 * sides), np.full(sides, 2 * sides + 1)
-    return np.concatenate([np.stack(triple, axis=1) for triple in (
-        (i, j, j + sides), (i, j + sides, i + sides), (j, i, low), (i + sides, j + sides, high))])
+    return np.concatenate(
+        [
+            np.stack(triple, axis=1)
+            for triple in (
+                (i, j, j + sides),
+                (i, j + sides, i + sides),
+                (j, i, low),
+                (i + sides, j + sides, high),
+            )
+        ]
+    )
 
 
 def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -123,11 +157,46 @@ def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def _icosphere(divisions: int) -> tuple[np.ndarray, np.ndarray]:
     g = (1 + np.sqrt(5)) / 2
-    points = np.array([[-1, g, 0], [1, g, 0], [-1, -g, 0], [1, -g, 0], [0, -1, g], [0, 1, g], [0, -1, -g],
-                       [0, 1, -g], [g, 0, -1], [g, 0, 1], [-g, 0, -1], [-g, 0, 1]])
-    faces = np.array([[0, 11, 5], [0, 5, 1], [0, 1, 7], [0, 7, 10], [0, 10, 11], [1, 5, 9], [5, 11, 4],
-                      [11, 10, 2], [10, 7, 6], [7, 1, 8], [3, 9, 4], [3, 4, 2], [3, 2, 6], [3, 6, 8],
-                      [3, 8, 9], [4, 9, 5], [2, 4, 11], [6, 2, 10], [8, 6, 7], [9, 8, 1]])
+    points = np.array(
+        [
+            [-1, g, 0],
+            [1, g, 0],
+            [-1, -g, 0],
+            [1, -g, 0],
+            [0, -1, g],
+            [0, 1, g],
+            [0, -1, -g],
+            [0, 1, -g],
+            [g, 0, -1],
+            [g, 0, 1],
+            [-g, 0, -1],
+            [-g, 0, 1],
+        ]
+    )
+    faces = np.array(
+        [
+            [0, 11, 5],
+            [0, 5, 1],
+            [0, 1, 7],
+            [0, 7, 10],
+            [0, 10, 11],
+            [1, 5, 9],
+            [5, 11, 4],
+            [11, 10, 2],
+            [10, 7, 6],
+            [7, 1, 8],
+            [3, 9, 4],
+            [3, 4, 2],
+            [3, 2, 6],
+            [3, 6, 8],
+            [3, 8, 9],
+            [4, 9, 5],
+            [2, 4, 11],
+            [6, 2, 10],
+            [8, 6, 7],
+            [9, 8, 1],
+        ]
+    )
     for _ in range(divisions):
         corners = points[faces]
         middles = (corners + np.roll(corners, -1, axis=1)) / 2
@@ -135,7 +204,9 @@ def _icosphere(divisions: int) -> tuple[np.ndarray, np.ndarray]:
         a, b, c = (faces + 0).T
         ab, bc, ca = (index.reshape(-1, 3) + len(points)).T
         points = np.concatenate([points, rounded])
-        faces = np.concatenate([np.stack(t, axis=1) for t in ((a, ab, ca), (b, bc, ab), (c, ca, bc), (ab, bc, ca))])
+        faces = np.concatenate(
+            [np.stack(t, axis=1) for t in ((a, ab, ca), (b, bc, ab), (c, ca, bc), (ab, bc, ca))]
+        )
     return points / np.linalg.norm(points, axis=1, keepdims=True), faces
 
 
@@ -164,7 +235,9 @@ def convex_blob(rng: np.random.Generator, radii, rho: float = 0.4) -> Mesh:
     normals = rng.normal(size=(rng.integers(4, 12), 3))
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     depth = rng.uniform(0.4, 1.0, len(normals))
-    reach = np.min(np.where(points @ normals.T > 1e-6, depth / np.maximum(points @ normals.T, 1e-6), np.inf), axis=1)
+    reach = np.min(
+        np.where(points @ normals.T > 1e-6, depth / np.maximum(points @ normals.T, 1e-6), np.inf), axis=1
+    )
     return Mesh.of(points * np.minimum(reach, 1.0)[:, None] * radii, faces, rho)
 
 
@@ -173,8 +246,9 @@ def leaves(rng: np.random.Generator, centre, radii, count: int, size: float, rho
     direction = rng.normal(size=(count, 3))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     middle = direction * rng.uniform(0.3, 1.0, (count, 1)) ** 0.5 * radii + centre
-    return Mesh.of(middle[:, None] + rng.normal(0, size / 2, (count, 3, 3)),
-                   np.arange(3 * count).reshape(-1, 3), rho)
+    return Mesh.of(
+        middle[:, None] + rng.normal(0, size / 2, (count, 3, 3)), np.arange(3 * count).reshape(-1, 3), rho
+    )
 
 
 def extrude(profile, half_width, rho: float = 0.4, top_half_width: float | None = None) -> Mesh:
@@ -193,6 +267,15 @@ def extrude(profile, half_width, rho: float = 0.4, top_half_width: float | None 
     hubs = [[[centre[0], side * centre_half, centre[1]]] for side in (1, -1)]
     i, j = np.arange(count), (np.arange(count) + 1) % count
     left, right = np.full(count, 2 * count), np.full(count, 2 * count + 1)
-    faces = np.concatenate([np.stack(triple, axis=1) for triple in (
-        (i, j, j + count), (i, j + count, i + count), (i, left, j), (j + count, right, i + count))])
+    faces = np.concatenate(
+        [
+            np.stack(triple, axis=1)
+            for triple in (
+                (i, j, j + count),
+                (i, j + count, i + count),
+                (i, left, j),
+                (j + count, right, i + count),
+            )
+        ]
+    )
     return Mesh.of(np.concatenate(rings + hubs), faces, rho)

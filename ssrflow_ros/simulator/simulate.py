@@ -1,4 +1,5 @@
 """Labelled sweeps from a seed."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -54,11 +55,12 @@ class LabelledSweep:
     @property
     def moving(self) -> np.ndarray:
         """(N,) bool: at least 0.5 m/s, ego-motion removed."""
-        return np.einsum('ij,ij->i', self.velocity, self.velocity) >= 0.5 ** 2
+        return np.einsum('ij,ij->i', self.velocity, self.velocity) >= 0.5**2
 
 
-def simulate(seed: int, sweeps: int = 2, sensor: str | None = None, scene: str | None = None,
-             rate: float = 10.0) -> Iterator[LabelledSweep]:
+def simulate(
+    seed: int, sweeps: int = 2, sensor: str | None = None, scene: str | None = None, rate: float = 10.0
+) -> Iterator[LabelledSweep]:
     """One recording of a random world: `sweeps` sweeps, `rate` a second.
 
     seed    a whole number >= 0; the same arguments give the same recording.
@@ -69,10 +71,15 @@ def simulate(seed: int, sweeps: int = 2, sensor: str | None = None, scene: str |
         if name is not None and name not in known:
             raise InputError(f"'{name}' is not known to the simulator: choose from {', '.join(known)}")
     if seed < 0 or sweeps < 1 or not rate > 0:
-        raise InputError(f'seed {seed}, sweeps {sweeps}, rate {rate} make no recording: '
-                         'give seed >= 0, sweeps >= 1 and rate > 0')
+        raise InputError(
+            f'seed {seed}, sweeps {sweeps}, rate {rate} make no recording: '
+            'give seed >= 0, sweeps >= 1 and rate > 0'
+        )
     rng = np.random.default_rng([seed, 0])
-    drawn_sensor, drawn_scene = str(rng.choice(list(SENSORS))), str(rng.choice(list(SCENES), p=(0.5, 0.2, 0.3)))
+    drawn_sensor, drawn_scene = (
+        str(rng.choice(list(SENSORS))),
+        str(rng.choice(list(SCENES), p=(0.5, 0.2, 0.3))),
+    )
     lidar = SENSORS[sensor or drawn_sensor].draw(rng)
     return _record(SCENES[scene or drawn_scene](rng, sweeps / rate), lidar, seed, sweeps, rate)
 
@@ -80,7 +87,9 @@ def simulate(seed: int, sweeps: int = 2, sensor: str | None = None, scene: str |
 def _record(scene: Scene, lidar: Lidar, seed: int, sweeps: int, rate: float) -> Iterator[LabelledSweep]:
     """Walk through the recording; sweep k has its own random numbers, whatever came before."""
     bodies = [part for actor in scene.actors for part in actor.body.parts]
-    owner = np.array([number for number, actor in enumerate(scene.actors) for _ in actor.body.parts], np.int32)
+    owner = np.array(
+        [number for number, actor in enumerate(scene.actors) for _ in actor.body.parts], np.int32
+    )
     moving = join(bodies) if bodies else None
     vertices = moving.vertices if moving else np.zeros((0, 3))
     faces = moving.faces if moving else np.zeros((0, 3), np.int32)
@@ -91,10 +100,12 @@ def _record(scene: Scene, lidar: Lidar, seed: int, sweeps: int, rate: float) -> 
 
     times = np.arange(-1, sweeps + 1) / rate
     sensor_poses = scene.sensor_poses(times)
-    part_poses = np.concatenate([actor.poses(times) for actor in scene.actors] or [np.zeros((len(times), 0, 4, 4))], 1)
+    part_poses = np.concatenate(
+        [actor.poses(times) for actor in scene.actors] or [np.zeros((len(times), 0, 4, 4))], 1
+    )
     for number in range(sweeps):
         rng = np.random.default_rng([seed, 1, number])
-        before, now, after = part_poses[number:number + 3]
+        before, now, after = part_poses[number : number + 3]
         pose, pose_next = sensor_poses[number + 1], sensor_poses[number + 2]
         turn, origin = pose[:3, :3], pose[:3, 3]
         beams = lidar.directions(rng)
@@ -113,17 +124,32 @@ def _record(scene: Scene, lidar: Lidar, seed: int, sweeps: int, rate: float) -> 
             motion[on_part] = _apply(here_from_part @ then @ part_from_here, part, seen) - seen
         ego = invert(pose_next) @ pose
         # The displacement, not the moved point, is rounded to float32: small motions stay exact.
-        flow_next = _turn(ego[:3, :3] - np.eye(3), points + motion_next) + ego[:3, 3].astype(np.float32) + motion_next
+        flow_next = (
+            _turn(ego[:3, :3] - np.eye(3), points + motion_next) + ego[:3, 3].astype(np.float32) + motion_next
+        )
         object_id = np.full(len(points), -1, np.int32)
         object_id[on_part] = owner[part]
         class_id = everything.class_id[face]
         yield LabelledSweep(
-            sweep=Sweep(points, FIRST_STAMP_NS + round(number * 1e9 / rate), 'lidar',
-                        np.arange(len(points)), len(points)),
-            pose=pose, pose_next=pose_next, dt=1 / rate, flow_next=flow_next,
-            motion_next=motion_next, motion_previous=motion_previous,
-            velocity=motion_previous * np.float32(-rate), object_id=object_id, class_id=class_id,
-            ground=class_id == CLASS_ID['ground'], intensity=intensity)
+            sweep=Sweep(
+                points,
+                FIRST_STAMP_NS + round(number * 1e9 / rate),
+                'lidar',
+                np.arange(len(points)),
+                len(points),
+            ),
+            pose=pose,
+            pose_next=pose_next,
+            dt=1 / rate,
+            flow_next=flow_next,
+            motion_next=motion_next,
+            motion_previous=motion_previous,
+            velocity=motion_previous * np.float32(-rate),
+            object_id=object_id,
+            class_id=class_id,
+            ground=class_id == CLASS_ID['ground'],
+            intensity=intensity,
+        )
 
 
 def _turn(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 Places are told in road coordinates: `along` m from the origin on the road's middle line, `across` m to
 its left; the line is straight or an arc.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -74,8 +75,9 @@ class Terrain:
     def gradient(self, x, y) -> tuple[np.ndarray, np.ndarray]:
         """Rise along x and y of the smooth ground, over the length of a vehicle."""
         reach, x, y = 1.0, np.asarray(x), np.asarray(y)
-        east, west, north, south = self.smooth(np.stack([x + reach, x - reach, x, x]),
-                                               np.stack([y, y, y + reach, y - reach]))
+        east, west, north, south = self.smooth(
+            np.stack([x + reach, x - reach, x, x]), np.stack([y, y, y + reach, y - reach])
+        )
         return (east - west) / (2 * reach), (north - south) / (2 * reach)
 
     def mesh(self, along: tuple[float, float], across: tuple[float, float], step: float, rho: float) -> Mesh:
