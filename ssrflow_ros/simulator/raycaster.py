@@ -23,7 +23,7 @@ class Raycaster:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """The first thing that each ray meets.
 
-        origin (3,) m, directions (R, 3) unit vectors, in the world; moving_vertices (V, 3) where they are now.
+        origin (3,) m, directions (R, 3) unit vectors, in the world; moving_vertices (V, 3) m, as of now.
         Returns, for the H rays that meet something: ray (H,), range (H,) m, face (H,) where the moving faces
         are counted after those that stand still, incidence (H,) = |cos| to the face's normal.
         """

@@ -24,7 +24,8 @@ class LidarModel:
     max_range    metres.
     stagger      degrees of azimuth between neighbouring beams of one firing.
     pattern      'spinning', 'spiral' (all round, as the Mid-360), or 'rosette' (forward, as the Avia).
-    field        non-repetitive only: lowest and highest elevation ('spiral') or full width ('rosette'), degrees.
+    field        non-repetitive only, degrees: lowest and highest elevation ('spiral'), or full width and
+                 height ('rosette').
     """
 
     name: str
@@ -165,7 +166,7 @@ def _even(low: float, high: float, beams: int) -> tuple[float, ...]:
 
 
 def _dense_middle(low: float, high: float, beams: int, centre: float, power: float) -> tuple[float, ...]:
-    """Beams whose spacing grows with the distance from `centre`, as 64- and 128-beam sensors for cars have."""
+    """Beams whose spacing grows with the distance from `centre`, as 64- and 128-beam car sensors have."""
     below = round(beams * (centre - low) / (high - low))
     down = centre - (centre - low) * np.linspace(1, 0, below, endpoint=False) ** power
     up = centre + (high - centre) * np.linspace(0, 1, beams - below) ** power

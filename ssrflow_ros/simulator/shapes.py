@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache
 from typing import Iterable
 
 import numpy as np
@@ -129,7 +129,7 @@ def tubes(starts, ends, start_radii=0.05, end_radii=None, rho: float = 0.4, side
     return Mesh.of(vertices, _repeat(_tube_faces(sides), 2 * sides + 2, count), rho)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _tube_faces(sides: int) -> np.ndarray:
     i, j = np.arange(sides), (np.arange(sides) + 1) % sides
     low, high = np.full(sides, 2 * sides), np.full(sides, 2 * sides + 1)

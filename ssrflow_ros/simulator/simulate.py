@@ -12,9 +12,10 @@ from ..sweep import Sweep
 from .classes import CLASS_ID
 from .motion import invert
 from .raycaster import Raycaster
-from .scenes import SCENES, Scene
+from .scenes import SCENES
 from .sensors import SENSORS, Lidar
 from .shapes import join
+from .stage import Scene
 
 FIRST_STAMP_NS = 1_000_000_000
 """Stamp of the first sweep; ROS reads a stamp of 0 as 'none'."""
