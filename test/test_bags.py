@@ -44,7 +44,8 @@ def test_flow_markers_and_odometry_survive(tmp_path):
     pose[:3, 3], pose[:2, :2] = [1, 2, 3], [[0, -1], [1, 0]]
     markers = make_markers(flow, 100, shown=[('ssrflow/objects', 99)])
     with write_bag(tmp_path / 'bag') as bag:
-        bag.write('/flow', POINTCLOUD2, 1, bag_messages.to_pointcloud2(pointcloud2.encode(flow, incoming), header))
+        annotated = pointcloud2.encode(flow, incoming)
+        bag.write('/flow', POINTCLOUD2, 1, bag_messages.to_pointcloud2(annotated, header))
         bag.write('/markers', MARKER_ARRAY, 2, bag_messages.to_marker_array(markers, header))
         bag.write('/odom', ODOMETRY, 3, bag_messages.to_odometry(pose, 7_000_000_001, 'odom', 'lidar'))
     with BagReader(tmp_path / 'bag') as bag:
@@ -54,9 +55,11 @@ def test_flow_markers_and_odometry_survive(tmp_path):
         (item.ns, item.id, item.action) for item in markers]
     assert array.markers[0].points[1].x == pytest.approx(float(markers[0].points[1, 0]))
     assert array.markers[-2].text == markers[-2].text
-    assert (array.markers[0].lifetime.sec, array.markers[0].lifetime.nanosec) == (0, pytest.approx(3e8, rel=1e-6))
+    lifetime = array.markers[0].lifetime
+    assert (lifetime.sec, lifetime.nanosec) == (0, pytest.approx(3e8, rel=1e-6))
     assert odometry.pose.pose.orientation.z == pytest.approx(np.sqrt(0.5))
-    assert (odometry.header.frame_id, odometry.child_frame_id, odometry.header.stamp.nanosec) == ('odom', 'lidar', 1)
+    assert (odometry.header.frame_id, odometry.child_frame_id) == ('odom', 'lidar')
+    assert odometry.header.stamp.nanosec == 1
 
 
 def test_topics_are_listed_where_the_name_is_missing_or_wrong(tmp_path):

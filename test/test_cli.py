@@ -40,10 +40,14 @@ class StandInSceneFlow:
                          np.where(moving, 0, -1).astype(np.int32), (item,), {'ground': 2.0, 'network': 30.0})
 
 
+def use_method(monkeypatch, make_scene_flow):
+    monkeypatch.setitem(sys.modules, 'ssrflow_ros.scene_flow', SimpleNamespace(SceneFlow=make_scene_flow))
+
+
 @pytest.fixture
 def stand_in(monkeypatch):
     """The stand-in in place of the method, so that neither torch nor weights are needed."""
-    monkeypatch.setitem(sys.modules, 'ssrflow_ros.scene_flow', SimpleNamespace(SceneFlow=StandInSceneFlow))
+    use_method(monkeypatch, StandInSceneFlow)
 
 
 @pytest.fixture
@@ -98,7 +102,7 @@ def test_every_command_explains_itself(ssrflow, command):
 def test_every_setting_is_an_option_of_flow(ssrflow):
     out = ssrflow('flow', '--help')[1]
     for row in Settings.table():
-        assert row.of_node or f'--{row.name.replace("_", "-")}' in out
+        assert row.of_node or row.name == 'max_gap' or f'--{row.name.replace("_", "-")}' in out
 
 
 def test_wrong_use_is_one_line(ssrflow):
@@ -110,7 +114,7 @@ def test_wrong_use_is_one_line(ssrflow):
 
 
 def test_unexpected_errors_ask_for_a_report(ssrflow, pair, monkeypatch):
-    monkeypatch.setitem(sys.modules, 'ssrflow_ros.scene_flow', SimpleNamespace(SceneFlow=lambda settings: 1 / 0))
+    use_method(monkeypatch, lambda settings: 1 / 0)
     args = ('flow', *pair, '--dt', '0.1', '-o', pair[0].parent / 'o.npz')
     assert_fails(ssrflow(*args), 'ZeroDivisionError', '--traceback', code=1)
     assert 'Traceback' in ssrflow(*args, '--traceback')[2]
@@ -130,7 +134,8 @@ def test_start_is_light():
     heavy = 'torch matplotlib rosbags rclpy scipy trimesh embreex'.split()
     code = ('import sys, ssrflow_ros\nfrom ssrflow_ros.cli import main, flow, bag, pack, simulate\n'
             f'print([name for name in {heavy} if name in sys.modules])')
-    done = subprocess.run([sys.executable, '-c', code], env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, '-c', code], env=ENVIRONMENT, capture_output=True, text=True,
+                          timeout=60)
     assert done.stdout == '[]\n', done.stderr
 
 
@@ -142,11 +147,12 @@ def test_flow_writes_one_row_for_each_row_of_the_source(ssrflow, stand_in, pair,
     points = np.load(pair[0])
     with np.load(tmp_path / 'o.npz') as result:
         assert set(result) == {'flow', 'velocity', 'moving', 'ground', 'object', 'ego_T', 'dt'}
-        assert result['flow'].shape == result['velocity'].shape == (80, 3) and result['flow'].dtype == np.float32
+        assert result['flow'].shape == result['velocity'].shape == (80, 3)
+        assert result['flow'].dtype == np.float32
         assert result['moving'].dtype == result['ground'].dtype == bool
         assert np.isnan(result['flow'][5]).all() and np.isnan(result['velocity'][5]).all()
         np.testing.assert_array_equal(result['moving'], points[:, 0] > 10)
-        np.testing.assert_allclose(result['flow'][result['moving']], DRIFT[None].repeat(result['moving'].sum(), 0))
+        np.testing.assert_allclose(result['flow'][result['moving']] - DRIFT, 0)
         assert result['ego_T'].shape == (4, 4) and result['dt'] == 0.1
     assert sorted(os.listdir(tmp_path)) == ['a.npy', 'b.npy', 'o.npz']
 
@@ -171,7 +177,8 @@ def test_flow_takes_a_pose(ssrflow, stand_in, pair, tmp_path, option, form):
 
 def test_flow_draws_a_picture(ssrflow, stand_in, pair, tmp_path):
     pytest.importorskip('matplotlib')
-    assert ssrflow('flow', *pair, '--dt', '0.1', '-o', tmp_path / 'o.npz', '--picture', tmp_path / 'o.png')[0] == 0
+    outputs = ('-o', tmp_path / 'o.npz', '--picture', tmp_path / 'o.png')
+    assert ssrflow('flow', *pair, '--dt', '0.1', *outputs)[0] == 0
     assert (tmp_path / 'o.png').read_bytes().startswith(b'\x89PNG')
 
 
@@ -191,8 +198,8 @@ def test_flow_refuses_wrong_options(ssrflow, stand_in, pair, tmp_path, options, 
     ('nan 0 0 0\n0 1 0 0\n0 0 1 0', 'NaN')])
 def test_flow_refuses_what_is_no_pose(ssrflow, stand_in, pair, tmp_path, text, words):
     (tmp_path / 'pose.txt').write_text(text)
-    assert_fails(ssrflow('flow', *pair, '--dt', '0.1', '--pose', tmp_path / 'pose.txt', '-o', tmp_path / 'o.npz'),
-                 'pose.txt', words)
+    options = ('--dt', '0.1', '--pose', tmp_path / 'pose.txt', '-o', tmp_path / 'o.npz')
+    assert_fails(ssrflow('flow', *pair, *options), 'pose.txt', words)
 
 
 def test_flow_refuses_what_is_no_sweep(ssrflow, stand_in, pair, tmp_path):
@@ -225,7 +232,8 @@ def write_recording(path, stamps, odometry=(), change=None):
             points[3] = np.nan
             cloud = pointcloud2.encode_points(points, intensity=np.arange(80, dtype=np.float32),
                                               ring=np.arange(80, dtype=np.uint16))
-            message = bag_messages.to_pointcloud2(cloud, bag_messages.to_header(round(seconds * 1e9), 'lidar'))
+            header = bag_messages.to_header(round(seconds * 1e9), 'lidar')
+            message = bag_messages.to_pointcloud2(cloud, header)
             if change:
                 change(number, message)
             bag.write('/points', POINTCLOUD2, 10**9 * (100 + number), message)
@@ -239,13 +247,15 @@ def read_all(path, topic):
 @pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
 def test_bag_annotates_the_newest_sweep(ssrflow, stand_in, tmp_path, storage):
     write_recording(tmp_path / 'in', [1.0, 1.1, 1.2])
-    code, out, _ = ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out', '--storage', storage, '--keep', 'ring')
+    options = ('--storage', storage, '--keep', 'ring')
+    code, out, _ = ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out', *options)
     assert code == 0 and '1 x first sweep' in out and '(10.0 Hz)' in out and 'all steps' in out
     with BagReader(tmp_path / 'out') as bag:
         assert bag.topics == {'/points': (POINTCLOUD2, 3), '/ssrflow/flow': (POINTCLOUD2, 2),
                               '/ssrflow/markers': (MARKER_ARRAY, 2)}
     second = read_all(tmp_path / 'out', '/ssrflow/flow')[0]
-    assert (second.header.stamp.sec, second.header.stamp.nanosec, second.header.frame_id) == (1, 100_000_000, 'lidar')
+    stamp = second.header.stamp
+    assert (stamp.sec, stamp.nanosec, second.header.frame_id) == (1, 100_000_000, 'lidar')
     x, vy = pointcloud2.read_field(second, 'x'), pointcloud2.read_field(second, 'vy')
     np.testing.assert_array_equal(vy, np.where(x > 10, np.float32(2), 0))
     np.testing.assert_array_equal(pointcloud2.read_field(second, 'ring'), np.delete(np.arange(80), 3))
@@ -259,7 +269,8 @@ def test_bag_takes_the_motion_from_odometry(ssrflow, stand_in, tmp_path):
     code, out, err = ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out', '--odometry', '/odom')
     assert code == 0 and '1 x no ego-motion' in out and 'odometry' in out
     assert len(read_all(tmp_path / 'out', '/ssrflow/flow')) == 1
-    assert_fails(ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'o2', '--odometry', '/points'), '/odom (3 messages)')
+    assert_fails(ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'o2', '--odometry', '/points'),
+                 '/odom (3 messages)')
 
 
 def test_bag_counts_what_cannot_be_paired(ssrflow, stand_in, tmp_path):
@@ -271,8 +282,8 @@ def test_bag_counts_what_cannot_be_paired(ssrflow, stand_in, tmp_path):
     write_recording(tmp_path / 'in', [1.0, 1.1, 1.2, 1.2, 1.2, 1.3, 5.0, 5.1, 5.05, 2.0, 2.1], change=damage)
     code, out, err = ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out')
     assert code == 0
-    for words in ('2 x malformed cloud', '1 x first sweep', '1 x same stamp twice', '1 x stamp older than the last',
-                  '1 x gap too long', '1 x time restarted'):
+    for words in ('2 x malformed cloud', '1 x first sweep', '1 x same stamp twice',
+                  '1 x stamp older than the last', '1 x gap too long', '1 x time restarted'):
         assert words in out
     assert len(read_all(tmp_path / 'out', '/ssrflow/flow')) == 4
     assert len(read_all(tmp_path / 'out', '/points')) == 11
@@ -290,7 +301,7 @@ def test_bag_goes_on_after_a_failed_match(ssrflow, tmp_path, monkeypatch):
             if pair.source.stamp_ns == 1_100_000_000:
                 raise EgoMotionError('too few matches: give odometry')
             return super().__call__(pair, ego_motion)
-    monkeypatch.setitem(sys.modules, 'ssrflow_ros.scene_flow', SimpleNamespace(SceneFlow=NoMatch))
+    use_method(monkeypatch, NoMatch)
     write_recording(tmp_path / 'in', [1.0, 1.1, 1.2])
     code, out, err = ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out')
     assert code == 0 and '1 x no ego-motion' in out and 'too few matches: give odometry' in out + err
@@ -298,7 +309,8 @@ def test_bag_goes_on_after_a_failed_match(ssrflow, tmp_path, monkeypatch):
 
 def test_bag_names_topics_and_outputs(ssrflow, stand_in, tmp_path):
     write_recording(tmp_path / 'in', [1.0, 1.1])
-    assert_fails(ssrflow('bag', tmp_path / 'in', '--topic', '/lidar', '-o', tmp_path / 'out'), '/points (2 messages)')
+    assert_fails(ssrflow('bag', tmp_path / 'in', '--topic', '/lidar', '-o', tmp_path / 'out'),
+                 '/points (2 messages)')
     assert_fails(ssrflow('bag', tmp_path / 'gone', '-o', tmp_path / 'out'), 'does not exist')
     (tmp_path / 'out').mkdir()
     assert_fails(ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out'), '--overwrite')
@@ -309,7 +321,7 @@ def test_bag_leaves_nothing_after_ctrl_c(ssrflow, tmp_path, monkeypatch):
     class Interrupted(StandInSceneFlow):
         def __call__(self, pair, ego_motion=None):
             raise KeyboardInterrupt
-    monkeypatch.setitem(sys.modules, 'ssrflow_ros.scene_flow', SimpleNamespace(SceneFlow=Interrupted))
+    use_method(monkeypatch, Interrupted)
     write_recording(tmp_path / 'in', [1.0, 1.1, 1.2])
     assert_fails(ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out'), 'Ctrl-C', code=130)
     assert os.listdir(tmp_path) == ['in']
@@ -331,7 +343,8 @@ def test_pack_takes_a_folder_in_the_order_of_its_names(ssrflow, tmp_path):
 
 def test_simulated_recording_holds_its_truth(ssrflow, tmp_path):
     pytest.importorskip('embreex')
-    code, out, _ = ssrflow('simulate', '-o', tmp_path / 'sim', '--sweeps', 2, '--seed', 1, '--sensor', 'vlp16')
+    options = ('--sweeps', 2, '--seed', 1, '--sensor', 'vlp16')
+    code, out, _ = ssrflow('simulate', '-o', tmp_path / 'sim', *options)
     assert code == 0 and 'sweeps/s' in out
     with BagReader(tmp_path / 'sim') as bag:
         assert {name: count for name, (_, count) in bag.topics.items()} == {
@@ -354,8 +367,8 @@ def test_simulate_lists_sensors_and_scenes(ssrflow, tmp_path):
 
 def test_simulate_cleans_up_when_it_is_ended(tmp_path):
     pytest.importorskip('embreex')
-    process = subprocess.Popen([sys.executable, '-m', 'ssrflow_ros', 'simulate', '-o', 'sim', '--sweeps', '100000'],
-                               cwd=tmp_path, env=ENVIRONMENT,
+    process = subprocess.Popen([sys.executable, '-m', 'ssrflow_ros', 'simulate', '-o', 'sim',
+                                '--sweeps', '100000'], cwd=tmp_path, env=ENVIRONMENT,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while not os.listdir(tmp_path) and time.monotonic() < deadline:

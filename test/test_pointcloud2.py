@@ -68,7 +68,8 @@ def layouts(draw):
     values = {}
     for field in fields:
         kind = next(code for code, number in CODES.items() if number == field.datatype)
-        values[field.name] = np.random.default_rng(field.offset).integers(1, 100, (height, width)).astype(kind)
+        numbers = np.random.default_rng(field.offset).integers(1, 100, (height, width))
+        values[field.name] = numbers.astype(kind)
         raw = values[field.name].astype(values[field.name].dtype.newbyteorder('>' if big else '<'))
         for row, column in np.ndindex(height, width):
             start = row * row_step + column * offset + field.offset
@@ -87,8 +88,8 @@ def test_any_layout_is_read(drawn):
     np.testing.assert_array_equal(pointcloud2.read_field(message(cloud), 'ring'), values['ring'].reshape(-1))
 
 
-garbage = st.one_of(st.none(), st.integers(-5, 2**33), st.floats(), st.text(max_size=3), st.binary(max_size=9),
-                    st.lists(st.integers(), max_size=2), st.booleans())
+garbage = st.one_of(st.none(), st.integers(-5, 2**33), st.floats(), st.text(max_size=3),
+                    st.binary(max_size=9), st.lists(st.integers(), max_size=2), st.booleans())
 small = st.one_of(st.integers(0, 40), garbage)
 garbage_field = st.builds(SimpleNamespace, name=st.one_of(st.sampled_from('xyz'), garbage), offset=small,
                           datatype=small, count=st.one_of(st.just(1), garbage))
@@ -159,7 +160,8 @@ def test_something_else_is_not_a_cloud(thing):
 
 
 @pytest.mark.parametrize('changes', [
-    {'height': 0}, {'width': 0}, {'height': 0, 'width': 0, 'point_step': 0, 'row_step': 0, 'data': b'', 'fields': []},
+    {'height': 0}, {'width': 0},
+    {'height': 0, 'width': 0, 'point_step': 0, 'row_step': 0, 'data': b'', 'fields': []},
 ])
 def test_empty_cloud_is_an_empty_sweep(changes):
     sweep = pointcloud2.decode(message(pointcloud2.encode_points(some_points()), **changes))
@@ -188,8 +190,9 @@ def test_annotated_cloud_has_the_documented_layout():
     cloud = pointcloud2.encode(flow, incoming, keep=['ring', 'time', 'x'], rgba=True)
 
     layout = [(field.name, field.offset, field.datatype) for field in cloud.fields]
-    assert layout == [('x', 0, 7), ('y', 4, 7), ('z', 8, 7), ('intensity', 12, 7), ('vx', 16, 7), ('vy', 20, 7),
-                      ('vz', 24, 7), ('moving', 28, 2), ('object', 32, 5), ('ring', 36, 4), ('rgba', 40, 6)]
+    assert layout == [('x', 0, 7), ('y', 4, 7), ('z', 8, 7), ('intensity', 12, 7), ('vx', 16, 7),
+                      ('vy', 20, 7), ('vz', 24, 7), ('moving', 28, 2), ('object', 32, 5), ('ring', 36, 4),
+                      ('rgba', 40, 6)]
     assert (cloud.height, cloud.width, cloud.point_step, cloud.row_step) == (1, 4, 44, 176)
     assert cloud.data.dtype == np.uint8 and len(cloud.data) == 176
     outgoing = message(cloud)

@@ -20,7 +20,7 @@ import numpy as np
 from ..errors import EgoMotionError, InputError, SSRFlowError
 from ..steps.pairing import Pairing
 from ..sweep import EgoMotion, FlowField, SweepPair
-from .settings_options import add_settings, settings_from
+from .options import add_recording, add_settings, settings_from
 from .table import print_table, stage_rows
 
 if TYPE_CHECKING:
@@ -31,13 +31,13 @@ FLOW_TOPIC, MARKER_TOPIC = '/ssrflow/flow', '/ssrflow/markers'
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('input', metavar='IN', help='the recording')
-    parser.add_argument('--topic', metavar='NAME', help='the PointCloud2 topic; needed only if there are several')
-    parser.add_argument('-o', '--output', required=True, metavar='OUT', help='folder of the new recording')
-    parser.add_argument('--overwrite', action='store_true', help='replace OUT if it exists')
-    parser.add_argument('--storage', choices=('mcap', 'sqlite3'), default='mcap', help='format of OUT (default: mcap)')
+    parser.add_argument('--topic', metavar='NAME',
+                        help='the PointCloud2 topic; needed only if there are several')
+    add_recording(parser)
     parser.add_argument('--odometry', metavar='TOPIC',
                         help="nav_msgs/Odometry of the SENSOR: takes the sensor's motion from there")
-    parser.add_argument('--rgba', action='store_true', help='add a colour field: hue is direction, saturation speed')
+    parser.add_argument('--rgba', action='store_true',
+                        help='add a colour field: hue is direction, saturation speed')
     parser.add_argument('--keep', nargs='+', default=(), metavar='FIELD',
                         help='fields of the input clouds to pass through, such as ring or time')
     add_settings(parser, also=('marker_arrows',))

@@ -20,7 +20,7 @@ import numpy as np
 
 from ..errors import EgoMotionError, InputError
 from ..sweep import EgoMotion, FlowField, Sweep, SweepPair
-from .settings_options import add_settings, settings_from
+from .options import add_settings, settings_from
 from .table import print_table
 
 _METHODS = ('scan_matching', 'none')
@@ -33,13 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='seconds from SOURCE to TARGET; negative if TARGET is the older one')
     motion = parser.add_mutually_exclusive_group()
     motion.add_argument('--ego-motion', default='scan_matching', metavar='METHOD',
-                        help="where the sensor's own motion comes from: scan_matching (default), none for a sensor "
-                             'that stands still, or a FILE as for --pose')
-    motion.add_argument('--pose', metavar='FILE', help='known motion: a 4x4 or 3x4 matrix, text or .npy, that maps '
-                                                       "points from SOURCE's frame into TARGET's")
+                        help="where the sensor's own motion comes from: scan_matching (default), none for a "
+                             'sensor that stands still, or a FILE as for --pose')
+    motion.add_argument('--pose', metavar='FILE',
+                        help='known motion: a 4x4 or 3x4 matrix, text or .npy, that maps points from '
+                             "SOURCE's frame into TARGET's")
     parser.add_argument('-o', '--output', required=True, metavar='OUT.npz')
     parser.add_argument('--picture', metavar='OUT.png', help="also draw a bird's-eye view")
-    add_settings(parser, without=('ego_motion',))
+    add_settings(parser, without=('ego_motion', 'max_gap'))
 
 
 def run(args: argparse.Namespace) -> None:
@@ -73,9 +74,10 @@ def as_rows(flow: FlowField) -> dict[str, np.ndarray]:
     source = flow.pair.source
     return {
         'flow': source.to_rows(flow.flow), 'velocity': source.to_rows(flow.velocity),
-        'moving': source.to_rows(flow.moving, missing=False), 'ground': source.to_rows(flow.ground, missing=False),
-        'object': source.to_rows(flow.object_ids, missing=-1), 'ego_T': flow.ego_motion.target_from_source,
-        'dt': np.float64(flow.pair.dt)}
+        'moving': source.to_rows(flow.moving, missing=False),
+        'ground': source.to_rows(flow.ground, missing=False),
+        'object': source.to_rows(flow.object_ids, missing=-1),
+        'ego_T': flow.ego_motion.target_from_source, 'dt': np.float64(flow.pair.dt)}
 
 
 def read_pose(path: str) -> EgoMotion:
@@ -111,15 +113,17 @@ def _sweep(path: str, points: np.ndarray, stamp_ns: int, min_range: float) -> Sw
 def _summarise(flow: FlowField, args: argparse.Namespace) -> None:
     pair, ego = flow.pair, flow.ego_motion
     shift = np.linalg.norm(ego.target_from_source[:3, 3])
+    speed = shift / abs(pair.dt)
     match = '' if math.isnan(ego.inliers) else f', {100 * ego.inliers:.0f} % matched, rmse {ego.rmse:.2f} m'
     rows = [
         ('points', f'{len(pair.source)} of {pair.source.n_rows} rows, target {len(pair.target)}'),
         ('ground', f'{100 * flow.ground.mean():.0f} %'),
         ('moving', f'{flow.moving.sum()} points, {len(flow.objects)} objects'),
-        ('ego-motion', f'{ego.method}: {shift:.2f} m in {pair.dt:g} s ({shift / abs(pair.dt):.1f} m/s){match}')]
+        ('ego-motion', f'{ego.method}: {shift:.2f} m in {pair.dt:g} s ({speed:.1f} m/s){match}')]
     for item in sorted(flow.objects, key=lambda item: -item.speed)[:10]:
         x, y, _ = item.centre
-        rows.append((f'object {item.id}', f'{item.speed:5.1f} m/s at x {x:.1f} m, y {y:.1f} m, {item.n_points} points'))
+        where = f'x {x:.1f} m, y {y:.1f} m'
+        rows.append((f'object {item.id}', f'{item.speed:5.1f} m/s at {where}, {item.n_points} points'))
     if len(flow.objects) > 10:
         rows.append(('', f'and {len(flow.objects) - 10} slower objects'))
     rows += [(f'{step} (ms)', f'{spent:.0f}') for step, spent in flow.timings_ms.items()]

@@ -10,18 +10,20 @@ import re
 from pathlib import Path
 
 from ..errors import InputError
+from .options import add_recording
 
 FIRST_STAMP_NS = 1_000_000_000
 """Stamp of the first sweep; ROS reads a stamp of 0 as 'none'."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('files', nargs='+', metavar='FILES', help='sweeps in their order, or one folder of sweeps')
-    parser.add_argument('-o', '--output', required=True, metavar='OUT', help='folder of the new recording')
-    parser.add_argument('--overwrite', action='store_true', help='replace OUT if it exists')
-    parser.add_argument('--storage', choices=('mcap', 'sqlite3'), default='mcap', help='format of OUT (default: mcap)')
-    parser.add_argument('--rate', type=float, default=10.0, metavar='HZ', help='sweeps a second (default: 10)')
-    parser.add_argument('--frame', default='lidar', metavar='NAME', help='frame_id of the clouds (default: lidar)')
+    parser.add_argument('files', nargs='+', metavar='FILES',
+                        help='sweeps in their order, or one folder of sweeps')
+    add_recording(parser)
+    parser.add_argument('--rate', type=float, default=10.0, metavar='HZ',
+                        help='sweeps a second (default: 10)')
+    parser.add_argument('--frame', default='lidar', metavar='NAME',
+                        help='frame_id of the clouds (default: lidar)')
 
 
 def run(args: argparse.Namespace) -> None:
@@ -36,8 +38,9 @@ def run(args: argparse.Namespace) -> None:
     with write_bag(args.output, args.storage, args.overwrite) as out:
         for number, file in enumerate(tqdm(files, unit='sweep', disable=None)):
             stamp_ns = FIRST_STAMP_NS + round(number * 1e9 / args.rate)
+            header = to_header(stamp_ns, args.frame)
             cloud = encode_points(read_points(file))
-            out.write('/points', POINTCLOUD2, stamp_ns, to_pointcloud2(cloud, to_header(stamp_ns, args.frame)))
+            out.write('/points', POINTCLOUD2, stamp_ns, to_pointcloud2(cloud, header))
     print(f'written: {args.output}, {len(files)} sweeps, {len(files) / args.rate:.1f} s')
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .options import add_recording
 from .table import print_table
 
 if TYPE_CHECKING:
@@ -27,14 +28,15 @@ SENSOR_FRAME, ODOMETRY_FRAME = 'lidar', 'odom'
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     from ..simulator import SCENES, SENSORS
-    parser.add_argument('-o', '--output', required=True, metavar='OUT', help='folder of the new recording')
-    parser.add_argument('--overwrite', action='store_true', help='replace OUT if it exists')
-    parser.add_argument('--storage', choices=('mcap', 'sqlite3'), default='mcap', help='format of OUT (default: mcap)')
+    add_recording(parser)
     parser.add_argument('--seed', type=int, default=0, help='the same seed, the same recording (default: 0)')
-    parser.add_argument('--sweeps', type=int, default=100, metavar='N', help='length of the recording (default: 100)')
-    parser.add_argument('--rate', type=float, default=10.0, metavar='HZ', help='sweeps a second (default: 10)')
+    parser.add_argument('--sweeps', type=int, default=100, metavar='N',
+                        help='length of the recording (default: 100)')
+    parser.add_argument('--rate', type=float, default=10.0, metavar='HZ',
+                        help='sweeps a second (default: 10)')
     parser.add_argument('--sensor', choices=list(SENSORS), help='the LiDAR (default: drawn by the seed)')
-    parser.add_argument('--scene', choices=list(SCENES), help='kind of the world (default: drawn by the seed)')
+    parser.add_argument('--scene', choices=list(SCENES),
+                        help='kind of the world (default: drawn by the seed)')
 
 
 def run(args: argparse.Namespace) -> None:

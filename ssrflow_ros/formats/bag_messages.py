@@ -51,7 +51,8 @@ def _marker(item: Marker, header: Any) -> Any:
     seconds, share = divmod(item.lifetime, 1.0)
     return _type('visualization_msgs/msg/Marker')(
         header=header, ns=item.ns, id=item.id, type=item.type, action=item.action,
-        pose=_pose(item.position, item.orientation), scale=_vector(*item.scale), color=make_colour(*item.colour),
+        pose=_pose(item.position, item.orientation), scale=_vector(*item.scale),
+        color=make_colour(*item.colour),
         lifetime=_type('builtin_interfaces/msg/Duration')(sec=int(seconds), nanosec=int(share * 1e9)),
         points=[make_point(*point) for point in item.points.tolist()],
         colors=[make_colour(*colour) for colour in item.colours.tolist()], text=item.text,

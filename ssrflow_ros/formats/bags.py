@@ -155,13 +155,15 @@ def _find_storage(path: Path) -> Path:
     if not path.exists():
         raise InputError(f'{path} does not exist: give the folder of a rosbag2, a .mcap or a .db3')
     if path.suffix == '.bag':
-        raise InputError(f'{path} is a recording of ROS 1: convert it with "rosbags-convert --src {path} --dst NEW"')
+        raise InputError(f'{path} is a recording of ROS 1: convert it with '
+                         f'"rosbags-convert --src {path} --dst NEW"')
     if path.is_dir() and not (path / 'metadata.yaml').exists():
         # A recorder that was killed leaves its file without metadata.
         files = [file for file in path.iterdir() if file.suffix in _STORAGE_SUFFIXES]
         if len(files) != 1:
             raise InputError(f'{path} holds no metadata.yaml, so it is not a rosbag2: '
-                             + ('run "ros2 bag reindex" on it' if files else 'give the folder that ros2 bag wrote'))
+                             + ('run "ros2 bag reindex" on it' if files else
+                                'give the folder that ros2 bag wrote'))
         return files[0]
     if path.is_file() and path.suffix not in _STORAGE_SUFFIXES:
         raise InputError(f'{path} is no recording: give the folder of a rosbag2, a .mcap or a .db3')

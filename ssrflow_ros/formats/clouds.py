@@ -74,8 +74,8 @@ def _read_bin(path: Path) -> np.ndarray:
         raise InputError(f'{path} is a text file: a .bin holds float32 numbers; '
                          'load it with numpy.loadtxt and save it as .npy')
     if len(data) % (4 * columns):
-        raise InputError(f'{path} has {len(data)} bytes, no multiple of {4 * columns}: a .bin holds {columns} '
-                         'float32 a point (x, y, z, intensity); save other layouts as .npy')
+        raise InputError(f'{path} has {len(data)} bytes, no multiple of {4 * columns}: a .bin holds '
+                         f'{columns} float32 a point (x, y, z, intensity); save other layouts as .npy')
     return np.frombuffer(data, '<f4').reshape(-1, columns)
 
 
@@ -121,14 +121,16 @@ def _as_points(path: Path, array: np.ndarray) -> np.ndarray:
     array = np.asarray(array)
     if array.dtype.names:
         if not {'x', 'y', 'z'} <= set(array.dtype.names):
-            raise InputError(f"{path} has the fields {', '.join(array.dtype.names)}: give a cloud with x, y, z")
+            raise InputError(f"{path} has the fields {', '.join(array.dtype.names)}: "
+                             'give a cloud with x, y, z')
         array = np.stack([array[name].reshape(-1) for name in 'xyz'], axis=1)
     if array.dtype.kind not in 'fiu':
         raise InputError(f'{path} holds {array.dtype} and not numbers: give float32 x, y, z')
     if array.ndim == 3:
         array = array.reshape(-1, array.shape[2])
     if array.ndim != 2 or array.shape[1] < 3:
-        raise InputError(f'{path} holds an array of shape {array.shape}: give (N, 3) or more columns, x y z first')
+        raise InputError(f'{path} holds an array of shape {array.shape}: '
+                         'give (N, 3) or more columns, x y z first')
     if array.shape[0] in (3, 4) and array.shape[1] > 8:
         raise InputError(f'{path} holds an array of shape {array.shape}, one point a column: transpose it')
     return array[:, :3]
@@ -142,7 +144,7 @@ def _plausible(path: Path, points: np.ndarray) -> np.ndarray:
     if wild.sum() > 0.01 * len(points):
         hint = ('it does not hold float32 x, y, z, intensity' if path.suffix.lower() == '.bin' else
                 'they are map coordinates or millimetres')
-        raise InputError(f'{path}: {100 * wild.mean():.0f} % of the points lie farther than {FARTHEST:.0f} m: {hint}; '
-                         'give metres in the frame of the sensor')
+        raise InputError(f'{path}: {100 * wild.mean():.0f} % of the points lie beyond {FARTHEST:.0f} m: '
+                         f'{hint}; give metres in the frame of the sensor')
     with np.errstate(over='ignore'):
         return np.ascontiguousarray(points, dtype=np.float32)

@@ -85,16 +85,18 @@ def _point_lines(flow: FlowField, max_arrows: int, lifetime: float) -> Iterable[
     lines = np.stack([tails, tails + ARROW_SECONDS * velocity], axis=1).reshape(-1, 3)
     colours = np.ones((len(lines), 4), np.float32)
     colours[:, :3] = np.repeat(colour_wheel(velocity), 2, axis=0)
-    yield Marker(POINTS, 0, LINE_LIST, scale=(0.03, 0.0, 0.0), points=lines, colours=colours, lifetime=lifetime)
+    yield Marker(POINTS, 0, LINE_LIST, scale=(0.03, 0.0, 0.0), points=lines, colours=colours,
+                 lifetime=lifetime)
 
 
 def _object(item: MovingObject, first_id: int, lifetime: float) -> Iterable[Marker]:
     centre, size = np.asarray(item.centre, float), np.maximum(item.size, 0.05)
     red, green, blue = map(float, colour_wheel(item.velocity[None])[0])
     top = centre + [0, 0, size[2] / 2]
+    arrow = np.stack([top, top + ARROW_SECONDS * item.velocity]).astype(np.float32)
     yield Marker(OBJECTS, first_id, CUBE, position=tuple(map(float, centre)), yaw=float(item.yaw),
                  scale=tuple(map(float, size)), colour=(red, green, blue, 0.35), lifetime=lifetime)
     yield Marker(OBJECTS, first_id + 1, ARROW, scale=(0.15, 0.4, 0.5), colour=(red, green, blue, 1.0),
-                 points=np.stack([top, top + ARROW_SECONDS * item.velocity]).astype(np.float32), lifetime=lifetime)
+                 points=arrow, lifetime=lifetime)
     yield Marker(OBJECTS, first_id + 2, TEXT_VIEW_FACING, position=tuple(map(float, top + [0, 0, 0.8])),
                  scale=(0.0, 0.0, 0.8), text=f'{item.speed:.1f} m/s', lifetime=lifetime)

@@ -45,7 +45,8 @@ def draw_flow(path: str | Path, flow: FlowField, title: str = '', extent: float 
             axes.scatter(points[mask, 1], points[mask, 0], s=size, c=colour, linewidths=0, zorder=2)
         slow_first = np.flatnonzero(flow.moving)[np.argsort(speed[flow.moving])]
         moving = axes.scatter(points[slow_first, 1], points[slow_first, 0], s=max(6.0, 2 * size), zorder=4,
-                              c=speed[slow_first], cmap=_speed_colours(), vmin=0, vmax=top_speed, linewidths=0)
+                              c=speed[slow_first], cmap=_speed_colours(), vmin=0, vmax=top_speed,
+                              linewidths=0)
         for item in flow.objects:
             _draw_object(axes, item, extent)
         _draw_sensor(axes, extent)
@@ -66,7 +67,8 @@ def _speed_colours():
 def _extent(points: np.ndarray, flow: FlowField) -> float:
     """Half-height that shows most points and the objects nearer than 80 m, a multiple of 5 m."""
     forward = float(np.percentile(np.abs(points[:, 0]), 95)) if len(points) else 0.0
-    objects = [1.1 * abs(float(item.centre[0])) + 3 for item in flow.objects if np.abs(item.centre[:2]).max() < 80]
+    objects = [1.1 * abs(float(item.centre[0])) + 3 for item in flow.objects
+               if np.abs(item.centre[:2]).max() < 80]
     return float(np.clip(5 * np.ceil(max([forward, *objects]) / 5), 20, 90))
 
 
@@ -77,8 +79,8 @@ def _draw_ranges(axes, extent: float) -> None:
     for radius in range(step, int(1.6 * extent), step):
         axes.add_patch(Circle((0, 0), radius, fill=False, edgecolor=_RING, linewidth=1.0, zorder=1))
         if radius < extent:
-            axes.text(0, -radius, f'{radius} m', fontsize=9.5, color=_SOFT, ha='center', va='center', zorder=3,
-                      path_effects=_halo())
+            axes.text(0, -radius, f'{radius} m', fontsize=9.5, color=_SOFT, ha='center', va='center',
+                      zorder=3, path_effects=_halo())
 
 
 def _draw_object(axes, item: MovingObject, extent: float) -> None:
@@ -88,20 +90,21 @@ def _draw_object(axes, item: MovingObject, extent: float) -> None:
     forward, left = along * item.size[0] / 2, np.array([-along[1], along[0]]) * item.size[1] / 2
     corners = centre + np.array([forward + left, forward - left, -forward - left, -forward + left])
     axes.add_patch(Polygon(corners[:, ::-1], fill=False, edgecolor=_INK, linewidth=1.2, zorder=5))
-    axes.annotate('', xy=(centre + way)[::-1], xytext=centre[::-1], zorder=6, annotation_clip=True, arrowprops={
-        'arrowstyle': '-|>,head_width=0.28,head_length=0.55', 'color': _INK, 'linewidth': 1.6,
-        'shrinkA': 0, 'shrinkB': 0})
+    arrow = {'arrowstyle': '-|>,head_width=0.28,head_length=0.55', 'color': _INK, 'linewidth': 1.6,
+             'shrinkA': 0, 'shrinkB': 0}
+    axes.annotate('', xy=(centre + way)[::-1], xytext=centre[::-1], zorder=6, annotation_clip=True,
+                  arrowprops=arrow)
     # Behind the object, so that speed and arrow do not cover each other.
     backward = -way / max(np.linalg.norm(way), 1e-6)
     place = centre + backward * (np.max((corners - centre) @ backward) + 0.03 * extent)
-    axes.text(place[1], place[0], f'{item.speed:.1f}', fontsize=11, fontweight='bold', ha='center', va='center',
-              zorder=7, clip_on=True, path_effects=_halo())
+    axes.text(place[1], place[0], f'{item.speed:.1f}', fontsize=11, fontweight='bold', ha='center',
+              va='center', zorder=7, clip_on=True, path_effects=_halo())
 
 
 def _draw_sensor(axes, extent: float) -> None:
     size = 0.02 * extent
-    axes.fill(size * np.array([0, 0.8, 0, -0.8]), size * np.array([1.6, -1, -0.5, -1]), color=_SENSOR, linewidth=0,
-              zorder=8)
+    axes.fill(size * np.array([0, 0.8, 0, -0.8]), size * np.array([1.6, -1, -0.5, -1]), color=_SENSOR,
+              linewidth=0, zorder=8)
 
 
 def _draw_colour_bar(figure, moving) -> None:
@@ -131,8 +134,9 @@ def _draw_title(figure, flow: FlowField, title: str) -> None:
     taken_out = '' if ego.method == 'none' else (
         f"  The sensor's own {ego_speed:.1f} m/s ({ego.method.replace('_', ' ')}) is taken out.")
     figure.text(0.02, 0.962, title or 'Scene flow', fontsize=17, fontweight='bold', va='center')
-    figure.text(0.02, 0.927, f'{len(flow.pair.source):,} points, {int(flow.moving.sum()):,} of them moving, '
-                             f'{len(flow.objects)} objects.{taken_out}', fontsize=11, va='center', color=_SOFT)
+    counts = (f'{len(flow.pair.source):,} points, {int(flow.moving.sum()):,} of them moving, '
+              f'{len(flow.objects)} objects.')
+    figure.text(0.02, 0.927, counts + taken_out, fontsize=11, va='center', color=_SOFT)
 
 
 def _halo() -> list:

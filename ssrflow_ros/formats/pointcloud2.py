@@ -162,8 +162,8 @@ def _grid(message: Any, height: int, width: int) -> tuple[np.ndarray, int, int]:
     # The padding behind the last row may be left out.
     needed = (height - 1) * row_step + width * point_step
     if not needed <= len(buffer) <= height * row_step:
-        raise InputError(f'the data holds {len(buffer)} bytes, but height {height} x row_step {row_step} asks '
-                         f'for {height * row_step}: the message was cut, or its driver is broken')
+        raise InputError(f'the data holds {len(buffer)} bytes, but height {height} x row_step {row_step} '
+                         f'asks for {height * row_step}: the message was cut, or its driver is broken')
     return buffer, point_step, row_step
 
 
