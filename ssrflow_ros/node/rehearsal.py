@@ -20,8 +20,8 @@ from . import qos
 
 POINTS, ODOMETRY = 'points', 'odometry'
 FLOW, MARKERS = '/ssrflow/flow', '/ssrflow/markers'
-SETTLE = 2.0
-"""Seconds after the last cloud in which answers may still come."""
+SETTLE = 3.0
+"""Seconds without an answer after which no more are waited for."""
 
 
 @dataclass
@@ -55,6 +55,7 @@ class Rehearsal:
 
     def __init__(self):
         self.answers = Answers()
+        self._heard = self.answers.flow, self.answers.markers
         self._context = Context()
 
     def __enter__(self) -> 'Rehearsal':
@@ -99,8 +100,10 @@ class Rehearsal:
             if topic == POINTS:
                 self.answers.sent[stamp_of(raw)] = time.monotonic()
             self._publishers[topic].publish(raw)
-        time.sleep(SETTLE)
-        check()
+        sent = time.monotonic()
+        while time.monotonic() - max([sent, *(times[-1][0] for times in self._heard if times)]) < SETTLE:
+            time.sleep(0.1)
+            check()
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
