@@ -68,7 +68,8 @@ def drops(answers: 'Answers') -> str:
 
 
 def _live_rows(recorded: Recorded, answers: 'Answers', stamps: list[int]) -> Iterator[tuple[str, str]]:
-    seconds = max(recorded.seconds, 1e-9)
+    # The last cloud has its turn too: n clouds last n intervals.
+    seconds = max(recorded.seconds * len(answers.sent) / max(len(answers.sent) - 1, 1), 1e-9)
     arrived = zip(stamps, (time for time, _ in answers.flow))
     latencies = [1e3 * (time - answers.sent[stamp]) for stamp, time in arrived if stamp in answers.sent]
     yield 'clouds in', f'{len(answers.sent)} ({len(answers.sent) / seconds:.1f} Hz)'
