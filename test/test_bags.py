@@ -128,3 +128,37 @@ def test_recording_without_metadata_is_read_from_its_only_file(tmp_path):
     (tmp_path / 'bag' / 'metadata.yaml').unlink()
     with BagReader(tmp_path / 'bag') as bag:
         assert bag.topics_of(POINTCLOUD2) == {'/points': 4}
+
+
+def test_ros_itself_reads_our_messages(tmp_path):
+    serialization = pytest.importorskip('rclpy.serialization', exc_type=ImportError)
+    from nav_msgs.msg import Odometry
+    from sensor_msgs.msg import PointCloud2
+    from visualization_msgs.msg import MarkerArray
+    flow = make_flow(objects=1)
+    header = bag_messages.to_header(5_000_000_007, 'lidar')
+    cloud = bag_messages.to_pointcloud2(pointcloud2.encode_points(flow.pair.source.points), header)
+    with write_bag(tmp_path / 'bag') as bag:
+        bag.write('/points', POINTCLOUD2, 1, cloud)
+        bag.write('/markers', MARKER_ARRAY, 2, bag_messages.to_marker_array(make_markers(flow, 9), header))
+        bag.write('/odom', ODOMETRY, 3, bag_messages.to_odometry(np.eye(4), 4, 'odom', 'lidar'))
+    with BagReader(tmp_path / 'bag') as bag:
+        points, markers, odometry = [
+            serialization.deserialize_message(recorded.raw, kind) for recorded, kind in zip(
+                bag.read(['/points', '/markers', '/odom']), (PointCloud2, MarkerArray, Odometry))]
+    sweep = pointcloud2.decode(points)
+    np.testing.assert_array_equal(sweep.points, flow.pair.source.points)
+    assert (sweep.stamp_ns, sweep.frame_id) == (5_000_000_007, 'lidar')
+    assert [marker.type for marker in markers.markers] == [5, 1, 0, 9]
+    assert markers.markers[3].text == '8.0 m/s' and odometry.pose.pose.orientation.w == 1.0
+
+
+def test_mcap_files_keep_to_the_standard(tmp_path):
+    reader = pytest.importorskip('mcap.reader')
+    write_clouds(tmp_path / 'bag')
+    (file,) = (tmp_path / 'bag').glob('*.mcap')
+    with open(file, 'rb') as stream:
+        summary = reader.make_reader(stream, validate_crcs=True).get_summary()
+    assert [channel.topic for channel in summary.channels.values()] == ['/points']
+    assert [schema.name for schema in summary.schemas.values()] == [POINTCLOUD2]
+    assert summary.statistics.message_count == 4
