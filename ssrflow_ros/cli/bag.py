@@ -11,6 +11,7 @@ paired is counted with its reason.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Iterator
@@ -124,7 +125,8 @@ class _Annotation:
         from tqdm import tqdm
         self.drops[reason] += 1
         if self.drops[reason] == 1:
-            tqdm.write(f'ssrflow: sweep {self.n_in}: {reason}: {error} (further ones are only counted)')
+            tqdm.write(f'ssrflow: sweep {self.n_in}: {reason}: {error} (further ones are only counted)',
+                       file=sys.stderr)
 
     def summarise(self, title: str) -> None:
         lasted = (max(self._stamps) - min(self._stamps)) * 1e-9
