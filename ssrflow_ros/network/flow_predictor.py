@@ -10,21 +10,27 @@ from .pointconv import PointConv
 
 
 class FlowPredictor(nn.Module):
-    """Two PointConvs over the warped source, an MLP, and a linear layer to the residual flow in metres."""
+    """Two PointConvs over the warped source, an MLP, and a linear layer to the residual flow in metres.
+
+    The features are normalised, point by point, going in and before the last layer. Most points of
+    a LiDAR sweep stand still, and without this the first thing that training finds is to let the
+    features die: zero flow, and no gradient left to leave it.
+    """
 
     def __init__(self, width: int, level: int, config: NetworkConfig):
         super().__init__()
         hidden, out = config.predictor_width, config.predictor_out
         self.k = config.k_predictor
+        self.norm = nn.LayerNorm(width)
         self.first = PointConv(width, hidden, config.weight_net, config.lengths[level])
         self.second = PointConv(hidden, hidden, config.weight_net, config.lengths[level])
-        self.features = mlp(hidden, hidden, out)
+        self.features = nn.Sequential(*mlp(hidden, hidden, out), nn.LayerNorm(out))
         self.flow = nn.Linear(out, 3)
 
     def forward(self, points: torch.Tensor, features: torch.Tensor,
                 within: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """points (B, M, 3), features (B, M, width), within (B, M, K) -> flow (B, M, 3) m and features."""
         index = within[..., :self.k]
-        features = self.first(points, points, features, index)
+        features = self.first(points, points, self.norm(features), index)
         features = self.features(self.second(points, points, features, index))
         return self.flow(features).float(), features

@@ -72,8 +72,7 @@ class Level(nn.Module):
         super().__init__()
         self.level, self.k = level, config.k_embedding
         width = config.widths[level]
-        self.join = nn.Sequential(nn.Linear(width + config.widths[level + 1], width),
-                                  nn.LeakyReLU(SLOPE, inplace=True))
+        self.join = nn.Sequential(*mlp(width + config.widths[level + 1], width), nn.LayerNorm(width))
         self.reembed = SpatialTemporalReembedding(level, config)
         self.embed = LocalFlowEmbedding(level, config)
         self.predict = FlowPredictor(2 * width + config.predictor_out + 3, level, config)
@@ -102,7 +101,7 @@ class Level(nn.Module):
 class SSRFlow(nn.Module):
     """Scene flow from a source to a target frame, coarse to fine.
 
-    Deterministic; no normalisation layers, so a batch changes nothing for its members.
+    Deterministic; features are normalised per point only, so a batch changes nothing for its members.
     """
 
     def __init__(self, config: NetworkConfig = NetworkConfig()):
@@ -115,7 +114,7 @@ class SSRFlow(nn.Module):
         for module in self.modules():
             if isinstance(module, FlowPredictor):
                 # A new network predicts almost no flow: warping by noise would teach nothing.
-                nn.init.normal_(module.flow.weight, std=1e-3)
+                nn.init.normal_(module.flow.weight, std=1e-2)
 
     def forward(self, source: Pyramid, target: Pyramid) -> FlowPyramid:
         """Flows of all levels, in metres over the pair's time difference."""

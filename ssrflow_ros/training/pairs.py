@@ -81,7 +81,9 @@ class Augmentation:
 
     Angles in degrees, lengths in metres; `reverse`, `flip`, `keep`, `focus` and `crop` are shares.
     Pose noise stays in the label: what ego-motion left over is apparent motion too, and the network
-    may correct it. A crop is an upright cylinder around something that moves, if anything does:
+    may correct it; a share `astray` has 15 times as much of it. Up to `movers` upright pieces of the
+    static world are set in motion, whatever they are: what moves then has every shape and speed, and
+    "nothing moves" is no answer that pays. A crop is an upright cylinder around something that moves, if anything does:
     few points a pair then are as dense as many points a whole sweep are in use, and tell more.
     """
 
@@ -97,10 +99,16 @@ class Augmentation:
     focus: tuple[float, float] = (0.0, 0.6)
     crop: float = 0.75
     crop_radius: tuple[float, float] = (12.0, 35.0)
+    astray: float = 0.2
+    movers: int = 12
+    mover_radius: tuple[float, float] = (0.5, 4.0)
+    mover_shift: tuple[float, float] = (0.03, 3.0)
+    mover_yaw: float = 4.0
 
 
 NO_AUGMENTATION = Augmentation(reverse=0.0, flip=0.0, yaw=0.0, scale=(1.0, 1.0), height=0.0, pose_angle=0.0,
-                               pose_shift=0.0, max_range=(70.0, 70.0), keep=(1.0, 1.0), focus=(0.5, 0.5), crop=0.0)
+                               pose_shift=0.0, max_range=(70.0, 70.0), keep=(1.0, 1.0), focus=(0.5, 0.5), crop=0.0, astray=0.0,
+                               movers=0)
 
 
 class PairDataset(Dataset):
@@ -151,6 +159,8 @@ def augmented(pair: TrainingPair, how: Augmentation, n_points: int,
     source_in = _within(source, reach) & (rng.random(len(source)) < rng.uniform(*how.keep))
     target_in = _within(target, reach) & (rng.random(len(target)) < rng.uniform(*how.keep))
     source, motion, target = source[source_in], motion[source_in], target[target_in]
+    target_still = np.linalg.norm(pair.target_motion[target_in], axis=1) < MOVING
+    target = _set_in_motion(source, motion, target, target_still, how, rng)
     if rng.random() < how.crop and len(source):
         movers = np.flatnonzero(np.linalg.norm(motion, axis=1) > MOVING)
         centre = source[rng.choice(movers) if len(movers) else rng.integers(len(source))]
@@ -165,7 +175,8 @@ def augmented(pair: TrainingPair, how: Augmentation, n_points: int,
     source, motion, target = source @ turn.T + lift, motion @ turn.T, target @ turn.T + lift
 
     moving = np.linalg.norm(motion, axis=1) > MOVING
-    noise, shift = _small_rotation(rng, how.pose_angle), rng.normal(0.0, how.pose_shift, 3)
+    amount = 15.0 if rng.random() < how.astray else 1.0
+    noise, shift = _small_rotation(rng, amount * how.pose_angle), rng.normal(0.0, amount * how.pose_shift, 3)
     target = target @ noise.T + shift
     motion = (source + motion) @ noise.T + shift - source
 
@@ -175,6 +186,26 @@ def augmented(pair: TrainingPair, how: Augmentation, n_points: int,
     s, t = sample_pair(source, target, n_points, int(rng.integers(2**31)), rng.uniform(*how.focus))
     s, t = _repeated(s, n_points, rng), _repeated(t, n_points, rng)
     return source[s], target[t], motion.astype(np.float32)[s], moving[s]
+
+
+def _set_in_motion(source: np.ndarray, motion: np.ndarray, target: np.ndarray, target_still: np.ndarray,
+                   how: Augmentation, rng: np.random.Generator) -> np.ndarray:
+    """Move pieces of the static world: adds to `motion` in place, returns the target with them moved."""
+    target, still = target.copy(), np.linalg.norm(motion, axis=1) < MOVING
+    for _ in range(rng.integers(how.movers + 1) if still.any() else 0):
+        centre = source[rng.choice(np.flatnonzero(still))]
+        radius, heading = rng.uniform(*how.mover_radius), rng.uniform(0.0, 2.0 * np.pi)
+        length = np.exp(rng.uniform(*np.log(how.mover_shift)))
+        shift = length * np.array([np.cos(heading), np.sin(heading), rng.normal(0.0, 0.05)])
+        turn = _rotation(rng.normal(0.0, how.mover_yaw))
+        here = still & _around(source, centre, radius)
+        there = target_still & _around(target, centre, radius)
+        motion[here] = (source[here] - centre) @ turn.T + centre + shift - source[here]
+        target[there] = (target[there] - centre) @ turn.T + centre + shift
+        still, target_still = still & ~here, target_still & ~there
+        if not still.any():
+            break
+    return target
 
 
 def _within(points: np.ndarray, reach: float) -> np.ndarray:

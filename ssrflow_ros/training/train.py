@@ -36,8 +36,8 @@ class TrainingConfig:
     unseen_points: int = 4096
     batch: int = 4
     steps: int = 4000
-    learning_rate: float = 1e-3
-    warm_up: int = 200
+    learning_rate: float = 7e-4
+    warm_up: int = 100
     weight_decay: float = 1e-4
     clip: float = 1.0
     ema: float = 0.998
@@ -86,7 +86,7 @@ class Training:
         items = range(self.step * config.batch, config.steps * config.batch)
         loader = DataLoader(self.pairs, batch_size=config.batch, sampler=items, collate_fn=collate,
                             num_workers=workers, prefetch_factor=4 if workers else None, worker_init_fn=_one_thread)
-        recent: list[tuple[float, float, float]] = []
+        recent: list[tuple[float, ...]] = []
         began = time.monotonic()
         for batch in loader:
             recent.append(self._one_step(batch))
@@ -104,7 +104,8 @@ class Training:
             if last:
                 break
 
-    def _one_step(self, batch: dict) -> tuple[float, float, float]:
+    def _one_step(self, batch: dict) -> tuple[float, float, float, float]:
+        """Loss, EPE3D of moving and of static points, and zero flow's on the moving ones."""
         config = self.config
         for group in self.optimiser.param_groups:
             group['lr'] = config.rate_at(self.step)
@@ -120,8 +121,9 @@ class Training:
         decay = min(config.ema, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
             torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - decay)
-        moving, static = end_point_errors(prediction.flows[0].detach(), batch['motion'], batch['moving'])
-        return losses['total'].item(), moving, static
+        flow = prediction.flows[0].detach()
+        zero, _ = end_point_errors(torch.zeros_like(flow), batch['motion'], batch['moving'])
+        return losses['total'].item(), *end_point_errors(flow, batch['motion'], batch['moving']), zero
 
     @torch.inference_mode()
     def validate(self) -> tuple[float, float, float]:
@@ -155,11 +157,11 @@ class Training:
             self.optimiser.load_state_dict(state['optimiser'])
             self.step, self.minutes = state['step'], state['minutes']
 
-    def _log(self, loss: float, moving: float, static: float) -> None:
-        self._write('curve.csv', loss, moving, static, float('nan'))
+    def _log(self, loss: float, moving: float, static: float, zero: float) -> None:
+        self._write('curve.csv', loss, moving, static, zero)
         left = (self.config.steps - self.step) * self.minutes / self.step
-        print(f'step {self.step}/{self.config.steps}  loss {loss:.4f}  EPE3D moving {moving:.3f} m, '
-              f'static {static:.3f} m  {self.minutes:.1f} min, {left:.0f} left', flush=True)
+        print(f'step {self.step}/{self.config.steps}  loss {loss:.4f}  EPE3D moving {moving:.3f} m '
+              f'(zero flow {zero:.3f}), static {static:.3f} m  {self.minutes:.1f} min, {left:.0f} left', flush=True)
 
     def _log_validation(self) -> None:
         moving, static, zero = self.validate()
