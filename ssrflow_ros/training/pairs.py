@@ -118,7 +118,7 @@ class PairDataset(Dataset):
                  augmentation: Augmentation = Augmentation(), seed: int = 0, length: int | None = None):
         self.paths = sorted(Path(folder).glob('*.npz'))
         if not self.paths:
-            raise InputError(f'no training pairs in {folder}: make some with "python -m ssrflow_ros.training pairs"')
+            raise InputError(f'no training pairs in {folder}: make some with "ssrflow train pairs"')
         self.n_points, self.config, self.augmentation, self.seed = n_points, config, augmentation, seed
         self.length = length if length is not None else len(self.paths)
 
