@@ -2,7 +2,12 @@
 import os
 from pathlib import Path
 
-import pytest
+# Tests work on small arrays, where threads cost more than they give, and on busy machines; read when
+# torch and numpy are loaded, here and in every process that a test starts.
+for name, value in {'OMP_NUM_THREADS': '1', 'OPENBLAS_NUM_THREADS': '1', 'GOMP_SPINCOUNT': '0'}.items():
+    os.environ.setdefault(name, value)
+
+import pytest  # noqa: E402
 
 _DATA = Path(os.environ.get('SSRFLOW_TEST_DATA', Path(__file__).resolve().parents[2] / 'shared' / 'data'))
 
