@@ -53,7 +53,7 @@ def scan(data_folder):
     return np.fromfile(path, np.float32).reshape(-1, 4)[:, :3]
 
 
-@pytest.mark.parametrize('motion', (rigid((0.8, 0.1, 0.02), 2.0, 0.5), rigid((-1.5, 0.2, 0), -6.0), np.eye(4)))
+@pytest.mark.parametrize('motion', (rigid((0.8, 0.1, 0), 2.0, 0.5), rigid((-1.5, 0.2, 0), -6.0), np.eye(4)))
 def test_a_real_sweep_moved_by_a_known_motion_gives_that_motion(match, scan, motion):
     ego = match(pair(scan, moved(scan, motion)))
     millimetres, degrees = error(ego.target_from_source, motion)
@@ -91,8 +91,8 @@ def test_real_pairs(data_folder):
 
 def test_a_stream_prepares_each_sweep_once_and_agrees_with_cold_starts(data_folder, match, monkeypatch):
     paths = sorted((data_folder / 'sequences' / 'kitti_a').glob('*.bin'))[:3]
-    sweeps = [Sweep.from_points(np.fromfile(path, np.float32).reshape(-1, 4)[:, :3], (i + 1) * 10**8, min_range=1.0)
-              for i, path in enumerate(paths)]
+    scans = [np.fromfile(path, np.float32).reshape(-1, 4)[:, :3] for path in paths]
+    sweeps = [Sweep.from_points(points, (i + 1) * 10**8, min_range=1.0) for i, points in enumerate(scans)]
     prepared = []
     prepare = match._prepare
     monkeypatch.setattr(match, '_prepare', lambda points: prepared.append(1) or prepare(points))
@@ -115,7 +115,12 @@ def test_the_same_pair_gives_the_same_motion():
     assert np.allclose(first, second, atol=1e-9)
 
 
-def floor_only(rng):
+def anywhere(seed):
+    return np.random.default_rng(seed).uniform(-30, 30, (5000, 3))
+
+
+def floor_only(seed):
+    rng = np.random.default_rng(seed)
     return np.stack([*rng.uniform(-30, 30, (2, 15000)), rng.normal(-1.7, 0.01, 15000)], axis=1)
 
 
@@ -124,9 +129,7 @@ def floor_only(rng):
     (np.ones((5000, 3)) * 3, np.ones((5000, 3)) * 3, 'needs 200'),
     (yard(np.random.default_rng(0))[::300], yard(np.random.default_rng(1))[::300], 'needs 200'),
     (yard(np.random.default_rng(0)), yard(np.random.default_rng(1)) + [60, 0, 0], 'upright surfaces'),
-    (np.random.default_rng(0).uniform(-30, 30, (9000, 3)), np.random.default_rng(1).uniform(-30, 30, (9000, 3)),
-     'upright surfaces'),
-    (floor_only(np.random.default_rng(0)), floor_only(np.random.default_rng(1)), 'open field'),
+    (anywhere(0), anywhere(1), 'upright surfaces'), (floor_only(0), floor_only(1), 'open field'),
 ))
 def test_a_match_that_cannot_be_trusted_is_an_error(match, source, target, cause):
     with pytest.raises(EgoMotionError, match=cause) as caught:

@@ -23,7 +23,7 @@ _MAX_RANGE = 100.0               # m, beyond, returns are too sparse for normals
 _RESOLUTIONS = (0.4, 0.2, 0.1)   # m, voxels; the finer ones for small rooms
 _ENOUGH_POINTS = 4000            # thinned points that make a finer voxel needless
 _FEWEST_POINTS = 200             # thinned points that can carry a match
-_NEIGHBOURS = 10                 # points that give a normal
+_NEIGHBOURS = 20                 # points that give a normal; 10 may all lie on one ring of a sparse sensor
 _REACHES = (3.0, 5.0)            # m, how far GICP looks for a match, first and second attempt
 _REFINED_POINTS = 4000
 _KERNELS = (0.30, 0.05)          # m, width of the robust kernel, first and last
@@ -33,7 +33,7 @@ _MATCHED = 0.15                  # m, a point nearer to a surface of the target 
 _UPRIGHT = 0.5                   # |z| of the normal of a surface that is not ground-like
 _FEWEST_UPRIGHT = 50
 _GOOD_OVERLAP = 0.6              # no other start is tried; right matches of real sweeps have 0.7 and more
-_CONSTRAINED = 0.005             # least share of the normals that must face each direction
+_CONSTRAINED = 0.03              # least share of the normals that must face each direction
 _FASTEST = 70.0                  # m/s
 _FASTEST_TURN = 540.0            # deg/s
 _CURE = "or give the sensor's motion (odometry)"
@@ -70,7 +70,8 @@ class ScanMatching:
             raise EgoMotionError("scan matching needs small_gicp, which is not installed: "
                                  "pip install small_gicp, or give the sensor's motion (odometry)") from None
         self._library = small_gicp
-        self._threads = min(settings.threads or os.cpu_count() or 1, 8)
+        # Half of the cores: on a busy machine threads that wait for each other cost more than they gain.
+        self._threads = settings.threads or max(1, min((os.cpu_count() or 1) // 2, 4))
         self._min_overlap = settings.min_overlap
         self._clouds: WeakKeyDictionary[Sweep, _Cloud] = WeakKeyDictionary()
         self._velocity = np.zeros(6)    # rotation vector and translation per second, of the last match
@@ -154,7 +155,7 @@ class ScanMatching:
     def _distances(self, points: np.ndarray, target: _Cloud, transform: np.ndarray, reach: float):
         """Moved points, normals of the nearest surfaces (n, 3), distances to them, whether in reach (n,)."""
         moved = points @ transform[:3, :3].T + transform[:3, 3]
-        nearest, squared = target.tree.batch_nearest_neighbor_search(moved, self._threads)
+        nearest, squared = target.tree.batch_nearest_neighbor_search(moved)
         nearest = np.asarray(nearest)
         normal = target.normals[nearest]
         distance = np.einsum('ij,ij->i', normal, target.points[nearest] - moved)
