@@ -105,7 +105,8 @@ def judge(matcher: Matcher, pairs: list[tuple[str, SweepPair, np.ndarray]], each
             continue
         spent.append(1e3 * (time.process_time() - start))
         if each:
-            lines.append(f'  {name:24s}{errors[-1][0]:8.1f} mm{errors[-1][1]:8.3f} deg{spent[-1]:8.0f} CPU ms')
+            millimetres, degrees = errors[-1]
+            lines.append(f'  {name:24s}{millimetres:8.1f} mm{degrees:8.3f} deg{spent[-1]:8.0f} CPU ms')
     middle, tail, worst = np.percentile(errors, (50, 90, 100), axis=0)
     lines.append(f'  median {middle[0]:.1f} mm {middle[1]:.3f} deg, 90 % {tail[0]:.1f} mm {tail[1]:.3f} deg, '
                  f'worst {worst[0]:.1f} mm {worst[1]:.3f} deg, '

@@ -98,6 +98,8 @@ def _near_plane(grid: _Grid, z: np.ndarray, sensor_height: float = 0.0) -> np.nd
     """
     lowest, flat = grid.lowest(z)
     usable = flat & (lowest < _HIGHEST_GROUND) & (lowest > -_DEEPEST_GROUND)
+    if sensor_height:
+        usable &= np.abs(lowest + sensor_height) < 0.15 + 0.10 * grid.radius
     for reach in _NEAR:
         near = usable & (grid.radius < reach)
         if near.sum() >= _ENOUGH_CELLS:
