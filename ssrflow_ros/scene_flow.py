@@ -22,6 +22,7 @@ from .errors import InputError
 from .network.weights import load_weights
 from .settings import Settings
 from .steps.ego_motion import make_ego_motion
+from .steps.evidence import standing_objects
 from .steps.ground import make_ground
 from .steps.objects import find_objects
 from .steps.sampling import sample_pair
@@ -64,22 +65,26 @@ class SceneFlow:
             rows = np.flatnonzero(seen)
             sampled, sampled_target = sample_pair(source[rows], target, settings.network_points,
                                                   settings.seed, threads=self.threads)
-            points, target = source[rows[sampled]], target[sampled_target]
 
         with watch('network'):
-            motion = self._motion(points, target)  # residual displacement, ego-motion removed, m
+            points = source[rows[sampled]]
+            motion = self._motion(points, target[sampled_target])  # residual displacement, m
 
         with watch('upsample'):
             residual = np.zeros_like(source)  # ground and what lies out of range stand still
             if len(points):
                 residual[rows] = interpolate(source[rows], points, motion, self.threads)
-            velocity = (residual / pair.dt).astype(np.float32)
-            moving = np.linalg.norm(velocity, axis=1) >= settings.moving_speed
-            flow = ego.displacement(source + residual) + residual
+            moving = np.linalg.norm(residual, axis=1) >= settings.moving_speed * abs(pair.dt)
 
         with watch('objects'):
-            object_ids, objects = find_objects(source, velocity, moving, settings)
+            object_ids, objects = find_objects(source, residual / pair.dt, moving, settings)
+            standing = standing_objects(source, residual, object_ids, target, self.threads)
+            still = np.isin(object_ids, standing)
+            residual[still], moving[still], object_ids[still] = 0.0, False, -1
+            objects = tuple(item for item in objects if item.id not in standing)
 
+        velocity = (residual / pair.dt).astype(np.float32)
+        flow = ego.displacement(source + residual) + residual
         return FlowField(pair, ego, flow, velocity, moving, ground, object_ids, objects, watch.timings_ms)
 
     def _ground(self, sweep: Sweep) -> np.ndarray:

@@ -1,0 +1,101 @@
+"""Draws docs/images/method.png and docs/images/learning_curve.png anew: python docs/figures.py"""
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ssrflow_ros import SceneFlow, Settings, SweepPair
+from ssrflow_ros.network.weights import SHIPPED
+from ssrflow_ros.simulator import simulate
+from ssrflow_ros.steps.sampling import sample_pair
+
+IMAGES = Path(__file__).parent / 'images'
+PAGE, INK, GREY, DARK, OLD, NEW = '#0f1720', '#f3f6f9', '#7c8c9b', '#34424f', '#ffb454', '#4cc3ff'
+VIEW = 26.0  # metres shown to each side
+
+
+def method(path: Path, seed: int = 11) -> None:
+    """Six panels: one step of the method each, on a simulated street."""
+    older, newer = simulate(seed, sweeps=2, sensor='hdl64e', scene='street')
+    pair = SweepPair(newer.sweep, older.sweep)
+    flow = SceneFlow(Settings())(pair)
+    new, old = pair.source.points, pair.target.points
+    aligned = flow.ego_motion.into_source(old)
+    rows = np.flatnonzero(~flow.ground)
+    sampled, _ = sample_pair(new[rows], aligned, Settings().network_points)
+    speed = np.linalg.norm(flow.velocity, axis=1)
+
+    figure = Figure(figsize=(15, 10.4), dpi=80, facecolor=PAGE)
+    panels = figure.subplots(2, 3)
+    _points(panels[0, 0], (old, OLD), (new, NEW))
+    _title(panels[0, 0], 'pair', 'the older sweep, orange, and the newest, blue')
+    _points(panels[0, 1], (aligned, OLD), (new, NEW))
+    _title(panels[0, 1], 'ego-motion', 'aligned: what still differs, moves by itself')
+    _points(panels[0, 2], (new[flow.ground], DARK), (new[~flow.ground], GREY))
+    _title(panels[0, 2], 'ground', 'found and set aside, dark')
+    _points(panels[1, 0], (new[~flow.ground], DARK), (new[rows[sampled]], NEW))
+    _title(panels[1, 0], 'sample', f'{len(sampled)} points, half of them where the sweeps differ')
+    _points(panels[1, 1], (new, DARK))
+    few = np.flatnonzero(flow.moving)[::6]
+    panels[1, 1].quiver(-new[few, 1], new[few, 0], -flow.velocity[few, 1], flow.velocity[few, 0], speed[few],
+                        cmap='turbo', angles='xy', scale_units='xy', scale=1.0, width=0.004, clim=(0, 12))
+    _title(panels[1, 1], 'SSRFlow, upsample', 'velocity of every point; moving ones drawn, 1 s long')
+    _points(panels[1, 2], (new, DARK))
+    panels[1, 2].scatter(-new[flow.moving, 1], new[flow.moving, 0], s=4, c=speed[flow.moving], cmap='turbo',
+                         vmin=0, vmax=12, linewidths=0)
+    for item in flow.objects:
+        _box(panels[1, 2], item)
+    _title(panels[1, 2], 'objects', 'clusters in space and velocity, with their speed in m/s')
+    figure.subplots_adjust(0.01, 0.01, 0.99, 0.93, 0.03, 0.12)
+    figure.savefig(path)
+
+
+def learning_curve(path: Path, name: str = 'onboard') -> None:
+    """EPE3D of moving points over pairs seen: training batches, and unseen pairs."""
+    figure = Figure(figsize=(9, 4.2), dpi=90)
+    axes = figure.subplots()
+    for suffix, label, colour in (('curve', 'training batches (crops, extra movers)', '#9bb4c7'),
+                                  ('validation', 'unseen simulated pairs, whole sweeps', '#d1495b')):
+        with open(SHIPPED / f'{name}.{suffix}.csv', newline='') as file:
+            rows = list(csv.DictReader(file))
+        seen, error, zero = (np.array([float(row[key]) for row in rows])
+                             for key in ('pairs', 'epe_moving', 'zero_moving'))
+        axes.plot(seen, error / zero, color=colour, label=label, marker='o' if suffix == 'validation' else None)
+    axes.axhline(1.0, color='#555', linewidth=0.8, linestyle='--', label='zero flow')
+    axes.set(xlabel='pairs seen', ylabel='EPE3D of moving points / zero flow', ylim=(0, 1.1))
+    axes.legend(frameon=False)
+    axes.spines[['top', 'right']].set_visible(False)
+    figure.tight_layout()
+    figure.savefig(path)
+
+
+def _points(axes, *clouds) -> None:
+    """From above, forward upwards."""
+    axes.set_facecolor(PAGE)
+    axes.set(xlim=(-VIEW, VIEW), ylim=(-VIEW, VIEW), xticks=[], yticks=[], aspect='equal')
+    for cloud, colour in clouds:
+        axes.scatter(-cloud[:, 1], cloud[:, 0], s=0.7, c=colour, linewidths=0)
+
+
+def _title(axes, step: str, what: str) -> None:
+    axes.set_title(step, color=INK, fontsize=17, fontweight='bold', loc='left', pad=8)
+    axes.text(0.02, 0.02, what, color=INK, fontsize=11.5, transform=axes.transAxes,
+              bbox={'facecolor': PAGE, 'edgecolor': 'none', 'alpha': 0.75, 'pad': 3})
+
+
+def _box(axes, item) -> None:
+    c, s = np.cos(item.yaw), np.sin(item.yaw)
+    corners = np.array([[1, 1], [1, -1], [-1, -1], [-1, 1], [1, 1]]) * item.size[:2] / 2
+    corners = corners @ np.array([[c, s], [-s, c]]) + item.centre[:2]
+    axes.plot(-corners[:, 1], corners[:, 0], color=INK, linewidth=1.0)
+    if np.abs(item.centre[:2]).max() < VIEW - 2:
+        axes.text(-item.centre[1], item.centre[0] + 1.5, f'{item.speed:.1f}', color=INK, fontsize=9, ha='center')
+
+
+if __name__ == '__main__':
+    IMAGES.mkdir(exist_ok=True)
+    method(IMAGES / 'method.png')
+    learning_curve(IMAGES / 'learning_curve.png')
