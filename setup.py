@@ -14,8 +14,8 @@ EXTRAS = {
     'ros': [f'ros-jazzy-{name}' for name in (
         'rclpy', 'rmw-fastrtps-cpp', 'diagnostic-msgs', 'geometry-msgs', 'lifecycle-msgs', 'nav-msgs',
         'sensor-msgs', 'std-msgs', 'std-srvs', 'visualization-msgs')],
-    'test': ['pytest', 'hypothesis', 'PyYAML', 'ruff', 'colcon-core', 'colcon-ros', 'colcon-python-setup-py',
-             'colcon-recursive-crawl'],
+    'test': ['pytest', 'hypothesis', 'mcap', 'PyYAML', 'ruff',
+             'colcon-core', 'colcon-ros', 'colcon-python-setup-py', 'colcon-recursive-crawl'],
 }
 EXTRAS['all'] = sorted(set(EXTRAS['sim'] + EXTRAS['formats'] + EXTRAS['patchwork'] + EXTRAS['fast']))
 

@@ -1,5 +1,4 @@
 """Talks over DDS to a flow node that runs in a process of its own."""
-import itertools
 import os
 import signal
 import subprocess
@@ -15,16 +14,17 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import PointCloud2, PointField
 
+from ssrflow_ros.node.domain import free_domain
+
 TEST = Path(__file__).resolve().parent
 STAND_IN = [sys.executable, str(TEST / 'stand_in_node.py')]
 REAL = [sys.executable, '-m', 'ssrflow_ros.node.flow_node']
-_domains = itertools.count(os.getpid())
 
 
 def environment(folder):
     """Environment that keeps a test to this machine, to a DDS domain and to a log folder of its own."""
     profile = str(TEST.parent / 'config' / 'fastdds.xml')
-    return {**os.environ, 'ROS_DOMAIN_ID': str(1 + next(_domains) % 100), 'ROS_LOG_DIR': str(folder),
+    return {**os.environ, 'ROS_DOMAIN_ID': str(free_domain()), 'ROS_LOG_DIR': str(folder),
             'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST', 'FASTRTPS_DEFAULT_PROFILES_FILE': profile,
             'FASTDDS_DEFAULT_PROFILES_FILE': profile, 'GOMP_SPINCOUNT': '0',
             'PYTHONPATH': os.pathsep.join(filter(None, [str(TEST.parent), os.environ.get('PYTHONPATH')]))}
@@ -54,7 +54,7 @@ class LiveNode:
         """Keep every message of `topic` in `heard[topic]`."""
         return self.node.create_subscription(kind, topic, self.heard[topic].append, 10)
 
-    def wait(self, condition, what, seconds=20.0):
+    def wait(self, condition, what, seconds=40.0):
         """Spin until `condition()` holds; otherwise fail with the node's log."""
         end = time.monotonic() + seconds
         while not condition():

@@ -116,3 +116,12 @@ def test_make_knows_its_targets(command):
     if not shutil.which('make'):
         pytest.skip('there is no make')
     _run(['make', '-n', *command], ROOT)
+
+
+def test_free_domain_is_one_whose_port_can_be_had():
+    import socket
+    from ssrflow_ros.node.domain import free_domain
+    domain = free_domain()
+    assert 1 <= domain <= 100
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(('', 7400 + 250 * domain + 10))

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError, SSRFlowError
+from ..node.domain import free_domain
 from ..node.share import share_file
 from ..settings import Settings
 from .demo_report import Recorded, drops, report
@@ -114,7 +115,7 @@ def _private_network() -> dict[str, str]:
     profile = str(share_file('config/fastdds.xml'))
     only_here = {'ROS_LOCALHOST_ONLY': '1'} if os.environ.get('ROS_DISTRO') == 'humble' else {
         'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
-    return {'ROS_DOMAIN_ID': str(1 + os.getpid() % 100), **only_here,
+    return {'ROS_DOMAIN_ID': str(free_domain()), **only_here,
             'FASTRTPS_DEFAULT_PROFILES_FILE': profile, 'FASTDDS_DEFAULT_PROFILES_FILE': profile}
 
 
