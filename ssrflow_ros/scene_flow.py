@@ -75,6 +75,7 @@ class SceneFlow:
             if len(points):
                 residual[rows] = interpolate(source[rows], points, motion, self.threads)
             moving = np.linalg.norm(residual, axis=1) >= settings.moving_speed * abs(pair.dt)
+            residual[~moving] = 0.0  # what is slower is called static, and then it is exactly that
 
         with watch('objects'):
             object_ids, objects = find_objects(source, residual / pair.dt, moving, settings)

@@ -84,7 +84,7 @@ class Settings:
     min_overlap: float = _parameter(
         0.5, 'Scan matching fails, with a reason, if fewer of its points find a match.', low=0.0, high=1.0)
     moving_speed: float = _parameter(
-        0.5, 'A point at least this fast, ego-motion removed, is called moving.',
+        0.5, 'A point at least this fast, ego-motion removed, is called moving; a slower one is taken as static.',
         unit='m/s', low=0.0, high=50.0, live=True)
     object_distance: float = _parameter(
         0.7, 'Moving points nearer than this belong to one object.', unit='m', low=0.05, high=10.0, live=True)

@@ -66,6 +66,9 @@ def test_same_sweeps_same_answer(recording):
     pair = SweepPair(recording[0].sweep, recording[1].sweep)
     first, again = (SceneFlow(QUICK)(pair) for _ in range(2))
     assert np.array_equal(first.flow, again.flow) and np.array_equal(first.moving, again.moving)
+    # What is not called moving stands exactly still, and the other way round.
+    assert np.array_equal(first.velocity.any(axis=1), first.moving)
+    assert (np.linalg.norm(first.velocity[first.moving], axis=1) >= QUICK.moving_speed - 1e-3).all()
 
 
 def test_beyond_the_range_the_world_is_static(recording):
