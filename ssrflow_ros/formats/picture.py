@@ -47,8 +47,9 @@ def draw_flow(path: str | Path, flow: FlowField, title: str = '', extent: float 
         moving = axes.scatter(points[slow_first, 1], points[slow_first, 0], s=max(6.0, 2 * size), zorder=4,
                               c=speed[slow_first], cmap=_speed_colours(), vmin=0, vmax=top_speed,
                               linewidths=0)
-        for item in flow.objects:
-            _draw_object(axes, item, extent)
+        labels: list[np.ndarray] = []
+        for item in sorted(flow.objects, key=lambda item: -item.speed * item.n_points):
+            _draw_object(axes, item, extent, labels)
         _draw_sensor(axes, extent)
         _draw_colour_bar(figure, moving)
         _draw_legend(figure)
@@ -65,11 +66,10 @@ def _speed_colours():
 
 
 def _extent(points: np.ndarray, flow: FlowField) -> float:
-    """Half-height that shows most points and the objects nearer than 80 m, a multiple of 5 m."""
-    forward = float(np.percentile(np.abs(points[:, 0]), 95)) if len(points) else 0.0
-    objects = [1.1 * abs(float(item.centre[0])) + 3 for item in flow.objects
-               if np.abs(item.centre[:2]).max() < 80]
-    return float(np.clip(5 * np.ceil(max([forward, *objects]) / 5), 20, 90))
+    """Half-height that shows most points and most of the objects, a multiple of 5 m; beyond 50 m nothing is readable."""
+    forward = float(np.percentile(np.abs(points[:, 0]), 90)) if len(points) else 0.0
+    objects = [1.1 * abs(float(item.centre[0])) + 3 for item in flow.objects]
+    return float(np.clip(5 * np.ceil(max([forward, *objects]) / 5), 20, 50))
 
 
 def _draw_ranges(axes, extent: float) -> None:
@@ -83,7 +83,8 @@ def _draw_ranges(axes, extent: float) -> None:
                       zorder=3, path_effects=_halo())
 
 
-def _draw_object(axes, item: MovingObject, extent: float) -> None:
+def _draw_object(axes, item: MovingObject, extent: float, labels: list[np.ndarray]) -> None:
+    """Box, arrow and, where none of `labels` is in the way, speed; its place joins `labels`."""
     from matplotlib.patches import Polygon
     centre, way = item.centre[:2], ARROW_SECONDS * item.velocity[:2]
     along = np.array([np.cos(item.yaw), np.sin(item.yaw)])
@@ -97,6 +98,9 @@ def _draw_object(axes, item: MovingObject, extent: float) -> None:
     # Behind the object, so that speed and arrow do not cover each other.
     backward = -way / max(np.linalg.norm(way), 1e-6)
     place = centre + backward * (np.max((corners - centre) @ backward) + 0.03 * extent)
+    if any(np.abs(place - other).max() < 0.045 * extent for other in labels):
+        return  # a number that nobody can read helps nobody
+    labels.append(place)
     axes.text(place[1], place[0], f'{item.speed:.1f}', fontsize=11, fontweight='bold', ha='center',
               va='center', zorder=7, clip_on=True, path_effects=_halo())
 
