@@ -1,35 +1,67 @@
-"""Small motions are believed only where they explain the other sweep."""
+"""Motion is believed where free space was taken or left, and nowhere else."""
 import numpy as np
+import pytest
 
-from ssrflow_ros.steps.evidence import standing_objects
-
-
-def scene():
-    rng = np.random.default_rng(0)
-    wall = np.stack([np.full(400, 8.0), rng.uniform(-5, 5, 400), rng.uniform(0, 2, 400)], 1)
-    walker = rng.uniform(-0.3, 0.3, (60, 3)) * [1, 1, 3] + [4, 0, 1]
-    points = np.concatenate([wall, walker]).astype(np.float32)
-    ids = np.concatenate([np.zeros(400), np.ones(60)]).astype(np.int32)
-    again = np.stack([np.full(400, 8.0), rng.uniform(-5, 5, 400), rng.uniform(0, 2, 400)], 1)
-    target = np.concatenate([again, walker + [0.12, 0.0, 0.0]]).astype(np.float32)
-    return points, ids, target
+from ssrflow_ros.steps.evidence import View, standing_objects
+from ssrflow_ros.sweep import EgoMotion, Sweep, SweepPair
 
 
-def test_a_wall_that_seems_to_creep_stands_and_a_walker_walks():
-    points, ids, target = scene()
-    residual = np.where(ids[:, None] == 0, [0.06, 0.0, 0.0], [0.11, 0.0, 0.0]).astype(np.float32)
-    assert standing_objects(points, residual, ids, target).tolist() == [0]
+def patch(x, y, width, height=2.0, step=0.05):
+    """An upright patch that faces the sensor: centre (x, y), metres."""
+    across, up = np.meshgrid(np.arange(-width / 2, width / 2, step), np.arange(-height / 2, height / 2, step))
+    return np.stack([np.full(across.size, x), y + across.ravel(), up.ravel()], 1)
 
 
-def test_a_long_motion_needs_no_evidence():
-    points, ids, target = scene()
-    residual = np.full_like(points, 2.0)
-    assert standing_objects(points, residual, ids, target).tolist() == []
+def pair(source, target, shift=(0.0, 0.0, 0.0)):
+    transform = np.eye(4)
+    transform[:3, 3] = shift
+    target = np.concatenate(target) + shift
+    source = np.concatenate(source)
+    return (SweepPair(Sweep.from_points(source, 0), Sweep.from_points(target, 100_000_000)),
+            EgoMotion(transform, 'given'))
+
+
+def judge(pair_and_ego, n_object, residual):
+    sweeps, ego = pair_and_ego
+    ids = np.full(len(sweeps.source), -1, np.int32)
+    ids[:n_object] = 7
+    motion = np.tile(np.asarray(residual, np.float32), (len(ids), 1))
+    return standing_objects(sweeps, ego, motion, ids).tolist()
+
+
+WALL = patch(20.0, 0.0, 30.0, 6.0)
+
+
+@pytest.mark.parametrize('shift', [(0.0, 0.0, 0.0), (0.5, 0.1, 0.0)])
+@pytest.mark.parametrize('way', [(0.0, 0.8, 0.0), (-1.0, 0.0, 0.0), (1.0, 0.0, 0.0)],
+                         ids=['across', 'towards', 'away'])
+def test_whatever_way_it_moves_a_mover_is_believed(way, shift):
+    now = patch(8.0, 0.0, 1.0)
+    assert judge(pair([now, WALL], [now + way, WALL], shift), len(now), way) == []
+
+
+def test_a_wall_that_seems_to_creep_stands():
+    wall, again = WALL, patch(20.02, 0.013, 30.0, 6.0)
+    assert judge(pair([wall], [again]), len(wall), (0.0, 0.3, 0.0)) == [7]
+
+
+def test_what_comes_into_view_stands():
+    """A wall seen through a gap in a nearer one; the gap moved on, so another piece of it is seen."""
+    def fence(gap):
+        return np.concatenate([patch(6.0, gap - 5.5, 10.0), patch(6.0, gap + 5.5, 10.0)])
+    seen_now, seen_then = patch(12.0, 0.5, 1.2), patch(12.0, -0.5, 1.2)
+    case = pair([seen_now, fence(0.25)], [seen_then, fence(-0.25)])
+    assert judge(case, len(seen_now), (0.0, -1.0, 0.0)) == [7]
+
+
+def test_a_view_knows_free_space_only_where_a_beam_returned():
+    view = View(WALL.astype(np.float32))
+    asked = np.array([[8.0, 0, 0], [25.0, 0, 0], [-8.0, 0, 0], [19.9, 0, 0]], np.float32)
+    assert view.is_free(asked).tolist() == [True, False, False, False]
 
 
 def test_nothing_to_judge():
-    points, ids, target = scene()
-    residual = np.zeros_like(points)
-    assert not len(standing_objects(points, residual, np.full_like(ids, -1), target))
-    assert not len(standing_objects(points, residual, ids, target[:0]))
-    assert not len(standing_objects(points[:0], residual[:0], ids[:0], target))
+    case = pair([WALL], [WALL])
+    assert judge(case, 0, (1.0, 0.0, 0.0)) == []
+    empty = SweepPair(Sweep.from_points(WALL, 0), Sweep.from_points(WALL[:0], 1))
+    assert standing_objects(empty, case[1], np.ones_like(WALL), np.zeros(len(WALL), np.int32)).tolist() == [0]

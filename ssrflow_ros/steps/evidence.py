@@ -1,42 +1,70 @@
 """Evidence: which objects are believed to move.
 
-A small flow can be an accident of sampling: two sweeps never hit a wall at the same places. So an
-object that moves no farther than a few times the gap between the sweeps must also fit the other
-sweep better moved than unmoved; else it stands still. Measured in docs/accuracy.md.
+Light travels through free space only. What moves stands where the other sweep saw through, or has
+left a place through which this sweep sees; what seems to move and did neither is an accident of
+sampling, or came into view from behind something. What this costs and gains is in docs/accuracy.md.
 """
 from __future__ import annotations
 
 import numpy as np
 
 from ..operators.kd_tree import KdTree
+from ..sweep import EgoMotion, SweepPair
 
-_GAPS = 2.5  # a motion longer than this many gaps is no accident, and believed without more
-_FARTHEST = 1.5  # metres that one point's gap counts for: partners out of sight must not decide
-_MOST_POINTS = 64  # of an object that are asked
+_FREE_SHARE = 0.05  # of an object's points, that must have taken or left free space
+_AZIMUTH, _ELEVATION = np.radians(0.7), np.radians(1.5)  # cells of a view
+_DEPTH, _DEPTH_SHARE = 0.3, 0.01  # m, and share of the range, by which a beam must have passed beyond
+_PARTNER = 0.5  # m, within which a moved point has its partner in the target
+_MOST_POINTS = 256  # of an object that are asked
 
 
-def standing_objects(points: np.ndarray, residual: np.ndarray, object_ids: np.ndarray, target: np.ndarray,
+class View:
+    """What a sensor saw from the origin: the nearest range in each direction."""
+
+    _ROWS = round(np.pi / _ELEVATION)
+    _COLUMNS = round(2 * np.pi / _AZIMUTH)
+
+    def __init__(self, points: np.ndarray):
+        """points (N, 3) of a whole sweep in its own frame, ground included, metres."""
+        self._nearest = np.full(self._ROWS * self._COLUMNS, np.inf, dtype=np.float32)
+        cell, reach = self._cells(points)
+        np.minimum.at(self._nearest, cell, reach)
+
+    def is_free(self, points: np.ndarray) -> np.ndarray:
+        """(N,) bool: all returns from the direction of a point (N, 3) lay clearly beyond it."""
+        cell, reach = self._cells(points)
+        nearest = self._nearest[cell]  # inf: nothing came back from there, so nothing is known
+        return np.isfinite(nearest) & (nearest > reach * (1 + _DEPTH_SHARE) + _DEPTH)
+
+    def _cells(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        x, y, z = points.T
+        flat = np.hypot(x, y)
+        column = ((np.arctan2(y, x) + np.pi) / _AZIMUTH).astype(np.int64) % self._COLUMNS
+        row = np.minimum(((np.arctan2(z, flat) + np.pi / 2) / _ELEVATION).astype(np.int64), self._ROWS - 1)
+        return row * self._COLUMNS + column, np.hypot(flat, z).astype(np.float32)
+
+
+def standing_objects(pair: SweepPair, ego: EgoMotion, residual: np.ndarray, object_ids: np.ndarray,
                      threads: int = 1) -> np.ndarray:
-    """Ids of the objects whose motion explains nothing.
+    """Ids of the objects for whose motion there is no evidence.
 
-    points (N, 3), residual displacement (N, 3) and target (M, 3) in one frame, ego-motion removed,
-    metres; object_ids (N,) int32, -1 for none.
+    residual displacement (N, 3) m and object_ids (N,) int32, -1 for none, of the source's points.
     """
     rows = _some_rows_of_each(object_ids)
-    if not len(rows) or not len(target):
+    if not len(rows):
         return np.empty(0, object_ids.dtype)
-    tree = KdTree(target, threads)
     ids, owner = np.unique(object_ids[rows], return_inverse=True)
+    points = pair.source.points[rows]
 
-    def mean(values: np.ndarray) -> np.ndarray:
-        return np.bincount(owner, values) / np.bincount(owner)
+    taken = View(pair.target.points).is_free(points + ego.displacement(points))
+    left = np.zeros(len(rows), dtype=bool)
+    if len(pair.target):
+        aligned = ego.into_source(pair.target.points)
+        index, gap = KdTree(aligned, threads).search(points + residual[rows], 1)
+        left = View(pair.source.points).is_free(aligned[index[:, 0]]) & (gap[:, 0] < _PARTNER)
 
-    def gap(positions: np.ndarray) -> np.ndarray:
-        return mean(np.minimum(tree.search(positions, 1)[1][:, 0], _FARTHEST))
-
-    unmoved, moved = gap(points[rows]), gap(points[rows] + residual[rows])
-    length = mean(np.linalg.norm(residual[rows], axis=1))
-    return ids[(moved > unmoved) & (length < _GAPS * unmoved)]
+    share = [np.bincount(owner, free) / np.bincount(owner) for free in (taken, left)]
+    return ids[np.maximum(*share) < _FREE_SHARE]
 
 
 def _some_rows_of_each(object_ids: np.ndarray) -> np.ndarray:
