@@ -210,6 +210,14 @@ def test_annotated_cloud_without_intensity():
     assert [field.name for field in cloud.fields] == ['x', 'y', 'z', 'vx', 'vy', 'vz', 'moving', 'object']
 
 
+def test_nan_in_a_field_that_is_passed_on_is_not_published():
+    columns = {'intensity': np.array([1, np.nan, np.inf], np.float32), 'time': np.array([np.nan, 2, 3], np.float64)}
+    incoming = message(pointcloud2.encode_points(some_points(3), **columns))
+    outgoing = message(pointcloud2.encode(annotated(pointcloud2.decode(incoming)), incoming, keep=['time']))
+    np.testing.assert_array_equal(pointcloud2.read_field(outgoing, 'intensity'), [1, 0, 0])
+    np.testing.assert_array_equal(pointcloud2.read_field(outgoing, 'time'), [0, 2, 3])
+
+
 def test_colour_wheel():
     forward, left, backward, still = colour_wheel(np.array([[20, 0, 0], [0, 20, 0], [-20, 0, 0], [0, 0, 9]]))
     np.testing.assert_allclose(forward, [1, 0, 0])

@@ -108,7 +108,8 @@ def test_simulated_pairs_explain_themselves(pair_folder):
         tree = cKDTree(pair.target @ back[:3, :3].T + back[:3, 3])
         moving = np.linalg.norm(pair.source_motion, axis=1) > 0.3
         if moving.sum() > 50:
-            before, after = (np.median(tree.query(p[moving])[0]) for p in (pair.source, pair.source + pair.source_motion))
+            before, after = (np.median(tree.query(points[moving])[0])
+                             for points in (pair.source, pair.source + pair.source_motion))
             assert after < 0.7 * before
 
 

@@ -66,7 +66,7 @@ def _speed_colours():
 
 
 def _extent(points: np.ndarray, flow: FlowField) -> float:
-    """Half-height that shows most points and most of the objects, a multiple of 5 m; beyond 50 m nothing is readable."""
+    """Half-height that shows most points and most of the objects, a multiple of 5 m, at most 50."""
     forward = float(np.percentile(np.abs(points[:, 0]), 90)) if len(points) else 0.0
     objects = [1.1 * abs(float(item.centre[0])) + 3 for item in flow.objects]
     return float(np.clip(5 * np.ceil(max([forward, *objects]) / 5), 20, 50))

@@ -93,21 +93,21 @@ def pack(columns: Mapping[str, np.ndarray]) -> Cloud:
 def encode(flow: FlowField, message: Any, keep: Iterable[str] = (), rgba: bool = False) -> Cloud:
     """The annotated cloud of `message`, whose decoded sweep is `flow.pair.source`.
 
-    One point for each usable return, so nothing in it is NaN. Fields: x y z f32 m, intensity f32 if the
-    message has it, vx vy vz f32 m/s (ego-motion removed, axes of the sweep's frame), moving u8,
-    object i32 (-1: none), then the fields of the message named in `keep` (such as ring or time; those
-    that it lacks are left out), then with `rgba` the colour wheel.
+    One point for each usable return, nothing in it NaN: in a field that is passed on it becomes 0.
+    Fields: x y z f32 m, intensity f32 if the message has it, vx vy vz f32 m/s (ego-motion removed,
+    axes of the sweep's frame), moving u8, object i32 (-1: none), then the fields of the message named
+    in `keep` (such as ring or time; those that it lacks are left out), then with `rgba` the colour wheel.
     """
     sweep = flow.pair.source
     columns = _xyz(sweep.points)
     if has_field(message, 'intensity'):
-        columns['intensity'] = read_field(message, 'intensity')[sweep.rows].astype(np.float32)
+        columns['intensity'] = _finite(read_field(message, 'intensity')[sweep.rows].astype(np.float32))
     columns.update(zip(('vx', 'vy', 'vz'), flow.velocity.astype(np.float32, copy=False).T))
     columns['moving'] = flow.moving.astype(np.uint8)
     columns['object'] = flow.object_ids.astype(np.int32, copy=False)
     for name in keep:
         if name not in columns and has_field(message, name):
-            columns[name] = read_field(message, name)[sweep.rows]
+            columns[name] = _finite(read_field(message, name)[sweep.rows])
     if rgba:
         columns['rgba'] = pack_rgba(colour_wheel(flow.velocity))
     return pack(columns)
@@ -116,6 +116,11 @@ def encode(flow: FlowField, message: Any, keep: Iterable[str] = (), rgba: bool =
 def encode_points(points: np.ndarray, **columns: np.ndarray) -> Cloud:
     """A cloud of `points` (N, 3) m and further `columns` (N,)."""
     return pack({**_xyz(points), **columns})
+
+
+def _finite(column: np.ndarray) -> np.ndarray:
+    """NaN is never published: consumers tend to trust x, y, z and stumble over the rest."""
+    return np.nan_to_num(column, nan=0.0, posinf=0.0, neginf=0.0) if column.dtype.kind == 'f' else column
 
 
 def _xyz(points: np.ndarray) -> dict[str, np.ndarray]:

@@ -21,7 +21,7 @@ class LocalFlowEmbedding(nn.Module):
 
     def forward(self, source: torch.Tensor, target: torch.Tensor, source_features: torch.Tensor,
                 target_features: torch.Tensor, cross: torch.Tensor, within: torch.Tensor) -> torch.Tensor:
-        """Warped source (B, M, 3), target (B, N, 3), features, `cross` (B, M, K) into the target, `within` the source."""
+        """Warped source (B, M, 3), target (B, N, 3), features; `cross` (B, M, K) and `within` index them."""
         offsets = relative(source, target, cross, self.length)
         cost = self.cost(source_features, target_features, offsets, cross)
         cost = (self.target_weights(offsets) * cost).mean(dim=-2)

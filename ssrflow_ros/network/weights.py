@@ -97,8 +97,9 @@ def _check_shapes(path: Path, wanted: dict[str, torch.Tensor], found: dict[str, 
     for name in sorted(wanted.keys() | found.keys()):
         shapes = [tuple(tensors[name].shape) if name in tensors else None for tensors in (wanted, found)]
         if shapes[0] != shapes[1]:
-            raise WeightsError(f"{path} does not fit its network: '{name}' should be {shapes[0]} and is {shapes[1]}: "
-                               'the file was altered, take the original')
+            raise WeightsError(f"{path} does not fit its network: '{name}' should be {shapes[0]} and is "
+                               f'{shapes[1]}: the file was altered, take the original')
     broken = [name for name, tensor in found.items() if not torch.isfinite(tensor).all()]
     if broken:
-        raise WeightsError(f"{path} holds numbers that are not finite ('{broken[0]}'): the training that made it failed")
+        raise WeightsError(f"{path} holds numbers that are not finite ('{broken[0]}'): "
+                           'the training that made it failed, take other weights')

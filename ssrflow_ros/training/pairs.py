@@ -107,8 +107,8 @@ class Augmentation:
 
 
 NO_AUGMENTATION = Augmentation(reverse=0.0, flip=0.0, yaw=0.0, scale=(1.0, 1.0), height=0.0, pose_angle=0.0,
-                               pose_shift=0.0, max_range=(70.0, 70.0), keep=(1.0, 1.0), focus=(0.5, 0.5), crop=0.0, astray=0.0,
-                               movers=0)
+                               pose_shift=0.0, max_range=(70.0, 70.0), keep=(1.0, 1.0), focus=(0.5, 0.5),
+                               crop=0.0, astray=0.0, movers=0)
 
 
 class PairDataset(Dataset):
