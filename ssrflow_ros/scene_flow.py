@@ -79,7 +79,7 @@ class SceneFlow:
 
         with watch('objects'):
             object_ids, objects = find_objects(source, residual / pair.dt, moving, settings)
-            standing = standing_objects(pair, ego, residual, object_ids, self.threads)
+            standing = standing_objects(pair, ego, target, residual, object_ids, self.threads)
             still = np.isin(object_ids, standing)
             residual[still], moving[still], object_ids[still] = 0.0, False, -1
             objects = tuple(item for item in objects if item.id not in standing)

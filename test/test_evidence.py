@@ -26,7 +26,7 @@ def judge(pair_and_ego, n_object, residual):
     ids = np.full(len(sweeps.source), -1, np.int32)
     ids[:n_object] = 7
     motion = np.tile(np.asarray(residual, np.float32), (len(ids), 1))
-    return standing_objects(sweeps, ego, motion, ids).tolist()
+    return standing_objects(sweeps, ego, ego.into_source(sweeps.target.points), motion, ids).tolist()
 
 
 WALL = patch(20.0, 0.0, 30.0, 6.0)
@@ -64,4 +64,5 @@ def test_nothing_to_judge():
     case = pair([WALL], [WALL])
     assert judge(case, 0, (1.0, 0.0, 0.0)) == []
     empty = SweepPair(Sweep.from_points(WALL, 0), Sweep.from_points(WALL[:0], 1))
-    assert standing_objects(empty, case[1], np.ones_like(WALL), np.zeros(len(WALL), np.int32)).tolist() == [0]
+    ids = np.zeros(len(WALL), np.int32)
+    assert standing_objects(empty, case[1], empty.target.points, np.ones_like(WALL), ids).tolist() == [0]

@@ -44,11 +44,12 @@ class View:
         return row * self._COLUMNS + column, np.hypot(flat, z).astype(np.float32)
 
 
-def standing_objects(pair: SweepPair, ego: EgoMotion, residual: np.ndarray, object_ids: np.ndarray,
-                     threads: int = 1) -> np.ndarray:
+def standing_objects(pair: SweepPair, ego: EgoMotion, target: np.ndarray, residual: np.ndarray,
+                     object_ids: np.ndarray, threads: int = 1) -> np.ndarray:
     """Ids of the objects for whose motion there is no evidence.
 
-    residual displacement (N, 3) m and object_ids (N,) int32, -1 for none, of the source's points.
+    target (M, 3) m: the target's points without ground, in the source's frame; residual displacement
+    (N, 3) m and object_ids (N,) int32, -1 for none, of the source's points.
     """
     rows = _some_rows_of_each(object_ids)
     if not len(rows):
@@ -58,10 +59,9 @@ def standing_objects(pair: SweepPair, ego: EgoMotion, residual: np.ndarray, obje
 
     taken = View(pair.target.points).is_free(points + ego.displacement(points))
     left = np.zeros(len(rows), dtype=bool)
-    if len(pair.target):
-        aligned = ego.into_source(pair.target.points)
-        index, gap = KdTree(aligned, threads).search(points + residual[rows], 1)
-        left = View(pair.source.points).is_free(aligned[index[:, 0]]) & (gap[:, 0] < _PARTNER)
+    if len(target):
+        index, gap = KdTree(target, threads).search(points + residual[rows], 1)
+        left = View(pair.source.points).is_free(target[index[:, 0]]) & (gap[:, 0] < _PARTNER)
 
     share = [np.bincount(owner, free) / np.bincount(owner) for free in (taken, left)]
     return ids[np.maximum(*share) < _FREE_SHARE]
