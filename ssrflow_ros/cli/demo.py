@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--seconds', type=float, default=20.0, metavar='S',
                         help='play no more of the recording than this (default: 20)')
     parser.add_argument('--seed', type=int, default=SEED, help=f'of the simulation (default: {SEED})')
-    parser.add_argument('--sensor', default='os1_64', metavar='NAME', help='simulated (default: os1_64)')
+    parser.add_argument('--sensor', default='hdl64e', metavar='NAME', help='simulated (default: hdl64e)')
     parser.add_argument('--scene', default='street', metavar='NAME', help='simulated world (default: street)')
     parser.add_argument('--sweeps', type=int, default=100, metavar='N', help='simulated (default: 100)')
     add_settings(parser, without=('seed',), also=('marker_arrows',))
