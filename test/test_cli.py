@@ -377,3 +377,21 @@ def test_simulate_cleans_up_when_it_is_ended(tmp_path):
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 143
     assert os.listdir(tmp_path) == []
+
+
+def test_an_ending_that_python_dropped_is_asked_for_again(tmp_path):
+    """SystemExit raised inside a weakref callback is lost; the alarm must bring it back."""
+    code = ('import os, signal, time, weakref\n'
+            'from ssrflow_ros.cli import main\n'
+            'class Thing: pass\n'
+            'def run(*_):\n'
+            '    thing = Thing()\n'
+            '    kept = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGTERM) or time.sleep(0.1))\n'
+            '    del thing\n'
+            '    print("dropped", flush=True)\n'
+            '    time.sleep(30)\n'
+            'main._run = run\n'
+            'raise SystemExit(main.main(["flow"]))\n')
+    done = subprocess.run([sys.executable, '-c', code], cwd=tmp_path, env=ENVIRONMENT, timeout=20,
+                          capture_output=True, text=True)
+    assert done.stdout == 'dropped\n' and done.returncode == 143

@@ -35,13 +35,23 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f'{self.prog}: error: {message} (see {self.prog} --help)\n')
 
 
+def _end(*_) -> None:
+    """End like on Ctrl-C, so that half-written outputs are removed.
+
+    Python drops what is raised inside a callback of its import system or of a C library; so the
+    alarm asks again, after a time in which any output can be removed.
+    """
+    signal.setitimer(signal.ITIMER_REAL, 3.0)
+    sys.exit(143)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run `ssrflow` with `argv` (default: the process's own); returns the exit code."""
     argv = sys.argv[1:] if argv is None else argv
     # Idle OpenMP threads that spin steal the core from others; read when torch is loaded.
     os.environ.setdefault('GOMP_SPINCOUNT', '0')
-    # End like on Ctrl-C, so that half-written outputs are removed.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for ending in (signal.SIGTERM, signal.SIGALRM):
+        signal.signal(ending, _end)
     try:
         try:
             return _run(argv[0], argv[1:]) if argv and not argv[0].startswith('-') else _without_command(argv)
