@@ -18,15 +18,15 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 
-from .errors import InputError
+from .network.device import choose_device
 from .network.weights import load_weights
 from .settings import Settings
 from .steps.ego_motion import make_ego_motion
-from .steps.evidence import standing_objects
+from .steps.evidence import standing_still
 from .steps.ground import make_ground
-from .steps.objects import find_objects
+from .steps.objects import describe_objects, find_clusters
 from .steps.sampling import sample_pair
-from .steps.upsampling import interpolate
+from .steps.upsampling import upsample
 from .stopwatch import Stopwatch
 from .sweep import EgoMotion, FlowField, Sweep, SweepPair
 
@@ -37,8 +37,8 @@ class SceneFlow:
     def __init__(self, settings: Settings = Settings()):
         self.settings = settings
         self.device = choose_device(settings.device)
-        self.threads = settings.threads or torch.get_num_threads()
-        torch.set_num_threads(self.threads)
+        if settings.threads:
+            torch.set_num_threads(settings.threads)  # of the whole process; the searches follow it
         weights = load_weights(settings.weights, self.device)
         self.network, self.card = weights.network, weights.card
         self.ego_motion = make_ego_motion(settings)
@@ -63,8 +63,7 @@ class SceneFlow:
 
         with watch('sample'):
             rows = np.flatnonzero(seen)
-            sampled, sampled_target = sample_pair(source[rows], target, settings.network_points,
-                                                  settings.seed, threads=self.threads)
+            sampled, sampled_target = sample_pair(source[rows], target, settings.network_points, settings.seed)
 
         with watch('network'):
             points = source[rows[sampled]]
@@ -73,16 +72,15 @@ class SceneFlow:
         with watch('upsample'):
             residual = np.zeros_like(source)  # ground and what lies out of range stand still
             if len(points):
-                residual[rows] = interpolate(source[rows], points, motion, self.threads)
+                residual[rows] = upsample(source[rows], points, motion)
             moving = np.linalg.norm(residual, axis=1) >= settings.moving_speed * abs(pair.dt)
             residual[~moving] = 0.0  # what is slower is called static, and then it is exactly that
 
         with watch('objects'):
-            object_ids, objects = find_objects(source, residual / pair.dt, moving, settings)
-            standing = standing_objects(pair, ego, target, residual, object_ids, self.threads)
-            still = np.isin(object_ids, standing)
-            residual[still], moving[still], object_ids[still] = 0.0, False, -1
-            objects = tuple(item for item in objects if item.id not in standing)
+            clusters = find_clusters(source, residual / pair.dt, moving, settings)
+            still = standing_still(pair, ego, target, residual, clusters)
+            residual[still], moving[still], clusters[still] = 0.0, False, -1
+            object_ids, objects = describe_objects(source, residual / pair.dt, clusters)
 
         velocity = (residual / pair.dt).astype(np.float32)
         flow = ego.displacement(source + residual) + residual
@@ -104,17 +102,3 @@ class SceneFlow:
             return np.zeros_like(source)
         clouds = [torch.from_numpy(points)[None].to(self.device) for points in (source, target)]
         return self.network.flow(*clouds)[0].cpu().numpy()
-
-
-def choose_device(name: str) -> torch.device:
-    """The torch device of a setting: 'auto', 'cpu', 'cuda' or 'cuda:N'."""
-    if name == 'auto':
-        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise InputError(f"device: '{name}' is not known: give auto, cpu, cuda or cuda:N") from None
-    if device.type == 'cuda' and not torch.cuda.is_available():
-        raise InputError(f"device: '{name}' was asked for, but torch finds no CUDA GPU: "
-                         'give cpu or auto, or install a CUDA build of torch')
-    return device

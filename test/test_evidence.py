@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from ssrflow_ros.steps.evidence import View, standing_objects
+from ssrflow_ros.steps.evidence import View, standing_still
 from ssrflow_ros.sweep import EgoMotion, Sweep, SweepPair
 
 
@@ -26,7 +26,9 @@ def judge(pair_and_ego, n_object, residual):
     ids = np.full(len(sweeps.source), -1, np.int32)
     ids[:n_object] = 7
     motion = np.tile(np.asarray(residual, np.float32), (len(ids), 1))
-    return standing_objects(sweeps, ego, ego.into_source(sweeps.target.points), motion, ids).tolist()
+    still = standing_still(sweeps, ego, ego.into_source(sweeps.target.points), motion, ids)
+    assert not still[ids < 0].any()
+    return np.unique(ids[still]).tolist()
 
 
 WALL = patch(20.0, 0.0, 30.0, 6.0)
@@ -65,4 +67,4 @@ def test_nothing_to_judge():
     assert judge(case, 0, (1.0, 0.0, 0.0)) == []
     empty = SweepPair(Sweep.from_points(WALL, 0), Sweep.from_points(WALL[:0], 1))
     ids = np.zeros(len(WALL), np.int32)
-    assert standing_objects(empty, case[1], empty.target.points, np.ones_like(WALL), ids).tolist() == [0]
+    assert standing_still(empty, case[1], empty.target.points, np.ones_like(WALL), ids).all()

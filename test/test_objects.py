@@ -3,7 +3,11 @@ import numpy as np
 import pytest
 
 from ssrflow_ros import Settings
-from ssrflow_ros.steps.objects import find_objects
+from ssrflow_ros.steps.objects import describe_objects, find_clusters
+
+
+def find_objects(points, velocity, moving, settings):
+    return describe_objects(points, velocity, find_clusters(points, velocity, moving, settings))
 
 
 def box(rng, centre, size, yaw, velocity, n=300):
@@ -67,6 +71,17 @@ def test_a_slow_object_lies_along_its_longest_side():
     rng = np.random.default_rng(4)
     _, objects = find(box(rng, (8, 0, 0), (4, 1.0, 1.5), 1.2, (0.6, 0, 0), 600))
     assert objects[0].yaw == pytest.approx(1.2, abs=0.1)
+
+
+def test_a_cluster_that_is_left_out_leaves_no_gap_in_the_numbers():
+    rng = np.random.default_rng(6)
+    parts = [box(rng, (x, 0, 0), (2, 1, 1), 0, (3, 0, 0)) for x in (4, 9, 14)]
+    points, velocity = (np.concatenate(arrays) for arrays in zip(*parts))
+    clusters = find_clusters(points, velocity, np.ones(900, bool), Settings())
+    clusters[300:600] = -1
+    ids, objects = describe_objects(points, velocity, clusters)
+    assert [found.id for found in objects] == [0, 1]
+    assert set(ids[:300]) == {0} and set(ids[300:600]) == {-1} and set(ids[600:]) == {1}
 
 
 def test_nothing_moves():

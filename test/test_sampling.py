@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from ssrflow_ros.steps.sampling import VOXEL, sample_pair, thin
-from ssrflow_ros.steps.upsampling import interpolate
+from ssrflow_ros.steps.upsampling import upsample
 
 
 def wall(rng, n=20_000):
@@ -65,6 +65,6 @@ def test_interpolation_by_hand():
     query = np.array([[0.5, 0.0, 0.0]], np.float32)
     distance = np.array([0.5, 0.5, np.sqrt(1.25)])
     expected = (np.array([1.0, 2.0, 3.0]) / distance).sum() / (1 / distance).sum()
-    assert interpolate(query, known, values)[0, 0] == pytest.approx(expected, rel=1e-5)
-    assert interpolate(known, known, values) == pytest.approx(values, rel=1e-2)
-    assert interpolate(query, known[:1], values[:1])[0, 0] == 1.0
+    assert upsample(query, known, values)[0, 0] == pytest.approx(expected, rel=1e-5)
+    assert upsample(known, known, values) == pytest.approx(values, rel=1e-2)
+    assert upsample(query, known[:1], values[:1])[0, 0] == 1.0

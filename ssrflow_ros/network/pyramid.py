@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..operators import farthest_point_order, gather, interpolation_weights, k_nearest
+from ..operators import farthest_point_order, gather, interpolate, interpolation_weights, k_nearest
 from .config import NetworkConfig
 
 
@@ -40,8 +40,7 @@ class Pyramid:
 
     def upsample(self, values: torch.Tensor, level: int) -> torch.Tensor:
         """`values` (B, n_{level+1}, C) of the next coarser level at the points of `level`: (B, n_level, C)."""
-        weights = self.up_weights[level][..., None]
-        return (gather(values, self.up_index[level]) * weights).sum(dim=-2)
+        return interpolate(values, self.up_index[level], self.up_weights[level])
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Flat view for data workers that hand pyramids over; `from_tensors` is the way back."""

@@ -5,7 +5,7 @@ library behind the same call.
 """
 from .farthest_point import farthest_point_order
 from .gather import gather
-from .interpolation import interpolation_weights
+from .interpolation import interpolate, interpolation_weights
 from .neighbours import k_nearest
 
-__all__ = ['farthest_point_order', 'gather', 'interpolation_weights', 'k_nearest']
+__all__ = ['farthest_point_order', 'gather', 'interpolate', 'interpolation_weights', 'k_nearest']

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 try:
     from small_gicp import KdTree as _Tree
@@ -11,16 +12,16 @@ except ImportError:  # scipy is always there and 1.5 times slower
 
 
 class KdTree:
-    """Nearest neighbours among `points` (N, 3), metres."""
+    """Nearest neighbours among `points` (N, 3), metres; searched with as many threads as torch has."""
 
-    def __init__(self, points: np.ndarray, threads: int = 1):
-        self.threads = threads
-        self._tree = _Tree(points.astype(np.float64), threads) if _Tree else cKDTree(points)
+    def __init__(self, points: np.ndarray):
+        self._threads = torch.get_num_threads()
+        self._tree = _Tree(points.astype(np.float64), self._threads) if _Tree else cKDTree(points)
 
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """(M, k) int64 indices, nearest first, and (M, k) float64 distances in metres; k <= N."""
         if _Tree:
-            index, squared = self._tree.batch_knn_search(queries.astype(np.float64), k, self.threads)
+            index, squared = self._tree.batch_knn_search(queries.astype(np.float64), k, self._threads)
             return np.asarray(index).astype(np.int64).reshape(-1, k), np.sqrt(squared).reshape(-1, k)
-        distance, index = self._tree.query(queries, k, workers=self.threads)
+        distance, index = self._tree.query(queries, k, workers=self._threads)
         return index.reshape(-1, k).astype(np.int64), distance.reshape(-1, k)

@@ -1,4 +1,4 @@
-"""Evidence: which objects are believed to move.
+"""Evidence: which clusters are believed to move.
 
 Light travels through free space only. What moves stands where the other sweep saw through, or has
 left a place through which this sweep sees; what seems to move and did neither is an accident of
@@ -11,11 +11,11 @@ import numpy as np
 from ..operators.kd_tree import KdTree
 from ..sweep import EgoMotion, SweepPair
 
-_FREE_SHARE = 0.05  # of an object's points, that must have taken or left free space
+_FREE_SHARE = 0.05  # of a cluster's points, that must have taken or left free space
 _AZIMUTH, _ELEVATION = np.radians(0.7), np.radians(1.5)  # cells of a view
 _DEPTH, _DEPTH_SHARE = 0.3, 0.01  # m, and share of the range, by which a beam must have passed beyond
 _PARTNER = 0.5  # m, within which a moved point has its partner in the target
-_MOST_POINTS = 256  # of an object that are asked
+_MOST_POINTS = 256  # of a cluster that are asked
 
 
 class View:
@@ -44,32 +44,32 @@ class View:
         return row * self._COLUMNS + column, np.hypot(flat, z).astype(np.float32)
 
 
-def standing_objects(pair: SweepPair, ego: EgoMotion, target: np.ndarray, residual: np.ndarray,
-                     object_ids: np.ndarray, threads: int = 1) -> np.ndarray:
-    """Ids of the objects for whose motion there is no evidence.
+def standing_still(pair: SweepPair, ego: EgoMotion, target: np.ndarray, residual: np.ndarray,
+                   clusters: np.ndarray) -> np.ndarray:
+    """(N,) bool, the points of the clusters for whose motion there is no evidence.
 
     target (M, 3) m: the target's points without ground, in the source's frame; residual displacement
-    (N, 3) m and object_ids (N,) int32, -1 for none, of the source's points.
+    (N, 3) m and clusters (N,) int32, -1 for none, of the source's points.
     """
-    rows = _some_rows_of_each(object_ids)
+    rows = _some_rows_of_each(clusters)
     if not len(rows):
-        return np.empty(0, object_ids.dtype)
-    ids, owner = np.unique(object_ids[rows], return_inverse=True)
+        return np.zeros(len(clusters), dtype=bool)
+    numbers, owner = np.unique(clusters[rows], return_inverse=True)
     points = pair.source.points[rows]
 
     taken = View(pair.target.points).is_free(points + ego.displacement(points))
     left = np.zeros(len(rows), dtype=bool)
     if len(target):
-        index, gap = KdTree(target, threads).search(points + residual[rows], 1)
+        index, gap = KdTree(target).search(points + residual[rows], 1)
         left = View(pair.source.points).is_free(target[index[:, 0]]) & (gap[:, 0] < _PARTNER)
 
     share = [np.bincount(owner, free) / np.bincount(owner) for free in (taken, left)]
-    return ids[np.maximum(*share) < _FREE_SHARE]
+    return np.isin(clusters, numbers[np.maximum(*share) < _FREE_SHARE])
 
 
-def _some_rows_of_each(object_ids: np.ndarray) -> np.ndarray:
-    """Rows of at most `_MOST_POINTS` points of each object, spread evenly over them."""
-    rows = np.flatnonzero(object_ids >= 0)
-    rows = rows[np.argsort(object_ids[rows], kind='stable')]
-    _, first, count = np.unique(object_ids[rows], return_index=True, return_counts=True)
+def _some_rows_of_each(clusters: np.ndarray) -> np.ndarray:
+    """Rows of at most `_MOST_POINTS` points of each cluster, spread evenly over them."""
+    rows = np.flatnonzero(clusters >= 0)
+    rows = rows[np.argsort(clusters[rows], kind='stable')]
+    _, first, count = np.unique(clusters[rows], return_index=True, return_counts=True)
     return np.concatenate([rows[:0], *(rows[start:start + n:-(-n // _MOST_POINTS)] for start, n in zip(first, count))])

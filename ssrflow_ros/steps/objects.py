@@ -15,25 +15,33 @@ _HEADING_SPEED = 1.5     # m/s, faster ones face where they go
 _MAX_VOXELS = 8000       # clustered in place of their points; with more, the voxels are made coarser
 
 
-def find_objects(points: np.ndarray, velocity: np.ndarray, moving: np.ndarray,
-                 settings: Settings) -> tuple[np.ndarray, tuple[MovingObject, ...]]:
-    """Objects among the moving points, nearest first.
+def find_clusters(points: np.ndarray, velocity: np.ndarray, moving: np.ndarray, settings: Settings) -> np.ndarray:
+    """Number (N,) int32 of the cluster of each point, -1 for none.
 
     points (N, 3) m and velocity (N, 3) m/s, ego-motion removed, in one frame; moving (N,) bool.
-    Returns ids (N,) int32, -1 for none, and the objects that bear them.
 
     Points belong together if a chain of neighbours within `object_distance` with like velocities
     joins them; two movers side by side stay two, since over-segmenting is safer than merging.
     """
-    ids = np.full(len(points), -1, dtype=np.int32)
+    clusters = np.full(len(points), -1, dtype=np.int32)
     rows = np.flatnonzero(moving)
+    if len(rows):
+        found = _cluster(points[rows].astype(np.float64), velocity[rows].astype(np.float64), settings.object_distance)
+        large = np.bincount(found)[found] >= settings.object_points
+        clusters[rows[large]] = found[large]
+    return clusters
+
+
+def describe_objects(points: np.ndarray, velocity: np.ndarray,
+                     clusters: np.ndarray) -> tuple[np.ndarray, tuple[MovingObject, ...]]:
+    """The clusters as objects: ids (N,) int32, -1 for none, and the objects 0, 1, 2 ..., nearest first."""
+    ids = np.full(len(points), -1, dtype=np.int32)
+    rows = np.flatnonzero(clusters >= 0)
     if not len(rows):
         return ids, ()
     points, velocity = points.astype(np.float64), velocity.astype(np.float64)
-    cluster = _cluster(points[rows], velocity[rows], settings.object_distance)
-    order = np.argsort(cluster, kind='stable')
-    groups = np.split(rows[order], np.flatnonzero(np.diff(cluster[order])) + 1)
-    groups = [group for group in groups if len(group) >= settings.object_points]
+    rows = rows[np.argsort(clusters[rows], kind='stable')]
+    groups = np.split(rows, np.flatnonzero(np.diff(clusters[rows])) + 1)
     groups.sort(key=lambda group: (float(np.linalg.norm(points[group].mean(axis=0))), group[0]))
     for number, group in enumerate(groups):
         ids[group] = number

@@ -17,8 +17,8 @@ FOCUS = 0.5  # share of the points that goes to the changed parts of the scene
 _FEWEST = 3  # points below which there is nothing to match
 
 
-def sample_pair(source: np.ndarray, target: np.ndarray, n_points: int, seed: int = 0, focus: float = FOCUS,
-                threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
+def sample_pair(source: np.ndarray, target: np.ndarray, n_points: int, seed: int = 0,
+                focus: float = FOCUS) -> tuple[np.ndarray, np.ndarray]:
     """Rows of `source` (N, 3) and of `target` (M, 3) for the network: (n,) and (m,) int64.
 
     Both clouds in the source's frame, ego-motion removed, metres. n, m = `n_points`, or fewer where
@@ -27,7 +27,7 @@ def sample_pair(source: np.ndarray, target: np.ndarray, n_points: int, seed: int
     origin = np.random.default_rng(seed).uniform(0.0, VOXEL, 3).astype(np.float32)
     rows = [thin(points, VOXEL, origin) for points in (source, target)]
     thinned = [points[kept] for points, kept in zip((source, target), rows)]
-    changes = _changes(*thinned, threads) if min(map(len, thinned)) >= _FEWEST else (None, None)
+    changes = _changes(*thinned) if min(map(len, thinned)) >= _FEWEST else (None, None)
     return tuple(kept[_spread(points, n_points, change, focus)]
                  for kept, points, change in zip(rows, thinned, changes))
 
@@ -41,9 +41,9 @@ def thin(points: np.ndarray, voxel: float, origin: np.ndarray | float = 0.0) -> 
     return np.sort(np.unique(keys, return_index=True)[1])
 
 
-def _changes(source: np.ndarray, target: np.ndarray, threads: int) -> tuple[np.ndarray, np.ndarray]:
+def _changes(source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Distance of each point to the other sweep, in units of what sampling alone explains there."""
-    return (_unexplained(source, KdTree(target, threads)), _unexplained(target, KdTree(source, threads)))
+    return (_unexplained(source, KdTree(target)), _unexplained(target, KdTree(source)))
 
 
 def _unexplained(points: np.ndarray, other: KdTree) -> np.ndarray:
