@@ -11,6 +11,9 @@ import numpy as np
 
 from .errors import PairError
 
+FIRST_STAMP_NS = 1_000_000_000
+"""Stamp of the first sweep of a made recording; ROS reads a stamp of 0 as 'none'."""
+
 
 @dataclass(frozen=True, eq=False)
 class Sweep:

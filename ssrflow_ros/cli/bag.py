@@ -27,8 +27,6 @@ from .table import print_table, stage_rows
 if TYPE_CHECKING:
     from ..formats.bags import BagMessage, BagReader, BagWriter
 
-FLOW_TOPIC, MARKER_TOPIC = '/ssrflow/flow', '/ssrflow/markers'
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('input', metavar='IN', help='the recording')
@@ -109,13 +107,13 @@ class _Annotation:
 
     def _write(self, flow: FlowField, cloud, time_ns: int) -> None:
         from ..formats.bag_messages import to_marker_array, to_pointcloud2
-        from ..formats.bags import MARKER_ARRAY, POINTCLOUD2
+        from ..formats.bags import FLOW, MARKER_ARRAY, MARKERS, POINTCLOUD2
         from ..formats.markers import make_markers, shown_ids
         from ..formats.pointcloud2 import encode
         annotated = to_pointcloud2(encode(flow, cloud, self._args.keep, self._args.rgba), cloud.header)
-        self._out.write(FLOW_TOPIC, POINTCLOUD2, time_ns, annotated)
+        self._out.write(FLOW, POINTCLOUD2, time_ns, annotated)
         markers = make_markers(flow, self._pairing.settings.marker_arrows, self._shown)
-        self._out.write(MARKER_TOPIC, MARKER_ARRAY, time_ns, to_marker_array(markers, cloud.header))
+        self._out.write(MARKERS, MARKER_ARRAY, time_ns, to_marker_array(markers, cloud.header))
         self._shown = shown_ids(markers)
         self.timings.append(flow.timings_ms)
         self._moving.append(int(flow.moving.sum()))
@@ -150,14 +148,11 @@ def _with_progress(bag: 'BagReader', topic: str) -> Iterator['BagMessage']:
 
 def _read_odometry(bag: 'BagReader', topic: str):
     """All poses of the recording."""
+    from ..formats.stamped import pose_of
     from ..steps.odometry import PoseBuffer
     poses = PoseBuffer(kept=None)
     for recorded in bag.read([topic]):
-        message = recorded.read()
-        position, rotation = message.pose.pose.position, message.pose.pose.orientation
-        poses.push(message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec,
-                   np.array([position.x, position.y, position.z]),
-                   np.array([rotation.x, rotation.y, rotation.z, rotation.w]))
+        poses.push(*pose_of(recorded.read()))
     return poses
 
 

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any, Collection, Iterator
 
 import numpy as np
 
-from ..formats.bags import GROUND_TRUTH, MARKER_ARRAY, POINTCLOUD2, BagMessage, BagReader, write_bag
+from ..formats.bags import (FLOW, GROUND_TRUTH, MARKER_ARRAY, MARKERS, POINTCLOUD2, BagMessage, BagReader,
+                            write_bag)
 from ..formats.markers import ADD, ARROW, ARROW_SECONDS, CUBE, OBJECTS
 from ..formats.pointcloud2 import decode, read_field
+from ..formats.stamped import stamp_ns
 from ..settings import Settings
 from ..sweep import EgoMotion, FlowField, MovingObject, Sweep, SweepPair
 from .table import print_table
@@ -16,7 +18,6 @@ from .table import print_table
 if TYPE_CHECKING:
     from ..node.rehearsal import Answers
 
-FLOW, MARKERS = '/ssrflow/flow', '/ssrflow/markers'
 PER = 0.1
 """Seconds to which velocities are scaled, so that errors are displacements over one turn at 10 Hz."""
 
@@ -49,7 +50,7 @@ class Recorded:
 
 def report(recorded: Recorded, answers: 'Answers', settings: Settings, output: Path) -> None:
     """Write flow.png and flow_bag into `output`, print the table."""
-    clouds = {_stamp_ns(cloud): cloud for cloud in (
+    clouds = {stamp_ns(cloud): cloud for cloud in (
         BagMessage(FLOW, POINTCLOUD2, 0, raw).read() for _, raw in answers.flow)}
     _write_bag(output / 'flow_bag', recorded, answers)
     _draw(output / 'flow.png', clouds, answers, settings)
@@ -90,7 +91,7 @@ def _score_rows(recorded: Recorded, clouds: dict[int, Any], settings: Settings) 
     points, estimates, truths, moving = {}, [], [], []
     for message in recorded.messages([recorded.topic, GROUND_TRUTH]):
         cloud = message.read()
-        stamp = _stamp_ns(cloud)
+        stamp = stamp_ns(cloud)
         if message.topic == recorded.topic:
             points[stamp] = decode(cloud, settings.min_range).rows
         elif stamp in clouds and stamp in points:
@@ -114,7 +115,7 @@ def _draw(path: Path, clouds: dict[int, Any], answers: 'Answers', settings: Sett
     for _, raw in answers.markers:
         markers = BagMessage(MARKERS, MARKER_ARRAY, 0, raw).read().markers
         if markers:
-            objects[_stamp_ns(markers[0])] = [marker for marker in markers if marker.ns == OBJECTS
+            objects[stamp_ns(markers[0])] = [marker for marker in markers if marker.ns == OBJECTS
                                               and marker.action == ADD]
     n_moving = {stamp: int(read_field(cloud, 'moving').sum()) for stamp, cloud in clouds.items()}
     best = max(clouds, key=lambda stamp: (len(objects.get(stamp, ())), n_moving[stamp]))
@@ -161,7 +162,3 @@ def _write_bag(path: Path, recorded: Recorded, answers: 'Answers') -> None:
 def _velocity(cloud: Any) -> np.ndarray:
     """(N, 3) m/s."""
     return np.stack([read_field(cloud, name) for name in ('vx', 'vy', 'vz')], axis=1)
-
-
-def _stamp_ns(message: Any) -> int:
-    return message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec

@@ -10,10 +10,8 @@ import re
 from pathlib import Path
 
 from ..errors import InputError
+from ..sweep import FIRST_STAMP_NS
 from .options import add_recording
-
-FIRST_STAMP_NS = 1_000_000_000
-"""Stamp of the first sweep; ROS reads a stamp of 0 as 'none'."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -17,6 +17,8 @@ POINTCLOUD2 = 'sensor_msgs/msg/PointCloud2'
 ODOMETRY = 'nav_msgs/msg/Odometry'
 MARKER_ARRAY = 'visualization_msgs/msg/MarkerArray'
 
+FLOW, MARKERS = '/ssrflow/flow', '/ssrflow/markers'
+"""Topics of what the method says, named as by a node without a namespace."""
 GROUND_TRUTH = '/ground_truth'
 """Topic of the labels that `ssrflow simulate` writes; never taken for a LiDAR's unless it is named."""
 

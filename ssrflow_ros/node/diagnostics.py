@@ -3,10 +3,11 @@ from __future__ import annotations
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
-from .statistics import Statistics
+from ..steps.pairing import FIRST
+from .statistics import REPLACED, Statistics
 
 # Drops that tell of no trouble: the first sweep has no partner, and the newest-only slot is by design.
-HARMLESS = ('first sweep', 'replaced by a newer sweep')
+HARMLESS = (FIRST, REPLACED)
 
 
 class Diagnostics:

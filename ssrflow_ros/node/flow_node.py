@@ -20,20 +20,19 @@ from visualization_msgs.msg import MarkerArray
 from ..errors import EgoMotionError, InputError, SSRFlowError
 from ..formats.markers import MarkerId, make_markers, shown_ids
 from ..formats.pointcloud2 import decode
+from ..formats.stamped import pose_of
 from ..settings import Settings
 from ..steps.odometry import PoseBuffer
 from ..steps.pairing import EMPTY, Pairing
 from ..sweep import FlowField, Sweep, SweepPair
 from . import qos
 from .diagnostics import Diagnostics
-from .messages import empty_flow, flow_cloud, pose_of, to_marker_array
+from .messages import empty_flow, flow_cloud, to_marker_array
 from .parameters import declare_settings, follow_changes
 from .process import run_until_signal
-from .statistics import Statistics
+from .statistics import REPLACED, Statistics
 from .warm_up import warm_up
 from .worker import Worker
-
-REPLACED = 'replaced by a newer sweep'
 
 
 class Job(NamedTuple):

@@ -6,7 +6,6 @@ from typing import Iterable
 
 import numpy as np
 from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
-from nav_msgs.msg import Odometry
 from rclpy.duration import Duration
 from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import ColorRGBA, Header
@@ -34,14 +33,6 @@ def to_pointcloud2(cloud: Cloud, header: Header) -> PointCloud2:
 def flow_cloud(flow: FlowField, source: PointCloud2) -> PointCloud2:
     """The annotated cloud of `source`, under the very header of `source`."""
     return to_pointcloud2(encode(flow, source), source.header)
-
-
-def pose_of(odometry: Odometry) -> tuple[int, np.ndarray, np.ndarray]:
-    """Stamp ns, position (3,) m and quaternion (4,) x y z w."""
-    stamp, pose = odometry.header.stamp, odometry.pose.pose
-    return (stamp.sec * 1_000_000_000 + stamp.nanosec,
-            np.array([pose.position.x, pose.position.y, pose.position.z]),
-            np.array([pose.orientation.x, pose.orientation.y, pose.orientation.z, pose.orientation.w]))
 
 
 def to_marker_array(markers: Iterable[drawn.Marker], header: Header) -> MarkerArray:

@@ -16,10 +16,10 @@ from rclpy.qos import ReliabilityPolicy
 from sensor_msgs.msg import PointCloud2
 from visualization_msgs.msg import MarkerArray
 
+from ..formats.bags import FLOW, MARKERS
 from . import qos
 
 POINTS, ODOMETRY = 'points', 'odometry'
-FLOW, MARKERS = '/ssrflow/flow', '/ssrflow/markers'
 SETTLE = 3.0
 """Seconds without an answer after which no more are waited for."""
 

@@ -7,6 +7,8 @@ from collections import Counter, defaultdict, deque
 
 import numpy as np
 
+REPLACED = 'replaced by a newer sweep'
+"""Why the newest-only worker drops a cloud; the reasons of pairing are in steps/pairing.py."""
 WINDOW = 5.0
 """Seconds over which rates are taken."""
 SAMPLES = 200

@@ -8,7 +8,7 @@ from typing import Iterator
 import numpy as np
 
 from ..errors import InputError
-from ..sweep import Sweep
+from ..sweep import FIRST_STAMP_NS, Sweep
 from .classes import CLASS_ID
 from .motion import invert
 from .raycaster import Raycaster
@@ -16,9 +16,6 @@ from .scenes import SCENES
 from .sensors import SENSORS, Lidar
 from .shapes import join
 from .stage import Scene
-
-FIRST_STAMP_NS = 1_000_000_000
-"""Stamp of the first sweep; ROS reads a stamp of 0 as 'none'."""
 
 
 @dataclass(frozen=True, eq=False)
