@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .bodies import GLASS
+from .body import GLASS
 from .shapes import Mesh, balls, boxes, join, leaves, lump, tubes
 
 SINK = 1.5

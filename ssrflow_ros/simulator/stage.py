@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .bodies import BODIES, Body
+from .bodies import BODIES
+from .body import Body
 from .motion import FreeMotion, GroundMotion, Path, rigid, rotations
 from .shapes import Mesh, join
 from .terrain import Terrain
