@@ -14,8 +14,9 @@ from ssrflow_ros.network.ssrflow import FlowPyramid, SSRFlow
 from ssrflow_ros.network.weights import load_weights
 from ssrflow_ros.training import losses, ship as shipping
 from ssrflow_ros.training.losses import LossConfig
-from ssrflow_ros.training.pairs import (NO_AUGMENTATION, Augmentation, PairDataset, TrainingPair, augmented,
-                                        collate, make_pairs)
+from ssrflow_ros.training.augmentation import NO_AUGMENTATION, Augmentation, augmented
+from ssrflow_ros.training.dataset import PairDataset, collate
+from ssrflow_ros.training.pairs import TrainingPair, make_pairs
 from ssrflow_ros.training.train import Training, TrainingConfig, end_point_errors
 
 SMALL = dataclasses.replace(PRESETS['onboard'], widths=(8, 8, 8, 8, 8), k_pointconv=4, k_embedding=4, weight_net=2,

@@ -18,8 +18,9 @@ from ..errors import InputError
 from ..network.config import PRESETS, NetworkConfig
 from ..network.pyramid import Pyramid
 from ..network.ssrflow import SSRFlow
+from .augmentation import NO_AUGMENTATION, Augmentation
+from .dataset import PairDataset, collate
 from .losses import LossConfig, training_loss
-from .pairs import NO_AUGMENTATION, Augmentation, PairDataset, collate
 
 
 @dataclass(frozen=True)
