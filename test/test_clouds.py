@@ -7,7 +7,7 @@ import pytest
 
 from ssrflow_ros.errors import InputError
 from ssrflow_ros.formats.clouds import read_points
-from ssrflow_ros.formats.whole import written_whole
+from ssrflow_ros.whole import written_whole
 
 
 @pytest.fixture

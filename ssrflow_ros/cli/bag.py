@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from ..formats.bags import ODOMETRY, POINTCLOUD2, BagReader, write_bag
-    from ..formats.whole import check_free
+    from ..whole import check_free
     settings = settings_from(args, **({'ego_motion': 'odometry'} if args.odometry else {}))
     check_free(args.output, args.overwrite)
     with BagReader(args.input) as bag:

@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from ..formats.clouds import NPZ_KEYS, read_points
-    from ..formats.whole import written_whole
+    from ..whole import written_whole
     if Path(args.output).suffix != '.npz':
         raise InputError(f'{args.output}: the output is an .npz: give it that ending')
     if not math.isfinite(args.dt) or abs(args.dt) > 3600:

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..sweep import FlowField, MovingObject
 from .markers import ARROW_SECONDS
-from .whole import written_whole
+from ..whole import written_whole
 
 # A night view: what stands still recedes into the dark, only motion has colour.
 _PAGE, _INK, _SOFT, _RING = '#0f1720', '#f3f6f9', '#93a3b3', '#26323d'

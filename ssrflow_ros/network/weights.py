@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from ..errors import WeightsError
+from ..whole import written_whole
 from .config import NetworkConfig
 from .ssrflow import SSRFlow
 
@@ -33,9 +33,9 @@ class LoadedWeights:
 def save_weights(path: Path, network: SSRFlow, card: dict) -> None:
     """Write `network` and its `card` (JSON-able) to `path`, whole or not at all."""
     header = {'format': FORMAT, 'config': json.dumps(dataclasses.asdict(network.config)), 'card': json.dumps(card)}
-    part = path.with_suffix('.part')
-    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, part, metadata=header)
-    os.replace(part, path)
+    tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    with written_whole(path) as whole:
+        save_file(tensors, whole, metadata=header)
 
 
 def load_weights(name: str, device: torch.device | str = 'cpu',

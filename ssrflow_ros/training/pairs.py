@@ -1,7 +1,6 @@
 """Training pairs: made once by the simulator and kept on disk."""
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from ..settings import Settings
 from ..simulator import simulate
 from ..steps.ground import make_ground
 from ..steps.sampling import thin
+from ..whole import written_whole
 
 MOVING = 0.05  # metres over a pair: what counts as moving, as in the published protocols at 10 Hz
 _MOST_POINTS = 24_000  # kept of each sweep, after thinning
@@ -37,11 +37,9 @@ class TrainingPair:
                             np.linalg.inv(self.target_from_source))
 
     def save(self, path: Path) -> None:
-        """Written beside and renamed, so that a broken run leaves no half pair."""
-        part = path.with_suffix('.part')
-        with open(part, 'wb') as file:
-            np.savez(file, **vars(self))
-        os.replace(part, path)
+        """Write an .npz, whole or not at all."""
+        with written_whole(path) as whole:
+            np.savez(whole, **vars(self))
 
     @classmethod
     def load(cls, path: Path) -> 'TrainingPair':

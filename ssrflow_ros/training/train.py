@@ -6,7 +6,6 @@ import csv
 import dataclasses
 import json
 import math
-import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from ..errors import InputError
 from ..network.config import PRESETS, NetworkConfig
 from ..network.pyramid import Pyramid
 from ..network.ssrflow import SSRFlow
+from ..whole import written_whole
 from .augmentation import NO_AUGMENTATION, Augmentation
 from .dataset import PairDataset, collate
 from .losses import LossConfig, training_loss
@@ -140,10 +140,10 @@ class Training:
 
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
-        part = self.checkpoint.with_suffix('.part')
-        torch.save({'step': self.step, 'minutes': self.minutes, 'network': self.network.state_dict(),
-                    'average': self.average.state_dict(), 'optimiser': self.optimiser.state_dict()}, part)
-        os.replace(part, self.checkpoint)
+        state = {'step': self.step, 'minutes': self.minutes, 'network': self.network.state_dict(),
+                 'average': self.average.state_dict(), 'optimiser': self.optimiser.state_dict()}
+        with written_whole(self.checkpoint) as whole:
+            torch.save(state, whole)
 
     def _resume(self) -> None:
         settings = self.folder / 'training.json'
