@@ -9,7 +9,7 @@ EXTRAS = {
     'sim': ['embreex'],
     'formats': ['pypcd4', 'trimesh'],
     'patchwork': ['pypatchworkpp'],
-    'fast': ['fpsample; python_version < "3.13"'],  # no wheel for later ones
+    'fast': ['fpsample<1; python_version < "3.13"'],  # later ones have to be compiled
     # ROS 2 Jazzy for a machine without a ROS installation; never needed beside one.
     'ros': [f'ros-jazzy-{name}' for name in (
         'rclpy', 'rmw-fastrtps-cpp', 'diagnostic-msgs', 'geometry-msgs', 'lifecycle-msgs', 'nav-msgs',
