@@ -110,14 +110,22 @@ class EgoMotion:
         return (points.astype(np.float32) - self.target_from_source[:3, 3].astype(np.float32)) @ rotation
 
 
+def _unknown() -> np.ndarray:
+    return np.full((3, 3), np.nan)
+
+
 @dataclass(frozen=True, eq=False)
 class MovingObject:
-    """A cluster of points that move together, in the source frame.
+    """A cluster of points that move together, in the source frame at the source's stamp, ego-motion removed.
 
-    id        label of its points in `FlowField.object_ids`.
+    id        label of its points in `FlowField.object_ids`, of this sweep only.
     centre    (3,) m, centre of the box; size (3,) m, length, width, height; yaw rad, of the length.
-    velocity  (3,) m/s, ego-motion removed.
+    velocity  (3,) m/s, of the centre.
     n_points  number of points.
+    track_id  number that stays with the object from sweep to sweep, -1 where nobody follows it.
+    age       sweeps in which it was seen, this one included.
+    yaw_rate  rad/s.
+    position_covariance (3, 3) m², velocity_covariance (3, 3) m²/s², yaw_rate_variance (rad/s)²; nan if unknown.
     """
 
     id: int
@@ -126,6 +134,12 @@ class MovingObject:
     yaw: float
     velocity: np.ndarray
     n_points: int
+    track_id: int = -1
+    age: int = 1
+    yaw_rate: float = 0.0
+    position_covariance: np.ndarray = field(default_factory=_unknown)
+    velocity_covariance: np.ndarray = field(default_factory=_unknown)
+    yaw_rate_variance: float = float('nan')
 
     @property
     def speed(self) -> float:

@@ -12,6 +12,8 @@ from ..sweep import MovingObject
 _ALIKE = 1.0             # m/s, velocities that differ less may belong to one object ...
 _ALIKE_SHARE = 0.3       # ... or by less than this share of the speed
 _HEADING_SPEED = 1.5     # m/s, faster ones face where they go
+_NETWORK_ERROR = 1.0     # m/s, of a cluster's velocity
+_NETWORK_TURN = 0.5      # rad/s, of what is taken not to turn
 _MAX_VOXELS = 8000       # clustered in place of their points; with more, the voxels are made coarser
 
 
@@ -84,7 +86,11 @@ def _describe(number: int, points: np.ndarray, velocity: np.ndarray) -> MovingOb
     axes = np.array([[np.cos(yaw), np.sin(yaw), 0], [-np.sin(yaw), np.cos(yaw), 0], [0, 0, 1]])
     turned = points @ axes.T
     low, high = turned.min(axis=0), turned.max(axis=0)
-    return MovingObject(number, (low + high) / 2 @ axes, high - low, yaw, middle, len(points))
+    spread = np.cov(velocity.T) if len(points) > 1 else np.eye(3)
+    return MovingObject(
+        number, (low + high) / 2 @ axes, high - low, yaw, middle, len(points), track_id=number,
+        position_covariance=axes.T @ np.diag((0.1 * (high - low) + 0.05) ** 2) @ axes,
+        velocity_covariance=spread + _NETWORK_ERROR ** 2 * np.eye(3), yaw_rate_variance=_NETWORK_TURN ** 2)
 
 
 def _longest_side(points: np.ndarray) -> float:
