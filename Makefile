@@ -26,7 +26,7 @@ help:
 	@echo 'make test        every test but the slow ones   (make test PYTEST_ARGS="-k node -x")'
 	@echo 'make test-slow   every test'
 	@echo 'make lint        style of the code'
-	@echo 'make docs        write docs/parameters.md and config/ssrflow.yaml anew from the settings table'
+	@echo 'make docs        write docs/parameters.md and config/ssrflow.* anew from the settings table'
 	@echo 'make clean       remove the virtual environment and everything that was built'
 	@echo 'PYTHON=python3.12 chooses the Python, TORCH_INDEX=https://... where torch comes from.'
 

@@ -14,7 +14,7 @@ EXTRAS = {
     'ros': [f'ros-jazzy-{name}' for name in (
         'rclpy', 'rmw-fastrtps-cpp', 'diagnostic-msgs', 'geometry-msgs', 'lifecycle-msgs', 'nav-msgs',
         'sensor-msgs', 'std-msgs', 'std-srvs', 'visualization-msgs')],
-    'test': ['pytest', 'hypothesis', 'mcap', 'PyYAML', 'ruff',
+    'test': ['pytest', 'hypothesis', 'jsonschema', 'mcap', 'PyYAML', 'ruff',
              'colcon-core', 'colcon-ros', 'colcon-python-setup-py', 'colcon-recursive-crawl'],
 }
 EXTRAS['all'] = sorted(set(EXTRAS['sim'] + EXTRAS['formats'] + EXTRAS['patchwork'] + EXTRAS['fast']))
@@ -34,7 +34,7 @@ setup(
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
         (f'share/{NAME}', ['package.xml', 'LICENSE']),
         (f'share/{NAME}/launch', glob('launch/*.launch.py')),
-        (f'share/{NAME}/config', glob('config/*.yaml') + glob('config/*.xml')),
+        (f'share/{NAME}/config', glob('config/*.yaml') + glob('config/*.json') + glob('config/*.xml')),
         (f'share/{NAME}/rviz', glob('rviz/*.rviz')),
     ],
     install_requires=[

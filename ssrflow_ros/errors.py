@@ -1,4 +1,6 @@
 """The one exception family: every message names the cause and the cure in one line."""
+import difflib
+from typing import Iterable
 
 
 class SSRFlowError(Exception):
@@ -19,3 +21,9 @@ class EgoMotionError(SSRFlowError):
 
 class WeightsError(SSRFlowError):
     """Weights that are missing, damaged, or made for another network."""
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
+    """The end of a message about an unknown `name`: the nearest of the `known` ones, or `otherwise`."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean '{near[0]}'?" if near else otherwise

@@ -1,16 +1,15 @@
 """Every parameter of the package, once.
 
 This table is the source of the command line's options, the ROS parameters with their ranges,
-`config/ssrflow.yaml` and `docs/parameters.md`; a test holds them together.
+`config/ssrflow.yaml` with its JSON schema, and `docs/parameters.md`; a test holds them together.
 """
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from dataclasses import dataclass
 from typing import Any, Iterator
 
-from .errors import InputError
+from .errors import InputError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -96,6 +95,24 @@ class Settings:
         1000, 'Most point arrows in one marker message.', low=0, high=100000, live=True, of_node=True)
     lazy: bool = _parameter(
         True, 'Do no work while nobody listens to an output.', live=True, of_node=True)
+    rate_warn: float = _parameter(
+        1.0, 'The diagnostics warn if fewer clouds arrive per second.',
+        unit='Hz', low=0.0, high=1000.0, live=True, of_node=True)
+    rate_error: float = _parameter(
+        0.0, 'The diagnostics report an error if fewer clouds arrive per second; 0: never.',
+        unit='Hz', low=0.0, high=1000.0, live=True, of_node=True)
+    latency_warn: float = _parameter(
+        0.5, 'The diagnostics warn if one sweep in twenty takes longer from its arrival until its flow is published.',
+        unit='s', low=0.001, high=3600.0, live=True, of_node=True)
+    latency_error: float = _parameter(
+        2.0, 'The diagnostics report an error if one sweep in twenty takes longer than this.',
+        unit='s', low=0.001, high=3600.0, live=True, of_node=True)
+    drops_warn: float = _parameter(
+        0.0, 'The diagnostics warn if a larger share of the clouds is dropped for a failure.',
+        low=0.0, high=1.0, live=True, of_node=True)
+    drops_error: float = _parameter(
+        0.5, 'The diagnostics report an error if a larger share of the clouds is dropped for a failure.',
+        low=0.0, high=1.0, live=True, of_node=True)
 
     def __post_init__(self):
         for row in self.table():
@@ -112,7 +129,6 @@ class Settings:
         known = [row.name for row in self.table()]
         for name in changes:
             if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
                 raise InputError(f"there is no parameter '{name}': "
-                                 + (f"did you mean '{near[0]}'?" if near else f'known are {", ".join(known)}'))
+                                 + did_you_mean(name, known, f'known are {", ".join(known)}'))
         return dataclasses.replace(self, **changes)

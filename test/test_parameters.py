@@ -1,19 +1,20 @@
-"""One table of parameters; the documents, the YAML and the launch file are held to it."""
+"""One table of parameters; the documents, the YAML, its schema and the launch file are held to it."""
 import ast
+import json
 from pathlib import Path
 
 import pytest
 
+from ssrflow_ros.errors import InputError
 from ssrflow_ros.node import parameter_docs
 from ssrflow_ros.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def test_docs_and_yaml_are_what_the_table_says():
-    cure = 'run "make docs"'
-    assert (ROOT / 'docs/parameters.md').read_text() == parameter_docs.markdown(), cure
-    assert (ROOT / 'config/ssrflow.yaml').read_text() == parameter_docs.yaml(), cure
+@pytest.mark.parametrize('path', parameter_docs.ARTEFACTS)
+def test_what_is_written_is_what_the_table_says(path):
+    assert (ROOT / path).read_text() == parameter_docs.ARTEFACTS[path](), 'run "make docs"'
 
 
 def test_yaml_reads_back_as_the_defaults():
@@ -21,6 +22,39 @@ def test_yaml_reads_back_as_the_defaults():
     values = yaml.safe_load(parameter_docs.yaml())['/**']['ros__parameters']
     assert values == {row.name: row.default for row in Settings.table()}
     assert [type(value) for value in values.values()] == [row.type for row in Settings.table()]
+
+
+def _complaints(parameters, section='/**'):
+    """Paths of what the schema finds wrong in a params_file."""
+    jsonschema = pytest.importorskip('jsonschema')
+    schema = json.loads(parameter_docs.schema())
+    jsonschema.Draft7Validator.check_schema(schema)
+    errors = jsonschema.Draft7Validator(schema).iter_errors({section: {'ros__parameters': parameters}})
+    return [error.message for error in errors]
+
+
+def test_schema_takes_the_defaults_and_what_rclpy_adds():
+    yaml = pytest.importorskip('yaml')
+    assert not _complaints(yaml.safe_load(parameter_docs.yaml())['/**']['ros__parameters'])
+    assert not _complaints({'use_sim_time': True, 'qos_overrides./points.subscription.depth': 5, 'max_range': 50})
+    assert not _complaints({'frequency': 10}, section='/another_node'), 'others are none of ours'
+
+
+@pytest.mark.parametrize('section', ['/**', 'ssrflow', '/front/ssrflow'])
+@pytest.mark.parametrize('wrong', [{'moving_sped': 1.0}, {'lazy': 1}, {'ground': 'grass'}, {'threads': 1.5}])
+def test_schema_refuses(section, wrong):
+    assert len(_complaints(wrong, section)) == 1
+
+
+def test_schema_allows_what_the_check_allows():
+    for row in Settings.table():
+        if row.low is not None:
+            for value in (row.low, row.high):
+                assert not _complaints({row.name: value}) and row.check(value) == value
+            for value in (row.low - 1, row.high + 1):
+                assert _complaints({row.name: value})
+                with pytest.raises(InputError, match=row.name):
+                    row.check(value)
 
 
 def test_every_row_is_whole():

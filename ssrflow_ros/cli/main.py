@@ -8,7 +8,6 @@ Exit codes: 0 done, 1 unexpected, 2 something that the user can put right, 130 C
 from __future__ import annotations
 
 import argparse
-import difflib
 import importlib
 import os
 import signal
@@ -16,7 +15,7 @@ import sys
 import traceback
 
 from .. import __version__
-from ..errors import SSRFlowError
+from ..errors import SSRFlowError, did_you_mean
 
 COMMANDS = {
     'flow': 'flow between two files: .npy, .npz, .bin, .pcd or .ply in, .npz out',
@@ -72,9 +71,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(name: str, argv: list[str]) -> int:
     if name not in COMMANDS:
-        near = difflib.get_close_matches(name, COMMANDS, n=1)
         raise SSRFlowError(f"there is no command '{name}': "
-                           + (f"did you mean '{near[0]}'?" if near else f'known are {", ".join(COMMANDS)}'))
+                           + did_you_mean(name, COMMANDS, f'known are {", ".join(COMMANDS)}'))
     command = importlib.import_module(f'.{name}', __package__)
     parser = _Parser(prog=f'ssrflow {name}', description=command.__doc__,
                      formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -1,44 +1,92 @@
 """The node's state as one diagnostic_msgs/DiagnosticStatus."""
 from __future__ import annotations
 
+from typing import Any
+
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
+from ..settings import Settings
 from ..steps.pairing import FIRST
-from .statistics import REPLACED, Statistics
+from .memory import device_mb, host_mb
+from .statistics import OUT_OF_MEMORY, REPLACED, UNHEARD, Statistics
 
-# Drops that tell of no trouble: the first sweep has no partner, and the newest-only slot is by design.
-HARMLESS = (FIRST, REPLACED)
+# Drops that tell of no trouble: the first sweep has no partner, the newest-only slot and idling are by design.
+HARMLESS = (FIRST, REPLACED, UNHEARD)
+OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
 
 class Diagnostics:
-    """Compares the statistics with those of the report before."""
+    """Compares the statistics with those of the report before; `name` is that of the status."""
 
-    def __init__(self, statistics: Statistics, name: str, facts: dict[str, str]):
-        """`facts` never change, such as the device; `name` is that of the status."""
+    def __init__(self, statistics: Statistics, name: str):
         self._statistics = statistics
         self._name = name
-        self._facts = facts
         self._drops_before: dict[str, int] = {}
+        self._in_before = 0
 
-    def status(self, listeners: int) -> DiagnosticStatus:
-        """The report since the last call: OK, or WARN with the reason."""
+    def status(self, settings: Settings, listeners: int, method: Any = None) -> DiagnosticStatus:
+        """The report since the last call: the worst of what the thresholds of `settings` say, with all its reasons.
+
+        method  the SceneFlow at work, of which device and weights are told; None if there is none.
+        """
         statistics = self._statistics
-        drops, rate_in, rate_out = statistics.drops(), statistics.rate('in'), statistics.rate('out')
-        fresh = {reason: count - self._drops_before.get(reason, 0) for reason, count in drops.items()}
-        self._drops_before = drops
-        trouble = ', '.join(f'{count} x {reason}' for reason, count in fresh.items()
-                            if count and reason not in HARMLESS)
-        level, message = DiagnosticStatus.OK, f'{rate_out:.1f} of {rate_in:.1f} clouds per second'
-        if trouble:
-            level, message = DiagnosticStatus.WARN, f'dropped: {trouble}'
-        elif not rate_in:
-            level, message = DiagnosticStatus.WARN, 'no clouds arrive: check the topic `points` and its QoS'
-        elif not listeners:
-            message = 'waiting: nobody listens'
-        values = {**self._facts, 'rate_in_hz': f'{rate_in:.2f}', 'rate_out_hz': f'{rate_out:.2f}',
-                  'listeners': str(listeners), 'last_dt_s': f'{statistics.last_dt:.4f}'}
-        values.update({f'drops/{reason}': str(count) for reason, count in drops.items()})
+        rate_in, rate_out = statistics.rate('in'), statistics.rate('out')
+        troubles = [trouble for trouble in (
+            _rate(rate_in, settings), self._drops(settings), _latency(statistics, settings)) if trouble]
+        level = max((level for level, _ in troubles), default=OK)
+        message = '; '.join(reason for _, reason in troubles)
+        if not message:
+            message = (f'{rate_out:.1f} of {rate_in:.1f} clouds per second' if listeners or not settings.lazy
+                       else 'waiting: nobody listens')
+        values = {
+            **_facts(settings, method), 'listeners': str(listeners),
+            'rate_in_hz': f'{rate_in:.2f}', 'rate_out_hz': f'{rate_out:.2f}',
+            'clouds_in': str(statistics.counted('in')), 'clouds_out': str(statistics.counted('out')),
+            'last_dt_s': f'{statistics.last_dt:.4f}'}
+        values.update({f'drops/{reason}': str(count) for reason, count in statistics.drops().items()})
         for step, (median, high) in statistics.percentiles().items():
             values[f'{step}_ms_p50'], values[f'{step}_ms_p95'] = f'{median:.1f}', f'{high:.1f}'
         return DiagnosticStatus(level=level, name=self._name, message=message, hardware_id='',
                                 values=[KeyValue(key=key, value=value) for key, value in values.items()])
+
+    def _drops(self, settings: Settings) -> tuple[bytes, str] | None:
+        """Level and reason of the drops since the last call, if they are too many."""
+        drops, clouds = self._statistics.drops(), self._statistics.counted('in')
+        fresh = {reason: count - self._drops_before.get(reason, 0) for reason, count in drops.items()
+                 if reason not in HARMLESS}
+        failures = {reason: count for reason, count in fresh.items() if count}
+        share = sum(failures.values()) / max(1, clouds - self._in_before)
+        self._drops_before, self._in_before = drops, clouds
+        level = _above(share, settings.drops_warn, settings.drops_error)
+        if OUT_OF_MEMORY in failures:
+            level = ERROR
+        if level == OK or not failures:
+            return None
+        return level, 'dropped: ' + ', '.join(f'{count} x {reason}' for reason, count in failures.items())
+
+
+def _facts(settings: Settings, method: Any) -> dict[str, str]:
+    device = getattr(method, 'device', settings.device)
+    return {'ego_motion': settings.ego_motion, 'weights': settings.weights,
+            'trained_on': str(getattr(method, 'card', {}).get('trained_on', 'unknown')), 'device': str(device),
+            'memory_mb': f'{host_mb():.0f}', 'device_memory_mb': f'{device_mb(device):.0f}'}
+
+
+def _rate(rate: float, settings: Settings) -> tuple[bytes, str] | None:
+    if rate >= max(settings.rate_warn, settings.rate_error):
+        return None
+    level = ERROR if rate < settings.rate_error else WARN
+    return level, (f'only {rate:.1f} clouds per second arrive' if rate else
+                   'no clouds arrive: check the topic `points` and its QoS ("ssrflow doctor" looks for the cause)')
+
+
+def _latency(statistics: Statistics, settings: Settings) -> tuple[bytes, str] | None:
+    _, high = statistics.percentiles().get('total', (0.0, 0.0))
+    level = _above(1e-3 * high, settings.latency_warn, settings.latency_error)
+    if level == OK or not statistics.rate('out'):
+        return None
+    return level, f'slow: {1e-3 * high:.2f} s from a cloud to its flow (p95)'
+
+
+def _above(value: float, warn: float, error: float) -> bytes:
+    return ERROR if value > error else WARN if value > warn else OK

@@ -30,7 +30,7 @@ from .diagnostics import Diagnostics
 from .messages import empty_flow, flow_cloud, to_marker_array
 from .parameters import declare_settings, follow_changes
 from .process import run_until_signal
-from .statistics import REPLACED, Statistics
+from .statistics import REPLACED, UNHEARD, Statistics
 from .warm_up import warm_up
 from .worker import Worker
 
@@ -77,9 +77,7 @@ class FlowNode(Node):
             self.create_subscription(Odometry, 'odometry', self._on_odometry, qos.ODOMETRY)
         self.create_subscription(PointCloud2, 'points', self._on_points, qos.POINTS,
                                  qos_overriding_options=overridable)
-        self._diagnostics = Diagnostics(self._statistics, self.get_fully_qualified_name().strip('/'), {
-            'ego_motion': self._settings.ego_motion, 'weights': self._settings.weights,
-            'device': str(getattr(self._scene_flow, 'device', self._settings.device))})
+        self._diagnostics = Diagnostics(self._statistics, self.get_fully_qualified_name().strip('/'))
         # Steady time, so that the diagnostics go on while a simulated clock stands.
         self.create_timer(1.0, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self.get_logger().info(f"ready: waiting for clouds on '{self.resolve_topic_name('points')}', "
@@ -98,6 +96,8 @@ class FlowNode(Node):
         self._frame_id = cloud.header.frame_id
         if self._settings.lazy and not self._listeners():
             # The last cloud stays at hand, so that the first one after somebody listens has its pair.
+            if self._unread is not None:
+                self._statistics.drop(UNHEARD)
             self._unread = cloud
             return
         arrived = time.monotonic()
@@ -134,7 +134,8 @@ class FlowNode(Node):
         self._pairing.settings = settings
 
     def _report(self) -> None:
-        array = DiagnosticArray(status=[self._diagnostics.status(self._listeners())])
+        status = self._diagnostics.status(self._settings, self._listeners(), self._scene_flow)
+        array = DiagnosticArray(status=[status])
         array.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics_out.publish(array)
 

@@ -1,8 +1,12 @@
-"""Writes docs/parameters.md and config/ssrflow.yaml from the settings table: `make docs`. No ROS."""
+"""Writes what the settings table is the source of: `make docs`. No ROS.
+
+    docs/parameters.md  config/ssrflow.yaml  config/ssrflow.schema.json
+"""
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from ..settings import Parameter, Settings
 
@@ -10,7 +14,8 @@ _MARKDOWN_HEAD = """\
 # Parameters
 
 One table in the code, `ssrflow_ros/settings.py`, is the source of this page (`make docs`), of
-`config/ssrflow.yaml`, of the node's parameters and of the options of `ssrflow`
+`config/ssrflow.yaml`, of the JSON schema by which editors check such a file
+(`config/ssrflow.schema.json`), of the node's parameters and of the options of `ssrflow`
 (`max_range` is `--max-range`). *Live* ones may be changed while the
 node runs (`ros2 param set /ssrflow moving_speed 1.0`);
 a value that breaks its rule is refused with the reason. Those *of the node* are no options of
@@ -20,6 +25,7 @@ the command line.
 |---|---|---|---|---|---|---|
 """
 _YAML_HEAD = """\
+# yaml-language-server: $schema=ssrflow.schema.json
 # Every parameter of the node with its default; written by `make docs` from ssrflow_ros/settings.py.
 # ros2 launch ssrflow_ros flow.launch.py points:=/my/topic params_file:=my_copy_of_this.yaml
 /**:
@@ -39,11 +45,40 @@ def yaml() -> str:
         for row in Settings.table())
 
 
+def schema() -> str:
+    """The text of config/ssrflow.schema.json, the JSON schema (draft 7) of a params_file."""
+    parameters = {
+        'type': 'object', 'additionalProperties': False,
+        'properties': {row.name: _schema_of(row) for row in Settings.table()}
+        | {'use_sim_time': {'type': 'boolean'}},
+        'patternProperties': {r'^qos_overrides(\.|$)': {}}}
+    node = {'type': 'object', 'properties': {'ros__parameters': parameters}, 'required': ['ros__parameters']}
+    return json.dumps({
+        '$schema': 'http://json-schema.org/draft-07/schema#',
+        'title': 'Parameters of the node ssrflow', 'type': 'object',
+        # The sections of other nodes are none of ours.
+        'patternProperties': {r'^(/\*\*|(.*/)?ssrflow)$': node}}, indent=1) + '\n'
+
+
+ARTEFACTS = {'docs/parameters.md': markdown, 'config/ssrflow.yaml': yaml, 'config/ssrflow.schema.json': schema}
+"""What is written where, seen from the root of the source tree."""
+
+
 def main() -> None:
-    """Write both files in the source tree."""
+    """Write them all in the source tree."""
     root = Path(__file__).resolve().parents[2]
-    (root / 'docs' / 'parameters.md').write_text(markdown(), encoding='utf-8')
-    (root / 'config' / 'ssrflow.yaml').write_text(yaml(), encoding='utf-8')
+    for path, text in ARTEFACTS.items():
+        (root / path).write_text(text(), encoding='utf-8')
+
+
+def _schema_of(row: Parameter) -> dict[str, Any]:
+    kind = {str: 'string', bool: 'boolean', int: 'integer', float: 'number'}[row.type]
+    rules: dict[str, Any] = {'type': kind, 'default': row.default, 'description': f'{row.description}{_hint(row)}'}
+    if row.choices:
+        rules['enum'] = list(row.choices)
+    if row.low is not None:
+        rules.update(minimum=row.low, maximum=row.high)
+    return rules
 
 
 def _allowed(row: Parameter) -> str:

@@ -1,14 +1,13 @@
 """The rows of the settings table as ROS parameters: declared, checked, and changed while running."""
 from __future__ import annotations
 
-import difflib
 from typing import Any, Callable
 
 from rcl_interfaces.msg import (FloatingPointRange, IntegerRange, ParameterDescriptor, ParameterType,
                                 SetParametersResult)
 from rclpy.node import Node
 
-from ..errors import InputError
+from ..errors import InputError, did_you_mean
 from ..settings import Parameter, Settings
 
 _ROS_TYPES = {str: ParameterType.PARAMETER_STRING, bool: ParameterType.PARAMETER_BOOL,
@@ -78,6 +77,5 @@ def _warn_of_misspelt(node: Node, overrides: dict[str, Any]) -> None:
     for name in overrides:
         if name in known or name in _OF_RCLPY or name.startswith('qos_overrides.'):
             continue
-        near = difflib.get_close_matches(name, known, n=1)
         node.get_logger().warning(f"there is no parameter '{name}', so it changes nothing: "
-                                  + (f"did you mean '{near[0]}'?" if near else 'see docs/parameters.md'))
+                                  + did_you_mean(name, known, 'see docs/parameters.md'))

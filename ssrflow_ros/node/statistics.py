@@ -8,7 +8,9 @@ from collections import Counter, defaultdict, deque
 import numpy as np
 
 REPLACED = 'replaced by a newer sweep'
-"""Why the newest-only worker drops a cloud; the reasons of pairing are in steps/pairing.py."""
+UNHEARD = 'nobody listens'
+OUT_OF_MEMORY = 'out of device memory'
+"""Why the node drops a cloud; the reasons of pairing are in steps/pairing.py."""
 WINDOW = 5.0
 """Seconds over which rates are taken."""
 SAMPLES = 200
@@ -25,6 +27,7 @@ class Statistics:
         self._begun = time.monotonic()
         self._events: dict[str, deque[float]] = defaultdict(deque)
         self._timings: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=SAMPLES))
+        self._counts: Counter[str] = Counter()
         self._drops: Counter[str] = Counter()
         self._last_warned: dict[str, float] = {}
         self.last_dt = float('nan')
@@ -32,6 +35,7 @@ class Statistics:
     def count(self, event: str) -> None:
         """Count one more `event`, of which `rate` tells how many come per second."""
         with self._lock:
+            self._counts[event] += 1
             self._events[event].append(time.monotonic())
             self._forget_old(event)
 
@@ -40,6 +44,11 @@ class Statistics:
         with self._lock:
             self._forget_old(event)
             return len(self._events[event]) / min(WINDOW, max(1.0, time.monotonic() - self._begun))
+
+    def counted(self, event: str) -> int:
+        """How many events there have been."""
+        with self._lock:
+            return self._counts[event]
 
     def drop(self, reason: str) -> bool:
         """Count a cloud that gave no flow; whether it is time to log this reason (again)."""

@@ -1,0 +1,24 @@
+"""How much memory this process holds, on the host and on the device. No ROS."""
+from __future__ import annotations
+
+import os
+import resource
+import sys
+from pathlib import Path
+
+
+def host_mb(process: int | str = 'self') -> float:
+    """Resident megabytes (2**20 bytes) of a process; 0 where it has ended."""
+    try:
+        pages = int(Path(f'/proc/{process}/statm').read_text().split()[1])
+    except (OSError, IndexError):  # no Linux: only the highest that it ever was, in kB
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 if process == 'self' else 0.0
+    return pages * os.sysconf('SC_PAGE_SIZE') / 2**20
+
+
+def device_mb(device: object) -> float:
+    """Megabytes that torch has reserved on a CUDA `device`; 0 on others."""
+    torch = sys.modules.get('torch')  # if nobody has loaded it, it holds nothing
+    if torch is None or getattr(device, 'type', '') != 'cuda':
+        return 0.0
+    return torch.cuda.memory_reserved(device) / 2**20

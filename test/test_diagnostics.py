@@ -1,0 +1,89 @@
+"""What the diagnostics say of given statistics, and when they warn."""
+import pytest
+
+pytest.importorskip('rclpy')
+
+from ssrflow_ros.node.diagnostics import ERROR, OK, WARN, Diagnostics  # noqa: E402
+from ssrflow_ros.node.memory import device_mb, host_mb  # noqa: E402
+from ssrflow_ros.node.statistics import OUT_OF_MEMORY, REPLACED, UNHEARD, Statistics  # noqa: E402
+from ssrflow_ros.settings import Settings  # noqa: E402
+from ssrflow_ros.steps.pairing import FIRST, GAP  # noqa: E402
+
+
+def report(clouds=50, drops=(), settings=None, listeners=1, method=None, **timings):
+    """Status after `clouds` of which `drops` gave no flow."""
+    statistics = Statistics()
+    for _ in range(clouds):
+        statistics.count('in')
+    for reason in drops:
+        statistics.drop(reason)
+    for _ in range(clouds - len(drops)):
+        statistics.count('out')
+        statistics.time(**timings)
+    return Diagnostics(statistics, 'ssrflow').status(settings or Settings(), listeners, method)
+
+
+def values_of(status):
+    return {pair.key: pair.value for pair in status.values}
+
+
+def test_all_is_well():
+    status = report(drops=[FIRST, REPLACED, REPLACED, UNHEARD], total=100.0)
+    assert (status.level, status.message) == (OK, '46.0 of 50.0 clouds per second')
+
+
+def test_every_cloud_is_accounted_for():
+    values = values_of(report(drops=[FIRST, REPLACED, GAP]))
+    dropped = sum(int(value) for key, value in values.items() if key.startswith('drops/'))
+    assert int(values['clouds_in']) == int(values['clouds_out']) + dropped == 50
+
+
+@pytest.mark.parametrize('changes, given, level, words', [
+    ({}, {'clouds': 0}, WARN, 'no clouds arrive'),
+    ({'rate_error': 1.0}, {'clouds': 0}, ERROR, 'no clouds arrive'),
+    ({'rate_warn': 60.0}, {}, WARN, 'only 50.0 clouds'),
+    ({'rate_error': 60.0}, {}, ERROR, 'only 50.0 clouds'),
+    ({}, {'drops': [GAP]}, WARN, f'1 x {GAP}'),
+    ({'drops_warn': 0.1}, {'drops': [GAP]}, OK, '49.0 of 50.0'),
+    ({}, {'drops': [GAP] * 30}, ERROR, f'30 x {GAP}'),
+    ({'drops_warn': 1.0, 'drops_error': 1.0}, {'drops': [OUT_OF_MEMORY]}, ERROR, OUT_OF_MEMORY),
+    ({}, {'total': 600.0}, WARN, '0.60 s'),
+    ({}, {'total': 2100.0}, ERROR, '2.10 s'),
+    ({'latency_warn': 3.0, 'latency_error': 3.0}, {'total': 2100.0}, OK, '50.0 of 50.0'),
+    ({'lazy': True}, {'listeners': 0}, OK, 'nobody listens')])
+def test_thresholds(changes, given, level, words):
+    status = report(settings=Settings().replace(**changes), **given)
+    assert status.level == level and words in status.message, status.message
+
+
+def test_several_troubles_are_told_together_and_the_worst_counts():
+    status = report(drops=[GAP], total=2100.0)
+    assert status.level == ERROR and GAP in status.message and '2.10 s' in status.message
+
+
+def test_drops_are_those_since_the_last_report():
+    statistics = Statistics()
+    statistics.count('in')
+    statistics.drop(GAP)
+    diagnostics = Diagnostics(statistics, 'ssrflow')
+    assert diagnostics.status(Settings(rate_warn=0.0), 1).level == ERROR
+    statistics.count('in')
+    assert diagnostics.status(Settings(rate_warn=0.0), 1).level == OK
+
+
+def test_method_memory_and_stages_are_told():
+    class Method:
+        device = 'cpu'
+        card = {'trained_on': 'made-up streets'}
+    values = values_of(report(method=Method(), network=3.0, stamp_to_publish=70.0))
+    assert values['trained_on'] == 'made-up streets' and values['device'] == 'cpu'
+    assert values['weights'] == Settings().weights and values['ego_motion'] == Settings().ego_motion
+    assert values['network_ms_p50'] == '3.0' and values['stamp_to_publish_ms_p95'] == '70.0'
+    assert float(values['memory_mb']) == pytest.approx(host_mb(), rel=0.5) and values['device_memory_mb'] == '0'
+
+
+def test_memory_grows_with_what_is_held():
+    before = host_mb()
+    held = bytearray(b'\1') * (64 * 2**20)
+    assert host_mb() - before > 50 and len(held)
+    assert host_mb(2**30) == 0 == device_mb('cpu'), 'no such process, no such device'
