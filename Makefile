@@ -62,7 +62,8 @@ $(INSTALLED): constraints.txt setup.py
 	: >$(LOG); \
 	step 'tools' $(PIP) install -c constraints.txt pip setuptools wheel && \
 	step 'torch' $(PIP) install -c constraints.txt $${index:+--extra-index-url $$index} torch && \
-	step 'ROS 2 and the rest' $(PIP) install -c constraints.txt --no-build-isolation -e '.[all,ros,test]'
+	step 'ROS 2 and the rest' $(PIP) install -c constraints.txt --no-build-isolation -e '.[all,ros,test]' && \
+	step 'the metrics of the field, to test ours' $(PIP) install -c constraints.txt --no-deps bucketed-scene-flow-eval
 	@touch $@
 
 clean:
