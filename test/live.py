@@ -14,19 +14,19 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import PointCloud2, PointField
 
+from ssrflow_ros.node.distribution import this_machine_only, with_profile
 from ssrflow_ros.node.domain import free_domain
 
 TEST = Path(__file__).resolve().parent
 STAND_IN = [sys.executable, str(TEST / 'stand_in_node.py')]
+OF_THE_NETWORK = {**this_machine_only(), **with_profile(str(TEST.parent / 'config' / 'fastdds.xml'))}
 REAL = [sys.executable, '-m', 'ssrflow_ros.node.flow_node']
 
 
 def environment(folder):
     """Environment that keeps a test to this machine, to a DDS domain and to a log folder of its own."""
-    profile = str(TEST.parent / 'config' / 'fastdds.xml')
     return {**os.environ, 'ROS_DOMAIN_ID': str(free_domain()), 'ROS_LOG_DIR': str(folder),
-            'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST', 'FASTRTPS_DEFAULT_PROFILES_FILE': profile,
-            'FASTDDS_DEFAULT_PROFILES_FILE': profile, 'GOMP_SPINCOUNT': '0',
+            **OF_THE_NETWORK, 'GOMP_SPINCOUNT': '0',
             'PYTHONPATH': os.pathsep.join(filter(None, [str(TEST.parent), os.environ.get('PYTHONPATH')]))}
 
 
@@ -39,9 +39,7 @@ class LiveNode:
         with self.log.open('w') as log:
             self.process = subprocess.Popen([*command, '--ros-args', *arguments], env=self.environment,
                                             stdout=log, stderr=subprocess.STDOUT)
-        os.environ.update({name: self.environment[name] for name in (
-            'ROS_AUTOMATIC_DISCOVERY_RANGE', 'ROS_LOG_DIR', 'FASTRTPS_DEFAULT_PROFILES_FILE',
-            'FASTDDS_DEFAULT_PROFILES_FILE')})
+        os.environ.update({name: self.environment[name] for name in ('ROS_LOG_DIR', *OF_THE_NETWORK)})
         self.context = Context()
         rclpy.init(context=self.context, domain_id=int(self.environment['ROS_DOMAIN_ID']))
         self.node = rclpy.create_node('driver', context=self.context)

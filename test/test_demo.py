@@ -5,6 +5,7 @@ pytest.importorskip('rclpy')
 
 from ssrflow_ros.cli.main import main  # noqa: E402
 from ssrflow_ros.formats.bags import BagReader  # noqa: E402
+from ssrflow_ros.node.distribution import PROFILE_VARIABLES, this_machine_only  # noqa: E402
 from ssrflow_ros.node.rehearsal import stamp_of  # noqa: E402
 
 SMALL = ['--sweeps', '8', '--sensor', 'vlp16', '--seed', '4000000004', '--network-points', '256']
@@ -13,8 +14,7 @@ SMALL = ['--sweeps', '8', '--sensor', 'vlp16', '--seed', '4000000004', '--networ
 @pytest.fixture
 def own_environment(monkeypatch):
     """The demo sets variables for its own processes; they must not reach other tests."""
-    for name in ('ROS_DOMAIN_ID', 'ROS_AUTOMATIC_DISCOVERY_RANGE', 'FASTRTPS_DEFAULT_PROFILES_FILE',
-                 'FASTDDS_DEFAULT_PROFILES_FILE', 'GOMP_SPINCOUNT'):
+    for name in ('ROS_DOMAIN_ID', 'GOMP_SPINCOUNT', *this_machine_only(), *PROFILE_VARIABLES):
         monkeypatch.setenv(name, '')
         monkeypatch.delenv(name)
 

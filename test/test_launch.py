@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from ssrflow_ros.node.distribution import PROFILE_VARIABLES
+from ssrflow_ros.settings import Settings
+
 ROOT = Path(__file__).resolve().parents[1]
 PATH = ROOT / 'launch' / 'flow.launch.py'
 WANTED = {'points', 'odometry', 'ego_motion', 'weights', 'device', 'params_file', 'namespace', 'rviz',
@@ -15,49 +18,60 @@ WANTED = {'points', 'odometry', 'ego_motion', 'weights', 'device', 'params_file'
 
 
 @pytest.fixture(scope='module')
-def arguments():
-    """name -> (default, description, choices), read off the text."""
-    for node in ast.parse(PATH.read_text()).body:
-        if isinstance(node, ast.Assign) and node.targets[0].id == 'ARGUMENTS':
-            return {entry.elts[0].value: entry for entry in node.value.elts}
-    raise AssertionError('no ARGUMENTS in the launch file')
+def constants():
+    """The module's constants, read off its text."""
+    return {node.targets[0].id: node.value for node in ast.parse(PATH.read_text()).body
+            if isinstance(node, ast.Assign)}
+
+
+@pytest.fixture(scope='module')
+def arguments(constants):
+    """name -> (name, default, description, choices) as syntax."""
+    return {entry.elts[0].value: entry.elts for entry in constants['ARGUMENTS'].elts}
 
 
 def test_every_argument_is_declared_and_described(arguments):
     assert WANTED <= set(arguments)
-    for name, entry in arguments.items():
-        _, default, description, _ = entry.elts
+    for name, (_, default, description, _) in arguments.items():
         assert isinstance(default.value, str), f'{name}: launch knows only text'
         assert description.value.endswith('.') and len(description.value) > 15, name
 
 
-def test_topics_and_files_named_there_exist():
+def test_arguments_that_are_parameters_are_in_the_table_and_list_its_choices(constants, arguments):
+    table = {row.name: row for row in Settings.table()}
+    for key, kind in zip(constants['PARAMETERS'].keys, constants['PARAMETERS'].values, strict=True):
+        row = table[key.value]
+        assert row.type.__name__ == kind.id, row.name
+        for choice in row.choices:
+            assert choice in arguments[row.name][2].value, f'{row.name}: {choice} is not in the description'
+
+
+def test_topics_and_names_are_those_of_the_node(constants):
     text = PATH.read_text()
-    node = (ROOT / 'ssrflow_ros/node/flow_node.py').read_text()
+    node = '\n'.join(path.read_text() for path in (ROOT / 'ssrflow_ros/node').glob('*.py'))
     for topic in ('points', 'odometry'):
-        assert f"('{topic}', given['{topic}'])" in text and f"'{topic}'" in node
-    for output in ('flow', 'markers'):
-        assert f"('/ssrflow/{output}', 'ssrflow/{output}')" in text and f"'~/{output}'" in node
-        assert f'Value: /ssrflow/{output}\n' in (ROOT / 'rviz/flow.rviz').read_text()
-    assert (ROOT / 'config/fastdds.xml').is_file()
+        assert f"('{topic}', " in text and f"'{topic}'" in node
+    for output in ast.literal_eval(constants['OUTPUTS']):
+        assert f"'~/{output}'" in node
+    assert f"super().__init__('{ast.literal_eval(constants['NODE'])}'" in node
+    assert (ROOT / 'config/fastdds.xml').is_file() and (ROOT / 'rviz/flow.rviz').is_file()
+    assert 'flow_node = {NAME}.node.flow_node:main' in (ROOT / 'setup.py').read_text()
 
 
-def test_rviz_configuration_is_yaml_with_the_markers_namespaces():
-    yaml = pytest.importorskip('yaml')
-    from ssrflow_ros.formats.markers import OBJECTS, POINTS
-    displays = yaml.safe_load((ROOT / 'rviz/flow.rviz').read_text())['Visualization Manager']['Displays']
-    markers = next(item for item in displays if item['Class'].endswith('MarkerArray'))
-    assert set(markers['Namespaces']) == {POINTS, OBJECTS}
-
-
-def _actions(**given):
-    """What the launch file starts for these arguments, by the real launch library."""
+def _launch_file():
+    """The launch file as a module, with the real launch library."""
     pytest.importorskip('launch_ros', reason='launch_ros comes with ROS only')
-    import launch
     spec = importlib.util.spec_from_file_location('flow_launch', PATH)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     module.get_package_share_directory = lambda name: str(ROOT)
+    return module
+
+
+def _actions(**given):
+    """What the launch file starts for these arguments."""
+    module = _launch_file()
+    import launch
     context = launch.LaunchContext()
     description = module.generate_launch_description()
     context.launch_configurations.update({name: default for name, default, *_ in module.ARGUMENTS})
@@ -72,6 +86,41 @@ def test_live_topic_starts_only_the_node():
 
 def test_bag_and_rviz_are_started_beside_the_node():
     assert len(_actions(bag='/some/bag', rviz='true')) == 3
+
+
+def test_several_lidars_get_a_node_each_in_a_namespace_of_its_own():
+    actions = _actions(points='/a/points /b/points', namespace='a b', bag='/some/bag', rviz='true')
+    assert len(actions) == 5, 'two nodes, two windows, one bag'
+
+
+@pytest.mark.parametrize('points, namespace', [('/a /b', ''), ('/a /b', 'a'), ('/a /b', 'a a'), ('', ''),
+                                               ('/a', 'a b')])
+def test_lidars_without_a_namespace_of_their_own_are_refused(points, namespace):
+    with pytest.raises(RuntimeError, match='for each LiDAR'):
+        _actions(points=points, namespace=namespace)
+
+
+@pytest.mark.parametrize('use_sim_time, bag, expected', [
+    ('auto', '', False), ('auto', '/bag', True), ('true', '', True), ('false', '/bag', False)])
+def test_simulated_time_follows_the_bag(use_sim_time, bag, expected):
+    module = _launch_file()
+    seen = []
+    module._flow_node = lambda points, namespace, given, sim_time, environment: seen.append(sim_time)
+    import launch
+    context = launch.LaunchContext()
+    context.launch_configurations.update({name: default for name, default, *_ in module.ARGUMENTS})
+    context.launch_configurations.update(use_sim_time=use_sim_time, bag=bag)
+    module._start(context)
+    assert seen == [expected]
+
+
+def test_a_profile_that_is_set_stays(monkeypatch):
+    module = _launch_file()
+    for name in PROFILE_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    assert set(module._environment('ours.xml')) == set(PROFILE_VARIABLES)
+    monkeypatch.setenv(PROFILE_VARIABLES[0], 'theirs.xml')
+    assert module._environment('ours.xml') == {}
 
 
 @pytest.mark.skipif(not os.environ.get('ROS_DISTRO') and not os.environ.get('SSRFLOW_TEST_LAUNCH'),

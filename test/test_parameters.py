@@ -1,5 +1,4 @@
-"""One table of parameters; the documents, the YAML, its schema and the launch file are held to it."""
-import ast
+"""One table of parameters; the documents, the YAML and its schema are held to it."""
 import json
 from pathlib import Path
 
@@ -62,15 +61,3 @@ def test_every_row_is_whole():
         assert row.description.endswith('.'), row.name
         assert (row.low is None) == (row.high is None) == (row.type not in (int, float)), row.name
         assert row.check(row.default) == row.default
-
-
-def test_launch_arguments_that_are_parameters_exist_and_list_the_choices():
-    tree = ast.parse((ROOT / 'launch/flow.launch.py').read_text())
-    constants = {node.targets[0].id: node.value for node in tree.body
-                 if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)}
-    described = {entry.elts[0].value: entry.elts[2].value for entry in constants['ARGUMENTS'].elts}
-    table = {row.name: row for row in Settings.table()}
-    for name in ast.literal_eval(constants['PARAMETERS']):
-        assert name in described
-        for choice in table[name].choices:
-            assert choice in described[name], f'{name}: {choice} is not in the description'

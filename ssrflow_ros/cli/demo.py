@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError, SSRFlowError
+from ..node.distribution import this_machine_only, with_profile
 from ..node.domain import free_domain
 from ..node.share import share_file
 from ..settings import Settings
@@ -112,11 +113,8 @@ def _rehearse(recorded: Recorded, odometry: str | None, settings: Settings, log:
 
 def _private_network() -> dict[str, str]:
     """Variables that keep DDS to this machine and to a domain of our own, with room for large clouds."""
-    profile = str(share_file('config/fastdds.xml'))
-    only_here = {'ROS_LOCALHOST_ONLY': '1'} if os.environ.get('ROS_DISTRO') == 'humble' else {
-        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
-    return {'ROS_DOMAIN_ID': str(free_domain()), **only_here,
-            'FASTRTPS_DEFAULT_PROFILES_FILE': profile, 'FASTDDS_DEFAULT_PROFILES_FILE': profile}
+    return {'ROS_DOMAIN_ID': str(free_domain()), **this_machine_only(),
+            **with_profile(str(share_file('config/fastdds.xml')))}
 
 
 class _NodeProcess:

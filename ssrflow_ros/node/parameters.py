@@ -9,6 +9,7 @@ from rclpy.node import Node
 
 from ..errors import InputError, did_you_mean
 from ..settings import Parameter, Settings
+from .distribution import check_then_apply
 
 _ROS_TYPES = {str: ParameterType.PARAMETER_STRING, bool: ParameterType.PARAMETER_BOOL,
               int: ParameterType.PARAMETER_INTEGER, float: ParameterType.PARAMETER_DOUBLE}
@@ -44,18 +45,12 @@ def follow_changes(node: Node, apply: Callable[[Settings], None]) -> None:
 
     def check(parameters) -> SetParametersResult:
         try:
-            settings = settings_with(parameters)
+            settings_with(parameters)
         except InputError as error:
             return SetParametersResult(successful=False, reason=str(error))
-        if not two_phases:
-            apply(settings)
         return SetParametersResult(successful=True)
 
-    # Humble knows no second phase; there the check is the last thing before the value is set.
-    two_phases = hasattr(node, 'add_post_set_parameters_callback')
-    node.add_on_set_parameters_callback(check)
-    if two_phases:
-        node.add_post_set_parameters_callback(lambda parameters: apply(settings_with(parameters)))
+    check_then_apply(node, check, lambda parameters: apply(settings_with(parameters)))
 
 
 def _descriptor(row: Parameter) -> ParameterDescriptor:
