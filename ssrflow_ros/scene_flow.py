@@ -28,7 +28,7 @@ from .steps.objects import describe_objects, find_clusters
 from .steps.sampling import sample_pair
 from .steps.upsampling import upsample
 from .stopwatch import Stopwatch
-from .sweep import EgoMotion, FlowField, Sweep, SweepPair
+from .sweep import EgoMotion, FlowField, PreparedPair, Sweep, SweepPair
 
 
 class SceneFlow:
@@ -50,6 +50,12 @@ class SceneFlow:
 
         Raises EgoMotionError where the sensor's own motion cannot be found.
         """
+        return self.estimate(self.prepare(pair, ego_motion))
+
+    # Two halves that share no state: one thread may prepare the next pair while another one works on this.
+
+    def prepare(self, pair: SweepPair, ego_motion: EgoMotion | None = None) -> PreparedPair:
+        """The first half, up to the points that the network is to see; arguments and errors as in a call."""
         watch, settings, source = Stopwatch(), self.settings, pair.source.points
 
         with watch('ego_motion'):
@@ -58,23 +64,30 @@ class SceneFlow:
 
         with watch('ground'):
             ground = self._ground(pair.source)
-            seen = ~ground & self._in_range(pair.source.points)
+            rows = np.flatnonzero(~ground & self._in_range(source))
             target = target[~self._ground(pair.target) & self._in_range(pair.target.points)]
 
         with watch('sample'):
-            rows = np.flatnonzero(seen)
-            sampled, sampled_target = sample_pair(source[rows], target, settings.network_points, settings.seed)
+            sampled = sample_pair(source[rows], target, settings.network_points, settings.seed)
+        return PreparedPair(pair, ego, ground, rows, target, *sampled, watch.timings_ms)
+
+    def estimate(self, prepared: PreparedPair) -> FlowField:
+        """The second half: the network and what it means for every point."""
+        watch, settings = Stopwatch(prepared.timings_ms), self.settings
+        pair, ego, rows, target = prepared.pair, prepared.ego_motion, prepared.rows, prepared.target
+        source = pair.source.points
 
         with watch('network'):
-            points = source[rows[sampled]]
-            motion = self._motion(points, target[sampled_target])  # residual displacement, m
+            points = source[rows[prepared.sampled]]
+            motion = self._motion(points, target[prepared.sampled_target])  # residual displacement, m
 
         with watch('upsample'):
-            residual = np.zeros_like(source)  # ground and what lies out of range stand still
+            residual = np.zeros_like(source)  # ground and what lies out of range stand still,
+            moving = np.zeros(len(source), dtype=bool)
             if len(points):
-                residual[rows] = upsample(source[rows], points, motion)
-            moving = np.linalg.norm(residual, axis=1) >= settings.moving_speed * abs(pair.dt)
-            residual[~moving] = 0.0  # what is slower is called static, and then it is exactly that
+                motion = upsample(source[rows], points, motion)
+                fast = _squared_length(motion) >= (settings.moving_speed * pair.dt) ** 2
+                residual[rows[fast]], moving[rows[fast]] = motion[fast], True  # and so does what is slower, exactly
 
         with watch('objects'):
             clusters = find_clusters(source, residual / pair.dt, moving, settings)
@@ -84,7 +97,7 @@ class SceneFlow:
 
         velocity = (residual / pair.dt).astype(np.float32)
         flow = ego.displacement(source + residual) + residual
-        return FlowField(pair, ego, flow, velocity, moving, ground, object_ids, objects, watch.timings_ms)
+        return FlowField(pair, ego, flow, velocity, moving, prepared.ground, object_ids, objects, watch.timings_ms)
 
     def _ground(self, sweep: Sweep) -> np.ndarray:
         """Ground mask of a sweep; in a stream each sweep serves twice and is looked at once."""
@@ -93,7 +106,7 @@ class SceneFlow:
         return self._ground_of[sweep]
 
     def _in_range(self, points: np.ndarray) -> np.ndarray:
-        return np.einsum('ij,ij->i', points, points) <= self.settings.max_range ** 2
+        return _squared_length(points) <= self.settings.max_range ** 2
 
     @torch.inference_mode()
     def _motion(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -102,3 +115,7 @@ class SceneFlow:
             return np.zeros_like(source)
         clouds = [torch.from_numpy(points)[None].to(self.device) for points in (source, target)]
         return self.network.flow(*clouds)[0].cpu().numpy()
+
+
+def _squared_length(vectors: np.ndarray) -> np.ndarray:
+    return np.einsum('ij,ij->i', vectors, vectors)

@@ -3,13 +3,18 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from types import MappingProxyType
+from typing import Mapping
 
 
 class Stopwatch:
-    """`with watch('ground'): ...` adds the time of the block to `watch.timings_ms['ground']`."""
+    """`with watch('ground'): ...` adds the time of the block to `watch.timings_ms['ground']`.
 
-    def __init__(self):
-        self.timings_ms: dict[str, float] = {}
+    before  what was timed of the pass already; it is not changed.
+    """
+
+    def __init__(self, before: Mapping[str, float] = MappingProxyType({})):
+        self.timings_ms = dict(before)
 
     @contextmanager
     def __call__(self, step: str):

@@ -11,6 +11,7 @@ import torch
 
 from ..operators import farthest_point_order
 from ..operators.kd_tree import KdTree
+from .cells import by_cell
 
 VOXEL = 0.2  # metres; finer than any level of the network
 FOCUS = 0.5  # share of the points that goes to the changed parts of the scene
@@ -34,11 +35,8 @@ def sample_pair(source: np.ndarray, target: np.ndarray, n_points: int, seed: int
 
 def thin(points: np.ndarray, voxel: float, origin: np.ndarray | float = 0.0) -> np.ndarray:
     """Rows (n,) of one point in each occupied cube of `voxel` metres, ascending."""
-    cells = np.floor((points + origin) / voxel).astype(np.int64)
-    cells -= cells.min(axis=0, initial=0)
-    span = cells.max(axis=0, initial=0) + 1
-    keys = (cells[:, 0] * span[1] + cells[:, 1]) * span[2] + cells[:, 2]
-    return np.sort(np.unique(keys, return_index=True)[1])
+    rows, begins = by_cell(points, voxel, origin)
+    return np.sort(rows[begins])
 
 
 def _changes(source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -63,7 +61,9 @@ def _spread(points: np.ndarray, n: int, change: np.ndarray | None, focus: float)
     # What changed beyond need is mostly noise of sampling: the strongest changes go first.
     changed = changed[np.argsort(-change[changed], kind='stable')[:2 * share]]
     chosen = changed[farthest_points(points[changed], share)]
-    rest = np.setdiff1d(np.arange(len(points)), chosen)
+    free = np.ones(len(points), dtype=bool)
+    free[chosen] = False
+    rest = np.flatnonzero(free)
     return np.concatenate([chosen, rest[farthest_points(points[rest], n - share)]])
 
 
