@@ -41,9 +41,23 @@ class SceneFlow:
             torch.set_num_threads(settings.threads)  # of the whole process; the searches follow it
         weights = load_weights(settings.weights, self.device)
         self.network, self.card = weights.network, weights.card
-        self.ego_motion = make_ego_motion(settings)
-        self.ground = make_ground(settings)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what is kept of the stream; the next pair is as a first one."""
+        self.ego_motion = make_ego_motion(self.settings)
+        self.ground = make_ground(self.settings)
         self._ground_of: WeakKeyDictionary[Sweep, np.ndarray] = WeakKeyDictionary()
+
+    def offload(self) -> None:
+        """Free the device's memory; to be called between pairs, and `onload` before the next one."""
+        self.network.to('cpu')
+        if self.device.type == 'cuda':
+            torch.cuda.empty_cache()
+
+    def onload(self) -> None:
+        """Bring the network (back) to the device."""
+        self.network.to(self.device)
 
     def __call__(self, pair: SweepPair, ego_motion: EgoMotion | None = None) -> FlowField:
         """Flow of `pair.source` until `pair.target`; `ego_motion`, if it is known, replaces the search.

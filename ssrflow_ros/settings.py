@@ -95,6 +95,8 @@ class Settings:
         1000, 'Most point arrows in one marker message.', low=0, high=100000, live=True, of_node=True)
     lazy: bool = _parameter(
         True, 'Do no work while nobody listens to an output.', live=True, of_node=True)
+    autostart: bool = _parameter(
+        True, 'The node configures and activates itself; false leaves that to a lifecycle manager.', of_node=True)
     rate_warn: float = _parameter(
         1.0, 'The diagnostics warn if fewer clouds arrive per second.',
         unit='Hz', low=0.0, high=1000.0, live=True, of_node=True)

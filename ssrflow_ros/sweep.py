@@ -24,6 +24,8 @@ class Sweep:
     frame_id  name of the sensor frame, '' if unknown.
     rows      (N,) int64, row of each point in the input cloud.
     n_rows    rows of the input cloud, dropped ones included.
+    times     (N,) float32, seconds from `stamp_ns` to the moment at which each point was measured, if that
+              is known and the points still have to be deskewed; else None: all at one instant.
     """
 
     points: np.ndarray
@@ -31,6 +33,7 @@ class Sweep:
     frame_id: str
     rows: np.ndarray
     n_rows: int
+    times: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.points)

@@ -21,6 +21,15 @@ class StandIn:
     def __init__(self, settings):
         self.settings = settings
 
+    def reset(self):
+        pass
+
+    def onload(self):
+        pass
+
+    def offload(self):
+        pass
+
     def __call__(self, pair, ego_motion=None):
         points = pair.source.points
         if len(points) == FAILS_AT:

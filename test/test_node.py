@@ -150,9 +150,9 @@ def test_malformed_cloud_is_dropped_and_the_node_goes_on(stream, damage):
 
 def test_failed_ego_motion_is_dropped_with_its_reason(stream):
     failing = stream.send(make_cloud(POINTS[:FAILS_AT], 0))
+    stream.live.wait(lambda: 'drive slower' in stream.live.log.read_text(), 'the reason in the log')
     stream.send_and_hear(make_cloud(POINTS, 0))
     assert _stamp(failing) not in [_stamp(m) for m in stream.live.heard[FLOW]]
-    assert 'drive slower' in stream.live.log.read_text()
 
 
 def test_diagnostics_tell_rates_drops_and_times(stream):
@@ -160,6 +160,7 @@ def test_diagnostics_tell_rates_drops_and_times(stream):
         statuses = [s for m in stream.live.heard['/diagnostics'] for s in m.status if s.name == 'ssrflow']
         return {v.key: v.value for v in statuses[-1].values} if statuses else {}
     stream.send(make_cloud(POINTS[:FAILS_AT], 0))
+    stream.live.wait(lambda: 'drops/no ego-motion' in latest(), 'the drop to be counted')
     stream.send_and_hear(make_cloud(POINTS, 0))
     stream.live.wait(lambda: latest().get('last_dt_s') == '-0.1000', 'diagnostics of the last pair')
     values = latest()
@@ -252,7 +253,6 @@ def test_odometry_gives_the_ego_motion(tmp_path):
         odometry.publish(message)
         live.wait(lambda: live.heard['/robot/ssrflow/flow'], 'flow with odometry')
         assert live.heard['/robot/ssrflow/flow'][0].header == third.header
-        assert live.log.read_text().count("the odometry is of 'base_link'") == 1
     finally:
         live.close()
 

@@ -8,10 +8,10 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from ..settings import Settings
 from ..steps.pairing import FIRST
 from .memory import device_mb, host_mb
-from .statistics import OUT_OF_MEMORY, REPLACED, UNHEARD, Statistics
+from .statistics import DISABLED, OUT_OF_MEMORY, REPLACED, STOPPED, UNHEARD, Statistics
 
 # Drops that tell of no trouble: the first sweep has no partner, the newest-only slot and idling are by design.
-HARMLESS = (FIRST, REPLACED, UNHEARD)
+HARMLESS = (FIRST, REPLACED, UNHEARD, DISABLED, STOPPED)
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
 

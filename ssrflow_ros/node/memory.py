@@ -1,4 +1,4 @@
-"""How much memory this process holds, on the host and on the device. No ROS."""
+"""How much memory this process holds, on the host and on the device, and when it is not enough. No ROS."""
 from __future__ import annotations
 
 import os
@@ -22,3 +22,17 @@ def device_mb(device: object) -> float:
     if torch is None or getattr(device, 'type', '') != 'cuda':
         return 0.0
     return torch.cuda.memory_reserved(device) / 2**20
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether `error` means that something did not fit into the memory of host or device."""
+    torch = sys.modules.get('torch')
+    return (isinstance(error, MemoryError)
+            or torch is not None and isinstance(error, torch.cuda.OutOfMemoryError))
+
+
+def free_device() -> None:
+    """Hand back what torch keeps of the device for later use."""
+    torch = sys.modules.get('torch')
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()

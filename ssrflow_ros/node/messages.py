@@ -5,14 +5,17 @@ from array import array
 from typing import Iterable
 
 import numpy as np
-from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
+from geometry_msgs.msg import Point, Pose, Quaternion, Twist, Vector3
+from nav_msgs.msg import Odometry
 from rclpy.duration import Duration
+from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from ..formats import markers as drawn
-from ..formats.pointcloud2 import Cloud, encode
+from ..formats.pointcloud2 import Cloud, encode, encode_points
+from ..steps.deskew import twist
 from ..sweep import EgoMotion, FlowField, Sweep, SweepPair
 
 
@@ -33,6 +36,33 @@ def to_pointcloud2(cloud: Cloud, header: Header) -> PointCloud2:
 def flow_cloud(flow: FlowField, source: PointCloud2) -> PointCloud2:
     """The annotated cloud of `source`, under the very header of `source`."""
     return to_pointcloud2(encode(flow, source), source.header)
+
+
+def ground_cloud(flow: FlowField, source: PointCloud2) -> PointCloud2:
+    """The points of `source` that are taken as ground: x y z."""
+    return to_pointcloud2(encode_points(flow.pair.source.points[flow.ground]), source.header)
+
+
+def ego_odometry(flow: FlowField, source: PointCloud2) -> Odometry:
+    """How the sensor moved from the sweep before to `source`, in the sensor's own frame.
+
+    pose is that of the sensor now, seen from where it was at the sweep before; twist, m/s and rad/s, is the mean
+    over that time in the axes of the sensor now. Covariances are left 0, which means unknown.
+    """
+    message = Odometry(header=source.header, child_frame_id=source.header.frame_id)
+    motion = flow.ego_motion.target_from_source
+    x, y, z, w = Rotation.from_matrix(motion[:3, :3]).as_quat().tolist()
+    message.pose.pose = Pose(position=_vector(Point, motion[:3, 3].tolist()),
+                             orientation=Quaternion(x=x, y=y, z=z, w=w))
+    velocity, turn_rate = twist(flow.ego_motion, flow.pair.dt)
+    message.twist.twist = Twist(linear=_vector(Vector3, velocity.tolist()),
+                                angular=_vector(Vector3, turn_rate.tolist()))
+    return message
+
+
+def delete_all() -> MarkerArray:
+    """Wipes every marker of a topic."""
+    return MarkerArray(markers=[Marker(action=Marker.DELETEALL)])
 
 
 def to_marker_array(markers: Iterable[drawn.Marker], header: Header) -> MarkerArray:

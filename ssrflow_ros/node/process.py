@@ -1,28 +1,44 @@
-"""A process that runs one node and ends cleanly on SIGINT and SIGTERM, whatever it is doing."""
+"""A process that runs one managed node and ends cleanly on SIGINT and SIGTERM, whatever it is doing."""
 from __future__ import annotations
 
+import os
 import signal
+import sys
+import threading
 from typing import Callable
 
 import rclpy
 from rclpy.executors import ExternalShutdownException
-from rclpy.node import Node
+from rclpy.lifecycle import LifecycleNode
 
 from ..errors import SSRFlowError
+from .lifecycle import activate
+from .worker import THREAD
+
+GRACE = 1.7
+"""Seconds after a signal in which the process may tidy up; then it leaves."""
 
 
-def run_until_signal(make_node: Callable[[], Node], args: list[str] | None = None) -> int:
-    """Make a node and spin it; 0 after a signal, 1 with one line in the log if it could not start."""
-    # rclpy's own handler chains to this one; Python's would raise KeyboardInterrupt anywhere.
-    signal.signal(signal.SIGINT, lambda *_: None)
+def run_until_signal(make_node: Callable[[], LifecycleNode], args: list[str] | None = None) -> int:
+    """Make a node, activate it if its settings say `autostart`, and spin it.
+
+    0 after a signal, 1 with one line in the log if it could not start.
+    """
+    # rclpy's own handlers chain to these; Python's would raise KeyboardInterrupt anywhere.
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, _leave_in_time)
     rclpy.init(args=args)
-    node = None
+    node, code = None, 0
     try:
         node = make_node()
-        rclpy.spin(node)
+        if node.settings.autostart and not activate(node) and rclpy.ok():
+            node.get_logger().fatal('could not activate itself: the reason is above')
+            code = 1
+        else:
+            rclpy.spin(node)
     except SSRFlowError as error:
         rclpy.logging.get_logger('ssrflow').fatal(str(error))
-        return 1
+        code = 1
     except ExternalShutdownException:
         pass
     except Exception:
@@ -33,4 +49,19 @@ def run_until_signal(make_node: Callable[[], Node], args: list[str] | None = Non
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
-    return 0
+    if any(thread.name == THREAD for thread in threading.enumerate()):
+        _leave(code)  # Python would wait for an inference that nobody can interrupt
+    return code
+
+
+def _leave_in_time(*_) -> None:
+    # A thread, since this one may be in a call that takes seconds, such as loading torch.
+    timer = threading.Timer(GRACE, _leave, (0,))
+    timer.daemon = True
+    timer.start()
+
+
+def _leave(code: int) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -9,6 +9,8 @@ import numpy as np
 
 REPLACED = 'replaced by a newer sweep'
 UNHEARD = 'nobody listens'
+DISABLED = 'disabled'
+STOPPED = 'stopped'
 OUT_OF_MEMORY = 'out of device memory'
 """Why the node drops a cloud; the reasons of pairing are in steps/pairing.py."""
 WINDOW = 5.0

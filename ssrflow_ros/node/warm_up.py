@@ -9,13 +9,24 @@ from ..settings import Settings
 from ..sweep import EgoMotion, FlowField, Sweep, SweepPair
 
 
-def warm_up(scene_flow: Callable[..., FlowField], settings: Settings) -> None:
-    """Two passes over a made-up street, so that the first sweep need not wait for libraries and memory."""
+SIZES = (0.5, 4, 16)
+"""Points of the sweeps of the warm-up, in times `network_points`: fewer than it asks for, and more."""
+
+
+def warm_up(scene_flow: Callable[..., FlowField], settings: Settings,
+            go_on: Callable[[], bool] = lambda: True) -> bool:
+    """Passes over a made-up street in several sizes, so that the first sweep need not wait for libraries and memory.
+
+    `go_on` is asked before each; whether they were all made.
+    """
     random = np.random.default_rng(0)
-    points = random.uniform((-40, -20, 0), (40, 20, 4), (4 * settings.network_points, 3)).astype(np.float32)
-    points[::2, 2] = 0.0
-    points[:, 2] -= 1.8
-    standing = EgoMotion(np.eye(4), 'given')
-    for stamp_ns in range(1, 3):
+    for stamp_ns, times in enumerate(SIZES, 1):
+        if not go_on():
+            return False
+        n_points = int(times * settings.network_points)
+        points = random.uniform((-40, -20, 0), (40, 20, 4), (n_points, 3)).astype(np.float32)
+        points[::2, 2] = 0.0
+        points[:, 2] -= 1.8
         pair = SweepPair(Sweep.from_points(points, stamp_ns * 100_000_000), Sweep.from_points(points, 0))
-        scene_flow(pair, standing)
+        scene_flow(pair, EgoMotion(np.eye(4), 'given'))
+    return True

@@ -5,6 +5,7 @@ import threading
 from typing import Callable, Generic, TypeVar
 
 Job = TypeVar('Job')
+THREAD = 'ssrflow_worker'
 
 
 class Worker(Generic[Job]):
@@ -20,7 +21,7 @@ class Worker(Generic[Job]):
         self._slot: Job | None = None
         self._stopping = False
         self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name='ssrflow_worker', daemon=True)
+        self._thread = threading.Thread(target=self._run, name=THREAD, daemon=True)
         self._thread.start()
 
     def put(self, job: Job) -> None:
@@ -36,7 +37,10 @@ class Worker(Generic[Job]):
         """End after the job at hand, or give up waiting after `timeout` s; whether the thread has ended."""
         with self._changed:
             self._stopping = True
+            pushed_out, self._slot = self._slot is not None, None
             self._changed.notify()
+        if pushed_out:
+            self._replaced()
         self._thread.join(timeout)
         return not self._thread.is_alive()
 

@@ -1,0 +1,147 @@
+"""From a stream of clouds to published flow.
+
+The executor's thread decodes and pairs each cloud as it comes; a worker of one thread estimates the
+flow of the newest pair and publishes it. Every cloud that comes in is published or counted as a drop.
+"""
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from typing import Any, NamedTuple
+
+from rclpy.lifecycle import LifecycleNode
+from sensor_msgs.msg import PointCloud2
+
+from ..errors import EgoMotionError, InputError, SSRFlowError
+from ..formats.pointcloud2 import decode
+from ..steps.pairing import EMPTY, TIME_RESTARTED, Pairing
+from ..sweep import FlowField, Sweep, SweepPair
+from .ego_sources import EgoSource
+from .memory import free_device, is_out_of_memory
+from .messages import empty_flow
+from .publishing import Outputs
+from .statistics import DISABLED, OUT_OF_MEMORY, REPLACED, STOPPED, UNHEARD, Statistics
+from .worker import Worker
+
+
+class Job(NamedTuple):
+    """A cloud that waits for its flow.
+
+    pair     what is to be estimated; None for a `sweep` without a point, which needs no partner.
+    arrived  time.monotonic() at which `cloud` came.
+    """
+
+    cloud: PointCloud2
+    sweep: Sweep
+    pair: SweepPair | None
+    arrived: float
+
+
+class FlowStream:
+    """One stream of clouds of one sensor, from its first to its last; `enabled` False drops them all."""
+
+    def __init__(self, node: LifecycleNode, method: Any, statistics: Statistics, source: EgoSource,
+                 outputs: Outputs):
+        """`node` gives settings, clock and log; `method` is a SceneFlow."""
+        self._node, self._method, self._statistics = node, method, statistics
+        self._source, self._outputs = source, outputs
+        self._pairing = Pairing(node.settings)
+        self._unread: PointCloud2 | None = None
+        self._forget = threading.Event()
+        self.enabled = True
+        method.reset()
+        self._worker: Worker[Job] = Worker(self._estimate, lambda: statistics.drop(REPLACED))
+
+    # --- in the executor's thread -----------------------------------------------------------------
+
+    def push(self, cloud: PointCloud2) -> None:
+        """Take the next cloud; never blocks."""
+        self._statistics.count('in')
+        if not self.enabled:
+            self._statistics.drop(DISABLED)
+            return
+        if self._node.settings.lazy and not self._outputs.listeners():
+            # The last cloud stays at hand, so that the first one after somebody listens has its pair.
+            self._drop_unread(UNHEARD)
+            self._unread = cloud
+            return
+        arrived = time.monotonic()
+        unread, self._unread = self._unread, None
+        if unread is not None:
+            self._job(unread, arrived)
+        job = self._job(cloud, arrived)
+        if job is not None:
+            self._worker.put(job)
+
+    def reset(self) -> None:
+        """Forget every sweep; the next one is a first one again."""
+        self._drop_unread(STOPPED)
+        self._pairing.reset()
+        self._source.reset()
+        self._forget.set()
+        self._outputs.reset()
+
+    def stop(self, timeout: float) -> bool:
+        """Finish the sweep at hand, or give up waiting after `timeout` s; whether it is finished."""
+        self._drop_unread(STOPPED)
+        return self._worker.stop(timeout)
+
+    def _job(self, cloud: PointCloud2, arrived: float) -> Job | None:
+        """What there is to do about `cloud`; None, and a drop counted, if nothing can be done."""
+        self._pairing.settings = self._node.settings
+        try:
+            sweep = decode(cloud, self._node.settings.min_range)
+        except InputError as error:
+            self._drop('malformed cloud', error)
+            return None
+        pair = self._pairing.push(sweep)
+        if pair is None:
+            self._statistics.drop(self._pairing.reason)
+        if self._pairing.reason == TIME_RESTARTED:
+            self._node.get_logger().info('the stamps went back (a bag that begins anew?): a new start')
+            self._forget.set()
+            self._outputs.reset()
+        return Job(cloud, sweep, pair, arrived) if pair or self._pairing.reason == EMPTY else None
+
+    def _drop_unread(self, reason: str) -> None:
+        if self._unread is not None:
+            self._statistics.drop(reason)
+        self._unread = None
+
+    # --- in the worker's thread -------------------------------------------------------------------
+
+    def _estimate(self, job: Job) -> None:
+        out_of_memory = False
+        try:
+            flow = self._flow(job)
+            self._outputs.publish(flow, job.cloud)
+        except SSRFlowError as error:
+            self._drop('no ego-motion' if isinstance(error, EgoMotionError) else 'no flow', error)
+        except Exception as error:
+            out_of_memory = is_out_of_memory(error)
+            # One bad sweep must not end the node; a context that was shut down meanwhile may.
+            if self._node.context.ok():
+                self._drop(OUT_OF_MEMORY if out_of_memory else 'unexpected error',
+                           f'{error}: set a smaller network_points' if out_of_memory else traceback.format_exc())
+        else:
+            now_ns = self._node.get_clock().now().nanoseconds
+            self._statistics.count('out')
+            if job.pair is not None:
+                self._statistics.last_dt = job.pair.dt
+            self._statistics.time(**flow.timings_ms, total=1e3 * (time.monotonic() - job.arrived),
+                                  stamp_to_publish=1e-6 * (now_ns - job.sweep.stamp_ns))
+        if out_of_memory:
+            free_device()  # here, where the traceback no longer holds what did not fit
+
+    def _flow(self, job: Job) -> FlowField:
+        if self._forget.is_set():
+            self._forget.clear()
+            self._method.reset()
+        return empty_flow(job.sweep) if job.pair is None else self._method(job.pair, self._source.between(job.pair))
+
+    # --- in both ----------------------------------------------------------------------------------
+
+    def _drop(self, reason: str, error: object) -> None:
+        if self._statistics.drop(reason):
+            self._node.get_logger().warning(f'{reason}, cloud dropped: {error}')

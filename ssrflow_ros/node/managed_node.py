@@ -1,0 +1,163 @@
+"""The live node: `points` in, the same clouds with the velocity of every point out.
+
+A managed (lifecycle) node. What each state holds:
+
+| state        | holds                                                             |
+|--------------|-------------------------------------------------------------------|
+| unconfigured | parameters, services, diagnostics                                 |
+| inactive     | + the method (weights loaded, warmed up), publishers              |
+| active       | + subscriptions and the worker's thread; the network on the device |
+
+Topics, units and what happens to bad input: docs/node.md.
+"""
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from sensor_msgs.msg import PointCloud2
+from std_srvs.srv import SetBool, Trigger
+
+from ..settings import Settings
+from . import qos
+from .diagnostics import Diagnostics
+from .ego_sources import EgoSource, make_ego_source
+from .flow_stream import FlowStream
+from .lifecycle import transition
+from .parameters import declare_settings, follow_changes
+from .publishing import Outputs
+from .statistics import Statistics
+from .warm_up import warm_up
+
+
+class FlowNode(LifecycleNode):
+    """Estimates the flow of the newest sweep; `make_scene_flow(settings)` gives the method.
+
+    The method is called like SceneFlow and has its `settings`, `reset`, `onload` and `offload`.
+    Raises SSRFlowError if a parameter is unusable.
+    """
+
+    def __init__(self, make_scene_flow: Callable[[Settings], Any]):
+        super().__init__('ssrflow')
+        self._make_scene_flow = make_scene_flow
+        self._settings = declare_settings(self)
+        self._statistics = Statistics()
+        self._enabled = True
+        self._method: Any = None
+        self._outputs: Outputs | None = None
+        self._source: EgoSource | None = None
+        self._stream: FlowStream | None = None
+        self._points = None
+        follow_changes(self, self._apply)
+        self._diagnostics = Diagnostics(self._statistics, self.get_fully_qualified_name().strip('/'))
+        self._diagnostics_out = self.create_publisher(DiagnosticArray, '/diagnostics', qos.DIAGNOSTICS)
+        self.create_service(Trigger, '~/reset', self._on_reset)
+        self.create_service(SetBool, '~/set_enabled', self._on_set_enabled)
+        # Steady time, so that the diagnostics go on while a simulated clock stands.
+        self.create_timer(1.0, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    @property
+    def settings(self) -> Settings:
+        """As the parameters are now."""
+        return self._settings
+
+    def destroy_node(self) -> None:
+        """Give the worker a moment to finish its sweep, since it publishes."""
+        self._stop(timeout=1.0)
+        super().destroy_node()
+
+    # --- transitions: SUCCESS, or FAILURE and the state stays, or ERROR and on_error tidies up ------
+
+    @transition
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the weights and warm up, then announce the outputs."""
+        self._method = self._make_scene_flow(self._settings)
+        if not warm_up(self._method, self._settings, self.context.ok):
+            return TransitionCallbackReturn.FAILURE
+        self._outputs = Outputs(self, self._statistics)
+        return super().on_configure(state)
+
+    @transition
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Take the device and begin to listen."""
+        self._method.onload()
+        self._source = make_ego_source(self, self._settings)
+        self._stream = FlowStream(self, self._method, self._statistics, self._source, self._outputs)
+        self._stream.enabled = self._enabled
+        self._points = self.create_subscription(PointCloud2, 'points', self._stream.push, qos.POINTS,
+                                                qos_overriding_options=qos.overridable())
+        self.get_logger().info(f"ready: waiting for clouds on '{self.resolve_topic_name('points')}', "
+                               f'ego-motion from {self._settings.ego_motion}')
+        return super().on_activate(state)
+
+    @transition
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop listening, finish the sweep at hand, and free the device's memory."""
+        self._stop()
+        self._method.offload()
+        return super().on_deactivate(state)
+
+    @transition
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Forget the weights."""
+        self._free()
+        return super().on_cleanup(state)
+
+    @transition
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """From any state: stop and forget."""
+        self._stop()
+        self._free()
+        return super().on_shutdown(state)
+
+    @transition
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """After a transition that failed half-way: back to unconfigured, with nothing left over."""
+        self._stop()
+        self._free()
+        return super().on_error(state)
+
+    def _stop(self, timeout: float = 10.0) -> None:
+        if self._points is not None:
+            self.destroy_subscription(self._points)
+        if self._stream is not None and not self._stream.stop(timeout):
+            self.get_logger().warning('the sweep at hand takes long: going on without it')
+        if self._source is not None:
+            self._source.destroy()
+        self._points = self._stream = self._source = None
+
+    def _free(self) -> None:
+        if self._outputs is not None:
+            self._outputs.destroy()
+        if self._method is not None:
+            self._method.offload()
+        self._outputs = self._method = None
+
+    # --- services, parameters, diagnostics -----------------------------------------------------------
+
+    def _on_reset(self, request: Trigger.Request, answer: Trigger.Response) -> Trigger.Response:
+        answer.success = self._stream is not None
+        answer.message = 'everything forgotten: a new start' if answer.success else 'not active: nothing to forget'
+        if self._stream is not None:
+            self._stream.reset()
+        return answer
+
+    def _on_set_enabled(self, request: SetBool.Request, answer: SetBool.Response) -> SetBool.Response:
+        self._enabled = request.data
+        if self._stream is not None:
+            self._stream.enabled = self._enabled
+        answer.success, answer.message = True, 'enabled' if self._enabled else 'disabled: clouds are dropped'
+        return answer
+
+    def _apply(self, settings: Settings) -> None:
+        self._settings = settings
+        if self._method is not None:
+            self._method.settings = settings
+
+    def _report(self) -> None:
+        listeners = self._outputs.listeners() if self._outputs is not None else 0
+        array = DiagnosticArray(status=[self._diagnostics.status(self._settings, listeners, self._method)])
+        array.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics_out.publish(array)

@@ -1,0 +1,63 @@
+"""What the node publishes of each flow field. Every output is made only if somebody listens to it."""
+from __future__ import annotations
+
+from typing import Any
+
+from nav_msgs.msg import Odometry
+from rclpy.lifecycle import LifecycleNode
+from sensor_msgs.msg import PointCloud2
+from visualization_msgs.msg import MarkerArray
+
+from ..formats.markers import MarkerId, make_markers, shown_ids
+from ..sweep import FlowField
+from . import qos
+from .messages import delete_all, ego_odometry, flow_cloud, ground_cloud, to_marker_array
+from .statistics import Statistics
+
+
+class Outputs:
+    """The publishers of `node`; all but `destroy` may be called from the worker's thread."""
+
+    def __init__(self, node: LifecycleNode, statistics: Statistics):
+        self._node = node
+        self._statistics = statistics
+        self._shown: set[MarkerId] = set()
+        self._flow = self._publisher(PointCloud2, '~/flow', qos_overriding_options=qos.overridable())
+        self._markers = self._publisher(MarkerArray, '~/markers')
+        self._ground = self._publisher(PointCloud2, '~/ground')
+        self._ego_odometry = self._publisher(Odometry, '~/ego_odometry')
+        self._makers = {
+            self._flow: flow_cloud,
+            self._markers: self._make_markers,
+            self._ground: ground_cloud,
+            self._ego_odometry: ego_odometry,
+        }
+
+    def listeners(self) -> int:
+        """Subscribers of all outputs together."""
+        return sum(publisher.get_subscription_count() for publisher in self._makers)
+
+    def publish(self, flow: FlowField, cloud: PointCloud2) -> None:
+        """Publish `flow`, whose source is the sweep of `cloud`."""
+        for publisher, make in self._makers.items():
+            if publisher.get_subscription_count():
+                publisher.publish(make(flow, cloud))
+
+    def reset(self) -> None:
+        """Wipe what is drawn: after a reset nothing of it is true any more."""
+        self._shown = set()
+        self._markers.publish(delete_all())
+
+    def destroy(self) -> None:
+        """Withdraw the topics."""
+        for publisher in self._makers:
+            self._node.destroy_lifecycle_publisher(publisher)
+
+    def _publisher(self, kind: type, topic: str, **rest: Any) -> Any:
+        return self._node.create_lifecycle_publisher(kind, topic, qos.OUTPUT, **rest)
+
+    def _make_markers(self, flow: FlowField, cloud: PointCloud2) -> MarkerArray:
+        rate = self._statistics.rate('out')
+        markers = make_markers(flow, self._node.settings.marker_arrows, self._shown, 1 / rate if rate else 0.0)
+        self._shown = shown_ids(markers)
+        return to_marker_array(markers, cloud.header)
