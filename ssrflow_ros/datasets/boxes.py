@@ -1,0 +1,57 @@
+"""Flow labels from tracked boxes: what is inside a box moves with it, all else stands in the world."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Mapping
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from ..evaluation.metrics import BACKGROUND
+
+_LOOSE = 0.2
+"""Metres added to length and width, as the published labels do: boxes are a little too tight."""
+
+
+@dataclass(frozen=True, eq=False)
+class Box:
+    """pose (4, 4): from the box's frame (x along its length) into the sweep's; size (3,) m; category as in metrics."""
+
+    pose: np.ndarray
+    size: np.ndarray
+    category: int
+
+    def holds(self, points: np.ndarray) -> np.ndarray:
+        """(N,) bool."""
+        inside = np.linalg.inv(self.pose)
+        local = points @ inside[:3, :3].T + inside[:3, 3]
+        return (np.abs(local) <= (self.size + (_LOOSE, _LOOSE, 0)) / 2).all(axis=1)
+
+
+def pose_matrix(translation, quaternion_wxyz) -> np.ndarray:
+    """(4, 4) float64 of a translation (3,) m and a quaternion w x y z."""
+    w, x, y, z = (float(value) for value in quaternion_wxyz)
+    pose = np.eye(4)
+    pose[:3, :3] = Rotation.from_quat((x, y, z, w)).as_matrix()
+    pose[:3, 3] = translation
+    return pose
+
+
+def flow_of_boxes(points: np.ndarray, boxes: Mapping[str, Box], later: Mapping[str, Box],
+                  target_from_source: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Flow (N, 3) m, the sensor's motion included, and category (N,) of `points` (N, 3) in the source frame.
+
+    boxes, later  the boxes by track, in the frames of source and target. A point in a box whose track ends has nan.
+    """
+    still = target_from_source - np.eye(4)
+    flow = points @ still[:3, :3].T + still[:3, 3]
+    category = np.full(len(points), BACKGROUND, np.int8)
+    for track, box in boxes.items():
+        inside = box.holds(points)
+        category[inside] = box.category
+        if track in later:
+            moved = later[track].pose @ np.linalg.inv(box.pose) - np.eye(4)
+            flow[inside] = points[inside] @ moved[:3, :3].T + moved[:3, 3]
+        else:
+            flow[inside] = np.nan
+    return flow, category

@@ -1,0 +1,68 @@
+"""What the readers share: finding files, reading them, and saying what is wrong with them."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Collection, Iterable
+
+import numpy as np
+
+from ..errors import InputError
+
+
+def existing(path: str | Path) -> Path:
+    """The folder `path`; InputError if it is none."""
+    path = Path(path)
+    if not path.is_dir():
+        raise InputError(f'{path} is not a folder: give the folder of the data set')
+    return path
+
+
+def some(paths: Iterable[Path], folder: Path, layout: str) -> list[Path]:
+    """`paths` in order; InputError that names the expected `layout` if there is none."""
+    found = sorted(paths)
+    if not found:
+        raise InputError(f'{folder} holds no {layout}: give the folder that does')
+    return found
+
+
+def read_npz(path: Path, keys: Collection[str]) -> dict[str, np.ndarray]:
+    """All arrays of an .npz that must have `keys`; InputError if it cannot be read or lacks one."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+    except (OSError, ValueError, EOFError, KeyError) as error:
+        raise InputError(f'{path} is damaged or not an .npz ({error}): fetch it again') from None
+    except Exception as error:  # zipfile and zlib have errors of their own
+        raise InputError(f'{path} is damaged ({type(error).__name__}: {error}): fetch it again') from None
+    missing = [key for key in keys if key not in arrays]
+    if missing:
+        raise InputError(f'{path} has no {", ".join(missing)} (it has {", ".join(arrays)}): it is of another layout')
+    return arrays
+
+
+def read_npy(path: Path) -> np.ndarray:
+    """(N, 3) of an .npy; InputError if it cannot be read."""
+    try:
+        points = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f'{path} cannot be read ({error}): fetch it again') from None
+    if points.ndim != 2 or points.shape[1] < 3:
+        raise InputError(f'{path} holds an array of shape {points.shape}: points (N, 3) are wanted')
+    return points[:, :3]
+
+
+def alike(path: Path, *arrays: np.ndarray) -> None:
+    """InputError unless the arrays of a file have one number of rows."""
+    if len({len(array) for array in arrays}) > 1:
+        raise InputError(f'{path}: its arrays have {", ".join(str(len(array)) for array in arrays)} rows, '
+                         'which should be equal: it is damaged or of another layout')
+
+
+def in_camera_axes(left_up_forward: np.ndarray) -> np.ndarray:
+    """Points (N, 3) x left, y up, z forward (HPLFlowNet's axes) as x forward, y left, z up."""
+    return left_up_forward[:, (2, 0, 1)]
+
+
+def in_image_axes(right_down_forward: np.ndarray) -> np.ndarray:
+    """Points (N, 3) x right, y down, z forward (a camera's own axes) as x forward, y left, z up."""
+    return right_down_forward[:, (2, 0, 1)] * np.array([1, -1, -1], right_down_forward.dtype)
