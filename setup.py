@@ -10,6 +10,7 @@ EXTRAS = {
     'formats': ['pypcd4', 'trimesh'],
     'patchwork': ['pypatchworkpp'],
     'argoverse': ['pyarrow'],
+    'train': ['PyYAML'],  # settings files in YAML; in JSON they need nothing
     'fast': ['fpsample<1; python_version < "3.13"'],  # later ones have to be compiled
     # ROS 2 Jazzy for a machine without a ROS installation; never needed beside one.
     'ros': [f'ros-jazzy-{name}' for name in (
@@ -19,7 +20,7 @@ EXTRAS = {
     'test': ['pytest', 'hypothesis', 'jsonschema', 'mcap', 'PyYAML', 'pyarrow', 'ruff',
              'colcon-core', 'colcon-ros', 'colcon-python-setup-py', 'colcon-recursive-crawl'],
 }
-EXTRAS['all'] = sorted(set(EXTRAS['sim'] + EXTRAS['formats'] + EXTRAS['patchwork'] + EXTRAS['fast']))
+EXTRAS['all'] = sorted(set(EXTRAS['sim'] + EXTRAS['formats'] + EXTRAS['patchwork'] + EXTRAS['train'] + EXTRAS['fast']))
 
 setup(
     name=NAME,

@@ -4,6 +4,8 @@
     ssrflow train pairs runs/unseen --count 32 --first-seed 1000000
     ssrflow train run   runs/onboard --pairs runs/pairs --unseen runs/unseen
     ssrflow train ship  runs/onboard --name onboard
+
+Several GPUs: torchrun --nproc-per-node 4 -m ssrflow_ros train run ...
 """
 from __future__ import annotations
 
@@ -24,15 +26,50 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     run.add_argument('folder', type=Path, help='holds checkpoint, settings and learning curve')
     run.add_argument('--pairs', type=Path, required=True, help='folder of training pairs')
     run.add_argument('--unseen', type=Path, help='folder of pairs to validate on')
-    run.add_argument('--preset', default='onboard', help='network: onboard or paper (default: %(default)s)')
-    run.add_argument('--steps', type=int, default=4800, help='length of the whole training (default: %(default)s)')
-    run.add_argument('--batch', type=int, default=4, help='pairs a step (default: %(default)s)')
-    run.add_argument('--points', type=int, default=1024, help='points a sweep (default: %(default)s)')
+    add_config(run)
     run.add_argument('--minutes', type=float, default=float('inf'), help='stop after this, to go on later')
+    run.add_argument('--validate-every', type=int, default=500, metavar='STEPS', help='and save (default: %(default)s)')
+    add_machine(run)
 
     ship = steps.add_parser('ship', help='write the averaged weights and their card into the package')
     ship.add_argument('folder', type=Path)
     ship.add_argument('--name', required=True, help="name for the setting 'weights'")
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """Options that make a TrainingConfig; `config_from` reads them."""
+    parser.add_argument('--recipe', default='onboard',
+                        help='what the settings begin with: onboard (default), or paper, the published recipe')
+    parser.add_argument('--settings', type=Path, metavar='FILE',
+                        help='changes to them, .yaml or .json: whatever training.json in a folder shows')
+    parser.add_argument('--from', dest='start', metavar='WEIGHTS', help='begin with these weights, such as onboard')
+    parser.add_argument('--preset', help='network: onboard or paper')
+    parser.add_argument('--steps', type=int, help='length of the whole training')
+    parser.add_argument('--batch', type=int, help='pairs a step, of all processes together')
+    parser.add_argument('--points', dest='n_points', type=int, help='points a sweep')
+
+
+def add_machine(parser: argparse.ArgumentParser) -> None:
+    """Where and how a training runs; nothing of it changes the result."""
+    parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N (default: %(default)s)')
+    parser.add_argument('--workers', type=int, default=1, help='processes that prepare pairs (default: %(default)s)')
+
+
+def config_from(args: argparse.Namespace, begun: Path | None = None):
+    """Recipe, or the settings of the training begun in folder `begun`, changed by file, then by options."""
+    from ..errors import InputError
+    from ..training.config import RECIPES, TrainingConfig, changed, read_settings
+    if args.recipe not in RECIPES:
+        raise InputError(f"--recipe: '{args.recipe}' is not known: choose from {', '.join(RECIPES)}")
+    config = RECIPES[args.recipe]
+    if begun and (begun / 'training.json').exists():
+        config = changed(TrainingConfig(), read_settings(begun / 'training.json'))
+    changes = read_settings(args.settings) if args.settings else {}
+    options = {name: getattr(args, name) for name in ('start', 'preset', 'steps', 'batch', 'n_points')}
+    changes.update({name: value for name, value in options.items() if value is not None})
+    if 'steps' in changes:
+        changes = {'epochs': 0, 'halve_epochs': 0, **changes}
+    return changed(config, changes)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -45,13 +82,13 @@ def _pairs(args: argparse.Namespace) -> None:
 
 
 def _run(args: argparse.Namespace) -> None:
-    from ..errors import InputError
-    from ..network.config import PRESETS
-    from ..training.train import Training, TrainingConfig
-    if args.preset not in PRESETS:
-        raise InputError(f"--preset: '{args.preset}' is not known: choose from {', '.join(PRESETS)}")
-    config = TrainingConfig(preset=args.preset, steps=args.steps, batch=args.batch, n_points=args.points)
-    Training(args.folder, args.pairs, config, args.unseen).run(args.minutes)
+    from ..network.device import choose_device
+    from ..training.distributed import joined
+    from ..training.train import Training
+    config = config_from(args, args.folder)
+    with joined(choose_device(args.device)) as device:
+        training = Training(args.folder, args.pairs, config, args.unseen, device=device)
+        training.run(args.minutes, validate_every=args.validate_every, workers=args.workers)
 
 
 def _ship(args: argparse.Namespace) -> None:

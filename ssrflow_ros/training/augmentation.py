@@ -55,8 +55,8 @@ def augmented(pair: TrainingPair, how: Augmentation, n_points: int,
     source, motion = pair.source.astype(np.float64), pair.source_motion.astype(np.float64)
 
     reach = rng.uniform(*how.max_range)
-    source_in = _within(source, reach) & (rng.random(len(source)) < rng.uniform(*how.keep))
-    target_in = _within(target, reach) & (rng.random(len(target)) < rng.uniform(*how.keep))
+    source_in = within(source, reach) & (rng.random(len(source)) < rng.uniform(*how.keep))
+    target_in = within(target, reach) & (rng.random(len(target)) < rng.uniform(*how.keep))
     source, motion, target = source[source_in], motion[source_in], target[target_in]
     target_still = np.linalg.norm(pair.target_motion[target_in], axis=1) < MOVING
     target = _set_in_motion(source, motion, target, target_still, how, rng)
@@ -64,10 +64,10 @@ def augmented(pair: TrainingPair, how: Augmentation, n_points: int,
         movers = np.flatnonzero(np.linalg.norm(motion, axis=1) > MOVING)
         centre = source[rng.choice(movers) if len(movers) else rng.integers(len(source))]
         radius = rng.uniform(*how.crop_radius)
-        source_in, target_in = _around(source, centre, radius), _around(target, centre, radius)
+        source_in, target_in = around(source, centre, radius), around(target, centre, radius)
         source, motion, target = source[source_in], motion[source_in], target[target_in]
 
-    turn = _rotation(rng.uniform(-how.yaw, how.yaw)) * rng.uniform(*how.scale)
+    turn = rotation(rng.uniform(-how.yaw, how.yaw)) * rng.uniform(*how.scale)
     if rng.random() < how.flip:
         turn = turn * np.array([1.0, -1.0, 1.0])
     lift = np.array([0.0, 0.0, rng.uniform(-how.height, how.height)])
@@ -83,7 +83,7 @@ def augmented(pair: TrainingPair, how: Augmentation, n_points: int,
         motion, moving = np.zeros((1, 3)), np.zeros(1, bool)
     source, target = _filled(source, rng), _filled(target, rng)
     s, t = sample_pair(source, target, n_points, int(rng.integers(2**31)), rng.uniform(*how.focus))
-    s, t = _repeated(s, n_points, rng), _repeated(t, n_points, rng)
+    s, t = repeated(s, n_points, rng), repeated(t, n_points, rng)
     return source[s], target[t], motion.astype(np.float32)[s], moving[s]
 
 
@@ -96,9 +96,9 @@ def _set_in_motion(source: np.ndarray, motion: np.ndarray, target: np.ndarray, t
         radius, heading = rng.uniform(*how.mover_radius), rng.uniform(0.0, 2.0 * np.pi)
         length = np.exp(rng.uniform(*np.log(how.mover_shift)))
         shift = length * np.array([np.cos(heading), np.sin(heading), rng.normal(0.0, 0.05)])
-        turn = _rotation(rng.normal(0.0, how.mover_yaw))
-        here = still & _around(source, centre, radius)
-        there = target_still & _around(target, centre, radius)
+        turn = rotation(rng.normal(0.0, how.mover_yaw))
+        here = still & around(source, centre, radius)
+        there = target_still & around(target, centre, radius)
         motion[here] = (source[here] - centre) @ turn.T + centre + shift - source[here]
         target[there] = (target[there] - centre) @ turn.T + centre + shift
         still, target_still = still & ~here, target_still & ~there
@@ -107,12 +107,12 @@ def _set_in_motion(source: np.ndarray, motion: np.ndarray, target: np.ndarray, t
     return target
 
 
-def _within(points: np.ndarray, reach: float) -> np.ndarray:
+def within(points: np.ndarray, reach: float) -> np.ndarray:
     return np.einsum('ij,ij->i', points, points) < reach ** 2
 
 
-def _around(points: np.ndarray, centre: np.ndarray, radius: float) -> np.ndarray:
-    return _within(points[:, :2] - centre[:2], radius)
+def around(points: np.ndarray, centre: np.ndarray, radius: float) -> np.ndarray:
+    return within(points[:, :2] - centre[:2], radius)
 
 
 def _filled(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -120,12 +120,12 @@ def _filled(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return points.astype(np.float32) if len(points) else rng.normal(0, 50, (1, 3)).astype(np.float32)
 
 
-def _repeated(rows: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+def repeated(rows: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
     """`rows`, filled up to n with repetitions so that pairs stack into batches."""
     return np.concatenate([rows, rng.choice(rows, n - len(rows))]) if len(rows) < n else rows
 
 
-def _rotation(yaw: float) -> np.ndarray:
+def rotation(yaw: float) -> np.ndarray:
     c, s = np.cos(np.radians(yaw)), np.sin(np.radians(yaw))
     return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
 

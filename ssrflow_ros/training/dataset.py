@@ -15,18 +15,17 @@ from .pairs import TrainingPair
 
 
 class PairDataset(Dataset):
-    """Draws pairs from a folder; item i is the same in every run with the same seed and folder."""
+    """Draws pairs from a folder, on and on; item i is the same in every run with the same seed and folder."""
 
     def __init__(self, folder: Path, n_points: int, config: NetworkConfig,
-                 augmentation: Augmentation = Augmentation(), seed: int = 0, length: int | None = None):
+                 augmentation: Augmentation = Augmentation(), seed: int = 0):
         self.paths = sorted(Path(folder).glob('*.npz'))
         if not self.paths:
             raise InputError(f'no training pairs in {folder}: make some with "ssrflow train pairs"')
         self.n_points, self.config, self.augmentation, self.seed = n_points, config, augmentation, seed
-        self.length = length if length is not None else len(self.paths)
 
     def __len__(self) -> int:
-        return self.length
+        return len(self.paths)
 
     def __getitem__(self, item: int) -> dict:
         """{'source', 'target': flat pyramids, 'motion' (1, N, 3), 'moving' (1, N)}, batch axis in place."""

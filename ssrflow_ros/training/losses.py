@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from ..network.pyramid import Pyramid
 from ..network.ssrflow import FlowPyramid
 from ..operators import gather, k_nearest
+from . import distributed
 
 
 @dataclass(frozen=True)
@@ -56,14 +57,14 @@ def supervised(flows: tuple[torch.Tensor, ...], truth: torch.Tensor, moving: tor
     A level is a prefix of the finest, and so is its ground truth. In a LiDAR sweep few points move;
     unweighted, "nothing moves" would be a good answer.
     """
-    share = moving.float().mean()
+    share = distributed.mean(moving.float().mean())
     boost = ((1 - share) / share.clamp_min(1e-6)).clamp(1.0, config.balance_moving)
     weights = torch.where(moving, boost, torch.ones_like(boost))
     total = flows[0].new_zeros(())
     for alpha, flow in zip(config.alpha, flows):
         n = flow.shape[1]
         total = total + alpha * ((flow - truth[:, :n]).norm(dim=-1) * weights[:, :n]).sum()
-    return total / (config.alpha[0] * weights.sum())
+    return total / (config.alpha[0] * distributed.mean(weights.sum()))
 
 
 def local_flow_consistency(flow: torch.Tensor, truth: torch.Tensor, source: Pyramid,
@@ -77,7 +78,7 @@ def local_flow_consistency(flow: torch.Tensor, truth: torch.Tensor, source: Pyra
     near = (gather(points, index) - points[:, :, None]).norm(dim=-1) < config.lfc_radius
     differs = (gather(flow, index) - flow[:, :, None]).norm(dim=-1)
     should = (gather(truth, index) - truth[:, :, None]).norm(dim=-1)
-    return ((differs - should).abs() * near).sum() / near.sum().clamp_min(1)
+    return mean_where((differs - should).abs(), near)
 
 
 def cross_frame_similarity(prediction: FlowPyramid, target: Pyramid, config: LossConfig) -> torch.Tensor:
@@ -86,6 +87,11 @@ def cross_frame_similarity(prediction: FlowPyramid, target: Pyramid, config: Los
     points = next(level for level in target.points if level.shape[1] == n)
     index = k_nearest(prediction.warped, points, config.cfs_k)
     near = (gather(points, index) - prediction.warped[:, :, None]).norm(dim=-1) < config.cfs_radius
-    similar = F.cosine_similarity(prediction.source_features[:, :, None],
-                                  gather(prediction.target_features, index), dim=-1)
-    return ((config.cfs_threshold - similar).clamp_min(0) * near).sum() / near.sum().clamp_min(1)
+    similar = F.cosine_similarity(prediction.source_features[:, :, None].float(),
+                                  gather(prediction.target_features, index).float(), dim=-1)
+    return mean_where((config.cfs_threshold - similar).clamp_min(0), near)
+
+
+def mean_where(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Mean of `values` where `mask` holds, over the batch of all processes; 0 where it holds nowhere."""
+    return (values * mask).sum() / distributed.mean(mask.sum().float()).clamp_min(1)

@@ -1,7 +1,6 @@
 """From a checkpoint to shipped weights with a card: what they were trained on, how, and what they reach."""
 from __future__ import annotations
 
-import csv
 import json
 import subprocess
 from pathlib import Path
@@ -9,9 +8,10 @@ from pathlib import Path
 import torch
 
 from ..errors import InputError
-from ..network.config import PRESETS
 from ..network.ssrflow import SSRFlow
 from ..network.weights import SHIPPED, save_weights
+from .config import TrainingConfig, changed
+from .curve import read_curve
 
 
 def ship(folder: Path, name: str, figures: dict | None = None) -> Path:
@@ -22,21 +22,21 @@ def ship(folder: Path, name: str, figures: dict | None = None) -> Path:
     checkpoint = folder / 'checkpoint.pt'
     if not checkpoint.exists():
         raise InputError(f'there is no checkpoint in {folder}: train there first')
-    settings = json.loads((folder / 'training.json').read_text())
+    config = changed(TrainingConfig(), json.loads((folder / 'training.json').read_text()))
     state = torch.load(checkpoint, weights_only=True)
-    network = SSRFlow(PRESETS[settings['preset']])
+    network = SSRFlow(config.network)
     network.load_state_dict(state['average'])
     card = {
         'name': name,
-        'preset': settings['preset'],
+        'preset': config.preset,
         'parameters': sum(p.numel() for p in network.parameters()),
         'trained_on': 'simulated LiDAR pairs (ssrflow_ros.simulator, all sensors and scenes), '
                       'ego-motion and ground removed; no real data',
-        'pairs_seen': state['step'] * settings['batch'],
+        'pairs_seen': state['step'] * config.batch,
         'steps': state['step'],
         'hours': round(state['minutes'] / 60, 2),
         'commit': _commit(),
-        'settings': settings,
+        'settings': config.as_dict(),
         'unseen_simulated_pairs': _last_row(folder / 'validation.csv'),
         **(figures or {}),
     }
@@ -49,10 +49,10 @@ def ship(folder: Path, name: str, figures: dict | None = None) -> Path:
 
 
 def _last_row(path: Path) -> dict[str, float]:
-    if not path.exists():
+    rows = read_curve(path)
+    if not rows:
         return {}
-    with open(path, newline='') as file:
-        row = list(csv.DictReader(file))[-1]
+    row = rows[-1]
     return {'EPE3D moving, m': float(row['epe_moving']), 'zero flow, m': float(row['zero_moving']),
             'EPE3D static, m': float(row['epe_static'])}
 

@@ -2,79 +2,61 @@
 from __future__ import annotations
 
 import copy
-import csv
-import dataclasses
 import json
 import math
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Iterator
 
 import torch
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from ..errors import InputError
-from ..network.config import PRESETS, NetworkConfig
 from ..network.pyramid import Pyramid
-from ..network.ssrflow import SSRFlow
+from ..network.ssrflow import FlowPyramid, SSRFlow
+from ..network.weights import load_weights
+from ..stopwatch import Stopwatch
 from ..whole import written_whole
-from .augmentation import NO_AUGMENTATION, Augmentation
-from .dataset import PairDataset, collate
-from .losses import LossConfig, training_loss
+from . import distributed
+from .config import TrainingConfig, changed
+from .curve import Curve
+from .dataset import collate
+from .stopping import after_this_step, worker_of_data
+from .supervised import Supervised
 
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """One training; kept beside its checkpoint as training.json.
-
-    steps is the whole length: the learning rate rises over `warm_up` steps and then falls along a
-    cosine to nothing at the end. Training sees `n_points` a sweep, mostly crops; validation sees whole
-    sweeps of `unseen_points`, as in use. ema is the decay of the averaged weights, which are what is shipped.
-    """
-
-    preset: str = 'onboard'
-    n_points: int = 1024
-    unseen_points: int = 4096
-    batch: int = 4
-    steps: int = 4000
-    learning_rate: float = 7e-4
-    warm_up: int = 100
-    weight_decay: float = 1e-4
-    clip: float = 1.0
-    ema: float = 0.998
-    seed: int = 0
-    loss: LossConfig = field(default_factory=LossConfig)
-    augmentation: Augmentation = field(default_factory=Augmentation)
-
-    @property
-    def network(self) -> NetworkConfig:
-        return PRESETS[self.preset]
-
-    def rate_at(self, step: int) -> float:
-        """Learning rate of `step`."""
-        done = max(0, step - self.warm_up) / max(1, self.steps - self.warm_up)
-        return self.learning_rate * min(1.0, (step + 1) / self.warm_up) * 0.5 * (1 + math.cos(math.pi * min(1, done)))
+PARTS = ('data', 'forward', 'backward')
+"""Where the time of a step goes: waiting for the data workers; network and loss; gradients and optimiser."""
 
 
 class Training:
-    """State of one training in `folder`: made anew, or taken up where it stopped."""
+    """State of one training in `folder`: made anew, or taken up where it stopped.
 
-    CURVE = ('step', 'pairs', 'minutes', 'rate', 'loss', 'epe_moving', 'epe_static', 'zero_moving')
+    pairs, validation  folders of what `objective` learns from, and of what it has not seen.
+    device             of this process; with torchrun each has its own (`distributed.joined`).
+    """
 
-    def __init__(self, folder: Path, pairs: Path, config: TrainingConfig, validation: Path | None = None):
-        self.folder, self.config = folder, config
+    def __init__(self, folder: Path, pairs: Path, config: TrainingConfig, validation: Path | None = None,
+                 objective: type = Supervised, device: torch.device | str = 'cpu'):
+        self.folder, self.device = folder, torch.device(device)
+        self.objective = objective(config)
+        self.pairs = self.objective.seen(pairs)
+        self.validation = self.objective.unseen(validation) if validation else None
+        self.config = config.for_folder(len(self.pairs))
+        self._mine = distributed.share(self.config.batch)
         folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(config.seed)
-        self.network = SSRFlow(config.network)
+        self.network = SSRFlow(config.network).to(self.device)
+        self.step, self.minutes = 0, 0.0
+        if config.start and not self.checkpoint.exists():
+            self.network.load_state_dict(load_weights(config.start, expected=config.network).network.state_dict())
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=config.learning_rate,
                                            betas=(0.9, 0.99), weight_decay=config.weight_decay)
-        self.step, self.minutes = 0, 0.0
         self._resume()
-        self.pairs = PairDataset(pairs, config.n_points, config.network, config.augmentation, config.seed,
-                                 length=config.steps * config.batch)
-        self.validation = (PairDataset(validation, config.unseen_points, config.network, NO_AUGMENTATION)
-                           if validation else None)
+        self._curve, self._unseen_curve = (Curve(folder / name, self.step) for name in ('curve.csv', 'validation.csv'))
+        self._forward = DistributedDataParallel(self.network) if distributed.count() > 1 else self.network
+        self._watch = Stopwatch()
 
     @property
     def checkpoint(self) -> Path:
@@ -82,64 +64,93 @@ class Training:
 
     def run(self, minutes: float = float('inf'), report_every: int = 50, validate_every: int = 500,
             workers: int = 1) -> None:
-        """Train until the last step, or for `minutes`; the checkpoint then holds all there is."""
-        config, until = self.config, time.monotonic() + 60 * minutes
-        items = range(self.step * config.batch, config.steps * config.batch)
-        loader = DataLoader(self.pairs, batch_size=config.batch, sampler=items, collate_fn=collate,
-                            num_workers=workers, prefetch_factor=4 if workers else None, worker_init_fn=_one_thread)
-        recent: list[tuple[float, ...]] = []
-        began = time.monotonic()
-        for batch in loader:
-            recent.append(self._one_step(batch))
-            self.step += 1
-            self.minutes += (time.monotonic() - began) / 60
-            began = time.monotonic()
-            if self.step % report_every == 0:
-                self._log(*torch.tensor(recent).nanmean(dim=0).tolist())  # a batch may hold no mover
-                recent.clear()
-            last = self.step == config.steps or began > until
-            if self.step % validate_every == 0 or last:
-                self.save()
-                if self.validation:
-                    self._log_validation()
-            if last:
-                break
+        """Train until the last step, for `minutes`, or until Ctrl-C; the checkpoint then holds all there is."""
+        if self.step >= self.config.steps:
+            return
+        began = until = time.monotonic()
+        until += 60 * minutes
+        recent: list[torch.Tensor] = []
+        with after_this_step() as asked:
+            for batch in self._timed_batches(workers):
+                recent.append(self._one_step(batch))
+                self.step += 1
+                now = time.monotonic()
+                self.minutes, began = self.minutes + (now - began) / 60, now
+                ending = distributed.any_of(bool(asked) or now > until, self.device)
+                last = self.step == self.config.steps or ending
+                if self.step % report_every == 0 or last:
+                    self._report(torch.stack(recent))
+                    recent.clear()
+                if self.step % validate_every == 0 or last:
+                    self.save()
+                    if self.validation and not asked:
+                        self._report_unseen(self.validate())
+                    began = time.monotonic()
+                if last:
+                    break
 
-    def _one_step(self, batch: dict) -> tuple[float, float, float, float]:
-        """Loss, EPE3D of moving and of static points, and zero flow's on the moving ones."""
+    def _timed_batches(self, workers: int) -> Iterator[dict]:
+        """Batches of this process's share, from the step where the training stands; waiting for them is 'data'."""
+        config, mine = self.config, self._mine
+        items = (step * config.batch + place for step in range(self.step, config.steps) for place in mine)
+        loader = iter(DataLoader(self.pairs, batch_size=len(mine), sampler=items, collate_fn=collate,
+                                 num_workers=workers, prefetch_factor=4 if workers else None,
+                                 pin_memory=self.device.type == 'cuda', worker_init_fn=worker_of_data))
+        while True:
+            with self._watch('data'):
+                batch = next(loader, None)
+            if batch is None:
+                return
+            yield batch
+
+    def _one_step(self, batch: dict) -> torch.Tensor:
+        """One step of the optimiser; loss and the objective's figures (1 + F,)."""
         config = self.config
         for group in self.optimiser.param_groups:
             group['lr'] = config.rate_at(self.step)
-        source, target = Pyramid.from_tensors(batch['source']), Pyramid.from_tensors(batch['target'])
-        self.network.train()
-        prediction = self.network(source, target)
-        losses = training_loss(prediction, source, target, batch['motion'], batch['moving'], config.loss)
-        self.optimiser.zero_grad(set_to_none=True)
-        losses['total'].backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), config.clip)
-        if torch.isfinite(norm):  # a step on a broken gradient would lose the whole training
-            self.optimiser.step()
-        decay = min(config.ema, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - decay)
-        flow = prediction.flows[0].detach()
-        zero, _ = end_point_errors(torch.zeros_like(flow), batch['motion'], batch['moving'])
-        return losses['total'].item(), *end_point_errors(flow, batch['motion'], batch['moving']), zero
+        with self._watch('forward'):
+            self.network.train()
+            batch = on_device(batch, self.device)
+            source, target = Pyramid.from_tensors(batch['source']), Pyramid.from_tensors(batch['target'])
+            prediction = self._predict(self._forward, source, target)
+            loss = self.objective.loss(prediction, source, target, batch)
+            self._wait_for_device()
+        with self._watch('backward'):
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), config.clip or math.inf)
+            if torch.isfinite(norm):  # a step on a broken gradient would lose the whole training
+                self.optimiser.step()
+            decay = min(config.ema, (1 + self.step) / (10 + self.step))
+            with torch.no_grad():
+                torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - decay)
+            self._wait_for_device()
+        return torch.cat([loss.detach()[None], self.objective.figures(prediction, batch)])
 
-    @torch.inference_mode()
-    def validate(self) -> tuple[float, float, float]:
-        """EPE3D of moving points, of static points, and zero flow's on the moving ones; m, means over pairs."""
-        rows = []
+    def _predict(self, network: torch.nn.Module, source: Pyramid, target: Pyramid) -> FlowPyramid:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.amp):
+            return network(source, target)
+
+    def _wait_for_device(self) -> None:
+        if self.device.type == 'cuda':  # or the next part would be charged for this one's work
+            torch.cuda.synchronize(self.device)
+
+    @torch.no_grad()
+    def validate(self) -> list[float]:
+        """The objective's figures of the averaged weights, means over the unseen pairs."""
         self.average.eval()
-        for i in range(len(self.validation)):
-            item = self.validation[i]
-            flow = self.average(Pyramid.from_tensors(item['source']), Pyramid.from_tensors(item['target'])).flows[0]
-            zero = end_point_errors(torch.zeros_like(flow), item['motion'], item['moving'])[0]
-            rows.append((*end_point_errors(flow, item['motion'], item['moving']), zero))
-        return tuple(torch.tensor(rows).nanmean(dim=0).tolist())
+        rows = []
+        for i in range(distributed.rank(), len(self.validation), distributed.count()):
+            batch = on_device(self.validation[i], self.device)
+            source, target = Pyramid.from_tensors(batch['source']), Pyramid.from_tensors(batch['target'])
+            rows.append(self.objective.figures(self.average(source, target), batch))
+        width = len(self.objective.FIGURES)
+        return distributed.mean_row(torch.stack(rows) if rows else torch.empty(0, width, device=self.device))
 
     def save(self) -> None:
         """Write the checkpoint, whole or not at all."""
+        if distributed.rank():
+            return
         state = {'step': self.step, 'minutes': self.minutes, 'network': self.network.state_dict(),
                  'average': self.average.state_dict(), 'optimiser': self.optimiser.state_dict()}
         with written_whole(self.checkpoint) as whole:
@@ -147,45 +158,50 @@ class Training:
 
     def _resume(self) -> None:
         settings = self.folder / 'training.json'
-        told = json.loads(json.dumps(dataclasses.asdict(self.config)))
-        if settings.exists() and json.loads(settings.read_text()) != told:
-            raise InputError(f'{settings} was begun with other settings: give the same, or another folder')
-        settings.write_text(json.dumps(told, indent=1))
+        if settings.exists():
+            begun = changed(TrainingConfig(), json.loads(settings.read_text()))  # older ones lack newer settings
+            if begun.as_dict() != self.config.as_dict():
+                raise InputError(f'{settings} was begun with other settings: give the same, or another folder')
+        elif not distributed.rank():
+            with written_whole(settings) as whole:
+                whole.write_text(json.dumps(self.config.as_dict(), indent=1))
         if self.checkpoint.exists():
-            state = torch.load(self.checkpoint, weights_only=True)
+            state = torch.load(self.checkpoint, weights_only=True, map_location=self.device)
             self.network.load_state_dict(state['network'])
             self.average.load_state_dict(state['average'])
             self.optimiser.load_state_dict(state['optimiser'])
             self.step, self.minutes = state['step'], state['minutes']
 
-    def _log(self, loss: float, moving: float, static: float, zero: float) -> None:
-        self._write('curve.csv', loss, moving, static, zero)
+    def _report(self, rows: torch.Tensor) -> None:
+        """Progress, and a row of the curve, from the steps since the last one."""
+        loss, *figures = distributed.mean_row(rows)  # a batch may hold no mover
+        spent = self._watch.timings_ms
+        shares = {part: spent.get(part, 0.0) / sum(spent.values()) for part in PARTS}
+        pairs_a_second = 1e3 * len(rows) * self.config.batch / sum(spent.values())
+        self._watch = Stopwatch()
+        if distributed.rank():
+            return
+        self._curve.write({**self._place(), 'loss': f'{loss:.5f}', **self._named(figures),
+                           **{part: f'{share:.3f}' for part, share in shares.items()}})
         left = (self.config.steps - self.step) * self.minutes / self.step
-        print(f'step {self.step}/{self.config.steps}  loss {loss:.4f}  EPE3D moving {moving:.3f} m '
-              f'(zero flow {zero:.3f}), static {static:.3f} m  {self.minutes:.1f} min, {left:.0f} left', flush=True)
+        print(f'step {self.step}/{self.config.steps}  loss {loss:.4f}  {self.objective.told(*figures)}  '
+              f'{pairs_a_second:.1f} pairs/s ({", ".join(f"{part} {share:.0%}" for part, share in shares.items())})  '
+              f'{self.minutes:.1f} min, {left:.0f} left', flush=True)
 
-    def _log_validation(self) -> None:
-        moving, static, zero = self.validate()
-        self._write('validation.csv', float('nan'), moving, static, zero)
-        print(f'step {self.step}  unseen pairs: EPE3D moving {moving:.3f} m (zero flow {zero:.3f}), '
-              f'static {static:.3f} m', flush=True)
+    def _report_unseen(self, figures: list[float]) -> None:
+        if not distributed.rank():
+            self._unseen_curve.write({**self._place(), **self._named(figures)})
+            print(f'step {self.step}  unseen pairs: {self.objective.told(*figures)}', flush=True)
 
-    def _write(self, name: str, *values: float) -> None:
-        path = self.folder / name
-        new = not path.exists()
-        with open(path, 'a', newline='') as file:
-            writer = csv.writer(file)
-            if new:
-                writer.writerow(self.CURVE)
-            writer.writerow([self.step, self.step * self.config.batch, f'{self.minutes:.2f}',
-                             f'{self.config.rate_at(self.step):.2e}', *(f'{value:.5f}' for value in values)])
+    def _place(self) -> dict[str, object]:
+        return {'step': self.step, 'pairs': self.step * self.config.batch, 'minutes': f'{self.minutes:.2f}',
+                'rate': f'{self.config.rate_at(self.step):.2e}'}
+
+    def _named(self, figures: list[float]) -> dict[str, str]:
+        return {name: f'{figure:.5f}' for name, figure in zip(self.objective.FIGURES, figures)}
 
 
-def end_point_errors(flow: torch.Tensor, truth: torch.Tensor, moving: torch.Tensor) -> tuple[float, float]:
-    """EPE3D (m) of the moving and of the static points; nan where there are none."""
-    error = (flow - truth).norm(dim=-1)
-    return error[moving].mean().item(), error[~moving].mean().item()
-
-
-def _one_thread(_worker: int) -> None:
-    torch.set_num_threads(1)
+def on_device(batch: dict, device: torch.device) -> dict:
+    """The batch of tensors, nested, on `device`."""
+    return {key: on_device(value, device) if isinstance(value, dict) else value.to(device, non_blocking=True)
+            for key, value in batch.items()}

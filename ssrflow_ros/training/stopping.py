@@ -1,0 +1,45 @@
+"""Ctrl-C and SIGTERM between two steps, not within one."""
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import contextmanager
+from typing import Iterator
+
+_ENDINGS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def after_this_step() -> Iterator[list[int]]:
+    """Gives a list that is filled once an ending was asked for; the ending itself comes after the block.
+
+    Asked for a second time it comes at once.
+    """
+    asked: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+
+    def note(number: int, _frame) -> None:
+        asked.append(number)
+        restore()
+
+    def restore() -> None:
+        for ending, handler in before.items():
+            signal.signal(ending, handler)
+
+    before = {ending: signal.signal(ending, note) for ending in _ENDINGS}
+    try:
+        yield asked
+    finally:
+        restore()
+    if asked:
+        signal.raise_signal(asked[0])
+
+
+def worker_of_data(_worker: int) -> None:
+    """How a data worker begins: it leaves Ctrl-C to its parent, which ends it, and has one thread."""
+    import torch
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    torch.set_num_threads(1)

@@ -1,0 +1,202 @@
+"""Running a training: settings files, recipes, several processes, interruption, warm start, mixed precision."""
+import csv
+import dataclasses
+import json
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ssrflow_ros.cli import main as cli
+from ssrflow_ros.errors import InputError, WeightsError
+from ssrflow_ros.network.config import PRESETS
+from ssrflow_ros.network.ssrflow import SSRFlow
+from ssrflow_ros.network.weights import save_weights
+from ssrflow_ros.training.config import RECIPES, TrainingConfig, changed, read_settings, switches_for
+from ssrflow_ros.training.curve import Curve, read_curve
+from ssrflow_ros.training.pairs import make_pairs
+from ssrflow_ros.training.train import PARTS, Training
+from ssrflow_ros.training.world_a import AS_IT_IS, FamilyAugmentation, family_augmented
+
+SWITCHES = {'widths': [8, 8, 8, 8, 8], 'k_pointconv': 4, 'k_embedding': 4, 'weight_net': 2, 'fusion_width': 8,
+            'attention_width': 8, 'predictor_width': 8, 'predictor_out': 8, 'position_width': 4}
+TINY = changed(TrainingConfig(), {'switches': SWITCHES, 'n_points': 128, 'unseen_points': 256, 'batch': 4, 'steps': 6,
+                                  'warm_up': 2, 'loss': {'lfc_weight': 0.5, 'cfs_weight': 0.5, 'lfc_radius': 1.0,
+                                                         'cfs_radius': 1.0}})
+
+
+@pytest.fixture(scope='module')
+def pairs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('pairs')
+    make_pairs(folder, 60, 4)
+    return folder
+
+
+def first_gradient(checkpoint: Path) -> list[torch.Tensor]:
+    """Gradients of the first step: AdamW's running mean holds a tenth of them."""
+    state = torch.load(checkpoint, weights_only=True)['optimiser']['state']
+    return [10 * state[key]['exp_avg'] for key in sorted(state)]
+
+
+def in_two_processes(function):
+    """Runs `function` in two processes that find each other as those of torchrun do."""
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        port = probe.getsockname()[1]
+
+    def one_of_them(rank):
+        os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port), WORLD_SIZE='2', RANK=str(rank),
+                          LOCAL_RANK=str(rank))
+        function()
+    processes = [multiprocessing.get_context('fork').Process(target=one_of_them, args=(rank,)) for rank in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+        assert process.exitcode == 0
+
+
+def test_two_processes_have_the_gradients_of_one(pairs, tmp_path):
+    settings = tmp_path / 'settings.json'
+    settings.write_text(json.dumps({**TINY.as_dict(), 'steps': 1, 'clip': 0.0}))
+
+    def train(name):
+        assert cli.main(['train', 'run', str(tmp_path / name), '--pairs', str(pairs), '--unseen', str(pairs),
+                         '--settings', str(settings), '--workers', '0', '--device', 'cpu']) == 0
+    in_two_processes(lambda: train('two'))
+    train('one')
+    one, two = (first_gradient(tmp_path / name / 'checkpoint.pt') for name in ('one', 'two'))
+    assert sum(gradient.abs().sum() for gradient in one) > 0
+    for alone, shared in zip(one, two):
+        assert torch.allclose(alone, shared, rtol=1e-4, atol=1e-6)
+    assert [len(read_curve(tmp_path / 'two' / name)) for name in ('curve.csv', 'validation.csv')] == [1, 1]
+    unseen = [float(read_curve(tmp_path / name / 'validation.csv')[0]['epe_static']) for name in ('one', 'two')]
+    assert unseen[0] == pytest.approx(unseen[1], abs=1e-3)
+
+
+def test_a_batch_that_cannot_be_dealt_out_is_refused(monkeypatch):
+    from ssrflow_ros.training import distributed
+    monkeypatch.setattr(distributed, 'count', lambda: 3)
+    with pytest.raises(InputError, match='multiple'):
+        distributed.share(4)
+
+
+@pytest.mark.parametrize('name, text', [
+    ('settings.yaml', 'learning_rate: 1e-4\nloss: {lfc_weight: 1, alpha: [1, 1, 1, 1, 1]}\n'
+                      'switches:\n  temporal: false\n'),
+    ('settings.json', '{"learning_rate": 1e-4, "loss": {"lfc_weight": 1, "alpha": [1, 1, 1, 1, 1]},'
+                      ' "switches": {"temporal": false}}')])
+def test_settings_files(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    config = changed(TrainingConfig(), read_settings(tmp_path / name))
+    assert config.learning_rate == 1e-4 and config.loss.lfc_weight == 1.0 and config.loss.alpha == (1.0,) * 5
+    assert not config.network.temporal and config.loss.lfc_k == 16
+    assert changed(TrainingConfig(), config.as_dict()) == config
+
+
+@pytest.mark.parametrize('changes, words', [
+    ({'los': {}}, "did you mean 'loss'"), ({'loss': {'lfc_wieght': 1}}, "'loss.lfc_weight'"),
+    ({'batch': 'many'}, 'batch'), ({'batch': True}, 'batch'), ({'batch': 0}, 'batch'), ({'loss': 3}, 'loss'),
+    ({'loss': {'alpha': [1]}}, 'alpha'), ({'preset': 'huge'}, 'onboard'), ({'halve_epochs': 2}, 'epochs'),
+    ({'learning_rate': 'fast'}, 'learning_rate')])
+def test_wrong_settings_are_named(changes, words):
+    with pytest.raises(InputError, match=words):
+        changed(TrainingConfig(), changes)
+
+
+def test_a_wrong_switch_and_a_torn_file_are_named(tmp_path):
+    with pytest.raises(InputError, match="'switches.temporal'"):
+        changed(TrainingConfig(), {'switches': {'temporl': False}}).network  # noqa: B018
+    for name, text, words in (('list.json', '[1]', 'no settings'), ('torn.yaml', 'a: [1', 'cannot be read')):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(InputError, match=words):
+            read_settings(tmp_path / name)
+
+
+def test_the_published_recipe():
+    config = RECIPES['paper'].for_folder(19_640)
+    assert config.steps == 900 * 2455 and config.batch == 8 and config.n_points == 8192
+    for epoch, rate in ((0, 1e-3), (79, 1e-3), (80, 5e-4), (160, 2.5e-4), (899, 1e-3 / 2 ** 11)):
+        assert config.rate_at(epoch * 2455) == pytest.approx(rate)
+    assert config.loss.lfc_k == 32 and config.loss.lfc_radius == 0.05
+    assert config.network == PRESETS['paper']
+
+
+def test_family_augmentation_moves_points_and_flow_alike():
+    rng = np.random.default_rng(0)
+    source, flow = rng.normal(0, 5, (300, 3)), rng.normal(0, 1, (300, 3))
+    s, t, f = family_augmented(source, source + flow, flow, FamilyAugmentation(), 300, rng)
+    gap = np.linalg.norm((s + f)[:, None] - t[None], axis=-1).min(axis=1)
+    assert gap.max() < 1e-5 and not np.allclose(s, source, atol=0.1)
+    scale = np.linalg.norm(f, axis=1).sum() / np.linalg.norm(flow, axis=1).sum()
+    assert 0.95 <= scale <= 1.05
+    s, t, f = family_augmented(source, source + flow, flow, AS_IT_IS, 400, rng)
+    assert len(s) == len(t) == 400 and f.dtype == np.float32
+    assert {tuple(row) for row in s} == {tuple(row) for row in source.astype(np.float32)}
+
+
+def test_the_curve_has_the_shares_of_time_and_forgets_what_was_not_kept(pairs, tmp_path):
+    training = Training(tmp_path, pairs, TINY)
+    training.run(report_every=1, workers=0)
+    rows = read_curve(tmp_path / 'curve.csv')
+    assert sum(float(rows[-1][part]) for part in PARTS) == pytest.approx(1.0, abs=2e-3)
+    curve = Curve(tmp_path / 'curve.csv', 2)
+    curve.write({**rows[0], 'step': 3})
+    assert [row['step'] for row in read_curve(tmp_path / 'curve.csv')] == ['1', '2', '3']
+
+
+def test_a_training_of_an_older_version_goes_on(pairs, tmp_path):
+    Training(tmp_path, pairs, TINY).run(minutes=0, workers=0)
+    settings = json.loads((tmp_path / 'training.json').read_text())
+    del settings['amp'], settings['loss']['cfs_k']
+    (tmp_path / 'training.json').write_text(json.dumps(settings))
+    with open(tmp_path / 'curve.csv', 'w', newline='') as file:
+        csv.writer(file).writerows([['step', 'loss'], ['1', '0.5']])
+    again = Training(tmp_path, pairs, TINY)
+    assert again.step == 1
+    again.run(minutes=0, workers=0)
+    assert [list(row) for row in read_curve(tmp_path / 'curve.csv')] == [['step', 'loss']] * 2
+
+
+def test_an_interrupted_training_keeps_its_last_step(pairs, tmp_path):
+    training = Training(tmp_path, pairs, dataclasses.replace(TINY, steps=100_000))
+    ender = threading.Thread(target=lambda: (time.sleep(1.0), os.kill(os.getpid(), signal.SIGINT)))
+    ender.start()
+    with pytest.raises(KeyboardInterrupt):
+        training.run(workers=0)
+    ender.join()
+    assert training.step > 0
+    assert torch.load(tmp_path / 'checkpoint.pt', weights_only=True)['step'] == training.step
+
+
+def test_warm_start(pairs, tmp_path):
+    network = SSRFlow(TINY.network)
+    save_weights(tmp_path / 'first.safetensors', network, {})
+    start = str(tmp_path / 'first.safetensors')
+    training = Training(tmp_path / 'run', pairs, dataclasses.replace(TINY, start=start))
+    for mine, theirs in zip(training.average.parameters(), network.parameters()):
+        assert torch.equal(mine, theirs) and not mine.requires_grad
+    training.run(minutes=0, workers=0)
+    again = Training(tmp_path / 'run', pairs, dataclasses.replace(TINY, start=start))  # and not from the start again
+    assert not torch.equal(next(again.network.parameters()), next(network.parameters()))
+    with pytest.raises(WeightsError, match='another network'):
+        Training(tmp_path / 'other', pairs, TrainingConfig(start=start))
+    assert changed(PRESETS['onboard'], switches_for(TINY.network)) == TINY.network
+
+
+def test_mixed_precision_learns_in_float32(pairs, tmp_path):
+    """bfloat16 forward, here on the CPU: losses near those of float32, weights and gradients in float32."""
+    losses = []
+    for amp in (False, True):
+        training = Training(tmp_path / str(amp), pairs, dataclasses.replace(TINY, amp=amp))
+        training.run(minutes=0, workers=0)
+        losses.append(float(read_curve(tmp_path / str(amp) / 'curve.csv')[0]['loss']))
+        assert all(p.dtype == p.grad.dtype == torch.float32 for p in training.network.parameters())
+    assert losses[0] == pytest.approx(losses[1], rel=0.05) and losses[0] != losses[1]
