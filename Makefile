@@ -15,14 +15,17 @@ CPU_TORCH  := https://download.pytorch.org/whl/cpu
 BAG        ?=
 TOPIC      ?=
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
 # A sourced ROS installation must not leak into the virtual environment.
 unexport PYTHONPATH AMENT_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH RMW_IMPLEMENTATION ROS_DISTRO
 
-.PHONY: help demo test test-slow lint docs clean
+.PHONY: help demo bench test test-slow lint docs clean
 help:
 	@echo 'make demo        play a simulated recording through the live node: a table, and demo/flow.png'
 	@echo '                 (your own: make demo BAG=/path/to/bag TOPIC=/points)'
+	@echo 'make bench       where the time goes on this machine: tables, bench/bench.json, bench/stages.png'
+	@echo '                 (your own: make bench BAG=... TOPIC=..., more: BENCH_ARGS="--device cuda --sweeps 50")'
 	@echo 'make test        every test but the slow ones   (make test PYTEST_ARGS="-k node -x")'
 	@echo 'make test-slow   every test'
 	@echo 'make lint        style of the code'
@@ -32,6 +35,9 @@ help:
 
 demo: $(INSTALLED)
 	@$(VENV)/bin/ssrflow demo $(if $(BAG),--bag '$(BAG)') $(if $(TOPIC),--topic '$(TOPIC)')
+
+bench: $(INSTALLED)
+	@$(VENV)/bin/ssrflow bench $(if $(BAG),'$(BAG)') $(if $(TOPIC),--topic '$(TOPIC)') $(BENCH_ARGS)
 
 test: $(INSTALLED)
 	@$(VENV)/bin/python -m pytest -q -m 'not slow' $(PYTEST_ARGS)
@@ -67,5 +73,5 @@ $(INSTALLED): constraints.txt setup.py
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build install log demo *.egg-info .pytest_cache .hypothesis .ruff_cache
+	rm -rf $(VENV) build install log demo bench *.egg-info .pytest_cache .hypothesis .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -68,11 +68,19 @@ def test_only_the_node_imports_ros():
             assert 'import rclpy' not in text and 'from rclpy' not in text, path
 
 
-def test_imports_without_ros_and_quickly():
-    heavy = ('rclpy', 'torch', 'matplotlib', 'rosbags', 'embreex')
-    said = _run([sys.executable, '-c', 'import sys, ssrflow_ros, ssrflow_ros.cli.main as m; '
-                 f'print([name for name in {heavy} if name in sys.modules])'], ROOT)
-    assert said.strip() == '[]'
+def test_no_help_waits_for_a_library():
+    # One process for all: what any of them loads would show.
+    heavy = ('rclpy', 'torch', 'matplotlib', 'rosbags', 'embreex', 'scipy', 'small_gicp', 'fpsample')
+    said = _run([sys.executable, '-c', f"""if True:
+        import contextlib, io, sys
+        import ssrflow_ros
+        from ssrflow_ros.cli.main import COMMANDS, main
+        for argv in [], *([name] for name in COMMANDS):
+            with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()):
+                main([*argv, '--help'])
+            print(argv, [name for name in {heavy} if name in sys.modules])"""], ROOT)
+    assert all(line.endswith('[]') for line in said.splitlines()), said
+    assert len(said.splitlines()) > 5
 
 
 def test_share_file_is_found_and_a_missing_one_is_named():

@@ -22,15 +22,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError, SSRFlowError
-from ..node.distribution import this_machine_only, with_profile
-from ..node.domain import free_domain
-from ..node.share import share_file
+from ..node.domain import private_network
 from ..settings import Settings
-from .demo_report import Recorded, drops, report
 from .options import add_settings, settings_from
 
 if TYPE_CHECKING:
     from ..node.rehearsal import Answers
+    from .demo_report import Recorded
 
 SEED = 4_000_000_004
 """A busy street seen from a moving car; far from the seeds that weights are trained on."""
@@ -59,6 +57,7 @@ def run(args: argparse.Namespace) -> None:
         raise InputError("the demo needs ROS 2, but rclpy is not there: source your ROS installation, or "
                          "pip install 'ssrflow_ros[ros]'")
     from ..formats.bags import ODOMETRY, POINTCLOUD2, BagReader
+    from .demo_report import Recorded, drops, report
     output = Path(args.output)
     output.mkdir(parents=True, exist_ok=True)
     bag_path = Path(args.bag) if args.bag else _simulate(output / 'recording', args)
@@ -87,11 +86,10 @@ def _simulate(path: Path, args: argparse.Namespace) -> Path:
     return path
 
 
-def _rehearse(recorded: Recorded, odometry: str | None, settings: Settings, log: Path) -> 'Answers':
+def _rehearse(recorded: 'Recorded', odometry: str | None, settings: Settings, log: Path) -> 'Answers':
     """Start the node, play to it, stop it."""
     from tqdm import tqdm
-    environment = _private_network()
-    os.environ.update(environment)
+    os.environ.update(private_network())
     from ..node.rehearsal import ODOMETRY, POINTS, Rehearsal
     with ExitStack() as stack:
         node = stack.enter_context(_NodeProcess(settings, log))
@@ -109,12 +107,6 @@ def _rehearse(recorded: Recorded, odometry: str | None, settings: Settings, log:
         messages = tqdm(recorded.messages(names), 'playing', total, unit=' messages', disable=None)
         rehearsal.play(((names[one.topic], one.time_ns, one.raw) for one in messages), node.check)
         return rehearsal.answers
-
-
-def _private_network() -> dict[str, str]:
-    """Variables that keep DDS to this machine and to a domain of our own, with room for large clouds."""
-    return {'ROS_DOMAIN_ID': str(free_domain()), **this_machine_only(),
-            **with_profile(str(share_file('config/fastdds.xml')))}
 
 
 class _NodeProcess:

@@ -23,6 +23,7 @@ COMMANDS = {
     'pack': 'make a recording of point cloud files',
     'simulate': 'make a labelled recording with the LiDAR simulator',
     'demo': 'play a recording through the live node and draw what it sees (needs ROS 2)',
+    'bench': 'where the time goes on this machine: stages, blocks, alternatives, scaling',
     'train': 'train the network on simulated sweeps',
 }
 

@@ -1,0 +1,86 @@
+"""Each step and operator beside its plain-torch reference, simple ways to do without, and peers."""
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from ..operators import farthest_point_order, gather, interpolate, interpolation_weights, k_nearest
+from ..operators.farthest_point import farthest_point_order_reference
+from ..operators.kd_tree import KdTree
+from ..operators.neighbours import k_nearest_reference
+from ..scene_flow import SceneFlow
+from ..steps.ego_motion import make_ego_motion
+from ..steps.sampling import VOXEL, sample_pair, thin
+from ..steps.upsampling import upsample
+from ..sweep import EgoMotion, PreparedPair, SweepPair
+from . import peers
+from .timing import Timing, timed
+
+OURS, REFERENCE = 'ours', 'plain torch'
+_NEIGHBOURS = 16
+
+
+def measure_alternatives(method: SceneFlow, pair: SweepPair, ego: EgoMotion,
+                         repeats: int) -> tuple[dict[str, dict[str, Timing]], list[str]]:
+    """Times by job and way of doing it, on one pair of sweeps; and the libraries that are not installed."""
+    device, count = method.device, method.settings.network_points
+    prepared = method.prepare(pair, ego)
+    source, target = pair.source.points, pair.target.points
+    rows = source[prepared.rows]
+    known = rows[prepared.sampled]
+    motion = np.zeros_like(known)
+    cloud, dense = (torch.from_numpy(points)[None].to(device) for points in (known, rows))
+    index = k_nearest(cloud, cloud, _NEIGHBOURS)
+    wide = torch.randn(1, len(known), 64, device=device)
+    few = max(1, len(known) // 4)
+    every = -(-len(rows) // count)
+
+    jobs: dict[str, dict[str, peers.Work]] = {
+        f'{_NEIGHBOURS} nearest of {len(known)} to as many': {
+            OURS: lambda: k_nearest(cloud, cloud, _NEIGHBOURS),
+            REFERENCE: lambda: k_nearest_reference(cloud, cloud, _NEIGHBOURS),
+            **peers.nearest_neighbours(known, known, _NEIGHBOURS)},
+        f'farthest {few} of {len(known)}': {
+            OURS: lambda: farthest_point_order(cloud, few),
+            REFERENCE: lambda: farthest_point_order_reference(cloud, few, torch.zeros_like(index[:, 0, 0])),
+            **peers.farthest_points(known, few)},
+        f'gather {_NEIGHBOURS} rows of 64 numbers for {len(known)}': {
+            OURS: lambda: gather(wide, index),
+            REFERENCE: lambda: wide[0][index],
+            'torch.index_select': lambda: wide[0].index_select(0, index.reshape(-1))},
+        f'thin {len(rows)} to one a {VOXEL} m cube': {
+            OURS: lambda: thin(rows, VOXEL), **peers.thinning(rows, VOXEL)},
+        f'sample {count} of both sweeps': {
+            OURS: lambda: sample_pair(rows, prepared.target, count),
+            'every nth point': lambda: (rows[::every].copy(), prepared.target[::every].copy())},
+        f'upsample {len(known)} to {len(rows)}': {
+            OURS: lambda: upsample(rows, known, motion),
+            REFERENCE: lambda: interpolate(torch.from_numpy(motion)[None].to(device),
+                                           *interpolation_weights(dense, cloud))},
+        f'ground of {len(source)}': {OURS: lambda: method.ground(source), **peers.ground(source)},
+        f'ego-motion of {len(source)}, nothing kept': {
+            OURS: lambda: make_ego_motion(method.settings)(pair), **peers.ego_motion(source, target)},
+        'flow of a pair, ego-motion given': {
+            OURS: lambda: method(pair, ego),
+            'nearest neighbour': lambda: _nearest_neighbour_flow(prepared),
+            'zero': lambda: np.zeros_like(source)}}
+    missing: list[str] = []
+    return {job: _measured(ways, device, repeats, missing) for job, ways in jobs.items()}, sorted(set(missing))
+
+
+def _measured(ways: dict[str, peers.Work], device: torch.device, repeats: int,
+              missing: list[str]) -> dict[str, Timing]:
+    found = {}
+    for name, work in ways.items():
+        try:
+            with torch.inference_mode():
+                found[name] = timed(work, device, repeats)
+        except ImportError:
+            missing.append(name)
+    return found
+
+
+def _nearest_neighbour_flow(prepared: PreparedPair) -> np.ndarray:
+    """(n, 3) way of each point to its nearest in the target: the simplest matching there is."""
+    points = prepared.pair.source.points[prepared.rows]
+    return prepared.target[KdTree(prepared.target).search(points, 1)[0][:, 0]] - points

@@ -1,0 +1,18 @@
+"""What DDS takes: one cloud, published and heard on this machine."""
+from __future__ import annotations
+
+import importlib.util
+import os
+from typing import Any, Sequence
+
+from ..node.domain import private_network
+from .timing import Timing
+
+
+def round_trip(clouds: Sequence[Any]) -> Timing | None:
+    """From publishing each of `clouds` to its callback; None where there is no ROS."""
+    if importlib.util.find_spec('rclpy') is None:
+        return None
+    os.environ.update(private_network())  # read when DDS is first used
+    from ..node.round_trip import latencies
+    return Timing(latencies(clouds))

@@ -1,0 +1,67 @@
+"""The whole walk, decode to encode, stage by stage, over the clouds of a recording."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Sequence
+
+import numpy as np
+
+from ..formats.bag_messages import to_pointcloud2
+from ..formats.pointcloud2 import decode, encode
+from ..scene_flow import SceneFlow
+from ..steps.pairing import Pairing
+from ..stopwatch import Stopwatch
+from ..sweep import EgoMotion, SweepPair
+from .timing import Timing
+
+STAGES = ('decode', 'ego_motion', 'ground', 'sample', 'network', 'upsample', 'objects', 'encode')
+"""In the order of the data's walk."""
+
+
+@dataclass(frozen=True)
+class Walk:
+    """Times of each stage over the sweeps of one pass, warm-up apart.
+
+    stages       by name, as in `STAGES`.
+    whole        decode to encode.
+    points       mean number of input rows of a cloud.
+    ego_motions  of each pair, in their order, warm-up included: what a second pass may be given.
+    """
+
+    stages: dict[str, Timing]
+    whole: Timing
+    points: float
+    ego_motions: tuple[EgoMotion, ...]
+
+
+def walk(method: SceneFlow, clouds: Sequence[Any], warm_up: int,
+         ego_motions: Sequence[EgoMotion] | None = None) -> Walk:
+    """One pass over `clouds` (PointCloud2); `ego_motions`, one a pair, spare the search ('odometry given').
+
+    Raises SSRFlowError if the clouds cannot be paired or matched.
+    """
+    pairing = Pairing(method.settings)
+    times: list[dict[str, float]] = []
+    found: list[EgoMotion] = []
+    for cloud in clouds:
+        watch = Stopwatch()
+        with watch('decode'):
+            pair = pairing.push(decode(cloud, method.settings.min_range))
+        if pair is None:
+            continue
+        field = method(pair, ego_motions[len(found)] if ego_motions else None)
+        with watch('encode'):
+            to_pointcloud2(encode(field, cloud), cloud.header)
+        times.append({**watch.timings_ms, **field.timings_ms})
+        found.append(field.ego_motion)
+    kept = times[min(warm_up, len(times) - 1):]
+    return Walk({stage: Timing([one.get(stage, 0.0) for one in kept]) for stage in STAGES},
+                Timing([sum(one.values()) for one in kept]),
+                float(np.mean([cloud.height * cloud.width for cloud in clouds])), tuple(found))
+
+
+def one_pair(method: SceneFlow, clouds: Sequence[Any]) -> tuple[SweepPair, EgoMotion]:
+    """The last pair of `clouds`, and its ego-motion."""
+    before, after = (decode(cloud, method.settings.min_range) for cloud in clouds[-2:])
+    pair = SweepPair(after, before)
+    return pair, method.ego_motion(pair)

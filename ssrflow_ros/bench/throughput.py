@@ -1,0 +1,55 @@
+"""How many sweeps a second, with the stages of successive sweeps overlapped."""
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, Sequence
+
+from ..formats.bag_messages import to_pointcloud2
+from ..formats.pointcloud2 import decode, encode
+from ..pipeline import one_ahead
+from ..scene_flow import SceneFlow
+from ..steps.pairing import Pairing
+from ..sweep import EgoMotion, PreparedPair
+from .timing import Timing
+
+
+@dataclass(frozen=True)
+class Throughput:
+    """One pass as fast as it goes.
+
+    done_ms  when each answer was ready, milliseconds since the pass began.
+    latency  from the beginning of a cloud's decoding to its encoded answer.
+    """
+
+    done_ms: tuple[float, ...]
+    latency: Timing
+
+    @property
+    def rate(self) -> float:
+        """Sweeps a second."""
+        return 1e3 * (len(self.done_ms) - 1) / (self.done_ms[-1] - self.done_ms[0])
+
+
+def run_through(method: SceneFlow, clouds: Sequence[Any], warm_up: int,
+                ego_motions: Sequence[EgoMotion] | None = None) -> Throughput:
+    """All of `clouds` (PointCloud2), at least `warm_up` + 3 of them; `ego_motions` as in `walk`."""
+    pairing = Pairing(method.settings)
+    given = iter(ego_motions or ())
+
+    def prepare(cloud: Any) -> tuple[float, PreparedPair | None]:
+        begun = time.perf_counter()
+        pair = pairing.push(decode(cloud, method.settings.min_range))
+        return begun, method.prepare(pair, next(given, None)) if pair else None
+
+    start, done, latencies = time.perf_counter(), [], []
+    for cloud, future in one_ahead(prepare, clouds):
+        begun, prepared = future.result()
+        if prepared is None:
+            continue
+        to_pointcloud2(encode(method.estimate(prepared), cloud), cloud.header)
+        now = time.perf_counter()
+        done.append(1e3 * (now - start))
+        latencies.append(1e3 * (now - begun))
+    warm_up = min(warm_up, len(done) - 2)
+    return Throughput(tuple(done[warm_up:]), Timing(latencies[warm_up:]))

@@ -1,0 +1,72 @@
+"""Sends clouds over DDS to another process: what the transport of a cloud takes, for `ssrflow bench`.
+
+Another process, because within one Fast DDS hands messages over without any transport.
+"""
+from __future__ import annotations
+
+import select
+import subprocess
+import sys
+import time
+from typing import Any, Sequence
+
+from rclpy.context import Context
+from rclpy.node import Node
+from sensor_msgs.msg import PointCloud2
+from std_msgs.msg import Header
+
+from ..errors import SSRFlowError
+from . import qos
+from .messages import to_pointcloud2
+from .process import run_until_signal
+
+TOPIC = 'ssrflow_round_trip'
+TIMEOUT = 20.0
+"""Seconds that the listener, or a cloud, may take."""
+
+
+def latencies(clouds: Sequence[Any]) -> list[float]:
+    """Milliseconds from publishing each of `clouds` (any PointCloud2) to a callback elsewhere on this machine.
+
+    Both ends convert the message, as nodes do. SSRFlowError if there is no way through.
+    """
+    context = Context()
+    context.init(args=[])
+    listener = subprocess.Popen([sys.executable, '-m', __name__], stdout=subprocess.PIPE, text=True)
+    try:
+        node = Node('ssrflow_sender', context=context, use_global_arguments=False)
+        publisher = node.create_publisher(PointCloud2, TOPIC, qos.OUTPUT)
+        deadline = time.monotonic() + TIMEOUT
+        while not publisher.get_subscription_count():
+            if listener.poll() is not None or time.monotonic() > deadline:
+                raise SSRFlowError('DDS finds no way to another process of this machine: see "ssrflow doctor"')
+            time.sleep(0.05)
+        found = [_send(publisher, to_pointcloud2(cloud, Header()), listener) for cloud in clouds]
+        node.destroy_node()
+        return found
+    finally:
+        listener.terminate()
+        listener.wait()
+        context.try_shutdown()
+
+
+def _send(publisher: Any, message: PointCloud2, listener: subprocess.Popen) -> float:
+    begun = time.monotonic()  # one clock for all processes
+    publisher.publish(message)
+    heard = listener.stdout.readline() if select.select([listener.stdout], [], [], TIMEOUT)[0] else ''
+    if not heard:
+        raise SSRFlowError(f'a cloud of {len(message.data)} bytes was lost on its way to another process: '
+                           'see "ssrflow doctor"')
+    return 1e3 * (float(heard) - begun)
+
+
+class _Listener(Node):
+    """Prints the time of the monotonic clock, seconds, at which each cloud came."""
+
+    def __init__(self):
+        super().__init__('ssrflow_listener')
+        self.create_subscription(PointCloud2, TOPIC, lambda _: print(time.monotonic(), flush=True), qos.OUTPUT)
+
+
+if __name__ == '__main__':
+    raise SystemExit(run_until_signal(_Listener, None))
