@@ -81,6 +81,11 @@ class LiveNode:
         self.wait(future.done, f'an answer of {name}')
         return future.result()
 
+    def diagnostics(self):
+        """Values of the node's newest status; `/diagnostics` must be listened to."""
+        statuses = [status for message in self.heard['/diagnostics'] for status in message.status]
+        return {entry.key: entry.value for entry in statuses[-1].values} if statuses else {}
+
     def stop(self, with_signal=signal.SIGINT):
         """End the node; its exit code."""
         self.process.send_signal(with_signal)
@@ -94,6 +99,35 @@ class LiveNode:
         self.executor.shutdown()
         self.node.destroy_node()
         rclpy.shutdown(context=self.context)
+
+
+class Stream:
+    """Clouds with rising stamps, 0.1 s apart; every test goes on where the last one stopped."""
+
+    def __init__(self, live):
+        self.live = live
+        self.stamp_ns = 1_700_000_000_123_456_789
+
+    def send(self, message):
+        """Publish `message` with the next stamp."""
+        self.stamp_ns += 100_000_000
+        message.header.stamp.sec, message.header.stamp.nanosec = divmod(self.stamp_ns, 1_000_000_000)
+        self.live.points.publish(message)
+        self.live.spin(0.03)
+        return message
+
+    def send_and_hear(self, message, topic='/ssrflow/flow'):
+        """The node's answer to `message`: the one with its stamp."""
+        sent = self.send(message)
+        self.live.wait(lambda: any(stamp_of(m) == stamp_of(sent) for m in self.live.heard[topic]),
+                       f'{topic} of the cloud sent')
+        return next(m for m in self.live.heard[topic] if stamp_of(m) == stamp_of(sent))
+
+
+def stamp_of(message):
+    """Stamp of a message with a header, or of the first of its markers."""
+    header = message.header if hasattr(message, 'header') else message.markers[0].header
+    return header.stamp.sec, header.stamp.nanosec
 
 
 def make_cloud(points, stamp_ns, frame_id='lidar', dtype=np.float32, **extra):

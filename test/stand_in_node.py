@@ -1,17 +1,19 @@
 """The real node around a stand-in for the method: instant, and right by construction.
 
-Every point moves at 2 m/s along x; what lies at x > 0 is said to move. A second field of 13 points
-makes it fail the way scan matching fails.
+Every point moves at 2 m/s along x; what lies at x > 0 is said to move. The number of points makes it fail
+as scan matching fails, run out of memory, or take half a minute; the setting `weights` makes it fail to load.
 """
 import sys
+import time
 
 import numpy as np
 
-from ssrflow_ros.errors import EgoMotionError
+from ssrflow_ros.errors import EgoMotionError, WeightsError
 from ssrflow_ros.node.flow_node import main
 from ssrflow_ros.sweep import EgoMotion, FlowField
 
-FAILS_AT = 13
+FAILS_AT, OUT_OF_MEMORY_AT, SLOW_AT = 13, 14, 15
+MISSING, BROKEN = 'missing', 'broken'
 SPEED = 2.0
 
 
@@ -20,20 +22,32 @@ class StandIn:
 
     def __init__(self, settings):
         self.settings = settings
+        if settings.weights == MISSING:
+            raise WeightsError('there are no such weights: look again')
+        if settings.weights == BROKEN:
+            raise RuntimeError('a fault of ours')
 
     def reset(self):
-        pass
+        self.tell('reset')
 
     def onload(self):
-        pass
+        self.tell('onload')
 
     def offload(self):
-        pass
+        self.tell('offload')
+
+    def tell(self, what):
+        print(f'stand-in: {what}', flush=True)
 
     def __call__(self, pair, ego_motion=None):
         points = pair.source.points
         if len(points) == FAILS_AT:
             raise EgoMotionError('too few points match: drive slower')
+        if len(points) == OUT_OF_MEMORY_AT:
+            raise MemoryError('tried to allocate 80 GiB')
+        if len(points) == SLOW_AT:
+            self.tell('slow')
+            time.sleep(30.0)
         velocity = np.zeros_like(points)
         velocity[:, 0] = SPEED
         moving = points[:, 0] > 0

@@ -13,7 +13,7 @@ from rcl_interfaces.srv import DescribeParameters, GetParameters, SetParameters 
 from sensor_msgs.msg import PointCloud2  # noqa: E402
 from visualization_msgs.msg import Marker, MarkerArray  # noqa: E402
 
-from live import LiveNode, make_cloud  # noqa: E402
+from live import LiveNode, Stream, make_cloud, stamp_of  # noqa: E402
 from stand_in_node import FAILS_AT, SPEED  # noqa: E402
 
 from ssrflow_ros.formats.pointcloud2 import decode, read_field  # noqa: E402
@@ -21,34 +21,6 @@ from ssrflow_ros.settings import Settings  # noqa: E402
 
 POINTS = np.random.default_rng(7).uniform(-30, 30, (500, 3)).astype(np.float32)
 FLOW, MARKERS = '/ssrflow/flow', '/ssrflow/markers'
-
-
-class Stream:
-    """Clouds with rising stamps, 0.1 s apart; every test goes on where the last one stopped."""
-
-    def __init__(self, live):
-        self.live = live
-        self.stamp_ns = 1_700_000_000_123_456_789
-
-    def send(self, message):
-        """Publish `message` with the next stamp."""
-        self.stamp_ns += 100_000_000
-        message.header.stamp.sec, message.header.stamp.nanosec = divmod(self.stamp_ns, 1_000_000_000)
-        self.live.points.publish(message)
-        self.live.spin(0.03)
-        return message
-
-    def send_and_hear(self, message, topic=FLOW):
-        """The node's answer to `message`: the one with its stamp."""
-        sent = self.send(message)
-        self.live.wait(lambda: any(_stamp(m) == _stamp(sent) for m in self.live.heard[topic]),
-                       f'{topic} of the cloud sent')
-        return next(m for m in self.live.heard[topic] if _stamp(m) == _stamp(sent))
-
-
-def _stamp(message):
-    header = message.header if hasattr(message, 'header') else message.markers[0].header
-    return header.stamp.sec, header.stamp.nanosec
 
 
 @pytest.fixture(scope='module')
@@ -143,7 +115,7 @@ def test_malformed_cloud_is_dropped_and_the_node_goes_on(stream, damage):
     damage(cloud)
     stream.send(cloud)
     flow = stream.send_and_hear(make_cloud(POINTS, 0))
-    assert _stamp(cloud) not in [_stamp(m) for m in stream.live.heard[FLOW]]
+    assert stamp_of(cloud) not in [stamp_of(m) for m in stream.live.heard[FLOW]]
     assert flow.width == len(POINTS)
     assert 'malformed cloud' in stream.live.log.read_text()
 
@@ -152,7 +124,7 @@ def test_failed_ego_motion_is_dropped_with_its_reason(stream):
     failing = stream.send(make_cloud(POINTS[:FAILS_AT], 0))
     stream.live.wait(lambda: 'drive slower' in stream.live.log.read_text(), 'the reason in the log')
     stream.send_and_hear(make_cloud(POINTS, 0))
-    assert _stamp(failing) not in [_stamp(m) for m in stream.live.heard[FLOW]]
+    assert stamp_of(failing) not in [stamp_of(m) for m in stream.live.heard[FLOW]]
 
 
 def test_diagnostics_tell_rates_drops_and_times(stream):

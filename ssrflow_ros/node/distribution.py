@@ -5,6 +5,7 @@
 | variable for the profile of Fast DDS | FASTRTPS_... | FASTRTPS_... | FASTDDS_... |
 | keeping DDS to this machine | ROS_LOCALHOST_ONLY | ROS_AUTOMATIC_DISCOVERY_RANGE | the same |
 | parameters are set in | one phase | two: check, then apply | two |
+| callbacks for QoS events are in | rclpy.qos_event | rclpy.event_handler | the same |
 
 Messages, services and the lifecycle of the node are the same in all of them.
 """
@@ -51,3 +52,12 @@ def check_then_apply(node: Any, check: Callable[[list], Any], apply: Callable[[l
             apply(parameters)
         return result
     node.add_on_set_parameters_callback(check_and_apply)
+
+
+def event_callbacks() -> Any:
+    """The module that has PublisherEventCallbacks and SubscriptionEventCallbacks."""
+    try:
+        from rclpy import event_handler
+    except ImportError:
+        from rclpy import qos_event as event_handler
+    return event_handler

@@ -15,6 +15,7 @@ from sensor_msgs.msg import PointCloud2
 
 from ..errors import EgoMotionError, InputError, SSRFlowError
 from ..formats.pointcloud2 import decode
+from ..formats.stamped import stamp_ns
 from ..steps.pairing import EMPTY, TIME_RESTARTED, Pairing
 from ..sweep import FlowField, Sweep, SweepPair
 from .ego_sources import EgoSource
@@ -39,7 +40,11 @@ class Job(NamedTuple):
 
 
 class FlowStream:
-    """One stream of clouds of one sensor, from its first to its last; `enabled` False drops them all."""
+    """One stream of clouds of one sensor, from its first to its last.
+
+    enabled  False drops every cloud.
+    age      seconds by which the newest cloud's stamp lay behind the node's clock when it came; None before.
+    """
 
     def __init__(self, node: LifecycleNode, method: Any, statistics: Statistics, source: EgoSource,
                  outputs: Outputs):
@@ -50,6 +55,7 @@ class FlowStream:
         self._unread: PointCloud2 | None = None
         self._forget = threading.Event()
         self.enabled = True
+        self.age: float | None = None
         method.reset()
         self._worker: Worker[Job] = Worker(self._estimate, lambda: statistics.drop(REPLACED))
 
@@ -58,6 +64,7 @@ class FlowStream:
     def push(self, cloud: PointCloud2) -> None:
         """Take the next cloud; never blocks."""
         self._statistics.count('in')
+        self.age = (self._node.get_clock().now().nanoseconds - stamp_ns(cloud)) * 1e-9
         if not self.enabled:
             self._statistics.drop(DISABLED)
             return

@@ -28,8 +28,10 @@ from .flow_stream import FlowStream
 from .lifecycle import transition
 from .parameters import declare_settings, follow_changes
 from .publishing import Outputs
+from .qos_events import Mismatches
 from .statistics import Statistics
 from .warm_up import warm_up
+from .watch import Watch
 
 
 class FlowNode(LifecycleNode):
@@ -55,8 +57,10 @@ class FlowNode(LifecycleNode):
         self._diagnostics_out = self.create_publisher(DiagnosticArray, '/diagnostics', qos.DIAGNOSTICS)
         self.create_service(Trigger, '~/reset', self._on_reset)
         self.create_service(SetBool, '~/set_enabled', self._on_set_enabled)
+        self.mismatches = Mismatches(self)
+        self._watch = Watch(self)
         # Steady time, so that the diagnostics go on while a simulated clock stands.
-        self.create_timer(1.0, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._timer = self.create_timer(1.0, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     @property
     def settings(self) -> Settings:
@@ -87,6 +91,7 @@ class FlowNode(LifecycleNode):
         self._stream = FlowStream(self, self._method, self._statistics, self._source, self._outputs)
         self._stream.enabled = self._enabled
         self._points = self.create_subscription(PointCloud2, 'points', self._stream.push, qos.POINTS,
+                                                event_callbacks=self.mismatches.of_subscription('points'),
                                                 qos_overriding_options=qos.overridable())
         self.get_logger().info(f"ready: waiting for clouds on '{self.resolve_topic_name('points')}', "
                                f'ego-motion from {self._settings.ego_motion}')
@@ -107,9 +112,10 @@ class FlowNode(LifecycleNode):
 
     @transition
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """From any state: stop and forget."""
+        """From any state: stop, forget, and fall silent."""
         self._stop()
         self._free()
+        self._timer.cancel()
         return super().on_shutdown(state)
 
     @transition
@@ -161,3 +167,6 @@ class FlowNode(LifecycleNode):
         array = DiagnosticArray(status=[self._diagnostics.status(self._settings, listeners, self._method)])
         array.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics_out.publish(array)
+        state = 'active' if self._stream is not None else 'inactive' if self._outputs is not None else 'unconfigured'
+        self.mismatches.tell()
+        self._watch.look(state, self._stream.age if self._stream is not None else None)

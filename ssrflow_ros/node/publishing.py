@@ -54,7 +54,8 @@ class Outputs:
             self._node.destroy_lifecycle_publisher(publisher)
 
     def _publisher(self, kind: type, topic: str, **rest: Any) -> Any:
-        return self._node.create_lifecycle_publisher(kind, topic, qos.OUTPUT, **rest)
+        return self._node.create_lifecycle_publisher(
+            kind, topic, qos.OUTPUT, event_callbacks=self._node.mismatches.of_publisher(topic), **rest)
 
     def _make_markers(self, flow: FlowField, cloud: PointCloud2) -> MarkerArray:
         rate = self._statistics.rate('out')

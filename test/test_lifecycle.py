@@ -1,0 +1,219 @@
+"""The managed node: every transition, driven over DDS as a lifecycle manager would, and what fails on the way."""
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy')
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus  # noqa: E402
+from lifecycle_msgs.msg import Transition  # noqa: E402
+from lifecycle_msgs.srv import ChangeState, GetState  # noqa: E402
+from sensor_msgs.msg import PointCloud2  # noqa: E402
+from std_srvs.srv import SetBool, Trigger  # noqa: E402
+from visualization_msgs.msg import Marker, MarkerArray  # noqa: E402
+
+from live import REAL, LiveNode, Stream, make_cloud  # noqa: E402
+from stand_in_node import BROKEN, MISSING, OUT_OF_MEMORY_AT, SLOW_AT  # noqa: E402
+
+POINTS = np.random.default_rng(3).uniform(-30, 30, (200, 3)).astype(np.float32)
+FLOW, MARKERS = '/ssrflow/flow', '/ssrflow/markers'
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts nodes with such parameters, and leaves none behind."""
+    nodes = []
+
+    def start(*parameters, **rest):
+        nodes.append(LiveNode(tmp_path, arguments=[word for p in parameters for word in ('-p', p)], **rest))
+        return nodes[-1]
+    yield start
+    for node in nodes:
+        node.close()
+
+
+def change(live, transition):
+    """Whether the node says that the transition succeeded, and the state it is in afterwards."""
+    request = ChangeState.Request(transition=Transition(id=transition))
+    return live.call(ChangeState, '/ssrflow/change_state', request).success, state(live)
+
+
+def state(live):
+    return live.call(GetState, '/ssrflow/get_state', GetState.Request()).current_state.label
+
+
+def told(live):
+    """What the stand-in method was asked to do."""
+    return [line.split(': ')[1] for line in live.log.read_text().splitlines() if line.startswith('stand-in')]
+
+
+def flows(live, stream):
+    """Send two clouds and wait for the flow of the second."""
+    stream.send(make_cloud(POINTS, 0))
+    return stream.send_and_hear(make_cloud(POINTS, 0))
+
+
+def test_every_transition(start):
+    live = start('autostart:=false')
+    live.listen(PointCloud2, FLOW)
+    assert state(live) == 'unconfigured'
+    assert live.node.count_publishers(FLOW) == 0
+    assert change(live, Transition.TRANSITION_CONFIGURE) == (True, 'inactive')
+    live.wait(lambda: live.node.count_publishers(FLOW), 'the outputs to be announced')
+    assert live.points.get_subscription_count() == 0, 'an inactive node takes no clouds'
+
+    stream = Stream(live)
+    assert change(live, Transition.TRANSITION_ACTIVATE) == (True, 'active')
+    live.wait_until_connected()
+    flows(live, stream)
+    assert told(live) == ['onload', 'reset']
+
+    assert change(live, Transition.TRANSITION_DEACTIVATE) == (True, 'inactive')
+    assert told(live)[-1] == 'offload', 'the memory of the device is free'
+    live.wait(lambda: not live.points.get_subscription_count(), 'the subscription to end')
+
+    assert change(live, Transition.TRANSITION_ACTIVATE) == (True, 'active')
+    live.wait_until_connected()
+    heard = len(live.heard[FLOW])
+    stream.send(make_cloud(POINTS, 0))
+    live.spin(0.3)
+    assert len(live.heard[FLOW]) == heard, 'the first cloud after an activation has no partner'
+    stream.send_and_hear(make_cloud(POINTS, 0))
+
+    assert change(live, Transition.TRANSITION_DEACTIVATE) == (True, 'inactive')
+    assert change(live, Transition.TRANSITION_CLEANUP) == (True, 'unconfigured')
+    live.wait(lambda: not live.node.count_publishers(FLOW), 'the outputs to be withdrawn')
+    assert change(live, Transition.TRANSITION_CONFIGURE) == (True, 'inactive')
+    assert change(live, Transition.TRANSITION_ACTIVATE) == (True, 'active')
+    live.wait_until_connected()
+    flows(live, stream)
+    assert change(live, Transition.TRANSITION_ACTIVE_SHUTDOWN) == (True, 'finalized')
+    assert live.stop(signal.SIGTERM) == 0
+    assert 'Traceback' not in live.log.read_text()
+
+
+@pytest.mark.parametrize('before, shutdown', [
+    ([], Transition.TRANSITION_UNCONFIGURED_SHUTDOWN),
+    ([Transition.TRANSITION_CONFIGURE], Transition.TRANSITION_INACTIVE_SHUTDOWN)])
+def test_shutdown_from_other_states(start, before, shutdown):
+    live = start('autostart:=false')
+    for transition in before:
+        assert change(live, transition)[0]
+    assert change(live, shutdown) == (True, 'finalized')
+    assert live.stop() == 0
+
+
+def test_what_the_user_can_put_right_fails_in_one_line(start):
+    live = start('autostart:=false', f'weights:={MISSING}')
+    assert change(live, Transition.TRANSITION_CONFIGURE) == (False, 'unconfigured')
+    assert 'on_configure: there are no such weights: look again' in live.log.read_text()
+    assert 'Traceback' not in live.log.read_text()
+
+
+def test_a_fault_of_ours_leaves_its_traceback(start):
+    live = start('autostart:=false', f'weights:={BROKEN}')
+    assert change(live, Transition.TRANSITION_CONFIGURE) == (False, 'unconfigured')
+    assert 'Traceback' in live.log.read_text() and 'RuntimeError: a fault of ours' in live.log.read_text()
+
+
+@pytest.mark.parametrize('weights', [MISSING, BROKEN])
+def test_autostart_checks_the_result(start, weights):
+    live = start(f'weights:={weights}')
+    assert live.process.wait(30) == 1
+    assert 'could not activate itself: the reason is above' in live.log.read_text()
+
+
+def test_clouds_that_come_while_it_is_inactive_are_told_of(start):
+    live = start('autostart:=false')
+    live.wait(lambda: 'the node is unconfigured' in live.log.read_text(), 'the hint')
+    assert 'ros2 lifecycle set /ssrflow configure' in live.log.read_text()
+    change(live, Transition.TRANSITION_CONFIGURE)
+    live.wait(lambda: 'ros2 lifecycle set /ssrflow activate' in live.log.read_text(), 'the other hint')
+
+
+def test_reset_forgets_and_wipes(start):
+    live = start()
+    live.listen(PointCloud2, FLOW)
+    live.listen(MarkerArray, MARKERS)
+    live.wait_until_connected()
+    stream = Stream(live)
+    flows(live, stream)
+    assert live.call(Trigger, '/ssrflow/reset', Trigger.Request()).success
+    live.wait(lambda: [m.action for a in live.heard[MARKERS] for m in a.markers].count(Marker.DELETEALL) == 1,
+              'the markers to be wiped')
+    heard = len(live.heard[FLOW])
+    stream.send(make_cloud(POINTS, 0))
+    live.spin(0.3)
+    assert len(live.heard[FLOW]) == heard, 'the next cloud is a first one'
+    stream.send_and_hear(make_cloud(POINTS, 0))
+    assert told(live) == ['onload', 'reset', 'reset']
+    change(live, Transition.TRANSITION_DEACTIVATE)
+    assert not live.call(Trigger, '/ssrflow/reset', Trigger.Request()).success
+
+
+def test_it_can_be_disabled(start):
+    live = start()
+    live.listen(PointCloud2, FLOW)
+    live.listen(DiagnosticArray, '/diagnostics')
+    live.wait_until_connected()
+    stream = Stream(live)
+    flows(live, stream)
+    assert live.call(SetBool, '/ssrflow/set_enabled', SetBool.Request(data=False)).success
+    heard = len(live.heard[FLOW])
+    for _ in range(3):
+        stream.send(make_cloud(POINTS, 0))
+    live.wait(lambda: live.diagnostics().get('drops/disabled') == '3', 'the drops to be counted')
+    assert len(live.heard[FLOW]) == heard
+    live.call(SetBool, '/ssrflow/set_enabled', SetBool.Request(data=True))
+    flows(live, stream)
+
+
+def test_out_of_memory_costs_one_sweep(start):
+    live = start()
+    live.listen(PointCloud2, FLOW)
+    live.listen(DiagnosticArray, '/diagnostics')
+    live.wait_until_connected()
+    stream = Stream(live)
+    flows(live, stream)
+    stream.send(make_cloud(POINTS[:OUT_OF_MEMORY_AT], 0))
+    live.wait(lambda: live.diagnostics().get('drops/out of device memory') == '1', 'the drop')
+    assert any(s.level == DiagnosticStatus.ERROR for m in live.heard['/diagnostics'] for s in m.status)
+    assert 'set a smaller network_points' in live.log.read_text()
+    stream.send_and_hear(make_cloud(POINTS, 0))
+
+
+@pytest.mark.parametrize('ending', [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_it_in_the_middle_of_an_inference(start, ending):
+    live = start()
+    live.listen(PointCloud2, FLOW)
+    live.wait_until_connected()
+    stream = Stream(live)
+    stream.send(make_cloud(POINTS, 0))
+    stream.send(make_cloud(POINTS[:SLOW_AT], 0))
+    live.wait(lambda: 'slow' in told(live), 'the long inference to begin')
+    assert live.stop(ending) == 0, 'it did not wait for the half minute'
+    assert 'Traceback' not in live.log.read_text()
+
+
+@pytest.mark.parametrize('ending, delay', [
+    (signal.SIGINT, 0.0), (signal.SIGTERM, 0.3), (signal.SIGINT, 0.8), (signal.SIGTERM, 1.6)])
+def test_signals_end_it_while_it_starts(start, ending, delay):
+    live = start(command=REAL)
+    _wait_until_ours(live.process.pid)
+    time.sleep(delay)
+    assert live.stop(ending) == 0, live.log.read_text()
+    assert 'Traceback' not in live.log.read_text()
+
+
+def _wait_until_ours(pid):
+    """Wait until the process catches SIGTERM: before, it is Python that starts and not yet our code."""
+    end = time.monotonic() + 20.0
+    while time.monotonic() < end:
+        caught = next(line for line in Path(f'/proc/{pid}/status').read_text().splitlines() if 'SigCgt' in line)
+        if int(caught.split()[1], 16) >> signal.SIGTERM - 1 & 1:
+            return
+        time.sleep(0.01)
+    raise AssertionError('the process never caught SIGTERM')

@@ -1,0 +1,70 @@
+"""What goes wrong around the node: each line names the cure."""
+import time
+
+import numpy as np
+import pytest
+
+rclpy = pytest.importorskip('rclpy')
+
+from rclpy.context import Context  # noqa: E402
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy  # noqa: E402
+from sensor_msgs.msg import PointCloud2  # noqa: E402
+from std_msgs.msg import String  # noqa: E402
+
+from live import LiveNode, Stream, make_cloud  # noqa: E402
+
+from ssrflow_ros.node.watch import cure_of_type  # noqa: E402
+
+POINTS = np.ones((5, 3), np.float32)
+
+
+@pytest.fixture
+def live(tmp_path, request):
+    node = LiveNode(tmp_path, arguments=[word for p in request.param for word in ('-p', p)])
+    yield node
+    node.close()
+
+
+def wait_for_line(live, *words):
+    live.wait(lambda: any(all(word in line for word in words) for line in live.log.read_text().splitlines()),
+              f'a line with {words}')
+
+
+@pytest.mark.parametrize('live', [['qos_overrides./points.subscription.reliability:=reliable']], indirect=True)
+def test_incompatible_ends_are_told_with_both_profiles(live):
+    live.wait(live.points.get_subscription_count, 'the node to subscribe')
+    live.node.create_publisher(PointCloud2, 'points', QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT))
+    wait_for_line(live, "'/points': nothing passes between this node and /driver",
+                  'published best effort and volatile, asked for reliable and volatile')
+    live.node.create_subscription(PointCloud2, '/ssrflow/flow', print, QoSProfile(
+        depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL))
+    wait_for_line(live, "'/ssrflow/flow': nothing passes", 'published reliable and volatile, asked for reliable and '
+                  'transient local')
+
+
+@pytest.mark.parametrize('live', [[]], indirect=True)
+def test_another_clock_and_another_type(live):
+    live.wait(live.points.get_subscription_count, 'the node to subscribe')
+    now = make_cloud(POINTS, time.time_ns())
+    live.points.publish(now)
+    live.spin(1.5)
+    assert 'use_sim_time' not in live.log.read_text(), 'a clock that agrees is not talked about'
+    Stream(live).send(make_cloud(POINTS, 0))
+    wait_for_line(live, "s behind this machine's clock", 'PTP', 'set use_sim_time to true')
+
+    other = Context()
+    rclpy.init(context=other, domain_id=int(live.environment['ROS_DOMAIN_ID']))
+    driver = rclpy.create_node('other_driver', context=other)
+    driver.create_publisher(String, 'points', 1)
+    wait_for_line(live, "'/points' carries std_msgs/msg/String", 'feed sensor_msgs/msg/PointCloud2')
+    driver.destroy_node()
+    rclpy.shutdown(context=other)
+
+
+@pytest.mark.parametrize('live', [['use_sim_time:=true']], indirect=True)
+def test_a_simulated_clock_that_nobody_publishes(live):
+    wait_for_line(live, 'nobody publishes /clock', 'play the bag with --clock')
+
+
+def test_cure_of_livox():
+    assert 'xfer_format to 0' in cure_of_type('livox_ros_driver2/msg/CustomMsg')
