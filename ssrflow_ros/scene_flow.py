@@ -98,8 +98,10 @@ class SceneFlow:
         with watch('upsample'):
             residual = np.zeros_like(source)  # ground and what lies out of range stand still,
             moving = np.zeros(len(source), dtype=bool)
+            network_velocity = np.zeros_like(source)
             if len(points):
                 motion = upsample(source[rows], points, motion)
+                network_velocity[rows] = motion / pair.dt
                 fast = _squared_length(motion) >= (settings.moving_speed * pair.dt) ** 2
                 residual[rows[fast]], moving[rows[fast]] = motion[fast], True  # and so does what is slower, exactly
 
@@ -111,7 +113,8 @@ class SceneFlow:
 
         velocity = (residual / pair.dt).astype(np.float32)
         flow = ego.displacement(source + residual) + residual
-        return FlowField(pair, ego, flow, velocity, moving, prepared.ground, object_ids, objects, watch.timings_ms)
+        return FlowField(pair, ego, flow, velocity, moving, prepared.ground, object_ids, objects, watch.timings_ms,
+                         network_velocity)
 
     def _ground(self, sweep: Sweep) -> np.ndarray:
         """Ground mask of a sweep; in a stream each sweep serves twice and is looked at once."""

@@ -196,6 +196,7 @@ class FlowField:
     moving      (N,) bool.  ground (N,) bool.
     object_ids  (N,) int32, index into `objects`' ids, -1 for none.
     timings_ms  milliseconds of each step, in the order of the data's walk.
+    network_velocity  (N, 3) float32 m/s, as the network gave it, before objects were found; None without network.
     """
 
     pair: SweepPair
@@ -207,3 +208,4 @@ class FlowField:
     object_ids: np.ndarray
     objects: tuple[MovingObject, ...] = ()
     timings_ms: dict[str, float] = field(default_factory=dict)
+    network_velocity: np.ndarray | None = None
