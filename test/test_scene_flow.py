@@ -4,7 +4,8 @@ import pytest
 
 from ssrflow_ros import EgoMotion, SceneFlow, Settings, Sweep, SweepPair
 from ssrflow_ros.errors import EgoMotionError, PairError, SSRFlowError
-from ssrflow_ros.evaluation.pairs import LabelledPair, evaluate
+from ssrflow_ros.datasets import open_dataset
+from ssrflow_ros.evaluation.evaluate import Evaluation
 from ssrflow_ros.simulator import simulate
 
 DT_NS = 100_000_000
@@ -119,7 +120,16 @@ def test_dropped_rows_stay_in_their_places():
 
 @pytest.mark.parametrize('name', ['kitti_lidar_000002', 'dgp_scene_01_pair0'])
 def test_better_than_zero_flow_on_real_sweeps(data_folder, name):
-    row = evaluate(SceneFlow(Settings()), LabelledPair.load(data_folder / 'pairs' / f'{name}.npz'))
-    assert row['moving'] < row['moving_zero']
+    data = open_dataset(f'pairs:{data_folder / "pairs"}')
+    pair = next(pair for pair in (data[number] for number in range(len(data))) if pair.name == name)
+    values = Evaluation(Settings()).add(pair).values
+    assert values['method.moving_epe3d'] < values['zero.moving_epe3d']
     if 'kitti' in name:  # the other's sensor stands still: there zero is nearly right for static points
-        assert row['epe'] < row['zero']
+        assert values['method.epe3d'] < values['zero.epe3d']
+
+
+def test_the_network_alone_is_told_beside_the_method(method, recording):
+    field = method(SweepPair(recording[0].sweep, recording[1].sweep))
+    assert field.network_velocity.shape == field.velocity.shape and np.isfinite(field.network_velocity).all()
+    still = ~field.moving & ~field.ground
+    assert field.network_velocity[still].any() and not field.network_velocity[field.ground].any()

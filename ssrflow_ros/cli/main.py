@@ -25,6 +25,7 @@ COMMANDS = {
     'demo': 'play a recording through the live node and draw what it sees (needs ROS 2)',
     'bench': 'where the time goes on this machine: stages, blocks, alternatives, scaling',
     'train': 'train the network on simulated sweeps',
+    'evaluate': 'score the method on labelled sweeps of any layout',
 }
 
 

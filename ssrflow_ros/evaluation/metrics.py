@@ -174,6 +174,11 @@ class ResidualErrors:
         parts = float(foreground[1]), float(foreground[0]), float(background[0])
         return ThreeWay(mean_of_known(parts), *parts)
 
+    def static_and_dynamic(self) -> tuple[float, float]:
+        """EPE of all points of less, and of at least, 0.05 m per 0.1 s, of whatever category."""
+        static, dynamic = self._three_way.error()
+        return float(static), float(dynamic)
+
     def bucket_normalised(self) -> BucketNormalised:
         """As the package bucketed-scene-flow-eval: over buckets, then over the categories that there are."""
         each = {name: (float(row[0]), mean_of_known(row[1:]))

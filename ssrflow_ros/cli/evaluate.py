@@ -1,0 +1,88 @@
+"""Score the method on labelled sweeps of any layout, and say so in numbers and a picture.
+
+    ssrflow evaluate --data pairs:FOLDER --seeds 5 -o report
+    ssrflow evaluate --data simulated:200
+    ssrflow evaluate --data kittis:KITTI_processed_occ_final --weights my.safetensors
+
+Scored are the whole method and, beside it, the network alone (its flow before anything is decided about objects)
+and zero flow. The tables are Markdown. OUT is a folder with evaluation.json (every number, with units and
+protocols), tables.md and errors.png. No pose is given to the method unless --known-pose asks for it.
+"""
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Iterator
+
+from ..errors import InputError
+from .options import add_settings, settings_from
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from ..datasets import KINDS
+    kinds = '\n'.join(f'  {kind:12} {what}' for kind, (_, what) in KINDS.items())
+    parser.epilog = f'kinds of data:\n{kinds}'
+    parser.add_argument('--data', required=True, action='append', metavar='KIND:PATH',
+                        help='what to score on, see below; may be given several times')
+    parser.add_argument('-o', '--output', metavar='OUT', help='folder for evaluation.json, tables.md and errors.png')
+    parser.add_argument('--overwrite', action='store_true', help='replace OUT if it exists')
+    parser.add_argument('--seeds', type=int, default=1, metavar='N', help='mean over N sampling seeds (default: 1)')
+    parser.add_argument('--most', type=int, metavar='N', help='score at most N pairs, spread evenly over the data')
+    parser.add_argument('--known-pose', action='store_true',
+                        help="give the method the sensor's true motion, as the published figures of Argoverse 2 do")
+    add_settings(parser, without=('seed', 'max_gap'))
+
+
+def run(args: argparse.Namespace) -> None:
+    from ..whole import check_free
+    settings = settings_from(args)
+    for name in ('seeds', 'most'):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
+            raise InputError(f'--{name} {getattr(args, name)}: give a number from 1 on')
+    if args.output:
+        check_free(args.output, args.overwrite)
+    from ..datasets import open_dataset
+    datasets = [open_dataset(place) for place in args.data]
+    from ..evaluation.evaluate import Evaluation
+    from ..evaluation.report import markdown
+    evaluation, protocols = Evaluation(settings, args.seeds, args.known_pose), {}
+    for labelled in _chosen(datasets, args.most):
+        evaluation.add(labelled)
+        protocols[labelled.preparation.text] = None
+    if not any(score.values for score in evaluation.scores):
+        raise InputError(f'not one of {len(evaluation.scores)} pairs has an answer: {evaluation.scores[0].refused}')
+    pose = 'true ego-motion given' if args.known_pose else 'no pose given'
+    title = (f'{", ".join(args.data)}: weights {settings.weights}, {settings.network_points} network points, '
+             f'{args.seeds} sampling seed{"s" * (args.seeds > 1)}, {pose}')
+    lines = [title, *(f'Protocol: {text}.' for text in protocols), *markdown(evaluation)]
+    print('\n'.join(lines))
+    if args.output:
+        _write(Path(args.output), args, evaluation, title, list(protocols), lines)
+
+
+def _chosen(datasets: list, most: int | None) -> Iterator:
+    """Every pair of every data set, or `most` of them, with a progress bar on a terminal."""
+    import numpy as np
+    from tqdm import tqdm
+    places = [(data, number) for data in datasets for number in range(len(data))]
+    if most is not None and most < len(places):
+        places = [places[number] for number in np.linspace(0, len(places) - 1, most).round().astype(int)]
+    for data, number in tqdm(places, unit='pair', disable=None):
+        yield data[number]
+
+
+def _write(output: Path, args: argparse.Namespace, evaluation, title: str, protocols: list[str],
+           lines: list[str]) -> None:
+    from ..evaluation.picture import draw_errors
+    from ..evaluation.report import write_json
+    from ..whole import written_whole
+    settings = settings_from(args)
+    about = {'data': args.data, 'protocols': protocols, 'seeds': args.seeds, 'known_pose': args.known_pose,
+             'settings': {row.name: getattr(settings, row.name) for row in settings.table() if not row.of_node}}
+    with written_whole(output, args.overwrite) as folder:
+        folder.mkdir()
+        write_json(folder / 'evaluation.json', evaluation, about)
+        (folder / 'tables.md').write_text('\n'.join(lines) + '\n')
+        if evaluation.shown:
+            draw_errors(folder / 'errors.png', evaluation, title)
+    print(f'\nwritten: {output}')

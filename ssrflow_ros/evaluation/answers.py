@@ -1,0 +1,75 @@
+"""What is scored against the truth of a labelled pair: the whole method, the network alone, and doing nothing."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..datasets import LabelledPair
+from ..errors import EgoMotionError
+from ..scene_flow import SceneFlow
+from ..settings import Settings
+from ..sweep import EgoMotion, FlowField
+
+METHOD, NETWORK, ZERO = 'method', 'network', 'zero'
+ANSWERS = (METHOD, NETWORK, ZERO)
+"""The whole method; the network's flow before anything is decided about objects; zero flow."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Of one pair, for one sampling seed.
+
+    labelled  the pair with the points that were scored.
+    flow      by answer (N, 3) m, the sensor's own motion included; a method that gave up is missing.
+    residual  by answer (N, 3) m, ego-motion removed; of world B only.
+    ego       the sensor's motion as it was found, None in world A where the method gave up.
+    ground    (N,) bool, as it was found.
+    ms        milliseconds of the whole method.
+    """
+
+    labelled: LabelledPair
+    flow: dict[str, np.ndarray]
+    residual: dict[str, np.ndarray]
+    ego: EgoMotion | None
+    ground: np.ndarray
+    ms: float
+
+
+def answer(labelled: LabelledPair, settings: Settings, seed: int, ego: EgoMotion | None = None) -> Answers:
+    """Run the method on a pair; `ego`, if given, replaces the search for the sensor's motion.
+
+    Raises SSRFlowError where it gives up and no answer is left.
+    """
+    settings = settings.replace(seed=seed)
+    return (_ego_motion_left_in if labelled.preparation.world == 'A' else _ego_motion_removed)(labelled, settings, ego)
+
+
+def _ego_motion_removed(labelled: LabelledPair, settings: Settings, ego: EgoMotion | None) -> Answers:
+    found = SceneFlow(settings)(labelled.pair, ego)
+    dt, nothing = labelled.pair.dt, np.zeros_like(labelled.flow)
+    residual = {METHOD: dt * found.velocity, NETWORK: _network(found), ZERO: nothing}
+    points = labelled.pair.source.points
+    moved = found.ego_motion.displacement(points + residual[NETWORK]) + residual[NETWORK]
+    return Answers(labelled, {METHOD: found.flow, NETWORK: moved, ZERO: nothing}, residual, found.ego_motion,
+                   found.ground, sum(found.timings_ms.values()))
+
+
+def _ego_motion_left_in(labelled: LabelledPair, settings: Settings, ego: EgoMotion | None) -> Answers:
+    """World A: the network sees the two clouds as they are; the ground was cut from them before."""
+    labelled = labelled.sampled(settings.seed)
+    settings = settings.replace(ground='none', max_range=1000.0,
+                                network_points=labelled.preparation.n_points or settings.network_points)
+    alone = SceneFlow(settings.replace(ego_motion='none'))(labelled.pair)
+    flow = {NETWORK: _network(alone), ZERO: np.zeros_like(labelled.flow)}
+    try:
+        found = SceneFlow(settings)(labelled.pair, ego)
+    except EgoMotionError:  # flying things give no static world to match: what is left is the network alone
+        return Answers(labelled, flow, {}, None, alone.ground, sum(alone.timings_ms.values()))
+    return Answers(labelled, {METHOD: found.flow, **flow}, {}, found.ego_motion, found.ground,
+                   sum(found.timings_ms.values()))
+
+
+def _network(found: FlowField) -> np.ndarray:
+    """(N, 3) float32 m: the network's displacement, interpolated, before objects were found."""
+    return (found.pair.dt * found.network_velocity).astype(np.float32)
