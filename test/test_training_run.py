@@ -19,6 +19,7 @@ from ssrflow_ros.errors import InputError, WeightsError
 from ssrflow_ros.network.config import PRESETS
 from ssrflow_ros.network.ssrflow import SSRFlow
 from ssrflow_ros.network.weights import save_weights
+from ssrflow_ros.training.ablate import UNCHANGED, VARIANTS
 from ssrflow_ros.training.config import RECIPES, TrainingConfig, changed, read_settings, switches_for
 from ssrflow_ros.training.curve import Curve, read_curve
 from ssrflow_ros.training.pairs import make_pairs
@@ -200,3 +201,50 @@ def test_mixed_precision_learns_in_float32(pairs, tmp_path):
         losses.append(float(read_curve(tmp_path / str(amp) / 'curve.csv')[0]['loss']))
         assert all(p.dtype == p.grad.dtype == torch.float32 for p in training.network.parameters())
     assert losses[0] == pytest.approx(losses[1], rel=0.05) and losses[0] != losses[1]
+
+
+def test_ablation_runs_what_is_missing_and_tells_all(pairs, tmp_path, capsys):
+    variants = tmp_path / 'variants.yaml'
+    variants.write_text('flat: {switches: {mlp_depth: 1}}\nrigid: {loss: {lfc_weight: 2.0}}\n')
+    settings = tmp_path / 'settings.json'
+    settings.write_text(json.dumps({**TINY.as_dict(), 'steps': 2}))
+    command = ['ablate', str(tmp_path / 'runs'), '--pairs', str(pairs), '--unseen', str(pairs), '--variants',
+               str(variants), '--settings', str(settings), '--workers', '0', '--device', 'cpu']
+    assert cli.main([*command, '--only', 'flat']) == 0
+    first = (tmp_path / 'runs' / 'flat-0' / 'checkpoint.pt').stat().st_mtime_ns
+    assert cli.main(command) == 0
+    assert (tmp_path / 'runs' / 'flat-0' / 'checkpoint.pt').stat().st_mtime_ns == first
+    rows = [line.split(' | ') for line in (tmp_path / 'runs' / 'ablation.md').read_text().splitlines()[4:]]
+    assert [row[0] for row in rows] == ['| as-it-is', '| flat', '| rigid']
+    assert rows[1][1] == 'switches: {mlp_depth: 1}'
+    assert float(rows[2][4]) > 0
+    assert cli.main([*command, '--only', 'curly']) == 2
+    assert "no variant 'curly'" in capsys.readouterr().err
+
+
+def test_every_variant_makes_a_network():
+    for name, changes in VARIANTS.items():
+        config = changed(TrainingConfig(), changes)
+        assert (config != TrainingConfig()) == (name != UNCHANGED)
+        assert config.network.levels == 5
+
+
+def test_training_on_flying_things(tmp_path):
+    """The published preparation through the reader: folders with pc1.npy and pc2.npy."""
+    rng = np.random.default_rng(3)
+    for i in range(3):
+        (tmp_path / 'ft3d' / f'{i:07}').mkdir(parents=True)
+        points = rng.uniform([-5, -3, -30], [5, 3, -5], (500, 3)).astype(np.float32)
+        for name, cloud in (('pc1', points), ('pc2', points + np.float32([0.5, 0, 0.2]))):
+            np.save(tmp_path / 'ft3d' / f'{i:07}' / f'{name}.npy', cloud)
+    config = dataclasses.replace(TINY, epochs=2, halve_epochs=1, batch=1)
+    place = f'ft3ds:{tmp_path / "ft3d"}'
+    training = Training(tmp_path / 'run', place, config, place)
+    assert training.config.steps == 6 and training.config.rate_at(3) == pytest.approx(config.learning_rate / 2)
+    truth = training.pairs[0]['motion'].norm(dim=-1)
+    assert torch.allclose(truth, truth[0, 0]) and 0.95 <= truth[0, 0] / np.hypot(0.5, 0.2) <= 1.05
+    training.run(workers=0)
+    rows = read_curve(tmp_path / 'run' / 'validation.csv')
+    assert float(rows[-1]['zero_moving']) == pytest.approx(np.hypot(0.5, 0.2), abs=1e-3)
+    with pytest.raises(InputError, match='world B'):
+        Training(tmp_path / 'other', 'simulated:1', config)

@@ -26,6 +26,7 @@ COMMANDS = {
     'bench': 'where the time goes on this machine: stages, blocks, alternatives, scaling',
     'train': 'train the network on simulated sweeps',
     'evaluate': 'score the method on labelled sweeps of any layout',
+    'ablate': 'train variants of the network on equal budgets and compare them',
 }
 
 

@@ -24,8 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     run = steps.add_parser('run', help='train, or go on where a training stopped')
     run.add_argument('folder', type=Path, help='holds checkpoint, settings and learning curve')
-    run.add_argument('--pairs', type=Path, required=True, help='folder of training pairs')
-    run.add_argument('--unseen', type=Path, help='folder of pairs to validate on')
+    run.add_argument('--pairs', required=True, help='folder of training pairs, or ft3ds:FOLDER/train')
+    run.add_argument('--unseen', help='the same, to validate on')
     add_config(run)
     run.add_argument('--minutes', type=float, default=float('inf'), help='stop after this, to go on later')
     run.add_argument('--validate-every', type=int, default=500, metavar='STEPS', help='and save (default: %(default)s)')

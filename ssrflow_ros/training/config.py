@@ -142,7 +142,9 @@ def _yaml(text: str) -> Any:
 
 
 def _fitting(name: str, old: Any, new: Any) -> Any:
-    """`new` in the type of `old`."""
+    """`new` in the type of `old`; a mapping adds to the old one."""
+    if isinstance(old, dict) and isinstance(new, Mapping):
+        return {**old, **new}
     if isinstance(new, type(old)) and isinstance(new, bool) == isinstance(old, bool) and not isinstance(new, tuple):
         return new
     if dataclasses.is_dataclass(old) and isinstance(new, Mapping):

@@ -29,15 +29,25 @@ class PairDataset(Dataset):
 
     def __getitem__(self, item: int) -> dict:
         """{'source', 'target': flat pyramids, 'motion' (1, N, 3), 'moving' (1, N)}, batch axis in place."""
-        turn, place = divmod(item, len(self.paths))
-        order = np.random.default_rng([self.seed, turn]).permutation(len(self.paths))
-        rng = np.random.default_rng([self.seed, item])
+        place, rng = drawn(self.seed, item, len(self.paths))
         source, target, motion, moving = augmented(
-            TrainingPair.load(self.paths[order[place]]), self.augmentation, self.n_points, rng)
-        pyramids = [Pyramid.build(torch.from_numpy(points)[None], self.config) for points in (source, target)]
-        order = pyramids[0].order
-        return {'source': pyramids[0].tensors(), 'target': pyramids[1].tensors(),
-                'motion': torch.from_numpy(motion)[order], 'moving': torch.from_numpy(moving)[order]}
+            TrainingPair.load(self.paths[place]), self.augmentation, self.n_points, rng)
+        return as_item(source, target, self.config, motion=motion, moving=moving)
+
+
+def drawn(seed: int, item: int, count: int) -> tuple[int, np.random.Generator]:
+    """Which of `count` pairs is drawn as number `item`, all of them once a turn, and the chance that varies it."""
+    turn, place = divmod(item, count)
+    order = np.random.default_rng([seed, turn]).permutation(count)
+    return int(order[place]), np.random.default_rng([seed, item])
+
+
+def as_item(source: np.ndarray, target: np.ndarray, config: NetworkConfig, **of_source: np.ndarray) -> dict:
+    """Pyramids of source (N, 3) and target (M, 3), flat, and arrays (N, ...) in the source pyramid's order."""
+    pyramids = [Pyramid.build(torch.from_numpy(points)[None], config) for points in (source, target)]
+    order = pyramids[0].order
+    return {'source': pyramids[0].tensors(), 'target': pyramids[1].tensors(),
+            **{name: torch.from_numpy(values)[order] for name, values in of_source.items()}}
 
 
 def collate(items: list[dict]) -> dict:

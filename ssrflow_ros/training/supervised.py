@@ -6,12 +6,14 @@ from pathlib import Path
 import torch
 from torch.utils.data import Dataset
 
+from ..datasets import KINDS
 from ..network.pyramid import Pyramid
 from ..network.ssrflow import FlowPyramid
-from .augmentation import NO_AUGMENTATION
+from .augmentation import NO_AUGMENTATION, Augmentation
 from .config import TrainingConfig
 from .dataset import PairDataset
 from .losses import training_loss
+from .world_a import AS_IT_IS, FamilyAugmentation, WorldADataset
 
 
 class Supervised:
@@ -22,14 +24,21 @@ class Supervised:
     def __init__(self, config: TrainingConfig):
         self.config = config
 
-    def seen(self, pairs: Path) -> Dataset:
-        """The pairs to train on, varied each time they are drawn."""
+    def seen(self, pairs: Path | str) -> Dataset:
+        """The pairs to train on, varied each time they are drawn: a folder of pairs, or KIND:PATH as FT3D's."""
         config = self.config
-        return PairDataset(pairs, config.n_points, config.network, config.augmentation, config.seed)
+        return self._open(pairs, config.n_points, config.augmentation, config.family)
 
-    def unseen(self, pairs: Path) -> Dataset:
+    def unseen(self, pairs: Path | str) -> Dataset:
         """The pairs to validate on, whole."""
-        return PairDataset(pairs, self.config.unseen_points, self.config.network, NO_AUGMENTATION)
+        return self._open(pairs, self.config.unseen_points, NO_AUGMENTATION, AS_IT_IS)
+
+    def _open(self, pairs: Path | str, n_points: int, augmentation: Augmentation,
+              family: FamilyAugmentation) -> Dataset:
+        kind, colon, _ = str(pairs).partition(':')
+        if colon and kind in KINDS:
+            return WorldADataset(str(pairs), n_points, self.config.network, family, self.config.seed)
+        return PairDataset(Path(pairs), n_points, self.config.network, augmentation, self.config.seed)
 
     def loss(self, prediction: FlowPyramid, source: Pyramid, target: Pyramid, batch: dict) -> torch.Tensor:
         """What is made small."""

@@ -4,42 +4,61 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from torch.utils.data import Dataset
 
-from .augmentation import repeated
+from ..datasets import open_dataset
+from ..errors import InputError
+from ..network.config import NetworkConfig
+from .augmentation import repeated, rotation
+from .dataset import as_item, drawn
+from .pairs import MOVING
 
 
 @dataclass(frozen=True)
 class FamilyAugmentation:
-    """What the PointPWC family of networks does to both clouds alike: scale, turn (degrees) and shift (metres).
-
-    up is the number of the axis that is turned about: 1 in camera axes, 2 in a robot's.
-    """
+    """What the PointPWC family of networks does to both clouds alike: scale, turn (degrees) and shift (metres)."""
 
     scale: tuple[float, float] = (0.95, 1.05)
     yaw: float = 10.0
     shift: float = 1.0
-    up: int = 1
 
 
 AS_IT_IS = FamilyAugmentation(scale=(1.0, 1.0), yaw=0.0, shift=0.0)
+
+
+class WorldADataset(Dataset):
+    """Labelled pairs of a published layout, `KIND:PATH` of `ssrflow_ros.datasets`, such as ft3ds:FOLDER/train."""
+
+    def __init__(self, place: str, n_points: int, config: NetworkConfig, augmentation: FamilyAugmentation, seed: int):
+        self.pairs = open_dataset(place)
+        self.n_points, self.config, self.augmentation, self.seed = n_points, config, augmentation, seed
+        world = self.pairs[0].preparation.world
+        if world != 'A':
+            raise InputError(f'{place}: training takes data sets that leave ego-motion in (world A), this is of world '
+                             f'{world}: take ft3ds or ft3do, or folders of pairs')
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, item: int) -> dict:
+        """As `PairDataset`'s."""
+        place, rng = drawn(self.seed, item, len(self.pairs))
+        labelled = self.pairs[place]
+        rows = np.flatnonzero(labelled.scored)
+        pair = labelled.pair
+        source, target, flow = family_augmented(pair.source.points[rows], pair.target.points, labelled.flow[rows],
+                                                self.augmentation, self.n_points, rng)
+        return as_item(source, target, self.config, motion=flow, moving=np.linalg.norm(flow, axis=1) > MOVING)
 
 
 def family_augmented(source: np.ndarray, target: np.ndarray, flow: np.ndarray, how: FamilyAugmentation, n_points: int,
                      rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """`n_points` of each cloud, drawn apart so that none has its partner by its row: source, target, flow, float32.
 
-    source (N, 3), target (M, 3), flow (N, 3), metres.
+    source (N, 3), target (M, 3), flow (N, 3), metres, z up.
     """
     s, t = (repeated(rng.permutation(len(points))[:n_points], n_points, rng) for points in (source, target))
-    turn = _turn(np.radians(rng.uniform(-how.yaw, how.yaw)), how.up) * rng.uniform(*how.scale)
+    turn = rotation(rng.uniform(-how.yaw, how.yaw)) * rng.uniform(*how.scale)
     shift = rng.uniform(-how.shift, how.shift, 3)
     varied = source[s] @ turn.T + shift, target[t] @ turn.T + shift, flow[s] @ turn.T
     return tuple(array.astype(np.float32) for array in varied)
-
-
-def _turn(angle: float, up: int) -> np.ndarray:
-    first, second = (up + 1) % 3, (up + 2) % 3
-    turn = np.eye(3)
-    turn[first, first] = turn[second, second] = np.cos(angle)
-    turn[first, second], turn[second, first] = -np.sin(angle), np.sin(angle)
-    return turn
