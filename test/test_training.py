@@ -16,6 +16,7 @@ from ssrflow_ros.training import losses, ship as shipping
 from ssrflow_ros.training.losses import LossConfig
 from ssrflow_ros.training.augmentation import NO_AUGMENTATION, Augmentation, augmented
 from ssrflow_ros.training.dataset import PairDataset, collate
+from ssrflow_ros.training.optimiser import make_optimiser
 from ssrflow_ros.training.pairs import TrainingPair, make_pairs
 from ssrflow_ros.training.supervised import Supervised
 from ssrflow_ros.training.config import TrainingConfig
@@ -130,7 +131,9 @@ def small_preset(monkeypatch):
     return TrainingConfig(preset='small', n_points=128, unseen_points=256, batch=2, steps=6, warm_up=2)
 
 
-def test_training_resumes_to_the_step(tmp_path, pair_folder, small_preset):
+@pytest.mark.parametrize('optimiser', ['adamw', 'muon'])
+def test_training_resumes_to_the_step(tmp_path, pair_folder, small_preset, optimiser):
+    small_preset = dataclasses.replace(small_preset, optimiser=optimiser)
     whole = Training(tmp_path / 'whole', pair_folder, small_preset)
     whole.run(report_every=1, workers=0)
     halves = Training(tmp_path / 'halves', pair_folder, small_preset)
@@ -145,6 +148,15 @@ def test_training_resumes_to_the_step(tmp_path, pair_folder, small_preset):
         assert [row['step'] for row in csv.DictReader(file)] == list('123456')
     with pytest.raises(InputError, match='begun with other settings'):
         Training(tmp_path / 'whole', pair_folder, dataclasses.replace(small_preset, batch=1))
+
+
+def test_muon_takes_the_matrices_and_adamw_the_rest():
+    network = SSRFlow(PRESETS['onboard'])
+    optimiser = make_optimiser(network, TrainingConfig(optimiser='muon'))
+    wide, others = (group['params'] for group in optimiser.param_groups)
+    assert all(p.ndim == 2 and min(p.shape) >= 8 for p in wide)
+    assert sum(p.numel() for p in wide) + sum(p.numel() for p in others) == sum(p.numel() for p in network.parameters())
+    assert any(p is network.initial_flow.predict.flow.weight for p in others)  # 3 columns: the flow itself
 
 
 def test_trained_weights_ship_with_their_card(tmp_path, pair_folder, small_preset, monkeypatch):

@@ -105,6 +105,7 @@ def test_settings_files(tmp_path, name, text):
 @pytest.mark.parametrize('changes, words', [
     ({'los': {}}, "did you mean 'loss'"), ({'loss': {'lfc_wieght': 1}}, "'loss.lfc_weight'"),
     ({'batch': 'many'}, 'batch'), ({'batch': True}, 'batch'), ({'batch': 0}, 'batch'), ({'loss': 3}, 'loss'),
+    ({'optimiser': 'sgd'}, 'muon'),
     ({'loss': {'alpha': [1]}}, 'alpha'), ({'preset': 'huge'}, 'onboard'), ({'halve_epochs': 2}, 'epochs'),
     ({'learning_rate': 'fast'}, 'learning_rate')])
 def test_wrong_settings_are_named(changes, words):

@@ -29,6 +29,7 @@ class TrainingConfig:
     steps         the whole length; or `epochs`, passes over the folder, in place of steps, if not 0.
     learning_rate rises over `warm_up` steps, then falls along a cosine to nothing at the end; with
                   `halve_epochs` it is halved every so many epochs instead.
+    optimiser     'adamw', or 'muon' for the matrices and AdamW for the rest (`optimiser.py`).
     clip          longest gradient; 0: any.
     ema           decay of the averaged weights, which are what is shipped.
     amp           forward in bfloat16 where that is safe; for GPUs since Ampere.
@@ -43,6 +44,8 @@ class TrainingConfig:
     learning_rate: float = 7e-4
     warm_up: int = 100
     weight_decay: float = 1e-4
+    optimiser: str = 'adamw'
+    muon_weight_decay: float = 1e-2
     clip: float = 1.0
     ema: float = 0.998
     seed: int = 0
@@ -59,6 +62,8 @@ class TrainingConfig:
     def __post_init__(self):
         if self.preset not in PRESETS:
             raise InputError(f"preset: '{self.preset}' is not known: choose from {', '.join(PRESETS)}")
+        if self.optimiser not in ('adamw', 'muon'):
+            raise InputError(f"optimiser: '{self.optimiser}' is not known: choose from adamw, muon")
         for name in ('n_points', 'unseen_points', 'batch', 'steps'):
             if getattr(self, name) < 1:
                 raise InputError(f'{name}: {getattr(self, name)} is too small: give 1 or more')
@@ -87,7 +92,7 @@ class TrainingConfig:
 
 
 RECIPES = {
-    'onboard': TrainingConfig(),
+    'onboard': TrainingConfig(optimiser='muon', learning_rate=3e-3, steps=12500),
     # As published; weights of LFC and CFS are not, and are our choice.
     'paper': TrainingConfig(
         preset='paper', n_points=8192, unseen_points=8192, batch=8, epochs=900, halve_epochs=80, learning_rate=1e-3,

@@ -22,6 +22,7 @@ from . import distributed
 from .config import TrainingConfig, changed
 from .curve import Curve
 from .dataset import collate
+from .optimiser import make_optimiser
 from .stopping import after_this_step, worker_of_data
 from .supervised import Supervised
 
@@ -51,8 +52,7 @@ class Training:
         if config.start and not self.checkpoint.exists():
             self.network.load_state_dict(load_weights(config.start, expected=config.network).network.state_dict())
         self.average = copy.deepcopy(self.network).requires_grad_(False)
-        self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=config.learning_rate,
-                                           betas=(0.9, 0.99), weight_decay=config.weight_decay)
+        self.optimiser = make_optimiser(self.network, config)
         self._resume()
         self._curve, self._unseen_curve = (Curve(folder / name, self.step) for name in ('curve.csv', 'validation.csv'))
         self._forward = DistributedDataParallel(self.network) if distributed.count() > 1 else self.network
