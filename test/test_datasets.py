@@ -361,6 +361,12 @@ def test_any_recording_is_read(data_folder, tmp_path, capsys):
     assert not pair.scored.any() and pair.pair.dt == pytest.approx(0.1) and len(pair.pair.source) > 100_000
 
 
+def test_every_kind_is_documented():
+    from pathlib import Path
+    text = (Path(__file__).resolve().parents[1] / 'docs' / 'accuracy.md').read_text()
+    assert all(f'`{kind}:' in text for kind in KINDS)
+
+
 # --- what is wrong is said -------------------------------------------------------------------------------
 
 ON_DISK = [kind for kind in KINDS if kind not in ('simulated', 'bag')]

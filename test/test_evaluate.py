@@ -111,6 +111,12 @@ def test_no_pose_is_given_unless_it_is_asked_for(ssrflow, pairs):
     assert code == 0 and 'true ego-motion given' in out and StandIn.asked[-2][1].method == 'given'
 
 
+def test_far_points_can_be_left_out(ssrflow, pairs):
+    code, out, _ = ssrflow('evaluate', '--data', f'pairs:{pairs}', '--within', 10.5)
+    assert code == 0 and 'points within 10.5 m' in out
+    assert row_of(out, 'a')[0] == '30' and row_of(out, 'a')[7] == '0'
+
+
 def test_world_a_leaves_the_ego_motion_in_for_the_network(ssrflow, tmp_path):
     folder = tmp_path / '000002'
     folder.mkdir()
@@ -159,10 +165,17 @@ def test_groups_and_a_choice_of_pairs(ssrflow, tmp_path):
 
 @pytest.mark.parametrize('options, words', [
     (['--data', 'simulated:x'], 'number of pairs'), (['--data', 'nothing:x'], 'there is no kind of data'),
-    (['--data', 'simulated:1', '--seeds', '0'], '--seeds 0'), ([], '--data')])
+    (['--data', 'simulated:1', '--seeds', '0'], '--seeds 0'), ([], '--data'),
+    (['--data', 'simulated:1', '--within', 'nan'], '--within')])
 def test_what_is_wrong_is_said_in_a_line(ssrflow, options, words):
     code, _, err = ssrflow('evaluate', *options)
     assert code == 2 and words in err and err.count('\n') == 1
+
+
+def test_a_damaged_file_is_named_and_the_rest_is_scored(ssrflow, pairs):
+    (pairs / 'b.npz').write_bytes(b'PK nothing')
+    code, out, _ = ssrflow('evaluate', '--data', f'pairs:{pairs}')
+    assert code == 0 and row_of(out, 'a') and 'b.npz is damaged' in out
 
 
 def test_nothing_is_written_if_nothing_was_answered(ssrflow, pairs, tmp_path):

@@ -14,7 +14,7 @@ import argparse
 from pathlib import Path
 from typing import Iterator
 
-from ..errors import InputError
+from ..errors import InputError, SSRFlowError
 from .options import add_settings, settings_from
 
 
@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--overwrite', action='store_true', help='replace OUT if it exists')
     parser.add_argument('--seeds', type=int, default=1, metavar='N', help='mean over N sampling seeds (default: 1)')
     parser.add_argument('--most', type=int, metavar='N', help='score at most N pairs, spread evenly over the data')
+    parser.add_argument('--within', type=float, metavar='M', help='score only points as near as this to the sensor')
     parser.add_argument('--known-pose', action='store_true',
                         help="give the method the sensor's true motion, as the published figures of Argoverse 2 do")
     add_settings(parser, without=('seed', 'max_gap'))
@@ -36,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from ..whole import check_free
     settings = settings_from(args)
-    for name in ('seeds', 'most'):
-        if getattr(args, name) is not None and getattr(args, name) < 1:
+    for name in ('seeds', 'most', 'within'):
+        if getattr(args, name) is not None and not getattr(args, name) >= 1:
             raise InputError(f'--{name} {getattr(args, name)}: give a number from 1 on')
     if args.output:
         check_free(args.output, args.overwrite)
@@ -46,14 +47,20 @@ def run(args: argparse.Namespace) -> None:
     from ..evaluation.evaluate import Evaluation
     from ..evaluation.report import markdown
     evaluation, protocols = Evaluation(settings, args.seeds, args.known_pose), {}
-    for labelled in _chosen(datasets, args.most):
-        evaluation.add(labelled)
+    for data, number in _chosen(datasets, args.most):
+        try:
+            labelled = data[number]
+        except SSRFlowError as error:  # one damaged file of thousands
+            evaluation.refuse(f'pair {number}', error)
+            continue
+        evaluation.add(labelled.within(args.within) if args.within else labelled)
         protocols[labelled.preparation.text] = None
     if not any(score.values for score in evaluation.scores):
         raise InputError(f'not one of {len(evaluation.scores)} pairs has an answer: {evaluation.scores[0].refused}')
     pose = 'true ego-motion given' if args.known_pose else 'no pose given'
+    within = f', points within {args.within:g} m' if args.within else ''
     title = (f'{", ".join(args.data)}: weights {settings.weights}, {settings.network_points} network points, '
-             f'{args.seeds} sampling seed{"s" * (args.seeds > 1)}, {pose}')
+             f'{args.seeds} sampling seed{"s" * (args.seeds > 1)}, {pose}{within}')
     lines = [title, *(f'Protocol: {text}.' for text in protocols), *markdown(evaluation)]
     print('\n'.join(lines))
     if args.output:
@@ -61,14 +68,13 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _chosen(datasets: list, most: int | None) -> Iterator:
-    """Every pair of every data set, or `most` of them, with a progress bar on a terminal."""
+    """Data set and number of every pair, or of `most` of them, with a progress bar on a terminal."""
     import numpy as np
     from tqdm import tqdm
     places = [(data, number) for data in datasets for number in range(len(data))]
     if most is not None and most < len(places):
         places = [places[number] for number in np.linspace(0, len(places) - 1, most).round().astype(int)]
-    for data, number in tqdm(places, unit='pair', disable=None):
-        yield data[number]
+    yield from tqdm(places, unit='pair', disable=None)
 
 
 def _write(output: Path, args: argparse.Namespace, evaluation, title: str, protocols: list[str],
@@ -78,6 +84,7 @@ def _write(output: Path, args: argparse.Namespace, evaluation, title: str, proto
     from ..whole import written_whole
     settings = settings_from(args)
     about = {'data': args.data, 'protocols': protocols, 'seeds': args.seeds, 'known_pose': args.known_pose,
+             'within_m': args.within,
              'settings': {row.name: getattr(settings, row.name) for row in settings.table() if not row.of_node}}
     with written_whole(output, args.overwrite) as folder:
         folder.mkdir()

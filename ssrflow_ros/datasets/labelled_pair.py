@@ -49,6 +49,11 @@ class LabelledPair:
         points = self.pair.source.points
         return ego.into_source(points + flow) - points
 
+    def within(self, metres: float) -> 'LabelledPair':
+        """The same pair, scored only as far as this from the sensor."""
+        near = np.linalg.norm(self.pair.source.points, axis=1) <= metres
+        return dataclasses.replace(self, scored=self.scored & near)
+
     def sampled(self, seed: int) -> 'LabelledPair':
         """The same pair with the number of points that its protocol draws of each sweep, independently."""
         n, rng = self.preparation.n_points, np.random.default_rng(seed)

@@ -66,13 +66,16 @@ class Evaluation:
                 if world == 'B':
                     ego = found.ego  # scan matching does not depend on the seed
         except SSRFlowError as error:
-            score = PairScore(labelled.name, world, refused=str(error))
-        else:
-            names = dict.fromkeys(name for row in rows for name in row)
-            score = PairScore(labelled.name, world, {name: mean_of_known([row.get(name, np.nan) for row in rows])
-                                                     for name in names})
-        self.scores.append(score)
-        return score
+            return self.refuse(labelled.name, error)
+        names = dict.fromkeys(name for row in rows for name in row)
+        self.scores.append(PairScore(labelled.name, world, {name: mean_of_known([row.get(name, np.nan) for row in rows])
+                                                            for name in names}))
+        return self.scores[-1]
+
+    def refuse(self, name: str, error: SSRFlowError) -> PairScore:
+        """Note a pair that has no answer, or could not even be read."""
+        self.scores.append(PairScore(name, '', refused=str(error)))
+        return self.scores[-1]
 
     def _values(self, found: Answers) -> dict[str, float]:
         labelled = found.labelled

@@ -1,7 +1,5 @@
-"""Scene flow metrics, all of them in one place; `METRICS` says the unit and the protocol of each.
-
-World A (FlyingThings3D, KITTI scene flow: the sensor's motion left in): `flow_errors`.
-World B (full LiDAR, ego-motion removed, displacements scaled to 0.1 s): `ResidualErrors`.
+"""Scene flow metrics: `flow_errors` of world A (FlyingThings3D, KITTI scene flow: the sensor's motion left in) and
+`ResidualErrors` of world B (full LiDAR, ego-motion removed, scaled to 0.1 s); `METRICS` has units and protocols.
 """
 from __future__ import annotations
 
