@@ -6,7 +6,7 @@ pytest.importorskip('rclpy')
 from ssrflow_ros.cli.main import main  # noqa: E402
 from ssrflow_ros.formats.bags import BagReader  # noqa: E402
 from ssrflow_ros.node.distribution import PROFILE_VARIABLES, this_machine_only  # noqa: E402
-from ssrflow_ros.node.rehearsal import stamp_of  # noqa: E402
+from ssrflow_ros.formats.stamped import stamp_of  # noqa: E402
 
 SMALL = ['--sweeps', '8', '--sensor', 'vlp16', '--seed', '4000000004', '--network-points', '256']
 

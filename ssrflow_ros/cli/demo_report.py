@@ -148,7 +148,7 @@ def _objects(markers: list[Any], ids: np.ndarray) -> Iterator[MovingObject]:
 
 def _write_bag(path: Path, recorded: Recorded, answers: 'Answers') -> None:
     """What the node published beside the clouds it was given, in the order of time of the clouds' stamps."""
-    from ..node.rehearsal import stamp_of
+    from ..formats.stamped import stamp_of
     outputs = [(time, FLOW, POINTCLOUD2, raw) for time, raw in answers.flow]
     outputs += [(time, MARKERS, MARKER_ARRAY, raw) for time, raw in answers.markers]
     inputs = [(answers.sent[stamp_of(message.raw)], message.topic, message.type, message.raw)

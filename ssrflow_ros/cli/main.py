@@ -24,6 +24,7 @@ COMMANDS = {
     'simulate': 'make a labelled recording with the LiDAR simulator',
     'demo': 'play a recording through the live node and draw what it sees (needs ROS 2)',
     'bench': 'where the time goes on this machine: stages, blocks, alternatives, scaling',
+    'doctor': 'look at a live system or a recording: what is wrong, and the cure',
     'train': 'train the network on simulated sweeps',
     'evaluate': 'score the method on labelled sweeps of any layout',
     'ablate': 'train variants of the network on equal budgets and compare them',

@@ -1,15 +1,28 @@
 """Stamps and poses of ROS messages, of rclpy's or of rosbags' making alike."""
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import numpy as np
+
+from ..errors import InputError
 
 
 def stamp_ns(message: Any) -> int:
     """Nanoseconds of `message.header.stamp`."""
     stamp = message.header.stamp
     return stamp.sec * 1_000_000_000 + stamp.nanosec
+
+
+def stamp_of(raw: bytes) -> int:
+    """Stamp, ns, of a serialized message that begins with its header; InputError if it was cut."""
+    # CDR: four bytes that tell the byte order, then the message.
+    try:
+        seconds, nanoseconds = struct.unpack_from('<iI' if raw[1] & 1 else '>iI', raw, 4)
+    except (IndexError, struct.error):
+        raise InputError('a message is too short to hold a header: it was cut') from None
+    return seconds * 1_000_000_000 + nanoseconds
 
 
 def pose_of(odometry: Any) -> tuple[int, np.ndarray, np.ndarray]:

@@ -1,7 +1,6 @@
 """Plays clouds over DDS in real time and keeps what the flow node answers: for `ssrflow demo`."""
 from __future__ import annotations
 
-import struct
 import threading
 import time
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from sensor_msgs.msg import PointCloud2
 from visualization_msgs.msg import MarkerArray
 
 from ..formats.bags import FLOW, MARKERS
+from ..formats.stamped import stamp_of
 from . import qos
 
 POINTS, ODOMETRY = 'points', 'odometry'
@@ -37,13 +37,6 @@ class Answers:
     flow: list[tuple[float, bytes]] = field(default_factory=list)
     markers: list[tuple[float, bytes]] = field(default_factory=list)
     diagnostics: dict[str, str] = field(default_factory=dict)
-
-
-def stamp_of(raw: bytes) -> int:
-    """Stamp, ns, of a serialized message that begins with its header."""
-    # CDR: four bytes that tell the byte order, then the message.
-    seconds, nanoseconds = struct.unpack_from('<iI' if raw[1] & 1 else '>iI', raw, 4)
-    return seconds * 1_000_000_000 + nanoseconds
 
 
 def _keep(answers: list[tuple[float, bytes]]) -> Callable[[bytes], None]:

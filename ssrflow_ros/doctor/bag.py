@@ -1,0 +1,54 @@
+"""The doctor on a recording."""
+from __future__ import annotations
+
+from typing import Iterator
+
+from ..errors import InputError
+from ..formats.bags import ODOMETRY, BagReader
+from ..formats.stamped import pose_of
+from ..settings import Settings
+from ..steps.odometry import PoseBuffer
+from .cloud_log import CloudLog
+from .clouds import check_clouds
+from .finding import Finding, ok, wrong
+from .method import check_method
+from .topics import choose_topic
+
+LOSS_CURE = ('the recorder or the network lost them: record on the machine of the LiDAR, with config/fastdds.xml set '
+             'for driver and recorder')
+
+
+def examine_bag(path: str, topic: str | None, odometry: str | None, seconds: float,
+                settings: Settings) -> Iterator[Finding]:
+    """Findings on the first `seconds` of a recording; InputError if it cannot be read at all."""
+    with BagReader(path) as bag:
+        name, finding = choose_topic(topic, {name: type for name, (type, _) in bag.topics.items()})
+        yield finding
+        if name is None:
+            yield from check_method([], settings)
+            return
+        log = CloudLog(settings.min_range)
+        for message in bag.read([name]):
+            if log.times_ns and message.time_ns > log.times_ns[0] + seconds * 1e9:
+                break
+            log.add(message)
+        if not len(log):
+            yield wrong('cloud', f'{name} has no messages: record it again')
+            return
+        yield from check_clouds(log, settings, LOSS_CURE, 'the clock of the recorder')
+        poses = None
+        if settings.ego_motion == 'odometry':
+            poses, finding = _read_odometry(bag, odometry)
+            yield finding
+        yield from check_method(log.sweeps, settings, poses)
+
+
+def _read_odometry(bag: BagReader, topic: str | None) -> tuple[PoseBuffer, Finding]:
+    poses = PoseBuffer(kept=None)
+    try:
+        name = bag.choose(topic, ODOMETRY, '--odometry')
+        for message in bag.read([name]):
+            poses.push(*pose_of(message.read()))
+    except InputError as error:
+        return poses, wrong('odometry', str(error))
+    return poses, ok('odometry', f'{name}, {bag.topics[name][1]} messages')

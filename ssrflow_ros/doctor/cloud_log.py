@@ -1,0 +1,67 @@
+"""Notes on a stream of clouds, taken one by one, so that a long recording needs no memory."""
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from ..errors import InputError
+from ..formats.bags import BagMessage
+from ..formats.pointcloud2 import decode
+from ..formats.stamped import stamp_of
+from ..sweep import Sweep
+
+KEPT = 6
+"""Sweeps that are kept for trying the method on them."""
+
+
+class CloudLog:
+    """What is known of the clouds so far.
+
+    times_ns, stamps_ns  when each came (or was recorded), and what its header says.
+    sizes                bytes of each, serialized.
+    errors               how many could not be read, by reason.
+    frames               how many bear each frame_id.
+    fields               names of the first one's fields.
+    usable               share of usable returns of each that was read;  ranges: their median range, m.
+    sweeps               the first few, neighbours in time.
+    """
+
+    def __init__(self, min_range: float, read: int | None = None):
+        """Reads the points of the first `read` clouds only; None: of all."""
+        self._min_range, self._read = min_range, read
+        self.times_ns: list[int] = []
+        self.stamps_ns: list[int] = []
+        self.sizes: list[int] = []
+        self.errors: Counter[str] = Counter()
+        self.frames: Counter[str] = Counter()
+        self.fields: list[str] = []
+        self.usable: list[float] = []
+        self.ranges: list[float] = []
+        self.sweeps: list[Sweep] = []
+
+    def __len__(self) -> int:
+        return len(self.times_ns)
+
+    def add(self, message: BagMessage) -> None:
+        """Note one more PointCloud2."""
+        self.times_ns.append(message.time_ns)
+        self.sizes.append(len(message.raw))
+        try:
+            self.stamps_ns.append(stamp_of(message.raw))
+            if self._read is None or len(self) <= self._read:
+                self._look(message)
+        except InputError as error:
+            self.errors[str(error)] += 1
+
+    def _look(self, message: BagMessage) -> None:
+        cloud = message.read()
+        self.fields = self.fields or [field.name for field in cloud.fields]
+        sweep = decode(cloud, self._min_range)
+        self.frames[sweep.frame_id] += 1
+        if sweep.n_rows:
+            self.usable.append(len(sweep) / sweep.n_rows)
+        if len(sweep):
+            self.ranges.append(float(np.median(np.linalg.norm(sweep.points, axis=1))))
+        if len(self.sweeps) < KEPT:
+            self.sweeps.append(sweep)

@@ -1,0 +1,124 @@
+"""What the notes on a stream of clouds tell: layout, frame, rate, order, loss, clock."""
+from __future__ import annotations
+
+from typing import Iterator
+
+import numpy as np
+
+from ..settings import Settings
+from ..steps.pairing import RESTART_AFTER
+from .cloud_log import CloudLog
+from .finding import Finding, note, ok, wrong
+
+FEW = 0.05
+"""A sensor of which fewer than this share of the returns is usable is covered, or its clouds are not metres."""
+FAR = 300.0
+"""Metres: no LiDAR has half of its returns beyond."""
+SLOW_HZ = 5.0
+LOST, FEW_LOST = 0.05, 3
+"""Share of missing clouds above which something is wrong, and how many may be a driver's hiccup."""
+CLOCK = 1.0
+"""Seconds by which the stamps may be off the clock."""
+
+
+def check_clouds(log: CloudLog, settings: Settings, loss_cure: str, clock: str) -> Iterator[Finding]:
+    """Findings on at least one cloud.
+
+    loss_cure  what to do about lost clouds;  clock  what the arrival times are taken from.
+    """
+    yield from _layout(log)
+    yield from _frame(log)
+    steps = np.diff(np.array(log.stamps_ns, np.int64)) * 1e-9
+    yield from _order(log, steps)
+    forward = steps[(steps > 0)]
+    if len(forward):
+        yield from _rate(forward, settings)
+        yield from _loss(forward, loss_cure)
+    elif len(log) == 1:
+        yield wrong('rate', 'only one cloud: two are needed to see motion')
+    yield from _clock(log, clock)
+
+
+def _layout(log: CloudLog) -> Iterator[Finding]:
+    for reason, count in log.errors.most_common(3):
+        yield wrong('cloud', f'{count} of {len(log)} clouds cannot be read: {reason}')
+    if not log.usable:
+        if not log.errors:
+            yield wrong('cloud', 'every cloud is empty: see whether the sensor spins and is not covered')
+        return
+    usable, median_range = float(np.median(log.usable)), float(np.median(log.ranges or [0.0]))
+    if median_range > FAR:
+        yield wrong('cloud', f'half of the points are more than {median_range:.0f} away: they are millimetres, or in '
+                             'the frame of a map: feed metres in the frame of the sensor')
+    elif usable < FEW:
+        yield wrong('cloud', f'only {usable:.0%} of the returns are usable (finite, not zero, beyond min_range): '
+                             'uncover the sensor, or lower min_range')
+    elif not log.errors:
+        yield ok('cloud', f'{np.median(log.sizes) / 1e6:.2f} MB, fields {" ".join(log.fields)}, {usable:.0%} of the '
+                          f'returns usable, half of them within {median_range:.1f} m')
+
+
+def _frame(log: CloudLog) -> Iterator[Finding]:
+    names = ', '.join(f"'{name}'" for name in log.frames)
+    if '' in log.frames:
+        yield wrong('frame', 'clouds without a frame_id, so that nothing can be placed: set it in the driver')
+    elif len(log.frames) > 1:
+        yield wrong('frame', f'the frame_id changes ({names}), and pairs are made within one only: '
+                             'give each sensor a topic and a node of its own')
+    elif log.frames:
+        yield ok('frame', f'{names}')
+
+
+def _order(log: CloudLog, steps: np.ndarray) -> Iterator[Finding]:
+    if log.stamps_ns and not any(log.stamps_ns):
+        yield wrong('stamps', 'every stamp is 0, so no velocity can be found: let the driver fill in header.stamp')
+        return
+    equal, back = int(np.sum(steps == 0)), int(np.sum((steps < 0) & (steps >= -RESTART_AFTER)))
+    restarts = int(np.sum(steps < -RESTART_AFTER))
+    if equal:
+        yield wrong('stamps', f'{equal} of {len(log)} clouds bear the stamp of the one before and are dropped: '
+                              'see that one driver publishes on the topic, with a stamp for each sweep')
+    if back:
+        yield wrong('stamps', f'{back} of {len(log)} clouds are older than the one before and are dropped: '
+                              'see that one driver publishes on the topic, and in order')
+    if restarts:
+        yield note('stamps', f'time starts anew {restarts} times (a loop, or a clock that was set): '
+                             'each time everything is forgotten')
+    if not (equal or back or restarts) and len(steps):
+        yield ok('stamps', 'each later than the one before')
+
+
+def _rate(forward: np.ndarray, settings: Settings) -> Iterator[Finding]:
+    step = float(np.median(forward))
+    gaps = int(np.sum(forward > settings.max_gap))
+    if step > settings.max_gap:
+        yield wrong('rate', f'{step:.2f} s between clouds is more than max_gap ({settings.max_gap} s), so no pair is '
+                            'made: raise max_gap, or let the LiDAR send more often')
+    elif 1 / step < SLOW_HZ:
+        yield note('rate', f'{1 / step:.1f} Hz: things move far between two sweeps; {SLOW_HZ:.0f} Hz or more is better')
+    else:
+        yield ok('rate', f'{1 / step:.1f} Hz by the stamps' + (f', {gaps} gaps above max_gap' if gaps else ''))
+
+
+def _loss(forward: np.ndarray, cure: str) -> Iterator[Finding]:
+    # The shortest steps tell the sensor's own period, however few clouds arrive.
+    period = float(np.percentile(forward, 10) if len(forward) >= 20 else np.min(forward))
+    missing = np.sum(np.maximum(np.round(forward / period) - 1, 0))
+    share = missing / (missing + len(forward) + 1)
+    if share > LOST and missing >= FEW_LOST:
+        yield wrong('loss', f'about {share:.0%} of the clouds are missing (the sensor sends {1 / period:.1f} per '
+                            f'second): {cure}')
+    else:
+        yield ok('loss', f'{share:.0%} of the clouds are missing')
+
+
+def _clock(log: CloudLog, clock: str) -> Iterator[Finding]:
+    if len(log.stamps_ns) < len(log) or not any(log.stamps_ns):
+        return
+    late = float(np.median(np.array(log.times_ns, np.int64) - np.array(log.stamps_ns, np.int64))) * 1e-9
+    if abs(late) > CLOCK:
+        yield wrong('clock', f'the stamps are {abs(late):.1f} s {"behind" if late > 0 else "ahead of"} {clock}, so '
+                             'that latency cannot be told and poses do not fit: synchronise the sensor (PTP, NTP), '
+                             'or let the driver stamp with the time of the host')
+    else:
+        yield ok('clock', f'stamps {1e3 * late:.0f} ms before {clock}')

@@ -1,0 +1,85 @@
+"""Device, weights, ego-motion and speed: the method itself, tried on the sweeps that were heard."""
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import time
+from typing import Iterator
+
+import numpy as np
+
+from ..errors import EgoMotionError, SSRFlowError
+from ..settings import Settings
+from ..steps.odometry import PoseBuffer
+from ..steps.pairing import Pairing
+from ..sweep import EgoMotion, Sweep, SweepPair
+from .finding import Finding, note, ok, wrong
+
+
+def check_method(sweeps: list[Sweep], settings: Settings, poses: PoseBuffer | None = None) -> Iterator[Finding]:
+    """Load the method as `settings` say, and try it on neighbouring `sweeps`; no sweeps, no trial.
+
+    poses  those of the odometry, where ego-motion comes from there.
+    """
+    pairing = Pairing(settings)
+    pairs = [pair for pair in map(pairing.push, sweeps) if pair is not None]
+    try:
+        from ..scene_flow import SceneFlow
+        scene_flow = SceneFlow(settings)
+    except ImportError as error:
+        yield wrong('method', f'the library {error.name} is missing: pip install {error.name}')
+        return
+    except SSRFlowError as error:
+        yield wrong('method', str(error))
+        return
+    yield _device(scene_flow.device)
+    yield ok('weights', f"{settings.weights}, trained on {scene_flow.card.get('trained_on', 'nobody knows what')}")
+    if importlib.util.find_spec('fpsample') is None:
+        yield note('libraries', "fpsample is missing, so sampling takes longer: pip install 'fpsample<1'")
+    if pairs:
+        motions, finding = _ego_motion(scene_flow, pairs, settings, poses)
+        yield finding
+        if motions:
+            yield _speed(scene_flow, pairs, motions)
+
+
+def _device(device) -> Finding:
+    import torch
+    if device.type == 'cuda':
+        return ok('device', f'{device}, {torch.cuda.get_device_name(device)}, torch {torch.__version__}')
+    if shutil.which('nvidia-smi') and not torch.cuda.is_available():
+        return wrong('device', f'there is an NVIDIA driver, but torch {torch.__version__} finds no GPU: install a CUDA '
+                               'build of torch that fits the driver (https://pytorch.org/get-started)')
+    return ok('device', f'{device}, {torch.get_num_threads()} threads, torch {torch.__version__}')
+
+
+def _ego_motion(scene_flow, pairs: list[SweepPair], settings: Settings,
+                poses: PoseBuffer | None) -> tuple[list[EgoMotion], Finding]:
+    try:
+        if poses is not None:
+            motions = [poses.between(pair, wait=0.0) for pair in pairs]
+        else:
+            motions = [scene_flow.ego_motion(pair) for pair in pairs]
+    except EgoMotionError as error:
+        return [], wrong('ego_motion', f'{settings.ego_motion}: {error}')
+    speed = np.median([np.linalg.norm(motion.target_from_source[:3, 3]) / abs(pair.dt)
+                       for motion, pair in zip(motions, pairs)])
+    inliers = np.median([motion.inliers for motion in motions])
+    quality = '' if np.isnan(inliers) else f', {inliers:.0%} of the points match'
+    return motions, ok('ego_motion', f'{settings.ego_motion}: the sensor moves at {speed:.1f} m/s{quality}')
+
+
+def _speed(scene_flow, pairs: list[SweepPair], motions: list[EgoMotion]) -> Finding:
+    known = scene_flow.settings.ego_motion != 'scan_matching'
+    times = []
+    for pair, motion in zip(pairs, motions):
+        begun = time.perf_counter()
+        scene_flow(pair, motion if known else None)
+        times.append(time.perf_counter() - begun)
+    # The first one waits for libraries and memory; a live node has made a warm-up.
+    took, step = float(np.median(times[1:] or times)), float(np.median([abs(pair.dt) for pair in pairs]))
+    text = f'{1e3 * took:.0f} ms a sweep on this machine as busy as it is, one comes every {1e3 * step:.0f} ms'
+    if took <= step:
+        return ok('speed', text)
+    return note('speed', f'{text}: about {1 - step / took:.0%} of the sweeps get no answer, the others stay current: '
+                         'give it a GPU, or lower network_points')

@@ -1,0 +1,109 @@
+"""Listens to a running system for `ssrflow doctor`: topics, who publishes them, and what comes."""
+from __future__ import annotations
+
+import time
+from typing import Callable, NamedTuple
+
+from diagnostic_msgs.msg import DiagnosticArray
+from nav_msgs.msg import Odometry
+from rcl_interfaces.srv import GetParameters
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSCompatibility, ReliabilityPolicy, qos_check_compatible
+from rclpy.utilities import get_rmw_implementation_identifier
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import PointCloud2
+
+from ..formats.bags import BagMessage
+from . import qos
+
+NAME = 'ssrflow_doctor'
+DISCOVERY = 4.0
+"""Seconds after which no further topics are waited for."""
+TYPES = {f'{kind.__module__.split(".")[0]}/msg/{kind.__name__}': kind
+         for kind in (PointCloud2, Odometry, DiagnosticArray, Clock)}
+
+
+class Publisher(NamedTuple):
+    """node: of whom; reliable: else best effort; deaf: subscribers whose quality of service it does not meet."""
+
+    node: str
+    reliable: bool
+    deaf: tuple[str, ...]
+
+
+class Observer:
+    """A node that only listens; use as a context manager."""
+
+    def __enter__(self) -> 'Observer':
+        self._context = Context()
+        self._context.init(args=[])  # Ctrl-C is the caller's
+        self._node = Node(NAME, context=self._context, use_global_arguments=False)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self._executor.shutdown()
+        self._node.destroy_node()
+        self._context.try_shutdown()
+
+    @property
+    def rmw(self) -> str:
+        """Name of the middleware, such as 'rmw_fastrtps_cpp'."""
+        return get_rmw_implementation_identifier()
+
+    def topics(self, wanted: Callable[[dict[str, str]], bool]) -> dict[str, str]:
+        """Type by name of all topics, as soon as they are `wanted` or no more are to be expected."""
+        end = time.monotonic() + DISCOVERY
+        while True:
+            topics = {name: types[0] for name, types in self._node.get_topic_names_and_types()}
+            if wanted(topics) or time.monotonic() > end:
+                return topics
+            self._executor.spin_once(timeout_sec=0.1)
+
+    def publishers(self, topic: str) -> list[Publisher]:
+        """Who publishes there."""
+        subscribers = [info for info in self._node.get_subscriptions_info_by_topic(topic) if info.node_name != NAME]
+        return [Publisher(_name(info), info.qos_profile.reliability == ReliabilityPolicy.RELIABLE,
+                          tuple(_name(other) for other in subscribers if _clash(info, other)))
+                for info in self._node.get_publishers_info_by_topic(topic)]
+
+    def listen(self, topics: dict[str, str], heard: Callable[[BagMessage], None], seconds: float) -> None:
+        """Hand every message of `topics` (type by name) to `heard`, with the host's time at which it came."""
+        subscriptions = []
+        for topic, type in topics.items():
+            def keep(raw, topic=topic, type=type):
+                heard(BagMessage(topic, type, time.time_ns(), bytes(raw)))
+            # Best effort as the flow node, and a queue long enough for what `heard` takes.
+            profile = qos.keep_last(20, ReliabilityPolicy.BEST_EFFORT)
+            subscriptions.append(self._node.create_subscription(TYPES[type], topic, keep, profile, raw=True))
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self._executor.spin_once(timeout_sec=0.1)
+        for subscription in subscriptions:
+            self._node.destroy_subscription(subscription)
+
+    def flow_nodes(self, name: str = 'ssrflow') -> list[str]:
+        """Full names of the running flow nodes."""
+        return [f'{namespace.rstrip("/")}/{node}' for node, namespace in self._node.get_node_names_and_namespaces()
+                if node == name]
+
+    def uses_sim_time(self, node: str) -> bool:
+        """Whether that node takes the time from /clock; False where it does not answer."""
+        client = self._node.create_client(GetParameters, f'{node}/get_parameters')
+        if not client.wait_for_service(2.0):
+            return False
+        future = client.call_async(GetParameters.Request(names=['use_sim_time']))
+        self._executor.spin_until_future_complete(future, timeout_sec=2.0)
+        return future.done() and any(value.bool_value for value in future.result().values)
+
+
+def _name(info) -> str:
+    return f'{info.node_namespace.rstrip("/")}/{info.node_name}'
+
+
+def _clash(publisher, subscriber) -> bool:
+    compatible, _ = qos_check_compatible(publisher.qos_profile, subscriber.qos_profile)
+    return compatible == QoSCompatibility.ERROR

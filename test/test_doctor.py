@@ -1,0 +1,187 @@
+"""The doctor on recordings: one that is well, and one for each thing that may be wrong."""
+import numpy as np
+import pytest
+from yards import yard
+
+pytest.importorskip('torch')
+pytest.importorskip('small_gicp')
+
+from ssrflow_ros.cli.main import main  # noqa: E402
+from ssrflow_ros.doctor.bag import examine_bag  # noqa: E402
+from ssrflow_ros.doctor.finding import OK, WRONG  # noqa: E402
+from ssrflow_ros.doctor.topics import choose_topic  # noqa: E402
+from ssrflow_ros.formats import bag_messages, pointcloud2  # noqa: E402
+from ssrflow_ros.formats.bags import ODOMETRY, POINTCLOUD2, write_bag  # noqa: E402
+from ssrflow_ros.network.config import PRESETS  # noqa: E402
+from ssrflow_ros.network.ssrflow import SSRFlow  # noqa: E402
+from ssrflow_ros.network.weights import save_weights  # noqa: E402
+from ssrflow_ros.settings import Settings  # noqa: E402
+
+STEP_NS = 100_000_000
+BEGIN_NS = 1_700_000_000 * 1_000_000_000
+
+
+@pytest.fixture(scope='module')
+def settings(tmp_path_factory):
+    path = tmp_path_factory.mktemp('weights') / 'untrained.safetensors'
+    save_weights(path, SSRFlow(PRESETS['onboard']), {'trained_on': 'nothing at all'})
+    return Settings(weights=str(path), network_points=256)
+
+
+def cloud_at(index, points=None, frame='lidar', stamp_ns=None):
+    """A PointCloud2 of the yard."""
+    stamp_ns = BEGIN_NS + index * STEP_NS if stamp_ns is None else stamp_ns
+    points = yard(seed=index) if points is None else points
+    return bag_messages.to_pointcloud2(pointcloud2.encode_points(points), bag_messages.to_header(stamp_ns, frame))
+
+
+def write(path, clouds, odometry=(), topics=('/points',), late_ns=0):
+    """A recording of `clouds`, all of them on each of `topics`."""
+    with write_bag(path) as bag:
+        for index, cloud in enumerate(clouds):
+            for topic in topics:
+                bag.write(topic, POINTCLOUD2, BEGIN_NS + index * STEP_NS + late_ns, cloud)
+        for message in odometry:
+            bag.write('/odom', ODOMETRY, BEGIN_NS, message)
+    return str(path)
+
+
+def examine(path, settings, topic=None, odometry=None):
+    """Findings that are not ok, as (level, about, text), after a look at how they are written."""
+    findings = list(examine_bag(path, topic, odometry, 60.0, settings))
+    assert all('\n' not in str(finding) for finding in findings)
+    return [finding for finding in findings if finding.level != OK]
+
+
+def only_wrong(findings):
+    """The one finding that is WRONG."""
+    found, = [finding for finding in findings if finding.level == WRONG]
+    return found
+
+
+def test_a_good_recording_has_nothing_wrong(tmp_path, settings, capsys):
+    path = write(tmp_path / 'bag', [cloud_at(index) for index in range(5)])
+    assert not [finding for finding in examine(path, settings) if finding.level == WRONG]
+    arguments = ['doctor', '--bag', path, '--weights', settings.weights, '--network-points', '256']
+    assert main(arguments) == 0
+    said = capsys.readouterr().out
+    for word in ('/points', 'x y z', "'lidar'", '10.0 Hz', 'trained on nothing at all', 'scan_matching',
+                 'nothing is wrong'):
+        assert word in said, word
+
+
+def _cut(cloud):
+    cloud.data = cloud.data[:-20]
+    return cloud
+
+
+def _without_x(cloud):
+    cloud.fields = [field for field in cloud.fields if field.name != 'x']
+    return cloud
+
+
+def _with_frame(cloud, frame):
+    cloud.header.frame_id = frame
+    return cloud
+
+
+FAULTS = {
+    'cut off': (lambda: [cloud_at(0), *(_cut(cloud_at(i)) for i in (1, 2)), cloud_at(3)], 'cloud', 'was cut'),
+    'no x': (lambda: [cloud_at(0), cloud_at(1), _without_x(cloud_at(2))], 'cloud', "no field 'x'"),
+    'empty': (lambda: [cloud_at(i, np.empty((0, 3))) for i in range(3)], 'cloud', 'every cloud is empty'),
+    'covered': (lambda: [cloud_at(i, np.where(np.arange(len(yard()))[:, None] % 50, np.nan, yard(seed=i)))
+                         for i in range(3)], 'cloud', '2% of the returns'),
+    'millimetres': (lambda: [cloud_at(i, 1000 * yard(seed=i)) for i in range(3)], 'cloud', 'millimetres'),
+    'no frame': (lambda: [cloud_at(i, frame='') for i in range(3)], 'frame', 'without a frame_id'),
+    'two frames': (lambda: [cloud_at(i, frame='ab'[i // 3]) for i in range(6)], 'frame', "('a', 'b')"),
+    'no stamps': (lambda: [cloud_at(i, stamp_ns=0) for i in range(3)], 'stamps', 'every stamp is 0'),
+    'stamps twice': (lambda: [cloud_at(i // 2, yard(seed=i)) for i in range(6)], 'stamps', '3 of 6 clouds bear'),
+    'out of order': (lambda: [cloud_at(i) for i in (0, 1, 2, 3, 1, 4, 5)], 'stamps', '1 of 7 clouds are older'),
+    'slow': (lambda: [cloud_at(i) for i in (0, 8, 16)], 'rate', 'more than max_gap'),
+    'lost': (lambda: [cloud_at(i) for i in (0, 1, 2, 6, 7, 8, 11)], 'loss', '42% of the clouds are missing'),
+    'one cloud': (lambda: [cloud_at(0)], 'rate', 'only one cloud'),
+    'noise': (lambda: [cloud_at(i, np.random.default_rng(i).uniform(-60, 60, (800, 3))) for i in range(3)],
+              'ego_motion', 'scan_matching'),
+}
+
+
+@pytest.mark.parametrize('fault', FAULTS)
+def test_each_fault_is_found_and_has_a_cure(fault, tmp_path, settings):
+    make, about, words = FAULTS[fault]
+    path = write(tmp_path / 'bag', make())
+    findings = [finding for finding in examine(path, settings) if finding.level == WRONG and finding.about == about]
+    assert any(words in finding.text for finding in findings), findings
+    assert all(': ' in finding.text for finding in findings), 'cause: cure'
+
+
+def test_loop_is_noted_and_not_wrong(tmp_path, settings):
+    path = write(tmp_path / 'bag', [cloud_at(index % 20) for index in range(40)])
+    assert any('starts anew 1 times' in finding.text for finding in examine(path, settings))
+
+
+def test_clock_of_the_recorder(tmp_path, settings):
+    path = write(tmp_path / 'bag', [cloud_at(index) for index in range(4)], late_ns=100 * 10**9)
+    assert '100.0 s behind the clock of the recorder' in only_wrong(examine(path, settings)).text
+
+
+def test_topics(tmp_path, settings):
+    path = write(tmp_path / 'two', [cloud_at(index) for index in range(3)], topics=('/front', '/rear'))
+    assert '--topic: /front, /rear' in only_wrong(examine(path, settings)).text
+    assert "did you mean '/front'?" in only_wrong(examine(path, settings, topic='/frond')).text
+    assert not [finding for finding in examine(path, settings, topic='front') if finding.level == WRONG]
+
+
+@pytest.mark.parametrize('topics, wanted, words', [
+    ({}, None, 'start the LiDAR driver'),
+    ({'/livox/lidar': 'livox_ros_driver2/msg/CustomMsg'}, None, 'xfer_format'),
+    ({'/livox/lidar': 'livox_ros_driver2/msg/CustomMsg'}, '/livox/lidar', 'xfer_format'),
+    ({'/scan': 'sensor_msgs/msg/LaserScan'}, '/scan', 'a 3D LiDAR'),
+    ({'/text': 'std_msgs/msg/String', '/points': POINTCLOUD2}, '/text', 'is std_msgs/msg/String')])
+def test_other_types_are_told_apart(topics, wanted, words):
+    name, finding = choose_topic(wanted, topics)
+    assert name is None and finding.level == WRONG and words in finding.text
+
+
+def test_own_outputs_and_labels_are_no_lidar():
+    topics = dict.fromkeys(('/points', '/ssrflow/flow', '/front/ssrflow/flow', '/ground_truth'), POINTCLOUD2)
+    assert choose_topic(None, topics)[0] == '/points'
+
+
+def _pose_at(index):
+    return bag_messages.to_odometry(np.eye(4), BEGIN_NS + index * STEP_NS, 'odom', 'lidar')
+
+
+def test_odometry(tmp_path, settings):
+    settings = settings.replace(ego_motion='odometry')
+    clouds = [cloud_at(index) for index in range(4)]
+    good = write(tmp_path / 'good', clouds, [_pose_at(index) for index in range(5)])
+    assert not [finding for finding in examine(good, settings) if finding.level == WRONG]
+    short = write(tmp_path / 'short', clouds, [_pose_at(index) for index in range(2)])
+    assert only_wrong(examine(short, settings)).about == 'ego_motion'
+    findings = examine(write(tmp_path / 'none', clouds), settings)
+    assert [finding.about for finding in findings if finding.level == WRONG] == ['odometry', 'ego_motion']
+
+
+@pytest.mark.parametrize('change, words', [
+    ({'weights': 'onbord'}, "no shipped weights 'onbord'"), ({'weights': '/no/such.safetensors'}, 'there is no file')])
+def test_weights(change, words, tmp_path, settings):
+    path = write(tmp_path / 'bag', [cloud_at(index) for index in range(3)])
+    assert words in only_wrong(examine(path, settings.replace(**change))).text
+
+
+def test_device(tmp_path, settings, monkeypatch):
+    import torch
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    path = write(tmp_path / 'bag', [cloud_at(index) for index in range(3)])
+    assert 'finds no CUDA GPU' in only_wrong(examine(path, settings.replace(device='cuda'))).text
+    monkeypatch.setattr('shutil.which', lambda name: f'/usr/bin/{name}')
+    assert 'install a CUDA build of torch' in only_wrong(examine(path, settings)).text
+
+
+def test_exit_codes(tmp_path, settings, capsys):
+    bad = write(tmp_path / 'bad', [cloud_at(index, frame='') for index in range(3)])
+    arguments = ['--weights', settings.weights, '--network-points', '256']
+    assert main(['doctor', '--bag', bad, *arguments]) == 2
+    assert '1 of these must be put right' in capsys.readouterr().out
+    assert main(['doctor', '--bag', str(tmp_path / 'nothing'), *arguments]) == 2
+    assert 'does not exist' in capsys.readouterr().err
