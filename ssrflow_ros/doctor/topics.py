@@ -4,9 +4,11 @@ from __future__ import annotations
 from typing import Mapping
 
 from ..errors import did_you_mean
-from ..formats.bags import FLOW, GROUND_TRUTH, POINTCLOUD2
+from ..formats.bags import GROUND_TRUTH, POINTCLOUD2
 from .finding import Finding, ok, wrong
 
+OWN = 'ssrflow'
+"""Name of the flow nodes, in whatever namespace: what they publish is no LiDAR's."""
 _TYPE_CURES = {
     'livox': 'set xfer_format to 0 (PointCloud2) in the launch file of the Livox driver',
     'velodyne_msgs': 'run velodyne_pointcloud\'s transform node and feed its velodyne_points',
@@ -23,7 +25,7 @@ def choose_topic(wanted: str | None, topics: Mapping[str, str], option: str = '-
     clouds = sorted(name for name, type in topics.items() if type == POINTCLOUD2)
     if wanted is None:
         # Neither our own answers nor labels are a LiDAR.
-        sensors = [name for name in clouds if not name.endswith(FLOW) and name != GROUND_TRUTH]
+        sensors = [name for name in clouds if f'/{OWN}/' not in name and name != GROUND_TRUTH]
         if len(sensors) == 1:
             return sensors[0], ok('topic', f'{sensors[0]} is the only PointCloud2 topic')
         if sensors:

@@ -65,10 +65,22 @@ class Observer:
 
     def publishers(self, topic: str) -> list[Publisher]:
         """Who publishes there."""
-        subscribers = [info for info in self._node.get_subscriptions_info_by_topic(topic) if info.node_name != NAME]
+        publishers, subscribers = self._endpoints(topic)
         return [Publisher(_name(info), info.qos_profile.reliability == ReliabilityPolicy.RELIABLE,
                           tuple(_name(other) for other in subscribers if _clash(info, other)))
-                for info in self._node.get_publishers_info_by_topic(topic)]
+                for info in publishers]
+
+    def _endpoints(self, topic: str) -> tuple[list, list]:
+        """Publishers and subscribers but ourselves, once their nodes are known: these are found out last."""
+        end = time.monotonic() + DISCOVERY
+        while True:
+            publishers = self._node.get_publishers_info_by_topic(topic)
+            subscribers = [info for info in self._node.get_subscriptions_info_by_topic(topic)
+                           if info.node_name != NAME]
+            known = not any('UNKNOWN' in info.node_name for info in publishers + subscribers)
+            if known or time.monotonic() > end:
+                return publishers, subscribers
+            self._executor.spin_once(timeout_sec=0.1)
 
     def listen(self, topics: dict[str, str], heard: Callable[[BagMessage], None], seconds: float) -> None:
         """Hand every message of `topics` (type by name) to `heard`, with the host's time at which it came."""
