@@ -34,11 +34,12 @@ ARGUMENTS = (
     ('bag_loop', 'false', 'Play the recording again and again.', TRUE_OR_FALSE),
     ('use_sim_time', 'auto', 'Take the time from /clock; auto: with a bag, not with a live topic.',
      ['auto', *TRUE_OR_FALSE]),
+    ('autostart', '', 'true: the node configures and activates itself; false: a lifecycle manager does.', None),
     ('log_level', 'info', 'Least severity that is logged.', ['debug', 'info', 'warn', 'error', 'fatal']),
     ('respawn', 'false', 'Start the node again when it ends.', TRUE_OR_FALSE),
 )
 # Arguments that are parameters of the node, and their types.
-PARAMETERS = {'ego_motion': str, 'weights': str, 'device': str}
+PARAMETERS = {'ego_motion': str, 'weights': str, 'device': str, 'autostart': bool}
 NODE = 'ssrflow'
 # Topics of the node that RViz draws.
 OUTPUTS = ('flow', 'markers')

@@ -10,7 +10,7 @@ from ssrflow_ros.settings import Settings  # noqa: E402
 from ssrflow_ros.steps.pairing import FIRST, GAP  # noqa: E402
 
 
-def report(clouds=50, drops=(), settings=None, listeners=1, method=None, **timings):
+def report(clouds=50, drops=(), settings=None, listeners=1, state='active', method=None, **timings):
     """Status after `clouds` of which `drops` gave no flow."""
     statistics = Statistics()
     for _ in range(clouds):
@@ -20,7 +20,7 @@ def report(clouds=50, drops=(), settings=None, listeners=1, method=None, **timin
     for _ in range(clouds - len(drops)):
         statistics.count('out')
         statistics.time(**timings)
-    return Diagnostics(statistics, 'ssrflow').status(settings or Settings(), listeners, method)
+    return Diagnostics(statistics, 'ssrflow').status(settings or Settings(), listeners, state, method)
 
 
 def values_of(status):
@@ -40,6 +40,7 @@ def test_every_cloud_is_accounted_for():
 
 @pytest.mark.parametrize('changes, given, level, words', [
     ({}, {'clouds': 0}, WARN, 'no clouds arrive'),
+    ({}, {'clouds': 0, 'state': 'inactive'}, OK, 'inactive: waiting to be activated'),
     ({'rate_error': 1.0}, {'clouds': 0}, ERROR, 'no clouds arrive'),
     ({'rate_warn': 60.0}, {}, WARN, 'only 50.0 clouds'),
     ({'rate_error': 60.0}, {}, ERROR, 'only 50.0 clouds'),

@@ -14,7 +14,7 @@ from ssrflow_ros.settings import Settings
 ROOT = Path(__file__).resolve().parents[1]
 PATH = ROOT / 'launch' / 'flow.launch.py'
 WANTED = {'points', 'odometry', 'ego_motion', 'weights', 'device', 'params_file', 'namespace', 'rviz',
-          'rviz_config', 'bag', 'bag_rate', 'bag_loop', 'use_sim_time', 'log_level', 'respawn'}
+          'rviz_config', 'bag', 'bag_rate', 'bag_loop', 'use_sim_time', 'autostart', 'log_level', 'respawn'}
 
 
 @pytest.fixture(scope='module')

@@ -24,22 +24,26 @@ class Diagnostics:
         self._drops_before: dict[str, int] = {}
         self._in_before = 0
 
-    def status(self, settings: Settings, listeners: int, method: Any = None) -> DiagnosticStatus:
+    def status(self, settings: Settings, listeners: int, state: str = 'active', method: Any = None) -> DiagnosticStatus:
         """The report since the last call: the worst of what the thresholds of `settings` say, with all its reasons.
 
+        state   of the lifecycle; only an active node waits for clouds.
         method  the SceneFlow at work, of which device and weights are told; None if there is none.
         """
         statistics = self._statistics
         rate_in, rate_out = statistics.rate('in'), statistics.rate('out')
         troubles = [trouble for trouble in (
-            _rate(rate_in, settings), self._drops(settings), _latency(statistics, settings)) if trouble]
+            _rate(rate_in, settings) if state == 'active' else None,
+            self._drops(settings), _latency(statistics, settings)) if trouble]
         level = max((level for level, _ in troubles), default=OK)
         message = '; '.join(reason for _, reason in troubles)
-        if not message:
+        if not message and state != 'active':
+            message = f'{state}: waiting to be activated'
+        elif not message:
             message = (f'{rate_out:.1f} of {rate_in:.1f} clouds per second' if listeners or not settings.lazy
                        else 'waiting: nobody listens')
         values = {
-            **_facts(settings, method), 'listeners': str(listeners),
+            'state': state, **_facts(settings, method), 'listeners': str(listeners),
             'rate_in_hz': f'{rate_in:.2f}', 'rate_out_hz': f'{rate_out:.2f}',
             'clouds_in': str(statistics.counted('in')), 'clouds_out': str(statistics.counted('out')),
             'last_dt_s': f'{statistics.last_dt:.4f}'}

@@ -75,8 +75,8 @@ class FlowStream:
             return
         arrived = time.monotonic()
         unread, self._unread = self._unread, None
-        if unread is not None:
-            self._job(unread, arrived)
+        if unread is not None and self._job(unread, arrived) is not None:
+            self._statistics.drop(UNHEARD)  # only to be the next one's partner
         job = self._job(cloud, arrived)
         if job is not None:
             self._worker.put(job)
@@ -103,7 +103,7 @@ class FlowStream:
             self._drop('malformed cloud', error)
             return None
         pair = self._pairing.push(sweep)
-        if pair is None:
+        if pair is None and self._pairing.reason != EMPTY:  # an empty cloud is answered with an empty one
             self._statistics.drop(self._pairing.reason)
         if self._pairing.reason == TIME_RESTARTED:
             self._node.get_logger().info('the stamps went back (a bag that begins anew?): a new start')

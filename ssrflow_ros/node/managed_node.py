@@ -163,10 +163,10 @@ class FlowNode(LifecycleNode):
             self._method.settings = settings
 
     def _report(self) -> None:
+        state = 'active' if self._stream is not None else 'inactive' if self._outputs is not None else 'unconfigured'
         listeners = self._outputs.listeners() if self._outputs is not None else 0
-        array = DiagnosticArray(status=[self._diagnostics.status(self._settings, listeners, self._method)])
+        array = DiagnosticArray(status=[self._diagnostics.status(self._settings, listeners, state, self._method)])
         array.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics_out.publish(array)
-        state = 'active' if self._stream is not None else 'inactive' if self._outputs is not None else 'unconfigured'
         self.mismatches.tell()
         self._watch.look(state, self._stream.age if self._stream is not None else None)
