@@ -1,0 +1,89 @@
+"""Moving objects as a PointCloud2, one point an object: what `~/objects` carries, and how to read it. No ROS.
+
+A tracker reads them into one structured array:
+
+    >>> objects = read_objects(message)                  # of rclpy or of rosbags
+    >>> objects['velocity'], objects['position_covariance']     # (N, 3) m/s, (N, 3, 3) m²
+"""
+from __future__ import annotations
+
+from typing import Any, Iterable
+
+import numpy as np
+
+from ..sweep import MovingObject
+from .pointcloud2 import Cloud, pack, read_field
+
+FIELDS: dict[str, tuple[str, ...]] = {
+    'centre': ('x', 'y', 'z'),
+    'velocity': ('vx', 'vy', 'vz'),
+    'size': ('length', 'width', 'height'),
+    'yaw': ('yaw',),
+    'yaw_rate': ('yaw_rate',),
+    'position_covariance': ('cov_x_x', 'cov_x_y', 'cov_x_z', 'cov_y_y', 'cov_y_z', 'cov_z_z'),
+    'velocity_covariance': ('cov_vx_vx', 'cov_vx_vy', 'cov_vx_vz', 'cov_vy_vy', 'cov_vy_vz', 'cov_vz_vz'),
+    'yaw_rate_variance': ('var_yaw_rate',),
+    'id': ('object',),
+    'track_id': ('track_id',),
+    'age': ('age',),
+    'n_points': ('n_points',),
+}
+"""The cloud's fields for each attribute of a MovingObject, in their order; of a covariance the upper triangle."""
+
+_UPPER = np.triu_indices(3)
+_WHOLE = np.array([[0, 1, 2], [1, 3, 4], [2, 4, 5]])  # upper triangle to symmetric matrix
+_UNKNOWN = -1.0  # in place of a variance, since NaN is never published
+
+OBJECT = np.dtype([
+    *((name, np.float64, shape) for name, shape in {
+        'centre': 3, 'velocity': 3, 'size': 3, 'yaw': (), 'yaw_rate': (), 'position_covariance': (3, 3),
+        'velocity_covariance': (3, 3), 'yaw_rate_variance': ()}.items()),
+    *((name, np.int32) for name in ('id', 'track_id', 'age', 'n_points'))])
+"""An object as its consumers read it; names, units and frames are those of MovingObject, a NaN is unknown."""
+
+
+def encode_objects(objects: Iterable[MovingObject]) -> Cloud:
+    """One point an object, float32 and int32, nothing in it NaN; an object without a finite place is left out.
+
+    An unknown variance is -1, and covariances beside it are 0.
+    """
+    rows = np.array([_row(item) for item in objects if _is_placed(item)], OBJECT)
+    columns: dict[str, np.ndarray] = {}
+    for name, fields in FIELDS.items():
+        values = rows[name]
+        if name.endswith('_covariance'):
+            values = _known(values[:, _UPPER[0], _UPPER[1]], np.eye(3)[_UPPER])
+        elif name.endswith('_variance'):
+            values = _known(values[:, None], np.ones(1))
+        kind = np.int32 if values.dtype.kind == 'i' else np.float32
+        columns.update(zip(fields, values.reshape(len(rows), len(fields)).T.astype(kind)))
+    return pack(columns)
+
+
+def read_objects(message: Any) -> np.ndarray:
+    """(N,) array of dtype OBJECT: the objects of a `~/objects` cloud, of rclpy or of rosbags.
+
+    In the frame and at the time of the message's header. Raises InputError for a cloud without these fields.
+    """
+    rows = np.zeros(len(read_field(message, 'x')), OBJECT)
+    for name, fields in FIELDS.items():
+        values = np.stack([read_field(message, field) for field in fields], axis=1)
+        if name.endswith(('_covariance', '_variance')):
+            values = np.where(values[:, :1] < 0, np.nan, values)
+        if name.endswith('_covariance'):
+            values = values[:, _WHOLE]
+        rows[name] = values.reshape(rows[name].shape)
+    return rows
+
+
+def _row(item: MovingObject) -> tuple:
+    return tuple(getattr(item, name) for name in OBJECT.names)
+
+
+def _is_placed(item: MovingObject) -> bool:
+    return bool(np.isfinite([*item.centre, *item.size, item.yaw, *item.velocity, item.yaw_rate]).all())
+
+
+def _known(values: np.ndarray, variances: np.ndarray) -> np.ndarray:
+    """(N, k) `values`, a row that is not finite replaced by 'unknown' where `variances` (k,) is 1."""
+    return np.where(np.isfinite(values).all(axis=1, keepdims=True), values, _UNKNOWN * variances)
