@@ -93,6 +93,10 @@ class Settings:
         0.5, 'Sweeps further apart than this are not paired.', unit='s', low=0.01, high=60.0, live=True)
     marker_arrows: int = _parameter(
         1000, 'Most point arrows in one marker message.', low=0, high=100000, live=True, of_node=True)
+    object_messages: str = _parameter(
+        'none', "Publish moving objects also as messages of autoware_perception_msgs ('autoware'), of vision_msgs "
+        "('vision') or of 'both'.",
+        choices=('none', 'autoware', 'vision', 'both'), of_node=True)
     lazy: bool = _parameter(
         True, 'Do no work while nobody listens to an output.', live=True, of_node=True)
     autostart: bool = _parameter(

@@ -1,7 +1,8 @@
 """The real node around a stand-in for the method: instant, and right by construction.
 
-Every point moves at 2 m/s along x; what lies at x > 0 is said to move. The number of points makes it fail
-as scan matching fails, run out of memory, or take half a minute; the setting `weights` makes it fail to load.
+Every point moves at 2 m/s along x; what lies at x > 0 is said to move, as one object. The number of points
+makes it fail as scan matching fails, run out of memory, or take half a minute; the setting `weights` makes it
+fail to load.
 """
 import sys
 import time
@@ -10,11 +11,12 @@ import numpy as np
 
 from ssrflow_ros.errors import EgoMotionError, WeightsError
 from ssrflow_ros.node.flow_node import main
-from ssrflow_ros.sweep import EgoMotion, FlowField
+from ssrflow_ros.sweep import EgoMotion, FlowField, MovingObject
 
 FAILS_AT, OUT_OF_MEMORY_AT, SLOW_AT = 13, 14, 15
 MISSING, BROKEN = 'missing', 'broken'
 SPEED = 2.0
+TRACK, VARIANCE = 17, 0.25
 
 
 class StandIn:
@@ -54,7 +56,17 @@ class StandIn:
         return FlowField(
             pair, ego_motion or EgoMotion(np.eye(4), 'none'), flow=velocity * np.float32(pair.dt),
             velocity=velocity, moving=moving, ground=~moving,
-            object_ids=np.where(moving, 0, -1).astype(np.int32), timings_ms={'network': 1.0})
+            object_ids=np.where(moving, 0, -1).astype(np.int32), objects=_objects(points[moving]),
+            timings_ms={'network': 1.0})
+
+
+def _objects(points):
+    """All of the points (n, 3) as one object."""
+    if not len(points):
+        return ()
+    low, high = points.min(axis=0), points.max(axis=0)
+    return (MovingObject(0, (low + high) / 2, high - low, 0.0, np.array([SPEED, 0, 0]), len(points), TRACK,
+                         velocity_covariance=VARIANCE * np.eye(3)),)
 
 
 if __name__ == '__main__':

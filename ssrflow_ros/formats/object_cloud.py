@@ -43,11 +43,8 @@ OBJECT = np.dtype([
 
 
 def encode_objects(objects: Iterable[MovingObject]) -> Cloud:
-    """One point an object, float32 and int32, nothing in it NaN; an object without a finite place is left out.
-
-    An unknown variance is -1, and covariances beside it are 0.
-    """
-    rows = np.array([_row(item) for item in objects if _is_placed(item)], OBJECT)
+    """One point an object, float32 and int32; in an unknown covariance variances are -1 and the rest 0, never NaN."""
+    rows = np.array([_row(item) for item in objects], OBJECT)
     columns: dict[str, np.ndarray] = {}
     for name, fields in FIELDS.items():
         values = rows[name]
@@ -78,10 +75,6 @@ def read_objects(message: Any) -> np.ndarray:
 
 def _row(item: MovingObject) -> tuple:
     return tuple(getattr(item, name) for name in OBJECT.names)
-
-
-def _is_placed(item: MovingObject) -> bool:
-    return bool(np.isfinite([*item.centre, *item.size, item.yaw, *item.velocity, item.yaw_rate]).all())
 
 
 def _known(values: np.ndarray, variances: np.ndarray) -> np.ndarray:

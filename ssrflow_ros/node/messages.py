@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from array import array
-from typing import Iterable
+from typing import Any, Iterable
 
 import numpy as np
 from geometry_msgs.msg import Point, Pose, Quaternion, Twist, Vector3
@@ -14,6 +14,7 @@ from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from ..formats import markers as drawn
+from ..formats.object_cloud import encode_objects
 from ..formats.pointcloud2 import Cloud, encode, encode_points
 from ..steps.deskew import twist
 from ..sweep import EgoMotion, FlowField, Sweep, SweepPair
@@ -38,6 +39,11 @@ def flow_cloud(flow: FlowField, source: PointCloud2) -> PointCloud2:
     return to_pointcloud2(encode(flow, source), source.header)
 
 
+def objects_cloud(flow: FlowField, source: PointCloud2) -> PointCloud2:
+    """The moving objects in `source`, one point an object."""
+    return to_pointcloud2(encode_objects(flow.objects), source.header)
+
+
 def ground_cloud(flow: FlowField, source: PointCloud2) -> PointCloud2:
     """The points of `source` that are taken as ground: x y z."""
     return to_pointcloud2(encode_points(flow.pair.source.points[flow.ground]), source.header)
@@ -52,11 +58,11 @@ def ego_odometry(flow: FlowField, source: PointCloud2) -> Odometry:
     message = Odometry(header=source.header, child_frame_id=source.header.frame_id)
     motion = flow.ego_motion.target_from_source
     x, y, z, w = Rotation.from_matrix(motion[:3, :3]).as_quat().tolist()
-    message.pose.pose = Pose(position=_vector(Point, motion[:3, 3].tolist()),
+    message.pose.pose = Pose(position=vector(Point, motion[:3, 3].tolist()),
                              orientation=Quaternion(x=x, y=y, z=z, w=w))
     velocity, turn_rate = twist(flow.ego_motion, flow.pair.dt)
-    message.twist.twist = Twist(linear=_vector(Vector3, velocity.tolist()),
-                                angular=_vector(Vector3, turn_rate.tolist()))
+    message.twist.twist = Twist(linear=vector(Vector3, velocity.tolist()),
+                                angular=vector(Vector3, turn_rate.tolist()))
     return message
 
 
@@ -74,15 +80,16 @@ def _marker(marker: drawn.Marker, header: Header) -> Marker:
     x, y, z, w = marker.orientation
     return Marker(
         header=header, ns=marker.ns, id=marker.id, type=marker.type, action=marker.action, text=marker.text,
-        pose=Pose(position=_vector(Point, marker.position), orientation=Quaternion(x=x, y=y, z=z, w=w)),
-        scale=_vector(Vector3, marker.scale), color=_colour(marker.colour),
+        pose=Pose(position=vector(Point, marker.position), orientation=Quaternion(x=x, y=y, z=z, w=w)),
+        scale=vector(Vector3, marker.scale), color=_colour(marker.colour),
         lifetime=Duration(seconds=marker.lifetime).to_msg(),
-        points=[_vector(Point, point) for point in marker.points.tolist()],
+        points=[vector(Point, point) for point in marker.points.tolist()],
         colors=[_colour(colour) for colour in marker.colours.tolist()])
 
 
-def _vector(kind, values):
-    x, y, z = values
+def vector(kind: type, values: Iterable[float]) -> Any:
+    """A Point or a Vector3 of (3,) numbers."""
+    x, y, z = map(float, values)
     return kind(x=x, y=y, z=z)
 
 

@@ -11,7 +11,8 @@ from visualization_msgs.msg import MarkerArray
 from ..formats.markers import MarkerId, make_markers, shown_ids
 from ..sweep import FlowField
 from . import qos
-from .messages import delete_all, ego_odometry, flow_cloud, ground_cloud, to_marker_array
+from .messages import delete_all, ego_odometry, flow_cloud, ground_cloud, objects_cloud, to_marker_array
+from .object_adapters import adapters
 from .statistics import Statistics
 
 
@@ -23,14 +24,17 @@ class Outputs:
         self._statistics = statistics
         self._shown: set[MarkerId] = set()
         self._flow = self._publisher(PointCloud2, '~/flow', qos_overriding_options=qos.overridable())
+        self._objects = self._publisher(PointCloud2, '~/objects')
         self._markers = self._publisher(MarkerArray, '~/markers')
         self._ground = self._publisher(PointCloud2, '~/ground')
         self._ego_odometry = self._publisher(Odometry, '~/ego_odometry')
         self._makers = {
             self._flow: flow_cloud,
+            self._objects: objects_cloud,
             self._markers: self._make_markers,
             self._ground: ground_cloud,
             self._ego_odometry: ego_odometry,
+            **{self._publisher(kind, topic): make for topic, kind, make in adapters(node.settings.object_messages)},
         }
 
     def listeners(self) -> int:

@@ -1,0 +1,119 @@
+"""Moving objects as messages of packages that not everybody has; each is imported only if it is asked for.
+
+`messages` below is the package's module of messages, such as `autoware_perception_msgs.msg`.
+"""
+from __future__ import annotations
+
+import functools
+import importlib
+from typing import Any, Callable, NamedTuple
+
+import numpy as np
+from geometry_msgs.msg import Point, Pose, PoseWithCovariance, Quaternion, Twist, TwistWithCovariance, Vector3
+from sensor_msgs.msg import PointCloud2
+
+from ..errors import InputError
+from ..sweep import FlowField, MovingObject
+from .messages import vector
+
+_ANY_YAW = np.pi ** 2 / 12  # rad², variance of a direction of which nothing is known but its line
+_YAW = 5                    # row of the turn about z in a covariance (6, 6) of ROS
+
+
+class Adapter(NamedTuple):
+    """A further output: its topic, its type, and what makes its message of a flow field and its cloud."""
+
+    topic: str
+    type: type
+    make: Callable[[FlowField, PointCloud2], Any]
+
+
+def adapters(chosen: str) -> list[Adapter]:
+    """The outputs that the setting `object_messages` asks for; InputError if their package is not installed."""
+    return [_adapter(name) for name in _ADAPTERS if chosen in (name, 'both')]
+
+
+def _adapter(name: str) -> Adapter:
+    package, topic, kind, make = _ADAPTERS[name]
+    try:
+        messages = importlib.import_module(f'{package}.msg')
+    except ImportError:
+        raise InputError(f"object_messages: '{name}' needs the package {package}, which is not installed: "
+                         f"sudo apt install ros-$ROS_DISTRO-{package.replace('_', '-')}") from None
+    return Adapter(topic, getattr(messages, kind), functools.partial(make, messages))
+
+
+def detected_objects(messages: Any, flow: FlowField, source: PointCloud2) -> Any:
+    """autoware_perception_msgs/DetectedObjects: pose in the frame of the header, twist in that of the OBJECT."""
+    return messages.DetectedObjects(
+        header=source.header, objects=[_detected_object(messages, item) for item in flow.objects])
+
+
+def detections(messages: Any, flow: FlowField, source: PointCloud2) -> Any:
+    """vision_msgs/Detection3DArray: boxes and tracks; it has no place for a velocity."""
+    return messages.Detection3DArray(
+        header=source.header, detections=[_detection(messages, item, source.header) for item in flow.objects])
+
+
+_ADAPTERS = {
+    'autoware': ('autoware_perception_msgs', '~/detected_objects', 'DetectedObjects', detected_objects),
+    'vision': ('vision_msgs', '~/detections', 'Detection3DArray', detections),
+}
+
+
+def _detected_object(messages: Any, item: MovingObject) -> Any:
+    forward, spread = _in_object_frame(item)
+    # What goes forward beyond doubt also faces forward; of all else only the line of the box is known.
+    faces = forward[0] > 2 * np.sqrt(spread[0, 0])
+    kinematics = messages.DetectedObjectKinematics
+    return messages.DetectedObject(
+        existence_probability=1.0,
+        classification=[messages.ObjectClassification(label=messages.ObjectClassification.UNKNOWN, probability=1.0)],
+        kinematics=kinematics(
+            pose_with_covariance=_pose_with_covariance(item),
+            has_position_covariance=_is_known(item.position_covariance),
+            orientation_availability=kinematics.AVAILABLE if faces else kinematics.SIGN_UNKNOWN,
+            twist_with_covariance=TwistWithCovariance(
+                twist=Twist(linear=vector(Vector3, forward), angular=Vector3(z=float(item.yaw_rate))),
+                covariance=_covariance(spread, item.yaw_rate_variance)),
+            has_twist=True, has_twist_covariance=_is_known(item.velocity_covariance)),
+        shape=messages.Shape(type=messages.Shape.BOUNDING_BOX, dimensions=vector(Vector3, item.size)))
+
+
+def _detection(messages: Any, item: MovingObject, header: Any) -> Any:
+    hypothesis = messages.ObjectHypothesis(class_id='moving', score=1.0)
+    return messages.Detection3D(
+        header=header, id=str(item.track_id) if item.track_id >= 0 else '',
+        results=[messages.ObjectHypothesisWithPose(hypothesis=hypothesis, pose=_pose_with_covariance(item))],
+        bbox=messages.BoundingBox3D(center=_pose(item), size=vector(Vector3, item.size)))
+
+
+def _in_object_frame(item: MovingObject) -> tuple[np.ndarray, np.ndarray]:
+    """Velocity (3,) and its covariance (3, 3) in the object's axes: x along its length."""
+    cosine, sine = np.cos(item.yaw), np.sin(item.yaw)
+    turn = np.array([[cosine, sine, 0.0], [-sine, cosine, 0.0], [0.0, 0.0, 1.0]])
+    return turn @ item.velocity, turn @ item.velocity_covariance @ turn.T
+
+
+def _pose(item: MovingObject) -> Pose:
+    turn = Quaternion(z=float(np.sin(item.yaw / 2)), w=float(np.cos(item.yaw / 2)))
+    return Pose(position=vector(Point, item.centre), orientation=turn)
+
+
+def _pose_with_covariance(item: MovingObject) -> PoseWithCovariance:
+    # The yaw of a mover is the direction of its velocity: as sure as the velocity across it allows.
+    velocity, spread = _in_object_frame(item)
+    yaw_variance = min(spread[1, 1] / max(velocity @ velocity, 1e-6), _ANY_YAW) if _is_known(spread) else _ANY_YAW
+    return PoseWithCovariance(pose=_pose(item), covariance=_covariance(item.position_covariance, yaw_variance))
+
+
+def _covariance(linear: np.ndarray, about_z: float) -> np.ndarray:
+    """(36,) of a linear block (3, 3) and a variance about z; what is unknown is 0, which in ROS means just that."""
+    whole = np.zeros((6, 6))
+    whole[:3, :3] = linear
+    whole[_YAW, _YAW] = about_z
+    return np.nan_to_num(whole, nan=0.0).reshape(36)
+
+
+def _is_known(covariance: np.ndarray) -> bool:
+    return bool(np.isfinite(covariance).all())
