@@ -104,6 +104,16 @@ def test_tables_json_and_picture(ssrflow, pairs, tmp_path):
     assert seeds[:4] == [0, 1, 0, 1]
 
 
+def test_a_pair_without_movers_does_not_thin_out_the_mean(ssrflow, pairs):
+    with np.load(pairs / 'b.npz') as moving:
+        still = {**moving, 'flow': np.tile(-STEP, (80, 1)), 'dynamic': np.zeros(80, bool)}
+    still['pc1'][:10, 0] -= 9  # where the stand-in sees nothing move
+    np.savez(pairs / 'd.npz', **still)
+    _, out, _ = ssrflow('evaluate', '--data', f'pairs:{pairs}')
+    assert row_of(out, 'd')[-3:] == ['0.000'] * 3
+    assert row_of(out, 'mean of 3')[-3:] == ['0.100', '0.050', '0.000']
+
+
 def test_no_pose_is_given_unless_it_is_asked_for(ssrflow, pairs):
     assert ssrflow('evaluate', '--data', f'pairs:{pairs}')[0] == 0
     assert all(ego is None for _, ego in StandIn.asked)

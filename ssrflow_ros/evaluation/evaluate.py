@@ -93,7 +93,8 @@ class Evaluation:
             _add(errors, labelled, found.residual, truth)
         self._show(labelled, found.residual[METHOD] - truth)
         return {**values, **_moving_and_static(found, truth),
-                **{f'{name}.three_way': errors.three_way().mean for name, errors in own.items()},
+                **{f'{name}.{part}': value for name, errors in own.items()
+                   for part, value in errors.three_way().by_name().items()},
                 **{f'{name}.dynamic_iou': errors.dynamic_iou() for name, errors in own.items()}}
 
     def _show(self, labelled: LabelledPair, difference: np.ndarray) -> None:

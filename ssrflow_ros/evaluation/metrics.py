@@ -19,13 +19,10 @@ RANGES = np.array([0.0, 10, 20, 35, 50, 70, np.inf])
 SPEEDS = np.array([0.0, 0.5, 1, 2, 5, 10, 20, np.inf])
 """Edges of the table by speed, m/s, ego-motion removed."""
 SQUARE = 35.0
-"""Half the side of the square around the sensor that the published figures of world B are about, metres."""
+"""Half the side, metres, of the square around the sensor that published figures of world B are about."""
 
 CATEGORIES = ('background', 'car', 'pedestrian', 'wheeled_vru', 'other_vehicle', 'unknown')
-"""Kinds of things, as Argoverse 2 groups them; all but the first are foreground; -1 is not scored.
-
-'unknown' is foreground of which only that is known.
-"""
+"""Kinds of things, as Argoverse 2 groups them, and foreground of unknown kind; -1 is not scored."""
 BACKGROUND, UNKNOWN = 0, len(CATEGORIES) - 1
 
 _B = 'ego-motion removed, scaled to 0.1 s, over points'
@@ -79,8 +76,7 @@ def flow_errors(predicted: np.ndarray, truth: np.ndarray) -> FlowErrors:
 
 def moving_iou(predicted: np.ndarray, truth: np.ndarray) -> float:
     """Intersection over union of two masks (N,) of moving points; nan where neither has any."""
-    union = (predicted | truth).sum()
-    return float((predicted & truth).sum() / union) if union else float('nan')
+    return float((predicted & truth).sum() / union) if (union := (predicted | truth).sum()) else float('nan')
 
 
 class ThreeWay(NamedTuple):
@@ -90,6 +86,10 @@ class ThreeWay(NamedTuple):
     foreground_dynamic: float
     foreground_static: float
     background_static: float
+
+    def by_name(self) -> dict[str, float]:
+        """By the names of METRICS."""
+        return dict(zip(('three_way', *self._fields[1:]), self))
 
 
 class BucketNormalised(NamedTuple):

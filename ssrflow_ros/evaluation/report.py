@@ -9,7 +9,7 @@ from typing import Any, Iterator, Sequence
 from ..whole import written_whole
 from .answers import METHOD, NETWORK, ZERO
 from .evaluate import Evaluation, PairScore
-from .metrics import CATEGORIES, METRICS, PER, RANGES, SPEEDS, SQUARE, ResidualErrors, mean_of_known
+from .metrics import CATEGORIES, METRICS, PER, RANGES, SPEEDS, SQUARE, ResidualErrors, ThreeWay, mean_of_known
 
 _LIDAR = (('points', 'points'), ('zero flow', 'zero.epe3d'), ('ego-motion only', 'ego_motion.epe3d'),
           ('network', 'network.epe3d'), ('**method**', 'method.epe3d'),
@@ -71,7 +71,12 @@ def _kinds(scores: Sequence[PairScore]):
 
 
 def _means(scores: Sequence[PairScore], columns) -> list[tuple[str, float]]:
-    return [(key, mean_of_known([score.values.get(key, math.nan) for score in scores])) for _, key in columns]
+    """Over the pairs that have the figure; three-way from the means of its parts, as many pairs lack one of them."""
+    def mean(key: str) -> float:
+        if key.endswith('three_way'):
+            return mean_of_known([mean(key.replace('three_way', part)) for part in ThreeWay._fields[1:]])
+        return mean_of_known([score.values.get(key, math.nan) for score in scores])
+    return [(key, mean(key)) for _, key in columns]
 
 
 def _totals(evaluation: Evaluation) -> Iterator[str]:
@@ -113,8 +118,8 @@ def _binned(evaluation: Evaluation) -> Iterator[str]:
 
 def numbers(errors: ResidualErrors) -> dict[str, float]:
     """World B's metrics by the names of METRICS."""
-    three_way, buckets = errors.three_way(), errors.bucket_normalised()
-    return {'three_way': three_way.mean, **dict(zip(three_way._fields[1:], three_way[1:])),
+    buckets = errors.bucket_normalised()
+    return {**errors.three_way().by_name(),
             'bucket_static': buckets.static, 'bucket_dynamic': buckets.dynamic, 'dynamic_iou': errors.dynamic_iou()}
 
 
