@@ -51,7 +51,7 @@ class NetworkConfig:
     k_embedding: int = 32
     k_predictor: int = 9
     weight_net: int = 16
-    position_width: int = 64
+    position_width: int = 32
     attention_width: int = 256
     fusion_width: int = 512
     predictor_width: int = 128

@@ -38,5 +38,5 @@ class GlobalFusion(nn.Module):
             source_features, target_features = self.attention(source_features, target_features, position)
         if self.outside:
             relation = torch.cat([relation.to(position.dtype), position], dim=-1)
-        pairs = self.embed(source_features, target_features, relation, None)
+        pairs = self.embed(self.embed.of_own(source_features), self.embed.of_other(target_features), relation, None)
         return self.pool(pairs), source_features, target_features

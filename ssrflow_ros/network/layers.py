@@ -57,8 +57,8 @@ class PositionEncoder(nn.Module):
 class PairMLP(nn.Module):
     """MLP(eta(own_i, other_j, relation_ij)) over the neighbours j of every point i.
 
-    The first linear layer is split: its own_i and other_j parts are applied to the points before
-    the neighbours are gathered, k times cheaper than after.
+    The first linear layer is split: its own_i and other_j parts are applied to the points
+    (`of_own`, `of_other`) before the neighbours are gathered, k times cheaper than after.
     """
 
     def __init__(self, own: int, other: int, relation: int, out: int, depth: int):
@@ -70,10 +70,12 @@ class PairMLP(nn.Module):
 
     def forward(self, own: torch.Tensor, other: torch.Tensor, relation: torch.Tensor,
                 index: torch.Tensor | None) -> torch.Tensor:
-        """own (B, M, C), other (B, N, C'), relation (B, M, k, R), index (B, M, k), None: all N -> (B, M, k, out)."""
-        other = self.of_other(other)
-        other = other[:, None] if index is None else gather(other, index)
-        return self.rest(self.of_relation(relation) + other + self.of_own(own)[:, :, None])
+        """of_own(own) (B, M, out), of_other(other) (B, N, out), relation (B, M, k, R), index (B, M, k) into N,
+        None: all -> (B, M, k, out)."""
+        pairs = self.of_relation(relation)
+        pairs += other[:, None] if index is None else gather(other, index)
+        pairs += own[:, :, None]
+        return self.rest(pairs)
 
 
 class WeightNet(nn.Sequential):

@@ -7,6 +7,7 @@ from torch import nn
 from ..operators import gather
 from .config import NetworkConfig
 from .layers import PairMLP, WeightNet, relative
+from .tiling import in_tiles
 
 
 class LocalFlowEmbedding(nn.Module):
@@ -22,10 +23,16 @@ class LocalFlowEmbedding(nn.Module):
     def forward(self, source: torch.Tensor, target: torch.Tensor, source_features: torch.Tensor,
                 target_features: torch.Tensor, cross: torch.Tensor, within: torch.Tensor) -> torch.Tensor:
         """Warped source (B, M, 3), target (B, N, 3), features; `cross` (B, M, K) and `within` index them."""
-        offsets = relative(source, target, cross, self.length)
-        cost = self.cost(source_features, target_features, offsets, cross)
-        cost = (self.target_weights(offsets) * cost).mean(dim=-2)
-        if self.source_weights is None:
-            return cost
-        weights = self.source_weights(relative(source, source, within, self.length))
-        return (weights * gather(cost, within)).mean(dim=-2)
+        target_features = self.cost.of_other(target_features)
+
+        def to_patch(cross: torch.Tensor, source: torch.Tensor, source_features: torch.Tensor) -> torch.Tensor:
+            offsets = relative(source, target, cross, self.length)
+            cost = self.cost(source_features, target_features, offsets, cross)
+            return (self.target_weights(offsets) * cost).mean(dim=-2)
+
+        def patch_to_patch(within: torch.Tensor, centres: torch.Tensor) -> torch.Tensor:
+            weights = self.source_weights(relative(centres, source, within, self.length))
+            return (weights * gather(cost, within)).mean(dim=-2)
+
+        cost = in_tiles(to_patch, cross, source, self.cost.of_own(source_features))
+        return in_tiles(patch_to_patch, within, source) if self.source_weights else cost

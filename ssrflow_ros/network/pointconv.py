@@ -8,6 +8,7 @@ from ..operators import gather
 from .config import NetworkConfig
 from .layers import SLOPE, WeightNet, mlp, relative
 from .pyramid import Pyramid
+from .tiling import in_tiles
 
 
 class PointConv(nn.Module):
@@ -25,10 +26,12 @@ class PointConv(nn.Module):
     def forward(self, centres: torch.Tensor, points: torch.Tensor, features: torch.Tensor,
                 index: torch.Tensor) -> torch.Tensor:
         """centres (B, M, 3), points (B, N, 3), features (B, N, C), index (B, M, k) into N -> (B, M, out)."""
-        offsets = relative(centres, points, index, self.length)
-        weights = (self.weight_net(offsets) / index.shape[-1]).transpose(-1, -2)  # (B, M, weight_net, k)
-        features = self.of_features((weights @ gather(features, index)).flatten(-2))
-        return self.activation(features + self.of_offsets((weights @ offsets.to(weights.dtype)).flatten(-2)))
+        def convolved(index: torch.Tensor, centres: torch.Tensor) -> torch.Tensor:
+            offsets = relative(centres, points, index, self.length)
+            weights = (self.weight_net(offsets) / index.shape[-1]).transpose(-1, -2)  # (B, M, weight_net, k)
+            out = self.of_features((weights @ gather(features, index)).flatten(-2))
+            return self.activation(out + self.of_offsets((weights @ offsets.to(weights.dtype)).flatten(-2)))
+        return in_tiles(convolved, index, centres)
 
 
 class HierarchicalFeatures(nn.Module):

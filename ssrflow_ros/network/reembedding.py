@@ -10,6 +10,7 @@ from torch import nn
 
 from .config import NetworkConfig
 from .layers import AttentivePooling, PairMLP, PositionEncoder, mlp, relative
+from .tiling import in_tiles
 
 
 class NeighbourReembedding(nn.Module):
@@ -25,8 +26,12 @@ class NeighbourReembedding(nn.Module):
     def forward(self, own: torch.Tensor, own_features: torch.Tensor, other: torch.Tensor,
                 other_features: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
         """Points own (B, M, 3), other (B, N, 3), their features, index (B, M, K) into N -> (B, M, width)."""
-        position = self.position_encoder(own, relative(own, other, index, self.length))
-        return self.pool(self.embed(own_features, other_features, position, index))
+        other_features = self.embed.of_other(other_features)
+
+        def pooled(index: torch.Tensor, own: torch.Tensor, own_features: torch.Tensor) -> torch.Tensor:
+            position = self.position_encoder(own, relative(own, other, index, self.length))
+            return self.pool(self.embed(own_features, other_features, position, index))
+        return in_tiles(pooled, index, own, self.embed.of_own(own_features))
 
 
 class SpatialTemporalReembedding(nn.Module):
