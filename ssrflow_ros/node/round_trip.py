@@ -10,7 +10,9 @@ import sys
 import time
 from typing import Any, Sequence
 
+import rclpy
 from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
@@ -18,7 +20,6 @@ from std_msgs.msg import Header
 from ..errors import SSRFlowError
 from . import qos
 from .messages import to_pointcloud2
-from .process import run_until_signal
 
 TOPIC = 'ssrflow_round_trip'
 TIMEOUT = 20.0
@@ -69,4 +70,8 @@ class _Listener(Node):
 
 
 if __name__ == '__main__':
-    raise SystemExit(run_until_signal(_Listener, None))
+    rclpy.init()
+    try:
+        rclpy.spin(_Listener())
+    except (KeyboardInterrupt, ExternalShutdownException):  # the measuring process ends it
+        pass
