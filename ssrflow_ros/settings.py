@@ -79,7 +79,12 @@ class Settings:
         0.0, 'Height of the sensor above the ground; 0 estimates it from each sweep.', unit='m', low=0.0, high=20.0)
     ego_motion: str = _parameter(
         'scan_matching', "Where the sensor's own motion comes from; 'none' only for a sensor that stands still.",
-        choices=('scan_matching', 'odometry', 'none'))
+        choices=('scan_matching', 'odometry', 'tf', 'none'))
+    fixed_frame: str = _parameter(
+        'odom', "With ego_motion 'tf': the frame that stands still, to which tf leads from the clouds' frame.")
+    mounting: str = _parameter(
+        '', "With ego_motion 'odometry': pose of the sensor in the odometry's child frame, as 'x y z roll pitch yaw' "
+        '(m, rad); empty takes it from /tf_static.')
     min_overlap: float = _parameter(
         0.5, 'Scan matching fails, with a reason, if fewer of its points find a match.', low=0.0, high=1.0)
     moving_speed: float = _parameter(
@@ -99,6 +104,9 @@ class Settings:
         choices=('none', 'autoware', 'vision', 'both'), of_node=True)
     lazy: bool = _parameter(
         True, 'Do no work while nobody listens to an output.', live=True, of_node=True)
+    pose_wait: float = _parameter(
+        0.2, 'Longest time that a sweep waits for odometry or tf of its time.', unit='s', low=0.0, high=5.0,
+        live=True, of_node=True)
     autostart: bool = _parameter(
         True, 'The node configures and activates itself; false leaves that to a lifecycle manager.', of_node=True)
     rate_warn: float = _parameter(

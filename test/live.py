@@ -6,6 +6,7 @@ import sys
 import time
 from array import array
 from collections import defaultdict
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from ssrflow_ros.node.domain import free_domain
 TEST = Path(__file__).resolve().parent
 STAND_IN = [sys.executable, str(TEST / 'stand_in_node.py')]
 OF_THE_NETWORK = {**this_machine_only(), **with_profile(str(TEST.parent / 'config' / 'fastdds.xml'))}
+STAND_INS = [] if find_spec('tf2_msgs') else [str(TEST / 'stand_ins')]
 REAL = [sys.executable, '-m', 'ssrflow_ros.node.flow_node']
 
 
@@ -27,7 +29,7 @@ def environment(folder):
     """Environment that keeps a test to this machine, to a DDS domain and to a log folder of its own."""
     return {**os.environ, 'ROS_DOMAIN_ID': str(free_domain()), 'ROS_LOG_DIR': str(folder),
             **OF_THE_NETWORK, 'GOMP_SPINCOUNT': '0',
-            'PYTHONPATH': os.pathsep.join(filter(None, [str(TEST.parent), os.environ.get('PYTHONPATH')]))}
+            'PYTHONPATH': os.pathsep.join(filter(None, [str(TEST.parent), *STAND_INS, os.environ.get('PYTHONPATH')]))}
 
 
 class LiveNode:

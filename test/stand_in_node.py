@@ -1,8 +1,9 @@
 """The real node around a stand-in for the method: instant, and right by construction.
 
-Every point moves at 2 m/s along x; what lies at x > 0 is said to move, as one object. The number of points
-makes it fail as scan matching fails, run out of memory, or take half a minute; the setting `weights` makes it
-fail to load.
+Every point moves at 2 m/s along x; what lies at x > 0 is said to move, as one object. If the ego-motion is given,
+points of one row are the same thing in both sweeps, and velocities are those of a perfect network. The number of
+points makes it fail as scan matching fails, run out of memory, or take half a minute; the setting `weights` makes
+it fail to load.
 """
 import sys
 import time
@@ -50,9 +51,12 @@ class StandIn:
         if len(points) == SLOW_AT:
             self.tell('slow')
             time.sleep(30.0)
-        velocity = np.zeros_like(points)
-        velocity[:, 0] = SPEED
-        moving = points[:, 0] > 0
+        if ego_motion is None:
+            velocity = np.float32([[SPEED, 0, 0]]).repeat(len(points), 0)
+            moving = points[:, 0] > 0
+        else:
+            velocity = (ego_motion.into_source(pair.target.points) - points) / np.float32(pair.dt)
+            moving = np.linalg.norm(velocity, axis=1) > 0.5
         return FlowField(
             pair, ego_motion or EgoMotion(np.eye(4), 'none'), flow=velocity * np.float32(pair.dt),
             velocity=velocity, moving=moving, ground=~moving,

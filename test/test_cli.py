@@ -101,8 +101,9 @@ def test_every_command_explains_itself(ssrflow, command):
 
 def test_every_setting_is_an_option_of_flow(ssrflow):
     out = ssrflow('flow', '--help')[1]
+    of_streams = ('max_gap', 'fixed_frame', 'mounting')
     for row in Settings.table():
-        assert row.of_node or row.name == 'max_gap' or f'--{row.name.replace("_", "-")}' in out
+        assert row.of_node or row.name in of_streams or f'--{row.name.replace("_", "-")}' in out
 
 
 def test_wrong_use_is_one_line(ssrflow):
@@ -219,9 +220,12 @@ def test_flow_names_an_output_that_cannot_be_written(ssrflow, stand_in, pair, tm
 
 # --- ssrflow bag ---------------------------------------------------------------------------------------
 
-def write_recording(path, stamps, odometry=(), change=None):
-    """Clouds at `stamps` (s), each with intensity and ring, and the sensor moving 1 m/s ahead."""
+def write_recording(path, stamps, odometry=(), tf=(), change=None):
+    """Clouds at `stamps` (s), each with intensity and ring, and the sensor moving 1 m/s ahead, as odometry or tf."""
     with write_bag(path) as bag:
+        for number, seconds in enumerate(tf):
+            names = ('base', 'lidar', '/tf_static') if number == 0 else ('odom', 'base', '/tf')
+            bag.write(names[2], 'tf2_msgs/msg/TFMessage', round(seconds * 1e9), one_transform(*names[:2], seconds))
         for seconds in odometry:
             pose = np.eye(4)
             pose[0, 3] = seconds
@@ -237,6 +241,16 @@ def write_recording(path, stamps, odometry=(), change=None):
             if change:
                 change(number, message)
             bag.write('/points', POINTCLOUD2, 10**9 * (100 + number), message)
+
+
+def one_transform(parent, child, seconds):
+    """A TFMessage: `child` lies `seconds` metres ahead of `parent`."""
+    make = bag_messages.typestore().types
+    position = make['geometry_msgs/msg/Vector3'](seconds, 0.0, 0.0)
+    turn = make['geometry_msgs/msg/Quaternion'](0.0, 0.0, 0.0, 1.0)
+    return make['tf2_msgs/msg/TFMessage']([make['geometry_msgs/msg/TransformStamped'](
+        bag_messages.to_header(round(seconds * 1e9), parent), child,
+        make['geometry_msgs/msg/Transform'](position, turn))])
 
 
 def read_all(path, topic):
@@ -267,10 +281,18 @@ def test_bag_annotates_the_newest_sweep(ssrflow, stand_in, tmp_path, storage):
 def test_bag_takes_the_motion_from_odometry(ssrflow, stand_in, tmp_path):
     write_recording(tmp_path / 'in', [1.0, 1.1, 1.2], odometry=[0.9, 1.05, 1.15])
     code, out, err = ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out', '--odometry', '/odom')
-    assert code == 0 and '1 x no ego-motion' in out and 'outside of what is kept' in err
+    assert code == 0 and '1 x no ego-motion' in out and '0.050 s after the newest pose' in err
     assert len(read_all(tmp_path / 'out', '/ssrflow/flow')) == 1
     assert_fails(ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'o2', '--odometry', '/points'),
                  '/odom (3 messages)')
+
+
+def test_bag_takes_the_motion_from_tf(ssrflow, stand_in, tmp_path):
+    write_recording(tmp_path / 'in', [1.0, 1.1, 1.2], tf=[0.9, 0.95, 1.05, 1.15])
+    options = ('--ego-motion', 'tf', '--fixed-frame', 'odom')
+    code, out, err = ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out', *options)
+    assert code == 0 and '1 x no ego-motion' in out and "after the newest pose of 'base' in 'odom'" in err
+    assert len(read_all(tmp_path / 'out', '/ssrflow/flow')) == 1
 
 
 def test_bag_counts_what_cannot_be_paired(ssrflow, stand_in, tmp_path):

@@ -1,13 +1,10 @@
 """The real node over DDS: in a process of its own, fed and heard from here."""
-import signal
-
 import numpy as np
 import pytest
 
 pytest.importorskip('rclpy')
 
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
-from nav_msgs.msg import Odometry  # noqa: E402
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue  # noqa: E402
 from rcl_interfaces.srv import DescribeParameters, GetParameters, SetParameters  # noqa: E402
 from sensor_msgs.msg import PointCloud2  # noqa: E402
@@ -198,48 +195,6 @@ def test_nothing_is_done_while_nobody_listens(tmp_path):
         live.spin(1.0)
         stream.send_and_hear(make_cloud(POINTS, 0))
         assert len(live.heard[FLOW]) == 1, 'the first cloud that somebody wants is paired with the unread one'
-    finally:
-        live.close()
-
-
-def test_odometry_gives_the_ego_motion(tmp_path):
-    live = LiveNode(tmp_path, arguments=['-p', 'ego_motion:=odometry', '-r', '__ns:=/robot'])
-    try:
-        live.points = live.node.create_publisher(PointCloud2, '/robot/points', 5)
-        odometry = live.node.create_publisher(Odometry, '/robot/odometry', 10)
-        live.listen(PointCloud2, '/robot/ssrflow/flow')
-        live.wait_until_connected()
-        live.wait(odometry.get_subscription_count, 'the node to subscribe to the odometry')
-        stream = Stream(live)
-        first = stream.send(make_cloud(POINTS, 0))
-        second = stream.send(make_cloud(POINTS, 0))
-        live.wait(lambda: 'no odometry' in live.log.read_text(), 'a warning')
-        third = make_cloud(POINTS, 0)
-        for cloud in (first, second):
-            message = Odometry(header=cloud.header, child_frame_id='base_link')
-            message.pose.pose.orientation.w = 1.0
-            odometry.publish(message)
-        stream.send(third)
-        message = Odometry(header=third.header, child_frame_id='lidar')
-        message.pose.pose.orientation.w = 1.0
-        odometry.publish(message)
-        live.wait(lambda: live.heard['/robot/ssrflow/flow'], 'flow with odometry')
-        assert live.heard['/robot/ssrflow/flow'][0].header == third.header
-    finally:
-        live.close()
-
-
-@pytest.mark.parametrize('ending', [signal.SIGINT, signal.SIGTERM])
-def test_signals_end_the_node_cleanly(tmp_path, ending):
-    live = LiveNode(tmp_path)
-    try:
-        live.listen(PointCloud2, FLOW)
-        live.wait_until_connected()
-        stream = Stream(live)
-        for _ in range(3):
-            stream.send(make_cloud(POINTS, 0))
-        assert live.stop(ending) == 0, live.log.read_text()
-        assert 'Traceback' not in live.log.read_text()
     finally:
         live.close()
 

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='the PointCloud2 topic; needed only if there are several')
     add_recording(parser)
     parser.add_argument('--odometry', metavar='TOPIC',
-                        help="nav_msgs/Odometry of the SENSOR: takes the sensor's motion from there")
+                        help="nav_msgs/Odometry: takes the sensor's motion from there")
     parser.add_argument('--rgba', action='store_true',
                         help='add a colour field: hue is direction, saturation speed')
     parser.add_argument('--keep', nargs='+', default=(), metavar='FIELD',
@@ -43,15 +43,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..formats.bags import ODOMETRY, POINTCLOUD2, BagReader, write_bag
+    from ..formats.bag_poses import read_poses
+    from ..formats.bags import POINTCLOUD2, BagReader, write_bag
     from ..whole import check_free
     settings = settings_from(args, **({'ego_motion': 'odometry'} if args.odometry else {}))
     check_free(args.output, args.overwrite)
     with BagReader(args.input) as bag:
         topic = bag.choose(args.topic, POINTCLOUD2)
-        poses = None
-        if settings.ego_motion == 'odometry':
-            poses = _read_odometry(bag, bag.choose(args.odometry, ODOMETRY, '--odometry'))
+        poses = read_poses(bag, settings, args.odometry)
         with write_bag(args.output, args.storage, args.overwrite) as out:
             from ..scene_flow import SceneFlow
             annotation = _Annotation(SceneFlow(settings), poses, out, args)
@@ -103,7 +102,7 @@ class _Annotation:
             self._write(self._scene_flow(pair, self._ego_motion(pair)), cloud, recorded.time_ns)
 
     def _ego_motion(self, pair: SweepPair) -> EgoMotion | None:
-        return self._poses.between(pair, wait=0.0) if self._poses is not None else None
+        return self._poses.between(pair) if self._poses is not None else None
 
     def _write(self, flow: FlowField, cloud, time_ns: int) -> None:
         from ..formats.bag_messages import to_marker_array, to_pointcloud2
@@ -144,16 +143,6 @@ def _with_progress(bag: 'BagReader', topic: str) -> Iterator['BagMessage']:
     from tqdm import tqdm
     # None: no bar where the output is not a terminal.
     yield from tqdm(bag.read([topic]), total=bag.topics[topic][1], unit='sweep', disable=None)
-
-
-def _read_odometry(bag: 'BagReader', topic: str):
-    """All poses of the recording."""
-    from ..formats.stamped import pose_of
-    from ..steps.odometry import PoseBuffer
-    poses = PoseBuffer(kept=None)
-    for recorded in bag.read([topic]):
-        poses.push(*pose_of(recorded.read()))
-    return poses
 
 
 def _counted(drops: Counter) -> str:

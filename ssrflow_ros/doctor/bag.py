@@ -4,13 +4,13 @@ from __future__ import annotations
 from typing import Iterator
 
 from ..errors import InputError
-from ..formats.bags import ODOMETRY, BagReader
-from ..formats.stamped import pose_of
+from ..formats.bag_poses import read_poses
+from ..formats.bags import BagReader
 from ..settings import Settings
-from ..steps.odometry import PoseBuffer
+from ..steps.poses import SensorPoses
 from .cloud_log import CloudLog
 from .clouds import check_clouds
-from .finding import Finding, ok, wrong
+from .finding import Finding, wrong
 from .method import check_method
 from .topics import choose_topic
 
@@ -36,19 +36,13 @@ def examine_bag(path: str, topic: str | None, odometry: str | None, seconds: flo
             yield wrong('cloud', f'{name} has no messages: record it again')
             return
         yield from check_clouds(log, settings, LOSS_CURE, 'the clock of the recorder')
-        poses = None
-        if settings.ego_motion == 'odometry':
-            poses, finding = _read_odometry(bag, odometry)
-            yield finding
+        poses, findings = _read_poses(bag, settings, odometry)
+        yield from findings
         yield from check_method(log.sweeps, settings, poses)
 
 
-def _read_odometry(bag: BagReader, topic: str | None) -> tuple[PoseBuffer, Finding]:
-    poses = PoseBuffer(kept=None)
+def _read_poses(bag: BagReader, settings: Settings, odometry: str | None) -> tuple[SensorPoses | None, list[Finding]]:
     try:
-        name = bag.choose(topic, ODOMETRY, '--odometry')
-        for message in bag.read([name]):
-            poses.push(*pose_of(message.read()))
+        return read_poses(bag, settings, odometry), []
     except InputError as error:
-        return poses, wrong('odometry', str(error))
-    return poses, ok('odometry', f'{name}, {bag.topics[name][1]} messages')
+        return SensorPoses(settings), [wrong('odometry', str(error))]

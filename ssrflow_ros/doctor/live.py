@@ -3,11 +3,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Iterator
 
-from ..formats.bags import ODOMETRY, POINTCLOUD2, BagMessage
-from ..formats.stamped import pose_of
+from ..formats.bags import ODOMETRY, POINTCLOUD2, TF, TF_MESSAGE, TF_STATIC, BagMessage
+from ..formats.stamped import push_poses
 from ..node.distribution import PROFILE_VARIABLES, profile
 from ..settings import Settings
-from ..steps.odometry import PoseBuffer
+from ..steps.poses import SensorPoses
 from .cloud_log import CloudLog
 from .clouds import check_clouds
 from .finding import Finding, note, ok, wrong
@@ -30,7 +30,7 @@ class _Heard:
     def __init__(self, topic: str, settings: Settings):
         self._topic = topic
         self.clouds = CloudLog(settings.min_range, READ)
-        self.poses = PoseBuffer(kept=None)
+        self.poses = SensorPoses(settings, kept=None)
         self.n_poses = 0
         self.clock_ns: int | None = None
         self.flow_nodes: dict[str, Finding] = {}
@@ -41,7 +41,9 @@ class _Heard:
             self.clouds.add(message._replace(time_ns=time_ns))
         elif message.type == ODOMETRY:
             self.n_poses += 1
-            self.poses.push(*pose_of(message.read()))
+            push_poses(self.poses, message.read())
+        elif message.type == TF_MESSAGE:
+            push_poses(self.poses, message.read(), static=message.topic == TF_STATIC)
         elif message.topic == CLOCK:
             time = message.read().clock
             self.clock_ns = time.sec * 1_000_000_000 + time.nanosec
@@ -72,6 +74,8 @@ def examine_live(observer: 'Observer', topic: str | None, odometry: str | None, 
         odometry, finding = _odometry_topic(odometry, topics)
         yield finding
         listened.update({odometry: ODOMETRY} if odometry else {})
+    if settings.ego_motion in ('odometry', 'tf'):
+        listened.update({name: TF_MESSAGE for name in (TF, TF_STATIC) if name in topics})
     observer.listen(listened, heard.add, seconds)
 
     publishers = observer.publishers(name)
@@ -87,7 +91,7 @@ def examine_live(observer: 'Observer', topic: str | None, odometry: str | None, 
                wrong('odometry', f'{odometry} is silent: start what publishes it'))
     yield from heard.flow_nodes.values()
     yield from check_method(heard.clouds.sweeps, settings,
-                            heard.poses if settings.ego_motion == 'odometry' else None)
+                            heard.poses if settings.ego_motion in ('odometry', 'tf') else None)
 
 
 def _publishers(topic: str, publishers: list['Publisher']) -> Iterator[Finding]:

@@ -10,16 +10,16 @@ import numpy as np
 
 from ..errors import EgoMotionError, SSRFlowError
 from ..settings import Settings
-from ..steps.odometry import PoseBuffer
+from ..steps.poses import SensorPoses
 from ..steps.pairing import Pairing
 from ..sweep import EgoMotion, Sweep, SweepPair
 from .finding import Finding, note, ok, wrong
 
 
-def check_method(sweeps: list[Sweep], settings: Settings, poses: PoseBuffer | None = None) -> Iterator[Finding]:
+def check_method(sweeps: list[Sweep], settings: Settings, poses: SensorPoses | None = None) -> Iterator[Finding]:
     """Load the method as `settings` say, and try it on neighbouring `sweeps`; no sweeps, no trial.
 
-    poses  those of the odometry, where ego-motion comes from there.
+    poses  those of odometry or tf, where ego-motion comes from there.
     """
     pairing = Pairing(settings)
     pairs = [pair for pair in map(pairing.push, sweeps) if pair is not None]
@@ -54,10 +54,10 @@ def _device(device) -> Finding:
 
 
 def _ego_motion(scene_flow, pairs: list[SweepPair], settings: Settings,
-                poses: PoseBuffer | None) -> tuple[list[EgoMotion], Finding]:
+                poses: SensorPoses | None) -> tuple[list[EgoMotion], Finding]:
     try:
         if poses is not None:
-            motions = [poses.between(pair, wait=0.0) for pair in pairs]
+            motions = [poses.between(pair) for pair in pairs]
         else:
             motions = [scene_flow.ego_motion(pair) for pair in pairs]
     except EgoMotionError as error:

@@ -15,7 +15,10 @@ from ..whole import written_whole
 
 POINTCLOUD2 = 'sensor_msgs/msg/PointCloud2'
 ODOMETRY = 'nav_msgs/msg/Odometry'
+TF_MESSAGE = 'tf2_msgs/msg/TFMessage'
 MARKER_ARRAY = 'visualization_msgs/msg/MarkerArray'
+
+TF, TF_STATIC = '/tf', '/tf_static'
 
 FLOW, MARKERS = '/ssrflow/flow', '/ssrflow/markers'
 """Topics of what the method says, named as by a node without a namespace."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..steps.poses import SensorPoses
 
 
 def stamp_ns(message: Any) -> int:
@@ -30,3 +31,14 @@ def pose_of(odometry: Any) -> tuple[int, np.ndarray, np.ndarray]:
     position, turn = odometry.pose.pose.position, odometry.pose.pose.orientation
     return (stamp_ns(odometry), np.array([position.x, position.y, position.z]),
             np.array([turn.x, turn.y, turn.z, turn.w]))
+
+
+def push_poses(poses: SensorPoses, message: Any, static: bool = False) -> None:
+    """Note in `poses` what a nav_msgs/Odometry or a tf2_msgs/TFMessage says; `static` if it is of /tf_static."""
+    if not hasattr(message, 'transforms'):
+        poses.push_odometry(message.child_frame_id, *pose_of(message))
+        return
+    for item in message.transforms:
+        position, turn = item.transform.translation, item.transform.rotation
+        poses.push(item.header.frame_id, item.child_frame_id, None if static else stamp_ns(item),
+                   np.array([position.x, position.y, position.z]), np.array([turn.x, turn.y, turn.z, turn.w]))

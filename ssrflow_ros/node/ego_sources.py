@@ -1,19 +1,20 @@
 """Where the ego-motion of a pair comes from, as far as ROS is concerned."""
 from __future__ import annotations
 
-from nav_msgs.msg import Odometry
-from rclpy.node import Node
+from typing import Any
 
-from ..errors import EgoMotionError
-from ..formats.stamped import pose_of
-from ..settings import Settings
-from ..steps.odometry import PoseBuffer
+from nav_msgs.msg import Odometry
+from rclpy.lifecycle import LifecycleNode
+
+from ..errors import InputError
+from ..formats.stamped import push_poses
+from ..steps.poses import SensorPoses
 from ..sweep import EgoMotion, SweepPair
 from . import qos
 
 
 class EgoSource:
-    """The method finds the motion itself; base of those who know it."""
+    """The method finds the motion itself; base of the one that knows it."""
 
     def between(self, pair: SweepPair) -> EgoMotion | None:
         """The sensor's motion over `pair`; None leaves it to the method. EgoMotionError if it is not known.
@@ -29,30 +30,50 @@ class EgoSource:
         """Stop listening."""
 
 
-class OdometrySource(EgoSource):
-    """nav_msgs/Odometry of the sensor."""
+class PoseSource(EgoSource):
+    """nav_msgs/Odometry of any frame of the robot, or tf.
 
-    def __init__(self, node: Node):
+    /tf and /tf_static are read as they are: tf2_ros is not needed, only its message.
+    """
+
+    def __init__(self, node: LifecycleNode):
         self._node = node
-        self._poses = PoseBuffer()
-        self._child_frame = ''
-        self._subscription = node.create_subscription(Odometry, 'odometry', self._on_odometry, qos.ODOMETRY)
+        self._poses = SensorPoses(node.settings)
+        by_tf = node.settings.ego_motion == 'tf'
+        self._subscriptions = []
+        if not by_tf:
+            self._listen(Odometry, 'odometry', self._push, qos.ODOMETRY)
+        try:
+            from tf2_msgs.msg import TFMessage
+        except ImportError:
+            if by_tf:
+                raise InputError('ego_motion tf needs the package tf2_msgs: install ros-$ROS_DISTRO-tf2-msgs, or '
+                                 'choose another ego_motion') from None
+            return  # the parameter `mounting` says the same
+        self._listen(TFMessage, '/tf_static', self._push_static, qos.TF_STATIC)
+        if by_tf:
+            self._listen(TFMessage, '/tf', self._push, qos.TF)
 
     def between(self, pair: SweepPair) -> EgoMotion:
-        motion, frame_id = self._poses.between(pair), pair.source.frame_id
-        if self._child_frame and frame_id and self._child_frame != frame_id:
-            raise EgoMotionError(f"the odometry is of '{self._child_frame}', the clouds are in '{frame_id}': feed "
-                                 'odometry of the sensor, or set ego_motion to scan_matching')
-        return motion
+        return self._poses.between(pair, self._node.settings.pose_wait)
+
+    def reset(self) -> None:
+        self._poses.forget()
 
     def destroy(self) -> None:
-        self._node.destroy_subscription(self._subscription)
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
 
-    def _on_odometry(self, message: Odometry) -> None:
-        self._child_frame = message.child_frame_id
-        self._poses.push(*pose_of(message))
+    def _listen(self, *args: Any) -> None:
+        self._subscriptions.append(self._node.create_subscription(*args))
+
+    def _push(self, message: Any) -> None:
+        push_poses(self._poses, message)
+
+    def _push_static(self, message: Any) -> None:
+        push_poses(self._poses, message, static=True)
 
 
-def make_ego_source(node: Node, settings: Settings) -> EgoSource:
-    """The source that `settings.ego_motion` names, listening from now on."""
-    return OdometrySource(node) if settings.ego_motion == 'odometry' else EgoSource()
+def make_ego_source(node: LifecycleNode) -> EgoSource:
+    """The source that `ego_motion` of the node's settings names, listening from now on."""
+    return PoseSource(node) if node.settings.ego_motion in ('odometry', 'tf') else EgoSource()

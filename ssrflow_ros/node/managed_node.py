@@ -87,7 +87,7 @@ class FlowNode(LifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Take the device and begin to listen."""
         self._method.onload()
-        self._source = make_ego_source(self, self._settings)
+        self._source = make_ego_source(self)
         self._stream = FlowStream(self, self._method, self._statistics, self._source, self._outputs)
         self._stream.enabled = self._enabled
         self._points = self.create_subscription(PointCloud2, 'points', self._stream.push, qos.POINTS,

@@ -15,7 +15,7 @@ from rclpy.utilities import get_rmw_implementation_identifier
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import PointCloud2
 
-from ..formats.bags import BagMessage
+from ..formats.bags import TF_MESSAGE, TF_STATIC, BagMessage
 from . import qos
 
 NAME = 'ssrflow_doctor'
@@ -23,6 +23,11 @@ DISCOVERY = 4.0
 """Seconds after which no further topics are waited for."""
 TYPES = {f'{kind.__module__.split(".")[0]}/msg/{kind.__name__}': kind
          for kind in (PointCloud2, Odometry, DiagnosticArray, Clock)}
+try:
+    from tf2_msgs.msg import TFMessage
+    TYPES[TF_MESSAGE] = TFMessage
+except ImportError:
+    pass
 
 
 class Publisher(NamedTuple):
@@ -88,8 +93,10 @@ class Observer:
         for topic, type in topics.items():
             def keep(raw, topic=topic, type=type):
                 heard(BagMessage(topic, type, time.time_ns(), bytes(raw)))
+            if type not in TYPES:
+                continue  # tf without tf2_msgs
             # Best effort as the flow node, and a queue long enough for what `heard` takes.
-            profile = qos.keep_last(20, ReliabilityPolicy.BEST_EFFORT)
+            profile = qos.TF_STATIC if topic == TF_STATIC else qos.keep_last(20, ReliabilityPolicy.BEST_EFFORT)
             subscriptions.append(self._node.create_subscription(TYPES[type], topic, keep, profile, raw=True))
         end = time.monotonic() + seconds
         while time.monotonic() < end:

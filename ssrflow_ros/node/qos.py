@@ -15,6 +15,10 @@ def keep_last(depth: int, reliability: ReliabilityPolicy) -> QoSProfile:
 POINTS = keep_last(2, ReliabilityPolicy.BEST_EFFORT)
 # Small messages at a high rate, of which the worker needs some tenths of a second.
 ODOMETRY = keep_last(50, ReliabilityPolicy.BEST_EFFORT)
+# As tf2 has them; best effort hears every publisher.
+TF = keep_last(100, ReliabilityPolicy.BEST_EFFORT)
+TF_STATIC = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=100, reliability=ReliabilityPolicy.RELIABLE,
+                       durability=DurabilityPolicy.TRANSIENT_LOCAL)
 # Reliable and volatile answers both kinds of subscribers.
 OUTPUT = keep_last(2, ReliabilityPolicy.RELIABLE)
 DIAGNOSTICS = keep_last(10, ReliabilityPolicy.RELIABLE)

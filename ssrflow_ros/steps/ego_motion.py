@@ -24,7 +24,7 @@ def make_ego_motion(settings: Settings) -> Callable[[SweepPair], EgoMotion]:
     """
     if settings.ego_motion == 'scan_matching':
         return ScanMatching(settings)
-    return _standing_still if settings.ego_motion == 'none' else _missing_odometry
+    return _standing_still if settings.ego_motion == 'none' else _missing
 
 
 def given(target_from_source: np.ndarray, method: str = 'given') -> EgoMotion:
@@ -61,6 +61,6 @@ def _standing_still(pair: SweepPair) -> EgoMotion:
     return EgoMotion(np.eye(4), 'none')
 
 
-def _missing_odometry(pair: SweepPair) -> EgoMotion:
-    raise EgoMotionError("ego_motion is 'odometry' but no pose came with the pair: "
+def _missing(pair: SweepPair) -> EgoMotion:
+    raise EgoMotionError("ego_motion is 'odometry' or 'tf' but no motion came with the pair: "
                          "give the motion or the poses, or set ego_motion to 'scan_matching'")

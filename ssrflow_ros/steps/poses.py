@@ -1,0 +1,145 @@
+"""The sensor's pose from what others know: odometry of any frame of the robot, or tf. No ROS.
+
+Frames are nodes of a graph, and whatever says how one lies in another is an edge: odometry, moving or
+static transforms, the parameter `mounting`. The sensor's pose is the way from its frame to the fixed one.
+"""
+from __future__ import annotations
+
+import threading
+from collections import deque
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from ..errors import EgoMotionError, InputError
+from ..settings import Settings
+from ..sweep import EgoMotion, SweepPair
+from .ego_motion import from_poses
+from .trajectory import Trajectory, rigid
+
+KEPT = 2000
+"""Poses of each edge that a live node keeps: ten seconds at 200 Hz."""
+ODOMETRY = 'odometry'
+"""Our name of the frame in which odometry is given; what it is called there does not matter."""
+
+
+class SensorPoses:
+    """Finds the ego-motion of a pair; may be filled by one thread and asked by another.
+
+    Reads `ego_motion` ('odometry' or 'tf'), `fixed_frame` and `mounting` of the settings; InputError if
+    `mounting` is no pose. Keeps the last `kept` poses of each edge; None keeps all, for a recording.
+    """
+
+    def __init__(self, settings: Settings, kept: int | None = KEPT):
+        self._method = settings.ego_motion
+        self._fixed = ODOMETRY if self._method == 'odometry' else settings.fixed_frame
+        self._mounting = parse_pose('mounting', settings.mounting)
+        self._kept = kept
+        self._edges: dict[tuple[str, str], Trajectory | np.ndarray] = {}
+        self._child: str | None = None
+        self._arrived = threading.Condition()
+
+    def push_odometry(self, child: str, stamp_ns: int, position: np.ndarray, quaternion: np.ndarray) -> None:
+        """Note where the frame `child` was; '' stands for the sensor's own frame."""
+        self._child = child.strip('/')
+        self.push(ODOMETRY, self._child, stamp_ns, position, quaternion)
+
+    def push(self, parent: str, child: str, stamp_ns: int | None, position: np.ndarray, quaternion: np.ndarray) -> None:
+        """Note how `child` lies in `parent` at `stamp_ns`, or always (None): (3,) m and (4,) x y z w.
+
+        What is not finite or has no rotation is left out.
+        """
+        position, quaternion = np.asarray(position, float), np.asarray(quaternion, float)
+        if not (np.isfinite(position).all() and np.isfinite(quaternion).all() and np.linalg.norm(quaternion) > 1e-6):
+            return
+        key = parent.strip('/'), child.strip('/')
+        with self._arrived:
+            if stamp_ns is None:
+                self._edges[key] = rigid(Rotation.from_quat(quaternion), position)
+            else:
+                if not isinstance(self._edges.get(key), Trajectory):
+                    self._edges[key] = Trajectory(f"'{key[1]}' in '{key[0]}'", self._kept)
+                self._edges[key].push(stamp_ns, position, quaternion)
+            self._arrived.notify_all()
+
+    def forget(self) -> None:
+        """Forget all but what never changes."""
+        with self._arrived:
+            self._edges = {key: edge for key, edge in self._edges.items() if not isinstance(edge, Trajectory)}
+
+    def between(self, pair: SweepPair, wait: float = 0.0) -> EgoMotion:
+        """The sensor's motion over `pair`; waits up to `wait` s for poses that reach the later sweep.
+
+        EgoMotionError if the frames are not connected or the stamps are not covered.
+        """
+        frame = pair.source.frame_id.strip('/')
+        latest = max(pair.source.stamp_ns, pair.target.stamp_ns)
+        with self._arrived:
+            self._arrived.wait_for(lambda: self._reaches(frame, latest), wait)
+            self._mount(frame)
+            way = self._way(frame)
+            if way is None:
+                raise EgoMotionError(self._why_not(frame))
+            source, target = (self._pose(way, sweep.stamp_ns) for sweep in (pair.source, pair.target))
+        return from_poses(source, target, self._method)
+
+    def _mount(self, frame: str) -> None:
+        """The edge from the odometry's frame to the sensor's, where `mounting` or an unnamed child gives it."""
+        if self._child is not None and self._child != frame:
+            if self._mounting is not None:
+                self._edges[self._child, frame] = self._mounting
+            elif not self._child:
+                self._edges['', frame] = np.eye(4)
+
+    def _reaches(self, frame: str, stamp_ns: int) -> bool:
+        self._mount(frame)
+        way = self._way(frame)
+        edges = [self._edges[key] for key, _ in way] if way is not None else None
+        return edges is not None and all(edge.reaches(stamp_ns) for edge in edges if isinstance(edge, Trajectory))
+
+    def _way(self, frame: str) -> list[tuple[tuple[str, str], bool]] | None:
+        """The edges from `frame` to the fixed frame, each with whether it is walked from child to parent."""
+        ways: dict[str, list] = {frame: []}
+        queue = deque([frame])
+        while queue and self._fixed not in ways:
+            at = queue.popleft()
+            for key in self._edges:
+                parent, child = key
+                to = parent if child == at else child if parent == at else None
+                if to is not None and to not in ways:
+                    ways[to] = [*ways[at], (key, child == at)]
+                    queue.append(to)
+        return ways.get(self._fixed)
+
+    def _pose(self, way: list[tuple[tuple[str, str], bool]], stamp_ns: int) -> np.ndarray:
+        """(4, 4) fixed_from_sensor at `stamp_ns`."""
+        pose = np.eye(4)
+        for key, upwards in way:
+            edge = self._edges[key]
+            step = edge.at(stamp_ns) if isinstance(edge, Trajectory) else edge
+            pose = (step if upwards else np.linalg.inv(step)) @ pose
+        return pose
+
+    def _why_not(self, frame: str) -> str:
+        if self._method == 'odometry' and self._child is None:
+            return 'no odometry has arrived: check the topic `odometry`, or set ego_motion to scan_matching'
+        known = ', '.join(sorted({name for key in self._edges for name in key})) or 'none'
+        if self._method == 'odometry':
+            return (f"the odometry is of '{self._child}', the clouds are in '{frame}', and nothing says how they lie "
+                    f'to each other (frames known: {known}): publish it on /tf_static, or set mounting')
+        return (f"tf has no way from '{frame}' to '{self._fixed}' (frames known: {known}): check fixed_frame and "
+                'who publishes /tf')
+
+
+def parse_pose(name: str, text: str) -> np.ndarray | None:
+    """(4, 4) pose of 'x y z roll pitch yaw' (m, rad, turned about fixed axes in that order); None if empty."""
+    try:
+        numbers = [float(word) for word in text.replace(',', ' ').split()]
+    except ValueError:
+        numbers = [np.nan]
+    if not numbers:
+        return None
+    if len(numbers) != 6 or not np.isfinite(numbers).all():
+        raise InputError(f"{name}: '{text}' is no pose: give x y z in metres and roll pitch yaw in radians, such as "
+                         "'0.3 0 1.2 0 0.1 0'")
+    return rigid(Rotation.from_euler('xyz', numbers[3:]), np.array(numbers[:3]))
