@@ -15,12 +15,13 @@ CPU_TORCH  := https://download.pytorch.org/whl/cpu
 BAG        ?=
 TOPIC      ?=
 PYTEST_ARGS ?=
+SOAK_MINUTES ?= 10
 BENCH_ARGS ?=
 
 # A sourced ROS installation must not leak into the virtual environment.
 unexport PYTHONPATH AMENT_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH RMW_IMPLEMENTATION ROS_DISTRO
 
-.PHONY: help demo bench test test-slow lint docs clean
+.PHONY: help demo bench test test-slow soak lint docs clean
 help:
 	@echo 'make demo        play a simulated recording through the live node: a table, and demo/flow.png'
 	@echo '                 (your own: make demo BAG=/path/to/bag TOPIC=/points)'
@@ -28,6 +29,7 @@ help:
 	@echo '                 (your own: make bench BAG=... TOPIC=..., more: BENCH_ARGS="--device cuda --sweeps 50")'
 	@echo 'make test        every test but the slow ones   (make test PYTEST_ARGS="-k node -x")'
 	@echo 'make test-slow   every test'
+	@echo 'make soak        the node with large clouds and every disturbance for 10 minutes (SOAK_MINUTES=1: shorter)'
 	@echo 'make lint        style of the code'
 	@echo 'make docs        write docs/parameters.md and config/ssrflow.* anew from the settings table'
 	@echo 'make clean       remove the virtual environment and everything that was built'
@@ -44,6 +46,9 @@ test: $(INSTALLED)
 
 test-slow: $(INSTALLED)
 	@$(VENV)/bin/python -m pytest -q $(PYTEST_ARGS)
+
+soak: $(INSTALLED)
+	@PYTHONPATH=test $(VENV)/bin/python -m soak --minutes $(SOAK_MINUTES)
 
 lint: $(INSTALLED)
 	@$(VENV)/bin/ruff check .

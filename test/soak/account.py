@@ -1,0 +1,106 @@
+"""What was sent, what came back, and whether the sums match."""
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+
+GROWTH_MB = 100.0
+"""By so much the node's memory may grow after its first minute."""
+
+
+@dataclass
+class Minute:
+    """latency_ms: cloud sent to flow heard; memory_mb: resident memory of the node."""
+
+    sent: int = 0
+    latency_ms: list[float] = field(default_factory=list)
+    memory_mb: list[float] = field(default_factory=list)
+
+    def row(self) -> str:
+        p50, p95, most = np.percentile(self.latency_ms, (50, 95, 100)) if self.latency_ms else [np.nan] * 3
+        return (f'{self.sent:6} {len(self.latency_ms):6} {p50:8.0f} {p95:8.0f} {most:8.0f}'
+                f' {np.mean(self.memory_mb or [np.nan]):8.0f}')
+
+
+class Account:
+    """Filled from any thread."""
+
+    def __init__(self):
+        self.begun = time.monotonic()
+        self.minutes: list[Minute] = []
+        self.while_inactive = 0
+        self.sent = 0
+        self.done: Counter[str] = Counter()
+        self.node: dict[str, str] = {}
+        self._sent_at: dict[int, float] = {}
+        self._lock = threading.Lock()
+
+    def minute(self) -> Minute:
+        """The one that runs."""
+        number = int((time.monotonic() - self.begun) / 60)
+        while len(self.minutes) <= number:
+            self.minutes.append(Minute())
+        return self.minutes[number]
+
+    def send(self, stamp_ns: int, active: bool) -> None:
+        with self._lock:
+            self.minute().sent += 1
+            self.sent += 1
+            self.while_inactive += not active
+            self._sent_at[stamp_ns] = time.monotonic()
+
+    def hear(self, stamp_ns: int) -> None:
+        with self._lock:
+            sent = self._sent_at.get(stamp_ns)
+            if sent is not None:
+                self.minute().latency_ms.append(1e3 * (time.monotonic() - sent))
+
+    @property
+    def drops(self) -> dict[str, int]:
+        """Of the node, by reason."""
+        return {key[6:]: int(value) for key, value in self.node.items() if key.startswith('drops/')}
+
+    @property
+    def open(self) -> int:
+        """Clouds that came into the node and were neither published nor dropped."""
+        return int(self.node['clouds_in']) - int(self.node['clouds_out']) - sum(self.drops.values())
+
+    @property
+    def lost(self) -> int:
+        """Clouds that never came into the node, though it was active."""
+        return self.sent - self.while_inactive - int(self.node['clouds_in'])
+
+    def faults(self) -> list[str]:
+        """What must not be; empty if all is well."""
+        memory = [minute.memory_mb for minute in self.minutes if minute.memory_mb]
+        growth = memory[-1][-1] - memory[0][-1]
+        medians = [np.median(minute.latency_ms) for minute in self.minutes if len(minute.latency_ms) >= 10]
+        return [text for fault, text in (
+            (self.open != 0, f'{self.open} clouds are neither published nor dropped'),
+            (self.lost < 0, f'{-self.lost} clouds more came in than were sent'),
+            (self.lost > 0, f'{self.lost} of {self.sent} clouds were lost on their way to the node'),
+            (growth > GROWTH_MB, f'memory grew by {growth:.0f} MB after the first minute'),
+            (not medians, 'hardly a cloud was answered'),
+            (medians and medians[-1] > 3 * medians[0], 'latency grows with time: there is a backlog')) if fault]
+
+    def report(self) -> str:
+        """Tables and verdict."""
+        lines = ['minute   sent    out  p50 ms   p95 ms   max ms   RSS MB']
+        lines += [f'{number:6} {minute.row()}' for number, minute in enumerate(self.minutes, 1)]
+        lines += ['', 'done: ' + ', '.join(f'{count} x {what}' for what, count in sorted(self.done.items())), '',
+                  f'sent                     {self.sent:7}',
+                  f'  while inactive         {self.while_inactive:7}', f'  lost before the node   {self.lost:7}',
+                  f'  came in                {int(self.node["clouds_in"]):7}',
+                  f'    published            {int(self.node["clouds_out"]):7}']
+        lines += [f'    {reason[:20]:20} {count:7}' for reason, count in sorted(self.drops.items())]
+        lines += [f'    not accounted for    {self.open:7}', '']
+        steps = sorted(key[:-7] for key in self.node if key.endswith('_ms_p50'))
+        lines += ['step, last 200: p50 and p95, ms']
+        lines += [f'  {step:18} {self.node[step + "_ms_p50"]:>8} {self.node[step + "_ms_p95"]:>8}' for step in steps]
+        memory = [minute.memory_mb[-1] for minute in self.minutes if minute.memory_mb]
+        lines += ['', f'RSS at minute 1: {memory[0]:.0f} MB, at the end: {memory[-1]:.0f} MB']
+        return '\n'.join(lines)
