@@ -22,9 +22,8 @@ from .network.device import choose_device
 from .network.weights import load_weights
 from .settings import Settings
 from .steps.ego_motion import make_ego_motion
-from .steps.evidence import standing_still
 from .steps.ground import make_ground
-from .steps.objects import describe_objects, find_clusters
+from .steps.objects import ObjectFinder
 from .steps.sampling import sample_pair
 from .steps.upsampling import upsample
 from .stopwatch import Stopwatch
@@ -47,6 +46,7 @@ class SceneFlow:
         """Forget what is kept of the stream; the next pair is as a first one."""
         self.ego_motion = make_ego_motion(self.settings)
         self.ground = make_ground(self.settings)
+        self.objects = ObjectFinder()
         self._ground_of: WeakKeyDictionary[Sweep, np.ndarray] = WeakKeyDictionary()
 
     def offload(self) -> None:
@@ -96,25 +96,17 @@ class SceneFlow:
             motion = self._motion(points, target[prepared.sampled_target])  # residual displacement, m
 
         with watch('upsample'):
-            residual = np.zeros_like(source)  # ground and what lies out of range stand still,
-            moving = np.zeros(len(source), dtype=bool)
-            network_velocity = np.zeros_like(source)
+            residual = np.zeros_like(source)  # ground and what lies out of range stand still
             if len(points):
-                motion = upsample(source[rows], points, motion)
-                network_velocity[rows] = motion / pair.dt
-                fast = _squared_length(motion) >= (settings.moving_speed * pair.dt) ** 2
-                residual[rows[fast]], moving[rows[fast]] = motion[fast], True  # and so does what is slower, exactly
+                residual[rows] = upsample(source[rows], points, motion)
 
         with watch('objects'):
-            clusters = find_clusters(source, residual / pair.dt, moving, settings)
-            still = standing_still(pair, ego, target, residual, clusters)
-            residual[still], moving[still], clusters[still] = 0.0, False, -1
-            object_ids, objects = describe_objects(source, residual / pair.dt, clusters)
+            moved, object_ids, objects = self.objects(pair, ego, rows, target, residual, settings)
 
-        velocity = (residual / pair.dt).astype(np.float32)
-        flow = ego.displacement(source + residual) + residual
-        return FlowField(pair, ego, flow, velocity, moving, prepared.ground, object_ids, objects, watch.timings_ms,
-                         network_velocity)
+        flow = ego.displacement(source + moved) + moved
+        velocity, raw = ((motion / pair.dt).astype(np.float32) for motion in (moved, residual))
+        return FlowField(pair, ego, flow, velocity, object_ids >= 0, prepared.ground, object_ids,
+                         objects, watch.timings_ms, raw)
 
     def _ground(self, sweep: Sweep) -> np.ndarray:
         """Ground mask of a sweep; in a stream each sweep serves twice and is looked at once."""

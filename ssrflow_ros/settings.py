@@ -94,6 +94,9 @@ class Settings:
         0.7, 'Moving points nearer than this belong to one object.', unit='m', low=0.05, high=10.0, live=True)
     object_points: int = _parameter(
         8, 'Fewest points of an object.', unit='points', low=1, high=10000, live=True)
+    belief: float = _parameter(
+        0.5, 'A cluster must be this likely to move to become an object: higher misses more, lower invents more.',
+        low=0.0, high=1.0, live=True)
     max_gap: float = _parameter(
         0.5, 'Sweeps further apart than this are not paired.', unit='s', low=0.01, high=60.0, live=True)
     marker_arrows: int = _parameter(

@@ -1,101 +1,122 @@
-"""Objects: clusters of moving points with box, heading and velocity."""
+"""Objects: what moved is found with its velocity, whatever the network says; what stands is left in peace."""
 import numpy as np
 import pytest
+from worlds import box, pair_of, patch, seen
 
 from ssrflow_ros import Settings
-from ssrflow_ros.steps.objects import describe_objects, find_clusters
+from ssrflow_ros.steps.objects import ObjectFinder
+
+WALLS = np.concatenate([patch(25.0, 0.0, 40.0, 6.0, 0.1), patch(-20.0, 0.0, 40.0, 6.0, 0.1)])
+CAR, PERSON = (4.2, 1.8, 1.5), (0.5, 0.5, 1.7)
 
 
-def find_objects(points, velocity, moving, settings):
-    return describe_objects(points, velocity, find_clusters(points, velocity, moving, settings))
+def find(now, before, flow=None, dt=-0.1, finder=None, stamp_ns=10_000_000_000, **settings):
+    """Displacement, ids and objects; `now` and `before` are what the sensor sees of moving things, walls are added."""
+    pair, ego = pair_of(seen(WALLS, *now), seen(WALLS, *before), dt, stamp_ns)
+    network = np.zeros_like(pair.source.points) if flow is None else flow(pair.source.points)
+    return pair, (finder or ObjectFinder())(pair, ego, np.arange(len(pair.source)), pair.target.points, network,
+                                            Settings(**settings))
 
 
-def box(rng, centre, size, yaw, velocity, n=300):
-    """Points on the sides of a box, and their velocities with noise."""
-    points = rng.uniform(-0.5, 0.5, (n, 3))
-    face = rng.integers(0, 2, n)
-    points[np.arange(n), face] = rng.choice((-0.5, 0.5), n)
-    points *= size
-    turn = np.array([[np.cos(yaw), -np.sin(yaw), 0], [np.sin(yaw), np.cos(yaw), 0], [0, 0, 1]])
-    return points @ turn.T + centre, np.asarray(velocity) + rng.normal(0, 0.1, (n, 3))
+def moved_car(velocity, turn_rate=0.0, dt=-0.1, centre=(12.0, 3.0, 0.0), yaw=0.3):
+    now = box(np.array(centre), CAR, yaw)
+    return now, box(np.array(centre) + dt * np.array(velocity), CAR, yaw + dt * turn_rate)
 
 
-def find(*parts, still=500, **settings):
-    """Ids (parts first, then `still` points at rest) and objects."""
-    rng = np.random.default_rng(9)
-    points = np.concatenate([points for points, _ in parts] + [rng.uniform(-30, 30, (still, 3))])
-    velocity = np.concatenate([velocity for _, velocity in parts] + [np.zeros((still, 3))])
-    moving = np.arange(len(points)) < len(points) - still
-    return find_objects(points.astype(np.float32), velocity.astype(np.float32), moving, Settings(**settings))
+@pytest.mark.parametrize('dt', [-0.1, 0.1], ids=['live', 'forward'])
+@pytest.mark.parametrize('velocity', [(9.0, 3.0, 0.0), (-14.0, -4.0, 0.0), (-1.0, 3.0, 0.0)])
+def test_a_car_is_found_with_its_velocity_though_the_network_sees_nothing(velocity, dt):
+    now, other = moved_car(velocity, dt=dt)
+    pair, (displacement, ids, objects) = find([now], [other], dt=dt)
+    assert len(objects) == 1
+    item = objects[0]
+    assert item.velocity == pytest.approx(velocity, abs=0.8)
+    assert item.speed > 1 and item.n_points == (ids == 0).sum() > 100
+    assert np.median(displacement[ids == 0] / dt, axis=0) == pytest.approx(velocity, abs=0.8)
+    assert not displacement[ids < 0].any()
+    assert np.linalg.norm(pair.source.points[ids == 0].mean(axis=0) - (12, 3, 0)) < 2.5
 
 
-def test_a_car_and_a_walker():
-    rng = np.random.default_rng(0)
-    speed = 9.0 * np.array([np.cos(0.5), np.sin(0.5), 0])
-    car = box(rng, (12, 3, -0.8), (4.2, 1.8, 1.5), 0.5, speed, 800)
-    walker = box(rng, (5, -2, -0.7), (0.5, 0.4, 1.7), 0.0, (0, 1.2, 0), 150)
-    ids, objects = find(car, walker)
-    assert [found.id for found in objects] == [0, 1]                    # nearest first
-    assert set(ids[:800]) == {1} and set(ids[800:950]) == {0} and set(ids[950:]) == {-1}
-    found = objects[1]
-    assert np.allclose(found.centre, (12, 3, -0.8), atol=0.1)
-    assert np.allclose(found.size, (4.2, 1.8, 1.5), atol=0.15)
-    assert found.yaw == pytest.approx(0.5, abs=0.02) and found.speed == pytest.approx(9.0, abs=0.1)
-    assert found.n_points == 800 and objects[0].velocity == pytest.approx((0, 1.2, 0), abs=0.1)
+def test_a_network_that_sees_six_tenths_is_corrected():
+    velocity = np.array((10.0, 3.0, 0.0))
+    now, other = moved_car(velocity)
+
+    def shrunk(points):
+        car = np.linalg.norm(points[:, :2] - (12, 3), axis=1) < 3
+        return (car[:, None] * 0.6 * -0.1 * velocity).astype(np.float32)
+    _, (_, _, objects) = find([now], [other], shrunk)
+    assert len(objects) == 1 and objects[0].velocity == pytest.approx(velocity, abs=0.8)
 
 
-def test_two_that_pass_each_other_stay_two():
-    rng = np.random.default_rng(1)
-    ids, objects = find(box(rng, (8, 0.0, 0), (4, 1.8, 1.5), 0, (6, 0, 0)),
-                        box(rng, (8, 2.1, 0), (4, 1.8, 1.5), 0, (-6, 0, 0)))
-    assert len(objects) == 2 and len(set(ids[:300])) == len(set(ids[300:600])) == 1
+def test_a_walker_is_found():
+    _, (_, _, objects) = find([box(np.array([6.0, 1.0, 0]), PERSON, step=0.04)],
+                              [box(np.array([6.0, 1.15, 0]), PERSON, step=0.04)])
+    assert len(objects) == 1 and objects[0].velocity == pytest.approx((0, -1.5, 0), abs=0.5)
+    assert objects[0].size[2] == pytest.approx(1.7, abs=0.2)
 
 
-def test_outliers_do_not_move_the_velocity():
-    rng = np.random.default_rng(2)
-    points, velocity = box(rng, (8, 0, 0), (4, 1.8, 1.5), 0, (6, 0, 0))
-    velocity[::12] += (1.5, 0, 0)       # alike enough to belong to it
-    _, objects = find((points, velocity))
-    assert objects[0].velocity == pytest.approx((6, 0, 0), abs=0.1)
+def test_a_car_that_passes_a_walker_leaves_two():
+    now, other = moved_car((8.0, 0.0, 0.0), centre=(10.0, 4.0, 0.0), yaw=0.0)
+    walker = [box(np.array([9.0 + x, 2.4, 0]), PERSON, step=0.04) for x in (0.0, 0.15)]
+
+    def shrunk(points):
+        of_car = (points[:, 0] < 14) & (points[:, 1] > 2.8)
+        of_walker = (np.abs(points[:, 0] - 9.0) < 0.3) & (np.abs(points[:, 1] - 2.4) < 0.3)
+        return (0.6 * (of_car[:, None] * [-0.8, 0, 0] + of_walker[:, None] * [0.15, 0, 0])).astype(np.float32)
+    _, (_, _, objects) = find([now, walker[0]], [other, walker[1]], shrunk)
+    ways = sorted(round(float(item.velocity[0])) for item in objects)
+    assert len(objects) == 2 and ways[0] == pytest.approx(-1.5, abs=1) and ways[1] == pytest.approx(8, abs=1)
 
 
-def test_few_points_are_no_object():
-    rng = np.random.default_rng(3)
-    few = box(rng, (8, 0, 0), (0.4, 0.4, 1.5), 0, (1, 0, 0), 7)
-    ids, objects = find(few)
-    assert objects == () and np.all(ids == -1)
-    assert len(find(few, object_points=7, object_distance=3.0)[1]) == 1
+def test_a_turn_is_seen():
+    now, other = moved_car((6.0, 0.0, 0.0), turn_rate=0.6, yaw=0.0)
+    _, (_, _, objects) = find([now], [other])
+    assert objects[0].yaw_rate == pytest.approx(0.6, abs=0.35)
 
 
-def test_a_slow_object_lies_along_its_longest_side():
-    rng = np.random.default_rng(4)
-    _, objects = find(box(rng, (8, 0, 0), (4, 1.0, 1.5), 1.2, (0.6, 0, 0), 600))
-    assert objects[0].yaw == pytest.approx(1.2, abs=0.1)
+def test_what_stands_and_what_comes_into_view_is_no_object():
+    fence = [np.concatenate([patch(6.0, gap - 5.5, 10.0), patch(6.0, gap + 5.5, 10.0)]) for gap in (0.25, -0.25)]
+    parked = box(np.array([12.0, 0.0, 0]), CAR)
+    _, (displacement, ids, objects) = find([fence[0] * (1, 0, 1) + (0, 0.25, 0), parked],
+                                           [fence[0] * (1, 0, 1) + (0, 0.25, 0), parked])
+    assert objects == () and not displacement.any() and (ids == -1).all()
 
 
-def test_a_cluster_that_is_left_out_leaves_no_gap_in_the_numbers():
-    rng = np.random.default_rng(6)
-    parts = [box(rng, (x, 0, 0), (2, 1, 1), 0, (3, 0, 0)) for x in (4, 9, 14)]
-    points, velocity = (np.concatenate(arrays) for arrays in zip(*parts))
-    clusters = find_clusters(points, velocity, np.ones(900, bool), Settings())
-    clusters[300:600] = -1
-    ids, objects = describe_objects(points, velocity, clusters)
-    assert [found.id for found in objects] == [0, 1]
-    assert set(ids[:300]) == {0} and set(ids[300:600]) == {-1} and set(ids[600:]) == {1}
+def test_a_wall_that_the_network_lets_creep_stands():
+    _, (_, _, objects) = find([], [], lambda points: np.full_like(points, 0.1))
+    assert objects == ()
 
 
-def test_nothing_moves():
-    ids, objects = find(still=100)
-    assert objects == () and ids.dtype == np.int32 and np.all(ids == -1)
-    assert find_objects(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0, bool), Settings())[0].shape == (0,)
+def test_what_is_known_is_published():
+    now, other = moved_car((9.0, 3.0, 0.0))
+    _, (_, _, (item,)) = find([now], [other])
+    for covariance in (item.position_covariance, item.velocity_covariance):
+        assert covariance == pytest.approx(covariance.T) and (np.linalg.eigvalsh(covariance) > 0).all()
+    assert item.yaw_rate_variance > 0 and item.yaw == pytest.approx(np.arctan2(3, 9), abs=0.1)
+    assert item.track_id >= 0 and item.age == 1 and (item.size[1:] > 0.3).all()
 
 
-def test_order_of_the_points_does_not_matter_and_many_are_no_trouble():
-    rng = np.random.default_rng(5)
-    points, velocity = rng.uniform(-60, 60, (100000, 3)), np.tile((2.0, 0, 0), (100000, 1))
-    moving = np.ones(100000, bool)
-    ids, objects = find_objects(points, velocity, moving, Settings())
-    order = rng.permutation(len(points))
-    again, objects_again = find_objects(points[order], velocity[order], moving, Settings())
-    assert len(objects) == len(objects_again) and np.array_equal(ids[order], again)
-    assert all(np.isfinite(found.size).all() for found in objects)
+def test_an_object_keeps_its_number_and_ages():
+    finder, numbers = ObjectFinder(), []
+    for sweep in range(4):
+        now, other = moved_car((5.0, -6.0, 0.0), centre=(10.0 + 0.5 * sweep, 3.0 - 0.6 * sweep, 0.0))
+        _, (_, _, objects) = find([now], [other], finder=finder, stamp_ns=10_000_000_000 + sweep * 100_000_000)
+        numbers.append((objects[0].track_id, objects[0].age))
+    assert numbers == [(0, 1), (0, 2), (0, 3), (0, 4)]
+
+
+@pytest.mark.parametrize('n', [0, 1, 5])
+def test_few_points_or_no_partner_are_no_trouble(n):
+    points = np.random.default_rng(0).uniform(3, 9, (n, 3)).astype(np.float32)
+    for target in (points, points[:0]):
+        pair, ego = pair_of(points, target)
+        found = ObjectFinder()(pair, ego, np.arange(n), pair.target.points, np.full_like(points, 0.3), Settings())
+        assert found[0].shape == (n, 3) and found[2] == ()
+
+
+def test_a_target_without_points_moves_nothing():
+    now, _ = moved_car((9.0, 3.0, 0.0))
+    pair, ego = pair_of(seen(WALLS, now), np.zeros((0, 3), np.float32))
+    _, _, objects = ObjectFinder()(pair, ego, np.arange(len(pair.source)), pair.target.points,
+                                   np.full_like(pair.source.points, 0.5), Settings())
+    assert objects == ()

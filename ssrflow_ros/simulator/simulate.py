@@ -32,6 +32,8 @@ class LabelledSweep:
     object_id        (N,) int32, number of the mover, -1 for what stands still.
     class_id         (N,) uint8, index into CLASSES.
     ground           (N,) bool.  intensity (N,) float32, 0..255.
+    boxes            (K, 7) float64: x, y, z of the centre, length, width, height, yaw; row = number of the mover,
+                     which it encloses, seen or not, with its length where the mover faces.
     """
 
     sweep: Sweep
@@ -46,6 +48,7 @@ class LabelledSweep:
     class_id: np.ndarray
     ground: np.ndarray
     intensity: np.ndarray
+    boxes: np.ndarray
 
     def __len__(self) -> int:
         return len(self.sweep)
@@ -85,6 +88,8 @@ def simulate(
 def _record(scene: Scene, lidar: Lidar, seed: int, sweeps: int, rate: float) -> Iterator[LabelledSweep]:
     """Walk through the recording; sweep k has its own random numbers, whatever came before."""
     bodies = [part for actor in scene.actors for part in actor.body.parts]
+    headings = np.array([actor.motion.places(np.arange(sweeps) / rate)[:, 3] for actor in scene.actors])
+    headings = headings.reshape(-1, sweeps)
     owner = np.array(
         [number for number, actor in enumerate(scene.actors) for _ in actor.body.parts], np.int32
     )
@@ -147,7 +152,21 @@ def _record(scene: Scene, lidar: Lidar, seed: int, sweeps: int, rate: float) -> 
             class_id=class_id,
             ground=class_id == CLASS_ID['ground'],
             intensity=intensity,
+            boxes=np.array([
+                _box(invert(pose), placed[owner[part_of_vertex] == actor], heading)
+                for actor, heading in enumerate(headings[:, number])
+            ]).reshape(-1, 7),
         )
+
+
+def _box(here_from_world: np.ndarray, vertices: np.ndarray, heading: float) -> np.ndarray:
+    """(7,) box of the `vertices` (V, 3) in the sensor's frame; they and `heading` are the world's."""
+    ahead = here_from_world[:3, :3] @ (np.cos(heading), np.sin(heading), 0.0)
+    yaw = np.arctan2(ahead[1], ahead[0])
+    axes = np.array([[np.cos(yaw), np.sin(yaw), 0], [-np.sin(yaw), np.cos(yaw), 0], [0, 0, 1]])
+    inside = vertices @ (axes @ here_from_world[:3, :3]).T + axes @ here_from_world[:3, 3]
+    low, high = inside.min(axis=0), inside.max(axis=0)
+    return np.array([*((low + high) / 2 @ axes), *(high - low), yaw])
 
 
 def _turn(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:

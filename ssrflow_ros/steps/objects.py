@@ -1,96 +1,155 @@
-"""Objects: the moving points, clustered by where they are and how they move."""
+"""Objects: what moves by itself, how, and how surely.
+
+    propose -> register -> believe -> describe -> follow
+
+Proposals are groups of points that may move together; registration finds how far each of them moved;
+belief weighs what speaks for it. What is believed becomes an object, and its points get its motion.
+"""
 from __future__ import annotations
 
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
 
 from ..settings import Settings
-from ..sweep import MovingObject
+from ..sweep import EgoMotion, MovingObject, Sweep, SweepPair
+from . import belief
+from .evidence import View
+from .proposals import propose
+from .registration import Fit, register
+from .tracks import Tracks
 
-_ALIKE = 1.0             # m/s, velocities that differ less may belong to one object ...
-_ALIKE_SHARE = 0.3       # ... or by less than this share of the speed
 _HEADING_SPEED = 1.5     # m/s, faster ones face where they go
-_NETWORK_ERROR = 1.0     # m/s, of a cluster's velocity
-_NETWORK_TURN = 0.5      # rad/s, of what is taken not to turn
-_MAX_VOXELS = 8000       # clustered in place of their points; with more, the voxels are made coarser
+_ENOUGH = 0.5            # share of a proposal's points that no better one has taken
+_KNOWN = 1.5             # log odds that speak for what moved alike in the last sweeps
 
 
-def find_clusters(points: np.ndarray, velocity: np.ndarray, moving: np.ndarray, settings: Settings) -> np.ndarray:
-    """Number (N,) int32 of the cluster of each point, -1 for none.
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """K proposals, weighed.
 
-    points (N, 3) m and velocity (N, 3) m/s, ego-motion removed, in one frame; moving (N,) bool.
-
-    Points belong together if a chain of neighbours within `object_distance` with like velocities
-    joins them; two movers side by side stay two, since over-segmenting is safer than merging.
+    groups    rows of each.   fit  their registration.   features (K, F) of their belief.
+    moves     (K,) probability that they move so.   covariance (K, 2, 2) m² of the displacement.
+    turn_variance (K,) rad².   size (K,) m, longer side; reach (K,) m from the sensor.
     """
-    clusters = np.full(len(points), -1, dtype=np.int32)
-    rows = np.flatnonzero(moving)
-    if len(rows):
-        found = _cluster(points[rows].astype(np.float64), velocity[rows].astype(np.float64), settings.object_distance)
-        large = np.bincount(found)[found] >= settings.object_points
-        clusters[rows[large]] = found[large]
-    return clusters
+
+    groups: list[np.ndarray]
+    fit: Fit
+    features: np.ndarray
+    moves: np.ndarray
+    covariance: np.ndarray
+    turn_variance: np.ndarray
+    size: np.ndarray
+    reach: np.ndarray
 
 
-def describe_objects(points: np.ndarray, velocity: np.ndarray,
-                     clusters: np.ndarray) -> tuple[np.ndarray, tuple[MovingObject, ...]]:
-    """The clusters as objects: ids (N,) int32, -1 for none, and the objects 0, 1, 2 ..., nearest first."""
-    ids = np.full(len(points), -1, dtype=np.int32)
-    rows = np.flatnonzero(clusters >= 0)
-    if not len(rows):
-        return ids, ()
-    points, velocity = points.astype(np.float64), velocity.astype(np.float64)
-    rows = rows[np.argsort(clusters[rows], kind='stable')]
-    groups = np.split(rows, np.flatnonzero(np.diff(clusters[rows])) + 1)
-    groups.sort(key=lambda group: (float(np.linalg.norm(points[group].mean(axis=0))), group[0]))
-    for number, group in enumerate(groups):
-        ids[group] = number
-    return ids, tuple(_describe(number, points[group], velocity[group])
-                      for number, group in enumerate(groups))
+class ObjectFinder:
+    """Finds the moving objects of one stream's pairs; each sweep is looked at once."""
+
+    def __init__(self):
+        self.tracks = Tracks()
+        self._views: WeakKeyDictionary[Sweep, View] = WeakKeyDictionary()
+
+    def __call__(self, pair: SweepPair, ego: EgoMotion, rows: np.ndarray, target: np.ndarray, residual: np.ndarray,
+                 settings: Settings) -> tuple[np.ndarray, np.ndarray, tuple[MovingObject, ...]]:
+        """Displacement (N, 3) m of the source's points, ids (N,) int32 of their objects, -1 for none, the objects.
+
+        rows (n,) of the source's points that were looked at, target (M, 3) m the other sweep's in the source's
+        frame, both without ground; residual (N, 3) m by the network.
+        """
+        found, ids = np.zeros_like(residual), np.full(len(residual), -1, np.int32)
+        self.tracks.advance(pair, ego)
+        seen = self.weigh(pair, ego, rows, target, residual, settings)
+        if seen is None:
+            return found, ids, ()
+        points, objects, free = pair.source.points[rows], [], np.ones(len(rows), bool)
+        for k in self._believed(seen, pair.dt, settings):
+            group = seen.groups[k][free[seen.groups[k]]]
+            if len(group) < max(settings.object_points, _ENOUGH * len(seen.groups[k])):
+                continue
+            free[group] = False
+            ids[rows[group]] = len(objects)
+            arm = points[group, :2] - seen.fit.centre[k]
+            found[rows[group]] = (_rigid(arm, seen.fit.shift[k], seen.fit.turn[k]) if seen.fit.rigid[k]
+                                  else residual[rows[group]])
+            objects.append(_describe(len(objects), points[group], seen, k, pair.dt))
+        return found, ids, self.tracks.follow(objects)
+
+    def weigh(self, pair: SweepPair, ego: EgoMotion, rows: np.ndarray, target: np.ndarray, residual: np.ndarray,
+              settings: Settings) -> Candidates | None:
+        """All that may move, and what speaks for it; arguments as of a call. None if nothing may."""
+        points, motion = pair.source.points[rows], residual[rows]
+        view = self._view(pair.source)
+        fast = np.einsum('ij,ij->i', motion, motion) >= (settings.moving_speed * pair.dt) ** 2
+        taken = self._view(pair.target).is_free(points + ego.displacement(points))
+        free = taken.copy()
+        free[fast] |= view.is_free(points[fast] + motion[fast])
+        groups = propose(points, motion / pair.dt, fast, free, target[view.is_free(target)], settings)
+        if not groups:
+            return None
+        clusters, flows = ([array[group] for group in groups] for array in (points, motion))
+        static = np.ones(len(points), bool)
+        static[np.concatenate(groups)] = False
+        fit = register(clusters, target, points[static], flows, pair.dt)
+
+        n = np.array([len(group) for group in groups])
+        first = np.cumsum(n) - n
+        moved = np.concatenate(clusters)
+        moved[:, :2] += np.repeat(fit.shift, n, axis=0)
+        taken, left = (np.add.reduceat(mask.astype(float), first) / n
+                       for mask in (taken[np.concatenate(groups)], view.is_free(moved)))
+        network = np.array([np.median(flow, axis=0) for flow in flows])
+        features = belief.movement_features(fit, clusters, taken, left, network)
+        moves = belief.probability(features)
+        size = np.array([np.ptp(cluster[:, :2], axis=0).max() for cluster in clusters])
+        reach = np.linalg.norm(fit.centre, axis=1)
+        return Candidates(groups, fit, features, moves, belief.shift_covariance(fit, moves, n, size, reach),
+                          np.exp(belief.turn_features(fit.cost, n, size) @ belief.TURN), size, reach)
+
+    def _believed(self, seen: Candidates, dt: float, settings: Settings) -> list[int]:
+        """Numbers of the candidates that move, the surest first."""
+        known = self.tracks.expects(seen.fit.centre, seen.fit.shift / dt)
+        moves = belief.probability(seen.features, _KNOWN * known)
+        moving = ((moves >= settings.belief)
+                  & (np.linalg.norm(seen.fit.shift, axis=1) >= settings.moving_speed * abs(dt)))
+        return [k for k in np.argsort(-moves, kind='stable') if moving[k]]
+
+    def _view(self, sweep: Sweep) -> View:
+        if sweep not in self._views:
+            self._views[sweep] = View(sweep.points)
+        return self._views[sweep]
 
 
-def _cluster(points: np.ndarray, velocity: np.ndarray, distance: float) -> np.ndarray:
-    """(n,) number of the cluster of each moving point."""
-    # Thinned first: dense near objects would otherwise have thousands of neighbours a point.
-    size = distance / 3
-    while True:
-        corner = np.floor((points - points.min(axis=0)) / size).astype(np.int64)
-        wide, deep, _ = corner.max(axis=0) + 1
-        key = (corner[:, 2] * deep + corner[:, 1]) * wide + corner[:, 0]
-        _, voxel, count = np.unique(key, return_inverse=True, return_counts=True)
-        if len(count) <= _MAX_VOXELS:
-            break
-        size *= 1.5
-
-    def mean(values: np.ndarray) -> np.ndarray:
-        return np.stack([np.bincount(voxel, column) for column in values.T], axis=1) / count[:, None]
-
-    centre, motion = mean(points), mean(velocity)
-    pairs = cKDTree(centre).query_pairs(max(distance, 2 * size), output_type='ndarray')
-    first, second = pairs.T
-    speed = np.linalg.norm(motion, axis=1)
-    tolerance = np.maximum(_ALIKE, _ALIKE_SHARE * np.maximum(speed[first], speed[second]))
-    alike = np.linalg.norm(motion[first] - motion[second], axis=1) < tolerance
-    first, second = first[alike], second[alike]
-    graph = coo_matrix((np.ones(len(first), dtype=np.int8), (first, second)), shape=(len(count),) * 2)
-    return connected_components(graph, directed=False)[1][voxel]
+def _rigid(arm: np.ndarray, shift: np.ndarray, turn: float) -> np.ndarray:
+    """(n, 3) displacement of points at `arm` (n, 2) m from the centre that is moved by `shift` and turned."""
+    x, y = arm.T
+    cos, sin = np.cos(turn) - 1, np.sin(turn)
+    return np.column_stack([shift[0] + cos * x - sin * y, shift[1] + sin * x + cos * y, np.zeros(len(arm))])
 
 
-def _describe(number: int, points: np.ndarray, velocity: np.ndarray) -> MovingObject:
-    """Box and velocity of the points (n, 3) of one object."""
-    middle = np.median(velocity, axis=0)     # robust to points that were matched with something else
-    fast = np.hypot(middle[0], middle[1]) > _HEADING_SPEED
-    yaw = float(np.arctan2(middle[1], middle[0])) if fast else _longest_side(points[:, :2])
+def _describe(number: int, points: np.ndarray, seen: Candidates, k: int, dt: float) -> MovingObject:
+    """The points (n, 3) of candidate `k` as an object."""
+    points = points.astype(float)
+    velocity = np.array([*seen.fit.shift[k] / dt, 0.0])
+    fast = np.hypot(velocity[0], velocity[1]) > _HEADING_SPEED
+    yaw = float(np.arctan2(velocity[1], velocity[0])) if fast else _longest_side(points[:, :2])
     axes = np.array([[np.cos(yaw), np.sin(yaw), 0], [-np.sin(yaw), np.cos(yaw), 0], [0, 0, 1]])
     turned = points @ axes.T
     low, high = turned.min(axis=0), turned.max(axis=0)
-    spread = np.cov(velocity.T) if len(points) > 1 else np.eye(3)
+    centre = (low + high) / 2 @ axes
+    turn_rate = float(seen.fit.turn[k] / dt)
+    arm = centre[:2] - seen.fit.centre[k]
+    velocity[:2] += turn_rate * np.array([-arm[1], arm[0]])
+    view = belief.view_axes(centre)
+    spread = np.exp(belief.CENTRE @ belief.centre_features(len(points), high - low, float(np.hypot(*centre[:2]))))
+    covariance = np.zeros((3, 3))
+    covariance[:2, :2] = seen.covariance[k] / dt ** 2
+    covariance[2, 2] = np.exp(belief.climb_features(np.hypot(*velocity[:2])) @ belief.CLIMB)
     return MovingObject(
-        number, (low + high) / 2 @ axes, high - low, yaw, middle, len(points), track_id=number,
-        position_covariance=axes.T @ np.diag((0.1 * (high - low) + 0.05) ** 2) @ axes,
-        velocity_covariance=spread + _NETWORK_ERROR ** 2 * np.eye(3), yaw_rate_variance=_NETWORK_TURN ** 2)
+        number, centre, high - low, yaw, velocity, len(points), yaw_rate=turn_rate,
+        position_covariance=view.T @ np.diag(spread) @ view, velocity_covariance=covariance,
+        yaw_rate_variance=float(seen.turn_variance[k]) / dt ** 2)
 
 
 def _longest_side(points: np.ndarray) -> float:

@@ -1,0 +1,86 @@
+"""Belief: how likely a proposed cluster moves as it was registered, and how far off that may be.
+
+A logistic model of few plain features, and log-linear models of the errors' variance, all fitted on simulated
+recordings that nothing else uses: `python -m ssrflow_ros.evaluation.belief` prints the numbers below anew.
+"""
+from __future__ import annotations
+
+import numpy as np
+
+from .registration import Fit
+
+# MOVES: log odds, see `movement_features`. SHIFT: log m², along each axis of the cost's curvature. TURN: log rad².
+# CLIMB: log (m/s)², upwards. CENTRE: log m², of the box's centre, along the view, across it, upwards.
+MOVES = np.array([ 0.445, -4.204, -2.301,  2.096,  1.675, -1.329,  1.575,  0.976, -1.554, -0.936, -0.19 ,
+  0.231])
+SHIFT = np.array([ 1.485,  0.493,  1.758,  0.231, -0.85 , -0.552, -0.425])
+TURN = np.array([-4.375,  1.33 ,  0.571, -0.996])
+CLIMB = np.array([-2.987,  1.114])
+CENTRE = np.array([[-4.015, -0.146,  0.764,  1.897],
+ [-1.42 , -0.039,  0.537,  0.723],
+ [ 1.783, -0.484,  0.744, -0.774]])
+
+
+def probability(features: np.ndarray, more: np.ndarray | float = 0.0) -> np.ndarray:
+    """(K,) of `movement_features`, and `more` log odds from elsewhere."""
+    return 1 / (1 + np.exp(-features @ MOVES - more))
+
+
+def movement_features(fit: Fit, clusters: list[np.ndarray], taken: np.ndarray, left: np.ndarray,
+                      network: np.ndarray) -> np.ndarray:
+    """(K, F) features of K clusters, (n, 3) m each.
+
+    taken, left  (K,) share of the points that stand where the other sweep saw through, and share of them whose
+                 places in the other sweep this one sees through.
+    network      (K, 3) m, displacement by the network.
+    """
+    size = np.array([np.ptp(cluster, axis=0) for cluster in clusters])
+    length, guess = np.linalg.norm(fit.shift, axis=1), np.linalg.norm(network[:, :2], axis=1)
+    alike = np.einsum('ij,ij->i', fit.shift, network[:, :2]) / np.maximum(length * guess, 1e-6) * (guess > 0.05)
+    return np.stack([
+        np.log([len(cluster) for cluster in clusters]), np.sqrt(fit.cost), np.sqrt(fit.cost_still), np.sqrt(taken),
+        np.sqrt(left), np.sqrt(taken * left), alike, np.log(length + 0.02), length,
+        np.maximum(size[:, 2] - 2.5, 0.0), np.log(size[:, :2].max(axis=1) + 0.2), np.ones(len(size))], axis=1)
+
+
+def shift_axes(fit: Fit) -> tuple[np.ndarray, np.ndarray]:
+    """Principal curvatures (K, 2), 1/m², and their axes (K, 2, 2), columns."""
+    curvature, axes = np.linalg.eigh(fit.curvature)
+    return np.maximum(curvature, 0.02), axes
+
+
+def shift_features(curvature: np.ndarray, cost: np.ndarray, moves: np.ndarray, n: np.ndarray, size: np.ndarray,
+                   reach: np.ndarray) -> np.ndarray:
+    """(K, 2, F) for each axis; curvature (K, 2) 1/m²; moves (K,) probability; size (K,) and range (K,) m."""
+    shared = np.stack([np.ones(len(n)), np.log(cost + 0.01), np.log(1.02 - moves), np.log(n), np.log(size + 0.2),
+                       np.log(reach + 2)], axis=-1)
+    return np.concatenate([np.broadcast_to(shared[:, None], (len(n), 2, shared.shape[1])),
+                           np.log(curvature)[..., None]], axis=-1)
+
+
+def shift_covariance(fit: Fit, moves: np.ndarray, n: np.ndarray, size: np.ndarray, reach: np.ndarray) -> np.ndarray:
+    """(K, 2, 2) m² of the displacement."""
+    curvature, axes = shift_axes(fit)
+    variance = np.exp(shift_features(curvature, fit.cost, moves, n, size, reach) @ SHIFT)
+    return np.einsum('kij,kj,klj->kil', axes, variance, axes)
+
+
+def turn_features(cost: np.ndarray, n: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """(K, F)."""
+    return np.stack([np.ones(len(n)), np.log(cost + 0.01), np.log(n), np.log(size + 0.2)], axis=-1)
+
+
+def centre_features(n: float, size: np.ndarray, reach: float) -> np.ndarray:
+    """(F,) of one box (3,) m at `reach` m."""
+    return np.array([1.0, np.log(n), np.log(size[:2].max() + 0.2), np.log(reach + 2)])
+
+
+def view_axes(centre: np.ndarray) -> np.ndarray:
+    """(3, 3) rows: away from the sensor, across to the left, up."""
+    ahead = centre[:2] / max(float(np.linalg.norm(centre[:2])), 1e-6)
+    return np.array([[ahead[0], ahead[1], 0], [-ahead[1], ahead[0], 0], [0, 0, 1]])
+
+
+def climb_features(speed: np.ndarray) -> np.ndarray:
+    """(..., F) for the error of taking a mover at `speed` m/s as level."""
+    return np.stack([np.ones_like(speed), np.log(speed + 0.5)], axis=-1)

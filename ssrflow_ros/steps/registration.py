@@ -1,0 +1,263 @@
+"""Registration: how far each cluster of points moved, told by the other sweep and not by the network.
+
+Every cluster has a tile, a small map seen from above, with the distance to the other sweep's nearest
+point that nothing static explains. The displacement that lays the cluster onto those points, and them
+onto the cluster, is searched for over all that a mover can do in the time, from many starts; whatever
+start leads there, the residual decides. From above, because the height of a return is where a beam
+happened to strike, and because all tiles are then worked on as one array.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import minimum_filter
+
+from .rigid import align
+
+CELLS = 128                # of a tile's side
+FINEST = 0.1               # m, a cell, if the cluster and its reach fit
+_FASTEST = 35.0            # m/s
+_REACH = (1.0, 5.0)        # m, least and most that is searched
+_TRUNCATED = 4             # cells, farther ones are all the same
+_MOST_POINTS = 96          # of a cluster and of the other sweep that are laid onto each other
+_HEIGHT = 0.3              # m above and below the cluster, within which the other sweep's points count
+_MODES = 4                 # best ones of the coarse search that are followed
+_INERTIA = 0.003         # cost of 1 m/s, for a cluster of 1 m from its middle; the smaller, the more chance partners
+_GUESSES = np.array([1.0, 1.5, 2.0])[:, None]   # times the network's displacement, which may fall short
+_FLAT = 2.0                # cells, over which the cost's curvature is taken
+_BETTER = 0.02             # of the cost, by which flow point by point must be better: it is free to fit anything
+_COARSE = 3                # cells between coarse candidates
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """Of K clusters: what `register` found.
+
+    shift       (K, 2) m, displacement in x and y.
+    turn        (K,) rad, counter-clockwise about `centre` (K, 2) m.
+    cost        (K,) in [0, 1], truncated squared distance both ways at `shift`; `cost_still` (K,) the same at rest.
+    curvature   (K, 2, 2) 1/m² of the cost there: what slides along itself is flat that way.
+    rigid       (K,) bool: explains the other sweep no worse than the network's flow, point by point, does.
+    """
+
+    shift: np.ndarray
+    turn: np.ndarray
+    centre: np.ndarray
+    cost: np.ndarray
+    cost_still: np.ndarray
+    curvature: np.ndarray
+    rigid: np.ndarray
+
+
+class Tiles:
+    """The maps of K clusters and the points that are laid onto them."""
+
+    def __init__(self, clusters: list[np.ndarray], target: 'Blocks', static: 'Blocks', reach: float, dt: float):
+        count = len(clusters)
+        self.centre = np.array([(c[:, :2].min(axis=0) + c[:, :2].max(axis=0)) / 2 for c in clusters])
+        half = np.array([np.ptp(c[:, :2], axis=0).max() / 2 for c in clusters])
+        self.cell = np.maximum(FINEST, (half + reach + 0.5) / (CELLS / 2 - 1))
+        self.reach, self.dt = reach, dt
+        self.inertia = _INERTIA / np.maximum(half, 0.4)
+        here = np.zeros((count, CELLS, CELLS), bool)
+        there = np.zeros((count, CELLS, CELLS), bool)
+        self.points = np.full((count, _MOST_POINTS, 2), np.inf, np.float32)
+        self.others = np.full((count, _MOST_POINTS, 2), np.inf, np.float32)
+        self.low, self.high = np.zeros((count, 2)), np.zeros((count, 2))
+        for k, cluster in enumerate(clusters):
+            span = self.cell[k] * CELLS / 2 - 1e-3
+            floor, ceiling = cluster[:, 2].min() - _HEIGHT, cluster[:, 2].max() + _HEIGHT
+            own = self._cells(cluster[:, :2], k)
+            here[k, own[:, 0], own[:, 1]] = True
+            chosen = _spread(len(cluster), _MOST_POINTS)
+            self.points[k, :len(chosen)] = (cluster[chosen, :2] - self.centre[k]) / self.cell[k]
+            others = target.near(self.centre[k], span, floor, ceiling)
+            cells = self._cells(others, k)
+            still = np.zeros((CELLS, CELLS), bool)
+            rest = self._cells(static.near(self.centre[k], span, floor, ceiling), k)
+            still[rest[:, 0], rest[:, 1]] = True
+            still = _grown(still)
+            new = ~still[cells[:, 0], cells[:, 1]]
+            others, cells = others[new], cells[new]
+            there[k, cells[:, 0], cells[:, 1]] = True
+            chosen = _spread(len(others), _MOST_POINTS)
+            self.others[k, :len(chosen)] = (others[chosen] - self.centre[k]) / self.cell[k]
+            extent = (cluster[:, :2] - self.centre[k]) / self.cell[k]
+            margin = 0.5 / self.cell[k]
+            self.low[k], self.high[k] = extent.min(axis=0) - margin, extent.max(axis=0) + margin
+        self.here, self.there = _distance(here), _distance(there)
+
+    def _cells(self, points: np.ndarray, k: int) -> np.ndarray:
+        return np.clip(np.floor((points - self.centre[k]) / self.cell[k]).astype(np.int64) + CELLS // 2, 0, CELLS - 1)
+
+    def coarse(self, k: int, steps: np.ndarray) -> np.ndarray:
+        """(Q,) `forward` of cluster `k` moved by whole cells `steps` (Q, 2), with every second point."""
+        points = self.points[k, ::2]
+        points = np.floor(points[np.isfinite(points[:, 0])]).astype(np.int32) + CELLS // 2
+        index = (points[:, 0] * CELLS + points[:, 1])[:, None] + (steps[:, 0] * CELLS + steps[:, 1])
+        return self.there[k].ravel()[index].sum(axis=0, dtype=np.uint16) / (len(points) * _TRUNCATED ** 2)
+
+    def cost(self, shift: np.ndarray, which: np.ndarray) -> np.ndarray:
+        """(Q,) mean truncated squared distance, 0..1, of the clusters `which` (Q,) moved by `shift` (Q, 2) cells
+        to the other sweep's points, and of those, as far as they then lie about it, to the cluster."""
+        shift = shift.astype(np.float32)
+        x, y = (self.points[which, :, axis] + shift[:, axis, None] for axis in (0, 1))
+        forward = _mean(self.there, which, x, y, x < np.inf)
+        x, y = (self.others[which, :, axis] - shift[:, axis, None] for axis in (0, 1))
+        (west, south), (east, north) = (side[which].T[..., None] for side in (self.low, self.high))
+        backward = _mean(self.here, which, x, y, (x > west) & (x < east) & (y > south) & (y < north))
+        return (forward + backward) / 2
+
+
+class Blocks:
+    """Points (N, 3) sorted into square blocks, so that those near a place are found at once."""
+
+    _SIZE, _SIDE = 4.0, 128
+
+    def __init__(self, points: np.ndarray):
+        block = np.clip(np.floor(points[:, :2] / self._SIZE).astype(np.int64) + self._SIDE // 2, 0, self._SIDE - 1)
+        key = (block[:, 0] * self._SIDE + block[:, 1]).astype(np.uint16)
+        order = np.argsort(key, kind='stable')
+        self._columns = [column[order] for column in points.T]
+        self._first = np.searchsorted(key[order], np.arange(self._SIDE ** 2 + 1))
+
+    def near(self, centre: np.ndarray, span: float, floor: float, ceiling: float) -> np.ndarray:
+        """(n, 2) x and y of the points within `span` m of `centre` along x and y, and between two heights."""
+        low, high = (np.clip(np.floor((centre + side * span) / self._SIZE).astype(int) + self._SIDE // 2, 0,
+                             self._SIDE - 1) for side in (-1, 1))
+        parts = [slice(self._first[row + low[1]], self._first[row + high[1] + 1])
+                 for row in range(low[0] * self._SIDE, (high[0] + 1) * self._SIDE, self._SIDE)]
+        x, y, z = (np.concatenate([column[part] for part in parts]) for column in self._columns)
+        inside = (np.abs(x - centre[0]) < span) & (np.abs(y - centre[1]) < span) & (z > floor) & (z < ceiling)
+        return np.stack([x[inside], y[inside]], axis=1)
+
+
+def register(clusters: list[np.ndarray], target: np.ndarray, static: np.ndarray, network: list[np.ndarray],
+             dt: float) -> Fit:
+    """Lay each of `clusters`, (n, 3) m, onto `target` (M, 3) m, all in one frame, the static world at rest.
+
+    static   (S, 3) m: what stands in the source; points of the target near to it are no one's partner.
+    network  (n, 3) m of each cluster: displacement of its points as the network has it.
+    """
+    tiles = Tiles(clusters, Blocks(target), Blocks(static), float(np.clip(_FASTEST * abs(dt), *_REACH)), dt)
+    guesses = np.array([np.median(motion[:, :2], axis=0) for motion in network])[:, None] * _GUESSES
+    shift = _best(tiles, _starts(tiles, guesses), _MODES, dt)
+    shift = _best(tiles, shift[:, :, None] + _AROUND, 1, dt)[:, 0]
+    for step in (1.0, 0.5):
+        shift = _best(tiles, shift[:, None] + step * _AROUND, 1)[:, 0]
+    cell = tiles.cell[:, None]
+    here, there = ([own[np.isfinite(own[:, 0])] * size for own, size in zip(points, cell)]
+                   for points in (tiles.points, tiles.others))
+    shift, turn = align(here, there, shift * cell, dt)
+    around = tiles.cost((shift[:, None] / cell[:, None] + _FLAT * _AROUND).reshape(-1, 2),
+                        np.repeat(np.arange(len(clusters)), len(_AROUND))).reshape(-1, len(_AROUND))
+    still = tiles.cost(np.zeros_like(shift), np.arange(len(clusters)))
+    return Fit(shift, turn, tiles.centre, around[:, 0], still, _curvature(around, _FLAT * tiles.cell),
+               _no_worse(tiles, shift / cell, network))
+
+
+def _curvature(cost: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """(K, 2, 2) second derivatives of costs (K, 9) at `_AROUND` times `step` (K,) m."""
+    by = {tuple(place): cost[:, k] for k, place in enumerate(_AROUND.astype(int).tolist())}
+    xx, yy = by[1, 0] + by[-1, 0] - 2 * by[0, 0], by[0, 1] + by[0, -1] - 2 * by[0, 0]
+    xy = (by[1, 1] + by[-1, -1] - by[1, -1] - by[-1, 1]) / 4
+    return np.stack([np.stack([xx, xy], -1), np.stack([xy, yy], -1)], -1) / (step ** 2)[:, None, None]
+
+
+def _no_worse(tiles: Tiles, shift: np.ndarray, network: list[np.ndarray]) -> np.ndarray:
+    """(K,) whether `shift` (K, 2), cells, lays the points onto the other sweep as well as their own flows do."""
+    flows = np.zeros_like(tiles.points)
+    for k, motion in enumerate(network):
+        chosen = motion[_spread(len(motion), _MOST_POINTS), :2]
+        flows[k, :len(chosen)] = chosen / tiles.cell[k]
+    fit, flow = (_mean(tiles.there, np.arange(len(shift)), *np.moveaxis(tiles.points + way, -1, 0),
+                       _inside(tiles.points + way)) for way in (shift[:, None].astype(np.float32), flows))
+    return fit <= flow + _BETTER
+
+
+def _inside(cells: np.ndarray) -> np.ndarray:
+    return (np.abs(cells) < CELLS // 2 - 1).all(axis=-1)
+
+
+_AROUND = np.stack(np.meshgrid([-1.0, 0.0, 1.0], [-1.0, 0.0, 1.0], indexing='ij'), -1).reshape(-1, 2)
+_AROUND = _AROUND[np.argsort(np.abs(_AROUND).sum(axis=1), kind='stable')]     # rest wins a draw
+
+
+def _best(tiles: Tiles, shift: np.ndarray, count: int, dt: float = np.inf) -> np.ndarray:
+    """(K, count, 2) best of each cluster's displacements (K, ..., 2), cells."""
+    shift = shift.reshape(len(shift), -1, 2)
+    cost = _judge(tiles, shift, dt)
+    best = np.argsort(cost, axis=1, kind='stable')[:, :count]
+    return np.take_along_axis(shift, best[..., None], axis=1)
+
+
+def _judge(tiles: Tiles, shift: np.ndarray, dt: float) -> np.ndarray:
+    """(K, Q) cost of each cluster's displacements (K, Q, 2), cells; what is fast must fit better."""
+    which = np.repeat(np.arange(len(shift)), shift.shape[1])
+    speed = np.linalg.norm(shift, axis=-1) * tiles.cell[:, None] / abs(dt)
+    return tiles.cost(shift.reshape(-1, 2), which).reshape(shift.shape[:2]) + tiles.inertia[:, None] * speed
+
+
+def _starts(tiles: Tiles, guesses: np.ndarray) -> np.ndarray:
+    """(K, Q, 2) displacements, cells, to begin with: rest, the guesses, and the coarse search's best."""
+    count = len(guesses)
+    starts = np.zeros((count, 1 + guesses.shape[1] + _MODES, 2))
+    most = tiles.reach / tiles.cell
+    starts[:, 1:-_MODES] = np.clip(guesses / tiles.cell[:, None, None], -most[:, None, None], most[:, None, None])
+    for k in range(count):
+        steps = int(most[k]) // _COARSE
+        axis = np.arange(-steps, steps + 1, dtype=np.int32) * _COARSE
+        grid = np.stack(np.meshgrid(axis, axis, indexing='ij'), -1).reshape(-1, 2)
+        speed = np.hypot(*grid.T) * tiles.cell[k] / abs(tiles.dt)
+        cost = (tiles.coarse(k, grid) + 2 * tiles.inertia[k] * speed).reshape(len(axis), len(axis))
+        lowest = minimum_filter(cost, 3, mode='constant', cval=np.inf) == cost
+        modes = grid[lowest.ravel()]
+        modes = modes[np.argsort(cost[lowest], kind='stable')[:_MODES]]
+        starts[k, len(starts[k]) - _MODES:][:len(modes)] = modes
+    return starts
+
+
+def _mean(maps: np.ndarray, which: np.ndarray, x: np.ndarray, y: np.ndarray, counted: np.ndarray) -> np.ndarray:
+    """(Q,) mean, 0..1, of the maps `which` (Q,) at the cells x, y (Q, n) that are `counted`; 1 if none is."""
+    half = np.float32(CELLS // 2)
+    row, column = ((np.where(counted, place, 0) + half).astype(np.int32) for place in (x, y))
+    index = row * CELLS + column + (which * CELLS ** 2)[:, None].astype(np.int32)
+    value = maps.ravel()[index]
+    number = counted.sum(axis=1)
+    total = (value * counted).sum(axis=1, dtype=np.int32)
+    return np.where(number, total / np.maximum(number, 1) / _TRUNCATED ** 2, 1.0)
+
+
+def _distance(occupied: np.ndarray) -> np.ndarray:
+    """(K, C, C) uint8 squared distance in cells, truncated, to the next occupied cell."""
+    far = _TRUNCATED ** 2
+    along = np.where(occupied, 0, far).astype(np.uint8)
+    for axis in (1, 2):
+        before = along
+        along = before.copy()
+        for step in range(1, _TRUNCATED):
+            rest = before + np.uint8(step * step)
+            lower, upper = [slice(None)] * 3, [slice(None)] * 3
+            lower[axis], upper[axis] = slice(None, -step), slice(step, None)
+            np.minimum(along[tuple(upper)], rest[tuple(lower)], out=along[tuple(upper)])
+            np.minimum(along[tuple(lower)], rest[tuple(upper)], out=along[tuple(lower)])
+    along[:, [0, -1]] = far
+    along[:, :, [0, -1]] = far
+    return np.minimum(along, far)
+
+
+def _grown(cells: np.ndarray) -> np.ndarray:
+    """(C, C) bool, with the neighbours of what is set."""
+    grown = cells.copy()
+    grown[1:] |= cells[:-1]
+    grown[:-1] |= cells[1:]
+    wide = grown.copy()
+    wide[:, 1:] |= grown[:, :-1]
+    wide[:, :-1] |= grown[:, 1:]
+    return wide
+
+
+def _spread(count: int, most: int) -> np.ndarray:
+    """At most `most` of the rows 0 .. count - 1, evenly."""
+    return np.arange(count) if count <= most else np.linspace(0, count - 1, most).astype(np.int64)

@@ -1,0 +1,99 @@
+"""Tracks: which object of this sweep is which one of the last sweeps. A full tracker stays downstream.
+
+All that outlives a sweep is in one `Tracks`. It goes on where a pair goes on, newest sweeps against
+older ones or forwards, with up to two sweeps missing between them, and begins anew by itself where time
+was set back, stood still, or jumped, and where the frame changed: just where pairing begins anew.
+"""
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.transform import Rotation
+
+from ..sweep import EgoMotion, MovingObject, SweepPair
+
+_BRIDGED = 3.5           # pairs' dt after which what was not seen again is forgotten
+_GATE = 1.0              # m, between the place that is expected and the one that is found, at least ...
+_GATE_SIZE = 0.5         # ... or this share of the object's longer side
+_ALIKE = (2.0, 0.5)      # m/s, or share of the speed, by which velocities may differ
+
+
+@dataclass
+class _Track:
+    number: int
+    age: int
+    centre: np.ndarray
+    velocity: np.ndarray
+    gate: float
+    unseen: float            # s since it was last seen
+
+
+class Tracks:
+    """The objects of one stream's last sweeps, where they are expected now."""
+
+    def __init__(self):
+        self._next = 0
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all objects; numbers are not used again."""
+        self._tracks: list[_Track] = []
+        self._last: tuple[str, int] | None = None
+
+    def advance(self, pair: SweepPair, ego: EgoMotion) -> None:
+        """Move all that is known to the stamp and into the frame of the pair's source."""
+        stamp, period = pair.source.stamp_ns, abs(pair.dt)
+        elapsed = (stamp - self._last[1]) * 1e-9 if self._last else 0.0
+        if not self._last or self._last[0] != pair.source.frame_id or not 0 < elapsed <= _BRIDGED * period:
+            self.reset()
+        self._last = pair.source.frame_id, stamp
+        if not self._tracks:
+            return
+        # What the sensor did since the last pair is known if that is this pair's target, else it went on likewise.
+        share = -elapsed / pair.dt
+        motion = ego.target_from_source
+        turn = Rotation.from_rotvec(share * Rotation.from_matrix(motion[:3, :3]).as_rotvec()).as_matrix()
+        for track in self._tracks:
+            track.unseen += elapsed
+            track.centre = turn.T @ (track.centre + elapsed * track.velocity - share * motion[:3, 3])
+            track.velocity = turn.T @ track.velocity
+        self._tracks = [track for track in self._tracks if track.unseen <= _BRIDGED * period]
+
+    def expects(self, centres: np.ndarray, velocities: np.ndarray) -> np.ndarray:
+        """(K,) bool: something that moves like this, (K, 2) m/s, is expected here, (K, 2) m."""
+        if not self._tracks:
+            return np.zeros(len(centres), bool)
+        off = np.linalg.norm(centres[:, None] - self._array('centre')[:, :2], axis=-1)
+        unlike = np.linalg.norm(velocities[:, None] - self._array('velocity')[:, :2], axis=-1)
+        most = np.maximum(_ALIKE[0], _ALIKE[1] * np.linalg.norm(velocities, axis=1))[:, None]
+        return ((off <= self._array('gate')) & (unlike <= most)).any(axis=1)
+
+    def follow(self, objects: list[MovingObject]) -> tuple[MovingObject, ...]:
+        """The objects of this sweep with `track_id` and `age`."""
+        gates = np.array([max(_GATE, _GATE_SIZE * float(item.size[:2].max())) for item in objects])
+        pairs: dict[int, _Track] = {}
+        if self._tracks and objects:
+            off = np.linalg.norm(np.array([item.centre[:2] for item in objects])[:, None]
+                                 - self._array('centre')[:, :2], axis=-1)
+            reach = np.maximum(gates[:, None], self._array('gate'))
+            for k, j in zip(*linear_sum_assignment(np.minimum(off / reach, 1.0))):
+                if off[k, j] <= reach[k, j]:
+                    pairs[k] = self._tracks[j]
+        followed = []
+        for k, item in enumerate(objects):
+            track = pairs.get(k) or self._new()
+            track.age, track.centre, track.velocity = track.age + 1, item.centre, item.velocity
+            track.gate, track.unseen = float(gates[k]), 0.0
+            followed.append(dataclasses.replace(item, track_id=track.number, age=track.age))
+        return tuple(followed)
+
+    def _new(self) -> _Track:
+        self._tracks.append(_Track(self._next, 0, np.zeros(3), np.zeros(3), _GATE, 0.0))
+        self._next += 1
+        return self._tracks[-1]
+
+    def _array(self, name: str) -> np.ndarray:
+        return np.array([getattr(track, name) for track in self._tracks])
