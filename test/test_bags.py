@@ -8,7 +8,7 @@ pytest.importorskip('rosbags')
 from ssrflow_ros.errors import InputError
 from ssrflow_ros.formats import bag_messages, bags, pointcloud2
 from ssrflow_ros.formats.bags import MARKER_ARRAY, ODOMETRY, POINTCLOUD2, BagReader, write_bag
-from ssrflow_ros.formats.markers import make_markers
+from ssrflow_ros.formats.markers import ADD, DELETE, Drawing
 
 
 def write_clouds(path, storage='mcap', topics=('/points',), n=4, size=50):
@@ -42,7 +42,9 @@ def test_flow_markers_and_odometry_survive(tmp_path):
     incoming = bag_messages.to_pointcloud2(pointcloud2.encode_points(flow.pair.source.points), header)
     pose = np.eye(4)
     pose[:3, 3], pose[:2, :2] = [1, 2, 3], [[0, -1], [1, 0]]
-    markers = make_markers(flow, 100, shown=[('ssrflow/objects', 99)])
+    drawing = Drawing()
+    drawing.update(make_flow(objects=3), 100)
+    markers = drawing.update(flow, 100)
     with write_bag(tmp_path / 'bag') as bag:
         annotated = pointcloud2.encode(flow, incoming)
         bag.write('/flow', POINTCLOUD2, 1, bag_messages.to_pointcloud2(annotated, header))
@@ -53,8 +55,9 @@ def test_flow_markers_and_odometry_survive(tmp_path):
     np.testing.assert_array_equal(pointcloud2.read_field(cloud, 'vx'), flow.velocity[:, 0])
     assert [(item.ns, item.id, item.action) for item in array.markers] == [
         (item.ns, item.id, item.action) for item in markers]
+    assert {item.action for item in array.markers} == {ADD, DELETE}
     assert array.markers[0].points[1].x == pytest.approx(float(markers[0].points[1, 0]))
-    assert array.markers[-2].text == markers[-2].text
+    assert array.markers[3].text == markers[3].text != ''
     lifetime = array.markers[0].lifetime
     assert (lifetime.sec, lifetime.nanosec) == (0, pytest.approx(3e8, rel=1e-6))
     assert odometry.pose.pose.orientation.z == pytest.approx(np.sqrt(0.5))
@@ -140,7 +143,7 @@ def test_ros_itself_reads_our_messages(tmp_path):
     cloud = bag_messages.to_pointcloud2(pointcloud2.encode_points(flow.pair.source.points), header)
     with write_bag(tmp_path / 'bag') as bag:
         bag.write('/points', POINTCLOUD2, 1, cloud)
-        bag.write('/markers', MARKER_ARRAY, 2, bag_messages.to_marker_array(make_markers(flow, 9), header))
+        bag.write('/markers', MARKER_ARRAY, 2, bag_messages.to_marker_array(Drawing().update(flow, 9), header))
         bag.write('/odom', ODOMETRY, 3, bag_messages.to_odometry(np.eye(4), 4, 'odom', 'lidar'))
     with BagReader(tmp_path / 'bag') as bag:
         points, markers, odometry = [

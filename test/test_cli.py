@@ -266,7 +266,7 @@ def test_bag_annotates_the_newest_sweep(ssrflow, stand_in, tmp_path, storage):
     assert code == 0 and '1 x first sweep' in out and '(10.0 Hz)' in out and 'all steps' in out
     with BagReader(tmp_path / 'out') as bag:
         assert bag.topics == {'/points': (POINTCLOUD2, 3), '/ssrflow/flow': (POINTCLOUD2, 2),
-                              '/ssrflow/markers': (MARKER_ARRAY, 2)}
+                              '/ssrflow/objects': (POINTCLOUD2, 2), '/ssrflow/markers': (MARKER_ARRAY, 2)}
     second = read_all(tmp_path / 'out', '/ssrflow/flow')[0]
     stamp = second.header.stamp
     assert (stamp.sec, stamp.nanosec, second.header.frame_id) == (1, 100_000_000, 'lidar')

@@ -40,7 +40,7 @@ def test_demo_ends_with_table_picture_and_recording(tmp_path, own_environment, w
         assert bag.topics['/points'][1] == 8
         flows = list(bag.read(['/ssrflow/flow']))
         clouds = {stamp_of(message.raw): message.read() for message in bag.read(['/points'])}
-        assert flows and bag.topics['/ssrflow/markers'][1] == len(flows)
+        assert flows and bag.topics['/ssrflow/markers'][1] == bag.topics['/ssrflow/objects'][1] == len(flows)
         for message in flows:
             flow = message.read()
             source = clouds[stamp_of(message.raw)]

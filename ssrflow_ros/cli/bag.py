@@ -4,6 +4,7 @@ IN is a rosbag2 (its folder, or one .mcap or .db3 file). OUT is a rosbag2 for `r
 Foxglove with
   /ssrflow/flow     PointCloud2: the clouds of --topic with vx vy vz (m/s, the sensor's motion removed),
                     moving and object
+  /ssrflow/objects  PointCloud2: the moving objects, one point each (docs/objects_topic.md)
   /ssrflow/markers  MarkerArray: boxes, arrows and speeds of the moving objects
 and a copy of the cloud topic. Each sweep is paired with the one before it; a sweep that cannot be
 paired is counted with its reason.
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Iterator
 import numpy as np
 
 from ..errors import EgoMotionError, InputError, SSRFlowError
+from ..formats.markers import Drawing
 from ..steps.pairing import Pairing
 from ..sweep import EgoMotion, FlowField, SweepPair
 from .options import add_recording, add_settings, settings_from
@@ -68,7 +70,7 @@ class _Annotation:
     def __init__(self, scene_flow, poses, out: 'BagWriter', args: argparse.Namespace):
         self._scene_flow, self._poses, self._out, self._args = scene_flow, poses, out, args
         self._pairing = Pairing(scene_flow.settings)
-        self._shown: set = set()
+        self._drawing = Drawing()
         self.n_in = 0
         self.drops: Counter[str] = self._pairing.drops
         self.timings: list[dict[str, float]] = []
@@ -106,14 +108,15 @@ class _Annotation:
 
     def _write(self, flow: FlowField, cloud, time_ns: int) -> None:
         from ..formats.bag_messages import to_marker_array, to_pointcloud2
-        from ..formats.bags import FLOW, MARKER_ARRAY, MARKERS, POINTCLOUD2
-        from ..formats.markers import make_markers, shown_ids
+        from ..formats.bags import FLOW, MARKER_ARRAY, MARKERS, OBJECTS, POINTCLOUD2
+        from ..formats.object_cloud import encode_objects
         from ..formats.pointcloud2 import encode
         annotated = to_pointcloud2(encode(flow, cloud, self._args.keep, self._args.rgba), cloud.header)
         self._out.write(FLOW, POINTCLOUD2, time_ns, annotated)
-        markers = make_markers(flow, self._pairing.settings.marker_arrows, self._shown)
+        objects = to_pointcloud2(encode_objects(flow.objects), cloud.header)
+        self._out.write(OBJECTS, POINTCLOUD2, time_ns, objects)
+        markers = self._drawing.update(flow, self._pairing.settings.marker_arrows)
         self._out.write(MARKERS, MARKER_ARRAY, time_ns, to_marker_array(markers, cloud.header))
-        self._shown = shown_ids(markers)
         self.timings.append(flow.timings_ms)
         self._moving.append(int(flow.moving.sum()))
         self._objects.append(len(flow.objects))

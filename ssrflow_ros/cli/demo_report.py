@@ -2,13 +2,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Collection, Iterator
+from typing import TYPE_CHECKING, Any, Collection, Iterable, Iterator
 
 import numpy as np
 
-from ..formats.bags import (FLOW, GROUND_TRUTH, MARKER_ARRAY, MARKERS, POINTCLOUD2, BagMessage, BagReader,
+from ..formats.bags import (FLOW, GROUND_TRUTH, MARKER_ARRAY, MARKERS, OBJECTS, POINTCLOUD2, BagMessage, BagReader,
                             write_bag)
-from ..formats.markers import ADD, ARROW, ARROW_SECONDS, CUBE, OBJECTS
+from ..formats.object_cloud import OBJECT, read_objects
 from ..formats.pointcloud2 import decode, read_field
 from ..formats.stamped import stamp_ns
 from ..settings import Settings
@@ -112,44 +112,32 @@ def _draw(path: Path, clouds: dict[int, Any], answers: 'Answers', settings: Sett
     """The picture of the sweep with the most moving objects, of these the one with the most moving points."""
     from ..formats.picture import draw_flow
     objects = {}
-    for _, raw in answers.markers:
-        markers = BagMessage(MARKERS, MARKER_ARRAY, 0, raw).read().markers
-        if markers:
-            objects[stamp_ns(markers[0])] = [marker for marker in markers if marker.ns == OBJECTS
-                                              and marker.action == ADD]
+    for _, raw in answers.objects:
+        message = BagMessage(OBJECTS, POINTCLOUD2, 0, raw).read()
+        objects[stamp_ns(message)] = read_objects(message)
     n_moving = {stamp: int(read_field(cloud, 'moving').sum()) for stamp, cloud in clouds.items()}
     best = max(clouds, key=lambda stamp: (len(objects.get(stamp, ())), n_moving[stamp]))
     draw_flow(path, _flow_field(clouds[best], objects.get(best, []), settings), 'ssrflow demo')
 
 
-def _flow_field(cloud: Any, markers: list[Any], settings: Settings) -> FlowField:
+def _flow_field(cloud: Any, objects: Iterable[np.void], settings: Settings) -> FlowField:
     """The flow that the node published; the ground, which it does not publish, is found anew."""
     from ..steps.ground import make_ground
     sweep = decode(cloud)
     before = Sweep.from_points(np.empty((0, 3)), sweep.stamp_ns - round(PER * 1e9), sweep.frame_id)
-    velocity, ids = _velocity(cloud), read_field(cloud, 'object')
+    velocity = _velocity(cloud)
     return FlowField(
         SweepPair(sweep, before), EgoMotion(np.eye(4), 'none'), flow=-PER * velocity, velocity=velocity,
         moving=read_field(cloud, 'moving').astype(bool), ground=make_ground(settings)(sweep.points),
-        object_ids=ids, objects=tuple(_objects(markers, ids)))
-
-
-def _objects(markers: list[Any], ids: np.ndarray) -> Iterator[MovingObject]:
-    """Boxes and arrows come in the order of the objects' ids."""
-    boxes = [marker for marker in markers if marker.type == CUBE]
-    arrows = [marker for marker in markers if marker.type == ARROW]
-    for id, box, arrow in zip(np.unique(ids[ids >= 0]), boxes, arrows):
-        tail, tip = (np.array([point.x, point.y, point.z]) for point in arrow.points)
-        turn, centre, size = box.pose.orientation, box.pose.position, box.scale
-        yield MovingObject(
-            int(id), np.array([centre.x, centre.y, centre.z]), np.array([size.x, size.y, size.z]),
-            float(2 * np.arctan2(turn.z, turn.w)), (tip - tail) / ARROW_SECONDS, int((ids == id).sum()))
+        object_ids=read_field(cloud, 'object'),
+        objects=tuple(MovingObject(**dict(zip(OBJECT.names, item))) for item in objects))
 
 
 def _write_bag(path: Path, recorded: Recorded, answers: 'Answers') -> None:
     """What the node published beside the clouds it was given, in the order of time of the clouds' stamps."""
     from ..formats.stamped import stamp_of
     outputs = [(time, FLOW, POINTCLOUD2, raw) for time, raw in answers.flow]
+    outputs += [(time, OBJECTS, POINTCLOUD2, raw) for time, raw in answers.objects]
     outputs += [(time, MARKERS, MARKER_ARRAY, raw) for time, raw in answers.markers]
     inputs = [(answers.sent[stamp_of(message.raw)], message.topic, message.type, message.raw)
               for message in recorded.messages([recorded.topic])]

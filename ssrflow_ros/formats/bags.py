@@ -20,7 +20,7 @@ MARKER_ARRAY = 'visualization_msgs/msg/MarkerArray'
 
 TF, TF_STATIC = '/tf', '/tf_static'
 
-FLOW, MARKERS = '/ssrflow/flow', '/ssrflow/markers'
+FLOW, OBJECTS, MARKERS = '/ssrflow/flow', '/ssrflow/objects', '/ssrflow/markers'
 """Topics of what the method says, named as by a node without a namespace."""
 GROUND_TRUTH = '/ground_truth'
 """Topic of the labels that `ssrflow simulate` writes; never taken for a LiDAR's unless it is named."""

@@ -1,12 +1,12 @@
 """What RViz and Foxglove draw of a flow field, without ROS: the contents of visualization_msgs/Marker.
 
-Ids are stable, so a marker is replaced in place and nothing flickers; only ids that were shown before
-and are not needed any more are deleted.
+An object's markers bear the number of its track, so they are replaced in place and nothing flickers; only
+what was shown before and is gone is deleted.
 """
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Collection, Iterable
+from typing import Iterable
 
 import numpy as np
 
@@ -23,7 +23,12 @@ ADD, DELETE = 0, 2
 ARROW_SECONDS = 1.0
 """An arrow is as long as the way in this time."""
 
+MAX_OBJECTS = 50
+"""Objects drawn, the nearest ones: each costs 0.2 ms to publish."""
+
 MarkerId = tuple[str, int]
+
+_BRIDGED = 2  # fields that a track may miss before its markers go
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,25 +59,32 @@ class Marker:
         return 0.0, 0.0, float(np.sin(self.yaw / 2)), float(np.cos(self.yaw / 2))
 
 
-def make_markers(flow: FlowField, max_arrows: int, shown: Collection[MarkerId] = (),
-                 period: float = 0.0) -> list[Marker]:
-    """Velocity lines of at most `max_arrows` moving points; box, arrow and speed of each object.
+class Drawing:
+    """What is on the screen, and how to bring it up to the next flow field."""
 
-    `shown` are the ids (see `shown_ids`) that the markers before left on the screen. `period` is the
-    time between two such lists where that is longer than the pair's dt, seconds.
-    """
-    # Outlasts two lost messages, then the picture is rather empty than old.
-    lifetime = 3 * max(period, abs(flow.pair.dt))
-    markers = [*_point_lines(flow, max_arrows, lifetime)]
-    for rank, item in enumerate(sorted(flow.objects, key=lambda item: item.id)):
-        markers += _object(item, 3 * rank, lifetime)
-    surplus = set(shown) - shown_ids(markers)
-    return markers + [Marker(ns, id, CUBE, DELETE) for ns, id in sorted(surplus)]
+    def __init__(self):
+        self._missed: dict[MarkerId, int] = {}  # of what is shown: fields in a row that had it not
 
+    def update(self, flow: FlowField, max_arrows: int, period: float = 0.0) -> list[Marker]:
+        """Velocity lines of at most `max_arrows` moving points; box, arrow and speed of the nearest objects.
 
-def shown_ids(markers: Iterable[Marker]) -> set[MarkerId]:
-    """What is on the screen after `markers`: hand it to the next `make_markers`."""
-    return {(marker.ns, marker.id) for marker in markers if marker.action == ADD}
+        `period` is the time between two updates where that is longer than the pair's dt, seconds.
+        """
+        # Outlasts two lost messages, then the picture is rather empty than old.
+        lifetime = (1 + _BRIDGED) * max(period, abs(flow.pair.dt))
+        markers = [*_point_lines(flow, max_arrows, lifetime)]
+        nearest = sorted(flow.objects, key=lambda item: float(np.linalg.norm(item.centre)))[:MAX_OBJECTS]
+        for rank, item in enumerate(nearest):
+            # Without a track the number is negative, and says no more than how near it is.
+            markers += _object(item, 3 * (item.track_id if item.track_id >= 0 else -1 - rank), lifetime)
+        return markers + self._surplus({(marker.ns, marker.id) for marker in markers})
+
+    def _surplus(self, drawn: set[MarkerId]) -> list[Marker]:
+        """Deletions of what is shown and not `drawn`; a track may miss some fields, as trackers let it."""
+        missed = {key: count + 1 for key, count in self._missed.items() if key not in drawn}
+        gone = [(ns, id) for (ns, id), count in missed.items() if ns != OBJECTS or id < 0 or count > _BRIDGED]
+        self._missed = {**dict.fromkeys(drawn, 0), **{key: missed[key] for key in missed.keys() - set(gone)}}
+        return [Marker(ns, id, CUBE, DELETE) for ns, id in sorted(gone)]
 
 
 def _point_lines(flow: FlowField, max_arrows: int, lifetime: float) -> Iterable[Marker]:
@@ -94,6 +106,7 @@ def _object(item: MovingObject, first_id: int, lifetime: float) -> Iterable[Mark
     red, green, blue = map(float, colour_wheel(item.velocity[None])[0])
     top = centre + [0, 0, size[2] / 2]
     arrow = np.stack([top, top + ARROW_SECONDS * item.velocity]).astype(np.float32)
+    # Ids of neighbouring tracks are three apart.
     yield Marker(OBJECTS, first_id, CUBE, position=tuple(map(float, centre)), yaw=float(item.yaw),
                  scale=tuple(map(float, size)), colour=(red, green, blue, 0.35), lifetime=lifetime)
     yield Marker(OBJECTS, first_id + 1, ARROW, scale=(0.15, 0.4, 0.5), colour=(red, green, blue, 1.0),

@@ -8,7 +8,7 @@ from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import PointCloud2
 from visualization_msgs.msg import MarkerArray
 
-from ..formats.markers import MarkerId, make_markers, shown_ids
+from ..formats.markers import Drawing
 from ..sweep import FlowField
 from . import qos
 from .messages import delete_all, ego_odometry, flow_cloud, ground_cloud, objects_cloud, to_marker_array
@@ -22,7 +22,7 @@ class Outputs:
     def __init__(self, node: LifecycleNode, statistics: Statistics):
         self._node = node
         self._statistics = statistics
-        self._shown: set[MarkerId] = set()
+        self._drawing = Drawing()
         self._flow = self._publisher(PointCloud2, '~/flow', qos_overriding_options=qos.overridable())
         self._objects = self._publisher(PointCloud2, '~/objects')
         self._markers = self._publisher(MarkerArray, '~/markers')
@@ -49,7 +49,7 @@ class Outputs:
 
     def reset(self) -> None:
         """Wipe what is drawn: after a reset nothing of it is true any more."""
-        self._shown = set()
+        self._drawing = Drawing()
         self._markers.publish(delete_all())
 
     def destroy(self) -> None:
@@ -63,6 +63,5 @@ class Outputs:
 
     def _make_markers(self, flow: FlowField, cloud: PointCloud2) -> MarkerArray:
         rate = self._statistics.rate('out')
-        markers = make_markers(flow, self._node.settings.marker_arrows, self._shown, 1 / rate if rate else 0.0)
-        self._shown = shown_ids(markers)
+        markers = self._drawing.update(flow, self._node.settings.marker_arrows, 1 / rate if rate else 0.0)
         return to_marker_array(markers, cloud.header)

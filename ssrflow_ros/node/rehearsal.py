@@ -15,7 +15,7 @@ from rclpy.qos import ReliabilityPolicy
 from sensor_msgs.msg import PointCloud2
 from visualization_msgs.msg import MarkerArray
 
-from ..formats.bags import FLOW, MARKERS
+from ..formats.bags import FLOW, MARKERS, OBJECTS
 from ..formats.stamped import stamp_of
 from . import qos
 
@@ -29,12 +29,13 @@ class Answers:
     """What was sent and heard; serialized messages, times of the monotonic clock in seconds.
 
     sent         time at which the cloud of each stamp (ns) was published.
-    flow         (time, message) of ~/flow;  markers  likewise.
+    flow         (time, message) of ~/flow;  objects, markers  likewise.
     diagnostics  values of the node's last status.
     """
 
     sent: dict[int, float] = field(default_factory=dict)
     flow: list[tuple[float, bytes]] = field(default_factory=list)
+    objects: list[tuple[float, bytes]] = field(default_factory=list)
     markers: list[tuple[float, bytes]] = field(default_factory=list)
     diagnostics: dict[str, str] = field(default_factory=dict)
 
@@ -48,7 +49,7 @@ class Rehearsal:
 
     def __init__(self):
         self.answers = Answers()
-        self._heard = self.answers.flow, self.answers.markers
+        self._heard = self.answers.flow, self.answers.objects, self.answers.markers
         self._context = Context()
 
     def __enter__(self) -> 'Rehearsal':
@@ -61,6 +62,7 @@ class Rehearsal:
         kept = qos.keep_last(10, ReliabilityPolicy.RELIABLE)
         # Serialized, so that listening costs next to nothing.
         self._node.create_subscription(PointCloud2, FLOW, _keep(self.answers.flow), kept, raw=True)
+        self._node.create_subscription(PointCloud2, OBJECTS, _keep(self.answers.objects), kept, raw=True)
         self._node.create_subscription(MarkerArray, MARKERS, _keep(self.answers.markers), kept, raw=True)
         self._node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, kept)
         self._executor = SingleThreadedExecutor(context=self._context)
@@ -75,9 +77,9 @@ class Rehearsal:
         self._node.destroy_node()
 
     def connected(self) -> bool:
-        """Whether the node hears us and has noticed that we listen to both of its outputs."""
+        """Whether the node hears us and has noticed that we listen to its outputs."""
         return (self._publishers[POINTS].get_subscription_count() > 0
-                and int(self.answers.diagnostics.get('listeners', 0)) >= 2)
+                and int(self.answers.diagnostics.get('listeners', 0)) >= len(self._heard))
 
     def play(self, messages: Iterable[tuple[str, int, bytes]], check: Callable[[], None]) -> None:
         """Publish (POINTS or ODOMETRY, time ns, serialized message) when due, then wait for the answers.
