@@ -22,7 +22,8 @@ ARGUMENTS = (
      'Topic of the LiDAR (sensor_msgs/PointCloud2). Of several LiDARs: their topics, a space between them.', None),
     ('namespace', '', 'Namespace of the node. Of several LiDARs: one for each, a space between them.', None),
     ('odometry', 'odometry', 'Topic of the odometry (nav_msgs/Odometry), if ego_motion is odometry.', None),
-    ('ego_motion', '', "Where the sensor's own motion comes from: scan_matching, odometry or none.", None),
+    ('ego_motion', '', "Where the sensor's own motion comes from: scan_matching, odometry, tf or none.", None),
+    ('fixed_frame', '', "Frame that stands still, to which tf leads from the clouds', if ego_motion is tf.", None),
     ('weights', '', 'Shipped weights by name, or the path of a .safetensors file.', None),
     ('device', '', 'Where the network runs: auto, cpu, cuda or cuda:N.', None),
     ('params_file', '', 'YAML with parameters, like config/ssrflow.yaml; arguments given here win.', None),
@@ -39,10 +40,11 @@ ARGUMENTS = (
     ('respawn', 'false', 'Start the node again when it ends.', TRUE_OR_FALSE),
 )
 # Arguments that are parameters of the node, and their types.
-PARAMETERS = {'ego_motion': str, 'weights': str, 'device': str, 'autostart': bool}
+PARAMETERS = {'ego_motion': str, 'fixed_frame': str, 'weights': str, 'device': str,
+              'autostart': bool}
 NODE = 'ssrflow'
 # Topics of the node that RViz draws.
-OUTPUTS = ('flow', 'markers')
+OUTPUTS = ('flow', 'markers', 'objects', 'ground', 'ego_odometry')
 
 
 def generate_launch_description():
@@ -86,7 +88,9 @@ def _lidars(points, namespaces):
 
 def _flow_node(points, namespace, given, sim_time, environment):
     # The last one wins, so that an argument goes before the file.
-    parameters = [given['params_file']] if given['params_file'] else []
+    # RViz draws the colours, which cost a field of the cloud; the file may still say no.
+    parameters = [{'rgba': True}] if given['rviz'] == 'true' else []
+    parameters += [given['params_file']] if given['params_file'] else []
     parameters.append({'use_sim_time': sim_time})
     parameters += [{name: ParameterValue(given[name], value_type=kind)}
                    for name, kind in PARAMETERS.items() if given[name]]

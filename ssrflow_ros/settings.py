@@ -105,6 +105,9 @@ class Settings:
         'none', "Publish moving objects also as messages of autoware_perception_msgs ('autoware'), of vision_msgs "
         "('vision') or of 'both'.",
         choices=('none', 'autoware', 'vision', 'both'), of_node=True)
+    rgba: bool = _parameter(
+        False, 'Add a colour to the points of the flow cloud: its hue is the direction, its saturation the speed.',
+        live=True, of_node=True)
     lazy: bool = _parameter(
         True, 'Do no work while nobody listens to an output.', live=True, of_node=True)
     pose_wait: float = _parameter(

@@ -51,8 +51,6 @@ def test_topics_and_names_are_those_of_the_node(constants):
     node = '\n'.join(path.read_text() for path in (ROOT / 'ssrflow_ros/node').glob('*.py'))
     for topic in ('points', 'odometry'):
         assert f"('{topic}', " in text and f"'{topic}'" in node
-    for output in ast.literal_eval(constants['OUTPUTS']):
-        assert f"'~/{output}'" in node
     assert f"super().__init__('{ast.literal_eval(constants['NODE'])}'" in node
     assert (ROOT / 'config/fastdds.xml').is_file() and (ROOT / 'rviz/flow.rviz').is_file()
     assert 'flow_node = {NAME}.node.flow_node:main' in (ROOT / 'setup.py').read_text()

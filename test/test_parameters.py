@@ -61,3 +61,24 @@ def test_every_row_is_whole():
         assert row.description.endswith('.'), row.name
         assert (row.low is None) == (row.high is None) == (row.type not in (int, float)), row.name
         assert row.check(row.default) == row.default
+
+
+@pytest.mark.parametrize('file_first', [True, False])
+def test_command_line_wins_over_yaml_and_yaml_over_the_default(tmp_path, monkeypatch, file_first):
+    rclpy = pytest.importorskip('rclpy')
+    from rclpy.context import Context
+    from ssrflow_ros.node.parameters import declare_settings
+    monkeypatch.setenv('ROS_LOG_DIR', str(tmp_path))
+    file = tmp_path / 'some.yaml'
+    file.write_text(parameter_docs.yaml().replace('moving_speed: 0.5', 'moving_speed: 3').replace(
+        'max_gap: 0.5', 'max_gap: 1.5'))
+    words = [['--params-file', str(file)], ['-p', 'moving_speed:=2.0']]
+    context = Context()
+    rclpy.init(args=['--ros-args', *words[not file_first], *words[file_first]], context=context)
+    node = rclpy.create_node('ssrflow', context=context)
+    try:
+        settings = declare_settings(node)
+    finally:
+        node.destroy_node()
+        rclpy.shutdown(context=context)
+    assert (settings.moving_speed, settings.max_gap, settings.max_range) == (2.0, 1.5, Settings().max_range)

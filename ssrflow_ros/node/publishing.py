@@ -29,7 +29,7 @@ class Outputs:
         self._ground = self._publisher(PointCloud2, '~/ground')
         self._ego_odometry = self._publisher(Odometry, '~/ego_odometry')
         self._makers = {
-            self._flow: flow_cloud,
+            self._flow: self._make_flow,
             self._objects: objects_cloud,
             self._markers: self._make_markers,
             self._ground: ground_cloud,
@@ -60,6 +60,9 @@ class Outputs:
     def _publisher(self, kind: type, topic: str, **rest: Any) -> Any:
         return self._node.create_lifecycle_publisher(
             kind, topic, qos.OUTPUT, event_callbacks=self._node.mismatches.of_publisher(topic), **rest)
+
+    def _make_flow(self, flow: FlowField, cloud: PointCloud2) -> PointCloud2:
+        return flow_cloud(flow, cloud, self._node.settings.rgba)
 
     def _make_markers(self, flow: FlowField, cloud: PointCloud2) -> MarkerArray:
         rate = self._statistics.rate('out')
