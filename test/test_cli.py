@@ -133,7 +133,7 @@ def test_a_reader_that_has_enough_is_no_error(args):
 
 def test_start_is_light():
     heavy = 'torch matplotlib rosbags rclpy scipy trimesh embreex'.split()
-    code = ('import sys, ssrflow_ros\nfrom ssrflow_ros.cli import main, flow, bag, pack, simulate\n'
+    code = ('import sys, ssrflow_ros\nfrom ssrflow_ros.cli import main, flow, bag, pack, simulate, evaluate\n'
             f'print([name for name in {heavy} if name in sys.modules])')
     done = subprocess.run([sys.executable, '-c', code], env=ENVIRONMENT, capture_output=True, text=True,
                           timeout=60)
