@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ..datasets import LabelledPair, open_dataset
 from ..errors import SSRFlowError
 from ..scene_flow import SceneFlow
 from ..settings import Settings
 from ..simulator import CLASSES, simulate
 from ..steps.clusters import find_clusters
 from ..sweep import FlowField, MovingObject, SweepPair
-from .pairs import LabelledPair
 
 _UNSEEN_SEED = 3_000_000  # neither training nor any choice of a constant used the seeds from here on
 _DYNAMIC = 0.5           # m/s, the published 0.05 m over 0.1 s
@@ -238,9 +238,9 @@ def play(settings: Settings, seed: int, sweeps: int, tally: Tally) -> None:
         tally.add(flow, truth, known)
 
 
-def judge_real(settings: Settings, path: Path) -> Tally:
+def judge_real(settings: Settings, labelled: LabelledPair) -> Tally:
     """One labelled pair. What moves alike by the labels is taken as one mover; nobody has labelled boxes."""
-    tally, labelled = Tally(), LabelledPair.load(path)
+    tally = Tally()
     try:
         flow = SceneFlow(settings)(labelled.pair)
     except SSRFlowError:
@@ -268,10 +268,11 @@ def main() -> None:
     if args.recordings:
         print(f'{args.recordings} simulated recordings of {args.sweeps} sweeps at 10 Hz, weights {args.weights}')
         print(report(tally))
-    for path in sorted(args.folder.glob('*.npz')) if args.folder else []:
-        real = judge_real(settings, path)
-        if 'ft3d' not in path.stem and any(count[0] + count[2] for count in real.moving.values()):
-            print(f'\n{path.stem}\n{report(real)}', flush=True)
+    pairs = open_dataset(f'pairs:{args.folder}') if args.folder else ()
+    for labelled in (pairs[number] for number in range(len(pairs))):
+        real = judge_real(settings, labelled)
+        if labelled.preparation.world == 'B' and any(count[0] + count[2] for count in real.moving.values()):
+            print(f'\n{labelled.name}\n{report(real)}', flush=True)
 
 
 if __name__ == '__main__':
