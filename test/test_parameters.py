@@ -67,14 +67,15 @@ def test_every_row_is_whole():
 def test_command_line_wins_over_yaml_and_yaml_over_the_default(tmp_path, monkeypatch, file_first):
     rclpy = pytest.importorskip('rclpy')
     from rclpy.context import Context
-    from ssrflow_ros.node.parameters import declare_settings
+    from ssrflow_ros.node.parameters import declare_settings, files_first
     monkeypatch.setenv('ROS_LOG_DIR', str(tmp_path))
     file = tmp_path / 'some.yaml'
-    file.write_text(parameter_docs.yaml().replace('moving_speed: 0.5', 'moving_speed: 3').replace(
+    file.write_text(parameter_docs.yaml().replace('moving_speed: 0.5', 'moving_speed: 3.0').replace(
         'max_gap: 0.5', 'max_gap: 1.5'))
     words = [['--params-file', str(file)], ['-p', 'moving_speed:=2.0']]
     context = Context()
-    rclpy.init(args=['--ros-args', *words[not file_first], *words[file_first]], context=context)
+    arguments = ['--ros-args', *words[not file_first], *words[file_first]]
+    rclpy.init(args=files_first(arguments), context=context)
     node = rclpy.create_node('ssrflow', context=context)
     try:
         settings = declare_settings(node)
@@ -82,3 +83,12 @@ def test_command_line_wins_over_yaml_and_yaml_over_the_default(tmp_path, monkeyp
         node.destroy_node()
         rclpy.shutdown(context=context)
     assert (settings.moving_speed, settings.max_gap, settings.max_range) == (2.0, 1.5, Settings().max_range)
+
+
+def test_other_arguments_stay_where_they_are():
+    pytest.importorskip('rclpy')
+    from ssrflow_ros.node.parameters import files_first
+    assert files_first(['node', 'a', '--ros-args', '-r', 'a:=b', '--params-file', 'f', '--', 'c']) == [
+        'node', 'a', '--ros-args', '--params-file', 'f', '-r', 'a:=b', '--', 'c']
+    assert files_first(['node', '--params-file', 'f']) == ['node', '--params-file', 'f']
+    assert files_first(['node', '--ros-args', '--params-file']) == ['node', '--ros-args', '--params-file']

@@ -1,6 +1,7 @@
 """The rows of the settings table as ROS parameters: declared, checked, and changed while running."""
 from __future__ import annotations
 
+import itertools
 from typing import Any, Callable
 
 from rcl_interfaces.msg import (FloatingPointRange, IntegerRange, ParameterDescriptor, ParameterType,
@@ -15,6 +16,22 @@ _ROS_TYPES = {str: ParameterType.PARAMETER_STRING, bool: ParameterType.PARAMETER
               int: ParameterType.PARAMETER_INTEGER, float: ParameterType.PARAMETER_DOUBLE}
 # Parameters of rclpy's own, which need not be declared when we look for misspelt ones.
 _OF_RCLPY = ('use_sim_time', 'start_type_description_service')
+
+
+def files_first(arguments: list[str]) -> list[str]:
+    """A process's `arguments` with every `--params-file FILE` moved to the front of its ROS arguments.
+
+    rcl lets the last one win; single parameters on the command line shall.
+    """
+    if '--ros-args' not in arguments:
+        return arguments
+    begin = arguments.index('--ros-args') + 1
+    files, others, rest = [], [], iter(arguments[begin:])
+    for word in rest:
+        (files if word == '--params-file' else others).append(word)
+        if word == '--params-file':
+            files += itertools.islice(rest, 1)
+    return [*arguments[:begin], *files, *others]
 
 
 def declare_settings(node: Node) -> Settings:

@@ -13,6 +13,7 @@ from rclpy.lifecycle import LifecycleNode
 
 from ..errors import SSRFlowError
 from .lifecycle import activate
+from .parameters import files_first
 from .worker import THREAD
 
 GRACE = 1.7
@@ -27,7 +28,7 @@ def run_until_signal(make_node: Callable[[], LifecycleNode], args: list[str] | N
     # rclpy's own handlers chain to these; Python's would raise KeyboardInterrupt anywhere.
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, _leave_in_time)
-    rclpy.init(args=args)
+    rclpy.init(args=files_first(sys.argv if args is None else args))
     node, code = None, 0
     try:
         node = make_node()
