@@ -100,8 +100,8 @@ def test_wheel_holds_the_package_and_its_files(sources, tmp_path):
     for weights in (ROOT / 'ssrflow_ros/weights').glob('*.safetensors'):
         assert str(weights.relative_to(ROOT)) in names
     shared = [name.split('/data/')[1] for name in names if '/data/share/' in name]
-    for name in ('launch/flow.launch.py', 'config/fastdds.xml', 'config/ssrflow.yaml', 'rviz/flow.rviz',
-                 'package.xml'):
+    for name in ('launch/flow.launch.py', 'config/fastdds.xml', 'config/ssrflow.yaml', 'config/ssrflow.schema.json',
+                 'rviz/flow.rviz', 'package.xml'):
         assert f'share/ssrflow_ros/{name}' in shared
     assert 'share/ament_index/resource_index/packages/ssrflow_ros' in shared
 
