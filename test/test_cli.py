@@ -29,6 +29,18 @@ class StandInSceneFlow:
     def __init__(self, settings=None):
         self.settings = settings
 
+    def onload(self, wait=False):
+        pass
+
+    def offload(self):
+        pass
+
+    def prepare(self, pair, ego_motion=None):
+        return pair, ego_motion
+
+    def estimate(self, prepared):
+        return self(*prepared)
+
     def __call__(self, pair, ego_motion=None):
         points = pair.source.points
         moving = points[:, 0] > 10

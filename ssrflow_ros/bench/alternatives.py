@@ -10,6 +10,7 @@ from ..operators.kd_tree import KdTree
 from ..operators.neighbours import k_nearest_reference
 from ..scene_flow import SceneFlow
 from ..steps.ego_motion import make_ego_motion
+from ..steps.ground import make_ground
 from ..steps.sampling import VOXEL, sample_pair, thin
 from ..steps.upsampling import upsample
 from ..sweep import EgoMotion, PreparedPair, SweepPair
@@ -57,7 +58,7 @@ def measure_alternatives(method: SceneFlow, pair: SweepPair, ego: EgoMotion,
             OURS: lambda: upsample(rows, known, motion),
             REFERENCE: lambda: interpolate(torch.from_numpy(motion)[None].to(device),
                                            *interpolation_weights(dense, cloud))},
-        f'ground of {len(source)}': {OURS: lambda: method.ground(source), **peers.ground(source)},
+        f'ground of {len(source)}': {OURS: lambda: make_ground(method.settings)(source), **peers.ground(source)},
         f'ego-motion of {len(source)}, nothing kept': {
             OURS: lambda: make_ego_motion(method.settings)(pair), **peers.ego_motion(source, target)},
         'flow of a pair, ego-motion given': {

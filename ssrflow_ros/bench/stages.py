@@ -9,6 +9,7 @@ import numpy as np
 from ..formats.bag_messages import to_pointcloud2
 from ..formats.pointcloud2 import decode, encode
 from ..scene_flow import SceneFlow
+from ..steps.ego_motion import make_ego_motion
 from ..steps.pairing import Pairing
 from ..stopwatch import Stopwatch
 from ..sweep import EgoMotion, SweepPair
@@ -64,4 +65,4 @@ def one_pair(method: SceneFlow, clouds: Sequence[Any]) -> tuple[SweepPair, EgoMo
     """The last pair of `clouds`, and its ego-motion."""
     before, after = (decode(cloud, method.settings.min_range) for cloud in clouds[-2:])
     pair = SweepPair(after, before)
-    return pair, method.ego_motion(pair)
+    return pair, make_ego_motion(method.settings)(pair)

@@ -1,4 +1,4 @@
-"""How many sweeps a second, with the stages of successive sweeps overlapped."""
+"""How many sweeps a second, the next one prepared while this one is worked on."""
 from __future__ import annotations
 
 import time

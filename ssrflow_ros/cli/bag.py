@@ -15,14 +15,14 @@ import argparse
 import sys
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Iterator
+from typing import TYPE_CHECKING, Any, Iterator
 
 import numpy as np
 
 from ..errors import EgoMotionError, InputError, SSRFlowError
 from ..formats.markers import Drawing
 from ..steps.pairing import Pairing
-from ..sweep import EgoMotion, FlowField, SweepPair
+from ..sweep import EgoMotion, FlowField, PreparedPair, SweepPair
 from .options import add_recording, add_settings, settings_from
 from .table import print_table, stage_rows
 
@@ -55,8 +55,13 @@ def run(args: argparse.Namespace) -> None:
         poses = read_poses(bag, settings, args.odometry)
         with write_bag(args.output, args.storage, args.overwrite) as out:
             from ..scene_flow import SceneFlow
-            annotation = _Annotation(SceneFlow(settings), poses, out, args)
-            annotation.run(_with_progress(bag, topic))
+            scene_flow = SceneFlow(settings)
+            annotation = _Annotation(scene_flow, poses, out, args)
+            scene_flow.onload(wait=True)
+            try:
+                annotation.run(_with_progress(bag, topic))
+            finally:
+                scene_flow.offload()
             if not annotation.timings:
                 raise InputError(f'none of the {annotation.n_in} sweeps of {topic} could be annotated '
                                  f'({_counted(annotation.drops)}): see the reasons above')
@@ -80,12 +85,15 @@ class _Annotation:
         self._spent = 0.0
 
     def run(self, messages: Iterator['BagMessage']) -> None:
+        from ..pipeline import one_ahead
         start = time.perf_counter()
-        for recorded in messages:
+        for recorded, future in one_ahead(self._prepare, messages):
             self.n_in += 1
             self._out.write_raw(recorded.topic, recorded.type, recorded.time_ns, recorded.raw)
             try:
-                self._annotate(recorded)
+                cloud, prepared = future.result()
+                if prepared is not None:
+                    self._write(self._scene_flow.estimate(prepared), cloud, recorded.time_ns)
             except EgoMotionError as error:
                 self._drop('no ego-motion', error)
             except InputError as error:
@@ -94,14 +102,14 @@ class _Annotation:
                 self._drop('no flow', error)
         self._spent = time.perf_counter() - start
 
-    def _annotate(self, recorded: 'BagMessage') -> None:
+    def _prepare(self, recorded: 'BagMessage') -> tuple[Any, PreparedPair | None]:
+        """The cloud, and what the network needs of it and of the one before; in a thread of its own."""
         from ..formats.pointcloud2 import decode
         cloud = recorded.read()
         sweep = decode(cloud, self._pairing.settings.min_range)
         self._stamps.append(sweep.stamp_ns)
         pair = self._pairing.push(sweep)
-        if pair is not None:
-            self._write(self._scene_flow(pair, self._ego_motion(pair)), cloud, recorded.time_ns)
+        return cloud, None if pair is None else self._scene_flow.prepare(pair, self._ego_motion(pair))
 
     def _ego_motion(self, pair: SweepPair) -> EgoMotion | None:
         return self._poses.between(pair) if self._poses is not None else None

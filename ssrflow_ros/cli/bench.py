@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              'scaling)')
     parser.add_argument('--repeats', type=int, default=10, metavar='N',
                         help='of each block and alternative (default: 10)')
-    add_settings(parser, without=('network_points', 'max_gap', 'ego_motion'))
+    add_settings(parser, without=('network_points', 'max_gap', 'ego_motion', 'overlap'))
 
 
 def run(args: argparse.Namespace) -> None:
@@ -113,7 +113,9 @@ class _Bench:
             egos = walk(method, self._clouds, 0).ego_motions
             for name, given in (('scan matching', None), ('odometry given', egos)):
                 title = f'{count} network points, {name}'
+                method.onload(wait=True)
                 one = run_through(method, self._clouds, self._args.warm_up, given)
+                method.offload()
                 rows.append((title, f'{one.rate:5.1f} sweeps/s, latency p50 {one.latency.p50:.0f} ms, '
                                     f'max {one.latency.max:.0f} ms'))
                 self._json.setdefault('throughput', {})[title] = throughput_json(one)

@@ -1,0 +1,60 @@
+"""The first half of the method: everything before the network.
+
+    ego-motion -> ground -> sample
+"""
+from __future__ import annotations
+
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from .settings import Settings
+from .steps.ego_motion import make_ego_motion
+from .steps.ground import make_ground
+from .steps.sampling import sample_pair
+from .stopwatch import Stopwatch
+from .sweep import EgoMotion, PreparedPair, Sweep, SweepPair
+
+
+class Preparation:
+    """The first half: ego-motion out, ground marked, points chosen, for the pairs of one stream.
+
+    It shares nothing with the second half, so it may work on the next pair meanwhile, in a thread or in
+    a process of its own (`preparing_process.py`).
+    """
+
+    def __init__(self, settings: Settings):
+        self.settings = settings
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what is kept of the stream; the next pair is as a first one."""
+        self.ego_motion = make_ego_motion(self.settings)
+        self.ground = make_ground(self.settings)
+        self._ground_of: WeakKeyDictionary[Sweep, np.ndarray] = WeakKeyDictionary()
+
+    def __call__(self, pair: SweepPair, ego_motion: EgoMotion | None = None) -> PreparedPair:
+        """All that `SceneFlow.estimate` needs of `pair`; arguments and errors as of `SceneFlow`."""
+        watch, settings, source = Stopwatch(), self.settings, pair.source.points
+
+        with watch('ego_motion'):
+            ego = ego_motion or self.ego_motion(pair)
+            target = ego.into_source(pair.target.points)  # the static world now lies on itself
+
+        with watch('ground'):
+            ground = self._ground(pair.source)
+            rows = np.flatnonzero(~ground & self._in_range(source))
+            target = target[~self._ground(pair.target) & self._in_range(pair.target.points)]
+
+        with watch('sample'):
+            sampled = sample_pair(source[rows], target, settings.network_points, settings.seed)
+        return PreparedPair(pair, ego, ground, rows, target, *sampled, watch.timings_ms)
+
+    def _ground(self, sweep: Sweep) -> np.ndarray:
+        """Ground mask of a sweep; in a stream each sweep serves twice and is looked at once."""
+        if sweep not in self._ground_of:
+            self._ground_of[sweep] = self.ground(sweep.points)
+        return self._ground_of[sweep]
+
+    def _in_range(self, points: np.ndarray) -> np.ndarray:
+        return np.einsum('ij,ij->i', points, points) <= self.settings.max_range ** 2

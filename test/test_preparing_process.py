@@ -1,0 +1,83 @@
+"""A process that prepares gives what a `Preparation` gives, and its loss costs nothing but time."""
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from ssrflow_ros import Settings, Sweep, SweepPair
+from ssrflow_ros.errors import EgoMotionError
+from ssrflow_ros.preparation import Preparation
+from ssrflow_ros.preparing_process import PreparingProcess
+
+SETTINGS = Settings(network_points=256, ground='none', ego_motion='none')
+FIELDS = ('ground', 'rows', 'target', 'sampled', 'sampled_target')
+
+
+def stream(n, count=3000):
+    rng = np.random.default_rng(0)
+    sweeps = [Sweep.from_points(rng.uniform(-20, 20, (count, 3)), stamp_ns=i) for i in range(1, n + 2)]
+    return [SweepPair(new, old) for old, new in zip(sweeps, sweeps[1:])]
+
+
+@pytest.fixture(scope='module')
+def process():
+    process = PreparingProcess(Preparation(SETTINGS))
+    process.wait()
+    yield process
+    process.close()
+
+
+def assert_same(one, other):
+    assert one.pair is other.pair
+    assert all(np.array_equal(getattr(one, name), getattr(other, name)) for name in FIELDS)
+    assert list(one.timings_ms) == list(other.timings_ms)
+
+
+def pid_of(process):
+    return process._process.pid
+
+
+def test_same_as_here_also_after_other_settings_and_a_reset(process):
+    here = Preparation(SETTINGS)
+    for pair in stream(3):
+        assert_same(process(pair), here(pair))
+    process.settings = here.settings = SETTINGS.replace(network_points=300)
+    pair = stream(1)[0]
+    assert_same(process(pair), here(pair))
+    process.reset()
+    assert_same(process(pair), here(pair))
+    assert len(process(pair).sampled) == 300
+
+
+def test_errors_come_back(process):
+    process.settings = SETTINGS.replace(ego_motion='odometry')
+    process.reset()
+    with pytest.raises(EgoMotionError, match='no pose came'):
+        process(stream(1)[0])
+    process.settings = SETTINGS
+    process.reset()
+    assert len(process(stream(1)[0]).sampled) == 256
+
+
+def test_loss_costs_no_pair_and_a_new_process_follows(process):
+    process.settings = SETTINGS
+    here = Preparation(SETTINGS)
+    first, second, third = stream(3)
+    lost = pid_of(process)
+    assert_same(process(first), here(first))
+    os.kill(lost, signal.SIGKILL)
+    assert_same(process(second), here(second))
+    assert pid_of(process) != lost
+    process.wait()
+    assert_same(process(third), here(third))
+
+
+def test_what_is_lost_again_and_again_is_done_without(process):
+    pair = stream(1)[0]
+    for _ in range(4):
+        if process._process.poll() is None:
+            os.kill(pid_of(process), signal.SIGKILL)
+            process._process.wait()
+        assert len(process(pair).sampled) == 256
+    assert process._connection.closed and process._process.poll() is not None
