@@ -43,6 +43,13 @@ class StandIn:
         print(f'stand-in: {what}', flush=True)
 
     def __call__(self, pair, ego_motion=None):
+        return self.estimate(self.prepare(pair, ego_motion))
+
+    def prepare(self, pair, ego_motion=None):
+        return pair, ego_motion
+
+    def estimate(self, prepared):
+        pair, ego_motion = prepared
         points = pair.source.points
         if len(points) == FAILS_AT:
             raise EgoMotionError('too few points match: drive slower')

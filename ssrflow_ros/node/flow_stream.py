@@ -1,14 +1,15 @@
 """From a stream of clouds to published flow.
 
-The executor's thread decodes and pairs each cloud as it comes; a worker of one thread estimates the
-flow of the newest pair and publishes it. Every cloud that comes in is published or counted as a drop.
+The executor's thread decodes and pairs each cloud as it comes. A first worker prepares the newest pair, a
+second one runs the network and publishes; it takes the next prepared pair when it is done, and only then
+does the first begin another one. Every cloud that comes in is published or counted as a drop.
 """
 from __future__ import annotations
 
 import threading
 import time
 import traceback
-from typing import Any, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import PointCloud2
@@ -17,7 +18,7 @@ from ..errors import EgoMotionError, InputError, SSRFlowError
 from ..formats.pointcloud2 import decode
 from ..formats.stamped import stamp_ns
 from ..steps.pairing import EMPTY, TIME_RESTARTED, Pairing
-from ..sweep import FlowField, Sweep, SweepPair
+from ..sweep import Sweep, SweepPair
 from .ego_sources import EgoSource
 from .memory import free_device, is_out_of_memory
 from .messages import empty_flow
@@ -57,7 +58,9 @@ class FlowStream:
         self.enabled = True
         self.age: float | None = None
         method.reset()
-        self._worker: Worker[Job] = Worker(self._estimate, lambda: statistics.drop(REPLACED))
+        # The second worker's sweep is always the older one, so what it tells comes in order.
+        self._first: Worker[Job] = Worker(self._prepare, lambda: statistics.drop(REPLACED))
+        self._second: Worker[tuple[Job, Any]] = Worker(self._estimate, lambda: statistics.drop(STOPPED))
 
     # --- in the executor's thread -----------------------------------------------------------------
 
@@ -79,7 +82,7 @@ class FlowStream:
             self._statistics.drop(UNHEARD)  # only to be the next one's partner
         job = self._job(cloud, arrived)
         if job is not None:
-            self._worker.put(job)
+            self._first.put(job)
 
     def reset(self) -> None:
         """Forget every sweep; the next one is a first one again."""
@@ -92,7 +95,8 @@ class FlowStream:
     def stop(self, timeout: float) -> bool:
         """Finish the sweep at hand, or give up waiting after `timeout` s; whether it is finished."""
         self._drop_unread(STOPPED)
-        return self._worker.stop(timeout)
+        deadline = time.monotonic() + timeout
+        return self._first.stop(timeout) & self._second.stop(max(0.0, deadline - time.monotonic()))
 
     def _job(self, cloud: PointCloud2, arrived: float) -> Job | None:
         """What there is to do about `cloud`; None, and a drop counted, if nothing can be done."""
@@ -116,13 +120,42 @@ class FlowStream:
             self._statistics.drop(reason)
         self._unread = None
 
-    # --- in the worker's thread -------------------------------------------------------------------
+    # --- in the first worker's thread -------------------------------------------------------------
 
-    def _estimate(self, job: Job) -> None:
+    def _prepare(self, job: Job) -> None:
+        if self._forget.is_set():
+            self._second.wait_until_idle()
+            self._forget.clear()
+            self._method.reset()
+        self._guarded(self._first_half, job)
+
+    def _first_half(self, job: Job) -> None:
+        prepared = self._method.prepare(job.pair, self._source.between(job.pair)) if job.pair else None
+        if not self._second.hand((job, prepared)):
+            self._statistics.drop(STOPPED)
+
+    # --- in the second worker's thread ------------------------------------------------------------
+
+    def _estimate(self, prepared: tuple[Job, Any]) -> None:
+        self._guarded(self._second_half, *prepared)
+
+    def _second_half(self, job: Job, prepared: Any) -> None:
+        flow = empty_flow(job.sweep) if prepared is None else self._method.estimate(prepared)
+        self._outputs.publish(flow, job.cloud)
+        now_ns = self._node.get_clock().now().nanoseconds
+        self._statistics.count('out')
+        if job.pair is not None:
+            self._statistics.last_dt = job.pair.dt
+        self._statistics.time(**flow.timings_ms, total=1e3 * (time.monotonic() - job.arrived),
+                              stamp_to_publish=1e-6 * (now_ns - job.sweep.stamp_ns))
+
+    # --- in all -----------------------------------------------------------------------------------
+
+    def _guarded(self, work: Callable[..., None], *arguments: Any) -> None:
+        """Do `work`; a cloud that it fails on is dropped and counted."""
         out_of_memory = False
         try:
-            flow = self._flow(job)
-            self._outputs.publish(flow, job.cloud)
+            work(*arguments)
         except SSRFlowError as error:
             self._drop('no ego-motion' if isinstance(error, EgoMotionError) else 'no flow', error)
         except Exception as error:
@@ -131,23 +164,8 @@ class FlowStream:
             if self._node.context.ok():
                 self._drop(OUT_OF_MEMORY if out_of_memory else 'unexpected error',
                            f'{error}: set a smaller network_points' if out_of_memory else traceback.format_exc())
-        else:
-            now_ns = self._node.get_clock().now().nanoseconds
-            self._statistics.count('out')
-            if job.pair is not None:
-                self._statistics.last_dt = job.pair.dt
-            self._statistics.time(**flow.timings_ms, total=1e3 * (time.monotonic() - job.arrived),
-                                  stamp_to_publish=1e-6 * (now_ns - job.sweep.stamp_ns))
         if out_of_memory:
             free_device()  # here, where the traceback no longer holds what did not fit
-
-    def _flow(self, job: Job) -> FlowField:
-        if self._forget.is_set():
-            self._forget.clear()
-            self._method.reset()
-        return empty_flow(job.sweep) if job.pair is None else self._method(job.pair, self._source.between(job.pair))
-
-    # --- in both ----------------------------------------------------------------------------------
 
     def _drop(self, reason: str, error: object) -> None:
         if self._statistics.drop(reason):

@@ -8,6 +8,7 @@ import select
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from typing import Any, Sequence
 
 import rclpy
@@ -61,17 +62,16 @@ def _send(publisher: Any, message: PointCloud2, listener: subprocess.Popen) -> f
     return 1e3 * (float(heard) - begun)
 
 
-class _Listener(Node):
-    """Prints the time of the monotonic clock, seconds, at which each cloud came."""
-
-    def __init__(self):
-        super().__init__('ssrflow_listener')
-        self.create_subscription(PointCloud2, TOPIC, lambda _: print(time.monotonic(), flush=True), qos.OUTPUT)
+def _listen() -> None:
+    """In the other process: print the time of the monotonic clock, seconds, at which each cloud comes."""
+    rclpy.init()
+    node = Node('ssrflow_listener')
+    node.create_subscription(PointCloud2, TOPIC, lambda _: print(time.monotonic(), flush=True), qos.OUTPUT)
+    with suppress(ExternalShutdownException, KeyboardInterrupt):
+        rclpy.spin(node)
+    node.destroy_node()
+    rclpy.try_shutdown()
 
 
 if __name__ == '__main__':
-    rclpy.init()
-    try:
-        rclpy.spin(_Listener())
-    except (KeyboardInterrupt, ExternalShutdownException):  # the measuring process ends it
-        pass
+    _listen()

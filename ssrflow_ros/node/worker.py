@@ -19,7 +19,7 @@ class Worker(Generic[Job]):
         self._work = work
         self._replaced = replaced
         self._slot: Job | None = None
-        self._stopping = False
+        self._stopping = self._busy = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name=THREAD, daemon=True)
         self._thread.start()
@@ -29,16 +29,31 @@ class Worker(Generic[Job]):
         with self._changed:
             pushed_out = self._slot is not None
             self._slot = job
-            self._changed.notify()
+            self._changed.notify_all()
         if pushed_out:
             self._replaced()
+
+    def hand(self, job: Job) -> bool:
+        """Make `job` the next one and wait until it is begun, so that nothing piles up; False if this has ended."""
+        with self._changed:
+            if self._stopping:
+                return False
+            self._slot = job
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._slot is not job)
+            return True
+
+    def wait_until_idle(self) -> None:
+        """Until nothing is being done, nor waits."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopping or self._slot is None and not self._busy)
 
     def stop(self, timeout: float = 5.0) -> bool:
         """End after the job at hand, or give up waiting after `timeout` s; whether the thread has ended."""
         with self._changed:
             self._stopping = True
             pushed_out, self._slot = self._slot is not None, None
-            self._changed.notify()
+            self._changed.notify_all()
         if pushed_out:
             self._replaced()
         self._thread.join(timeout)
@@ -50,5 +65,9 @@ class Worker(Generic[Job]):
                 self._changed.wait_for(lambda: self._stopping or self._slot is not None)
                 if self._stopping:
                     return
-                job, self._slot = self._slot, None
+                job, self._slot, self._busy = self._slot, None, True
+                self._changed.notify_all()
             self._work(job)
+            with self._changed:
+                self._busy = False
+                self._changed.notify_all()

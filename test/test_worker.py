@@ -1,0 +1,64 @@
+"""Two workers in a row: newest only, in order, never more than one ahead, and a clean end."""
+import threading
+
+from ssrflow_ros.node.worker import Worker
+
+
+def test_newest_only_and_what_was_pushed_out_is_told():
+    go, begun, done, lost = threading.Event(), threading.Event(), [], []
+
+    def work(job):
+        begun.set()
+        go.wait(10)
+        done.append(job)
+    worker = Worker(work, lambda: lost.append(1))
+    worker.put(1)
+    assert begun.wait(10)
+    for job in (2, 3, 4):
+        worker.put(job)
+    go.set()
+    worker.wait_until_idle()
+    assert done == [1, 4] and len(lost) == 2
+    assert worker.stop()
+
+
+def test_what_is_handed_on_is_in_order_and_one_ahead():
+    prepared, done, gate = [], [], threading.Semaphore(0)
+
+    def second_half(job):
+        gate.acquire(timeout=10)
+        done.append(job)
+    second = Worker(second_half, lambda: None)
+    first_done = threading.Event()
+
+    def first_half():
+        for job in range(4):
+            prepared.append(job)
+            assert second.hand(job)
+            assert len(prepared) <= len(done) + 2
+        first_done.set()
+    threading.Thread(target=first_half, daemon=True).start()
+    for _ in range(4):
+        gate.release()
+    assert first_done.wait(10)
+    second.wait_until_idle()
+    assert done == [0, 1, 2, 3]
+    assert second.stop()
+
+
+def test_hand_returns_when_the_worker_ends():
+    go, begun = threading.Event(), threading.Event()
+
+    def work(job):
+        begun.set()
+        go.wait(10)
+    second = Worker(work, lambda: None)
+    second.put(0)
+    assert begun.wait(10)
+    waiting = threading.Thread(target=second.hand, args=(1,))
+    waiting.start()
+    assert not second.stop(timeout=0.2)
+    waiting.join(10)
+    assert not waiting.is_alive() and not second.hand(2)
+    go.set()
+    assert second.stop()
