@@ -53,7 +53,7 @@ def test_same_as_here_also_after_other_settings_and_a_reset(process):
 def test_errors_come_back(process):
     process.settings = SETTINGS.replace(ego_motion='odometry')
     process.reset()
-    with pytest.raises(EgoMotionError, match='no pose came'):
+    with pytest.raises(EgoMotionError, match='came with the pair'):
         process(stream(1)[0])
     process.settings = SETTINGS
     process.reset()
