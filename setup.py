@@ -12,12 +12,13 @@ EXTRAS = {
     'argoverse': ['pyarrow'],
     'train': ['PyYAML'],  # settings files in YAML; in JSON they need nothing
     'fast': ['fpsample<1; python_version < "3.13"'],  # later ones have to be compiled
+    'examples': ['filterpy>=2'],
     # ROS 2 Jazzy for a machine without a ROS installation; never needed beside one.
     'ros': [f'ros-jazzy-{name}' for name in (
         'rclpy', 'rmw-fastrtps-cpp', 'diagnostic-msgs', 'geometry-msgs', 'lifecycle-msgs', 'nav-msgs',
         'sensor-msgs', 'std-msgs', 'std-srvs', 'visualization-msgs')],
     # The Makefile adds bucketed-scene-flow-eval, without the open3d and opencv that it does not score with.
-    'test': ['pytest', 'hypothesis', 'jsonschema', 'mcap', 'PyYAML', 'pyarrow', 'ruff',
+    'test': ['filterpy>=2', 'pytest', 'hypothesis', 'jsonschema', 'mcap', 'PyYAML', 'pyarrow', 'ruff',
              'colcon-core', 'colcon-ros', 'colcon-python-setup-py', 'colcon-recursive-crawl'],
 }
 EXTRAS['all'] = sorted(set(EXTRAS['sim'] + EXTRAS['formats'] + EXTRAS['patchwork'] + EXTRAS['train'] + EXTRAS['fast']))
@@ -46,6 +47,7 @@ setup(
     ],
     extras_require=EXTRAS,
     zip_safe=False,
+    scripts=['examples/object_tracker.py'],
     entry_points={'console_scripts': [
         f'flow_node = {NAME}.node.flow_node:main',
         f'ssrflow = {NAME}.cli.main:main',

@@ -28,7 +28,7 @@ PURITY = 0.7           # share of an object's points that must be of one mover
 SWEEPS = 6             # of each mover that are looked at
 
 Errors = dict[str, np.ndarray]
-"""Of each tracker (movers, SWEEPS): velocity error ÷ tolerance in each sweep after the first detection; nan: no track."""
+"""Of each tracker (movers, SWEEPS): velocity error ÷ tolerance, by sweeps since the first detection; nan: not seen."""
 
 
 Played = Iterator[tuple[LabelledSweep, FlowField]]

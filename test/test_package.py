@@ -32,7 +32,7 @@ def sources(tmp_path_factory):
     for name in ('setup.py', 'setup.cfg', 'pyproject.toml', 'package.xml', 'LICENSE', 'README.md'):
         if (ROOT / name).is_file():
             shutil.copy(ROOT / name, folder)
-    for name in ('ssrflow_ros', 'launch', 'config', 'rviz', 'resource'):
+    for name in ('ssrflow_ros', 'launch', 'config', 'rviz', 'resource', 'examples'):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns('__pycache__'))
     return folder
 
@@ -111,7 +111,7 @@ def test_colcon_builds_and_the_node_is_where_ros2_run_looks(sources, tmp_path):
     colcon = shutil.which('colcon') or str(Path(sys.executable).with_name('colcon'))
     _run([colcon, 'build', '--base-paths', sources], tmp_path, COLCON_LOG_PATH=str(tmp_path / 'log'))
     prefix = tmp_path / 'install' / 'ssrflow_ros'
-    for name in ('flow_node', 'ssrflow'):
+    for name in ('flow_node', 'ssrflow', 'object_tracker.py'):
         assert os.access(prefix / 'lib' / 'ssrflow_ros' / name, os.X_OK)
     for name in ('launch/flow.launch.py', 'config/fastdds.xml', 'rviz/flow.rviz'):
         assert (prefix / 'share' / 'ssrflow_ros' / name).is_file()

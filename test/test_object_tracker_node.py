@@ -1,0 +1,55 @@
+"""The example's node over DDS: objects of a driving sensor in, tracks in the frame of its odometry out."""
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy')
+pytest.importorskip('filterpy')
+
+from nav_msgs.msg import Odometry  # noqa: E402
+from sensor_msgs.msg import PointCloud2  # noqa: E402
+from std_msgs.msg import Header  # noqa: E402
+
+from live import LiveNode  # noqa: E402
+
+from ssrflow_ros.formats.object_cloud import encode_objects, read_objects  # noqa: E402
+from ssrflow_ros.node.messages import to_pointcloud2  # noqa: E402
+from ssrflow_ros.sweep import MovingObject  # noqa: E402
+
+TRACKER = [sys.executable, str(Path(__file__).resolve().parents[1] / 'examples' / 'object_tracker.py')]
+TRACKS = '/object_tracker/tracks'
+EGO, WALKER = np.array([10.0, 0.0, 0.0]), np.array([0.0, 1.5, 0.0])  # m/s
+
+
+def test_tracks_of_a_driving_sensor_are_in_the_frame_of_its_odometry(tmp_path):
+    live = LiveNode(tmp_path, TRACKER, ['-r', 'objects:=/ssrflow/objects', '-r', 'odometry:=/odom'])
+    try:
+        objects = live.node.create_publisher(PointCloud2, '/ssrflow/objects', 5)
+        odometry = live.node.create_publisher(Odometry, '/odom', 5)
+        live.listen(PointCloud2, TRACKS)
+        live.wait(lambda: objects.get_subscription_count() and odometry.get_subscription_count()
+                  and live.node.count_publishers(TRACKS), 'the tracker')
+        live.spin(0.3)
+        for sweep in range(5):
+            header = Header(frame_id='lidar')
+            header.stamp.sec, header.stamp.nanosec = 100, 100_000_000 * sweep
+            at = Odometry(header=Header(frame_id='odom', stamp=header.stamp), child_frame_id='lidar')
+            at.pose.pose.position.x, at.pose.pose.orientation.w = 0.1 * sweep * EGO[0], 1.0
+            odometry.publish(at)
+            live.spin(0.2)  # DDS keeps no order between topics
+            place = np.array([40.0, -3.0, 0.0]) + 0.1 * sweep * (WALKER - EGO)
+            walker = MovingObject(sweep, place, np.ones(3), 0.0, WALKER, 30, track_id=4,
+                                  position_covariance=0.01 * np.eye(3), velocity_covariance=0.04 * np.eye(3))
+            objects.publish(to_pointcloud2(encode_objects([walker]), header))
+            live.wait(lambda sent=sweep: len(live.heard[TRACKS]) > sent, 'the tracks of a sweep')
+        message = live.heard[TRACKS][-1]
+        track, = read_objects(message)
+        assert message.header.frame_id == 'odom' and (track['track_id'], track['age']) == (0, 5)
+        np.testing.assert_allclose(track['centre'], [40.0, -3.0 + 0.4 * WALKER[1], 0.0], atol=0.05)
+        np.testing.assert_allclose(track['velocity'], WALKER, atol=0.1)
+        assert live.stop(signal.SIGINT) == 0 and 'Traceback' not in live.log.read_text()
+    finally:
+        live.close()
