@@ -11,6 +11,7 @@ EXTRAS = {
     'patchwork': ['pypatchworkpp'],
     'argoverse': ['pyarrow'],
     'train': ['PyYAML'],  # settings files in YAML; in JSON they need nothing
+    'export': ['onnx', 'onnxscript', 'onnxruntime'],
     'fast': ['fpsample<1; python_version < "3.13"'],  # later ones have to be compiled
     'examples': ['filterpy>=2'],
     # ROS 2 Jazzy for a machine without a ROS installation; never needed beside one.
@@ -19,6 +20,7 @@ EXTRAS = {
         'sensor-msgs', 'std-msgs', 'std-srvs', 'visualization-msgs')],
     # The Makefile adds bucketed-scene-flow-eval, without the open3d and opencv that it does not score with.
     'test': ['filterpy>=2', 'pytest', 'hypothesis', 'jsonschema', 'mcap', 'PyYAML', 'pyarrow', 'ruff',
+             'onnx', 'onnxscript', 'onnxruntime', 'triton; platform_machine == "x86_64"',
              'colcon-core', 'colcon-ros', 'colcon-python-setup-py', 'colcon-recursive-crawl'],
 }
 EXTRAS['all'] = sorted(set(EXTRAS['sim'] + EXTRAS['formats'] + EXTRAS['patchwork'] + EXTRAS['train'] + EXTRAS['fast']))

@@ -29,10 +29,16 @@ class Pyramid:
     @classmethod
     def build(cls, points: torch.Tensor, config: NetworkConfig) -> 'Pyramid':
         """From points (B, N, 3), metres, in any order."""
-        sizes = config.level_sizes(points.shape[1])
-        order = _complete(farthest_point_order(points, sizes[1]), points.shape[1])
-        ordered = gather(points, order)
-        levels = tuple(ordered[:, :size] for size in sizes)
+        size = config.level_sizes(points.shape[1])[1]
+        order = _complete(farthest_point_order(points, size), points.shape[1])
+        return cls.of_ordered(gather(points, order), config, order)
+
+    @classmethod
+    def of_ordered(cls, points: torch.Tensor, config: NetworkConfig, order: torch.Tensor | None = None) -> 'Pyramid':
+        """From points (B, N, 3) that stand in farthest-point order already; `order` is what put them there."""
+        if order is None:
+            order = torch.arange(points.shape[1], device=points.device).expand(points.shape[:2])
+        levels = tuple(points[:, :size] for size in config.level_sizes(points.shape[1]))
         k = max(config.k_pointconv, config.k_embedding, config.k_predictor)
         up = [interpolation_weights(fine, coarse) for fine, coarse in zip(levels, levels[1:])]
         return cls(order, levels, tuple(k_nearest(level, level, k) for level in levels),

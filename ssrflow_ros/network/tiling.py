@@ -5,6 +5,8 @@ from typing import Callable
 
 import torch
 
+from ..operators.neighbours import is_traced
+
 _PAIRS = 4096  # of a point and a neighbour at once; with 64 channels 2 MiB
 
 
@@ -17,7 +19,7 @@ def in_tiles(compute: Callable[..., torch.Tensor], index: torch.Tensor, *of_poin
     """
     points, k = index.shape[1:]
     size = max(1, _PAIRS // k)
-    if points <= size or torch.is_grad_enabled() or index.device.type != 'cpu' or torch.compiler.is_compiling():
+    if points <= size or torch.is_grad_enabled() or index.device.type != 'cpu' or is_traced():
         return compute(index, *of_points)
     tiles = [tensor.split(size, dim=1) for tensor in (index, *of_points)]
     return torch.cat([compute(*tile) for tile in zip(*tiles)], dim=1)

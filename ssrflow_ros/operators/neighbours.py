@@ -16,7 +16,7 @@ def k_nearest(queries: torch.Tensor, points: torch.Tensor, k: int) -> torch.Tens
     with torch.no_grad():
         queries, points = queries.detach().float(), points.detach().float()
         found = min(k, points.shape[1])
-        search = _kd_tree if queries.device.type == 'cpu' else k_nearest_reference
+        search = _kd_tree if queries.device.type == 'cpu' and not is_traced() else k_nearest_reference
         index = search(queries, points, found)
         if found < k:
             index = torch.cat([index, index[..., :1].expand(-1, -1, k - found)], dim=-1)
@@ -30,10 +30,21 @@ def k_nearest_reference(queries: torch.Tensor, points: torch.Tensor, k: int) -> 
     the neighbours in low precision at LiDAR coordinates, so autocast stays off here.
     """
     with torch.autocast(queries.device.type, enabled=False):
-        parts = [torch.cdist(part, points, compute_mode='donot_use_mm_for_euclid_dist')
-                 .topk(k, dim=-1, largest=False, sorted=True).indices
+        parts = [_squared_distance(part, points).topk(k, dim=-1, largest=False, sorted=True).indices
                  for part in queries.split(_QUERIES_AT_ONCE, dim=1)]
     return torch.cat(parts, dim=1)
+
+
+def _squared_distance(queries: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+    # Axis by axis: no (B, M, N, 3), and nothing that a graph exporter lacks, as it does cdist.
+    return sum((one[:, :, None] - other[:, None, :]).square()
+               for one, other in zip(queries.unbind(dim=-1), points.unbind(dim=-1)))
+
+
+def is_traced() -> bool:
+    """Whether torch.compile or torch.export is looking, which cannot see into a kd-tree."""
+    is_compiling = getattr(getattr(torch, 'compiler', None), 'is_compiling', None)  # torch 2.1 and later
+    return bool(is_compiling and is_compiling())
 
 
 def _kd_tree(queries: torch.Tensor, points: torch.Tensor, k: int) -> torch.Tensor:

@@ -1,0 +1,31 @@
+"""`ssrflow export`: the network as an ONNX file.
+
+    ssrflow export onboard.onnx --weights onboard --points 2048
+"""
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('output', type=Path, help='.onnx file to write')
+    parser.add_argument('--weights', default='onboard', help='shipped name or .safetensors file (default: %(default)s)')
+    parser.add_argument('--points', type=int, default=4096,
+                        help='points of each sweep; the file takes no other number (default: %(default)s)')
+    parser.add_argument('--overwrite', action='store_true', help='replace an existing file')
+
+
+def run(args: argparse.Namespace) -> None:
+    from ..errors import InputError
+    from ..network.export import OPSET, export_onnx
+    from ..network.weights import load_weights
+    from ..settings import Settings
+    from ..whole import check_free
+    check_free(args.output, args.overwrite)
+    if args.output.suffix != '.onnx':
+        raise InputError(f'{args.output}: give a name that ends in .onnx')
+    Settings(network_points=args.points)  # its rule is the rule here
+    difference = export_onnx(load_weights(args.weights), args.points, args.output)
+    print(f'written: {args.output} (ONNX opset {OPSET}, {args.points} points a sweep; '
+          f'differs from torch by at most {difference:.1e} m in onnxruntime)')

@@ -1,0 +1,77 @@
+"""The network as an ONNX file, for runtimes without torch: onnxruntime, TensorRT."""
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from ..errors import InputError, SSRFlowError
+from ..operators import farthest_point_order, gather
+from ..whole import written_whole
+from .pyramid import Pyramid
+from .ssrflow import SSRFlow
+from .weights import LoadedWeights
+
+OPSET = 18
+TOLERANCE = 1e-4  # metres, the most by which the file's flow may differ from torch's
+
+
+class OrderedFlow(nn.Module):
+    """Flow of clouds that stand in farthest-point order; all else of the network is inside.
+
+    Farthest point sampling stays outside: each point depends on all before it, and a graph would
+    unroll into thousands of steps. Only the first N/4 places (`NetworkConfig.divisors`) matter.
+    """
+
+    def __init__(self, network: SSRFlow):
+        super().__init__()
+        self.network = network
+
+    def forward(self, source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """source, target (1, N, 3) float32 m -> flow (1, N, 3) m, rows of the source."""
+        config = self.network.config
+        return self.network(Pyramid.of_ordered(source, config), Pyramid.of_ordered(target, config)).flows[0]
+
+
+def export_onnx(weights: LoadedWeights, n_points: int, path: Path, seed: int = 0) -> float:
+    """Write `path` for clouds of exactly `n_points`, and run it: the greatest difference to torch, metres.
+
+    Inputs `source` and `target`, output `flow`, all (1, n_points, 3) float32; no dynamic axes, since the
+    sizes of all levels follow from n_points. Raises SSRFlowError, leaving no file, if it says anything else than torch.
+    """
+    onnxruntime = _onnxruntime()
+    model = OrderedFlow(weights.network).eval()
+    clouds = _scene(n_points, model.network, seed)
+    card = {'n_points': n_points, 'order': 'farthest point first', 'weights': json.dumps(weights.card)}
+    with written_whole(path) as whole, torch.no_grad():
+        program = torch.onnx.export(model, clouds, dynamo=True, opset_version=OPSET, verbose=False,
+                                    input_names=['source', 'target'], output_names=['flow'])
+        program.model.metadata_props.update({name: str(value) for name, value in card.items()})
+        program.save(whole)
+        session = onnxruntime.InferenceSession(str(whole), providers=['CPUExecutionProvider'])
+        flow = session.run(None, {name: cloud.numpy() for name, cloud in zip(('source', 'target'), clouds)})[0]
+        difference = float((torch.from_numpy(flow) - model(*clouds)).abs().max())
+        if not difference < TOLERANCE:
+            raise SSRFlowError(f'the exported network differs from torch by {difference:.1e} m: not written; '
+                               'try another version of torch or onnxruntime')
+    return difference
+
+
+def _onnxruntime():
+    try:
+        import onnx  # noqa: F401, the writer
+        import onnxruntime
+        import onnxscript  # noqa: F401, torch's exporter needs it
+    except ImportError as error:
+        raise InputError(f'export needs {error.name}: "pip install onnx onnxscript onnxruntime"') from None
+    return onnxruntime
+
+
+def _scene(n_points: int, network: SSRFlow, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """A made-up pair in farthest-point order, (1, n_points, 3) each: a street of 40 m, noise and motion."""
+    generator = torch.Generator().manual_seed(seed)
+    source = (torch.rand(1, n_points, 3, generator=generator) - 0.5) * torch.tensor([40.0, 40.0, 3.0])
+    target = source + 0.3 * torch.randn(1, n_points, 3, generator=generator)
+    return tuple(gather(cloud, farthest_point_order(cloud, n_points)) for cloud in (source, target))

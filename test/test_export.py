@@ -1,0 +1,71 @@
+"""The exported network says what torch says, and a failure leaves no file."""
+import dataclasses
+
+import pytest
+import torch
+
+from ssrflow_ros.cli.main import main
+from ssrflow_ros.errors import SSRFlowError
+from ssrflow_ros.network import export
+from ssrflow_ros.network.config import PRESETS
+from ssrflow_ros.network.ssrflow import SSRFlow
+from ssrflow_ros.network.weights import LoadedWeights, save_weights
+from ssrflow_ros.operators import farthest_point_order, gather
+
+onnxruntime = pytest.importorskip('onnxruntime', reason='needs "pip install onnx onnxscript onnxruntime"')
+# Two levels: every block of the network, and an export of seconds.
+SMALL = dataclasses.replace(
+    PRESETS['onboard'], divisors=(1, 4), widths=(8, 8), lengths=(1.0, 2.0), k_pointconv=4, k_embedding=4, k_predictor=4,
+    weight_net=2, position_width=4, fusion_width=8, attention_width=8, predictor_width=8, predictor_out=8)
+
+
+@pytest.fixture(scope='module')
+def network():
+    torch.manual_seed(0)
+    return SSRFlow(SMALL).eval().requires_grad_(False)
+
+
+@pytest.fixture(scope='module')
+def exported(network, tmp_path_factory):
+    folder = tmp_path_factory.mktemp('export')
+    weights, output = folder / 'small.safetensors', folder / 'small.onnx'
+    save_weights(weights, network, {'name': 'small'})
+    assert main(['export', str(output), '--weights', str(weights), '--points', '256']) == 0
+    return output
+
+
+def test_onnxruntime_says_what_torch_says(network, exported):
+    """On clouds that the exporter has not seen, against the network as everybody calls it: kd-tree, any order."""
+    session = onnxruntime.InferenceSession(str(exported), providers=['CPUExecutionProvider'])
+    source = 10 * torch.randn(1, 256, 3, generator=torch.Generator().manual_seed(5))
+    target = source + 0.2
+    clouds = [gather(cloud, farthest_point_order(cloud, 256)) for cloud in (source, target)]
+    found = session.run(None, {'source': clouds[0].numpy(), 'target': clouds[1].numpy()})[0]
+    wanted = network.flow(*clouds)
+    assert wanted.abs().max() > 0.01
+    assert torch.allclose(torch.from_numpy(found), wanted, atol=export.TOLERANCE)
+
+
+def test_the_file_says_what_it_is(exported):
+    session = onnxruntime.InferenceSession(str(exported), providers=['CPUExecutionProvider'])
+    assert session.get_modelmeta().custom_metadata_map['n_points'] == '256'
+    assert [(entry.name, entry.shape) for entry in (*session.get_inputs(), *session.get_outputs())] == [
+        ('source', [1, 256, 3]), ('target', [1, 256, 3]), ('flow', [1, 256, 3])]
+    assert [path.name for path in exported.parent.iterdir() if 'onnx' in path.name] == ['small.onnx']
+
+
+@pytest.mark.slow
+def test_a_network_that_differs_is_not_written(network, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, 'TOLERANCE', 0.0)
+    with pytest.raises(SSRFlowError, match='differs from torch'):
+        export.export_onnx(LoadedWeights(network, {}), 256, tmp_path / 'net.onnx')
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize('arguments, words', [(['net.onnx', '--points', '7'], 'out of range'), (['net.bin'], '.onnx'),
+                                              (['net.onnx', '--weights', 'nobody'], 'no shipped weights')])
+def test_wrong_arguments_are_named(arguments, words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(['export', *arguments]) == 2
+    assert words in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
