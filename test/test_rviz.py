@@ -11,7 +11,7 @@ yaml = pytest.importorskip('yaml')
 pytest.importorskip('rclpy')
 
 from ssrflow_ros.formats import bag_messages, pointcloud2  # noqa: E402
-from ssrflow_ros.formats.markers import make_markers  # noqa: E402
+from ssrflow_ros.formats.markers import Drawing  # noqa: E402
 from ssrflow_ros.node import qos  # noqa: E402
 from ssrflow_ros.node.messages import flow_cloud  # noqa: E402
 
@@ -76,7 +76,7 @@ def test_flow_is_drawn_in_colours_that_are_there(displays):
 
 def test_namespaces_of_markers_are_all_shown(displays):
     markers = next(one for one in displays.values() if one['Class'].endswith('MarkerArray'))
-    drawn = {marker.ns for marker in make_markers(make_flow(objects=2), 100, ())}
+    drawn = {marker.ns for marker in Drawing().update(make_flow(objects=2), 100)}
     assert drawn == {name for name, shown in markers['Namespaces'].items() if shown}
 
 
