@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
             annotation = _Annotation(scene_flow, poses, out, args)
             scene_flow.onload(wait=True)
             try:
-                annotation.run(_with_progress(bag, topic))
+                annotation.run(with_progress(bag, topic))
             finally:
                 scene_flow.offload()
             if not annotation.timings:
@@ -150,7 +150,8 @@ class _Annotation:
         print_table('step, ms: p50 and p95', stage_rows(self.timings))
 
 
-def _with_progress(bag: 'BagReader', topic: str) -> Iterator['BagMessage']:
+def with_progress(bag: 'BagReader', topic: str) -> Iterator['BagMessage']:
+    """The messages of `topic`, with a bar."""
     from tqdm import tqdm
     # None: no bar where the output is not a terminal.
     yield from tqdm(bag.read([topic]), total=bag.topics[topic][1], unit='sweep', disable=None)

@@ -28,6 +28,7 @@ COMMANDS = {
     'train': 'train the network on simulated sweeps',
     'evaluate': 'score the method on labelled sweeps of any layout',
     'export': 'the network as an ONNX file, for onnxruntime and TensorRT',
+    'adapt': 'adapt the network to a recording of your own, without labels',
     'ablate': 'train variants of the network on equal budgets and compare them',
 }
 

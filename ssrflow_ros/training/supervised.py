@@ -51,6 +51,7 @@ class Supervised:
         error, zero = (flow - truth).norm(dim=-1), truth.norm(dim=-1)
         return torch.stack([error[moving].mean(), error[~moving].mean(), zero[moving].mean()])
 
-    def told(self, moving: float, static: float, zero: float) -> str:
+    @staticmethod
+    def told(moving: float, static: float, zero: float) -> str:
         """The figures in words."""
         return f'EPE3D moving {moving:.3f} m (zero flow {zero:.3f}), static {static:.3f} m'

@@ -1,0 +1,141 @@
+"""Learning from recorded sweeps without labels; what moves and what stands still is found in `recording.py`."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from ..errors import InputError
+from ..network.pyramid import Pyramid
+from ..network.ssrflow import FlowPyramid
+from ..operators import interpolate, interpolation_weights
+from ..steps.sampling import sample_pair
+from .augmentation import NO_AUGMENTATION, Augmentation, around, repeated, rotation, within
+from .config import TrainingConfig
+from .dataset import as_item, drawn
+from .losses import cross_frame_similarity, local_flow_consistency, mean_where
+from .recording import RecordedSweep
+from .self_losses import STATIC, UNKNOWN, chamfer, moving_distances, rigid_motion
+
+_DENSE = 4  # points that are judged for each that the network sees
+
+
+class RecordedPairs(Dataset):
+    """Neighbouring sweeps of a folder of recorded ones, as the network takes them; `augmentation` as far as it applies.
+
+    Beside the sampled points an item holds denser clouds `all_source` (1, D, 3) and `all_target` with labels: the
+    flow is judged where it is used, at every point, interpolated from those that the network saw.
+    """
+
+    def __init__(self, folder: Path, config: TrainingConfig, n_points: int, augmentation: Augmentation):
+        paths = sorted(Path(folder).glob('*.npz'))
+        runs = [RecordedSweep.load(path).run for path in paths]
+        self.pairs = [(paths[i], paths[i + 1]) for i in range(len(paths) - 1) if runs[i] == runs[i + 1]]
+        if not self.pairs:
+            raise InputError(f'no two sweeps in {folder} follow each other: give a longer recording')
+        self.config, self.n_points, self.augmentation = config, n_points, augmentation
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, item: int) -> dict:
+        """Item i is the same in every run with the same seed; the newest sweep is the source, unless reversed."""
+        how, n = self.augmentation, self.n_points
+        place, rng = drawn(self.config.seed, item, len(self))
+        older, newer = (RecordedSweep.load(path) for path in self.pairs[place])
+        source, target = (older, newer) if rng.random() < how.reverse else (newer, older)
+        points, others = varied(source, target, how, rng)
+        s, t = sample_pair(points[0], others[0], n, int(rng.integers(2**31)), rng.uniform(*how.focus))
+        s, t = repeated(s, n, rng), repeated(t, n, rng)
+        dense = {}
+        for name, (xyz, labels) in (('all_source', points), ('all_target', others)):
+            rows = repeated(rng.permutation(len(xyz))[:_DENSE * n], _DENSE * n, rng)
+            dense[name] = torch.from_numpy(xyz[rows])[None]
+            dense[f'{name}_labels'] = torch.from_numpy(labels[rows].astype(np.int64))[None]
+        item = as_item(points[0][s], others[0][t], self.config.network, labels=points[1][s].astype(np.int64))
+        return {**item, **dense}
+
+
+def varied(source: RecordedSweep, target: RecordedSweep, how: Augmentation, rng: np.random.Generator):
+    """Points (N, 3) float32 and labels (N,) of both, in the source's frame; range, density, crop, turn, flip, scale."""
+    into = np.linalg.inv(source.pose) @ target.pose
+    clouds = [(source.points.astype(np.float64), source.labels),
+              (target.points @ into[:3, :3].T + into[:3, 3], target.labels)]
+    reach = rng.uniform(*how.max_range)
+    clouds = [_only(cloud, within(cloud[0], reach) & (rng.random(len(cloud[0])) < rng.uniform(*how.keep)))
+              for cloud in clouds]
+    points, labels = clouds[0]
+    if rng.random() < how.crop and len(points):
+        movers = np.flatnonzero(labels > 0)
+        centre = points[rng.choice(movers) if len(movers) else rng.integers(len(points))]
+        radius = rng.uniform(*how.crop_radius)
+        clouds = [_only(cloud, around(cloud[0], centre, radius)) for cloud in clouds]
+    turn = rotation(rng.uniform(-how.yaw, how.yaw)) * rng.uniform(*how.scale)
+    if rng.random() < how.flip:
+        turn = turn * np.array([1.0, -1.0, 1.0])
+    lift = np.array([0.0, 0.0, rng.uniform(-how.height, how.height)])
+    nowhere = np.full((1, 3), 1e3, np.float32), np.full(1, UNKNOWN, np.int32)  # for a cloud that lost all its points
+    return [((points @ turn.T + lift).astype(np.float32), labels) if len(points) else nowhere
+            for points, labels in clouds]
+
+
+def _only(cloud: tuple[np.ndarray, np.ndarray], rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return cloud[0][rows], cloud[1][rows]
+
+
+class SelfSupervised:
+    """The objective of `Training` without labels."""
+
+    FIGURES = ('chamfer_moving', 'zero_moving', 'static')
+
+    def __init__(self, config: TrainingConfig):
+        self.config = config
+
+    def seen(self, pairs: Path) -> Dataset:
+        """Recorded pairs to train on, varied each time they are drawn."""
+        return RecordedPairs(pairs, self.config, self.config.n_points, self.config.augmentation)
+
+    def unseen(self, pairs: Path) -> Dataset:
+        """Recorded pairs to judge by, whole."""
+        return RecordedPairs(pairs, self.config, self.config.unseen_points, NO_AUGMENTATION)
+
+    def loss(self, prediction: FlowPyramid, source: Pyramid, target: Pyramid, batch: dict) -> torch.Tensor:
+        """The weighted sum of the parts."""
+        weights, shared = self.config.self_loss, self.config.loss
+        flow, points, labels = self._flow(prediction, batch), batch['all_source'], batch['all_source_labels']
+        total = weights.static * mean_where(flow.norm(dim=-1), labels == STATIC)
+        total = total + weights.chamfer * chamfer(points + flow, batch['all_target'], weights.cap)
+        moving = self._moving(flow, batch)
+        if weights.dynamic and len(moving):
+            total = total + weights.dynamic * moving.mean()
+        if weights.rigid:
+            rigid = rigid_motion(points, flow.detach(), labels, points, labels)
+            total = total + weights.rigid * mean_where((flow - rigid).norm(dim=-1), labels > 0)
+        if shared.lfc_weight:
+            rigid = rigid_motion(points, flow.detach(), labels, source.points[0], batch['labels'])
+            total = total + shared.lfc_weight * local_flow_consistency(prediction.flows[0], rigid, source, shared)
+        if shared.cfs_weight:
+            total = total + shared.cfs_weight * cross_frame_similarity(prediction, target, shared)
+        return total
+
+    @torch.no_grad()
+    def figures(self, prediction: FlowPyramid, batch: dict) -> torch.Tensor:
+        """m: capped Chamfer distance of what moves, zero flow's, and mean flow of what stands still; nan for none."""
+        flow, static = self._flow(prediction, batch), batch['all_source_labels'] == STATIC
+        return torch.stack([self._moving(flow, batch).mean(), self._moving(torch.zeros_like(flow), batch).mean(),
+                            flow.norm(dim=-1)[static].mean()])
+
+    @staticmethod
+    def told(moving: float, zero: float, static: float) -> str:
+        """The figures in words."""
+        return f'Chamfer moving {moving:.3f} m (zero flow {zero:.3f}), static {static:.3f} m'
+
+    def _flow(self, prediction: FlowPyramid, batch: dict) -> torch.Tensor:
+        """The prediction at all points (B, D, 3), interpolated from those that the network saw."""
+        return interpolate(prediction.flows[0], *interpolation_weights(batch['all_source'], batch['source']['points']))
+
+    def _moving(self, flow: torch.Tensor, batch: dict) -> torch.Tensor:
+        return moving_distances(batch['all_source'] + flow, batch['all_source_labels'], batch['all_target'],
+                                batch['all_target_labels'], self.config.self_loss.cap)
