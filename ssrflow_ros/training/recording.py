@@ -17,7 +17,7 @@ from ..operators.kd_tree import KdTree
 from ..settings import Settings
 from ..steps.evidence import View
 from ..steps.ground import make_ground
-from ..steps.objects import find_clusters
+from ..steps.clusters import find_clusters
 from ..steps.sampling import thin
 from ..sweep import EgoMotion, Sweep, SweepPair
 from ..whole import written_whole
