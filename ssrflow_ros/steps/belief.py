@@ -26,21 +26,18 @@ def probability(features: np.ndarray, more: np.ndarray | float = 0.0) -> np.ndar
     return 1 / (1 + np.exp(-features @ MOVES - more))
 
 
-def movement_features(fit: Fit, clusters: list[np.ndarray], taken: np.ndarray, left: np.ndarray,
-                      network: np.ndarray) -> np.ndarray:
-    """(K, F) features of K clusters, (n, 3) m each.
+def movement_features(fit: Fit, n: np.ndarray, taken: np.ndarray, left: np.ndarray) -> np.ndarray:
+    """(K, F) features of K clusters of n (K,) points.
 
     taken, left  (K,) share of the points that stand where the other sweep saw through, and share of them whose
                  places in the other sweep this one sees through.
-    network      (K, 3) m, displacement by the network.
     """
-    size = np.array([np.ptp(cluster, axis=0) for cluster in clusters])
-    length, guess = np.linalg.norm(fit.shift, axis=1), np.linalg.norm(network[:, :2], axis=1)
-    alike = np.einsum('ij,ij->i', fit.shift, network[:, :2]) / np.maximum(length * guess, 1e-6) * (guess > 0.05)
+    length, guess = np.linalg.norm(fit.shift, axis=1), np.linalg.norm(fit.network, axis=1)
+    alike = np.einsum('ij,ij->i', fit.shift, fit.network) / np.maximum(length * guess, 1e-6) * (guess > 0.05)
     return np.stack([
-        np.log([len(cluster) for cluster in clusters]), np.sqrt(fit.cost), np.sqrt(fit.cost_still), np.sqrt(taken),
-        np.sqrt(left), np.sqrt(taken * left), alike, np.log(length + 0.02), length,
-        np.maximum(size[:, 2] - 2.5, 0.0), np.log(size[:, :2].max(axis=1) + 0.2), np.ones(len(size))], axis=1)
+        np.log(n), np.sqrt(fit.cost), np.sqrt(fit.cost_still), np.sqrt(taken), np.sqrt(left), np.sqrt(taken * left),
+        alike, np.log(length + 0.02), length, np.maximum(fit.size[:, 2] - 2.5, 0.0),
+        np.log(fit.size[:, :2].max(axis=1) + 0.2), np.ones(len(n))], axis=1)
 
 
 def shift_axes(fit: Fit) -> tuple[np.ndarray, np.ndarray]:

@@ -17,10 +17,11 @@ from ..sweep import EgoMotion, MovingObject, Sweep, SweepPair
 from . import belief
 from .evidence import View
 from .proposals import propose
-from .registration import Fit, register
+from .registration import Fit, register, spread
 from .tracks import Tracks
 
 _HEADING_SPEED = 1.5     # m/s, faster ones face where they go
+_MOST_ASKED = 512        # of a proposal's points
 _ENOUGH = 0.5            # share of a proposal's points that no better one has taken
 _KNOWN = 1.5             # log odds that speak for what moved alike in the last sweeps
 
@@ -80,29 +81,30 @@ class ObjectFinder:
               settings: Settings) -> Candidates | None:
         """All that may move, and what speaks for it; arguments as of a call. None if nothing may."""
         points, motion = pair.source.points[rows], residual[rows]
-        view = self._view(pair.source)
+        view = self.look(pair.source)
         fast = np.einsum('ij,ij->i', motion, motion) >= (settings.moving_speed * pair.dt) ** 2
-        taken = self._view(pair.target).is_free(points + ego.displacement(points))
+        taken = self.look(pair.target).is_free(points + ego.displacement(points))
         free = taken.copy()
         free[fast] |= view.is_free(points[fast] + motion[fast])
         groups = propose(points, motion / pair.dt, fast, free, target[view.is_free(target)], settings)
         if not groups:
             return None
-        clusters, flows = ([array[group] for group in groups] for array in (points, motion))
         static = np.ones(len(points), bool)
         static[np.concatenate(groups)] = False
+        few = [group[spread(len(group), _MOST_ASKED)] for group in groups]
+        clusters, flows = ([array[chosen] for chosen in few] for array in (points, motion))
         fit = register(clusters, target, points[static], flows, pair.dt)
 
-        n = np.array([len(group) for group in groups])
-        first = np.cumsum(n) - n
+        asked = np.array([len(chosen) for chosen in few])
+        first = np.cumsum(asked) - asked
         moved = np.concatenate(clusters)
-        moved[:, :2] += np.repeat(fit.shift, n, axis=0)
-        taken, left = (np.add.reduceat(mask.astype(float), first) / n
-                       for mask in (taken[np.concatenate(groups)], view.is_free(moved)))
-        network = np.array([np.median(flow, axis=0) for flow in flows])
-        features = belief.movement_features(fit, clusters, taken, left, network)
+        moved[:, :2] += np.repeat(fit.shift, asked, axis=0)
+        taken, left = (np.add.reduceat(mask.astype(float), first) / asked
+                       for mask in (taken[np.concatenate(few)], view.is_free(moved)))
+        n = np.array([len(group) for group in groups])
+        features = belief.movement_features(fit, n, taken, left)
         moves = belief.probability(features)
-        size = np.array([np.ptp(cluster[:, :2], axis=0).max() for cluster in clusters])
+        size = fit.size[:, :2].max(axis=1)
         reach = np.linalg.norm(fit.centre, axis=1)
         return Candidates(groups, fit, features, moves, belief.shift_covariance(fit, moves, n, size, reach),
                           np.exp(belief.turn_features(fit.cost, n, size) @ belief.TURN), size, reach)
@@ -115,7 +117,8 @@ class ObjectFinder:
                   & (np.linalg.norm(seen.fit.shift, axis=1) >= settings.moving_speed * abs(dt)))
         return [k for k in np.argsort(-moves, kind='stable') if moving[k]]
 
-    def _view(self, sweep: Sweep) -> View:
+    def look(self, sweep: Sweep) -> View:
+        """What `sweep` saw; made once."""
         if sweep not in self._views:
             self._views[sweep] = View(sweep.points)
         return self._views[sweep]

@@ -36,6 +36,7 @@ class Fit:
 
     shift       (K, 2) m, displacement in x and y.
     turn        (K,) rad, counter-clockwise about `centre` (K, 2) m.
+    size        (K, 3) m, extent.   network (K, 2) m, median displacement by the network.
     cost        (K,) in [0, 1], truncated squared distance both ways at `shift`; `cost_still` (K,) the same at rest.
     curvature   (K, 2, 2) 1/m² of the cost there: what slides along itself is flat that way.
     rigid       (K,) bool: explains the other sweep no worse than the network's flow, point by point, does.
@@ -44,6 +45,8 @@ class Fit:
     shift: np.ndarray
     turn: np.ndarray
     centre: np.ndarray
+    size: np.ndarray
+    network: np.ndarray
     cost: np.ndarray
     cost_still: np.ndarray
     curvature: np.ndarray
@@ -54,38 +57,35 @@ class Tiles:
     """The maps of K clusters and the points that are laid onto them."""
 
     def __init__(self, clusters: list[np.ndarray], target: 'Blocks', static: 'Blocks', reach: float, dt: float):
-        count = len(clusters)
-        self.centre = np.array([(c[:, :2].min(axis=0) + c[:, :2].max(axis=0)) / 2 for c in clusters])
-        half = np.array([np.ptp(c[:, :2], axis=0).max() / 2 for c in clusters])
+        count, points = len(clusters), np.concatenate(clusters)
+        n = np.array([len(cluster) for cluster in clusters])
+        owner, first = np.repeat(np.arange(count), n), np.cumsum(n) - n
+        low, high = (limit.reduceat(points, first).astype(np.float64) for limit in (np.minimum, np.maximum))
+        self.centre, self.size = (low + high)[:, :2] / 2, high - low
+        half = self.size[:, :2].max(axis=1) / 2
         self.cell = np.maximum(FINEST, (half + reach + 0.5) / (CELLS / 2 - 1))
         self.reach, self.dt = reach, dt
         self.inertia = _INERTIA / np.maximum(half, 0.4)
-        here = np.zeros((count, CELLS, CELLS), bool)
-        there = np.zeros((count, CELLS, CELLS), bool)
-        self.points = np.full((count, _MOST_POINTS, 2), np.inf, np.float32)
-        self.others = np.full((count, _MOST_POINTS, 2), np.inf, np.float32)
-        self.low, self.high = np.zeros((count, 2)), np.zeros((count, 2))
-        for k, cluster in enumerate(clusters):
-            span = self.cell[k] * CELLS / 2 - 1e-3
-            floor, ceiling = cluster[:, 2].min() - _HEIGHT, cluster[:, 2].max() + _HEIGHT
-            own = self._cells(cluster[:, :2], k)
-            here[k, own[:, 0], own[:, 1]] = True
-            chosen = _spread(len(cluster), _MOST_POINTS)
-            self.points[k, :len(chosen)] = (cluster[chosen, :2] - self.centre[k]) / self.cell[k]
+        margin = self.size[:, :2] / 2 + 0.5
+        self.low, self.high = (side * margin / self.cell[:, None] for side in (-1, 1))
+        here, there = (np.zeros((count, CELLS, CELLS), bool) for _ in range(2))
+        place = ((points[:, :2] - self.centre[owner]) / self.cell[owner, None]).astype(np.float32)
+        row, column = (np.floor(place).astype(np.int64) + CELLS // 2).T
+        here[owner, row, column] = True
+        self.points, self.others = (np.full((count, _MOST_POINTS, 2), np.inf, np.float32) for _ in range(2))
+        for k in range(count):
+            chosen = spread(n[k], _MOST_POINTS)
+            self.points[k, :len(chosen)] = place[first[k] + chosen]
+            span, floor, ceiling = self.cell[k] * CELLS / 2 - 1e-3, low[k, 2] - _HEIGHT, high[k, 2] + _HEIGHT
+            still = np.zeros((CELLS, CELLS), bool)
+            still[tuple(self._cells(static.near(self.centre[k], span, floor, ceiling), k).T)] = True
             others = target.near(self.centre[k], span, floor, ceiling)
             cells = self._cells(others, k)
-            still = np.zeros((CELLS, CELLS), bool)
-            rest = self._cells(static.near(self.centre[k], span, floor, ceiling), k)
-            still[rest[:, 0], rest[:, 1]] = True
-            still = _grown(still)
-            new = ~still[cells[:, 0], cells[:, 1]]
-            others, cells = others[new], cells[new]
-            there[k, cells[:, 0], cells[:, 1]] = True
-            chosen = _spread(len(others), _MOST_POINTS)
+            new = ~_grown(still)[tuple(cells.T)]
+            others = others[new]
+            there[k][tuple(cells[new].T)] = True
+            chosen = spread(len(others), _MOST_POINTS)
             self.others[k, :len(chosen)] = (others[chosen] - self.centre[k]) / self.cell[k]
-            extent = (cluster[:, :2] - self.centre[k]) / self.cell[k]
-            margin = 0.5 / self.cell[k]
-            self.low[k], self.high[k] = extent.min(axis=0) - margin, extent.max(axis=0) + margin
         self.here, self.there = _distance(here), _distance(there)
 
     def _cells(self, points: np.ndarray, k: int) -> np.ndarray:
@@ -141,7 +141,8 @@ def register(clusters: list[np.ndarray], target: np.ndarray, static: np.ndarray,
     network  (n, 3) m of each cluster: displacement of its points as the network has it.
     """
     tiles = Tiles(clusters, Blocks(target), Blocks(static), float(np.clip(_FASTEST * abs(dt), *_REACH)), dt)
-    guesses = np.array([np.median(motion[:, :2], axis=0) for motion in network])[:, None] * _GUESSES
+    median = np.array([np.median(motion[spread(len(motion), _MOST_POINTS), :2], axis=0) for motion in network])
+    guesses = median[:, None] * _GUESSES
     shift = _best(tiles, _starts(tiles, guesses), _MODES, dt)
     shift = _best(tiles, shift[:, :, None] + _AROUND, 1, dt)[:, 0]
     for step in (1.0, 0.5):
@@ -153,8 +154,8 @@ def register(clusters: list[np.ndarray], target: np.ndarray, static: np.ndarray,
     around = tiles.cost((shift[:, None] / cell[:, None] + _FLAT * _AROUND).reshape(-1, 2),
                         np.repeat(np.arange(len(clusters)), len(_AROUND))).reshape(-1, len(_AROUND))
     still = tiles.cost(np.zeros_like(shift), np.arange(len(clusters)))
-    return Fit(shift, turn, tiles.centre, around[:, 0], still, _curvature(around, _FLAT * tiles.cell),
-               _no_worse(tiles, shift / cell, network))
+    return Fit(shift, turn, tiles.centre, tiles.size, median, around[:, 0], still,
+               _curvature(around, _FLAT * tiles.cell), _no_worse(tiles, shift / cell, network))
 
 
 def _curvature(cost: np.ndarray, step: np.ndarray) -> np.ndarray:
@@ -169,7 +170,7 @@ def _no_worse(tiles: Tiles, shift: np.ndarray, network: list[np.ndarray]) -> np.
     """(K,) whether `shift` (K, 2), cells, lays the points onto the other sweep as well as their own flows do."""
     flows = np.zeros_like(tiles.points)
     for k, motion in enumerate(network):
-        chosen = motion[_spread(len(motion), _MOST_POINTS), :2]
+        chosen = motion[spread(len(motion), _MOST_POINTS), :2]
         flows[k, :len(chosen)] = chosen / tiles.cell[k]
     fit, flow = (_mean(tiles.there, np.arange(len(shift)), *np.moveaxis(tiles.points + way, -1, 0),
                        _inside(tiles.points + way)) for way in (shift[:, None].astype(np.float32), flows))
@@ -229,6 +230,11 @@ def _mean(maps: np.ndarray, which: np.ndarray, x: np.ndarray, y: np.ndarray, cou
     return np.where(number, total / np.maximum(number, 1) / _TRUNCATED ** 2, 1.0)
 
 
+def spread(count: int, most: int) -> np.ndarray:
+    """At most `most` of the rows 0 .. count - 1, evenly."""
+    return np.arange(count) if count <= most else np.linspace(0, count - 1, most).astype(np.int64)
+
+
 def _distance(occupied: np.ndarray) -> np.ndarray:
     """(K, C, C) uint8 squared distance in cells, truncated, to the next occupied cell."""
     far = _TRUNCATED ** 2
@@ -256,8 +262,3 @@ def _grown(cells: np.ndarray) -> np.ndarray:
     wide[:, 1:] |= grown[:, :-1]
     wide[:, :-1] |= grown[:, 1:]
     return wide
-
-
-def _spread(count: int, most: int) -> np.ndarray:
-    """At most `most` of the rows 0 .. count - 1, evenly."""
-    return np.arange(count) if count <= most else np.linspace(0, count - 1, most).astype(np.int64)
