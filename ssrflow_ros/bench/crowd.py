@@ -42,7 +42,8 @@ def main() -> None:
     parser.add_argument('--repeats', type=int, default=20)
     wall, cpu, points, objects = measure_crowd(SceneFlow(Settings()), parser.parse_args().repeats)
     print(f"step 'objects', {points} points, {objects} objects, {torch.get_num_threads()} threads, ms: "
-          f'wall p50 {wall.p50:.1f} p95 {wall.p95:.1f} least {min(wall.ms):.1f}; CPU p50 {cpu.p50:.1f} least {min(cpu.ms):.1f}')
+          f'wall p50 {wall.p50:.1f} p95 {wall.p95:.1f} least {min(wall.ms):.1f}; '
+          f'CPU p50 {cpu.p50:.1f} least {min(cpu.ms):.1f}')
 
 
 if __name__ == '__main__':

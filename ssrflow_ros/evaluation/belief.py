@@ -32,10 +32,11 @@ class Samples:
     """Features, outcomes and errors of all proposals."""
 
     moves: list = field(default_factory=list)      # (features, outcome)
-    shift: list = field(default_factory=list)      # (features (2, F), squared errors (2,), probability)
-    turn: list = field(default_factory=list)       # (features, squared error, probability)
-    centre: list = field(default_factory=list)     # (features, squared errors (3,), probability)
-    climb: list = field(default_factory=list)      # (features, squared error, probability)
+    # The last entry of all others: features of the movement, which tell the probability.
+    shift: list = field(default_factory=list)      # (features (2, F), squared errors (2,), ...)
+    turn: list = field(default_factory=list)       # (features, squared error, ...)
+    centre: list = field(default_factory=list)     # (features, squared errors (3,), ...)
+    climb: list = field(default_factory=list)      # (features, squared error, ...)
 
     def add(self, seen: Candidates, points: np.ndarray, dt: float, owner: np.ndarray, motion: np.ndarray,
             boxes: np.ndarray) -> None:
@@ -55,7 +56,7 @@ class Samples:
             self.moves.append((seen.features[k], float(right)))
             if not moves:
                 continue
-            sure = seen.moves[k]
+            sure = seen.features[k]
             self.shift.append((shift[k], (axes[k].T @ off) ** 2, sure))
             cluster = points[group].astype(float)
             arm, rest = cluster[:, :2] - cluster[:, :2].mean(axis=0), motion[group, :2] - true[:2]
@@ -72,13 +73,18 @@ class Samples:
 
     def fit(self) -> dict[str, np.ndarray]:
         """The numbers of `steps/belief.py`, by name."""
-        def likely(rows: list) -> list[np.ndarray]:
-            columns = zip(*[row for row in rows if row[-1] >= _SCORED])
-            return [np.array(column) for column in columns][:2]
+        moves = _logistic(*(np.array(column) for column in zip(*self.moves)))
 
+        def likely(rows: list) -> list[np.ndarray]:
+            features, squared, movement = (np.array(column) for column in zip(*rows))
+            probability = 1 / (1 + np.exp(-movement @ moves))
+            if rows is self.shift:
+                features[..., belief.DOUBT] = belief.doubt(probability)[:, None]
+            return [features[probability >= _SCORED], squared[probability >= _SCORED]]
+
+        shift, squared = likely(self.shift)
         centre, away = likely(self.centre)
-        return {'MOVES': _logistic(*(np.array(column) for column in zip(*self.moves))),
-                'SHIFT': _log_variance(*(array.reshape(-1, *array.shape[2:]) for array in likely(self.shift))),
+        return {'MOVES': moves, 'SHIFT': _log_variance(shift.reshape(-1, shift.shape[-1]), squared.ravel()),
                 'TURN': _log_variance(*likely(self.turn)), 'CLIMB': _log_variance(*likely(self.climb)),
                 'CENTRE': np.array([_log_variance(centre, column) for column in away.T])}
 
@@ -116,7 +122,7 @@ def collect(samples: Samples, method: SceneFlow, newer: LabelledSweep, older: La
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--recordings', type=int, default=150)
+    parser.add_argument('--recordings', type=int, default=60)
     parser.add_argument('--weights', default=Settings().weights)
     args = parser.parse_args()
     from tqdm import tqdm

@@ -11,14 +11,11 @@ from .registration import Fit
 
 # MOVES: log odds, see `movement_features`. SHIFT: log m², along each axis of the cost's curvature. TURN: log rad².
 # CLIMB: log (m/s)², upwards. CENTRE: log m², of the box's centre, along the view, across it, upwards.
-MOVES = np.array([ 0.445, -4.204, -2.301,  2.096,  1.675, -1.329,  1.575,  0.976, -1.554, -0.936, -0.19 ,
-  0.231])
-SHIFT = np.array([ 1.485,  0.493,  1.758,  0.231, -0.85 , -0.552, -0.425])
-TURN = np.array([-4.375,  1.33 ,  0.571, -0.996])
-CLIMB = np.array([-2.987,  1.114])
-CENTRE = np.array([[-4.015, -0.146,  0.764,  1.897],
- [-1.42 , -0.039,  0.537,  0.723],
- [ 1.783, -0.484,  0.744, -0.774]])
+MOVES = np.array([0.439, -4.158, -2.393, 2.136, 1.76, -1.492, 1.534, 1.026, -1.606, -0.928, -0.195, 0.365])
+SHIFT = np.array([1.568, 0.52, 1.7, 0.254, -0.938, -0.572, -0.481])
+TURN = np.array([-4.434, 1.37, 0.619, -1.087])
+CLIMB = np.array([-3.003, 1.117])
+CENTRE = np.array([[-4.04, -0.143, 0.765, 1.901], [-1.426, -0.029, 0.513, 0.715], [1.771, -0.479, 0.726, -0.782]])
 
 
 def probability(features: np.ndarray, more: np.ndarray | float = 0.0) -> np.ndarray:
@@ -49,10 +46,18 @@ def shift_axes(fit: Fit) -> tuple[np.ndarray, np.ndarray]:
 def shift_features(curvature: np.ndarray, cost: np.ndarray, moves: np.ndarray, n: np.ndarray, size: np.ndarray,
                    reach: np.ndarray) -> np.ndarray:
     """(K, 2, F) for each axis; curvature (K, 2) 1/m²; moves (K,) probability; size (K,) and range (K,) m."""
-    shared = np.stack([np.ones(len(n)), np.log(cost + 0.01), np.log(1.02 - moves), np.log(n), np.log(size + 0.2),
+    shared = np.stack([np.ones(len(n)), np.log(cost + 0.01), doubt(moves), np.log(n), np.log(size + 0.2),
                        np.log(reach + 2)], axis=-1)
     return np.concatenate([np.broadcast_to(shared[:, None], (len(n), 2, shared.shape[1])),
                            np.log(curvature)[..., None]], axis=-1)
+
+
+DOUBT = 2       # where `doubt` is among the `shift_features`
+
+
+def doubt(moves: np.ndarray) -> np.ndarray:
+    """(K,) of probabilities (K,)."""
+    return np.log(1.02 - moves)
 
 
 def shift_covariance(fit: Fit, moves: np.ndarray, n: np.ndarray, size: np.ndarray, reach: np.ndarray) -> np.ndarray:

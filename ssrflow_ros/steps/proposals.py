@@ -12,7 +12,7 @@ _SIDE = 640            # cells of the map's side
 _LARGEST = 16.0         # m, no mover is longer
 _SUSPECT_SHARE = 0.1    # of a thing's points, that make it a proposal
 _FEWEST_SUSPECTS = 3
-_BESIDE = 6             # cells, so near to a thing a vacated place may have been its own
+_BESIDE = 1.0           # m, sides of squares; a place vacated in the next square may have been a thing's own
 _FREE_SHARE = 0.03      # of a proposal's points, that speak for free space taken or left
 _MOST = 64              # proposals of one sweep
 
@@ -54,24 +54,23 @@ def _things(points: np.ndarray, suspect: np.ndarray, vacated: np.ndarray, fewest
     names, count = ndimage.label(occupied, np.ones((3, 3), int))
     thing = names[tuple((cell - low).T)] - 1
     size = np.bincount(thing, minlength=count)
-    doubts = np.bincount(thing, suspect, minlength=count)
     beside = np.zeros(count)
-    np.maximum.at(beside, thing, _counts_about(vacated, cell))
-    doubts += beside
+    np.maximum.at(beside, thing, _counts_about(vacated, points))
+    doubts = np.bincount(thing, suspect, minlength=count) + beside
     extent = np.array([max(part.stop - part.start for part in slices) for slices in ndimage.find_objects(names)])
     good = ((size >= fewest) & (doubts >= np.maximum(_FEWEST_SUSPECTS, _SUSPECT_SHARE * size))
             & (extent * _CELL <= _LARGEST))
     return _groups(np.where(good[thing], thing, -1))
 
 
-def _counts_about(points: np.ndarray, cell: np.ndarray) -> np.ndarray:
-    """(n,) how many of `points` (m, 3) lie about each of the map's cells (n, 2)."""
-    place = np.clip(np.floor(points[:, :2] / _CELL).astype(np.int64) + _SIDE // 2, 0, _SIDE - 1) + _BESIDE + 1
-    sums = np.zeros((_SIDE + 2 * _BESIDE + 1,) * 2, np.int32)
-    np.add.at(sums, tuple(place.T), 1)
-    sums = sums.cumsum(axis=0).cumsum(axis=1)
-    (x, y), wide = cell.T, 2 * _BESIDE + 1
-    return sums[x + wide, y + wide] - sums[x, y + wide] - sums[x + wide, y] + sums[x, y]
+def _counts_about(vacated: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """(n,) how many of `vacated` (m, 3) lie in the squares about each of `points` (n, 3)."""
+    side = 256
+    key, place = (((array[:, :2] / _BESIDE + side // 2).clip(1, side - 2)).astype(np.int32) @ np.int32([side, 1])
+                  for array in (vacated, points))
+    counts = np.bincount(key, minlength=side * side).reshape(side, side)
+    about = ndimage.correlate1d(ndimage.correlate1d(counts, [1, 1, 1], axis=0), [1, 1, 1], axis=1)
+    return about.ravel()[place]
 
 
 def _groups(numbers: np.ndarray) -> list[np.ndarray]:

@@ -25,6 +25,7 @@ _HEIGHT = 0.3              # m above and below the cluster, within which the oth
 _MODES = 4                 # best ones of the coarse search that are followed
 _INERTIA = 0.003         # cost of 1 m/s, for a cluster of 1 m from its middle; the smaller, the more chance partners
 _GUESSES = np.array([1.0, 1.5, 2.0])[:, None]   # times the network's displacement, which may fall short
+_HOPELESS = 0.3            # cost, beyond which no fit is worth to be made exact
 _FLAT = 2.0                # cells, over which the cost's curvature is taken
 _BETTER = 0.02             # of the cost, by which flow point by point must be better: it is free to fit anything
 _COARSE = 3                # cells between coarse candidates
@@ -56,7 +57,7 @@ class Fit:
 class Tiles:
     """The maps of K clusters and the points that are laid onto them."""
 
-    def __init__(self, clusters: list[np.ndarray], target: 'Blocks', static: 'Blocks', reach: float, dt: float):
+    def __init__(self, clusters: list[np.ndarray], around: 'Blocks', reach: float, dt: float):
         count, points = len(clusters), np.concatenate(clusters)
         n = np.array([len(cluster) for cluster in clusters])
         owner, first = np.repeat(np.arange(count), n), np.cumsum(n) - n
@@ -76,20 +77,17 @@ class Tiles:
         for k in range(count):
             chosen = spread(n[k], _MOST_POINTS)
             self.points[k, :len(chosen)] = place[first[k] + chosen]
-            span, floor, ceiling = self.cell[k] * CELLS / 2 - 1e-3, low[k, 2] - _HEIGHT, high[k, 2] + _HEIGHT
-            still = np.zeros((CELLS, CELLS), bool)
-            still[tuple(self._cells(static.near(self.centre[k], span, floor, ceiling), k).T)] = True
-            others = target.near(self.centre[k], span, floor, ceiling)
-            cells = self._cells(others, k)
-            new = ~_grown(still)[tuple(cells.T)]
-            others = others[new]
-            there[k][tuple(cells[new].T)] = True
-            chosen = spread(len(others), _MOST_POINTS)
-            self.others[k, :len(chosen)] = (others[chosen] - self.centre[k]) / self.cell[k]
+            x, y, static = around.near(self.centre[k], self.cell[k] * CELLS / 2 - 1e-3, low[k, 2] - _HEIGHT,
+                                       high[k, 2] + _HEIGHT)
+            x, y = ((side - middle) / size for side, middle, size in zip((x, y), self.centre[k], self.cell[[k, k]]))
+            cell = (x + CELLS // 2).astype(np.int32) * CELLS + (y + CELLS // 2).astype(np.int32)
+            still = np.zeros(CELLS * CELLS, bool)
+            still[cell[static]] = True
+            new = np.flatnonzero(~(static | _grown(still.reshape(CELLS, CELLS)).ravel()[cell]))
+            there[k].ravel()[cell[new]] = True
+            chosen = new[spread(len(new), _MOST_POINTS)]
+            self.others[k, :len(chosen), 0], self.others[k, :len(chosen), 1] = x[chosen], y[chosen]
         self.here, self.there = _distance(here), _distance(there)
-
-    def _cells(self, points: np.ndarray, k: int) -> np.ndarray:
-        return np.clip(np.floor((points - self.centre[k]) / self.cell[k]).astype(np.int64) + CELLS // 2, 0, CELLS - 1)
 
     def coarse(self, k: int, steps: np.ndarray) -> np.ndarray:
         """(Q,) `forward` of cluster `k` moved by whole cells `steps` (Q, 2), with every second point."""
@@ -111,26 +109,29 @@ class Tiles:
 
 
 class Blocks:
-    """Points (N, 3) sorted into square blocks, so that those near a place are found at once."""
+    """What stands and what the other sweep saw, (S, 3) and (M, 3) m, sorted into square blocks to be found at once."""
 
     _SIZE, _SIDE = 4.0, 128
 
-    def __init__(self, points: np.ndarray):
-        block = np.clip(np.floor(points[:, :2] / self._SIZE).astype(np.int64) + self._SIDE // 2, 0, self._SIDE - 1)
-        key = (block[:, 0] * self._SIDE + block[:, 1]).astype(np.uint16)
+    def __init__(self, static: np.ndarray, target: np.ndarray):
+        points = np.concatenate([static, target])
+        block = ((points[:, :2] / self._SIZE + self._SIDE // 2).clip(0, self._SIDE - 1)).astype(np.uint16)
+        key = block[:, 0] * np.uint16(self._SIDE) + block[:, 1]
         order = np.argsort(key, kind='stable')
-        self._columns = [column[order] for column in points.T]
+        self._columns = [*(column[order] for column in points.T), order < len(static)]
         self._first = np.searchsorted(key[order], np.arange(self._SIDE ** 2 + 1))
 
-    def near(self, centre: np.ndarray, span: float, floor: float, ceiling: float) -> np.ndarray:
-        """(n, 2) x and y of the points within `span` m of `centre` along x and y, and between two heights."""
-        low, high = (np.clip(np.floor((centre + side * span) / self._SIZE).astype(int) + self._SIDE // 2, 0,
-                             self._SIDE - 1) for side in (-1, 1))
-        parts = [slice(self._first[row + low[1]], self._first[row + high[1] + 1])
-                 for row in range(low[0] * self._SIDE, (high[0] + 1) * self._SIDE, self._SIDE)]
-        x, y, z = (np.concatenate([column[part] for part in parts]) for column in self._columns)
+    def near(self, centre: np.ndarray, span: float, floor: float, ceiling: float) -> tuple[np.ndarray, ...]:
+        """x, y and whether it stands, (n,) each, of what lies within `span` m of `centre` and between two heights."""
+        (west, south), (east, north) = (
+            [min(max(int((place + side * span) // self._SIZE) + self._SIDE // 2, 0), self._SIDE - 1)
+             for place in centre] for side in (-1, 1))
+        parts = [slice(self._first[row + south], self._first[row + north + 1])
+                 for row in range(west * self._SIDE, (east + 1) * self._SIDE, self._SIDE)]
+        x, y, z, static = (np.concatenate([column[part] for part in parts]) for column in self._columns)
         inside = (np.abs(x - centre[0]) < span) & (np.abs(y - centre[1]) < span) & (z > floor) & (z < ceiling)
-        return np.stack([x[inside], y[inside]], axis=1)
+        inside = np.flatnonzero(inside)
+        return x[inside], y[inside], static[inside]
 
 
 def register(clusters: list[np.ndarray], target: np.ndarray, static: np.ndarray, network: list[np.ndarray],
@@ -140,17 +141,20 @@ def register(clusters: list[np.ndarray], target: np.ndarray, static: np.ndarray,
     static   (S, 3) m: what stands in the source; points of the target near to it are no one's partner.
     network  (n, 3) m of each cluster: displacement of its points as the network has it.
     """
-    tiles = Tiles(clusters, Blocks(target), Blocks(static), float(np.clip(_FASTEST * abs(dt), *_REACH)), dt)
+    tiles = Tiles(clusters, Blocks(static, target), float(np.clip(_FASTEST * abs(dt), *_REACH)), dt)
     median = np.array([np.median(motion[spread(len(motion), _MOST_POINTS), :2], axis=0) for motion in network])
     guesses = median[:, None] * _GUESSES
     shift = _best(tiles, _starts(tiles, guesses), _MODES, dt)
     shift = _best(tiles, shift[:, :, None] + _AROUND, 1, dt)[:, 0]
     for step in (1.0, 0.5):
         shift = _best(tiles, shift[:, None] + step * _AROUND, 1)[:, 0]
-    cell = tiles.cell[:, None]
-    here, there = ([own[np.isfinite(own[:, 0])] * size for own, size in zip(points, cell)]
-                   for points in (tiles.points, tiles.others))
-    shift, turn = align(here, there, shift * cell, dt)
+    cell, turn = tiles.cell[:, None], np.zeros(len(clusters))
+    hopeful = np.flatnonzero(tiles.cost(shift, np.arange(len(clusters))) < _HOPELESS)
+    shift = shift * cell
+    if len(hopeful):
+        here, there = ([points[k, np.isfinite(points[k, :, 0])] * tiles.cell[k] for k in hopeful]
+                       for points in (tiles.points, tiles.others))
+        shift[hopeful], turn[hopeful] = align(here, there, shift[hopeful], dt)
     around = tiles.cost((shift[:, None] / cell[:, None] + _FLAT * _AROUND).reshape(-1, 2),
                         np.repeat(np.arange(len(clusters)), len(_AROUND))).reshape(-1, len(_AROUND))
     still = tiles.cost(np.zeros_like(shift), np.arange(len(clusters)))
