@@ -10,7 +10,7 @@ pytest.importorskip('rclpy')
 from scipy.spatial.transform import Rotation  # noqa: E402
 from sensor_msgs.msg import PointCloud2  # noqa: E402
 from flow_fields import make_flow  # noqa: E402
-from message_stand_ins import message_module, serialized, stand_ins  # noqa: E402
+from message_stand_ins import HASHES, message_module, serialized, stand_ins, type_hash  # noqa: E402
 from test_object_cloud import make_object  # noqa: E402
 
 from ssrflow_ros.errors import InputError  # noqa: E402
@@ -103,6 +103,11 @@ def test_detections_are_boxes_with_track_ids(publish):
 def test_no_object_is_an_empty_list(publish, package):
     message = publish(package, [])
     assert len(message.objects if package == AUTOWARE else message.detections) == 0
+
+
+@pytest.mark.parametrize('name', HASHES)
+def test_stand_ins_have_the_type_hash_of_the_real_messages(name):
+    assert type_hash(name) == f'RIHS01_{HASHES[name]}'
 
 
 def test_stand_ins_are_strict():
