@@ -73,10 +73,13 @@ def test_detected_object_has_its_twist_in_its_own_frame(publish):
 @pytest.mark.parametrize('car, facing', [
     (_car(), 2),                                                  # AVAILABLE: it surely goes forward
     (_car(speed=0.1), 1),                                         # SIGN_UNKNOWN: slower than twice its deviation
+    (_car(velocity=np.array([0.0, 8.0, 0.0])), 1),                # it goes across its length
     (_car(velocity_covariance=np.full((3, 3), np.nan)), 1)])
 def test_facing_is_claimed_only_where_the_motion_tells_it(publish, car, facing):
     item, = publish(AUTOWARE, [car]).objects
     assert item.kinematics.orientation_availability == facing
+    yaw_variance = item.kinematics.pose_with_covariance.covariance[35]
+    assert (yaw_variance < 0.01) == (facing == 2) and yaw_variance <= np.pi ** 2 / 12
 
 
 def test_unknown_covariances_are_flagged_and_never_nan(publish):

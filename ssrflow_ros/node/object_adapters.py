@@ -63,8 +63,6 @@ _ADAPTERS = {
 
 def _detected_object(messages: Any, item: MovingObject) -> Any:
     forward, spread = _in_object_frame(item)
-    # What goes forward beyond doubt also faces forward; of all else only the line of the box is known.
-    faces = forward[0] > 2 * np.sqrt(spread[0, 0])
     kinematics = messages.DetectedObjectKinematics
     return messages.DetectedObject(
         existence_probability=1.0,
@@ -72,7 +70,7 @@ def _detected_object(messages: Any, item: MovingObject) -> Any:
         kinematics=kinematics(
             pose_with_covariance=_pose_with_covariance(item),
             has_position_covariance=_is_known(item.position_covariance),
-            orientation_availability=kinematics.AVAILABLE if faces else kinematics.SIGN_UNKNOWN,
+            orientation_availability=kinematics.AVAILABLE if _faces_forward(item) else kinematics.SIGN_UNKNOWN,
             twist_with_covariance=TwistWithCovariance(
                 twist=Twist(linear=vector(Vector3, forward), angular=Vector3(z=float(item.yaw_rate))),
                 covariance=_covariance(spread, item.yaw_rate_variance)),
@@ -100,10 +98,17 @@ def _pose(item: MovingObject) -> Pose:
     return Pose(position=vector(Point, item.centre), orientation=turn)
 
 
-def _pose_with_covariance(item: MovingObject) -> PoseWithCovariance:
-    # The yaw of a mover is the direction of its velocity: as sure as the velocity across it allows.
+def _faces_forward(item: MovingObject) -> bool:
+    """Whether it moves along its length beyond doubt (two standard deviations), and not across it."""
     velocity, spread = _in_object_frame(item)
-    yaw_variance = min(spread[1, 1] / max(velocity @ velocity, 1e-6), _ANY_YAW) if _is_known(spread) else _ANY_YAW
+    doubt = 2 * np.sqrt(np.diag(spread))
+    return bool(velocity[0] > doubt[0] and abs(velocity[1]) < doubt[1])
+
+
+def _pose_with_covariance(item: MovingObject) -> PoseWithCovariance:
+    velocity, spread = _in_object_frame(item)
+    # Then its yaw is the direction of its velocity, and as sure as the velocity across allows.
+    yaw_variance = min(spread[1, 1] / (velocity @ velocity), _ANY_YAW) if _faces_forward(item) else _ANY_YAW
     return PoseWithCovariance(pose=_pose(item), covariance=_covariance(item.position_covariance, yaw_variance))
 
 
