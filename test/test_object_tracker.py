@@ -112,3 +112,23 @@ def test_objects_are_moved_with_their_covariances():
     np.testing.assert_allclose(row['velocity'], [0, 2, 0], atol=1e-12)
     np.testing.assert_allclose(row['position_covariance'], np.diag([4, 1, 9]), atol=1e-12)
     assert row['yaw'] == pytest.approx(0.5 + np.pi / 2)
+
+
+@pytest.mark.slow
+def test_on_simulated_recordings_velocities_lock_on_a_sweep_earlier():
+    pytest.importorskip('embreex')
+    from lock_on import locked, measure
+    from ssrflow_ros.settings import Settings
+    errors = measure([0, 1, 2], 8, Settings())
+    measured, places = locked(errors['velocity']), locked(errors['places alone'])
+    assert len(measured) >= 5
+    assert np.mean(measured <= 1) > np.mean(places <= 2), 'at once, rather than in the second sweep'
+    assert np.nanmedian(places - measured) >= 1
+
+
+def test_the_lock_is_the_first_sweep_whose_velocity_is_right():
+    from lock_on import locked, report
+    late, at_once, never = [9, np.nan, 0.5, 2, 1, 1], [1, 9, 9, 9, 9, 9], [9, 2, np.nan, 3, 4, 5]
+    np.testing.assert_array_equal(locked(np.array([late, at_once, never])), [3, 1, np.nan])
+    table = report({'velocity': np.array([at_once, at_once]), 'places alone': np.array([late, never])})
+    assert 'earlier by 2.00 sweeps in the mean, median 2 (1 movers' in table
