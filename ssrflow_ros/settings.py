@@ -65,7 +65,7 @@ class Settings:
         0, 'CPU threads of the network and the searches; 0 takes all cores.', low=0, high=256)
     overlap: bool = _parameter(
         True, 'Prepare the next sweep in a process of its own while the network works on this one: more sweeps a '
-              'second, about 250 MB more memory.')
+              'second, about 200 MB more memory.')
     network_points: int = _parameter(
         4096, 'Points of each sweep that the network sees; the flow of the others is interpolated.',
         unit='points', low=256, high=65536)
