@@ -1,6 +1,6 @@
 """The first half of the method: everything before the network.
 
-    ego-motion -> ground -> sample
+    ego-motion -> deskew, where asked for -> ground -> sample
 """
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from .settings import Settings
+from .steps.deskew import Deskewing
 from .steps.ego_motion import make_ego_motion
 from .steps.ground import make_ground
 from .steps.sampling import sample_pair
@@ -30,16 +31,22 @@ class Preparation:
     def reset(self) -> None:
         """Forget what is kept of the stream; the next pair is as a first one."""
         self.ego_motion = make_ego_motion(self.settings)
+        self.deskewing = Deskewing()
         self.ground = make_ground(self.settings)
         self._ground_of: WeakKeyDictionary[Sweep, np.ndarray] = WeakKeyDictionary()
 
     def __call__(self, pair: SweepPair, ego_motion: EgoMotion | None = None) -> PreparedPair:
         """All that `SceneFlow.estimate` needs of `pair`; arguments and errors as of `SceneFlow`."""
-        watch, settings, source = Stopwatch(), self.settings, pair.source.points
+        watch, settings = Stopwatch(), self.settings
 
         with watch('ego_motion'):
             ego = ego_motion or self.ego_motion(pair)
-            target = ego.into_source(pair.target.points)  # the static world now lies on itself
+
+        if pair.source.times is not None:
+            with watch('deskew'):
+                pair = self.deskewing(pair, ego)
+        source = pair.source.points
+        target = ego.into_source(pair.target.points)  # the static world now lies on itself
 
         with watch('ground'):
             ground = self._ground(pair.source)

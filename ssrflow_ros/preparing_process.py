@@ -68,6 +68,8 @@ class PreparingProcess:
                 answer = self._connection.recv()
                 if isinstance(answer, Exception):
                     raise answer
+                if pair.source.times is not None:  # quicker done again than sent
+                    pair = self._own.deskewing(pair, answer[0])
                 return PreparedPair(pair, *answer)
         except (EOFError, ConnectionError):
             self.close()
@@ -106,7 +108,7 @@ class PreparingProcess:
 
 def _slim(sweep: Sweep) -> Sweep:
     """The sweep without what preparation does not look at."""
-    return Sweep(sweep.points, sweep.stamp_ns, sweep.frame_id, _NO_ROWS, 0)
+    return Sweep(sweep.points, sweep.stamp_ns, sweep.frame_id, _NO_ROWS, 0, sweep.times)
 
 
 def _serve(connection: Connection) -> None:

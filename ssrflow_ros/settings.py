@@ -75,6 +75,9 @@ class Settings:
     max_range: float = _parameter(
         70.0, 'Points beyond are not looked at by the network and are taken as static.',
         unit='m', low=1.0, high=1000.0)
+    deskew: bool = _parameter(
+        False, 'Move each point from its own time (field t, time, timestamp, offset_time, time_stamp) to the stamp of '
+        'its sweep, at constant velocity; not for drivers that do so themselves.')
     ground: str = _parameter(
         'polar_grid', "Ground removal; 'none' for flying or strongly tilted sensors.",
         choices=('polar_grid', 'patchwork', 'none'))

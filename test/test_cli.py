@@ -113,7 +113,7 @@ def test_every_command_explains_itself(ssrflow, command):
 
 def test_every_setting_is_an_option_of_flow(ssrflow):
     out = ssrflow('flow', '--help')[1]
-    of_streams = ('max_gap', 'fixed_frame', 'mounting', 'overlap')
+    of_streams = ('max_gap', 'fixed_frame', 'mounting', 'deskew', 'overlap')
     for row in Settings.table():
         assert row.of_node or row.name in of_streams or f'--{row.name.replace("_", "-")}' in out
 

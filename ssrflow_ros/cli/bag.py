@@ -104,9 +104,12 @@ class _Annotation:
 
     def _prepare(self, recorded: 'BagMessage') -> tuple[Any, PreparedPair | None]:
         """The cloud, and what the network needs of it and of the one before; in a thread of its own."""
+        from ..formats.point_times import with_times
         from ..formats.pointcloud2 import decode
         cloud = recorded.read()
         sweep = decode(cloud, self._pairing.settings.min_range)
+        if self._pairing.settings.deskew:
+            sweep = with_times(sweep, cloud)
         self._stamps.append(sweep.stamp_ns)
         pair = self._pairing.push(sweep)
         return cloud, None if pair is None else self._scene_flow.prepare(pair, self._ego_motion(pair))

@@ -15,6 +15,7 @@ from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import PointCloud2
 
 from ..errors import EgoMotionError, InputError, SSRFlowError
+from ..formats.point_times import with_times
 from ..formats.pointcloud2 import decode
 from ..formats.stamped import stamp_ns
 from ..steps.pairing import EMPTY, TIME_RESTARTED, Pairing
@@ -103,6 +104,8 @@ class FlowStream:
         self._pairing.settings = self._node.settings
         try:
             sweep = decode(cloud, self._node.settings.min_range)
+            if self._node.settings.deskew:
+                sweep = with_times(sweep, cloud)
         except InputError as error:
             self._drop('malformed cloud', error)
             return None

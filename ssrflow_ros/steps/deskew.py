@@ -6,13 +6,29 @@ sweep is taken as that over the pair, at constant velocity and turn rate in the 
 from __future__ import annotations
 
 import dataclasses
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from ..sweep import EgoMotion, Sweep
+from ..sweep import EgoMotion, Sweep, SweepPair
 
 _STRAIGHT = 1e-9    # rad/s, below it nothing turns
+
+
+class Deskewing:
+    """Deskews the sweeps of one stream, each once: by the motion of the first pair in which it comes."""
+
+    def __init__(self):
+        self._deskewed: WeakKeyDictionary[Sweep, Sweep] = WeakKeyDictionary()
+
+    def __call__(self, pair: SweepPair, ego: EgoMotion) -> SweepPair:
+        """`pair` with both sweeps as if taken at one instant each; `ego` is its motion."""
+        motion = twist(ego, pair.dt)
+        for sweep in (pair.source, pair.target):
+            if sweep not in self._deskewed:
+                self._deskewed[sweep] = deskew(sweep, *motion)
+        return SweepPair(self._deskewed[pair.source], self._deskewed[pair.target])
 
 
 def twist(ego: EgoMotion, dt: float) -> tuple[np.ndarray, np.ndarray]:
