@@ -5,7 +5,7 @@ import pytest
 import curve
 from test_pointcloud2 import message
 
-from ssrflow_ros.errors import InputError
+from ssrflow_ros.errors import EgoMotionError, InputError
 from ssrflow_ros.formats import pointcloud2
 from ssrflow_ros.formats.point_times import point_times, with_times
 from ssrflow_ros.steps.deskew import Deskewing, deskew, twist
@@ -121,3 +121,65 @@ def test_a_non_return_needs_no_time():
     cloud = stamped_cloud(time=np.array([0.0, np.nan, 0.05]))
     np.testing.assert_allclose(point_times(cloud, STAMP_NS, np.array([0, 2])), [0, 0.05], atol=1e-7)
     assert len(point_times(stamped_cloud(), STAMP_NS, np.arange(0))) == 0
+
+
+def _street_while_driving(seed, stamps):
+    """Sweeps of a simulated street in which each ray leaves from where the sensor is then, what an instant would
+    show, and the scene."""
+    pytest.importorskip('embreex')
+    from ssrflow_ros.simulator.raycaster import Raycaster
+    from ssrflow_ros.simulator.scenes import SCENES
+    from ssrflow_ros.simulator.sensors import SENSORS
+    scene = SCENES['street'](np.random.default_rng([seed, 0]), 1.0)
+    beams = SENSORS['hdl64e'].draw(np.random.default_rng(seed)).directions(np.random.default_rng(seed))
+    turn_share = (np.arctan2(beams[:, 1], beams[:, 0]) + np.pi) / (2 * np.pi)
+    raycaster = Raycaster(scene.still.vertices, scene.still.faces)
+    nothing = np.zeros((0, 3)), np.zeros((0, 3), np.int32)
+    sweeps = []
+    for stamp in stamps:
+        here = scene.sensor_poses(np.array([stamp]))[0]
+        points, exact, times = [], [], []
+        for share in np.arange(180) / 180:
+            ours = beams[(turn_share >= share) & (turn_share < share + 1 / 180)]
+            time = PERIOD * share - PERIOD  # the stamp is that of the end
+            pose = scene.sensor_poses(np.array([stamp + time]))[0]
+            ray, ranges, *_ = raycaster.cast(pose[:3, 3], ours @ pose[:3, :3].T, *nothing)
+            seen = ours[ray] * ranges[:, None]
+            seen, world = seen[ranges < 70], (seen @ pose[:3, :3].T + pose[:3, 3])[ranges < 70]
+            points.append(seen)
+            exact.append((world - here[:3, 3]) @ here[:3, :3])
+            times.append(np.full(len(seen), time, np.float32))
+        sweep = Sweep.from_points(np.concatenate(points), round(stamp * 1e9), 'lidar')
+        sweeps.append((Sweep(sweep.points, sweep.stamp_ns, 'lidar', sweep.rows, sweep.n_rows,
+                             np.concatenate(times)[sweep.rows]), np.concatenate(exact)[sweep.rows]))
+    return sweeps, scene
+
+
+@pytest.mark.slow
+def test_simulated_streets_become_straight(capsys):
+    """The measurement of docs/steps.md; only the sweeps are given, the motion is found by scan matching."""
+    from ssrflow_ros.settings import Settings
+    from ssrflow_ros.steps.scan_matching import ScanMatching
+    rows = []
+    for seed in range(12):
+        ((older, _), (newest, exact)), scene = _street_while_driving(seed, (0.4, 0.5))
+        pair = SweepPair(newest, older)
+        try:
+            ego = ScanMatching(Settings(threads=1))(pair)
+        except EgoMotionError:  # a street that looks the same all along, as its rays tell; deskewing is not reached
+            continue
+        before, now = scene.sensor_poses(np.array([0.4, 0.5]))
+        true = from_poses(now, before)
+        velocity, turn_rate = twist(true, -0.1)
+        deskewed = Deskewing()(pair, ego).source
+        off = [np.linalg.norm(sweep.points - exact, axis=1).mean() for sweep in (newest, deskewed)]
+        rows.append((np.linalg.norm(velocity), np.degrees(np.linalg.norm(turn_rate)), 1e3 * np.linalg.norm(
+            ego.target_from_source[:3, 3] - true.target_from_source[:3, 3]), 1e3 * off[0], 1e3 * off[1]))
+    with capsys.disabled():
+        print('\nm/s  deg/s  error of scan matching, mm  points off before, mm  after, mm')
+        for row in rows:
+            print(' '.join(f'{value:8.1f}' for value in row))
+        print('median', np.median(rows, axis=0).round(1))
+    rows = np.array(rows)
+    moving = rows[:, 3] > 50
+    assert np.median(rows[moving, 4] / rows[moving, 3]) < 0.1

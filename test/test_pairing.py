@@ -1,50 +1,46 @@
-"""The pairing policy, row by row."""
+"""The pairing policy, row by row of the table in streams.py."""
 import numpy as np
 import pytest
+
+from streams import TABLE
 
 from ssrflow_ros.settings import Settings
 from ssrflow_ros.steps import pairing
 from ssrflow_ros.steps.pairing import Pairing
 from ssrflow_ros.sweep import Sweep
 
+BEGIN = 1_700_000_000.0
+
 
 def sweep(seconds: float, frame: str = 'lidar', n: int = 3) -> Sweep:
     return Sweep.from_points(np.ones((n, 3), np.float32), round(seconds * 1e9), frame)
 
 
-# Stamps (s) that come in, and what each gives: a pair (its dt, s) or the reason why not.
-STREAMS = {
-    'steady': ([0.0, 0.1, 0.2], [pairing.FIRST, -0.1, -0.1]),
-    'duplicate': ([0.0, 0.1, 0.1, 0.2], [pairing.FIRST, -0.1, pairing.DUPLICATE, -0.1]),
-    'out of order': ([0.0, 0.2, 0.1, 0.3], [pairing.FIRST, -0.2, pairing.OUT_OF_ORDER, -0.1]),
-    'one second back is still out of order': ([5.0, 4.0, 5.1], [pairing.FIRST, pairing.OUT_OF_ORDER, -0.1]),
-    'bag loop': ([10.0, 10.1, 0.0, 0.1], [pairing.FIRST, -0.1, pairing.TIME_RESTARTED, -0.1]),
-    'gap': ([0.0, 0.1, 0.7, 0.8], [pairing.FIRST, -0.1, pairing.GAP, -0.1]),
-    'a gap of exactly max_gap is allowed': ([0.0, 0.5], [pairing.FIRST, -0.5]),
-    'stamps of today': ([1.8e9, 1.8e9 + 0.25], [pairing.FIRST, -0.25]),
-}
-
-
-@pytest.mark.parametrize('name', STREAMS)
-def test_stream(name):
-    stamps, expected = STREAMS[name]
-    pairs = Pairing(Settings(max_gap=0.5))
-    for stamp, want in zip(stamps, expected):
-        newest = sweep(stamp)
+@pytest.mark.parametrize('row', TABLE)
+def test_row(row):
+    stream, expected = TABLE[row]
+    pairs, frame, answers = Pairing(Settings(max_gap=0.5)), 'lidar', iter(expected)
+    for step in stream:
+        if isinstance(step, str):
+            frame = frame if step == 'pause' else step
+            continue
+        newest, want = sweep(BEGIN + step, frame), next(answers)
         pair = pairs.push(newest)
         if isinstance(want, str):
             assert pair is None and pairs.reason == want
         else:
             assert pair.source is newest and pairs.reason == ''
-            assert pair.dt == pytest.approx(want)
+            assert pair.dt == pytest.approx(want, abs=1e-6)
     assert sum(pairs.drops.values()) == sum(isinstance(want, str) for want in expected)
 
 
-def test_other_frame_starts_anew():
-    pairs = Pairing(Settings())
-    pairs.push(sweep(0.0, 'front'))
-    assert pairs.push(sweep(0.1, 'rear')) is None and pairs.reason == pairing.OTHER_FRAME
-    assert pairs.push(sweep(0.2, 'rear')).dt == pytest.approx(-0.1)
+@pytest.mark.parametrize('stamps, reason', [((5.0, 4.0), pairing.OUT_OF_ORDER), ((0.0, 0.5), '')])
+def test_the_ends_of_what_is_allowed_belong_to_it(stamps, reason):
+    """One second back is still out of order, and a gap of exactly max_gap no gap."""
+    pairs = Pairing(Settings(max_gap=0.5))
+    for stamp in stamps:
+        pairs.push(sweep(stamp))
+    assert pairs.reason == reason
 
 
 def test_empty_sweep_keeps_the_last_one():

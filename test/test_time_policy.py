@@ -1,0 +1,91 @@
+"""The table of docs/node.md, "Time", row by row, against the live node."""
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy')
+
+from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
+from rosgraph_msgs.msg import Clock  # noqa: E402
+from sensor_msgs.msg import PointCloud2  # noqa: E402
+from std_srvs.srv import Trigger  # noqa: E402
+
+from live import LiveNode, make_cloud, stamp_of  # noqa: E402
+from streams import TABLE  # noqa: E402
+
+POINTS = np.random.default_rng(1).uniform(-20, 20, (50, 3)).astype(np.float32)
+FLOW = '/ssrflow/flow'
+
+BEGIN = 1_700_000_000.0
+
+
+@pytest.fixture(scope='module')
+def live(tmp_path_factory):
+    node = LiveNode(tmp_path_factory.mktemp('time'))
+    try:
+        node.listen(PointCloud2, FLOW)
+        node.listen(DiagnosticArray, '/diagnostics')
+        node.wait_until_connected()
+        yield node
+    finally:
+        node.close()
+
+
+@pytest.mark.parametrize('row', TABLE)
+def test_row(live, row):
+    stream, expected = TABLE[row]
+    assert live.call(Trigger, '/ssrflow/reset', Trigger.Request()).success
+    live.heard[FLOW].clear()
+    drops, frame, answers, flows = dict(_drops(live)), 'lidar', iter(expected), []
+    for step in stream:
+        if isinstance(step, str):
+            frame = frame if step == 'pause' else step
+            live.spin(0.7)
+            continue
+        cloud, answer = make_cloud(POINTS, round((BEGIN + step) * 1e9), frame), next(answers)
+        live.points.publish(cloud)
+        if isinstance(answer, str):
+            drops[answer] = drops.get(answer, 0) + 1
+        else:
+            flows.append(stamp_of(cloud))
+            live.wait(lambda: len(live.heard[FLOW]) >= len(flows), f'the flow of {step}')
+    live.wait(lambda: _drops(live) == drops, f'the drops to be counted: {drops}')
+    assert live.diagnostics()['last_dt_s'] == f'{expected[-1]:.4f}'
+    assert [stamp_of(message) for message in live.heard[FLOW]] == flows
+
+
+def _drops(live):
+    return {name[len('drops/'):]: int(count) for name, count in live.diagnostics().items() if name.startswith('drops/')}
+
+
+def test_a_bag_loop_is_told_of_once(live):
+    assert live.call(Trigger, '/ssrflow/reset', Trigger.Request()).success
+    before = live.log.read_text().count('the stamps went back')
+    for seconds in (20.0, 20.1, 5.0, 5.1, 5.2):
+        live.points.publish(make_cloud(POINTS, round((BEGIN + seconds) * 1e9)))
+        live.spin(0.2)
+    assert live.log.read_text().count('the stamps went back') == before + 1
+
+
+def test_a_clock_that_is_simulated_and_stands_still(tmp_path):
+    """A paused bag: the node goes on with whatever comes, and the diagnostics too."""
+    live = LiveNode(tmp_path, arguments=['-p', 'use_sim_time:=true'])
+    try:
+        clock = live.node.create_publisher(Clock, '/clock', 10)
+        live.listen(PointCloud2, FLOW)
+        live.listen(DiagnosticArray, '/diagnostics')
+        live.wait_until_connected()
+        live.wait(clock.get_subscription_count, 'the node to listen to the clock')
+        message = Clock()
+        message.clock.sec = int(BEGIN)
+        clock.publish(message)
+        for seconds in (0.0, 0.1):
+            live.points.publish(make_cloud(POINTS, round((BEGIN + seconds) * 1e9)))
+            live.spin(0.3)
+        live.wait(lambda: live.heard[FLOW], 'the flow')
+        heard, end = len(live.heard['/diagnostics']), time.monotonic() + 10.0
+        live.wait(lambda: len(live.heard['/diagnostics']) > heard + 1 or time.monotonic() > end, 'diagnostics')
+        assert live.heard['/diagnostics'][-1].header.stamp.sec == int(BEGIN)
+    finally:
+        live.close()
