@@ -18,7 +18,7 @@ from ..errors import EgoMotionError, InputError, SSRFlowError
 from ..formats.point_times import with_times
 from ..formats.pointcloud2 import decode
 from ..formats.stamped import stamp_ns
-from ..steps.pairing import EMPTY, TIME_RESTARTED, Pairing
+from ..steps.pairing import EMPTY, OTHER_FRAME, TIME_RESTARTED, Pairing
 from ..sweep import Sweep, SweepPair
 from .ego_sources import EgoSource
 from .memory import free_device, is_out_of_memory
@@ -26,6 +26,10 @@ from .messages import empty_flow
 from .publishing import Outputs
 from .statistics import DISABLED, OUT_OF_MEMORY, REPLACED, STOPPED, UNHEARD, Statistics
 from .worker import Worker
+
+
+RESTARTS = {TIME_RESTARTED: 'the stamps went back (a bag that begins anew?)', OTHER_FRAME: 'the frame_id changed'}
+"""What makes the stream forget everything, and what is said of it."""
 
 
 class Job(NamedTuple):
@@ -112,8 +116,8 @@ class FlowStream:
         pair = self._pairing.push(sweep)
         if pair is None and self._pairing.reason != EMPTY:  # an empty cloud is answered with an empty one
             self._statistics.drop(self._pairing.reason)
-        if self._pairing.reason == TIME_RESTARTED:
-            self._node.get_logger().info('the stamps went back (a bag that begins anew?): a new start')
+        if self._pairing.reason in RESTARTS:
+            self._node.get_logger().info(f'{RESTARTS[self._pairing.reason]}: a new start')
             self._forget.set()
             self._outputs.reset()
         return Job(cloud, sweep, pair, arrived) if pair or self._pairing.reason == EMPTY else None
