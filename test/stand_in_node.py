@@ -5,7 +5,6 @@ points of one row are the same thing in both sweeps, and velocities are those of
 points makes it fail as scan matching fails, run out of memory, or take half a minute; the setting `weights` makes
 it fail to load.
 """
-import sys
 import time
 
 import numpy as np
@@ -81,4 +80,4 @@ def _objects(points):
 
 
 if __name__ == '__main__':
-    sys.exit(main(make_scene_flow=StandIn))
+    main(make_scene_flow=StandIn)

@@ -3,13 +3,13 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import Any, Callable
+from typing import Any, Callable, NoReturn
 
 from ..settings import Settings
 
 
-def main(args: list[str] | None = None, make_scene_flow: Callable[[Settings], Any] | None = None) -> int:
-    """Run the node until SIGINT or SIGTERM; 0 after a clean end, 1 if it could not start.
+def main(args: list[str] | None = None, make_scene_flow: Callable[[Settings], Any] | None = None) -> NoReturn:
+    """Run the node until SIGINT or SIGTERM; ends the process with 0, or with 1 if it could not start.
 
     make_scene_flow  what gives the method; SceneFlow, unless told otherwise.
     """
@@ -20,7 +20,7 @@ def main(args: list[str] | None = None, make_scene_flow: Callable[[Settings], An
     os.environ.setdefault('GOMP_SPINCOUNT', '0')
     from .managed_node import FlowNode
     from .process import run_until_signal
-    return run_until_signal(lambda: FlowNode(make_scene_flow or _make_scene_flow), args)
+    run_until_signal(lambda: FlowNode(make_scene_flow or _make_scene_flow), args)
 
 
 def _make_scene_flow(settings: Settings) -> Any:
@@ -29,4 +29,4 @@ def _make_scene_flow(settings: Settings) -> Any:
 
 
 if __name__ == '__main__':
-    raise SystemExit(main())
+    main()

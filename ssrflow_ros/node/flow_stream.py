@@ -27,7 +27,6 @@ from .publishing import Outputs
 from .statistics import DISABLED, OUT_OF_MEMORY, REPLACED, STOPPED, UNHEARD, Statistics
 from .worker import Worker
 
-
 RESTARTS = {TIME_RESTARTED: 'the stamps went back (a bag that begins anew?)', OTHER_FRAME: 'the frame_id changed'}
 """What makes the stream forget everything, and what is said of it."""
 

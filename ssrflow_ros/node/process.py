@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import threading
-from typing import Callable
+from typing import Callable, NoReturn
 
 import rclpy
 from rclpy.executors import ExternalShutdownException
@@ -14,16 +14,15 @@ from rclpy.lifecycle import LifecycleNode
 from ..errors import SSRFlowError
 from .lifecycle import activate
 from .parameters import files_first
-from .worker import THREAD
 
 GRACE = 1.7
 """Seconds after a signal in which the process may tidy up; then it leaves."""
 
 
-def run_until_signal(make_node: Callable[[], LifecycleNode], args: list[str] | None = None) -> int:
+def run_until_signal(make_node: Callable[[], LifecycleNode], args: list[str] | None = None) -> NoReturn:
     """Make a node, activate it if its settings say `autostart`, and spin it.
 
-    0 after a signal, 1 with one line in the log if it could not start.
+    Ends the process: code 0 after a signal, 1 with one line in the log if it could not start.
     """
     # rclpy's own handlers chain to these; Python's would raise KeyboardInterrupt anywhere.
     for ending in (signal.SIGINT, signal.SIGTERM):
@@ -50,9 +49,9 @@ def run_until_signal(make_node: Callable[[], LifecycleNode], args: list[str] | N
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
-    if any(thread.name == THREAD for thread in threading.enumerate()):
-        _leave(code)  # Python would wait for an inference that nobody can interrupt
-    return code
+    # Everything is tidied up. Python's own end would take seconds more on a busy machine, and would wait for
+    # an inference that nobody can interrupt.
+    _leave(code)
 
 
 def _leave_in_time(*_) -> None:
@@ -62,7 +61,7 @@ def _leave_in_time(*_) -> None:
     timer.start()
 
 
-def _leave(code: int) -> None:
+def _leave(code: int) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -5,7 +5,6 @@ import threading
 from typing import Callable, Generic, TypeVar
 
 Job = TypeVar('Job')
-THREAD = 'ssrflow_worker'
 
 
 class Worker(Generic[Job]):
@@ -21,7 +20,7 @@ class Worker(Generic[Job]):
         self._slot: Job | None = None
         self._stopping = self._busy = False
         self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name=THREAD, daemon=True)
+        self._thread = threading.Thread(target=self._run, name='ssrflow_worker', daemon=True)
         self._thread.start()
 
     def put(self, job: Job) -> None:
