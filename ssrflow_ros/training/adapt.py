@@ -56,7 +56,7 @@ class Judgement:
                 'its standard error, m': self.uncertainty}
 
 
-ADAPTATION = TrainingConfig(steps=600, learning_rate=1e-4, warm_up=50, ema=0.99,
+ADAPTATION = TrainingConfig(steps=600, learning_rate=2e-4, warm_up=50, ema=0.99,
                             loss=LossConfig(lfc_weight=0.1, cfs_weight=0.1))
 
 
