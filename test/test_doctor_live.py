@@ -94,9 +94,11 @@ def network(tmp_path, monkeypatch):
 @pytest.fixture
 def doctor(network, weights, capsys):
     """Calls `ssrflow doctor`; its exit code and what it says."""
-    def call(*arguments, seconds='1.5'):
+    def call(*arguments, seconds='3'):
         code = main(['doctor', '--weights', weights, '--network-points', '256', '--seconds', seconds, *arguments])
-        return code, capsys.readouterr().out
+        said = capsys.readouterr()
+        assert code != 1, said.err
+        return code, said.out
     return call
 
 
@@ -177,7 +179,7 @@ def test_a_node_that_waits_for_a_clock_and_asks_for_too_much(doctor, tmp_path, m
         live.wait_until_connected()
         live.node.destroy_publisher(live.points)
         with Driver():
-            code, said = doctor(seconds='3')
+            code, said = doctor()
     finally:
         live.close()
     assert code == 2

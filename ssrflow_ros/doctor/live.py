@@ -75,7 +75,7 @@ def examine_live(observer: 'Observer', topic: str | None, odometry: str | None, 
         yield finding
         listened.update({odometry: ODOMETRY} if odometry else {})
     if settings.ego_motion in ('odometry', 'tf'):
-        listened.update({name: TF_MESSAGE for name in (TF, TF_STATIC) if name in topics})
+        listened.update(dict.fromkeys((TF, TF_STATIC), TF_MESSAGE))
     observer.listen(listened, heard.add, seconds)
 
     publishers = observer.publishers(name)

@@ -37,10 +37,10 @@ def check_method(sweeps: list[Sweep], settings: Settings, poses: SensorPoses | N
     if importlib.util.find_spec('fpsample') is None:
         yield note('libraries', "fpsample is missing, so sampling takes longer: pip install 'fpsample<1'")
     if pairs:
-        motions, finding = _ego_motion(scene_flow, pairs, settings, poses)
+        found, finding = _ego_motion(scene_flow, pairs, settings, poses)
         yield finding
-        if motions:
-            yield _speed(scene_flow, pairs, motions)
+        if found:
+            yield _speed(scene_flow, found)
 
 
 def _device(device) -> Finding:
@@ -54,30 +54,34 @@ def _device(device) -> Finding:
 
 
 def _ego_motion(scene_flow, pairs: list[SweepPair], settings: Settings,
-                poses: SensorPoses | None) -> tuple[list[EgoMotion], Finding]:
-    try:
-        if poses is not None:
-            motions = [poses.between(pair) for pair in pairs]
-        else:
-            motions = [scene_flow.ego_motion(pair) for pair in pairs]
-    except EgoMotionError as error:
-        return [], wrong('ego_motion', f'{settings.ego_motion}: {error}')
+                poses: SensorPoses | None) -> tuple[list[tuple[SweepPair, EgoMotion]], Finding]:
+    found, error = [], None
+    for pair in pairs:
+        try:
+            motion = poses.between(pair) if poses is not None else scene_flow.ego_motion(pair)
+            found.append((pair, motion))
+        except EgoMotionError as failed:
+            error = failed
+    # Poses may begin a little after the clouds.
+    if error is not None and len(found) < len(pairs) / 2:
+        return [], wrong('ego_motion', f'{settings.ego_motion}, for {len(pairs) - len(found)} of {len(pairs)} pairs: '
+                                       f'{error}')
     speed = np.median([np.linalg.norm(motion.target_from_source[:3, 3]) / abs(pair.dt)
-                       for motion, pair in zip(motions, pairs)])
-    inliers = np.median([motion.inliers for motion in motions])
+                       for pair, motion in found])
+    inliers = np.median([motion.inliers for _, motion in found])
     quality = '' if np.isnan(inliers) else f', {inliers:.0%} of the points match'
-    return motions, ok('ego_motion', f'{settings.ego_motion}: the sensor moves at {speed:.1f} m/s{quality}')
+    return found, ok('ego_motion', f'{settings.ego_motion}: the sensor moves at {speed:.1f} m/s{quality}')
 
 
-def _speed(scene_flow, pairs: list[SweepPair], motions: list[EgoMotion]) -> Finding:
+def _speed(scene_flow, found: list[tuple[SweepPair, EgoMotion]]) -> Finding:
     known = scene_flow.settings.ego_motion != 'scan_matching'
     times = []
-    for pair, motion in zip(pairs, motions):
+    for pair, motion in found:
         begun = time.perf_counter()
         scene_flow(pair, motion if known else None)
         times.append(time.perf_counter() - begun)
     # The first one waits for libraries and memory; a live node has made a warm-up.
-    took, step = float(np.median(times[1:] or times)), float(np.median([abs(pair.dt) for pair in pairs]))
+    took, step = float(np.median(times[1:] or times)), float(np.median([abs(pair.dt) for pair, _ in found]))
     text = f'{1e3 * took:.0f} ms a sweep on this machine as busy as it is, one comes every {1e3 * step:.0f} ms'
     if took <= step:
         return ok('speed', text)

@@ -20,7 +20,8 @@ from . import qos
 
 NAME = 'ssrflow_doctor'
 DISCOVERY = 4.0
-"""Seconds after which no further topics are waited for."""
+SETTLE = 0.5
+"""Seconds after which no further topics are waited for: in vain, and once the wanted one is there."""
 TYPES = {f'{kind.__module__.split(".")[0]}/msg/{kind.__name__}': kind
          for kind in (PointCloud2, Odometry, DiagnosticArray, Clock)}
 try:
@@ -60,12 +61,14 @@ class Observer:
         return get_rmw_implementation_identifier()
 
     def topics(self, wanted: Callable[[dict[str, str]], bool]) -> dict[str, str]:
-        """Type by name of all topics, as soon as they are `wanted` or no more are to be expected."""
+        """Type by name of all topics, a moment after they are `wanted`, or when no more are to be expected."""
         end = time.monotonic() + DISCOVERY
         while True:
             topics = {name: types[0] for name, types in self._node.get_topic_names_and_types()}
-            if wanted(topics) or time.monotonic() > end:
+            if time.monotonic() > end:
                 return topics
+            if wanted(topics):
+                end = min(end, time.monotonic() + SETTLE)  # its neighbours come with it
             self._executor.spin_once(timeout_sec=0.1)
 
     def publishers(self, topic: str) -> list[Publisher]:
