@@ -88,3 +88,16 @@ def test_memory_grows_with_what_is_held():
     held = bytearray(b'\1') * (64 * 2**20)
     assert host_mb() - before > 50 and len(held)
     assert host_mb(2**30) == 0 == device_mb('cpu'), 'no such process, no such device'
+
+
+def test_memory_of_processes_that_it_started_counts():
+    import subprocess
+    import sys
+    before = host_mb()
+    child = subprocess.Popen([sys.executable, '-c', "held = b'1' * 2**26; print(flush=True); input()"],
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        child.stdout.readline()
+        assert host_mb() - before > 60 < host_mb(child.pid)
+    finally:
+        child.communicate(b'\n')

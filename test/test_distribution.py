@@ -10,7 +10,7 @@ PACKAGE = Path(distribution.__file__).resolve().parents[1]
 
 
 @pytest.mark.parametrize('words', [
-    'ROS_DISTRO', 'LOCALHOST', 'DEFAULT_PROFILES_FILE', 'post_set_parameters', 'qos_event as'])
+    "'ROS_DISTRO'", 'LOCALHOST', 'DEFAULT_PROFILES_FILE', 'post_set_parameters', 'qos_event as'])
 def test_nothing_else_in_the_package_looks_at_it(words):
     files = [*PACKAGE.rglob('*.py'), *(PACKAGE.parent / 'launch').glob('*.py')]
     assert [file.name for file in files if words in file.read_text()] == ['distribution.py']

@@ -10,8 +10,9 @@ import numpy as np
 
 from ..errors import EgoMotionError, SSRFlowError
 from ..settings import Settings
-from ..steps.poses import SensorPoses
+from ..steps.ego_motion import make_ego_motion
 from ..steps.pairing import Pairing
+from ..steps.poses import SensorPoses
 from ..sweep import EgoMotion, Sweep, SweepPair
 from .finding import Finding, note, ok, wrong
 
@@ -37,7 +38,7 @@ def check_method(sweeps: list[Sweep], settings: Settings, poses: SensorPoses | N
     if importlib.util.find_spec('fpsample') is None:
         yield note('libraries', "fpsample is missing, so sampling takes longer: pip install 'fpsample<1'")
     if pairs:
-        found, finding = _ego_motion(scene_flow, pairs, settings, poses)
+        found, finding = _ego_motion(pairs, settings, poses)
         yield finding
         if found:
             yield _speed(scene_flow, found)
@@ -53,12 +54,12 @@ def _device(device) -> Finding:
     return ok('device', f'{device}, {torch.get_num_threads()} threads, torch {torch.__version__}')
 
 
-def _ego_motion(scene_flow, pairs: list[SweepPair], settings: Settings,
+def _ego_motion(pairs: list[SweepPair], settings: Settings,
                 poses: SensorPoses | None) -> tuple[list[tuple[SweepPair, EgoMotion]], Finding]:
-    found, error = [], None
+    search, found, error = make_ego_motion(settings), [], None
     for pair in pairs:
         try:
-            motion = poses.between(pair) if poses is not None else scene_flow.ego_motion(pair)
+            motion = poses.between(pair) if poses is not None else search(pair)
             found.append((pair, motion))
         except EgoMotionError as failed:
             error = failed

@@ -8,12 +8,18 @@ from pathlib import Path
 
 
 def host_mb(process: int | str = 'self') -> float:
-    """Resident megabytes (2**20 bytes) of a process; 0 where it has ended."""
+    """Resident megabytes (2**20 bytes) of a process and of those that it started; 0 where it has ended.
+
+    Pages that they share, such as those of libraries, are counted for each.
+    """
+    folder = Path(f'/proc/{process}')
     try:
-        pages = int(Path(f'/proc/{process}/statm').read_text().split()[1])
+        pages = int((folder / 'statm').read_text().split()[1])
+        children = [child for thread in (folder / 'task').iterdir()
+                    for child in (thread / 'children').read_text().split()]
     except (OSError, IndexError):  # no Linux: only the highest that it ever was, in kB
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 if process == 'self' else 0.0
-    return pages * os.sysconf('SC_PAGE_SIZE') / 2**20
+    return pages * os.sysconf('SC_PAGE_SIZE') / 2**20 + sum(map(host_mb, children))
 
 
 def device_mb(device: object) -> float:
