@@ -114,6 +114,9 @@ class Settings:
     rgba: bool = _parameter(
         False, 'Add a colour to the points of the flow cloud: its hue is the direction, its saturation the speed.',
         live=True, of_node=True)
+    keep_fields: str = _parameter(
+        '', "Fields of the input that the flow cloud passes on, where the input has them, such as 'ring time'.",
+        live=True, of_node=True)
     lazy: bool = _parameter(
         True, 'Do no work while nobody listens to an output.', live=True, of_node=True)
     pose_wait: float = _parameter(

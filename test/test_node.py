@@ -22,7 +22,7 @@ FLOW, MARKERS = '/ssrflow/flow', '/ssrflow/markers'
 
 @pytest.fixture(scope='module')
 def live(tmp_path_factory):
-    arguments = ['-p', 'moving_sped:=1.0', '-p', 'moving_speed:=1']
+    arguments = ['-p', 'moving_sped:=1.0', '-p', 'moving_speed:=1', '-p', "keep_fields:='ring time'"]
     node = LiveNode(tmp_path_factory.mktemp('node'), arguments=arguments)
     try:
         node.listen(PointCloud2, FLOW)
@@ -53,6 +53,13 @@ def test_flow_cloud_has_the_header_and_points_of_its_source(stream):
     np.testing.assert_array_equal(read_field(flow, 'vx'), SPEED)
     np.testing.assert_array_equal(read_field(flow, 'vy'), 0)
     np.testing.assert_array_equal(read_field(flow, 'moving'), POINTS[:, 0] > 0)
+
+
+def test_fields_asked_for_are_passed_on(stream):
+    time = np.linspace(0, 0.1, len(POINTS)).astype(np.float32)
+    flow = stream.send_and_hear(make_cloud(POINTS, 0, time=time))
+    assert [f.name for f in flow.fields][-1] == 'time'
+    np.testing.assert_array_equal(read_field(flow, 'time'), time)
 
 
 def test_standard_reader_agrees(stream):

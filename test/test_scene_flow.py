@@ -6,6 +6,7 @@ from ssrflow_ros import EgoMotion, SceneFlow, Settings, Sweep, SweepPair
 from ssrflow_ros.errors import EgoMotionError, PairError, SSRFlowError
 from ssrflow_ros.datasets import open_dataset
 from ssrflow_ros.evaluation.evaluate import Evaluation
+from ssrflow_ros.node.warm_up import warm_up
 from ssrflow_ros.simulator import simulate
 
 DT_NS = 100_000_000
@@ -51,6 +52,28 @@ def test_the_newest_sweep_is_annotated_with_negative_time(method, recording):
     there, back = (found.ego_motion.target_from_source for found in (forward, live))
     assert there @ back == pytest.approx(np.eye(4), abs=0.02)
     assert there == pytest.approx(np.linalg.inv(newer.pose) @ older.pose, abs=0.05)
+
+
+def test_a_method_that_left_the_device_and_came_back_is_the_same(recording):
+    method, pair = SceneFlow(QUICK.replace(overlap=False)), SweepPair(recording[0].sweep, recording[1].sweep)
+    before = method(pair)
+    method.offload()
+    assert {weight.device.type for weight in method.network.parameters()} == {'cpu'}
+    method.onload()
+    method.reset()
+    np.testing.assert_array_equal(method(pair).velocity, before.velocity)
+
+
+def test_warming_up_takes_clouds_of_several_sizes_and_ends_when_told(method):
+    sizes = []
+
+    def count(pair, ego_motion):
+        sizes.append(len(pair.source))
+    assert warm_up(count, QUICK)
+    assert len(set(sizes)) == 3 and min(sizes) < QUICK.network_points < max(sizes)
+    assert not warm_up(count, QUICK, go_on=lambda: False)
+    assert len(sizes) == 3
+    assert warm_up(method, QUICK)
 
 
 def test_a_given_motion_replaces_the_search(method, recording):

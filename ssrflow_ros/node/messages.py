@@ -34,9 +34,9 @@ def to_pointcloud2(cloud: Cloud, header: Header) -> PointCloud2:
     return message
 
 
-def flow_cloud(flow: FlowField, source: PointCloud2, rgba: bool = False) -> PointCloud2:
-    """The annotated cloud of `source`, under the very header of `source`; `rgba` adds the colour wheel."""
-    return to_pointcloud2(encode(flow, source, rgba=rgba), source.header)
+def flow_cloud(flow: FlowField, source: PointCloud2, keep: Iterable[str] = (), rgba: bool = False) -> PointCloud2:
+    """The annotated cloud of `source`, under the very header of `source`; `keep` and `rgba` as `encode`."""
+    return to_pointcloud2(encode(flow, source, keep, rgba), source.header)
 
 
 def objects_cloud(flow: FlowField, source: PointCloud2) -> PointCloud2:

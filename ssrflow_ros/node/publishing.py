@@ -62,7 +62,8 @@ class Outputs:
             kind, topic, qos.OUTPUT, event_callbacks=self._node.mismatches.of_publisher(topic), **rest)
 
     def _make_flow(self, flow: FlowField, cloud: PointCloud2) -> PointCloud2:
-        return flow_cloud(flow, cloud, self._node.settings.rgba)
+        settings = self._node.settings
+        return flow_cloud(flow, cloud, settings.keep_fields.split(), settings.rgba)
 
     def _make_markers(self, flow: FlowField, cloud: PointCloud2) -> MarkerArray:
         rate = self._statistics.rate('out')
