@@ -1,4 +1,4 @@
-"""Draws docs/images/method.png and docs/images/learning_curve.png anew: python docs/figures.py"""
+"""Draws docs/images/method.png, learning_curve.png and objects_*.png anew: python docs/figures.py"""
 from __future__ import annotations
 
 import csv
@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ssrflow_ros import SceneFlow, Settings, SweepPair
+from ssrflow_ros.formats.picture import draw_flow
 from ssrflow_ros.network.weights import SHIPPED
 from ssrflow_ros.simulator import simulate
 from ssrflow_ros.steps.sampling import sample_pair
@@ -51,6 +52,14 @@ def method(path: Path, seed: int = 11) -> None:
     _title(panels[1, 2], 'objects', 'clusters in space and velocity, with their speed in m/s')
     figure.subplots_adjust(0.01, 0.01, 0.99, 0.93, 0.03, 0.12)
     figure.savefig(path)
+
+
+def objects(path: Path, seed: int, sensor: str, scene: str) -> None:
+    """Boxes, arrows and speeds in the fourth sweep of a simulated recording."""
+    recording, method = [labelled.sweep for labelled in simulate(seed, 4, sensor, scene)], SceneFlow(Settings())
+    for newer, older in zip(recording[1:], recording):
+        flow = method(SweepPair(newer, older))
+    draw_flow(path, flow, f'{scene}, {sensor}, seed {seed}', extent=35.0 if scene != 'hall' else 20.0)
 
 
 def learning_curve(path: Path, name: str = 'onboard') -> None:
@@ -99,3 +108,5 @@ if __name__ == '__main__':
     IMAGES.mkdir(exist_ok=True)
     method(IMAGES / 'method.png')
     learning_curve(IMAGES / 'learning_curve.png')
+    for drawn in ((3_000_101, 'hdl64e', 'street'), (3_000_102, 'os1_128', 'yard'), (3_000_103, 'os1_128', 'hall')):
+        objects(IMAGES / f'objects_{drawn[2]}.png', *drawn)

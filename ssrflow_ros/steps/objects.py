@@ -17,7 +17,8 @@ from ..sweep import EgoMotion, MovingObject, Sweep, SweepPair
 from . import belief
 from .evidence import View
 from .proposals import propose
-from .registration import Fit, register, spread
+from .registration import Fit, register
+from .tiles import spread
 from .tracks import Tracks
 
 _HEADING_SPEED = 1.5     # m/s, faster ones face where they go
