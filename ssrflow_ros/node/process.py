@@ -32,8 +32,7 @@ def run_until_signal(make_node: Callable[[], LifecycleNode], args: list[str] | N
     try:
         node = make_node()
         if node.settings.autostart and not activate(node) and rclpy.ok():
-            node.get_logger().fatal('could not activate itself: the reason is above')
-            code = 1
+            code = 1  # the transition has logged why
         else:
             rclpy.spin(node)
     except SSRFlowError as error:
