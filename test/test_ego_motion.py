@@ -169,7 +169,7 @@ def test_poses_far_from_the_origin_lose_nothing():
 
 def test_the_other_modes():
     question = pair(np.ones((10, 3)) * 2, np.ones((10, 3)) * 2)
-    with pytest.raises(EgoMotionError, match='no pose'):
+    with pytest.raises(EgoMotionError, match='no motion'):
         make_ego_motion(Settings(ego_motion='odometry'))(question)
     still = make_ego_motion(Settings(ego_motion='none'))(question)
     assert still.method == 'none' and np.array_equal(still.target_from_source, np.eye(4))
