@@ -117,18 +117,19 @@ def test_objects_are_moved_with_their_covariances():
 @pytest.mark.slow
 def test_on_simulated_recordings_velocities_lock_on_a_sweep_earlier():
     pytest.importorskip('embreex')
-    from lock_on import locked, measure
+    from lock_on import TUNED, VELOCITY, locked, measure
     from ssrflow_ros.settings import Settings
     errors = measure([0, 1, 2], 8, Settings())
-    measured, places = locked(errors['velocity']), locked(errors['places alone'])
+    measured, places = locked(errors[VELOCITY]), locked(errors[TUNED])
     assert len(measured) >= 5
     assert np.mean(measured <= 1) > np.mean(places <= 2), 'at once, rather than in the second sweep'
     assert np.nanmedian(places - measured) >= 1
 
 
 def test_the_lock_is_the_first_sweep_whose_velocity_is_right():
-    from lock_on import locked, report
+    from lock_on import PLACES, TUNED, VELOCITY, locked, report
     late, at_once, never = [9, np.nan, 0.5, 2, 1, 1], [1, 9, 9, 9, 9, 9], [9, 2, np.nan, 3, 4, 5]
     np.testing.assert_array_equal(locked(np.array([late, at_once, never])), [3, 1, np.nan])
-    table = report({'velocity': np.array([at_once, at_once]), 'places alone': np.array([late, never])})
-    assert 'earlier by 2.00 sweeps in the mean, median 2 (1 movers' in table
+    table = report({VELOCITY: np.array([at_once, at_once]), PLACES: np.array([never, never]),
+                    TUNED: np.array([late, never])})
+    assert 'by 2.00 sweeps in the mean, median 2 (1 movers' in table
