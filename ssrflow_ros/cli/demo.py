@@ -126,11 +126,10 @@ class _NodeProcess:
         return self
 
     def check(self) -> None:
-        """Raise SSRFlowError with the node's last error, or its last words, if it has ended."""
+        """Raise SSRFlowError with the node's last words if it has ended."""
         if self._process.poll() is not None:
             lines = [line for line in self._log.read_text(errors='replace').splitlines() if line.strip()]
-            told = [line for line in lines if line.startswith('[ERROR]')] or lines or ['it said nothing']
-            last_words = told[-1].split(']: ')[-1]
+            last_words = lines[-1].split(']: ')[-1] if lines else 'it said nothing'
             raise SSRFlowError(
                 f'the node ended with code {self._process.returncode}: {last_words} (see {self._log})')
 
