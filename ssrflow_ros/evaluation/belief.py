@@ -18,7 +18,7 @@ from ..scene_flow import SceneFlow
 from ..settings import Settings
 from ..simulator import LabelledSweep, simulate
 from ..steps import belief
-from ..steps.objects import Candidates
+from ..steps.objects import FREE_SHARE, Candidates
 from ..sweep import SweepPair
 
 _SEED = 4_000_000
@@ -51,7 +51,7 @@ class Samples:
             moves = number >= 0 and 2 * counts.max() >= n[k] and np.linalg.norm(true) >= _SLOWEST * abs(dt)
             off = seen.fit.shift[k] - true[:2]
             right = moves and np.hypot(*off) <= max(_OFF[0], _OFF[1] * np.hypot(*true[:2]))
-            if np.hypot(*seen.fit.shift[k]) < 0.5 * abs(dt):
+            if seen.free[k] < FREE_SHARE or np.hypot(*seen.fit.shift[k]) < 0.5 * abs(dt):
                 continue
             self.moves.append((seen.features[k], float(right)))
             if not moves:
@@ -122,7 +122,7 @@ def collect(samples: Samples, method: SceneFlow, newer: LabelledSweep, older: La
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--recordings', type=int, default=60)
+    parser.add_argument('--recordings', type=int, default=200)
     parser.add_argument('--weights', default=Settings().weights)
     args = parser.parse_args()
     from tqdm import tqdm

@@ -11,11 +11,13 @@ from .registration import Fit
 
 # MOVES: log odds, see `movement_features`. SHIFT: log m², along each axis of the cost's curvature. TURN: log rad².
 # CLIMB: log (m/s)², upwards. CENTRE: log m², of the box's centre, along the view, across it, upwards.
-MOVES = np.array([0.439, -4.158, -2.393, 2.136, 1.76, -1.492, 1.534, 1.026, -1.606, -0.928, -0.195, 0.365])
-SHIFT = np.array([1.568, 0.52, 1.7, 0.254, -0.938, -0.572, -0.481])
-TURN = np.array([-4.434, 1.37, 0.619, -1.087])
-CLIMB = np.array([-3.003, 1.117])
-CENTRE = np.array([[-4.04, -0.143, 0.765, 1.901], [-1.426, -0.029, 0.513, 0.715], [1.771, -0.479, 0.726, -0.782]])
+MOVES = np.array([0.612, -3.965, -3.413, 1.853, 1.194, -1.212, 1.342, 1.513, -2.026, -0.758, -0.418, 1.433])
+SHIFT = np.array([1.39, 0.43, 2.079, 0.353, -0.987, -0.577, -0.615])
+TURN = np.array([-4.384, 1.622, 0.796, -1.639])
+CLIMB = np.array([-2.982, 1.119])
+CENTRE = np.array([[-4.287, -0.08, 0.771, 1.836], [-1.837, 0.039, 0.565, 0.723], [2.234, -0.483, 0.907, -1.004]])
+
+_MANY = 500              # points, beyond which more say nothing: walls have thousands
 
 
 def probability(features: np.ndarray, more: np.ndarray | float = 0.0) -> np.ndarray:
@@ -32,8 +34,8 @@ def movement_features(fit: Fit, n: np.ndarray, taken: np.ndarray, left: np.ndarr
     length, guess = np.linalg.norm(fit.shift, axis=1), np.linalg.norm(fit.network, axis=1)
     alike = np.einsum('ij,ij->i', fit.shift, fit.network) / np.maximum(length * guess, 1e-6) * (guess > 0.05)
     return np.stack([
-        np.log(n), np.sqrt(fit.cost), np.sqrt(fit.cost_still), np.sqrt(taken), np.sqrt(left), np.sqrt(taken * left),
-        alike, np.log(length + 0.02), length, np.maximum(fit.size[:, 2] - 2.5, 0.0),
+        np.log(np.minimum(n, _MANY)), np.sqrt(fit.cost), np.sqrt(fit.cost_still), np.sqrt(taken), np.sqrt(left),
+        np.sqrt(taken * left), alike, np.log(length + 0.02), length, np.maximum(fit.size[:, 2] - 2.5, 0.0),
         np.log(fit.size[:, :2].max(axis=1) + 0.2), np.ones(len(n))], axis=1)
 
 

@@ -23,6 +23,7 @@ from .tracks import Tracks
 
 _HEADING_SPEED = 1.5     # m/s, faster ones face where they go
 _MOST_ASKED = 512        # of a proposal's points
+FREE_SHARE = 0.02       # of a proposal's points that must have taken or left free space
 _ENOUGH = 0.5            # share of a proposal's points that no better one has taken
 _KNOWN = 1.5             # log odds that speak for what moved alike in the last sweeps
 
@@ -33,6 +34,7 @@ class Candidates:
 
     groups    rows of each.   fit  their registration.   features (K, F) of their belief.
     moves     (K,) probability that they move so.   covariance (K, 2, 2) m² of the displacement.
+    free      (K,) share of the points that took free space or left it, the larger one.
     turn_variance (K,) rad².   size (K,) m, longer side; reach (K,) m from the sensor.
     """
 
@@ -41,6 +43,7 @@ class Candidates:
     features: np.ndarray
     moves: np.ndarray
     covariance: np.ndarray
+    free: np.ndarray
     turn_variance: np.ndarray
     size: np.ndarray
     reach: np.ndarray
@@ -108,13 +111,14 @@ class ObjectFinder:
         size = fit.size[:, :2].max(axis=1)
         reach = np.linalg.norm(fit.centre, axis=1)
         return Candidates(groups, fit, features, moves, belief.shift_covariance(fit, moves, n, size, reach),
-                          np.exp(belief.turn_features(fit.cost, n, size) @ belief.TURN), size, reach)
+                          np.maximum(taken, left), np.exp(belief.turn_features(fit.cost, n, size) @ belief.TURN),
+                          size, reach)
 
     def _believed(self, seen: Candidates, dt: float, settings: Settings) -> list[int]:
         """Numbers of the candidates that move, the surest first."""
         known = self.tracks.expects(seen.fit.centre, seen.fit.shift / dt)
         moves = belief.probability(seen.features, _KNOWN * known)
-        moving = ((moves >= settings.belief)
+        moving = ((moves >= settings.belief) & (seen.free >= FREE_SHARE)
                   & (np.linalg.norm(seen.fit.shift, axis=1) >= settings.moving_speed * abs(dt)))
         return [k for k in np.argsort(-moves, kind='stable') if moving[k]]
 

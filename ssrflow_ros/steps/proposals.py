@@ -14,6 +14,7 @@ _SUSPECT_SHARE = 0.1    # of a thing's points, that make it a proposal
 _FEWEST_SUSPECTS = 3
 _BESIDE = 1.0           # m, sides of squares; a place vacated in the next square may have been a thing's own
 _FREE_SHARE = 0.03      # of a proposal's points, that speak for free space taken or left
+_SAME = 0.6             # of a thing's points: a group with more is the thing, and is not asked again
 _MOST = 64              # proposals of one sweep
 
 
@@ -34,8 +35,12 @@ def propose(points: np.ndarray, velocity: np.ndarray, fast: np.ndarray, free: np
         return []
     groups = _things(points, suspect, vacated, settings.object_points)
     things = len(groups)
-    for chosen, motion in ((fast, velocity), (free, np.zeros_like(velocity))):
-        groups += _groups(find_clusters(points, motion, chosen, settings))
+    whole = np.zeros(len(points), np.int64)     # number of points of the thing that holds each point
+    for rows in groups:
+        whole[rows] = len(rows)
+    groups += [rows for rows in _groups(find_clusters(points, velocity, fast, settings))
+               if len(rows) < _SAME * whole[rows].min() or not whole[rows].all()]
+    groups += _groups(find_clusters(points, np.zeros_like(velocity), free & (whole == 0), settings))
     doubts = [int(free[rows].sum()) for rows in groups]
     best = sorted((k for k, rows in enumerate(groups) if k < things or doubts[k] >= max(2, _FREE_SHARE * len(rows))),
                   key=lambda k: -doubts[k])
