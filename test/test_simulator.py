@@ -228,3 +228,17 @@ def test_rotations_turn_right_handed():
 def test_wrong_arguments_are_refused_at_once(wrong, word):
     with pytest.raises(InputError, match=word):
         simulate(0, **wrong)
+
+
+def test_the_box_of_a_mover_holds_its_points_and_goes_with_it():
+    first, second = simulate(5, 2, 'hdl64e', 'street')
+    assert first.boxes.shape == second.boxes.shape and first.boxes.shape[1] == 7
+    shown = np.unique(first.object_id[first.object_id >= 0])
+    assert len(shown)
+    for number in shown:
+        rows = first.object_id == number
+        x, y, z, *size, yaw = first.boxes[number]
+        arm = first.sweep.points[rows] - (x, y, z)
+        inside = np.column_stack([arm[:, 0] * np.cos(yaw) + arm[:, 1] * np.sin(yaw),
+                                  arm[:, 1] * np.cos(yaw) - arm[:, 0] * np.sin(yaw), arm[:, 2]])
+        assert (np.abs(inside) < np.array(size) / 2 + 0.15).mean() > 0.99      # range noise apart
