@@ -19,7 +19,7 @@ import os
 import numpy as np
 import torch
 
-from .network.device import choose_device
+from .network.device import autocast, choose_device
 from .network.weights import load_weights
 from .preparation import Preparation
 from .preparing_process import PreparingProcess
@@ -38,6 +38,7 @@ class SceneFlow:
 
     def __init__(self, settings: Settings = Settings()):
         self.device = choose_device(settings.device)
+        self._precision = autocast(self.device, settings.precision)
         if settings.threads:
             torch.set_num_threads(settings.threads)  # of the whole process; the searches follow it
         weights = load_weights(settings.weights, self.device)
@@ -117,4 +118,5 @@ class SceneFlow:
         if not len(source) or not len(target):
             return np.zeros_like(source)
         clouds = [torch.from_numpy(points)[None].to(self.device) for points in (source, target)]
-        return self.network.flow(*clouds)[0].cpu().numpy()
+        with self._precision:
+            return self.network.flow(*clouds)[0].cpu().numpy()

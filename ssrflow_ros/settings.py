@@ -61,6 +61,9 @@ class Settings:
         'onboard', 'Weights of the network: the name of shipped weights, or the path of a .safetensors file.')
     device: str = _parameter(
         'auto', "Where the network runs: 'auto' (the GPU if there is one), 'cpu', 'cuda' or 'cuda:N'.")
+    precision: str = _parameter(
+        'float32', 'Of the network on a GPU; neighbour search and coordinates stay in float32.',
+        choices=('float32', 'bfloat16'))
     threads: int = _parameter(
         0, 'CPU threads of the network and the searches; 0 takes all cores.', low=0, high=256)
     overlap: bool = _parameter(

@@ -1,4 +1,4 @@
-"""Where the network runs."""
+"""Where the network runs, and in which precision."""
 from __future__ import annotations
 
 import torch
@@ -18,3 +18,16 @@ def choose_device(name: str) -> torch.device:
         raise InputError(f"device: '{name}' was asked for, but torch finds no CUDA GPU: "
                          'give cpu or auto, or install a CUDA build of torch')
     return device
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """The context in which the network runs in a setting's precision, 'float32' or 'bfloat16'.
+
+    Coordinates, their differences, neighbour search and the flow stay in float32 whatever is given here.
+    There is no float16: features of the coarsest levels exceed its range (docs/gpu.md).
+    """
+    if precision == 'float32':
+        return torch.autocast(device.type, enabled=False)
+    if device.type != 'cuda':
+        raise InputError(f"precision: '{precision}' is for a GPU and would be slower here: give float32")
+    return torch.autocast(device.type, getattr(torch, precision))

@@ -1,7 +1,7 @@
 """The few operators under the network: neighbour search, farthest point sampling, gathering.
 
-Each has a plain-torch reference that runs on any device and, on the CPU, the fastest well-kept
-library behind the same call.
+Each has a plain-torch reference that runs on any device. Behind the same call are, on the CPU, the
+fastest well-kept library and, on a GPU, a Triton kernel.
 """
 from .farthest_point import farthest_point_order
 from .gather import gather

@@ -5,6 +5,8 @@ import numpy as np
 import torch
 
 from .gather import gather
+from .neighbours import is_traced
+from .triton_kernels import triton_kernels
 
 try:
     import fpsample
@@ -25,12 +27,16 @@ def farthest_point_order(points: torch.Tensor, n: int) -> torch.Tensor:
     """
     with torch.no_grad():
         points = points.detach().float()
-        own = (points @ points.new_tensor(_DIRECTION)).argsort(dim=1)
-        points = gather(points, own)
-        if fpsample is None or points.device.type != 'cpu':
-            order = farthest_point_order_reference(points, n, torch.zeros_like(own[:, 0]))
-        else:
+        # Axis by axis: autocast would round a matrix product, and its constant would come from the host.
+        own = sum(axis * share for axis, share in zip(points.unbind(dim=-1), _DIRECTION)).argsort(dim=1)
+        points, first = gather(points, own), torch.zeros_like(own[:, 0])
+        kernels = None if is_traced() else triton_kernels(points.device)
+        if points.device.type == 'cpu' and fpsample is not None:
             order = torch.stack([torch.from_numpy(_bucketed(cloud, n)) for cloud in points.numpy()])
+        elif kernels and points.shape[1] <= kernels.most_points:
+            order = kernels.farthest_point_order(points, n, first)
+        else:
+            order = farthest_point_order_reference(points, n, first)
         return own.gather(1, order)
 
 

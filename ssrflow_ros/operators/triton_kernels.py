@@ -1,0 +1,48 @@
+"""Whether the Triton kernels serve on a device: tried once, against the references, before they are trusted."""
+from __future__ import annotations
+
+import functools
+import warnings
+from dataclasses import dataclass
+from typing import Callable
+
+import torch
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """What runs in place of the plain-torch references, with the same arguments."""
+
+    k_nearest: Callable[[torch.Tensor, torch.Tensor, int], torch.Tensor]
+    farthest_point_order: Callable[[torch.Tensor, int, torch.Tensor], torch.Tensor]
+    most_points: int  # of a cloud that farthest_point_order takes
+
+
+@functools.cache
+def triton_kernels(device: torch.device) -> Kernels | None:
+    """The kernels for `device`; None where it is no CUDA GPU or they fail on it, which is warned of once."""
+    if device.type != 'cuda':
+        return None
+    try:
+        return checked(device)
+    except Exception as error:  # a compiler, an assembler, a driver: each fails in its own way
+        warnings.warn(f'neighbour search on {device} runs in plain torch, which is slower: its Triton kernels fail '
+                      f'({type(error).__name__}: {error}): Triton of torch\'s own version and a C compiler are needed',
+                      stacklevel=2)
+        return None
+
+
+def checked(device: torch.device) -> Kernels:
+    """Load the kernels and run each on a small cloud; raise what they raise, RuntimeError if they are wrong."""
+    from .farthest_point import farthest_point_order_reference
+    from .neighbours import k_nearest_reference
+    from .triton_farthest_point import MOST_POINTS, farthest_point_order_triton
+    from .triton_neighbours import k_nearest_triton
+    # Whole numbers: their squared distances are exact, so that no rounding decides.
+    points = torch.randint(1000, (1, 50, 3), generator=torch.Generator().manual_seed(0)).float().to(device)
+    queries, first = points[:, :5], torch.zeros(1, dtype=torch.int64, device=device)
+    if not (torch.equal(k_nearest_triton(queries, points, 4), k_nearest_reference(queries, points, 4))
+            and torch.equal(farthest_point_order_triton(points, 9, first),
+                            farthest_point_order_reference(points, 9, first))):
+        raise RuntimeError('they find other points than the references')
+    return Kernels(k_nearest_triton, farthest_point_order_triton, MOST_POINTS)

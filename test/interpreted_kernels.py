@@ -1,0 +1,51 @@
+"""Run by test_triton.py in a process of its own, with TRITON_INTERPRET=1: the kernels against the references."""
+import torch
+
+from ssrflow_ros.operators.farthest_point import farthest_point_order_reference
+from ssrflow_ros.operators.neighbours import k_nearest_reference
+from ssrflow_ros.operators.triton_farthest_point import farthest_point_order_triton
+from ssrflow_ros.operators.triton_kernels import checked
+from ssrflow_ros.operators.triton_neighbours import k_nearest_triton
+
+generator = torch.Generator().manual_seed(0)
+
+
+def cloud(*shape):
+    return 30 * torch.randn(*shape, 3, generator=generator)
+
+
+def nearest_lower_index_first(queries, points, k):
+    squared = sum((queries[..., None, axis] - points[:, None, :, axis]).square() for axis in range(3))
+    return squared.argsort(dim=-1, stable=True)[..., :k]
+
+
+def check_k_nearest():
+    # One block and less, a query and a point more than a block, k no power of two, k = N.
+    for batch, m, n, k in [(2, 3, 5, 5), (1, 17, 65, 9), (1, 1, 1, 1), (1, 4, 64, 16)]:
+        queries, points = cloud(batch, m), cloud(batch, n)
+        found = k_nearest_triton(queries, points, k)
+        assert found.dtype == torch.int64 and torch.equal(found, k_nearest_reference(queries, points, k)), (m, n, k)
+
+
+def check_ties_go_to_the_lower_index():
+    points = torch.randint(3, (1, 70, 3), generator=generator).float()  # 27 places: duplicates and equal distances
+    queries = points[:, :6]
+    assert torch.equal(k_nearest_triton(queries, points, 12), nearest_lower_index_first(queries, points, 12))
+
+
+def check_farthest_point_order():
+    for batch, count, n in [(2, 50, 20), (1, 64, 64), (1, 1, 1), (1, 33, 33)]:
+        points, first = cloud(batch, count), torch.arange(batch)
+        order = farthest_point_order_triton(points, n, first)
+        assert torch.equal(order, farthest_point_order_reference(points, n, first)), (count, n)
+    duplicates = torch.cat([torch.zeros(1, 30, 3), cloud(1, 3)], dim=1)
+    first = torch.zeros(1, dtype=torch.int64)
+    order = farthest_point_order_triton(duplicates, 33, first)
+    assert order.unique().numel() == 33
+    assert torch.equal(order, farthest_point_order_reference(duplicates, 33, first))
+
+
+check_k_nearest()
+check_ties_go_to_the_lower_index()
+check_farthest_point_order()
+checked(torch.device('cpu'))

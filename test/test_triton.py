@@ -1,0 +1,76 @@
+"""The Triton kernels without a GPU: interpreted on the CPU, compiled for GPUs that are not there, chosen or not."""
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from ssrflow_ros.operators import triton_kernels
+
+
+@pytest.fixture
+def triton():
+    return pytest.importorskip('triton', reason='needs "pip install triton", for Linux on x86_64')
+
+
+@pytest.mark.slow
+def test_interpreted_kernels_find_what_the_references_find(triton):
+    script = Path(__file__).with_name('interpreted_kernels.py')
+    environment = {**os.environ, 'TRITON_INTERPRET': '1', 'PYTHONPATH': os.pathsep.join(p for p in sys.path if p)}
+    done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def k_nearest_source(k):
+    from triton.compiler import ASTSource
+
+    from ssrflow_ros.operators import triton_neighbours as room
+    return ASTSource(room.k_nearest_kernel, {
+        'queries': '*fp32', 'points': '*fp32', 'index': '*i64', 'n_queries': 'i32', 'n_points': 'i32', 'found': 'i32',
+        'K': 'constexpr', 'BLOCK_M': 'constexpr', 'BLOCK_N': 'constexpr',
+    }, {'K': k, 'BLOCK_M': room.BLOCK_QUERIES, 'BLOCK_N': room.BLOCK_POINTS}), {'num_warps': 4}
+
+
+def farthest_point_source():
+    from triton.compiler import ASTSource
+
+    from ssrflow_ros.operators import triton_farthest_point as room
+    return ASTSource(room.farthest_point_kernel, {
+        'points': '*fp32', 'first': '*i64', 'order': '*i64', 'n_points': 'i32', 'n': 'i32', 'BLOCK': 'constexpr',
+    }, {'BLOCK': room.MOST_POINTS}), {'num_warps': room.WARPS}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('capability', [87, 89, 90])  # Jetson Orin; RTX 40, L4; H100
+def test_kernels_compile_without_spilling_registers(triton, capability, tmp_path, monkeypatch):
+    from triton.backends.compiler import GPUTarget
+    monkeypatch.setenv('TRITON_CACHE_DIR', str(tmp_path))
+    tool = Path(triton.__file__).parent / 'backends' / 'nvidia' / 'bin' / 'cuobjdump'
+    if not tool.exists():
+        pytest.skip('this build of triton brings no cuobjdump')
+    for source, options in (k_nearest_source(16), k_nearest_source(32), farthest_point_source()):
+        compiled = triton.compile(source, target=GPUTarget('cuda', capability, 32), options=options)
+        binary = tmp_path / 'kernel.cubin'
+        binary.write_bytes(compiled.asm['cubin'])
+        command = [tool, '--dump-resource-usage', binary]
+        usage = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert ' STACK:0 ' in usage and ' LOCAL:0 ' in usage, usage
+
+
+def test_kernels_that_fail_are_warned_of_once_and_not_used(monkeypatch):
+    def broken(device):
+        raise OSError('no C compiler')
+    monkeypatch.setattr(triton_kernels, 'checked', broken)
+    triton_kernels.triton_kernels.cache_clear()
+    device = torch.device('cuda', 0)
+    with pytest.warns(UserWarning, match='plain torch.*no C compiler'):
+        assert triton_kernels.triton_kernels(device) is None
+    assert triton_kernels.triton_kernels(device) is None
+    triton_kernels.triton_kernels.cache_clear()
+
+
+def test_no_kernels_without_a_gpu():
+    assert triton_kernels.triton_kernels(torch.device('cpu')) is None
+    assert triton_kernels.triton_kernels(torch.device('meta')) is None
