@@ -92,7 +92,7 @@ class TrainingConfig:
 
 
 RECIPES = {
-    'onboard': TrainingConfig(optimiser='muon', learning_rate=3e-3, steps=12500),
+    'onboard': TrainingConfig(optimiser='muon', learning_rate=3e-3, steps=11500),
     # As published; weights of LFC and CFS are not, and are our choice.
     'paper': TrainingConfig(
         preset='paper', n_points=8192, unseen_points=8192, batch=8, epochs=900, halve_epochs=80, learning_rate=1e-3,
