@@ -11,11 +11,11 @@ from .registration import Fit
 
 # MOVES: log odds, see `movement_features`. SHIFT: log m², along each axis of the cost's curvature. TURN: log rad².
 # CLIMB: log (m/s)², upwards. CENTRE: log m², of the box's centre, along the view, across it, upwards.
-MOVES = np.array([0.612, -3.965, -3.413, 1.853, 1.194, -1.212, 1.342, 1.513, -2.026, -0.758, -0.418, 1.433])
-SHIFT = np.array([1.39, 0.43, 2.079, 0.353, -0.987, -0.577, -0.615])
-TURN = np.array([-4.384, 1.622, 0.796, -1.639])
-CLIMB = np.array([-2.982, 1.119])
-CENTRE = np.array([[-4.287, -0.08, 0.771, 1.836], [-1.837, 0.039, 0.565, 0.723], [2.234, -0.483, 0.907, -1.004]])
+MOVES = np.array([0.483, -5.882, -2.285, 1.698, 1.637, -1.152, 2.452, 0.714, -1.062, -0.886, -0.314, -0.507])
+SHIFT = np.array([0.691, 0.639, 2.024, 0.464, -1.053, -0.226, -0.619])
+TURN = np.array([-3.701, 1.535, 0.548, -1.421])
+CLIMB = np.array([-3.425, 1.21])
+CENTRE = np.array([[-5.665, 0.259, 0.475, 1.727], [-1.739, 0.082, 0.056, 0.52], [1.98, -0.44, 0.595, -0.973]])
 
 _MANY = 500              # points, beyond which more say nothing: walls have thousands
 
