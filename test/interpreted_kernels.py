@@ -1,8 +1,7 @@
 """Run by test_triton.py in a process of its own, with TRITON_INTERPRET=1: the kernels against the references."""
 import torch
 
-from ssrflow_ros.operators.farthest_point import farthest_point_order_reference
-from ssrflow_ros.operators.neighbours import k_nearest_reference
+from ssrflow_ros.operators.reference import farthest_point_order_reference, k_nearest_reference
 from ssrflow_ros.operators.triton_farthest_point import farthest_point_order_triton
 from ssrflow_ros.operators.triton_kernels import checked
 from ssrflow_ros.operators.triton_neighbours import k_nearest_triton

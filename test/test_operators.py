@@ -5,8 +5,7 @@ from hypothesis import given, settings, strategies as st
 
 from ssrflow_ros.operators import farthest_point_order, gather, interpolation_weights, k_nearest
 from ssrflow_ros.operators import farthest_point, kd_tree
-from ssrflow_ros.operators.farthest_point import farthest_point_order_reference
-from ssrflow_ros.operators.neighbours import k_nearest_reference
+from ssrflow_ros.operators.reference import farthest_point_order_reference, k_nearest_reference
 
 
 def cloud(seed, *shape):

@@ -5,9 +5,8 @@ import numpy as np
 import torch
 
 from ..operators import farthest_point_order, gather, interpolate, interpolation_weights, k_nearest
-from ..operators.farthest_point import farthest_point_order_reference
 from ..operators.kd_tree import KdTree
-from ..operators.neighbours import k_nearest_reference
+from ..operators.reference import farthest_point_order_reference, k_nearest_reference
 from ..scene_flow import SceneFlow
 from ..steps.ego_motion import make_ego_motion
 from ..steps.ground import make_ground

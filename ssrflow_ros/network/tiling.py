@@ -5,7 +5,7 @@ from typing import Callable
 
 import torch
 
-from ..operators.neighbours import is_traced
+from ..operators.reference import is_traced
 
 _PAIRS = 4096  # of a point and a neighbour at once; with 64 channels 2 MiB
 

@@ -5,7 +5,7 @@ import numpy as np
 import torch
 
 from .gather import gather
-from .neighbours import is_traced
+from .reference import farthest_point_order_reference, is_traced
 from .triton_kernels import triton_kernels
 
 try:
@@ -38,22 +38,6 @@ def farthest_point_order(points: torch.Tensor, n: int) -> torch.Tensor:
         else:
             order = farthest_point_order_reference(points, n, first)
         return own.gather(1, order)
-
-
-def farthest_point_order_reference(points: torch.Tensor, n: int, first: torch.Tensor) -> torch.Tensor:
-    """`farthest_point_order` in plain torch, for any device, without host synchronisation."""
-    batch, count, _ = points.shape
-    order = torch.empty(batch, n, dtype=torch.int64, device=points.device)
-    distance = torch.full((batch, count), float('inf'), device=points.device)
-    taken = first
-    for i in range(n):
-        order[:, i] = taken
-        last = points.gather(1, taken[:, None, None].expand(-1, 1, 3))
-        distance = torch.minimum(distance, (points - last).square().sum(-1))
-        # A point taken can never come again, not even among duplicates.
-        distance.scatter_(1, taken[:, None], -1.0)
-        taken = distance.argmax(dim=1)
-    return order
 
 
 def _bucketed(cloud: np.ndarray, n: int) -> np.ndarray:

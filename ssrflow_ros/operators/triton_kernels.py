@@ -8,6 +8,8 @@ from typing import Callable
 
 import torch
 
+from .reference import farthest_point_order_reference, k_nearest_reference
+
 
 @dataclass(frozen=True)
 class Kernels:
@@ -34,8 +36,6 @@ def triton_kernels(device: torch.device) -> Kernels | None:
 
 def checked(device: torch.device) -> Kernels:
     """Load the kernels and run each on a small cloud; raise what they raise, RuntimeError if they are wrong."""
-    from .farthest_point import farthest_point_order_reference
-    from .neighbours import k_nearest_reference
     from .triton_farthest_point import MOST_POINTS, farthest_point_order_triton
     from .triton_neighbours import k_nearest_triton
     # Whole numbers: their squared distances are exact, so that no rounding decides.
