@@ -3,9 +3,10 @@ import pytest
 import torch
 from hypothesis import given, settings, strategies as st
 
-from ssrflow_ros.operators import farthest_point_order, gather, interpolation_weights, k_nearest
+from ssrflow_ros.operators import Linear, attentive_sum, farthest_point_order, gather, interpolation_weights, k_nearest
 from ssrflow_ros.operators import farthest_point, kd_tree
-from ssrflow_ros.operators.reference import farthest_point_order_reference, k_nearest_reference
+from ssrflow_ros.operators.reference import (attentive_sum_reference, farthest_point_order_reference,
+                                              k_nearest_reference)
 
 
 def cloud(seed, *shape):
@@ -84,3 +85,45 @@ def test_interpolation_is_exact_at_the_points_and_keeps_constants():
     index, weights = interpolation_weights(points, points)
     again = (gather(points, index) * weights[..., None]).sum(-2)
     assert again == pytest.approx(points, abs=1e-2)
+
+
+def test_gradient_of_gather_is_that_of_torch():
+    features = torch.randn(3, 50, 5, requires_grad=True)
+    index = torch.randint(0, 40, (3, 30, 4))  # ten rows are never taken
+    weights = torch.randn(3, 30, 4, 5)
+    ours, = torch.autograd.grad((gather(features, index) * weights).sum(), features)
+    rows = features[torch.arange(3)[:, None, None], index]
+    theirs, = torch.autograd.grad((rows * weights).sum(), features)
+    assert torch.allclose(ours, theirs, atol=1e-5) and (ours[:, 40:] == 0).all()
+
+
+@pytest.mark.parametrize('rows, into, out', [(3, 5, 2), (5000, 3, 40), (5000, 70, 65)])
+@pytest.mark.parametrize('bias', [True, False])
+def test_linear_is_that_of_torch(rows, into, out, bias):
+    torch.manual_seed(0)
+    layer, x, weights = Linear(into, out, bias=bias), torch.randn(2, rows, into, requires_grad=True), torch.randn(out)
+    plain = torch.nn.Linear(into, out, bias=bias)
+    plain.load_state_dict(layer.state_dict())
+    wanted = [x, *layer.parameters()], [x, *plain.parameters()]
+    y, z = layer(x), plain(x)
+    assert y.shape == (2, rows, out) and torch.allclose(y, z, atol=1e-5)
+    for ours, theirs in zip(*(torch.autograd.grad((out.sin() * weights).sum(), inputs)
+                              for out, inputs in zip((y, z), wanted))):
+        assert torch.allclose(ours, theirs, rtol=1e-4, atol=1e-3)
+    with torch.no_grad():
+        assert torch.allclose(layer(x), z, atol=1e-5)
+        # A view of every other row, and no rows at all.
+        assert torch.allclose(layer(x[:, ::2]), z[:, ::2], atol=1e-5) and layer(x[:, :0]).shape == (2, 0, out)
+
+
+def test_attentive_sum_is_that_of_torch():
+    torch.manual_seed(0)
+    scores = (torch.randn(2, 7, 6, 5) * 50).requires_grad_()
+    scores.data[0, 0] = 3000.0  # far beyond what exp can take
+    features, weights = torch.randn(2, 7, 6, 5, requires_grad=True), torch.randn(2, 7, 5)
+    ours, theirs = attentive_sum(scores, features), attentive_sum_reference(scores, features)
+    assert torch.allclose(ours, theirs, atol=1e-5)
+    for one, other in zip(*(torch.autograd.grad((out * weights).sum(), (scores, features)) for out in (ours, theirs))):
+        assert torch.allclose(one, other, atol=1e-5)
+    with torch.no_grad():
+        assert torch.allclose(attentive_sum(scores, features), theirs, atol=1e-5)

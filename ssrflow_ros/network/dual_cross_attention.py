@@ -6,6 +6,7 @@ import math
 import torch
 from torch import nn
 
+from ..operators import Linear
 from .config import NetworkConfig
 
 
@@ -14,9 +15,9 @@ class CrossAttention(nn.Module):
 
     def __init__(self, width: int, attention_width: int):
         super().__init__()
-        self.query = nn.Linear(width, attention_width)
-        self.key = nn.Linear(width, attention_width)
-        self.value = nn.Linear(width, width)
+        self.query = Linear(width, attention_width)
+        self.key = Linear(width, attention_width)
+        self.value = Linear(width, width)
 
     def forward(self, own: torch.Tensor, other: torch.Tensor,
                 bias: torch.Tensor | None = None) -> torch.Tensor:
@@ -40,7 +41,7 @@ class DualCrossAttention(nn.Module):
         self.single = config.attention == 'single'
         self.into_source = CrossAttention(width, config.attention_width)
         self.into_target = CrossAttention(width, config.attention_width)
-        self.position_bias = (nn.Linear(config.position_width, 1)
+        self.position_bias = (Linear(config.position_width, 1)
                               if config.position_encoder == 'inside' else None)
 
     def forward(self, source: torch.Tensor, target: torch.Tensor,

@@ -4,8 +4,10 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from ..operators import Linear
 from .config import NetworkConfig
 from .layers import mlp
+from .neighbourhood import Neighbourhood
 from .pointconv import PointConv
 
 
@@ -17,20 +19,18 @@ class FlowPredictor(nn.Module):
     features die: zero flow, and no gradient left to leave it.
     """
 
-    def __init__(self, width: int, level: int, config: NetworkConfig):
+    def __init__(self, width: int, config: NetworkConfig):
         super().__init__()
         hidden, out = config.predictor_width, config.predictor_out
         self.k = config.k_predictor
         self.norm = nn.LayerNorm(width)
-        self.first = PointConv(width, hidden, config.weight_net, config.lengths[level])
-        self.second = PointConv(hidden, hidden, config.weight_net, config.lengths[level])
+        self.first = PointConv(width, hidden, config.weight_net)
+        self.second = PointConv(hidden, hidden, config.weight_net)
         self.features = nn.Sequential(*mlp(hidden, hidden, out), nn.LayerNorm(out))
-        self.flow = nn.Linear(out, 3)
+        self.flow = Linear(out, 3)
 
-    def forward(self, points: torch.Tensor, features: torch.Tensor,
-                within: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """points (B, M, 3), features (B, M, width), within (B, M, K) -> flow (B, M, 3) m and features."""
-        index = within[..., :self.k]
-        features = self.first(points, points, self.norm(features), index)
-        features = self.features(self.second(points, points, features, index))
+    def forward(self, features: torch.Tensor, within: Neighbourhood) -> tuple[torch.Tensor, torch.Tensor]:
+        """features (B, M, width), their points' neighbours among themselves -> flow (B, M, 3) m and features."""
+        within = within.nearest(self.k)
+        features = self.features(self.second(self.first(self.norm(features), within), within))
         return self.flow(features).float(), features

@@ -6,7 +6,8 @@ from torch import nn
 
 from .config import NetworkConfig
 from .dual_cross_attention import DualCrossAttention
-from .layers import AttentivePooling, MaxPooling, PairMLP, PositionEncoder, relative
+from .layers import AttentivePooling, MaxPooling, PairMLP, PositionEncoder
+from .neighbourhood import bent
 
 
 class GlobalFusion(nn.Module):
@@ -32,7 +33,7 @@ class GlobalFusion(nn.Module):
     def forward(self, source: torch.Tensor, target: torch.Tensor, source_features: torch.Tensor,
                 target_features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Points (B, M, 3), (B, N, 3) and features -> GF (B, M, fusion_width) and both fused features."""
-        relation = relative(source, target, None, self.length)
+        relation = bent(target[:, None] - source[:, :, None], self.length)
         position = self.position_encoder(source, relation) if self.position_encoder else None
         if self.attention:
             source_features, target_features = self.attention(source_features, target_features, position)

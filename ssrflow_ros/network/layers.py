@@ -4,32 +4,17 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ..operators import gather
+from ..operators import Linear, attentive_sum, gather
 
 SLOPE = 0.1  # of LeakyReLU, as in the PointPWC-Net family
-LONGEST = 4.0  # lengths
 
 
 def mlp(*widths: int) -> nn.Sequential:
     """Linear layers of these widths, each followed by LeakyReLU."""
     layers: list[nn.Module] = []
     for into, out in zip(widths, widths[1:]):
-        layers += [nn.Linear(into, out), nn.LeakyReLU(SLOPE, inplace=True)]
+        layers += [Linear(into, out), nn.LeakyReLU(SLOPE, inplace=True)]
     return nn.Sequential(*layers)
-
-
-def relative(centres: torch.Tensor, points: torch.Tensor, index: torch.Tensor | None,
-             length: float) -> torch.Tensor:
-    """Offsets from centres (B, M, 3) to points[index], in units of `length` metres: (B, M, k, 3).
-
-    Without an index: to all points. Always a direct difference in float32, whatever autocast says:
-    centimetres of motion must survive coordinates of 100 m. Long offsets are bent towards
-    `LONGEST` units: the neighbours of a lone return lie tens of metres off, and without
-    normalisation layers such numbers would multiply from block to block.
-    """
-    neighbours = points[:, None] if index is None else gather(points, index)
-    offsets = (neighbours - centres[:, :, None]) / length
-    return offsets * (LONGEST / (LONGEST + offsets.norm(dim=-1, keepdim=True)))
 
 
 class PositionEncoder(nn.Module):
@@ -43,9 +28,9 @@ class PositionEncoder(nn.Module):
 
     def __init__(self, width: int):
         super().__init__()
-        self.of_offset = nn.Linear(3, width)
-        self.of_position = nn.Linear(3, width, bias=False)
-        self.out = nn.Sequential(nn.LeakyReLU(SLOPE, inplace=True), nn.Linear(width, width),
+        self.of_offset = Linear(3, width)
+        self.of_position = Linear(3, width, bias=False)
+        self.out = nn.Sequential(nn.LeakyReLU(SLOPE, inplace=True), Linear(width, width),
                                  nn.LeakyReLU(SLOPE, inplace=True))
 
     def forward(self, positions: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
@@ -63,9 +48,9 @@ class PairMLP(nn.Module):
 
     def __init__(self, own: int, other: int, relation: int, out: int, depth: int):
         super().__init__()
-        self.of_own = nn.Linear(own, out)
-        self.of_other = nn.Linear(other, out, bias=False)
-        self.of_relation = nn.Linear(relation, out, bias=False)
+        self.of_own = Linear(own, out)
+        self.of_other = Linear(other, out, bias=False)
+        self.of_relation = Linear(relation, out, bias=False)
         self.rest = nn.Sequential(nn.LeakyReLU(SLOPE, inplace=True), *mlp(*[out] * depth))
 
     def forward(self, own: torch.Tensor, other: torch.Tensor, relation: torch.Tensor,
@@ -82,7 +67,7 @@ class WeightNet(nn.Sequential):
     """Weights of neighbours from their offsets, PointConv's continuous kernel: 3 -> 8 -> 8 -> out."""
 
     def __init__(self, out: int):
-        super().__init__(*mlp(3, 8, 8), nn.Linear(8, out))
+        super().__init__(*mlp(3, 8, 8), Linear(8, out))
 
 
 class AttentivePooling(nn.Module):
@@ -90,10 +75,10 @@ class AttentivePooling(nn.Module):
 
     def __init__(self, width: int):
         super().__init__()
-        self.score = nn.Linear(width, width)
+        self.score = Linear(width, width)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        return (self.score(features).softmax(dim=-2) * features).sum(dim=-2)
+        return attentive_sum(self.score(features), features)
 
 
 class MaxPooling(nn.Module):

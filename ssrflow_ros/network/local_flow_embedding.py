@@ -6,7 +6,8 @@ from torch import nn
 
 from ..operators import gather
 from .config import NetworkConfig
-from .layers import PairMLP, WeightNet, relative
+from .layers import PairMLP, WeightNet
+from .neighbourhood import Neighbourhood
 from .tiling import in_tiles
 
 
@@ -15,24 +16,22 @@ class LocalFlowEmbedding(nn.Module):
 
     def __init__(self, level: int, config: NetworkConfig):
         super().__init__()
-        width, self.length = config.widths[level], config.lengths[level]
+        width = config.widths[level]
         self.cost = PairMLP(width, width, 3, width, config.mlp_depth - 1)
         self.target_weights = WeightNet(width)
         self.source_weights = (WeightNet(width) if config.local_flow_embedding == 'patch_to_patch' else None)
 
-    def forward(self, source: torch.Tensor, target: torch.Tensor, source_features: torch.Tensor,
-                target_features: torch.Tensor, cross: torch.Tensor, within: torch.Tensor) -> torch.Tensor:
-        """Warped source (B, M, 3), target (B, N, 3), features; `cross` (B, M, K) and `within` index them."""
+    def forward(self, source_features: torch.Tensor, target_features: torch.Tensor, cross: Neighbourhood,
+                within: Neighbourhood) -> torch.Tensor:
+        """Features (B, M, width) and (B, N, width); M neighbourhoods of warped points in the target and `within`."""
         target_features = self.cost.of_other(target_features)
 
-        def to_patch(cross: torch.Tensor, source: torch.Tensor, source_features: torch.Tensor) -> torch.Tensor:
-            offsets = relative(source, target, cross, self.length)
-            cost = self.cost(source_features, target_features, offsets, cross)
+        def to_patch(index: torch.Tensor, offsets: torch.Tensor, source_features: torch.Tensor) -> torch.Tensor:
+            cost = self.cost(source_features, target_features, offsets, index)
             return (self.target_weights(offsets) * cost).mean(dim=-2)
 
-        def patch_to_patch(within: torch.Tensor, centres: torch.Tensor) -> torch.Tensor:
-            weights = self.source_weights(relative(centres, source, within, self.length))
-            return (weights * gather(cost, within)).mean(dim=-2)
+        def patch_to_patch(index: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
+            return (self.source_weights(offsets) * gather(cost, index)).mean(dim=-2)
 
-        cost = in_tiles(to_patch, cross, source, self.cost.of_own(source_features))
-        return in_tiles(patch_to_patch, within, source) if self.source_weights else cost
+        cost = in_tiles(to_patch, cross.index, cross.offsets, self.cost.of_own(source_features))
+        return in_tiles(patch_to_patch, within.index, within.offsets) if self.source_weights else cost

@@ -4,9 +4,10 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ..operators import gather
+from ..operators import Linear, gather
 from .config import NetworkConfig
-from .layers import SLOPE, WeightNet, mlp, relative
+from .layers import SLOPE, WeightNet, mlp
+from .neighbourhood import Neighbourhood
 from .pyramid import Pyramid
 from .tiling import in_tiles
 
@@ -14,24 +15,21 @@ from .tiling import in_tiles
 class PointConv(nn.Module):
     """out_i = act(W vec(1/k sum_j eta(offset_ij, f_j) x weights(offset_ij)^T)) over the k neighbours j of i."""
 
-    def __init__(self, width: int, out: int, weight_net: int, length: float):
+    def __init__(self, width: int, out: int, weight_net: int):
         super().__init__()
-        self.length = length
         self.weight_net = WeightNet(weight_net)
         # One linear layer in two parts: joining offsets and features first would copy all neighbours.
-        self.of_features = nn.Linear(width * weight_net, out)
-        self.of_offsets = nn.Linear(3 * weight_net, out, bias=False)
+        self.of_features = Linear(width * weight_net, out)
+        self.of_offsets = Linear(3 * weight_net, out, bias=False)
         self.activation = nn.LeakyReLU(SLOPE, inplace=True)
 
-    def forward(self, centres: torch.Tensor, points: torch.Tensor, features: torch.Tensor,
-                index: torch.Tensor) -> torch.Tensor:
-        """centres (B, M, 3), points (B, N, 3), features (B, N, C), index (B, M, k) into N -> (B, M, out)."""
-        def convolved(index: torch.Tensor, centres: torch.Tensor) -> torch.Tensor:
-            offsets = relative(centres, points, index, self.length)
+    def forward(self, features: torch.Tensor, neighbours: Neighbourhood) -> torch.Tensor:
+        """features (B, N, C), M neighbourhoods of k among N -> (B, M, out)."""
+        def convolved(index: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
             weights = (self.weight_net(offsets) / index.shape[-1]).transpose(-1, -2)  # (B, M, weight_net, k)
             out = self.of_features((weights @ gather(features, index)).flatten(-2))
             return self.activation(out + self.of_offsets((weights @ offsets.to(weights.dtype)).flatten(-2)))
-        return in_tiles(convolved, index, centres)
+        return in_tiles(convolved, neighbours.index, neighbours.offsets)
 
 
 class HierarchicalFeatures(nn.Module):
@@ -39,11 +37,10 @@ class HierarchicalFeatures(nn.Module):
 
     def __init__(self, config: NetworkConfig):
         super().__init__()
-        self.k = config.k_pointconv
+        self.k, self.lengths = config.k_pointconv, config.lengths
         self.first = mlp(3, config.widths[0], config.widths[0])
         self.down = nn.ModuleList(
-            PointConv(fine, coarse, config.weight_net, length)
-            for fine, coarse, length in zip(config.widths, config.widths[1:], config.lengths))
+            PointConv(fine, coarse, config.weight_net) for fine, coarse in zip(config.widths, config.widths[1:]))
 
     def forward(self, pyramid: Pyramid) -> list[torch.Tensor]:
         """Per level (B, n_l, width_l)."""
@@ -52,5 +49,5 @@ class HierarchicalFeatures(nn.Module):
         for level, convolution in enumerate(self.down):
             fine, coarse = pyramid.points[level], pyramid.points[level + 1]
             index = pyramid.neighbours[level][:, :coarse.shape[1], :self.k]
-            features.append(convolution(coarse, fine, features[-1], index))
+            features.append(convolution(features[-1], Neighbourhood.of(coarse, fine, index, self.lengths[level])))
         return features

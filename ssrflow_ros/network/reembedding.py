@@ -9,29 +9,30 @@ import torch
 from torch import nn
 
 from .config import NetworkConfig
-from .layers import AttentivePooling, PairMLP, PositionEncoder, mlp, relative
+from .layers import AttentivePooling, PairMLP, PositionEncoder, mlp
+from .neighbourhood import Neighbourhood
 from .tiling import in_tiles
 
 
 class NeighbourReembedding(nn.Module):
     """RF*_i = pool_j MLP(eta(g_j, f_i, PE_ij)) over the neighbours j of i in a frame."""
 
-    def __init__(self, width: int, length: float, config: NetworkConfig):
+    def __init__(self, width: int, config: NetworkConfig):
         super().__init__()
-        self.length = length
         self.position_encoder = PositionEncoder(config.position_width)
         self.embed = PairMLP(width, width, config.position_width, width, config.mlp_depth - 1)
         self.pool = AttentivePooling(width)
 
-    def forward(self, own: torch.Tensor, own_features: torch.Tensor, other: torch.Tensor,
-                other_features: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-        """Points own (B, M, 3), other (B, N, 3), their features, index (B, M, K) into N -> (B, M, width)."""
+    def forward(self, own: torch.Tensor, own_features: torch.Tensor, other_features: torch.Tensor,
+                neighbours: Neighbourhood) -> torch.Tensor:
+        """Points own (B, M, 3), features of both, M neighbourhoods in the other frame -> (B, M, width)."""
         other_features = self.embed.of_other(other_features)
 
-        def pooled(index: torch.Tensor, own: torch.Tensor, own_features: torch.Tensor) -> torch.Tensor:
-            position = self.position_encoder(own, relative(own, other, index, self.length))
+        def pooled(index: torch.Tensor, offsets: torch.Tensor, own: torch.Tensor,
+                   own_features: torch.Tensor) -> torch.Tensor:
+            position = self.position_encoder(own, offsets)
             return self.pool(self.embed(own_features, other_features, position, index))
-        return in_tiles(pooled, index, own, self.embed.of_own(own_features))
+        return in_tiles(pooled, neighbours.index, neighbours.offsets, own, self.embed.of_own(own_features))
 
 
 class SpatialTemporalReembedding(nn.Module):
@@ -39,18 +40,18 @@ class SpatialTemporalReembedding(nn.Module):
 
     def __init__(self, level: int, config: NetworkConfig):
         super().__init__()
-        width, length = config.widths[level], config.lengths[level]
-        self.temporal = NeighbourReembedding(width, length, config) if config.temporal else None
-        self.spatial = NeighbourReembedding(width, length, config) if config.spatial else None
+        width = config.widths[level]
+        self.temporal = NeighbourReembedding(width, config) if config.temporal else None
+        self.spatial = NeighbourReembedding(width, config) if config.spatial else None
         halves = config.temporal + config.spatial
         self.fusion = mlp(halves * width, width) if halves else None
 
-    def forward(self, own: torch.Tensor, own_features: torch.Tensor, other: torch.Tensor,
-                other_features: torch.Tensor, cross: torch.Tensor, within: torch.Tensor) -> torch.Tensor:
-        """Re-embed `own_features` (B, M, width): `cross` (B, M, K) neighbours in other, `within` in own."""
+    def forward(self, own: torch.Tensor, own_features: torch.Tensor, other_features: torch.Tensor,
+                cross: Neighbourhood, within: Neighbourhood) -> torch.Tensor:
+        """Re-embed `own_features` (B, M, width) of own (B, M, 3): `cross` neighbours in the other, `within` in own."""
         halves = []
         if self.temporal:
-            halves.append(self.temporal(own, own_features, other, other_features, cross))
+            halves.append(self.temporal(own, own_features, other_features, cross))
         if self.spatial:
-            halves.append(self.spatial(own, own_features, own, own_features, within))
+            halves.append(self.spatial(own, own_features, own_features, within))
         return self.fusion(torch.cat(halves, dim=-1)) if halves else own_features

@@ -12,6 +12,7 @@ from .flow_predictor import FlowPredictor
 from .global_fusion import GlobalFusion
 from .layers import SLOPE, mlp
 from .local_flow_embedding import LocalFlowEmbedding
+from .neighbourhood import Neighbourhood
 from .pointconv import HierarchicalFeatures
 from .pyramid import Pyramid
 from .reembedding import SpatialTemporalReembedding
@@ -49,19 +50,21 @@ class InitialFlow(nn.Module):
     def __init__(self, config: NetworkConfig):
         super().__init__()
         top, width = config.levels - 1, config.widths[-1]
-        self.k = config.k_embedding
+        self.k, self.length = config.k_embedding, config.lengths[-1]
         self.fuse = GlobalFusion(config) if config.initial_flow == 'global_fusion' else None
         self.embed = None if self.fuse else LocalFlowEmbedding(top, config)
-        self.predict = FlowPredictor(width + (config.fusion_width if self.fuse else width), top, config)
+        self.predict = FlowPredictor(width + (config.fusion_width if self.fuse else width), config)
 
     def forward(self, source: Pyramid, target: Pyramid, f: torch.Tensor, g: torch.Tensor) -> _Estimate:
-        points, within = source.points[-1], source.neighbours[-1]
+        points = source.points[-1]
+        within = Neighbourhood.of(points, points, source.neighbours[-1], self.length)
         if self.fuse:
             embedding, f, g = self.fuse(points, target.points[-1], f, g)
         else:
-            cross = k_nearest(points, target.points[-1], self.k)
-            embedding = self.embed(points, target.points[-1], f, g, cross, within[..., :self.k])
-        flow, features = self.predict(points, torch.cat([embedding, f], dim=-1), within)
+            y = target.points[-1]
+            cross = Neighbourhood.of(points, y, k_nearest(points, y, self.k), self.length)
+            embedding = self.embed(f, g, cross, within.nearest(self.k))
+        flow, features = self.predict(torch.cat([embedding, f], dim=-1), within)
         return _Estimate(flow, features, f, g)
 
 
@@ -70,12 +73,12 @@ class Level(nn.Module):
 
     def __init__(self, level: int, config: NetworkConfig):
         super().__init__()
-        self.level, self.k = level, config.k_embedding
+        self.level, self.k, self.length = level, config.k_embedding, config.lengths[level]
         width = config.widths[level]
         self.join = nn.Sequential(*mlp(width + config.widths[level + 1], width), nn.LayerNorm(width))
         self.reembed = SpatialTemporalReembedding(level, config)
         self.embed = LocalFlowEmbedding(level, config)
-        self.predict = FlowPredictor(2 * width + config.predictor_out + 3, level, config)
+        self.predict = FlowPredictor(2 * width + config.predictor_out + 3, config)
 
     def forward(self, source: Pyramid, target: Pyramid, f: torch.Tensor, g: torch.Tensor,
                 coarse: _Estimate) -> tuple[_Estimate, torch.Tensor]:
@@ -87,14 +90,17 @@ class Level(nn.Module):
         flow = source.upsample(coarse.flow, level)
         warped, y = source.points[level] + flow, target.points[level]
 
-        cross, back = k_nearest(warped, y, k), k_nearest(y, warped, k)
-        within, within_y = k_nearest(warped, warped, k), target.neighbours[level][..., :k]
-        f, g = self.reembed(warped, f, y, g, cross, within), self.reembed(y, g, warped, f, back, within_y)
+        def around(centres: torch.Tensor, points: torch.Tensor) -> Neighbourhood:
+            return Neighbourhood.of(centres, points, k_nearest(centres, points, k), self.length)
 
-        embedding = self.embed(warped, y, f, g, cross, within)
+        cross, back, within = around(warped, y), around(y, warped), around(warped, warped)
+        within_y = Neighbourhood.of(y, y, target.neighbours[level][..., :k], self.length)
+        f, g = self.reembed(warped, f, g, cross, within), self.reembed(y, g, f, back, within_y)
+
+        embedding = self.embed(f, g, cross, within)
         handed = source.upsample(coarse.predictor_features, level)
         told = torch.cat([embedding, f, handed, flow.to(f.dtype)], dim=-1)
-        residual, features = self.predict(warped, told, within)
+        residual, features = self.predict(told, within)
         return _Estimate(flow + residual, features, f, g), warped
 
 

@@ -1,4 +1,4 @@
-"""The searches in plain torch: for any device, for tracers, and what every faster way is held against."""
+"""The operators in plain torch: for any device, for tracers, and what every faster way is held against."""
 from __future__ import annotations
 
 import torch
@@ -37,6 +37,11 @@ def farthest_point_order_reference(points: torch.Tensor, n: int, first: torch.Te
         distance.scatter_(1, taken[:, None], -1.0)
         taken = distance.argmax(dim=1)
     return order
+
+
+def attentive_sum_reference(scores: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+    """`attentive_sum` in plain torch, for any device."""
+    return (scores.softmax(dim=-2) * features).sum(dim=-2)
 
 
 def is_traced() -> bool:

@@ -1,0 +1,38 @@
+"""The neighbours of points, with the offsets to them: computed once, read by every block of a level."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from ..operators import gather
+
+LONGEST = 4.0  # lengths
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbourhood:
+    """index (B, M, k) into the N points of a cloud, and offsets (B, M, k, 3) to them from the M centres, in lengths."""
+
+    index: torch.Tensor
+    offsets: torch.Tensor
+
+    @classmethod
+    def of(cls, centres: torch.Tensor, points: torch.Tensor, index: torch.Tensor, length: float) -> 'Neighbourhood':
+        """Of centres (B, M, 3) among points (B, N, 3); `length` metres count as 1."""
+        return cls(index, bent(gather(points, index) - centres[:, :, None], length))
+
+    def nearest(self, k: int) -> 'Neighbourhood':
+        """Its first k."""
+        return Neighbourhood(self.index[..., :k], self.offsets[..., :k, :])
+
+
+def bent(offsets: torch.Tensor, length: float) -> torch.Tensor:
+    """Offsets (..., 3) m in units of `length` metres, long ones bent towards `LONGEST` units.
+
+    Offsets are direct differences in float32, whatever autocast says: centimetres of motion must
+    survive coordinates of 100 m. The neighbours of a lone return lie tens of metres off, and
+    without normalisation layers such numbers would multiply from block to block.
+    """
+    offsets = offsets / length
+    return offsets * (LONGEST / (LONGEST + offsets.norm(dim=-1, keepdim=True)))
