@@ -27,7 +27,7 @@ def moved_car(velocity, turn_rate=0.0, dt=-0.1, centre=(12.0, 3.0, 0.0), yaw=0.3
 @pytest.mark.parametrize('velocity', [(9.0, 3.0, 0.0), (-14.0, -4.0, 0.0), (-1.0, 3.0, 0.0)])
 def test_a_car_is_found_with_its_velocity_though_the_network_sees_nothing(velocity, dt):
     now, other = moved_car(velocity, dt=dt)
-    pair, (displacement, ids, objects) = find([now], [other], dt=dt, belief=0.3)  # fitted beside a network that mostly sees
+    pair, (displacement, ids, objects) = find([now], [other], dt=dt, belief=0.3)  # less: it trusts the network
     assert len(objects) == 1
     item = objects[0]
     assert item.velocity == pytest.approx(velocity, abs=0.8)
