@@ -37,8 +37,8 @@ def method(path: Path, seed: int = 11) -> None:
     _title(panels[0, 1], 'ego-motion', 'aligned: what still differs, moves by itself')
     _points(panels[0, 2], (new[flow.ground], DARK), (new[~flow.ground], GREY))
     _title(panels[0, 2], 'ground', 'found and set aside, dark')
-    _points(panels[1, 0], (new[~flow.ground], DARK), (new[rows[sampled]], NEW))
-    _title(panels[1, 0], 'sample', f'{len(sampled)} points, half of them where the sweeps differ')
+    _points(panels[1, 0], (new[~flow.ground], DARK), (new[rows[sampled.rows]], NEW))
+    _title(panels[1, 0], 'sample', f'{len(sampled.rows)} points, half of them where the sweeps differ')
     _points(panels[1, 1], (new, DARK))
     few = np.flatnonzero(flow.moving)[::6]
     panels[1, 1].quiver(-new[few, 1], new[few, 0], -flow.velocity[few, 1], flow.velocity[few, 0], speed[few],

@@ -96,13 +96,13 @@ class SceneFlow:
         source = pair.source.points
 
         with watch('network'):
-            points = source[rows[prepared.sampled]]
-            motion = self._motion(points, target[prepared.sampled_target])  # residual displacement, m
+            seen = prepared.sampled.of(source[rows])
+            motion = self._motion(seen, prepared.sampled_target.of(target))  # residual displacement, m
 
         with watch('upsample'):
             residual = np.zeros_like(source)  # ground and what lies out of range stand still
-            if len(points):
-                residual[rows] = upsample(source[rows], points, motion)
+            if len(seen):
+                residual[rows] = upsample(source[rows], seen[:, :3], motion)
 
         with watch('objects'):
             moved, object_ids, objects = self.objects(pair, ego, rows, target, residual, settings)
@@ -114,9 +114,9 @@ class SceneFlow:
 
     @torch.inference_mode()
     def _motion(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
-        """The network's flow (n, 3), metres; zero where there is nothing to match."""
+        """The network's flow (n, 3), metres, of points and offsets (n, 6), (m, 6); zero where nothing can match."""
         if not len(source) or not len(target):
-            return np.zeros_like(source)
+            return np.zeros_like(source[:, :3])
         clouds = [torch.from_numpy(points)[None].to(self.device) for points in (source, target)]
         with self._precision:
             return self.network.flow(*clouds)[0].cpu().numpy()

@@ -133,13 +133,30 @@ def _unknown() -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
+class Sample:
+    """The points of one cloud that the network sees.
+
+    rows     (n,) int64, distinct, into the cloud.
+    offsets  (n, 3) float32 m, from each to the nearest point of the other cloud, ego-motion removed, before
+             that one was thinned out to what the network sees of it.
+    """
+
+    rows: np.ndarray
+    offsets: np.ndarray
+
+    def of(self, cloud: np.ndarray) -> np.ndarray:
+        """(n, 6) float32 m, points and offsets: as `SSRFlow.flow` takes them, from the `cloud` (N, 3)."""
+        return np.hstack([cloud[self.rows], self.offsets])
+
+
+@dataclass(frozen=True, eq=False)
 class PreparedPair:
     """A pair made ready for the network: ego-motion taken out, ground marked, points chosen.
 
     ground          (N,) bool, of the source's points.
     rows            (n,) int64, the source's points in range that are not ground.
     target          (m, 3) float32 m, the target's points in range that are not ground, in the source's frame.
-    sampled, sampled_target  int64 into `rows` and into `target`: what the network sees.
+    sampled, sampled_target  what the network sees, rows into `rows` and into `target`.
     timings_ms      milliseconds of each step so far.
     """
 
@@ -148,8 +165,8 @@ class PreparedPair:
     ground: np.ndarray
     rows: np.ndarray
     target: np.ndarray
-    sampled: np.ndarray
-    sampled_target: np.ndarray
+    sampled: Sample
+    sampled_target: Sample
     timings_ms: dict[str, float]
 
 

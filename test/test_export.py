@@ -8,6 +8,7 @@ from ssrflow_ros.cli.main import main
 from ssrflow_ros.errors import SSRFlowError
 from ssrflow_ros.network import export
 from ssrflow_ros.network.config import PRESETS
+from ssrflow_ros.network.pointconv import nearest_offsets
 from ssrflow_ros.network.ssrflow import SSRFlow
 from ssrflow_ros.network.weights import LoadedWeights, save_weights
 from ssrflow_ros.operators import farthest_point_order, gather
@@ -39,7 +40,9 @@ def test_onnxruntime_says_what_torch_says(network, exported):
     session = onnxruntime.InferenceSession(str(exported), providers=['CPUExecutionProvider'])
     source = 10 * torch.randn(1, 256, 3, generator=torch.Generator().manual_seed(5))
     target = source + 0.2
-    clouds = [gather(cloud, farthest_point_order(cloud, 256)) for cloud in (source, target)]
+    clouds = [torch.cat([cloud, nearest_offsets(cloud, other)], dim=-1)
+              for cloud, other in ((source, target), (target, source))]
+    clouds = [gather(cloud, farthest_point_order(cloud[..., :3], 256)) for cloud in clouds]
     found = session.run(None, {'source': clouds[0].numpy(), 'target': clouds[1].numpy()})[0]
     wanted = network.flow(*clouds)
     assert wanted.abs().max() > 0.01
@@ -50,7 +53,7 @@ def test_the_file_says_what_it_is(exported):
     session = onnxruntime.InferenceSession(str(exported), providers=['CPUExecutionProvider'])
     assert session.get_modelmeta().custom_metadata_map['n_points'] == '256'
     assert [(entry.name, entry.shape) for entry in (*session.get_inputs(), *session.get_outputs())] == [
-        ('source', [1, 256, 3]), ('target', [1, 256, 3]), ('flow', [1, 256, 3])]
+        ('source', [1, 256, 6]), ('target', [1, 256, 6]), ('flow', [1, 256, 3])]
     assert [path.name for path in exported.parent.iterdir() if 'onnx' in path.name] == ['small.onnx']
 
 

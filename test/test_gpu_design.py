@@ -93,6 +93,7 @@ def test_live_bytes_counts_what_lives():
 
 
 def test_memory_grows_no_faster_than_the_points():
-    weights, small = peak_bytes(PRESETS['onboard'], 512)
-    assert weights == sum(p.nbytes for p in load_weights('onboard').network.parameters())
-    assert small < peak_bytes(PRESETS['onboard'], 1024)[1] <= 2.2 * small
+    network = load_weights('onboard').network
+    weights, small = peak_bytes(network.config, 512)
+    assert weights == sum(p.nbytes for p in network.parameters())
+    assert small < peak_bytes(network.config, 1024)[1] <= 2.2 * small

@@ -6,9 +6,10 @@ import torch
 
 from ssrflow_ros.errors import WeightsError
 from ssrflow_ros.network.config import PRESETS, NetworkConfig
+from ssrflow_ros.network.pointconv import nearest_offsets
 from ssrflow_ros.network.pyramid import Pyramid
 from ssrflow_ros.network.ssrflow import SSRFlow
-from ssrflow_ros.network.weights import load_weights, save_weights
+from ssrflow_ros.network.weights import check_config, load_weights, save_weights
 
 SMALL = NetworkConfig(widths=(8, 8, 16, 16, 16), k_pointconv=8, k_embedding=8, weight_net=4, position_width=8,
                       attention_width=16, fusion_width=16, predictor_width=16, predictor_out=8)
@@ -49,7 +50,7 @@ def test_parameter_counts_stand_beside_the_published():
     {}, {'attention': 'single'}, {'attention': 'none'}, {'position_encoder': 'inside'},
     {'position_encoder': 'none'}, {'initial_flow': 'local'}, {'fusion_pooling': 'max'}, {'temporal': False},
     {'spatial': False}, {'temporal': False, 'spatial': False}, {'local_flow_embedding': 'point_to_patch'},
-    {'finest_level': 1}, {'mlp_depth': 3}], ids=str)
+    {'finest_level': 1}, {'mlp_depth': 3}, {'offset_input': True}], ids=str)
 def test_gradients_reach_every_parameter_under_every_switch(switch):
     net = network(dataclasses.replace(SMALL, **switch))
     source, target = (Pyramid.build(points, net.config) for points in pair(512))
@@ -125,10 +126,19 @@ def test_the_reference_operators_give_the_same_flow(monkeypatch):
         assert torch.allclose(net.flow(source, target), fast, atol=1e-4)
 
 
+def test_offsets_not_given_are_found_among_the_points():
+    net, (source, target) = network(dataclasses.replace(SMALL, offset_input=True)), pair(128, batch=2)
+    given = [torch.cat([cloud, nearest_offsets(cloud, other)], dim=-1)
+             for cloud, other in ((source, target), (target, source))]
+    assert torch.equal(net.flow(*given), net.flow(source, target))
+    given[0][..., 3:] += 0.5
+    assert not torch.allclose(net.flow(*given), net.flow(source, target), atol=1e-3)
+
+
 def test_weights_come_back_with_their_card(tmp_path):
     net = network()
     save_weights(tmp_path / 'w.safetensors', net, {'trained_on': 'nothing'})
-    loaded = load_weights(str(tmp_path / 'w.safetensors'), expected=SMALL)
+    loaded = load_weights(str(tmp_path / 'w.safetensors'))
     assert loaded.card == {'trained_on': 'nothing'} and loaded.network.config == SMALL
     source, target = pair(100)
     assert torch.equal(loaded.network.flow(source, target), net.flow(source, target))
@@ -146,7 +156,7 @@ def test_weights_that_do_not_fit_are_refused(tmp_path):
         load_weights(str(path))
     save_weights(path, network(), {})
     with pytest.raises(WeightsError, match='another network .*k_predictor 9 instead of 5'):
-        load_weights(str(path), expected=dataclasses.replace(SMALL, k_predictor=5))
+        check_config(str(path), load_weights(str(path)).network.config, dataclasses.replace(SMALL, k_predictor=5))
     from safetensors import safe_open
     with safe_open(path, 'pt') as file:
         header = file.metadata()

@@ -17,7 +17,7 @@ def test_a_lone_object_is_never_lost():
     lone = np.array([[40.0, 30.0, 1.0]], np.float32)
     source, target = np.concatenate([wall(rng), lone]), np.concatenate([wall(rng), lone])
     for seed in range(5):
-        rows, other = sample_pair(source, target, 256, seed)
+        rows, other = (sample.rows for sample in sample_pair(source, target, 256, seed))
         assert len(source) - 1 in rows and len(target) - 1 in other
 
 
@@ -26,7 +26,7 @@ def test_changed_parts_get_more_points():
     car = rng.uniform(-1, 1, (400, 3)).astype(np.float32) * [2, 1, 0.7] + [5, 0, 1]
     source = np.concatenate([wall(rng), car]).astype(np.float32)
     target = np.concatenate([wall(rng), car + [2.5, 0, 0]]).astype(np.float32)
-    plain, focused = (sample_pair(source, target, 512, 0, focus)[0] for focus in (0.0, 0.5))
+    plain, focused = (sample_pair(source, target, 512, 0, focus)[0].rows for focus in (0.0, 0.5))
     assert (focused >= 20_000).sum() > 1.3 * (plain >= 20_000).sum()
     assert len(np.unique(focused)) == len(focused) == 512
 
@@ -34,7 +34,7 @@ def test_changed_parts_get_more_points():
 def test_same_seed_same_points():
     rng = np.random.default_rng(2)
     source, target = wall(rng), wall(rng)
-    first, again, other = (sample_pair(source, target, 300, seed)[0] for seed in (4, 4, 5))
+    first, again, other = (sample_pair(source, target, 300, seed)[0].rows for seed in (4, 4, 5))
     assert np.array_equal(first, again) and not np.array_equal(first, other)
 
 
@@ -43,9 +43,21 @@ def test_same_seed_same_points():
 def test_any_cloud_gives_distinct_rows(n, m, wanted, seed):
     rng = np.random.default_rng(seed)
     source, target = rng.normal(0, 5, (n, 3)).astype(np.float32), rng.normal(0, 5, (m, 3)).astype(np.float32)
-    for rows, cloud in zip(sample_pair(source, target, wanted, seed), (source, target)):
+    for sample, cloud in zip(sample_pair(source, target, wanted, seed), (source, target)):
+        rows = sample.rows
         assert len(np.unique(rows)) == len(rows) <= wanted
         assert len(rows) == min(wanted, len(thin_again(cloud, seed)))
+        assert sample.of(cloud).shape == (len(rows), 6) and sample.of(cloud).dtype == np.float32
+
+
+def test_offsets_lead_to_the_other_sweep():
+    """To its nearest point, of all that thinning left and not of those that the network sees."""
+    rng = np.random.default_rng(4)
+    source, target = (10 * rng.normal(size=(3000, 3)).astype(np.float32) for _ in range(2))
+    for sample, cloud, other in zip(sample_pair(source, target, 64), (source, target), (target, source)):
+        kept = other[thin(other, VOXEL, np.random.default_rng(0).uniform(0.0, VOXEL, 3).astype(np.float32))]
+        nearest = np.linalg.norm(kept[None] - cloud[sample.rows][:, None], axis=2).argmin(axis=1)
+        np.testing.assert_allclose(cloud[sample.rows] + sample.offsets, kept[nearest], atol=1e-5)
 
 
 def thin_again(cloud, seed):

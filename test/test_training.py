@@ -14,7 +14,7 @@ from ssrflow_ros.network.ssrflow import FlowPyramid, SSRFlow
 from ssrflow_ros.network.weights import load_weights
 from ssrflow_ros.training import losses, ship as shipping
 from ssrflow_ros.training.losses import LossConfig
-from ssrflow_ros.training.augmentation import NO_AUGMENTATION, Augmentation, augmented
+from ssrflow_ros.training.augmentation import NO_AUGMENTATION, Augmentation, augmented, beams_kept
 from ssrflow_ros.training.dataset import PairDataset, collate
 from ssrflow_ros.training.optimiser import make_optimiser
 from ssrflow_ros.training.pairs import TrainingPair, make_pairs
@@ -42,9 +42,20 @@ def test_augmentation_keeps_points_and_motion_together():
     how = Augmentation(keep=(1.0, 1.0), max_range=(100.0, 100.0), focus=(0.0, 0.0), crop=0.0)
     for _ in range(20):
         source, target, motion, moving = augmented(pair, how, 400, rng)
-        gap = np.linalg.norm((source + motion)[:, None] - target[None], axis=-1).min(axis=1)
+        gap = np.linalg.norm((source[:, :3] + motion)[:, None] - target[None, :, :3], axis=-1).min(axis=1)
         # Thinning may drop a point's partner; whoever kept it must land on it, pose noise included.
         assert np.median(gap) < 1e-3 and moving.all()
+
+
+def test_dropped_beams_are_the_same_in_both_sweeps():
+    rng = np.random.default_rng(3)
+    sweeps = [rng.uniform(-20, 20, (4000, 3)) * [1, 1, 0.3] for _ in range(2)]
+    kept = [points[rows] for points, rows in zip(sweeps, beams_kept(sweeps, rng))]
+    bands = [np.degrees(np.arctan2(points[:, 2], np.hypot(points[:, 0], points[:, 1]))) for points in kept]
+    assert all(0.1 < len(points) / 4000 < 0.7 for points in kept)
+    # Finely counted, where one sweep is empty the other one is too, but for chance.
+    counts = [np.histogram(band, np.arange(-30, 30, 0.05))[0] > 0 for band in bands]
+    assert (counts[0] == counts[1]).mean() > 0.9
 
 
 def test_reversal_twice_is_the_pair():

@@ -2,10 +2,11 @@
 import csv
 import dataclasses
 import json
-import multiprocessing
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -46,33 +47,31 @@ def first_gradient(checkpoint: Path) -> list[torch.Tensor]:
     return [10 * state[key]['exp_avg'] for key in sorted(state)]
 
 
-def in_two_processes(function):
-    """Runs `function` in two processes that find each other as those of torchrun do."""
+def run_in_two_processes(*command):
+    """`ssrflow` twice, as torchrun starts it."""
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
         port = probe.getsockname()[1]
-
-    def one_of_them(rank):
-        os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port), WORLD_SIZE='2', RANK=str(rank),
-                          LOCAL_RANK=str(rank))
-        function()
-    processes = [multiprocessing.get_context('fork').Process(target=one_of_them, args=(rank,)) for rank in range(2)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(60)
-        assert process.exitcode == 0
+    place = {'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': str(port), 'WORLD_SIZE': '2', 'OMP_NUM_THREADS': '1'}
+    processes = [subprocess.Popen([sys.executable, '-m', 'ssrflow_ros', *command],
+                                  env={**os.environ, **place, 'RANK': str(rank), 'LOCAL_RANK': str(rank)})
+                 for rank in range(2)]
+    try:
+        assert [process.wait(120) for process in processes] == [0, 0]
+    finally:
+        for process in processes:
+            process.kill()
 
 
 def test_two_processes_have_the_gradients_of_one(pairs, tmp_path):
     settings = tmp_path / 'settings.json'
     settings.write_text(json.dumps({**TINY.as_dict(), 'steps': 1, 'clip': 0.0}))
 
-    def train(name):
-        assert cli.main(['train', 'run', str(tmp_path / name), '--pairs', str(pairs), '--unseen', str(pairs),
-                         '--settings', str(settings), '--workers', '0', '--device', 'cpu']) == 0
-    in_two_processes(lambda: train('two'))
-    train('one')
+    def command(name):
+        return ['train', 'run', str(tmp_path / name), '--pairs', str(pairs), '--unseen', str(pairs),
+                '--settings', str(settings), '--workers', '0', '--device', 'cpu']
+    run_in_two_processes(*command('two'))
+    assert cli.main(command('one')) == 0
     one, two = (first_gradient(tmp_path / name / 'checkpoint.pt') for name in ('one', 'two'))
     assert sum(gradient.abs().sum() for gradient in one) > 0
     for alone, shared in zip(one, two):
@@ -190,6 +189,12 @@ def test_warm_start(pairs, tmp_path):
     assert not torch.equal(next(again.network.parameters()), next(network.parameters()))
     with pytest.raises(WeightsError, match='another network'):
         Training(tmp_path / 'other', pairs, TrainingConfig(start=start))
+    # Weights that know no offsets say the same with them, and learn their use.
+    blind = SSRFlow(dataclasses.replace(TINY.network, offset_input=False))
+    save_weights(tmp_path / 'blind.safetensors', blind, {})
+    seeing = Training(tmp_path / 'seeing', pairs, dataclasses.replace(TINY, start=str(tmp_path / 'blind.safetensors')))
+    source, target = torch.rand(1, 64, 3), torch.rand(1, 64, 3)
+    assert torch.allclose(seeing.average.flow(source, target), blind.flow(source, target), atol=1e-6)
     assert changed(PRESETS['onboard'], switches_for(TINY.network)) == TINY.network
 
 

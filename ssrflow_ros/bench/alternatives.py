@@ -27,7 +27,7 @@ def measure_alternatives(method: SceneFlow, pair: SweepPair, ego: EgoMotion,
     prepared = method.prepare(pair, ego)
     source, target = pair.source.points, pair.target.points
     rows = source[prepared.rows]
-    known = rows[prepared.sampled]
+    known = rows[prepared.sampled.rows]
     motion = np.zeros_like(known)
     cloud, dense = (torch.from_numpy(points)[None].to(device) for points in (known, rows))
     index = k_nearest(cloud, cloud, _NEIGHBOURS)

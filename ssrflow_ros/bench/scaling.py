@@ -44,7 +44,7 @@ def _row(varied: str, count: int, settings: Settings, pair: SweepPair, ego: EgoM
         return {**row, 'error': str(error)}
     passes = passes[1:]
     whole = Timing([sum(one.values()) for one in passes])
-    return {**row, 'NETWORK_POINTS_SEEN': len(prepared.sampled), **whole.as_dict(),
+    return {**row, 'NETWORK_POINTS_SEEN': len(prepared.sampled.rows), **whole.as_dict(),
             'POINTS_PER_SECOND': len(pair.source) / (1e-3 * whole.p50),
             'stages': {stage: Timing([one[stage] for one in passes]).p50 for stage in passes[0]},
             'PEAK_HOST_BYTES': peak_host_bytes(), 'PEAK_DEVICE_BYTES': peak_device_bytes(method.device)}

@@ -143,9 +143,9 @@ class _Bench:
         self._json['peaks'] = {'FLOPS_PER_SECOND': flops, 'BYTES_PER_SECOND': bandwidth}
         for count, method in self._methods():
             prepared = method.prepare(*one_pair(method, self._clouds))
-            source = prepared.pair.source.points[prepared.rows[prepared.sampled]]
+            source = prepared.sampled.of(prepared.pair.source.points[prepared.rows])
             inputs = [torch.from_numpy(points)[None].to(self._device)
-                      for points in (source, prepared.target[prepared.sampled_target])]
+                      for points in (source, prepared.sampled_target.of(prepared.target))]
             blocks = measure_blocks(method.network, *inputs, self._args.repeats)
             print(f'\n{count} network points')
             print_blocks(blocks, flops, bandwidth)

@@ -26,6 +26,8 @@ class NetworkConfig:
     lengths               metres that count as 1 at each level, about the spacing of its points, so
                           that the small networks on relative coordinates see numbers near 1.
     finest_level          the finest level that is decoded; finer flow is interpolated from it.
+    offset_input          the input feature is xyz and the offset to the nearest point of the other frame, not xyz
+                          alone (paper). That frame is searched before it is thinned out to the network's points.
     k_pointconv, k_embedding, k_predictor   neighbours in PointConv, in STR and LFE, in the predictor.
     weight_net            outputs of PointConv's WeightNet.
     position_width        channels of the position encoder.
@@ -47,6 +49,7 @@ class NetworkConfig:
     widths: tuple[int, ...] = (32, 64, 128, 256, 256)
     lengths: tuple[float, ...] = (1.0, 2.0, 4.0, 6.0, 12.0)
     finest_level: int = 0
+    offset_input: bool = False
     k_pointconv: int = 16
     k_embedding: int = 32
     k_predictor: int = 9
@@ -88,5 +91,5 @@ PRESETS = {
     'paper': NetworkConfig(),
     'onboard': NetworkConfig(
         widths=(32, 48, 96, 128, 160), k_embedding=16, weight_net=8, position_width=16,
-        attention_width=128, fusion_width=128, predictor_width=64, predictor_out=32),
+        attention_width=128, fusion_width=128, predictor_width=64, predictor_out=32, offset_input=True),
 }

@@ -10,6 +10,7 @@ from torch import nn
 from ..errors import InputError, SSRFlowError
 from ..operators import farthest_point_order, gather
 from ..whole import written_whole
+from .pointconv import nearest_offsets
 from .pyramid import Pyramid
 from .ssrflow import SSRFlow
 from .weights import LoadedWeights
@@ -30,7 +31,7 @@ class OrderedFlow(nn.Module):
         self.network = network
 
     def forward(self, source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """source, target (1, N, 3) float32 m -> flow (1, N, 3) m, rows of the source."""
+        """source, target (1, N, 3 or 6) float32 m, as `SSRFlow.flow` -> flow (1, N, 3) m, rows of the source."""
         config = self.network.config
         return self.network(Pyramid.of_ordered(source, config), Pyramid.of_ordered(target, config)).flows[0]
 
@@ -38,8 +39,9 @@ class OrderedFlow(nn.Module):
 def export_onnx(weights: LoadedWeights, n_points: int, path: Path, seed: int = 0) -> float:
     """Write `path` for clouds of exactly `n_points`, and run it: the greatest difference to torch, metres.
 
-    Inputs `source` and `target`, output `flow`, all (1, n_points, 3) float32; no dynamic axes, since the
-    sizes of all levels follow from n_points. Raises SSRFlowError, leaving no file, if it says anything else than torch.
+    Inputs `source` and `target` (1, n_points, 3), or 6 where the network takes offsets (`NetworkConfig.offset_input`),
+    output `flow` (1, n_points, 3), all float32; no dynamic axes, since the sizes of all levels follow from
+    n_points. Raises SSRFlowError, leaving no file, if it says anything else than torch.
     """
     onnxruntime = _onnxruntime()
     model = OrderedFlow(weights.network).eval()
@@ -70,8 +72,11 @@ def _onnxruntime():
 
 
 def _scene(n_points: int, network: SSRFlow, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """A made-up pair in farthest-point order, (1, n_points, 3) each: a street of 40 m, noise and motion."""
+    """A made-up pair in farthest-point order, as the network takes it: a street of 40 m, noise and motion."""
     generator = torch.Generator().manual_seed(seed)
     source = (torch.rand(1, n_points, 3, generator=generator) - 0.5) * torch.tensor([40.0, 40.0, 3.0])
     target = source + 0.3 * torch.randn(1, n_points, 3, generator=generator)
-    return tuple(gather(cloud, farthest_point_order(cloud, n_points)) for cloud in (source, target))
+    clouds = [(source, target), (target, source)]
+    if network.config.offset_input:
+        clouds = [(torch.cat([cloud, nearest_offsets(cloud, other)], dim=-1), other) for cloud, other in clouds]
+    return tuple(gather(cloud, farthest_point_order(cloud[..., :3], n_points)) for cloud, _ in clouds)

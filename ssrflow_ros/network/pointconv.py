@@ -4,12 +4,15 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ..operators import Linear, gather
+from ..operators import Linear, gather, k_nearest
 from .config import NetworkConfig
 from .layers import SLOPE, WeightNet, mlp
-from .neighbourhood import Neighbourhood
+from .neighbourhood import Neighbourhood, bent
 from .pyramid import Pyramid
 from .tiling import in_tiles
+
+
+_OFFSET_LENGTH = 0.5  # metres that count as 1; longer ones are bent, and end at 2 m
 
 
 class PointConv(nn.Module):
@@ -38,16 +41,27 @@ class HierarchicalFeatures(nn.Module):
     def __init__(self, config: NetworkConfig):
         super().__init__()
         self.k, self.lengths = config.k_pointconv, config.lengths
-        self.first = mlp(3, config.widths[0], config.widths[0])
+        self.offset_input = config.offset_input
+        self.first = mlp(6 if self.offset_input else 3, config.widths[0], config.widths[0])
         self.down = nn.ModuleList(
             PointConv(fine, coarse, config.weight_net) for fine, coarse in zip(config.widths, config.widths[1:]))
 
-    def forward(self, pyramid: Pyramid) -> list[torch.Tensor]:
-        """Per level (B, n_l, width_l)."""
+    def forward(self, pyramid: Pyramid, other: Pyramid) -> list[torch.Tensor]:
+        """Per level (B, n_l, width_l), of the frame `pyramid`, whose partner is `other`."""
         # The paper's input feature is xyz; in units of 10 m a LiDAR scene stays within a few units.
-        features = [self.first(pyramid.points[0] / 10.0)]
+        given = pyramid.points[0] / 10.0
+        if self.offset_input:
+            known = pyramid.more.shape[-1] > 0
+            offsets = pyramid.more if known else nearest_offsets(pyramid.points[0], other.points[0])
+            given = torch.cat([given, bent(offsets, _OFFSET_LENGTH)], dim=-1)
+        features = [self.first(given)]
         for level, convolution in enumerate(self.down):
             fine, coarse = pyramid.points[level], pyramid.points[level + 1]
             index = pyramid.neighbours[level][:, :coarse.shape[1], :self.k]
             features.append(convolution(features[-1], Neighbourhood.of(coarse, fine, index, self.lengths[level])))
         return features
+
+
+def nearest_offsets(points: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+    """(B, N, 3) m from points (B, N, 3) to the nearest of others (B, M, 3)."""
+    return gather(others, k_nearest(points, others, 1)[..., 0]) - points

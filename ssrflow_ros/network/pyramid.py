@@ -15,6 +15,7 @@ class Pyramid:
 
     order       (B, N) int64, input row of each point of level l0.
     points      per level (B, n_l, 3) float32 m.
+    more        (B, N, C) what else is known of each point of l0, in metres; C may be 0.
     neighbours  per level (B, n_l, K) int64, each point's K nearest of its own level, itself first.
                 As level l+1 is a prefix of level l, its rows here are PointConv's neighbourhoods too.
     up_index, up_weights  per level but the last: 3-NN interpolation from level l+1 to level l.
@@ -22,26 +23,28 @@ class Pyramid:
 
     order: torch.Tensor
     points: tuple[torch.Tensor, ...]
+    more: torch.Tensor
     neighbours: tuple[torch.Tensor, ...]
     up_index: tuple[torch.Tensor, ...]
     up_weights: tuple[torch.Tensor, ...]
 
     @classmethod
-    def build(cls, points: torch.Tensor, config: NetworkConfig) -> 'Pyramid':
-        """From points (B, N, 3), metres, in any order."""
-        size = config.level_sizes(points.shape[1])[1]
-        order = _complete(farthest_point_order(points, size), points.shape[1])
-        return cls.of_ordered(gather(points, order), config, order)
+    def build(cls, cloud: torch.Tensor, config: NetworkConfig) -> 'Pyramid':
+        """From a cloud (B, N, 3 + C) of points, metres, and what else is known of each, in any order."""
+        size = config.level_sizes(cloud.shape[1])[1]
+        order = _complete(farthest_point_order(cloud[..., :3], size), cloud.shape[1])
+        return cls.of_ordered(gather(cloud, order), config, order)
 
     @classmethod
-    def of_ordered(cls, points: torch.Tensor, config: NetworkConfig, order: torch.Tensor | None = None) -> 'Pyramid':
-        """From points (B, N, 3) that stand in farthest-point order already; `order` is what put them there."""
+    def of_ordered(cls, cloud: torch.Tensor, config: NetworkConfig, order: torch.Tensor | None = None) -> 'Pyramid':
+        """From a cloud (B, N, 3 + C) that stands in farthest-point order already; `order` is what put it there."""
+        points, more = cloud[..., :3].contiguous(), cloud[..., 3:]
         if order is None:
             order = torch.arange(points.shape[1], device=points.device).expand(points.shape[:2])
         levels = tuple(points[:, :size] for size in config.level_sizes(points.shape[1]))
         k = max(config.k_pointconv, config.k_embedding, config.k_predictor)
         up = [interpolation_weights(fine, coarse) for fine, coarse in zip(levels, levels[1:])]
-        return cls(order, levels, tuple(k_nearest(level, level, k) for level in levels),
+        return cls(order, levels, more, tuple(k_nearest(level, level, k) for level in levels),
                    tuple(index for index, _ in up), tuple(weights for _, weights in up))
 
     def upsample(self, values: torch.Tensor, level: int) -> torch.Tensor:
@@ -50,7 +53,7 @@ class Pyramid:
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Flat view for data workers that hand pyramids over; `from_tensors` is the way back."""
-        return {'order': self.order, 'points': self.points[0],
+        return {'order': self.order, 'points': self.points[0], 'more': self.more,
                 **{f'neighbours.{i}': t for i, t in enumerate(self.neighbours)},
                 **{f'up_index.{i}': t for i, t in enumerate(self.up_index)},
                 **{f'up_weights.{i}': t for i, t in enumerate(self.up_weights)}}
@@ -63,7 +66,7 @@ class Pyramid:
             return tuple(flat[f'{name}.{i}'] for i in range(len(keys)))
         neighbours = series('neighbours')
         points = tuple(flat['points'][:, :table.shape[1]] for table in neighbours)
-        return cls(flat['order'], points, neighbours, series('up_index'), series('up_weights'))
+        return cls(flat['order'], points, flat['more'], neighbours, series('up_index'), series('up_weights'))
 
 
 def _complete(prefix: torch.Tensor, n: int) -> torch.Tensor:

@@ -124,7 +124,7 @@ class SSRFlow(nn.Module):
 
     def forward(self, source: Pyramid, target: Pyramid) -> FlowPyramid:
         """Flows of all levels, in metres over the pair's time difference."""
-        f, g = self.features(source), self.features(target)
+        f, g = self.features(source, target), self.features(target, source)
         estimate = self.initial_flow(source, target, f[-1], g[-1])
         flows, warped = [estimate.flow], source.points[-1]
         for level in reversed(self.decoder):
@@ -135,7 +135,11 @@ class SSRFlow(nn.Module):
         return FlowPyramid(tuple(reversed(flows)), estimate.source_features, estimate.target_features, warped)
 
     def flow(self, source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Flow (B, N, 3) of points source (B, N, 3) towards target (B, M, 3), in the rows' own order; metres."""
+        """Flow (B, N, 3) of the points of source (B, N, 3 or 6) towards target (B, M, 3 or 6), in the rows' own order.
+
+        Metres. Columns 3 to 5 are the offset of each point to the nearest one of the other cloud as it was before
+        sampling; where they are left out, it is found among the points given here.
+        """
         pyramid = Pyramid.build(source, self.config)
         ordered = self(pyramid, Pyramid.build(target, self.config)).flows[0]
         return torch.empty_like(ordered).scatter(1, pyramid.order[..., None].expand_as(ordered), ordered)

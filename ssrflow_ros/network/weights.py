@@ -38,12 +38,11 @@ def save_weights(path: Path, network: SSRFlow, card: dict) -> None:
         save_file(tensors, whole, metadata=header)
 
 
-def load_weights(name: str, device: torch.device | str = 'cpu',
-                 expected: NetworkConfig | None = None) -> LoadedWeights:
+def load_weights(name: str, device: torch.device | str = 'cpu') -> LoadedWeights:
     """The network of shipped weights `name`, or of a .safetensors file.
 
     Raises WeightsError, naming the cure, where the file is missing, damaged, not ours, or does not
-    fit its own settings or the `expected` ones.
+    fit its own settings.
     """
     path = _find(name)
     try:
@@ -56,9 +55,6 @@ def load_weights(name: str, device: torch.device | str = 'cpu',
         raise WeightsError(f"{path} is of format '{header.get('format')}', not '{FORMAT}': "
                            'give weights that "ssrflow train" wrote')
     config = _config(path, header)
-    if expected is not None and config != expected:
-        raise WeightsError(f'{path} was trained for another network ({_difference(config, expected)}): '
-                           'choose the settings that it was trained with, or other weights')
     network = SSRFlow(config)
     _check_shapes(path, network.state_dict(), tensors)
     network.load_state_dict(tensors)
@@ -85,6 +81,13 @@ def _config(path: Path, header: dict) -> NetworkConfig:
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f'{path} has network settings that this version does not know ({error}): '
                            'use the version of ssrflow_ros that wrote it') from None
+
+
+def check_config(name: str, found: NetworkConfig, expected: NetworkConfig) -> None:
+    """Raise WeightsError if weights of the settings `found` do not fit a network of those `expected`."""
+    if found != expected:
+        raise WeightsError(f'{name} was trained for another network ({_difference(found, expected)}): '
+                           'choose the settings that it was trained with, or other weights')
 
 
 def _difference(found: NetworkConfig, expected: NetworkConfig) -> str:

@@ -11,6 +11,7 @@ import torch
 
 from ..operators import farthest_point_order
 from ..operators.kd_tree import KdTree
+from ..sweep import Sample
 from .cells import by_cell
 
 VOXEL = 0.2  # metres; finer than any level of the network
@@ -19,18 +20,22 @@ _FEWEST = 3  # points below which there is nothing to match
 
 
 def sample_pair(source: np.ndarray, target: np.ndarray, n_points: int, seed: int = 0,
-                focus: float = FOCUS) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of `source` (N, 3) and of `target` (M, 3) for the network: (n,) and (m,) int64.
+                focus: float = FOCUS) -> tuple[Sample, Sample]:
+    """What the network sees of `source` (N, 3) and of `target` (M, 3).
 
-    Both clouds in the source's frame, ego-motion removed, metres. n, m = `n_points`, or fewer where
+    Both clouds in the source's frame, ego-motion removed, metres. `n_points` of each, or fewer where
     the thinned clouds hold fewer. Deterministic for a given seed, which shifts the voxel grid.
     """
     origin = np.random.default_rng(seed).uniform(0.0, VOXEL, 3).astype(np.float32)
     rows = [thin(points, VOXEL, origin) for points in (source, target)]
     thinned = [points[kept] for points, kept in zip((source, target), rows)]
-    changes = _changes(*thinned) if min(map(len, thinned)) >= _FEWEST else (None, None)
-    return tuple(kept[_spread(points, n_points, change, focus)]
-                 for kept, points, change in zip(rows, thinned, changes))
+    enough = min(map(len, thinned)) >= _FEWEST
+    samples = []
+    for kept, points, others in zip(rows, thinned, reversed(thinned)):
+        offsets = _to_nearest(points, others) if enough else np.zeros_like(points)
+        chosen = _spread(points, n_points, _unexplained(points, offsets) if enough else None, focus)
+        samples.append(Sample(kept[chosen], offsets[chosen]))
+    return tuple(samples)
 
 
 def thin(points: np.ndarray, voxel: float, origin: np.ndarray | float = 0.0) -> np.ndarray:
@@ -39,15 +44,15 @@ def thin(points: np.ndarray, voxel: float, origin: np.ndarray | float = 0.0) -> 
     return np.sort(rows[begins])
 
 
-def _changes(source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distance of each point to the other sweep, in units of what sampling alone explains there."""
-    return (_unexplained(source, KdTree(target)), _unexplained(target, KdTree(source)))
+def _to_nearest(points: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """(N, 3) m from each of `points` (N, 3) to the nearest of `others` (M, 3)."""
+    return others[KdTree(others).search(points, 1)[0][:, 0]] - points
 
 
-def _unexplained(points: np.ndarray, other: KdTree) -> np.ndarray:
-    distance = other.search(points, 1)[1][:, 0]
+def _unexplained(points: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """(N,) length of the `offsets` to the other sweep, in units of what sampling alone explains there."""
     # Neighbouring beams diverge, so two samplings of one wall differ more the farther it is.
-    return distance / (1.5 * VOXEL + 0.01 * np.linalg.norm(points, axis=1))
+    return np.linalg.norm(offsets, axis=1) / (1.5 * VOXEL + 0.01 * np.linalg.norm(points, axis=1))
 
 
 def _spread(points: np.ndarray, n: int, change: np.ndarray | None, focus: float) -> np.ndarray:

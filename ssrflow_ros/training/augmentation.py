@@ -1,6 +1,7 @@
 """How a training pair is varied each time it is drawn."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,8 @@ from .pairs import MOVING, TrainingPair
 class Augmentation:
     """Amounts of variation; the defaults train the onboard weights.
 
-    Angles in degrees, lengths in metres; `reverse`, `flip`, `keep`, `focus` and `crop` are shares.
+    Angles in degrees, lengths in metres; `reverse`, `flip`, `beams`, `keep`, `focus` and `crop` are shares.
+    A share `beams` of the pairs loses every second, or all but every third or fourth beam, in both sweeps.
     Pose noise stays in the label: what ego-motion left over is apparent motion too, and the network
     may correct it; a share `astray` has 15 times as much of it. Up to `movers` upright pieces of the
     static world are set in motion, whatever they are: what moves then has every shape and speed, and
@@ -29,6 +31,7 @@ class Augmentation:
     pose_angle: float = 0.05
     pose_shift: float = 0.02
     max_range: tuple[float, float] = (20.0, 80.0)
+    beams: float = 0.15
     keep: tuple[float, float] = (0.4, 1.0)
     focus: tuple[float, float] = (0.0, 0.6)
     crop: float = 0.75
@@ -41,15 +44,18 @@ class Augmentation:
 
 
 NO_AUGMENTATION = Augmentation(reverse=0.0, flip=0.0, yaw=0.0, scale=(1.0, 1.0), height=0.0, pose_angle=0.0,
-                               pose_shift=0.0, max_range=(70.0, 70.0), keep=(1.0, 1.0), focus=(0.5, 0.5),
+                               pose_shift=0.0, max_range=(70.0, 70.0), beams=0.0, keep=(1.0, 1.0), focus=(0.5, 0.5),
                                crop=0.0, astray=0.0, movers=0)
 
 
 def augmented(pair: TrainingPair, how: Augmentation, n_points: int,
               rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Sampled source (n, 3), target (n, 3) in the source's frame, motion (n, 3), float32 m, and moving (n,)."""
+    """Sampled source and target (n, 6) as `Sample.of` gives them, in the source's frame, motion (n, 3), float32 m,
+    and moving (n,)."""
     if rng.random() < how.reverse:
         pair = pair.reversed()
+    if rng.random() < how.beams:
+        pair = _with_fewer_beams(pair, rng)
     into_source = np.linalg.inv(pair.target_from_source)
     target = pair.target @ into_source[:3, :3].T + into_source[:3, 3]
     source, motion = pair.source.astype(np.float64), pair.source_motion.astype(np.float64)
@@ -83,8 +89,22 @@ def augmented(pair: TrainingPair, how: Augmentation, n_points: int,
         motion, moving = np.zeros((1, 3)), np.zeros(1, bool)
     source, target = _filled(source, rng), _filled(target, rng)
     s, t = sample_pair(source, target, n_points, int(rng.integers(2**31)), rng.uniform(*how.focus))
-    s, t = repeated(s, n_points, rng), repeated(t, n_points, rng)
-    return source[s], target[t], motion.astype(np.float32)[s], moving[s]
+    seen = repeated(np.column_stack([s.of(source), motion.astype(np.float32)[s.rows], moving[s.rows]]), n_points, rng)
+    return seen[:, :6], repeated(t.of(target), n_points, rng), seen[:, 6:9], seen[:, 9] > 0
+
+
+def _with_fewer_beams(pair: TrainingPair, rng: np.random.Generator) -> TrainingPair:
+    source, target = beams_kept((pair.source, pair.target), rng)
+    return TrainingPair(pair.source[source], pair.target[target], pair.source_motion[source],
+                        pair.target_motion[target], pair.target_from_source)
+
+
+def beams_kept(sweeps: Sequence[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
+    """Rows of each of the sweeps (N, 3), each in its sensor's frame, in the bands of elevation that are kept."""
+    width, every = np.radians(rng.uniform(0.4, 1.5)), rng.integers(2, 5)
+    phase = rng.uniform(0.0, width * every)
+    return [np.flatnonzero(np.floor((np.arctan2(z, np.hypot(x, y)) + phase) / width) % every == 0)
+            for x, y, z in (points.T for points in sweeps)]
 
 
 def _set_in_motion(source: np.ndarray, motion: np.ndarray, target: np.ndarray, target_still: np.ndarray,
@@ -121,7 +141,7 @@ def _filled(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def repeated(rows: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """`rows`, filled up to n with repetitions so that pairs stack into batches."""
+    """`rows` (m, ...), filled up to n with repetitions so that pairs stack into batches."""
     return np.concatenate([rows, rng.choice(rows, n - len(rows))]) if len(rows) < n else rows
 
 

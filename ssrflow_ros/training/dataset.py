@@ -43,8 +43,8 @@ def drawn(seed: int, item: int, count: int) -> tuple[int, np.random.Generator]:
 
 
 def as_item(source: np.ndarray, target: np.ndarray, config: NetworkConfig, **of_source: np.ndarray) -> dict:
-    """Pyramids of source (N, 3) and target (M, 3), flat, and arrays (N, ...) in the source pyramid's order."""
-    pyramids = [Pyramid.build(torch.from_numpy(points)[None], config) for points in (source, target)]
+    """Flat pyramids of clouds (N, C) and (M, C), and arrays (N, ...) in the source pyramid's order."""
+    pyramids = [Pyramid.build(torch.from_numpy(cloud)[None], config) for cloud in (source, target)]
     order = pyramids[0].order
     return {'source': pyramids[0].tensors(), 'target': pyramids[1].tensors(),
             **{name: torch.from_numpy(values)[order] for name, values in of_source.items()}}

@@ -48,13 +48,14 @@ class RecordedPairs(Dataset):
         source, target = (older, newer) if rng.random() < how.reverse else (newer, older)
         points, others = varied(source, target, how, rng)
         s, t = sample_pair(points[0], others[0], n, int(rng.integers(2**31)), rng.uniform(*how.focus))
-        s, t = repeated(s, n, rng), repeated(t, n, rng)
+        seen = repeated(np.column_stack([s.of(points[0]), points[1][s.rows]]), n, rng)
         dense = {}
         for name, (xyz, labels) in (('all_source', points), ('all_target', others)):
             rows = repeated(rng.permutation(len(xyz))[:_DENSE * n], _DENSE * n, rng)
             dense[name] = torch.from_numpy(xyz[rows])[None]
             dense[f'{name}_labels'] = torch.from_numpy(labels[rows].astype(np.int64))[None]
-        item = as_item(points[0][s], others[0][t], self.config.network, labels=points[1][s].astype(np.int64))
+        item = as_item(seen[:, :6].astype(np.float32), repeated(t.of(others[0]), n, rng), self.config.network,
+                       labels=seen[:, 6].astype(np.int64))
         return {**item, **dense}
 
 

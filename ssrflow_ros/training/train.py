@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 import math
 import time
@@ -15,7 +16,7 @@ from torch.utils.data import DataLoader
 from ..errors import InputError
 from ..network.pyramid import Pyramid
 from ..network.ssrflow import FlowPyramid, SSRFlow
-from ..network.weights import load_weights
+from ..network.weights import check_config, load_weights
 from ..stopwatch import Stopwatch
 from ..whole import written_whole
 from . import distributed
@@ -50,7 +51,7 @@ class Training:
         self.network = SSRFlow(config.network).to(self.device)
         self.step, self.minutes = 0, 0.0
         if config.start and not self.checkpoint.exists():
-            self.network.load_state_dict(load_weights(config.start, expected=config.network).network.state_dict())
+            self.network.load_state_dict(_begun_from(config))
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         self.optimiser = make_optimiser(self.network, config)
         self._resume()
@@ -199,6 +200,18 @@ class Training:
 
     def _named(self, figures: list[float]) -> dict[str, str]:
         return {name: f'{figure:.5f}' for name, figure in zip(self.objective.FIGURES, figures)}
+
+
+def _begun_from(config: TrainingConfig) -> dict[str, torch.Tensor]:
+    """Tensors of the weights `config.start`; those of an input that they do not know begin at zero."""
+    found = load_weights(config.start).network
+    state, network = found.state_dict(), found.config
+    if config.network.offset_input and not network.offset_input:
+        network = dataclasses.replace(network, offset_input=True)
+        first = state['features.first.0.weight']
+        state['features.first.0.weight'] = torch.cat([first, torch.zeros_like(first)], dim=1)
+    check_config(config.start, network, config.network)
+    return state
 
 
 def on_device(batch: dict, device: torch.device) -> dict:
