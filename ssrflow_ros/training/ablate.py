@@ -29,6 +29,7 @@ def _loss(**changes) -> dict:
 
 VARIANTS: dict[str, dict] = {
     UNCHANGED: {},
+    'input-xyz': _network(offset_input=False),
     'attention-single': _network(attention='single'),
     'attention-none': _network(attention='none'),
     'position-inside': _network(position_encoder='inside'),
