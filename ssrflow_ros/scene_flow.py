@@ -19,7 +19,8 @@ import os
 import numpy as np
 import torch
 
-from .network.device import autocast, choose_device
+from .network.device import autocast, choose_device, synchronise
+from .network.graphed import GraphedFlow
 from .network.weights import load_weights
 from .preparation import Preparation
 from .preparing_process import PreparingProcess
@@ -43,6 +44,7 @@ class SceneFlow:
             torch.set_num_threads(settings.threads)  # of the whole process; the searches follow it
         weights = load_weights(settings.weights, self.device)
         self.network, self.card = weights.network, weights.card
+        self._graphed: GraphedFlow | None = None  # on a GPU, from the first pair on
         self.prepare = self._own = Preparation(settings)
         self._beside: PreparingProcess | None = None
         self.settings = settings
@@ -67,6 +69,7 @@ class SceneFlow:
         if self._beside is not None:
             self._beside.close()
         self.prepare, self._beside = self._own, None
+        self._graphed = None
         self.network.to('cpu')
         if self.device.type == 'cuda':
             torch.cuda.empty_cache()
@@ -98,6 +101,7 @@ class SceneFlow:
         with watch('network'):
             seen = prepared.sampled.of(source[rows])
             motion = self._motion(seen, prepared.sampled_target.of(target))  # residual displacement, m
+            synchronise(self.device)  # for the times' sake alone
 
         with watch('upsample'):
             residual = np.zeros_like(source)  # ground and what lies out of range stand still
@@ -113,10 +117,17 @@ class SceneFlow:
                          objects, watch.timings_ms, raw)
 
     @torch.inference_mode()
-    def _motion(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
-        """The network's flow (n, 3), metres, of points and offsets (n, 6), (m, 6); zero where nothing can match."""
+    def _motion(self, source: np.ndarray, target: np.ndarray) -> torch.Tensor:
+        """The network's flow (n, 3), metres, on the device, of points and offsets (n, 6), (m, 6).
+
+        Zero where nothing can match.
+        """
         if not len(source) or not len(target):
-            return np.zeros_like(source[:, :3])
+            return torch.zeros(len(source), 3)
+        if self.device.type == 'cuda':
+            if self._graphed is None:
+                self._graphed = GraphedFlow(self.network, self.settings.network_points, self._precision)
+            return self._graphed(source, target)
         clouds = [torch.from_numpy(points)[None].to(self.device) for points in (source, target)]
         with self._precision:
-            return self.network.flow(*clouds)[0].cpu().numpy()
+            return self.network.flow(*clouds)[0]

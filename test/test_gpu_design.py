@@ -45,8 +45,10 @@ def test_network_never_waits_for_the_device(switch):
     with torch.device('meta'):
         network = SSRFlow(dataclasses.replace(PRESETS['onboard'], **switch)).eval()
         source, target = torch.empty(1, 256, 3), torch.empty(1, 300, 3)
+        counts = torch.empty(2, 1, dtype=torch.int64)
     with torch.inference_mode(), NoConstants(), OnlyOnTheDevice():
         assert network.flow(source, target).shape == (1, 256, 3)
+        assert network.flow(source, target, *counts).shape == (1, 256, 3)
 
 
 @pytest.mark.parametrize('wait', [

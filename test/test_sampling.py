@@ -1,10 +1,11 @@
 """Sampling covers all there is and favours what changed; upsampling is what its definition says."""
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings, strategies as st
 
 from ssrflow_ros.steps.sampling import VOXEL, sample_pair, thin
-from ssrflow_ros.steps.upsampling import upsample
+from ssrflow_ros.steps.upsampling import _on_device, upsample
 
 
 def wall(rng, n=20_000):
@@ -77,6 +78,7 @@ def test_interpolation_by_hand():
     query = np.array([[0.5, 0.0, 0.0]], np.float32)
     distance = np.array([0.5, 0.5, np.sqrt(1.25)])
     expected = (np.array([1.0, 2.0, 3.0]) / distance).sum() / (1 / distance).sum()
-    assert upsample(query, known, values)[0, 0] == pytest.approx(expected, rel=1e-5)
-    assert upsample(known, known, values) == pytest.approx(values, rel=1e-2)
-    assert upsample(query, known[:1], values[:1])[0, 0] == 1.0
+    for here in (upsample, _on_device):
+        assert here(query, known, torch.from_numpy(values))[0, 0] == pytest.approx(expected, rel=1e-5)
+        assert here(known, known, torch.from_numpy(values)) == pytest.approx(values, rel=1e-2)
+        assert here(query, known[:1], torch.from_numpy(values[:1]))[0, 0] == 1.0

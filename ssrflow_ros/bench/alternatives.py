@@ -28,7 +28,7 @@ def measure_alternatives(method: SceneFlow, pair: SweepPair, ego: EgoMotion,
     source, target = pair.source.points, pair.target.points
     rows = source[prepared.rows]
     known = rows[prepared.sampled.rows]
-    motion = np.zeros_like(known)
+    motion = torch.zeros(known.shape, device=device)
     cloud, dense = (torch.from_numpy(points)[None].to(device) for points in (known, rows))
     index = k_nearest(cloud, cloud, _NEIGHBOURS)
     wide = torch.randn(1, len(known), 64, device=device)
@@ -55,8 +55,7 @@ def measure_alternatives(method: SceneFlow, pair: SweepPair, ego: EgoMotion,
             'every nth point': lambda: (rows[::every].copy(), prepared.target[::every].copy())},
         f'upsample {len(known)} to {len(rows)}': {
             OURS: lambda: upsample(rows, known, motion),
-            REFERENCE: lambda: interpolate(torch.from_numpy(motion)[None].to(device),
-                                           *interpolation_weights(dense, cloud))},
+            REFERENCE: lambda: interpolate(motion[None], *interpolation_weights(dense, cloud))},
         f'ground of {len(source)}': {OURS: lambda: make_ground(method.settings)(source), **peers.ground(source)},
         f'ego-motion of {len(source)}, nothing kept': {
             OURS: lambda: make_ego_motion(method.settings)(pair), **peers.ego_motion(source, target)},

@@ -16,6 +16,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from ..network.device import synchronise
 from ..network.dual_cross_attention import DualCrossAttention
 from ..network.flow_predictor import FlowPredictor
 from ..network.global_fusion import GlobalFusion
@@ -24,7 +25,7 @@ from ..network.pointconv import HierarchicalFeatures
 from ..network.pyramid import Pyramid
 from ..network.reembedding import SpatialTemporalReembedding
 from ..network.ssrflow import InitialFlow, Level, SSRFlow
-from .timing import Timing, synchronise
+from .timing import Timing
 
 PYRAMID, REST = 'farthest points and neighbour tables', 'the rest'
 _NAMES = {

@@ -8,6 +8,8 @@ from typing import Any, Callable, Sequence
 import numpy as np
 import torch
 
+from ..network.device import synchronise
+
 LONGEST = 3.0
 """Seconds after which a slow thing is repeated no more."""
 _FEWEST = 2
@@ -39,12 +41,6 @@ class Timing:
         """For JSON, names as in ros2_benchmark."""
         return {'P50_LATENCY': self.p50, 'P95_LATENCY': self.p95, 'MAX_LATENCY': self.max,
                 'MIN_LATENCY': min(self.ms), 'MEAN_LATENCY': float(np.mean(self.ms)), 'NUM_FRAMES': len(self.ms)}
-
-
-def synchronise(device: torch.device) -> None:
-    """Wait until the device has done all that it was told to; only who takes the time needs to."""
-    if device.type == 'cuda':
-        torch.cuda.synchronize(device)
 
 
 def timed(work: Callable[[], Any], device: torch.device = _CPU, repeats: int = 15, warm_up: int = 2) -> Timing:

@@ -31,3 +31,9 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
     if device.type != 'cuda':
         raise InputError(f"precision: '{precision}' is for a GPU and would be slower here: give float32")
     return torch.autocast(device.type, getattr(torch, precision))
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait until the device has done all that it was told to; only who takes the time needs to."""
+    if device.type == 'cuda':
+        torch.cuda.synchronize(device)

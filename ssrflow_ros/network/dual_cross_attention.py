@@ -20,11 +20,12 @@ class CrossAttention(nn.Module):
         self.value = Linear(width, width)
 
     def forward(self, own: torch.Tensor, other: torch.Tensor,
-                bias: torch.Tensor | None = None) -> torch.Tensor:
-        """own (B, M, C), other (B, N, C) -> (B, M, C); `bias` (B, M, N) is added to the scores."""
+                *biases: torch.Tensor | None) -> torch.Tensor:
+        """own (B, M, C), other (B, N, C) -> (B, M, C); `biases` (B, M or 1, N) are added to the scores."""
         scores = self.query(own) @ self.key(other).transpose(-1, -2) / math.sqrt(self.key.out_features)
-        if bias is not None:
-            scores = scores + bias
+        for bias in biases:
+            if bias is not None:
+                scores = scores + bias
         return own + scores.softmax(dim=-1) @ self.value(other)
 
 
@@ -44,13 +45,14 @@ class DualCrossAttention(nn.Module):
         self.position_bias = (Linear(config.position_width, 1)
                               if config.position_encoder == 'inside' else None)
 
-    def forward(self, source: torch.Tensor, target: torch.Tensor,
-                position: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
-        """source (B, M, C), target (B, N, C), position encoding (B, M, N, P) -> both, fused."""
+    def forward(self, source: torch.Tensor, target: torch.Tensor, position: torch.Tensor | None,
+                source_mask: torch.Tensor | None = None,
+                target_mask: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """source (B, M, C), target (B, N, C), position encoding (B, M, N, P), `Pyramid.mask`s -> both, fused."""
         if self.single:
-            return self.into_source(source, source), self.into_target(target, target)
+            return self.into_source(source, source, source_mask), self.into_target(target, target, target_mask)
         bias = back = None
         if self.position_bias is not None:
             bias = self.position_bias(position).squeeze(-1)
             back = bias.transpose(-1, -2)
-        return self.into_source(source, target, bias), self.into_target(target, source, back)
+        return self.into_source(source, target, bias, target_mask), self.into_target(target, source, back, source_mask)

@@ -31,13 +31,18 @@ class GlobalFusion(nn.Module):
                      else MaxPooling())
 
     def forward(self, source: torch.Tensor, target: torch.Tensor, source_features: torch.Tensor,
-                target_features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Points (B, M, 3), (B, N, 3) and features -> GF (B, M, fusion_width) and both fused features."""
+                target_features: torch.Tensor, source_mask: torch.Tensor | None = None,
+                target_mask: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Points (B, M, 3), (B, N, 3) and features -> GF (B, M, fusion_width) and both fused features.
+
+        The masks, (B, 1, M) and (B, 1, N) of `Pyramid.mask`, take padding out.
+        """
         relation = bent(target[:, None] - source[:, :, None], self.length)
         position = self.position_encoder(source, relation) if self.position_encoder else None
         if self.attention:
-            source_features, target_features = self.attention(source_features, target_features, position)
+            source_features, target_features = self.attention(source_features, target_features, position,
+                                                              source_mask, target_mask)
         if self.outside:
             relation = torch.cat([relation.to(position.dtype), position], dim=-1)
         pairs = self.embed(self.embed.of_own(source_features), self.embed.of_other(target_features), relation, None)
-        return self.pool(pairs), source_features, target_features
+        return self.pool(pairs, target_mask), source_features, target_features

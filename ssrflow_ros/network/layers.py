@@ -77,12 +77,15 @@ class AttentivePooling(nn.Module):
         super().__init__()
         self.score = Linear(width, width)
 
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        return attentive_sum(self.score(features), features)
+    def forward(self, features: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        """`mask` (B, 1, k) of `Pyramid.mask`."""
+        scores = self.score(features)
+        return attentive_sum(scores if mask is None else scores + mask[..., None].to(scores.dtype), features)
 
 
 class MaxPooling(nn.Module):
     """Maximum over neighbours: (B, M, k, C) -> (B, M, C)."""
 
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        return features.amax(dim=-2)
+    def forward(self, features: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        """`mask` (B, 1, k) of `Pyramid.mask`."""
+        return (features if mask is None else features + mask[..., None].to(features.dtype)).amax(dim=-2)

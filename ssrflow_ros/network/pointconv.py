@@ -52,7 +52,7 @@ class HierarchicalFeatures(nn.Module):
         given = pyramid.points[0] / 10.0
         if self.offset_input:
             known = pyramid.more.shape[-1] > 0
-            offsets = pyramid.more if known else nearest_offsets(pyramid.points[0], other.points[0])
+            offsets = pyramid.more if known else nearest_offsets(pyramid.points[0], other.points[0], other.counts[0])
             given = torch.cat([given, bent(offsets, _OFFSET_LENGTH)], dim=-1)
         features = [self.first(given)]
         for level, convolution in enumerate(self.down):
@@ -62,6 +62,6 @@ class HierarchicalFeatures(nn.Module):
         return features
 
 
-def nearest_offsets(points: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
-    """(B, N, 3) m from points (B, N, 3) to the nearest of others (B, M, 3)."""
-    return gather(others, k_nearest(points, others, 1)[..., 0]) - points
+def nearest_offsets(points: torch.Tensor, others: torch.Tensor, count: torch.Tensor | None = None) -> torch.Tensor:
+    """(B, N, 3) m from points (B, N, 3) to the nearest of others (B, M, 3), of their first `count` (B,) rows."""
+    return gather(others, k_nearest(points, others, 1, count)[..., 0]) - points

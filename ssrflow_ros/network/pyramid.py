@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from ..operators import farthest_point_order, gather, interpolate, interpolation_weights, k_nearest
+from ..operators.padding import is_padding
 from .config import NetworkConfig
 
 
@@ -19,6 +20,11 @@ class Pyramid:
     neighbours  per level (B, n_l, K) int64, each point's K nearest of its own level, itself first.
                 As level l+1 is a prefix of level l, its rows here are PointConv's neighbourhoods too.
     up_index, up_weights  per level but the last: 3-NN interpolation from level l+1 to level l.
+    counts      per level (B,) int64, how many of its rows are points, the first ones; the rest is padding, which
+                is nobody's neighbour and whose own results mean nothing. None: all of them.
+
+    The sizes n_l follow from N, the counts from how many of the N are points, by the same rule
+    (`NetworkConfig.level_sizes`): so a padded cloud has, level by level, the points that it has unpadded.
     """
 
     order: torch.Tensor
@@ -27,32 +33,46 @@ class Pyramid:
     neighbours: tuple[torch.Tensor, ...]
     up_index: tuple[torch.Tensor, ...]
     up_weights: tuple[torch.Tensor, ...]
+    counts: tuple[torch.Tensor | None, ...]
 
     @classmethod
-    def build(cls, cloud: torch.Tensor, config: NetworkConfig) -> 'Pyramid':
-        """From a cloud (B, N, 3 + C) of points, metres, and what else is known of each, in any order."""
+    def build(cls, cloud: torch.Tensor, config: NetworkConfig, count: torch.Tensor | None = None) -> 'Pyramid':
+        """From a cloud (B, N, 3 + C) of points, metres, and what else is known of each, in any order.
+
+        With `count` (B,) int64 only so many first rows are points.
+        """
         size = config.level_sizes(cloud.shape[1])[1]
-        order = _complete(farthest_point_order(cloud[..., :3], size), cloud.shape[1])
-        return cls.of_ordered(gather(cloud, order), config, order)
+        order = _complete(farthest_point_order(cloud[..., :3], size, count), cloud.shape[1])
+        return cls.of_ordered(gather(cloud, order), config, order, count)
 
     @classmethod
-    def of_ordered(cls, cloud: torch.Tensor, config: NetworkConfig, order: torch.Tensor | None = None) -> 'Pyramid':
+    def of_ordered(cls, cloud: torch.Tensor, config: NetworkConfig, order: torch.Tensor | None = None,
+                   count: torch.Tensor | None = None) -> 'Pyramid':
         """From a cloud (B, N, 3 + C) that stands in farthest-point order already; `order` is what put it there."""
         points, more = cloud[..., :3].contiguous(), cloud[..., 3:]
         if order is None:
             order = torch.arange(points.shape[1], device=points.device).expand(points.shape[:2])
         levels = tuple(points[:, :size] for size in config.level_sizes(points.shape[1]))
+        counts = tuple(None if count is None else (count // divisor).clamp_min(1) for divisor in config.divisors)
         k = max(config.k_pointconv, config.k_embedding, config.k_predictor)
-        up = [interpolation_weights(fine, coarse) for fine, coarse in zip(levels, levels[1:])]
-        return cls(order, levels, more, tuple(k_nearest(level, level, k) for level in levels),
-                   tuple(index for index, _ in up), tuple(weights for _, weights in up))
+        up = [interpolation_weights(*pair, count=count) for *pair, count in zip(levels, levels[1:], counts[1:])]
+        neighbours = tuple(k_nearest(level, level, k, count) for level, count in zip(levels, counts))
+        return cls(order, levels, more, neighbours, tuple(index for index, _ in up),
+                   tuple(weights for _, weights in up), counts)
 
     def upsample(self, values: torch.Tensor, level: int) -> torch.Tensor:
         """`values` (B, n_{level+1}, C) of the next coarser level at the points of `level`: (B, n_level, C)."""
         return interpolate(values, self.up_index[level], self.up_weights[level])
 
+    def mask(self, level: int) -> torch.Tensor | None:
+        """(B, 1, n_level) float32 to be added to scores over the points of `level`: 0, and -inf where padding is."""
+        if self.counts[level] is None:
+            return None
+        padding = is_padding(self.counts[level], self.points[level].shape[1])[:, None]
+        return torch.zeros_like(padding, dtype=torch.float32).masked_fill(padding, float('-inf'))
+
     def tensors(self) -> dict[str, torch.Tensor]:
-        """Flat view for data workers that hand pyramids over; `from_tensors` is the way back."""
+        """Flat view for data workers that hand pyramids over, unpadded ones; `from_tensors` is the way back."""
         return {'order': self.order, 'points': self.points[0], 'more': self.more,
                 **{f'neighbours.{i}': t for i, t in enumerate(self.neighbours)},
                 **{f'up_index.{i}': t for i, t in enumerate(self.up_index)},
@@ -66,7 +86,8 @@ class Pyramid:
             return tuple(flat[f'{name}.{i}'] for i in range(len(keys)))
         neighbours = series('neighbours')
         points = tuple(flat['points'][:, :table.shape[1]] for table in neighbours)
-        return cls(flat['order'], points, flat['more'], neighbours, series('up_index'), series('up_weights'))
+        return cls(flat['order'], points, flat['more'], neighbours, series('up_index'), series('up_weights'),
+                   (None,) * len(points))
 
 
 def _complete(prefix: torch.Tensor, n: int) -> torch.Tensor:

@@ -59,10 +59,10 @@ class InitialFlow(nn.Module):
         points = source.points[-1]
         within = Neighbourhood.of(points, points, source.neighbours[-1], self.length)
         if self.fuse:
-            embedding, f, g = self.fuse(points, target.points[-1], f, g)
+            embedding, f, g = self.fuse(points, target.points[-1], f, g, source.mask(-1), target.mask(-1))
         else:
             y = target.points[-1]
-            cross = Neighbourhood.of(points, y, k_nearest(points, y, self.k), self.length)
+            cross = Neighbourhood.of(points, y, k_nearest(points, y, self.k, target.counts[-1]), self.length)
             embedding = self.embed(f, g, cross, within.nearest(self.k))
         flow, features = self.predict(torch.cat([embedding, f], dim=-1), within)
         return _Estimate(flow, features, f, g)
@@ -90,10 +90,11 @@ class Level(nn.Module):
         flow = source.upsample(coarse.flow, level)
         warped, y = source.points[level] + flow, target.points[level]
 
-        def around(centres: torch.Tensor, points: torch.Tensor) -> Neighbourhood:
-            return Neighbourhood.of(centres, points, k_nearest(centres, points, k), self.length)
+        def around(centres: torch.Tensor, points: torch.Tensor, of: Pyramid) -> Neighbourhood:
+            index = k_nearest(centres, points, k, of.counts[level])
+            return Neighbourhood.of(centres, points, index, self.length)
 
-        cross, back, within = around(warped, y), around(y, warped), around(warped, warped)
+        cross, back, within = around(warped, y, target), around(y, warped, source), around(warped, warped, source)
         within_y = Neighbourhood.of(y, y, target.neighbours[level][..., :k], self.length)
         f, g = self.reembed(warped, f, g, cross, within), self.reembed(y, g, f, back, within_y)
 
@@ -134,14 +135,18 @@ class SSRFlow(nn.Module):
             flows.append(source.upsample(flows[-1], level))
         return FlowPyramid(tuple(reversed(flows)), estimate.source_features, estimate.target_features, warped)
 
-    def flow(self, source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    def flow(self, source: torch.Tensor, target: torch.Tensor, source_count: torch.Tensor | None = None,
+             target_count: torch.Tensor | None = None) -> torch.Tensor:
         """Flow (B, N, 3) of the points of source (B, N, 3 or 6) towards target (B, M, 3 or 6), in the rows' own order.
 
         Metres. Columns 3 to 5 are the offset of each point to the nearest one of the other cloud as it was before
         sampling; where they are left out, it is found among the points given here.
+
+        Counts (B,) int64, at least 1: only so many first rows of a cloud are points, the rest is padding, any
+        coordinates. It changes nothing for the points; the flow that it gets itself means nothing.
         """
-        pyramid = Pyramid.build(source, self.config)
-        ordered = self(pyramid, Pyramid.build(target, self.config)).flows[0]
+        pyramid = Pyramid.build(source, self.config, source_count)
+        ordered = self(pyramid, Pyramid.build(target, self.config, target_count)).flows[0]
         return torch.empty_like(ordered).scatter(1, pyramid.order[..., None].expand_as(ordered), ordered)
 
 

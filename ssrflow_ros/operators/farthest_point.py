@@ -5,6 +5,7 @@ import numpy as np
 import torch
 
 from .gather import gather
+from .padding import is_padding
 from .reference import farthest_point_order_reference, is_traced
 from .triton_kernels import triton_kernels
 
@@ -17,21 +18,29 @@ except ImportError:  # no wheel for this machine (a Jetson): the reference below
 _DIRECTION = (0.8017837, 0.5345225, 0.2672612)
 
 
-def farthest_point_order(points: torch.Tensor, n: int) -> torch.Tensor:
+def farthest_point_order(points: torch.Tensor, n: int, count: torch.Tensor | None = None) -> torch.Tensor:
     """Order in which farthest point sampling takes `points`: (B, N, 3) float32 -> (B, n) int64, n <= N.
 
     Each point is the one farthest from all taken before it, so every prefix is itself a farthest
     point sample: one run serves all levels of a pyramid. The points are put into an order of their
     own first, so a permutation of the input gives the same points in the same order. Which point
     comes first is the library's choice (fpsample counts its start in its own tree's order).
+    count (B,) int64: only so many rows of each cloud, the first, are points; at least one. The others come last.
     """
     with torch.no_grad():
         points = points.detach().float()
         # Axis by axis: autocast would round a matrix product, and its constant would come from the host.
-        own = sum(axis * share for axis, share in zip(points.unbind(dim=-1), _DIRECTION)).argsort(dim=1)
+        along = sum(axis * share for axis, share in zip(points.unbind(dim=-1), _DIRECTION))
+        if count is not None:
+            padding = is_padding(count, points.shape[1])
+            along = along.masked_fill(padding, float('inf'))
+        own = along.argsort(dim=1)
         points, first = gather(points, own), torch.zeros_like(own[:, 0])
+        if count is not None:
+            # At no distance from the first point, and after all real points: of equals, the first row is taken.
+            points = torch.where(padding[..., None], points[:, :1], points)
         kernels = None if is_traced() else triton_kernels(points.device)
-        if points.device.type == 'cpu' and fpsample is not None:
+        if points.device.type == 'cpu' and fpsample is not None and count is None:
             order = torch.stack([torch.from_numpy(_bucketed(cloud, n)) for cloud in points.numpy()])
         elif kernels and points.shape[1] <= kernels.most_points:
             order = kernels.farthest_point_order(points, n, first)

@@ -7,10 +7,13 @@ from .gather import gather
 from .neighbours import k_nearest
 
 
-def interpolation_weights(queries: torch.Tensor, points: torch.Tensor,
-                          k: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
-    """Neighbours (B, M, k) int64 and weights (B, M, k), summing to 1, of queries (B, M, 3) among points (B, N, 3)."""
-    index = k_nearest(queries, points, k)
+def interpolation_weights(queries: torch.Tensor, points: torch.Tensor, k: int = 3,
+                          count: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+    """Neighbours (B, M, k) int64 and weights (B, M, k), summing to 1, of queries (B, M, 3) among points (B, N, 3).
+
+    Of the points' rows only the first `count` (B,), if it is given.
+    """
+    index = k_nearest(queries, points, k, count)
     distance = (gather(points, index) - queries[..., None, :]).norm(dim=-1)
     weights = 1.0 / distance.clamp_min(1e-4)
     return index, weights / weights.sum(-1, keepdim=True)

@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
+from ..operators import interpolate, interpolation_weights
 from ..operators.kd_tree import KdTree
 from .cells import by_cell
 
@@ -11,12 +13,16 @@ _NEIGHBOURS = 3
 _NEAREST = 1e-4  # metres; nearer ones weigh no more
 
 
-def upsample(points: np.ndarray, known: np.ndarray, values: np.ndarray) -> np.ndarray:
+def upsample(points: np.ndarray, known: np.ndarray, values: torch.Tensor) -> np.ndarray:
     """`values` (M, C) at `known` (M, 3) interpolated at `points` (N, 3), all float32, M >= 1: (N, C) float32.
 
     Inverse-distance weights over the 3 known points nearest to one point of the same cube: a sweep
-    has four points a cube, and the search is what costs.
+    has four points a cube, and the search is what costs. Not so on a GPU: values that are there are
+    interpolated there, over the 3 points nearest to each.
     """
+    if values.device.type != 'cpu':
+        return _on_device(points, known, values)
+    values = values.numpy()
     rows, begins = by_cell(points, _CELL)
     points = points[rows]
     nearest, _ = KdTree(known).search(points[begins], min(_NEIGHBOURS, len(known)))
@@ -31,3 +37,8 @@ def upsample(points: np.ndarray, known: np.ndarray, values: np.ndarray) -> np.nd
     upsampled = np.empty_like(found)
     upsampled[rows] = found / total[:, None]
     return upsampled
+
+
+def _on_device(points: np.ndarray, known: np.ndarray, values: torch.Tensor) -> np.ndarray:
+    there = [torch.from_numpy(cloud)[None].to(values.device) for cloud in (points, known)]
+    return interpolate(values[None], *interpolation_weights(*there))[0].cpu().numpy()

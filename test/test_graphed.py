@@ -1,0 +1,78 @@
+"""The network as a CUDA graph, with a stand-in for the graph: one capture serves clouds of all sizes."""
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from recorded_graph import stand_in
+
+from ssrflow_ros import EgoMotion, SceneFlow, Settings, Sweep, SweepPair
+from ssrflow_ros.network.device import autocast
+from ssrflow_ros.network.graphed import GraphedFlow
+from ssrflow_ros.network.weights import load_weights
+from ssrflow_ros.operators import farthest_point, neighbours
+from ssrflow_ros.operators.reference import k_nearest_reference
+
+CPU = torch.device('cpu')
+
+
+@pytest.fixture(autouse=True)
+def no_libraries(monkeypatch):
+    """Plain torch throughout, as on a GPU: a graph cannot see what numpy does."""
+    monkeypatch.setattr(neighbours, '_kd_tree', k_nearest_reference)
+    monkeypatch.setattr(farthest_point, 'fpsample', None)
+
+
+@pytest.fixture(scope='module')
+def network():
+    return load_weights('onboard').network
+
+
+def cloud(n, seed):
+    """(n, 6): points, and an offset of each."""
+    return (np.random.default_rng(seed).uniform(-1, 1, (n, 6)) * (40, 20, 2, 1, 1, 1)).astype(np.float32)
+
+
+def eager(network, source, target):
+    with torch.inference_mode():
+        return network.flow(*(torch.from_numpy(points)[None] for points in (source, target)))[0]
+
+
+def test_one_capture_serves_clouds_of_all_sizes(network, monkeypatch):
+    graphs = stand_in(monkeypatch)
+    graphed = GraphedFlow(network, 256, autocast(CPU, 'float32'))
+    for seed, (n, m) in enumerate([(256, 256), (256, 100), (3, 256), (1, 1), (256, 256)]):
+        source, target = cloud(n, seed), cloud(m, seed + 10)
+        flow = graphed(source, target)
+        assert flow.shape == (n, 3) and torch.allclose(flow, eager(network, source, target), atol=1e-5)
+    assert len(graphs) == 1 and graphs[0].replays == 5
+
+
+def test_a_capture_that_fails_is_warned_of_once(network, monkeypatch):
+    graphs = stand_in(monkeypatch, capture_fails='not permitted when stream is capturing')
+    graphed = GraphedFlow(network, 256, autocast(CPU, 'float32'))
+    source, target = cloud(200, 0), cloud(256, 1)
+    with pytest.warns(UserWarning, match='slower.*not permitted'):
+        flow = graphed(source, target)
+    assert torch.allclose(flow, eager(network, source, target), atol=1e-5)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        assert torch.equal(graphed(source, target), flow)
+    assert len(graphs) == 1 and graphs[0].replays == 0
+
+
+def test_weights_that_move_are_captured_anew(monkeypatch):
+    graphs = stand_in(monkeypatch)
+    method = SceneFlow(Settings(device='cpu', network_points=256, overlap=False, ground='none'))
+    pair = SweepPair(*(Sweep.from_points(cloud(2000, i)[:, :3], i * 100_000_000) for i in (1, 0)))
+    still = EgoMotion(np.eye(4), 'given')
+    alone = method(pair, still).network_velocity
+    method.device = torch.device('cuda', 0)
+    monkeypatch.setattr(method.network, 'to', lambda device: method.network)
+    for captures in (1, 2):
+        for _ in range(2):
+            method.reset()
+            assert method(pair, still).network_velocity == pytest.approx(alone, abs=1e-4)
+        assert len(graphs) == captures
+        method.offload()
+        method.onload()

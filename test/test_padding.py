@@ -1,0 +1,83 @@
+"""Clouds filled up to a size that never changes: the padding is nobody's neighbour, and real points do not feel it."""
+import dataclasses
+
+import pytest
+import torch
+from hypothesis import given, settings, strategies as st
+
+from ssrflow_ros.network.config import NetworkConfig
+from ssrflow_ros.network.ssrflow import SSRFlow
+from ssrflow_ros.operators import farthest_point, farthest_point_order, k_nearest, neighbours
+from ssrflow_ros.operators.reference import k_nearest_reference
+
+SMALL = NetworkConfig(widths=(8, 8, 16, 16, 16), k_pointconv=8, k_embedding=8, weight_net=4, position_width=8,
+                      attention_width=16, fusion_width=16, predictor_width=16, predictor_out=8)
+SWITCHES = [{}, {'attention': 'single'}, {'position_encoder': 'inside'}, {'initial_flow': 'local'},
+            {'fusion_pooling': 'max'}, {'finest_level': 1}, {'offset_input': True}]
+SIZES = st.lists(st.integers(1, 300), min_size=1, max_size=3)
+
+
+def clouds(seed, sizes, size):
+    """(B, size, 3), of which `sizes` rows each are points and the rest is noise, and the counts (B,)."""
+    generator = torch.Generator().manual_seed(seed)
+    cloud = torch.randn(len(sizes), size, 3, generator=generator) * torch.tensor([30.0, 30.0, 2.0])
+    return cloud, torch.tensor(sizes)
+
+
+def loud_network(config):
+    torch.manual_seed(0)
+    network = SSRFlow(config).eval().requires_grad_(False)
+    for name, parameter in network.named_parameters():
+        if name.endswith('flow.weight'):
+            torch.nn.init.normal_(parameter, std=0.1)
+    return network
+
+
+NETWORKS = [loud_network(dataclasses.replace(SMALL, **switch)) for switch in SWITCHES]
+
+
+@pytest.mark.parametrize('network', NETWORKS, ids=map(str, SWITCHES))
+@given(seed=st.integers(0, 10_000), sizes=st.lists(st.tuples(*[st.integers(1, 300)] * 2), min_size=1, max_size=3),
+       more=st.integers(0, 200))
+@settings(max_examples=8, deadline=None)
+def test_padding_does_not_change_the_flow(network, seed, sizes, more):
+    with pytest.MonkeyPatch.context() as patch:  # the library begins with a point of its own choice
+        patch.setattr(farthest_point, 'fpsample', None)
+        (n, m), size = zip(*sizes), max(map(max, sizes)) + more
+        source, n = clouds(seed, n, size)
+        target, m = clouds(seed + 1, m, size)
+        padded = network.flow(source, target, n, m)
+        assert padded.isfinite().all()
+        for i in range(len(sizes)):
+            alone = network.flow(source[i:i + 1, :n[i]], target[i:i + 1, :m[i]])
+            assert torch.allclose(padded[i, :n[i]], alone[0], atol=1e-5)
+
+
+@given(seed=st.integers(0, 10_000), sizes=SIZES, more=st.integers(0, 100), k=st.integers(1, 12))
+@settings(max_examples=20, deadline=None)
+def test_padding_is_nobodys_neighbour(seed, sizes, more, k):
+    points, count = clouds(seed, sizes, max(sizes) + more)
+    queries = clouds(seed + 1, [20] * len(sizes), 20)[0]
+    for search in (neighbours._kd_tree, k_nearest_reference):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(neighbours, '_kd_tree', search)
+            found = k_nearest(queries, points, k, count)
+            for i, n in enumerate(sizes):
+                assert torch.equal(found[i], k_nearest(queries[i:i + 1], points[i:i + 1, :n], k)[0])
+
+
+@given(seed=st.integers(0, 10_000), sizes=SIZES, more=st.integers(0, 100), duplicates=st.booleans())
+@settings(max_examples=20, deadline=None)
+def test_padding_comes_last_in_farthest_point_order(seed, sizes, more, duplicates):
+    size = max(sizes) + more
+    points, count = clouds(seed, sizes, size)
+    if duplicates:
+        points = (points / 20).round()
+    order = farthest_point_order(points, size, count)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(farthest_point, 'fpsample', None)
+        for i, n in enumerate(sizes):
+            assert torch.equal(order[i].sort().values, torch.arange(size))
+            assert set(order[i, :n].tolist()) == set(range(n))
+            if not duplicates:
+                assert torch.equal(order[i, :n], farthest_point_order(points[i:i + 1, :n], n)[0])
