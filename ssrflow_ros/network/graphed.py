@@ -23,7 +23,6 @@ class GraphedFlow:
 
     def __init__(self, network: SSRFlow, n_points: int, precision: torch.autocast):
         device = next(network.parameters()).device
-        self.n_points = n_points
         self._network, self._precision = network, precision
         # What the graph reads stays in its place; rows that no cloud has filled yet are numbers too.
         self._clouds = torch.zeros(2, 1, n_points, 6, device=device)
