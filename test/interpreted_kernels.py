@@ -1,10 +1,12 @@
 """Run by test_triton.py in a process of its own, with TRITON_INTERPRET=1: the kernels against the references."""
 import torch
 
-from ssrflow_ros.operators.reference import farthest_point_order_reference, k_nearest_reference
+from ssrflow_ros.operators.reference import (attentive_patch_reference, farthest_point_order_reference,
+                                             k_nearest_reference)
 from ssrflow_ros.operators.triton_farthest_point import farthest_point_order_triton
 from ssrflow_ros.operators.triton_kernels import checked
 from ssrflow_ros.operators.triton_neighbours import k_nearest_triton
+from ssrflow_ros.operators.triton_patch import attentive_patch_triton
 
 generator = torch.Generator().manual_seed(0)
 
@@ -44,7 +46,22 @@ def check_farthest_point_order():
     assert torch.equal(order, farthest_point_order_reference(duplicates, 33, first))
 
 
+def check_attentive_patch():
+    # Widths, relations and points that fill no block; bfloat16, where only the products round.
+    for batch, m, n, k, width, relations in [(2, 3, 5, 4, 40, 6), (1, 33, 20, 16, 32, 16), (1, 2, 70, 64, 3, 20)]:
+        relation, own, other, weight, score = (torch.randn(shape, generator=generator) for shape in (
+            (batch, m, k, relations), (batch, m, width), (batch, n, width), (width, relations), (width, width)))
+        index = torch.randint(n, (batch, m, k), generator=generator)
+        wanted = attentive_patch_reference(relation, own, other, index, weight, score / width, 0.1)
+        found = attentive_patch_triton(relation, own, other, index, weight, score / width, 0.1)
+        assert torch.allclose(found, wanted, atol=1e-5), (m, n, k, width)
+        low = [tensor.bfloat16() for tensor in (relation, own, other)]
+        rough = attentive_patch_triton(*low, index, weight, score / width, 0.1)
+        assert rough.dtype == torch.bfloat16 and torch.allclose(rough.float(), wanted, atol=0.1)
+
+
 check_k_nearest()
+check_attentive_patch()
 check_ties_go_to_the_lower_index()
 check_farthest_point_order()
 checked(torch.device('cpu'))

@@ -1,6 +1,7 @@
 """The exported network says what torch says, and a failure leaves no file."""
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 
@@ -35,15 +36,18 @@ def exported(network, tmp_path_factory):
     return output
 
 
-def test_onnxruntime_says_what_torch_says(network, exported):
+@pytest.mark.parametrize('n, m', [(256, 256), (256, 100), (3, 200)])
+def test_onnxruntime_says_what_torch_says(network, exported, n, m):
     """On clouds that the exporter has not seen, against the network as everybody calls it: kd-tree, any order."""
     session = onnxruntime.InferenceSession(str(exported), providers=['CPUExecutionProvider'])
     source = 10 * torch.randn(1, 256, 3, generator=torch.Generator().manual_seed(5))
-    target = source + 0.2
+    source, target = source[:, :n], source[:, :m] + 0.2
     clouds = [torch.cat([cloud, nearest_offsets(cloud, other)], dim=-1)
               for cloud, other in ((source, target), (target, source))]
-    clouds = [gather(cloud, farthest_point_order(cloud[..., :3], 256)) for cloud in clouds]
-    found = session.run(None, {'source': clouds[0].numpy(), 'target': clouds[1].numpy()})[0]
+    clouds = [gather(cloud, farthest_point_order(cloud[..., :3], cloud.shape[1])) for cloud in clouds]
+    padded = [torch.cat([cloud, 9 * torch.randn(1, 256 - cloud.shape[1], 6)], dim=1).numpy() for cloud in clouds]
+    counts = [np.array([cloud.shape[1]]) for cloud in clouds]
+    found = session.run(None, dict(zip(export.INPUTS, (*padded, *counts))))[0][:, :n]
     wanted = network.flow(*clouds)
     assert wanted.abs().max() > 0.01
     assert torch.allclose(torch.from_numpy(found), wanted, atol=export.TOLERANCE)
@@ -53,7 +57,8 @@ def test_the_file_says_what_it_is(exported):
     session = onnxruntime.InferenceSession(str(exported), providers=['CPUExecutionProvider'])
     assert session.get_modelmeta().custom_metadata_map['n_points'] == '256'
     assert [(entry.name, entry.shape) for entry in (*session.get_inputs(), *session.get_outputs())] == [
-        ('source', [1, 256, 6]), ('target', [1, 256, 6]), ('flow', [1, 256, 3])]
+        ('source', [1, 256, 6]), ('target', [1, 256, 6]), ('source_count', [1]), ('target_count', [1]),
+        ('flow', [1, 256, 3])]
     assert [path.name for path in exported.parent.iterdir() if 'onnx' in path.name] == ['small.onnx']
 
 

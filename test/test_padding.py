@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings, strategies as st
 
 from ssrflow_ros.network.config import NetworkConfig
+from ssrflow_ros.network.pyramid import Pyramid
 from ssrflow_ros.network.ssrflow import SSRFlow
 from ssrflow_ros.operators import farthest_point, farthest_point_order, k_nearest, neighbours
 from ssrflow_ros.operators.reference import k_nearest_reference
@@ -51,6 +52,18 @@ def test_padding_does_not_change_the_flow(network, seed, sizes, more):
         for i in range(len(sizes)):
             alone = network.flow(source[i:i + 1, :n[i]], target[i:i + 1, :m[i]])
             assert torch.allclose(padded[i, :n[i]], alone[0], atol=1e-5)
+
+
+def test_both_frames_at_once_are_the_two(monkeypatch):
+    monkeypatch.setattr(farthest_point, 'fpsample', None)
+    frames = [clouds(seed, (100, 40), 120) for seed in (0, 1)]
+    config = NETWORKS[0].config
+    batch, count = (torch.cat(tensors) for tensors in zip(*frames))
+    for half, (cloud, n) in zip(Pyramid.build(batch, config, count).halves(), frames):
+        alone = Pyramid.build(cloud, config, n)
+        for field in dataclasses.fields(Pyramid):
+            one, other = getattr(half, field.name), getattr(alone, field.name)
+            assert len(one) == len(other) and all(map(torch.equal, one, other)), field.name
 
 
 @given(seed=st.integers(0, 10_000), sizes=SIZES, more=st.integers(0, 100), k=st.integers(1, 12))

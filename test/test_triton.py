@@ -1,4 +1,5 @@
 """The Triton kernels without a GPU: interpreted on the CPU, compiled for GPUs that are not there, chosen or not."""
+import dataclasses
 import os
 import subprocess
 import sys
@@ -7,7 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from ssrflow_ros.network import reembedding
+from ssrflow_ros.network.config import PRESETS
+from ssrflow_ros.network.neighbourhood import Neighbourhood
 from ssrflow_ros.operators import triton_kernels
+from ssrflow_ros.operators.reference import attentive_patch_reference
 
 
 @pytest.fixture
@@ -42,6 +47,19 @@ def farthest_point_source():
     }, {'BLOCK': room.MOST_POINTS}), {'num_warps': room.WARPS}
 
 
+def attentive_patch_source(k, relations, kind):
+    from triton.compiler import ASTSource
+
+    from ssrflow_ros.operators import triton_patch as room
+    pointers = {name: kind for name in ('relation', 'own', 'other', 'out')}
+    return ASTSource(room.attentive_patch_kernel, {
+        **pointers, 'index': '*i64', 'weight': '*fp32', 'score': '*fp32', 'n_points': 'i32', 'n_others': 'i32',
+        'width': 'i32', 'relations': 'i32', 'K': 'constexpr', 'R': 'constexpr', 'BLOCK_M': 'constexpr',
+        'BLOCK_C': 'constexpr', 'PRECISION': 'constexpr', 'SLOPE': 'constexpr',
+    }, {'K': k, 'R': relations, 'BLOCK_M': room.PAIRS // k, 'BLOCK_C': room.CHANNELS,
+        'PRECISION': 'tf32x3' if kind == '*fp32' else 'tf32', 'SLOPE': 0.1}), room.OPTIONS
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('capability', [87, 89, 90])  # Jetson Orin; RTX 40, L4; H100
 def test_kernels_compile_without_spilling_registers(triton, capability, tmp_path, monkeypatch):
@@ -50,7 +68,8 @@ def test_kernels_compile_without_spilling_registers(triton, capability, tmp_path
     tool = Path(triton.__file__).parent / 'backends' / 'nvidia' / 'bin' / 'cuobjdump'
     if not tool.exists():
         pytest.skip('this build of triton brings no cuobjdump')
-    for source, options in (k_nearest_source(16), k_nearest_source(32), farthest_point_source()):
+    patches = [attentive_patch_source(k, k, kind) for k in (16, 32) for kind in ('*fp32', '*bf16')]
+    for source, options in (k_nearest_source(16), k_nearest_source(32), farthest_point_source(), *patches):
         compiled = triton.compile(source, target=GPUTarget('cuda', capability, 32), options=options)
         binary = tmp_path / 'kernel.cubin'
         binary.write_bytes(compiled.asm['cubin'])
@@ -69,6 +88,28 @@ def test_kernels_that_fail_are_warned_of_once_and_not_used(monkeypatch):
         assert triton_kernels.triton_kernels(device) is None
     assert triton_kernels.triton_kernels(device) is None
     triton_kernels.triton_kernels.cache_clear()
+
+
+@pytest.mark.parametrize('depth', [2, 3])
+def test_reembedding_by_kernel_is_reembedding(monkeypatch, depth):
+    config = dataclasses.replace(PRESETS['onboard'], mlp_depth=depth)
+    torch.manual_seed(0)
+    block, asked = reembedding.NeighbourReembedding(40, config), []
+
+    def kernel(*arguments):
+        asked.append(arguments)
+        return attentive_patch_reference(*arguments)
+    own, own_features, other_features = torch.randn(2, 9, 3), torch.randn(2, 9, 40), torch.randn(2, 30, 40)
+    patch = Neighbourhood(torch.randint(30, (2, 9, 16)), torch.randn(2, 9, 16, 3))
+    with torch.no_grad():
+        wanted = block(own, own_features, other_features, patch)
+    monkeypatch.setattr(reembedding, 'triton_kernels',
+                        lambda device: triton_kernels.Kernels(None, None, 0, attentive_patch=kernel))
+    with torch.no_grad():
+        assert torch.allclose(block(own, own_features, other_features, patch), wanted, atol=1e-5)
+    assert len(asked) == (depth == 2)  # deeper pair MLPs are not fused
+    assert torch.allclose(block(own, own_features, other_features, patch), wanted, atol=1e-5)  # nor is training
+    assert len(asked) == (depth == 2)
 
 
 def test_no_kernels_without_a_gpu():

@@ -67,7 +67,7 @@ def _times(network: SSRFlow, source: torch.Tensor, target: torch.Tensor, stack: 
     stack.begin(source.device)
     with stack.inside(REST):
         with stack.inside(PYRAMID):
-            pyramids = [Pyramid.build(points, network.config) for points in (source, target)]
+            pyramids = Pyramid.of_pair(source, target, network.config)
         network(*pyramids)
     return dict(stack.ms)
 

@@ -16,6 +16,7 @@ from .ssrflow import SSRFlow
 from .weights import LoadedWeights
 
 OPSET = 18
+INPUTS = ('source', 'target', 'source_count', 'target_count')
 TOLERANCE = 1e-4  # metres, the most by which the file's flow may differ from torch's
 
 
@@ -30,31 +31,33 @@ class OrderedFlow(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """source, target (1, N, 3 or 6) float32 m, as `SSRFlow.flow` -> flow (1, N, 3) m, rows of the source."""
-        config = self.network.config
-        return self.network(Pyramid.of_ordered(source, config), Pyramid.of_ordered(target, config)).flows[0]
+    def forward(self, source: torch.Tensor, target: torch.Tensor, source_count: torch.Tensor,
+                target_count: torch.Tensor) -> torch.Tensor:
+        """source, target (1, N, 3 or 6) float32 m, counts (1,) as `SSRFlow.flow` -> flow (1, N, 3) m, of source."""
+        return self.network(*(Pyramid.of_ordered(cloud, self.network.config, count=count)
+                              for cloud, count in ((source, source_count), (target, target_count)))).flows[0]
 
 
 def export_onnx(weights: LoadedWeights, n_points: int, path: Path, seed: int = 0) -> float:
     """Write `path` for clouds of exactly `n_points`, and run it: the greatest difference to torch, metres.
 
     Inputs `source` and `target` (1, n_points, 3), or 6 where the network takes offsets (`NetworkConfig.offset_input`),
-    output `flow` (1, n_points, 3), all float32; no dynamic axes, since the sizes of all levels follow from
-    n_points. Raises SSRFlowError, leaving no file, if it says anything else than torch.
+    output `flow` (1, n_points, 3), all float32; `source_count` and `target_count` (1,) int64 say how many of the
+    rows, the first ones, are points. No dynamic axes, since the sizes of all levels follow from n_points.
+    Raises SSRFlowError, leaving no file, if it says anything else than torch.
     """
     onnxruntime = _onnxruntime()
     model = OrderedFlow(weights.network).eval()
-    clouds = _scene(n_points, model.network, seed)
+    given = (*_scene(n_points, model.network, seed), torch.tensor([n_points]), torch.tensor([3 * n_points // 4]))
     card = {'n_points': n_points, 'order': 'farthest point first', 'weights': json.dumps(weights.card)}
     with written_whole(path) as whole, torch.no_grad():
-        program = torch.onnx.export(model, clouds, dynamo=True, opset_version=OPSET, verbose=False,
-                                    input_names=['source', 'target'], output_names=['flow'])
+        program = torch.onnx.export(model, given, dynamo=True, opset_version=OPSET, verbose=False,
+                                    input_names=INPUTS, output_names=['flow'])
         program.model.metadata_props.update({name: str(value) for name, value in card.items()})
         program.save(whole)
         session = onnxruntime.InferenceSession(str(whole), providers=['CPUExecutionProvider'])
-        flow = session.run(None, {name: cloud.numpy() for name, cloud in zip(('source', 'target'), clouds)})[0]
-        difference = float((torch.from_numpy(flow) - model(*clouds)).abs().max())
+        flow = session.run(None, {name: tensor.numpy() for name, tensor in zip(INPUTS, given)})[0]
+        difference = float((torch.from_numpy(flow) - model(*given)).abs().max())
         if not difference < TOLERANCE:
             raise SSRFlowError(f'the exported network differs from torch by {difference:.1e} m: not written; '
                                'try another version of torch or onnxruntime')

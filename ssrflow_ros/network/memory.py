@@ -4,14 +4,18 @@
 """
 from __future__ import annotations
 
+import sys
 import weakref
+from contextlib import ExitStack, contextmanager, nullcontext
 from unittest import mock
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from ..operators import farthest_point, neighbours
+from ..operators import farthest_point, interpolate, interpolation_weights, neighbours
+from ..operators.triton_kernels import Kernels
+from . import reembedding
 from .config import PRESETS, NetworkConfig
 from .ssrflow import SSRFlow
 
@@ -55,16 +59,29 @@ def peak_bytes(config: NetworkConfig, n_points: int, kernels: bool = True) -> tu
     """
     with torch.device('meta'):
         network = SSRFlow(config).eval().requires_grad_(False)
-        clouds = [torch.empty(1, n_points, 3) for _ in range(2)]
-    nothing = mock.patch.multiple(neighbours, k_nearest_reference=_indices), mock.patch.multiple(
-        farthest_point, farthest_point_order_reference=_order)
-    with torch.inference_mode(), LiveBytes() as live:
-        if kernels:
-            with nothing[0], nothing[1]:
-                network.flow(*clouds)
-        else:
-            network.flow(*clouds)
+        clouds = [torch.empty(1, n_points, 6) for _ in range(2)]
+        counts = [torch.empty(1, dtype=torch.int64) for _ in range(2)]
+    with torch.inference_mode(), _kernels() if kernels else nullcontext(), LiveBytes() as live:
+        network.flow(*clouds, *counts)
     return sum(parameter.nbytes for parameter in network.parameters()), live.peak
+
+
+def upsampling_peak_bytes(points: int, n_points: int) -> int:
+    """Most bytes at once while the flow of n_points is interpolated at so many `points`, the points included."""
+    with _kernels(), LiveBytes() as live:
+        queries, known, flow = (torch.empty(1, count, 3, device='meta') for count in (points, n_points, n_points))
+        interpolate(flow, *interpolation_weights(queries, known))
+    return live.peak
+
+
+@contextmanager
+def _kernels():
+    """Within it the meta device has kernels too; they take no memory but their results."""
+    kernels = Kernels(_indices, _order, sys.maxsize, lambda relation, own, *_: torch.empty_like(own))
+    with ExitStack() as stack:
+        for room in (neighbours, farthest_point, reembedding):
+            stack.enter_context(mock.patch.object(room, 'triton_kernels', lambda device: kernels))
+        yield
 
 
 def _indices(queries: torch.Tensor, points: torch.Tensor, k: int) -> torch.Tensor:
@@ -83,6 +100,8 @@ def main() -> None:
             weights, peak = peak_bytes(PRESETS[preset], n_points)
             reference = peak_bytes(PRESETS[preset], n_points, kernels=False)[1]
             print(f'| `{preset}` | {n_points} | {weights / MIB:.1f} | {peak / MIB:.0f} | {reference / MIB:.0f} |')
+    for n_points in (2048, 8192):
+        print(f'upsampling {n_points} to 120000 points: {upsampling_peak_bytes(120_000, n_points) / MIB:.0f} MiB')
 
 
 if __name__ == '__main__':

@@ -46,6 +46,29 @@ class Pyramid:
         return cls.of_ordered(gather(cloud, order), config, order, count)
 
     @classmethod
+    def of_pair(cls, source: torch.Tensor, target: torch.Tensor, config: NetworkConfig,
+                source_count: torch.Tensor | None = None,
+                target_count: torch.Tensor | None = None) -> tuple['Pyramid', 'Pyramid']:
+        """Both frames, counts as in `build`: neither or both; on a GPU, if they are of one size, together.
+
+        Farthest points are found one after the other, by a small part of a GPU: that of both frames takes no longer.
+        """
+        if source.device.type == 'cpu' or source.shape != target.shape:
+            return cls.build(source, config, source_count), cls.build(target, config, target_count)
+        count = None if source_count is None else torch.cat([source_count, target_count])
+        return cls.build(torch.cat([source, target]), config, count).halves()
+
+    def halves(self) -> tuple['Pyramid', 'Pyramid']:
+        """The first and the second half of the batch."""
+        def half(i: int) -> Pyramid:
+            def of(tensors: tuple[torch.Tensor | None, ...]) -> tuple[torch.Tensor | None, ...]:
+                return tuple(tensor if tensor is None else tensor.chunk(2)[i] for tensor in tensors)
+            order, more = of((self.order, self.more))
+            return Pyramid(order, of(self.points), more, *map(of, (self.neighbours, self.up_index, self.up_weights,
+                                                                   self.counts)))
+        return half(0), half(1)
+
+    @classmethod
     def of_ordered(cls, cloud: torch.Tensor, config: NetworkConfig, order: torch.Tensor | None = None,
                    count: torch.Tensor | None = None) -> 'Pyramid':
         """From a cloud (B, N, 3 + C) that stands in farthest-point order already; `order` is what put it there."""

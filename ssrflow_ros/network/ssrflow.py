@@ -145,9 +145,9 @@ class SSRFlow(nn.Module):
         Counts (B,) int64, at least 1: only so many first rows of a cloud are points, the rest is padding, any
         coordinates. It changes nothing for the points; the flow that it gets itself means nothing.
         """
-        pyramid = Pyramid.build(source, self.config, source_count)
-        ordered = self(pyramid, Pyramid.build(target, self.config, target_count)).flows[0]
-        return torch.empty_like(ordered).scatter(1, pyramid.order[..., None].expand_as(ordered), ordered)
+        pyramids = Pyramid.of_pair(source, target, self.config, source_count, target_count)
+        ordered = self(*pyramids).flows[0]
+        return torch.empty_like(ordered).scatter(1, pyramids[0].order[..., None].expand_as(ordered), ordered)
 
 
 def _initialise(module: nn.Module) -> None:

@@ -44,6 +44,18 @@ def attentive_sum_reference(scores: torch.Tensor, features: torch.Tensor) -> tor
     return (scores.softmax(dim=-2) * features).sum(dim=-2)
 
 
+def attentive_patch_reference(relation: torch.Tensor, own: torch.Tensor, other: torch.Tensor, index: torch.Tensor,
+                              weight: torch.Tensor, score: torch.Tensor, slope: float) -> torch.Tensor:
+    """sum_j softmax_j(score x_ij) x_ij over the neighbours j of i, x_ij = LeakyReLU(weight r_ij + own_i + other_j).
+
+    relation (B, M, k, R), own (B, M, C), other (B, N, C), index (B, M, k) into N, weight (C, R), score (C, C)
+    -> (B, M, C).
+    """
+    near = torch.stack([rows[places] for rows, places in zip(other, index)])
+    x = torch.nn.functional.leaky_relu(relation @ weight.t() + own[:, :, None] + near, slope)
+    return attentive_sum_reference(x @ score.t(), x)
+
+
 def is_traced() -> bool:
     """Whether torch.compile or torch.export is looking, which cannot see into a kd-tree."""
     is_compiling = getattr(getattr(torch, 'compiler', None), 'is_compiling', None)  # torch 2.1 and later

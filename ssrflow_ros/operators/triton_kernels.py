@@ -8,7 +8,7 @@ from typing import Callable
 
 import torch
 
-from .reference import farthest_point_order_reference, k_nearest_reference
+from .reference import attentive_patch_reference, farthest_point_order_reference, k_nearest_reference
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class Kernels:
     k_nearest: Callable[[torch.Tensor, torch.Tensor, int], torch.Tensor]
     farthest_point_order: Callable[[torch.Tensor, int, torch.Tensor], torch.Tensor]
     most_points: int  # of a cloud that farthest_point_order takes
+    attentive_patch: Callable[..., torch.Tensor]  # for a power of two of neighbours
 
 
 @functools.cache
@@ -28,7 +29,7 @@ def triton_kernels(device: torch.device) -> Kernels | None:
     try:
         return checked(device)
     except Exception as error:  # a compiler, an assembler, a driver: each fails in its own way
-        warnings.warn(f'neighbour search on {device} runs in plain torch, which is slower: its Triton kernels fail '
+        warnings.warn(f'the network on {device} runs in plain torch, which is slower: its Triton kernels fail '
                       f'({type(error).__name__}: {error}): Triton of torch\'s own version and a C compiler are needed',
                       stacklevel=2)
         return None
@@ -38,11 +39,18 @@ def checked(device: torch.device) -> Kernels:
     """Load the kernels and run each on a small cloud; raise what they raise, RuntimeError if they are wrong."""
     from .triton_farthest_point import MOST_POINTS, farthest_point_order_triton
     from .triton_neighbours import k_nearest_triton
+    from .triton_patch import attentive_patch_triton
     # Whole numbers: their squared distances are exact, so that no rounding decides.
-    points = torch.randint(1000, (1, 50, 3), generator=torch.Generator().manual_seed(0)).float().to(device)
+    generator = torch.Generator().manual_seed(0)
+    points = torch.randint(1000, (1, 50, 3), generator=generator).float().to(device)
     queries, first = points[:, :5], torch.zeros(1, dtype=torch.int64, device=device)
     if not (torch.equal(k_nearest_triton(queries, points, 4), k_nearest_reference(queries, points, 4))
             and torch.equal(farthest_point_order_triton(points, 9, first),
                             farthest_point_order_reference(points, 9, first))):
         raise RuntimeError('they find other points than the references')
-    return Kernels(k_nearest_triton, farthest_point_order_triton, MOST_POINTS)
+    relation, own, other, weight, score = (torch.randn(shape, generator=generator).to(device) for shape in (
+        (1, 5, 16, 8), (1, 5, 40), (1, 50, 40), (40, 8), (40, 40)))
+    given = relation, own, other, k_nearest_reference(queries, points, 16), weight, score, 0.1
+    if not torch.allclose(attentive_patch_triton(*given), attentive_patch_reference(*given), atol=1e-2):
+        raise RuntimeError('they embed other features than the references')
+    return Kernels(k_nearest_triton, farthest_point_order_triton, MOST_POINTS, attentive_patch_triton)
