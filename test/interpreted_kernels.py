@@ -64,4 +64,5 @@ check_k_nearest()
 check_attentive_patch()
 check_ties_go_to_the_lower_index()
 check_farthest_point_order()
-checked(torch.device('cpu'))
+with torch.autocast('cpu', torch.bfloat16):  # as the network asks for them
+    checked(torch.device('cpu'))

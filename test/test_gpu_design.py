@@ -11,9 +11,10 @@ from ssrflow_ros import Settings
 from ssrflow_ros.errors import InputError
 from ssrflow_ros.network.config import PRESETS
 from ssrflow_ros.network.device import autocast
-from ssrflow_ros.network.memory import LiveBytes, peak_bytes
+from ssrflow_ros.network.memory import LiveBytes, peak_bytes, upsampling_peak_bytes
 from ssrflow_ros.network.ssrflow import SSRFlow
 from ssrflow_ros.network.weights import load_weights
+from ssrflow_ros.operators import interpolate, interpolation_weights
 
 SWITCHES = [{}, {'position_encoder': 'inside'}, {'attention': 'single'}, {'initial_flow': 'local'}, {'temporal': False},
             {'fusion_pooling': 'max'}, {'local_flow_embedding': 'point_to_patch'}, {'finest_level': 1}]
@@ -49,6 +50,12 @@ def test_network_never_waits_for_the_device(switch):
     with torch.inference_mode(), NoConstants(), OnlyOnTheDevice():
         assert network.flow(source, target).shape == (1, 256, 3)
         assert network.flow(source, source, *counts).shape == (1, 256, 3)
+
+
+def test_upsampling_never_waits_for_the_device():
+    points, known, flow = (torch.empty(1, count, 3, device='meta') for count in (5000, 256, 256))
+    with torch.inference_mode(), NoConstants(), OnlyOnTheDevice():
+        assert interpolate(flow, *interpolation_weights(points, known)).shape == (1, 5000, 3)
 
 
 @pytest.mark.parametrize('wait', [
@@ -99,3 +106,4 @@ def test_memory_grows_no_faster_than_the_points():
     weights, small = peak_bytes(network.config, 512)
     assert weights == sum(p.nbytes for p in network.parameters())
     assert small < peak_bytes(network.config, 1024)[1] <= 2.2 * small
+    assert upsampling_peak_bytes(2000, 512) <= 2 * upsampling_peak_bytes(1000, 512)

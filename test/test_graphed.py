@@ -14,6 +14,7 @@ from ssrflow_ros.operators import farthest_point, neighbours
 from ssrflow_ros.operators.reference import k_nearest_reference
 
 CPU = torch.device('cpu')
+FLOAT32 = autocast(CPU, 'float32')
 
 
 @pytest.fixture(autouse=True)
@@ -33,24 +34,25 @@ def cloud(n, seed):
     return (np.random.default_rng(seed).uniform(-1, 1, (n, 6)) * (40, 20, 2, 1, 1, 1)).astype(np.float32)
 
 
-def eager(network, source, target):
-    with torch.inference_mode():
+def eager(network, source, target, precision=FLOAT32):
+    with torch.inference_mode(), precision:
         return network.flow(*(torch.from_numpy(points)[None] for points in (source, target)))[0]
 
 
-def test_one_capture_serves_clouds_of_all_sizes(network, monkeypatch):
+@pytest.mark.parametrize('precision, within', [(FLOAT32, 1e-5), (torch.autocast('cpu', torch.bfloat16), 0.1)])
+def test_one_capture_serves_clouds_of_all_sizes(network, monkeypatch, precision, within):
     graphs = stand_in(monkeypatch)
-    graphed = GraphedFlow(network, 256, autocast(CPU, 'float32'))
+    graphed = GraphedFlow(network, 256, precision)
     for seed, (n, m) in enumerate([(256, 256), (256, 100), (3, 256), (1, 1), (256, 256)]):
         source, target = cloud(n, seed), cloud(m, seed + 10)
         flow = graphed(source, target)
-        assert flow.shape == (n, 3) and torch.allclose(flow, eager(network, source, target), atol=1e-5)
+        assert flow.shape == (n, 3) and torch.allclose(flow, eager(network, source, target, precision), atol=within)
     assert len(graphs) == 1 and graphs[0].replays == 5
 
 
 def test_a_capture_that_fails_is_warned_of_once(network, monkeypatch):
     graphs = stand_in(monkeypatch, capture_fails='not permitted when stream is capturing')
-    graphed = GraphedFlow(network, 256, autocast(CPU, 'float32'))
+    graphed = GraphedFlow(network, 256, FLOAT32)
     source, target = cloud(200, 0), cloud(256, 1)
     with pytest.warns(UserWarning, match='slower.*not permitted'):
         flow = graphed(source, target)
