@@ -33,7 +33,7 @@ class Preparation:
         self.ego_motion = make_ego_motion(self.settings)
         self.deskewing = Deskewing()
         self.ground = make_ground(self.settings)
-        self._ground_of: WeakKeyDictionary[Sweep, np.ndarray] = WeakKeyDictionary()
+        self._ground_of: WeakKeyDictionary[Sweep, tuple[np.ndarray, np.ndarray]] = WeakKeyDictionary()
 
     def __call__(self, pair: SweepPair, ego_motion: EgoMotion | None = None) -> PreparedPair:
         """All that `SceneFlow.estimate` needs of `pair`; arguments and errors as of `SceneFlow`."""
@@ -45,23 +45,21 @@ class Preparation:
         if pair.source.times is not None:
             with watch('deskew'):
                 pair = self.deskewing(pair, ego)
-        source = pair.source.points
-        target = ego.into_source(pair.target.points)  # the static world now lies on itself
 
         with watch('ground'):
-            ground = self._ground(pair.source)
-            rows = np.flatnonzero(~ground & self._in_range(source))
-            target = target[~self._ground(pair.target) & self._in_range(pair.target.points)]
+            ground, rows = self._ground(pair.source)
+            source = pair.source.points.take(rows, axis=0)
+            target = pair.target.points.take(self._ground(pair.target)[1], axis=0)
+            target = ego.into_source(target)  # the static world now lies on itself
 
         with watch('sample'):
-            sampled = sample_pair(source[rows], target, settings.network_points, settings.seed)
+            sampled = sample_pair(source, target, settings.network_points, settings.seed)
         return PreparedPair(pair, ego, ground, rows, target, *sampled, watch.timings_ms)
 
-    def _ground(self, sweep: Sweep) -> np.ndarray:
-        """Ground mask of a sweep; in a stream each sweep serves twice and is looked at once."""
+    def _ground(self, sweep: Sweep) -> tuple[np.ndarray, np.ndarray]:
+        """Ground mask, and rows in range that are not ground; in a stream each sweep serves twice, looked at once."""
         if sweep not in self._ground_of:
-            self._ground_of[sweep] = self.ground(sweep.points)
+            ground, points = self.ground(sweep.points), sweep.points
+            in_range = np.einsum('ij,ij->i', points, points) <= self.settings.max_range ** 2
+            self._ground_of[sweep] = ground, np.flatnonzero(in_range & ~ground)
         return self._ground_of[sweep]
-
-    def _in_range(self, points: np.ndarray) -> np.ndarray:
-        return np.einsum('ij,ij->i', points, points) <= self.settings.max_range ** 2

@@ -97,16 +97,17 @@ class SceneFlow:
         watch, settings = Stopwatch(prepared.timings_ms), self.settings
         pair, ego, rows, target = prepared.pair, prepared.ego_motion, prepared.rows, prepared.target
         source = pair.source.points
+        standing = source.take(rows, axis=0)
 
         with watch('network'):
-            seen = prepared.sampled.of(source[rows])
+            seen = prepared.sampled.of(standing)
             motion = self._motion(seen, prepared.sampled_target.of(target))  # residual displacement, m
             synchronise(self.device)  # for the times' sake alone
 
         with watch('upsample'):
             residual = np.zeros_like(source)  # ground and what lies out of range stand still
             if len(seen):
-                residual[rows] = upsample(source[rows], seen[:, :3], motion)
+                residual[rows] = upsample(standing, seen[:, :3], motion)
 
         with watch('objects'):
             moved, object_ids, objects = self.objects(pair, ego, rows, target, residual, settings)

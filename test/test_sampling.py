@@ -4,7 +4,8 @@ import pytest
 import torch
 from hypothesis import given, settings, strategies as st
 
-from ssrflow_ros.steps.sampling import VOXEL, sample_pair, thin
+from ssrflow_ros.steps.cells import thin
+from ssrflow_ros.steps.sampling import VOXEL, sample_pair
 from ssrflow_ros.steps.upsampling import _on_device, upsample
 
 

@@ -8,9 +8,10 @@ from ..operators import farthest_point_order, gather, interpolate, interpolation
 from ..operators.kd_tree import KdTree
 from ..operators.reference import farthest_point_order_reference, k_nearest_reference
 from ..scene_flow import SceneFlow
+from ..steps.cells import thin
 from ..steps.ego_motion import make_ego_motion
 from ..steps.ground import make_ground
-from ..steps.sampling import VOXEL, sample_pair, thin
+from ..steps.sampling import VOXEL, sample_pair
 from ..steps.upsampling import upsample
 from ..sweep import EgoMotion, PreparedPair, SweepPair
 from . import peers

@@ -3,13 +3,14 @@
 GICP (small_gicp; Koide, JOSS 2024) has a wide basin but is pulled by whatever moves: with a third
 of the walls and cars moving 0.5 m it errs by 0.2 m. The refinement is point-to-plane alignment
 under a Geman-McClure kernel that narrows step by step (graduated non-convexity), which lets go of
-moving things. Figures in docs/steps.md.
+moving things. On a stream it starts from the last motion, and GICP is only asked where that does not
+lead home. Figures in docs/steps.md.
 """
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -18,6 +19,7 @@ from scipy.spatial.transform import Rotation
 from ..errors import EgoMotionError
 from ..settings import Settings
 from ..sweep import EgoMotion, Sweep, SweepPair
+from .cells import by_cell
 
 _MAX_RANGE = 100.0               # m, beyond, returns are too sparse for normals
 _RESOLUTIONS = (0.4, 0.2, 0.1)   # m, voxels; the finer ones for small rooms
@@ -25,10 +27,12 @@ _ENOUGH_POINTS = 4000            # thinned points that make a finer voxel needle
 _FEWEST_POINTS = 200             # thinned points that can carry a match
 _NEIGHBOURS = 20                 # points that give a normal; 10 may all lie on one ring of a sparse sensor
 _REACHES = (3.0, 5.0)            # m, how far GICP looks for a match, first and second attempt
-_REFINED_POINTS = 4000
+_REFINED_POINTS = 4000           # of the thinned ones, that are laid onto surfaces
 _KERNELS = (0.30, 0.05)          # m, width of the robust kernel, first and last
 _NARROWING = 0.6
 _MAX_STEPS = 20
+_AGAIN = (0.005, 0.0005)         # m and rad of motion that ask for the nearest surfaces anew
+_NEAR_START = (0.3, 0.03)        # m and rad from the start, within which the refinement alone is believed
 _MATCHED = 0.15                  # m, a point nearer to a surface of the target than this is matched
 _UPRIGHT = 0.5                   # |z| of the normal of a surface that is not ground-like
 _FEWEST_UPRIGHT = 50
@@ -37,16 +41,6 @@ _CONSTRAINED = 0.03              # least share of the normals that must face eac
 _FASTEST = 70.0                  # m/s
 _FASTEST_TURN = 540.0            # deg/s
 _CURE = "or give the sensor's motion (odometry)"
-
-
-@dataclass(frozen=True, eq=False)
-class _Cloud:
-    """A thinned sweep, ready to be matched: small_gicp's cloud and tree, and both as arrays (n, 3)."""
-
-    cloud: Any
-    tree: Any
-    points: np.ndarray
-    normals: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,13 +73,15 @@ class ScanMatching:
     def __call__(self, pair: SweepPair) -> EgoMotion:
         """The sensor's motion; raises EgoMotionError where the sweeps do not tell it."""
         source, target = self._prepared(pair.source), self._prepared(pair.target)
-        best = None
-        for start, reach in ((_transform(self._velocity * pair.dt), _REACHES[0]),
-                             (np.eye(4), _REACHES[0]), (np.eye(4), _REACHES[1])):
+        best, enough = None, max(_GOOD_OVERLAP, self._min_overlap)
+        last, still = _transform(self._velocity * pair.dt), np.eye(4)
+        for start, reach in ((last, 0.0), (last, _REACHES[0]), (still, _REACHES[0]), (still, _REACHES[1])):
+            if not reach and not self._velocity.any():
+                continue
             found = self._match(source, target, start, reach)
             if best is None or found.overlap > best.overlap:
                 best = found
-            if best.overlap > max(_GOOD_OVERLAP, self._min_overlap):
+            if best.overlap > enough and (reach or _within(best.transform, start, _NEAR_START)):
                 break
         turn = Rotation.from_matrix(best.transform[:3, :3]).as_rotvec()
         velocity = np.concatenate([turn, best.transform[:3, 3]]) / pair.dt
@@ -99,67 +95,26 @@ class ScanMatching:
             self._clouds[sweep] = self._prepare(sweep.points)
         return self._clouds[sweep]
 
-    def _prepare(self, points: np.ndarray) -> _Cloud:
-        library = self._library
-        points = points.astype(np.float64)
-        points = points[np.einsum('ij,ij->i', points, points) < _MAX_RANGE ** 2]
-        size = 0
+    def _prepare(self, points: np.ndarray) -> '_Cloud':
+        points = points.take(np.flatnonzero(np.einsum('ij,ij->i', points, points) < _MAX_RANGE ** 2), axis=0)
+        thinned = points[:0]
         for resolution in _RESOLUTIONS:
             if len(points) >= _FEWEST_POINTS:
-                # One thread: with more, the thinning differs from run to run.
-                cloud = library.voxelgrid_sampling(points, resolution, num_threads=1)
-                size = cloud.size()
-            if size >= _ENOUGH_POINTS:
+                thinned = _means(points, resolution)
+            if len(thinned) >= _ENOUGH_POINTS:
                 break
-        if size < _FEWEST_POINTS:
+        if len(thinned) < _FEWEST_POINTS:
             raise EgoMotionError(f'scan matching needs {_FEWEST_POINTS} spread-out points within '
-                                 f'{_MAX_RANGE:g} m, a sweep has {size or len(points)}: '
+                                 f'{_MAX_RANGE:g} m, a sweep has {len(thinned) or len(points)}: '
                                  f'check topic and range limits, {_CURE}')
-        tree = library.KdTree(cloud, num_threads=self._threads)
-        library.estimate_normals_covariances(cloud, tree, _NEIGHBOURS, self._threads)
-        return _Cloud(cloud, tree, cloud.points()[:, :3].copy(), cloud.normals()[:, :3].copy())
+        return _Cloud(self._library, thinned, self._threads)
 
-    def _match(self, source: _Cloud, target: _Cloud, start: np.ndarray, reach: float) -> _Match:
-        found = self._library.align(target.cloud, source.cloud, target.tree, start, 'GICP', reach,
-                                    self._threads, max_iterations=40)
-        return self._refine(source.points[::max(1, len(source.points) // _REFINED_POINTS)], target,
-                            found.T_target_source)
-
-    def _refine(self, points: np.ndarray, target: _Cloud, transform: np.ndarray) -> _Match:
-        """Robust point-to-plane alignment of `points` (n, 3) to `target`, from a start nearby."""
-        kernel, last = _KERNELS
-        for _ in range(_MAX_STEPS):
-            moved, normal, distance, near = self._distances(points, target, transform, max(3 * kernel, 0.6))
-            moved, normal, distance = moved[near], normal[near], distance[near]
-            weight = 1 / (1 + (distance / kernel) ** 2) ** 2
-            jacobian = np.hstack([np.cross(moved, normal), normal])
-            weighted = jacobian * weight[:, None]
-            # The damping only keeps a scene without enough surfaces solvable; `_judge` refuses it.
-            step = np.linalg.solve(weighted.T @ jacobian + 1e-6 * np.eye(6), weighted.T @ distance)
-            transform = _transform(step) @ transform
-            settled = np.linalg.norm(step[:3]) < 1e-4 and np.linalg.norm(step[3:]) < 1e-3
-            if settled and kernel == last:
-                break
-            kernel = max(last, kernel * (_NARROWING / 2 if settled else _NARROWING))
-
-        _, normal, distance, near = self._distances(points, target, transform, 1.0)
-        matched = near & (np.abs(distance) < _MATCHED)
-        upright = np.abs(normal[:, 2]) < _UPRIGHT
-        if upright.sum() < _FEWEST_UPRIGHT:
-            upright[:] = True
-        facing = normal[matched].T @ normal[matched] / max(len(points), 1)
-        rmse = np.sqrt(np.mean(distance[matched] ** 2)) if matched.any() else np.inf
-        return _Match(transform, float(matched[upright].mean()), float(matched.mean()), float(rmse),
-                      float(np.linalg.eigvalsh(facing)[0]))
-
-    def _distances(self, points: np.ndarray, target: _Cloud, transform: np.ndarray, reach: float):
-        """Moved points, normals of the nearest surfaces (n, 3), distances to them, whether in reach (n,)."""
-        moved = points @ transform[:3, :3].T + transform[:3, 3]
-        nearest, squared = target.tree.batch_nearest_neighbor_search(moved)
-        nearest = np.asarray(nearest)
-        normal = target.normals[nearest]
-        distance = np.einsum('ij,ij->i', normal, target.points[nearest] - moved)
-        return moved, normal, distance, np.asarray(squared) < reach ** 2
+    def _match(self, source: '_Cloud', target: '_Cloud', start: np.ndarray, reach: float) -> _Match:
+        """From `start`, GICP looks `reach` m around; 0: the refinement alone."""
+        if reach:
+            start = self._library.align(target.for_gicp, source.for_gicp, target.tree, start, 'GICP', reach,
+                                        self._threads, max_iterations=40).T_target_source
+        return _refine(source, target, start)
 
     def _judge(self, match: _Match, velocity: np.ndarray) -> None:
         """Refuse a match that cannot be trusted; `velocity` (6,) rad/s and m/s."""
@@ -174,6 +129,101 @@ class ScanMatching:
         if speed > _FASTEST or turn > _FASTEST_TURN:
             raise EgoMotionError(f'scan matching found {speed:.0f} m/s and {turn:.0f} deg/s, which no robot '
                                  f'does: check the time stamps of the sweeps, {_CURE}')
+
+
+class _Cloud:
+    """A thinned sweep (N, 3) float64 m, ready to be matched.
+
+    points  (n, 3), evenly of all: what the refinement lays onto the other cloud.
+    """
+
+    def __init__(self, library, thinned: np.ndarray, threads: int):
+        self._library, self._threads = library, threads
+        self._thinned, self._all = thinned, library.PointCloud(thinned)
+        self.tree = library.KdTree(self._all, num_threads=threads)
+        few = np.linspace(0, len(thinned) - 1, min(len(thinned), _REFINED_POINTS)).astype(np.int64)
+        self.points = thinned.take(few, axis=0)
+        self._normals, self._has_normal = np.zeros_like(thinned), np.zeros(len(thinned), bool)
+
+    @cached_property
+    def for_gicp(self):
+        """small_gicp's cloud of all points, with covariances."""
+        self._library.estimate_covariances(self._all, self.tree, _NEIGHBOURS, self._threads)
+        return self._all
+
+    def surfaces(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """A point of the nearest surface to each of `points` (n, 3), its normal, and the squared distance (n,)."""
+        nearest, squared = self.tree.batch_knn_search(points, 1, self._threads)
+        nearest = nearest[:, 0].astype(np.int64)
+        # Normals cost most, and a third of the points is never the nearest one.
+        asked = np.flatnonzero(np.bincount(nearest, minlength=len(self._thinned)).astype(bool) & ~self._has_normal)
+        if len(asked):
+            around = self.tree.batch_knn_search(self._thinned.take(asked, axis=0), _NEIGHBOURS, self._threads)[0]
+            self._normals[asked] = _normals(self._thinned.take(around.astype(np.int64), axis=0))
+            self._has_normal[asked] = True
+        return self._thinned.take(nearest, axis=0), self._normals.take(nearest, axis=0), squared[:, 0]
+
+
+def _means(points: np.ndarray, size: float) -> np.ndarray:
+    """(n, 3) float64, mean of the points (N, 3) in each occupied cube of `size` metres."""
+    rows, begins = by_cell(points, size)
+    first = np.flatnonzero(begins)
+    count = np.diff(first, append=len(rows))
+    return np.stack([np.add.reduceat(points[:, axis].take(rows), first) / count for axis in range(3)], axis=1)
+
+
+def _normals(patches: np.ndarray) -> np.ndarray:
+    """(n, 3) unit normals of patches (n, k, 3)."""
+    patches = patches - patches.mean(axis=1, keepdims=True)
+    a, b, c = np.moveaxis(patches.transpose(0, 2, 1) @ patches, 1, 0)
+    # The adjugate has the covariance's directions; its largest eigenvalue is that of the smallest.
+    adjugate = np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], axis=1)
+    normal = adjugate[np.arange(len(patches)), np.einsum('nii->ni', adjugate).argmax(axis=1)]
+    for _ in range(3):
+        normal = (adjugate @ normal[..., None])[..., 0]
+        normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-300)
+    return normal
+
+
+def _refine(source: _Cloud, target: _Cloud, transform: np.ndarray) -> _Match:
+    """Robust point-to-plane alignment of the source's points (n, 3) to the target, from a start nearby."""
+    kernel, last = _KERNELS
+    seen_from = None
+    for _ in range(_MAX_STEPS):
+        moved = source.points @ transform[:3, :3].T + transform[:3, 3]
+        if seen_from is None or not _within(transform, seen_from, _AGAIN):
+            surface, normal, squared = target.surfaces(moved)
+            seen_from = transform
+        near = np.flatnonzero(squared < max(3 * kernel, 0.6) ** 2)
+        at, facing = moved.take(near, axis=0), normal.take(near, axis=0)
+        distance = np.einsum('ij,ij->i', facing, surface.take(near, axis=0) - at)
+        weight = 1 / (1 + (distance / kernel) ** 2) ** 2
+        jacobian = np.hstack([np.cross(at, facing), facing])
+        weighted = jacobian * weight[:, None]
+        # The damping only keeps a scene without enough surfaces solvable; `_judge` refuses it.
+        step = np.linalg.solve(weighted.T @ jacobian + 1e-6 * np.eye(6), weighted.T @ distance)
+        transform = _transform(step) @ transform
+        settled = np.linalg.norm(step[:3]) < 1e-4 and np.linalg.norm(step[3:]) < 1e-3
+        if settled and kernel == last:
+            break
+        kernel = max(last, kernel * (_NARROWING / 2 if settled else _NARROWING))
+
+    moved = source.points @ transform[:3, :3].T + transform[:3, 3]
+    distance = np.einsum('ij,ij->i', normal, surface - moved)
+    matched = (squared < 1.0) & (np.abs(distance) < _MATCHED)
+    upright = np.abs(normal[:, 2]) < _UPRIGHT
+    if upright.sum() < _FEWEST_UPRIGHT:
+        upright[:] = True
+    facing = normal[matched].T @ normal[matched] / max(len(moved), 1)
+    rmse = np.sqrt(np.mean(distance[matched] ** 2)) if matched.any() else np.inf
+    return _Match(transform, float(matched[upright].mean()), float(matched.mean()), float(rmse),
+                  float(np.linalg.eigvalsh(facing)[0]))
+
+
+def _within(one: np.ndarray, other: np.ndarray, limits: tuple[float, float]) -> bool:
+    """Whether two transforms differ by less than `limits`, m and rad."""
+    turn = np.linalg.norm(one[:3, :3] - other[:3, :3]) / np.sqrt(2)  # the angle, where it is small
+    return bool(np.linalg.norm(one[:3, 3] - other[:3, 3]) < limits[0] and turn < limits[1])
 
 
 def _transform(motion: np.ndarray) -> np.ndarray:

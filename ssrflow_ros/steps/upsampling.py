@@ -24,16 +24,17 @@ def upsample(points: np.ndarray, known: np.ndarray, values: torch.Tensor) -> np.
         return _on_device(points, known, values)
     values = values.numpy()
     rows, begins = by_cell(points, _CELL)
-    points = points[rows]
-    nearest, _ = KdTree(known).search(points[begins], min(_NEIGHBOURS, len(known)))
-    nearest = nearest[np.cumsum(begins) - 1]
+    points = points.take(rows, axis=0)
+    nearest, _ = KdTree(known).search(points.take(np.flatnonzero(begins), axis=0), min(_NEIGHBOURS, len(known)))
+    nearest = nearest.take(np.cumsum(begins) - 1, axis=0)
     total = np.zeros(len(points), np.float32)
     found = np.zeros((len(points), values.shape[1]), np.float32)
     for index in nearest.T:
-        offset = known[index] - points
+        offset = known.take(index, axis=0)
+        offset -= points
         weight = 1 / np.maximum(np.sqrt(np.einsum('ij,ij->i', offset, offset)), np.float32(_NEAREST))
         total += weight
-        found += weight[:, None] * values[index]
+        found += weight[:, None] * values.take(index, axis=0)
     upsampled = np.empty_like(found)
     upsampled[rows] = found / total[:, None]
     return upsampled

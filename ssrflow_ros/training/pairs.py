@@ -9,7 +9,7 @@ import numpy as np
 from ..settings import Settings
 from ..simulator import simulate
 from ..steps.ground import make_ground
-from ..steps.sampling import thin
+from ..steps.cells import thin
 from ..whole import written_whole
 
 MOVING = 0.05  # metres over a pair: what counts as moving, as in the published protocols at 10 Hz

@@ -18,7 +18,7 @@ from ..settings import Settings
 from ..steps.evidence import View
 from ..steps.ground import make_ground
 from ..steps.clusters import find_clusters
-from ..steps.sampling import thin
+from ..steps.cells import thin
 from ..sweep import EgoMotion, Sweep, SweepPair
 from ..whole import written_whole
 from .self_losses import STATIC, UNKNOWN
