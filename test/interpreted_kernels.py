@@ -1,8 +1,9 @@
 """Run by test_triton.py in a process of its own, with TRITON_INTERPRET=1: the kernels against the references."""
 import torch
 
-from ssrflow_ros.operators.reference import (attentive_patch_reference, farthest_point_order_reference,
-                                             k_nearest_reference)
+from ssrflow_ros.operators.reference import (attentive_patch_reference, cost_patch_reference,
+                                             farthest_point_order_reference, k_nearest_reference)
+from ssrflow_ros.operators.triton_cost import cost_patch_triton
 from ssrflow_ros.operators.triton_farthest_point import farthest_point_order_triton
 from ssrflow_ros.operators.triton_kernels import checked
 from ssrflow_ros.operators.triton_neighbours import k_nearest_triton
@@ -46,22 +47,26 @@ def check_farthest_point_order():
     assert torch.equal(order, farthest_point_order_reference(duplicates, 33, first))
 
 
-def check_attentive_patch():
+def check_patches():
     # Widths, relations and points that fill no block; bfloat16, where only the products round.
     for batch, m, n, k, width, relations in [(2, 3, 5, 4, 40, 6), (1, 33, 20, 16, 32, 16), (1, 2, 70, 64, 3, 20)]:
-        relation, own, other, weight, score = (torch.randn(shape, generator=generator) for shape in (
-            (batch, m, k, relations), (batch, m, width), (batch, n, width), (width, relations), (width, width)))
+        relation, own, other, weight, score, hidden, out_weight, out_bias = (
+            torch.randn(shape, generator=generator) for shape in (
+                (batch, m, k, relations), (batch, m, width), (batch, n, width), (width, relations), (width, width),
+                (batch, m, k, 8), (width, 8), (width,)))
         index = torch.randint(n, (batch, m, k), generator=generator)
-        wanted = attentive_patch_reference(relation, own, other, index, weight, score / width, 0.1)
-        found = attentive_patch_triton(relation, own, other, index, weight, score / width, 0.1)
-        assert torch.allclose(found, wanted, atol=1e-5), (m, n, k, width)
-        low = [tensor.bfloat16() for tensor in (relation, own, other)]
-        rough = attentive_patch_triton(*low, index, weight, score / width, 0.1)
-        assert rough.dtype == torch.bfloat16 and torch.allclose(rough.float(), wanted, atol=0.1)
+        for kernel, reference, rest in [
+                (attentive_patch_triton, attentive_patch_reference, (score / width, 0.1)),
+                (cost_patch_triton, cost_patch_reference, (hidden, out_weight, out_bias, 0.1))]:
+            wanted = reference(relation, own, other, index, weight, *rest)
+            found = kernel(relation, own, other, index, weight, *rest)
+            assert torch.allclose(found, wanted, atol=1e-4), (m, n, k, width)
+            rough = kernel(*(tensor.bfloat16() for tensor in (relation, own, other)), index, weight, *rest)
+            assert rough.dtype == torch.bfloat16 and torch.allclose(rough.float(), wanted, atol=0.2)
 
 
 check_k_nearest()
-check_attentive_patch()
+check_patches()
 check_ties_go_to_the_lower_index()
 check_farthest_point_order()
 with torch.autocast('cpu', torch.bfloat16):  # as the network asks for them

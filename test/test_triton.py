@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from ssrflow_ros.network import reembedding
+from ssrflow_ros.network import layers
 from ssrflow_ros.network.config import PRESETS
+from ssrflow_ros.network.local_flow_embedding import LocalFlowEmbedding
 from ssrflow_ros.network.neighbourhood import Neighbourhood
+from ssrflow_ros.network.reembedding import NeighbourReembedding
 from ssrflow_ros.operators import triton_kernels
-from ssrflow_ros.operators.reference import attentive_patch_reference
+from ssrflow_ros.operators.reference import attentive_patch_reference, cost_patch_reference
 
 
 @pytest.fixture
@@ -47,17 +49,19 @@ def farthest_point_source():
     }, {'BLOCK': room.MOST_POINTS}), {'num_warps': room.WARPS}
 
 
-def attentive_patch_source(k, relations, kind):
+def patch_source(name, k, relations, kind):
     from triton.compiler import ASTSource
 
-    from ssrflow_ros.operators import triton_patch as room
-    pointers = {name: kind for name in ('relation', 'own', 'other', 'out')}
-    return ASTSource(room.attentive_patch_kernel, {
-        **pointers, 'index': '*i64', 'weight': '*fp32', 'score': '*fp32', 'n_points': 'i32', 'n_others': 'i32',
-        'width': 'i32', 'relations': 'i32', 'K': 'constexpr', 'R': 'constexpr', 'BLOCK_M': 'constexpr',
-        'BLOCK_C': 'constexpr', 'PRECISION': 'constexpr', 'SLOPE': 'constexpr',
-    }, {'K': k, 'R': relations, 'BLOCK_M': room.PAIRS // k, 'BLOCK_C': room.CHANNELS,
-        'PRECISION': 'tf32x3' if kind == '*fp32' else 'tf32', 'SLOPE': 0.1}), room.OPTIONS
+    from ssrflow_ros.operators import triton_cost, triton_patch as room
+    kernel = {'attentive': room.attentive_patch_kernel, 'cost': triton_cost.cost_patch_kernel}[name]
+    types = {**dict.fromkeys(('relation', 'own', 'other', 'hidden', 'out'), kind), 'index': '*i64',
+             **dict.fromkeys(('weight', 'score', 'out_weight', 'out_bias'), '*fp32'),
+             **dict.fromkeys(('n_points', 'n_others', 'width', 'relations', 'units'), 'i32')}
+    constants = {'K': k, 'R': relations, 'H': 16, 'BLOCK_M': room.PAIRS // k, 'BLOCK_C': room.CHANNELS,
+                 'PRECISION': 'tf32x3' if kind == '*fp32' else 'tf32', 'SLOPE': 0.1}
+    signature = {argument: types.get(argument, 'constexpr') for argument in kernel.arg_names}
+    constants = {argument: constants[argument] for argument in constants if argument in signature}
+    return ASTSource(kernel, signature, constants), room.OPTIONS
 
 
 @pytest.mark.slow
@@ -68,7 +72,8 @@ def test_kernels_compile_without_spilling_registers(triton, capability, tmp_path
     tool = Path(triton.__file__).parent / 'backends' / 'nvidia' / 'bin' / 'cuobjdump'
     if not tool.exists():
         pytest.skip('this build of triton brings no cuobjdump')
-    patches = [attentive_patch_source(k, k, kind) for k in (16, 32) for kind in ('*fp32', '*bf16')]
+    patches = [patch_source(name, k, k, kind) for name in ('attentive', 'cost') for k in (16, 32)
+               for kind in ('*fp32', '*bf16')]
     for source, options in (k_nearest_source(16), k_nearest_source(32), farthest_point_source(), *patches):
         compiled = triton.compile(source, target=GPUTarget('cuda', capability, 32), options=options)
         binary = tmp_path / 'kernel.cubin'
@@ -91,25 +96,28 @@ def test_kernels_that_fail_are_warned_of_once_and_not_used(monkeypatch):
 
 
 @pytest.mark.parametrize('depth', [2, 3])
-def test_reembedding_by_kernel_is_reembedding(monkeypatch, depth):
+def test_blocks_by_kernels_are_the_blocks(monkeypatch, depth):
     config = dataclasses.replace(PRESETS['onboard'], mlp_depth=depth)
     torch.manual_seed(0)
-    block, asked = reembedding.NeighbourReembedding(40, config), []
+    reembedding, embedding, asked = NeighbourReembedding(48, config), LocalFlowEmbedding(1, config), []
 
-    def kernel(*arguments):
-        asked.append(arguments)
-        return attentive_patch_reference(*arguments)
-    own, own_features, other_features = torch.randn(2, 9, 3), torch.randn(2, 9, 40), torch.randn(2, 30, 40)
-    patch = Neighbourhood(torch.randint(30, (2, 9, 16)), torch.randn(2, 9, 16, 3))
+    def kernel(reference):
+        return lambda *arguments: asked.append(reference) or reference(*arguments)
+    own, own_features, other_features = torch.randn(2, 9, 3), torch.randn(2, 9, 48), torch.randn(2, 30, 48)
+    cross = Neighbourhood(torch.randint(30, (2, 9, 16)), torch.randn(2, 9, 16, 3))
+    within = Neighbourhood(torch.randint(9, (2, 9, 16)), torch.randn(2, 9, 16, 3))
+
+    def answers():
+        return (reembedding(own, own_features, other_features, cross),
+                embedding(own_features, other_features, cross, within))
+    wanted = answers()
+    monkeypatch.setattr(layers, 'triton_kernels', lambda device: triton_kernels.Kernels(
+        None, None, 0, kernel(attentive_patch_reference), kernel(cost_patch_reference)))
     with torch.no_grad():
-        wanted = block(own, own_features, other_features, patch)
-    monkeypatch.setattr(reembedding, 'triton_kernels',
-                        lambda device: triton_kernels.Kernels(None, None, 0, attentive_patch=kernel))
-    with torch.no_grad():
-        assert torch.allclose(block(own, own_features, other_features, patch), wanted, atol=1e-5)
-    assert len(asked) == (depth == 2)  # deeper pair MLPs are not fused
-    assert torch.allclose(block(own, own_features, other_features, patch), wanted, atol=1e-5)  # nor is training
-    assert len(asked) == (depth == 2)
+        assert all(torch.allclose(*pair, atol=1e-5) for pair in zip(answers(), wanted))
+    # Deeper pair MLPs are not fused, nor is training.
+    assert asked == ([attentive_patch_reference, cost_patch_reference] if depth == 2 else [])
+    assert all(torch.allclose(*pair, atol=1e-5) for pair in zip(answers(), wanted)) and len(asked) in (0, 2)
 
 
 def test_no_kernels_without_a_gpu():

@@ -5,6 +5,8 @@ import torch
 from torch import nn
 
 from ..operators import Linear, attentive_sum, gather
+from ..operators.reference import is_traced
+from ..operators.triton_kernels import Kernels, triton_kernels
 
 SLOPE = 0.1  # of LeakyReLU, as in the PointPWC-Net family
 
@@ -62,12 +64,25 @@ class PairMLP(nn.Module):
         pairs += own[:, :, None]
         return self.rest(pairs)
 
+    def kernels(self, index: torch.Tensor) -> Kernels | None:
+        """Those that do it and what follows at once: on a GPU, not in training, where it has but the first layer."""
+        k = index.shape[-1]
+        if len(self.rest) > 1 or k & (k - 1) or torch.is_grad_enabled() or is_traced():
+            return None
+        return triton_kernels(index.device)
+
 
 class WeightNet(nn.Sequential):
     """Weights of neighbours from their offsets, PointConv's continuous kernel: 3 -> 8 -> 8 -> out."""
 
     def __init__(self, out: int):
         super().__init__(*mlp(3, 8, 8), Linear(8, out))
+
+    def hidden(self, offsets: torch.Tensor) -> torch.Tensor:
+        """What the last layer sees: (..., 3) -> (..., 8)."""
+        for layer in list(self)[:-1]:
+            offsets = layer(offsets)
+        return offsets
 
 
 class AttentivePooling(nn.Module):

@@ -6,7 +6,7 @@ from torch import nn
 
 from ..operators import gather
 from .config import NetworkConfig
-from .layers import PairMLP, WeightNet
+from .layers import SLOPE, PairMLP, WeightNet
 from .neighbourhood import Neighbourhood
 from .tiling import in_tiles
 
@@ -25,8 +25,13 @@ class LocalFlowEmbedding(nn.Module):
                 within: Neighbourhood) -> torch.Tensor:
         """Features (B, M, width) and (B, N, width); M neighbourhoods of warped points in the target and `within`."""
         target_features = self.cost.of_other(target_features)
+        kernels = self.cost.kernels(cross.index)
 
         def to_patch(index: torch.Tensor, offsets: torch.Tensor, source_features: torch.Tensor) -> torch.Tensor:
+            if kernels:
+                return kernels.cost_patch(offsets, source_features, target_features, index,
+                                          self.cost.of_relation.weight, self.target_weights.hidden(offsets),
+                                          self.target_weights[-1].weight, self.target_weights[-1].bias, SLOPE)
             cost = self.cost(source_features, target_features, offsets, index)
             return (self.target_weights(offsets) * cost).mean(dim=-2)
 

@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_leaves
 
 from ..operators import farthest_point, interpolate, interpolation_weights, neighbours
 from ..operators.triton_kernels import Kernels
-from . import reembedding
+from . import layers
 from .config import PRESETS, NetworkConfig
 from .ssrflow import SSRFlow
 
@@ -77,9 +77,11 @@ def upsampling_peak_bytes(points: int, n_points: int) -> int:
 @contextmanager
 def _kernels():
     """Within it the meta device has kernels too; they take no memory but their results."""
-    kernels = Kernels(_indices, _order, sys.maxsize, lambda relation, own, *_: torch.empty_like(own))
+    def patch(relation: torch.Tensor, own: torch.Tensor, *_) -> torch.Tensor:
+        return torch.empty_like(own)
+    kernels = Kernels(_indices, _order, sys.maxsize, patch, patch)
     with ExitStack() as stack:
-        for room in (neighbours, farthest_point, reembedding):
+        for room in (neighbours, farthest_point, layers):
             stack.enter_context(mock.patch.object(room, 'triton_kernels', lambda device: kernels))
         yield
 

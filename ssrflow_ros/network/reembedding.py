@@ -5,13 +5,9 @@ again, from the target around the warped point (temporal) and from the warped so
 """
 from __future__ import annotations
 
-from typing import Callable
-
 import torch
 from torch import nn
 
-from ..operators.reference import is_traced
-from ..operators.triton_kernels import triton_kernels
 from .config import NetworkConfig
 from .layers import SLOPE, AttentivePooling, PairMLP, PositionEncoder, mlp
 from .neighbourhood import Neighbourhood
@@ -31,24 +27,16 @@ class NeighbourReembedding(nn.Module):
                 neighbours: Neighbourhood) -> torch.Tensor:
         """Points own (B, M, 3), features of both, M neighbourhoods in the other frame -> (B, M, width)."""
         other_features = self.embed.of_other(other_features)
-        kernel = self._kernel(neighbours.index)
+        kernels = self.embed.kernels(neighbours.index)
 
         def pooled(index: torch.Tensor, offsets: torch.Tensor, own: torch.Tensor,
                    own_features: torch.Tensor) -> torch.Tensor:
             position = self.position_encoder(own, offsets)
-            if kernel:  # the score's bias is the same for all neighbours: the softmax does not see it
-                return kernel(position, own_features, other_features, index, self.embed.of_relation.weight,
-                              self.pool.score.weight, SLOPE)
+            if kernels:  # the score's bias is the same for all neighbours: the softmax does not see it
+                return kernels.attentive_patch(position, own_features, other_features, index,
+                                               self.embed.of_relation.weight, self.pool.score.weight, SLOPE)
             return self.pool(self.embed(own_features, other_features, position, index))
         return in_tiles(pooled, neighbours.index, neighbours.offsets, own, self.embed.of_own(own_features))
-
-    def _kernel(self, index: torch.Tensor) -> Callable[..., torch.Tensor] | None:
-        """What does all of it but the position encoder at once: on a GPU, not in training, not for deeper pair MLPs."""
-        k = index.shape[-1]
-        if len(self.embed.rest) > 1 or k & (k - 1) or torch.is_grad_enabled() or is_traced():
-            return None
-        kernels = triton_kernels(index.device)
-        return kernels.attentive_patch if kernels else None
 
 
 class SpatialTemporalReembedding(nn.Module):

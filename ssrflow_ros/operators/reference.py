@@ -51,9 +51,25 @@ def attentive_patch_reference(relation: torch.Tensor, own: torch.Tensor, other: 
     relation (B, M, k, R), own (B, M, C), other (B, N, C), index (B, M, k) into N, weight (C, R), score (C, C)
     -> (B, M, C).
     """
-    near = torch.stack([rows[places] for rows, places in zip(other, index)])
-    x = torch.nn.functional.leaky_relu(relation @ weight.t() + own[:, :, None] + near, slope)
+    x = _embedded(relation, own, other, index, weight, slope)
     return attentive_sum_reference(x @ score.t(), x)
+
+
+def cost_patch_reference(relation: torch.Tensor, own: torch.Tensor, other: torch.Tensor, index: torch.Tensor,
+                         weight: torch.Tensor, hidden: torch.Tensor, out_weight: torch.Tensor, out_bias: torch.Tensor,
+                         slope: float) -> torch.Tensor:
+    """Mean over the neighbours j of i of (out_weight h_ij + out_bias) x_ij, x_ij as in `attentive_patch_reference`.
+
+    hidden (B, M, k, H), out_weight (C, H), out_bias (C,) -> (B, M, C).
+    """
+    x = _embedded(relation, own, other, index, weight, slope)
+    return ((hidden @ out_weight.t() + out_bias) * x).mean(dim=-2)
+
+
+def _embedded(relation: torch.Tensor, own: torch.Tensor, other: torch.Tensor, index: torch.Tensor,
+              weight: torch.Tensor, slope: float) -> torch.Tensor:
+    near = torch.stack([rows[places] for rows, places in zip(other, index)])
+    return torch.nn.functional.leaky_relu(relation @ weight.t() + own[:, :, None] + near, slope)
 
 
 def is_traced() -> bool:

@@ -8,7 +8,8 @@ from typing import Callable
 
 import torch
 
-from .reference import attentive_patch_reference, farthest_point_order_reference, k_nearest_reference
+from .reference import (attentive_patch_reference, cost_patch_reference, farthest_point_order_reference,
+                        k_nearest_reference)
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,8 @@ class Kernels:
     k_nearest: Callable[[torch.Tensor, torch.Tensor, int], torch.Tensor]
     farthest_point_order: Callable[[torch.Tensor, int, torch.Tensor], torch.Tensor]
     most_points: int  # of a cloud that farthest_point_order takes
-    attentive_patch: Callable[..., torch.Tensor]  # for a power of two of neighbours
+    attentive_patch: Callable[..., torch.Tensor]  # this and the next: for a power of two of neighbours
+    cost_patch: Callable[..., torch.Tensor]
 
 
 @functools.cache
@@ -37,6 +39,7 @@ def triton_kernels(device: torch.device) -> Kernels | None:
 
 def checked(device: torch.device) -> Kernels:
     """Load the kernels and run each on a small cloud; raise what they raise, RuntimeError if they are wrong."""
+    from .triton_cost import cost_patch_triton
     from .triton_farthest_point import MOST_POINTS, farthest_point_order_triton
     from .triton_neighbours import k_nearest_triton
     from .triton_patch import attentive_patch_triton
@@ -48,11 +51,15 @@ def checked(device: torch.device) -> Kernels:
             and torch.equal(farthest_point_order_triton(points, 9, first),
                             farthest_point_order_reference(points, 9, first))):
         raise RuntimeError('they find other points than the references')
-    relation, own, other, weight, score = (torch.randn(shape, generator=generator).to(device) for shape in (
-        (1, 5, 16, 8), (1, 5, 40), (1, 50, 40), (40, 8), (40, 40)))
-    given = relation, own, other, k_nearest_reference(queries, points, 16), weight, score / 40, 0.1
+    relation, own, other, weight, score, out_bias = (
+        torch.randn(shape, generator=generator).to(device) for shape in (
+            (1, 5, 16, 8), (1, 5, 40), (1, 50, 40), (40, 8), (40, 40), (40,)))
+    given = relation, own, other, k_nearest_reference(queries, points, 16), weight
+    attentive, cost = (*given, score / 40, 0.1), (*given, relation, weight, out_bias, 0.1)
     with torch.autocast(device.type, enabled=False):  # the first use is within the network's, which would round here
-        wanted = attentive_patch_reference(*given)
-    if not torch.allclose(attentive_patch_triton(*given), wanted, atol=1e-2):
+        wanted = attentive_patch_reference(*attentive), cost_patch_reference(*cost)
+    found = attentive_patch_triton(*attentive), cost_patch_triton(*cost)
+    if not all(torch.allclose(*pair, atol=1e-2, rtol=1e-2) for pair in zip(found, wanted)):
         raise RuntimeError('they embed other features than the references')
-    return Kernels(k_nearest_triton, farthest_point_order_triton, MOST_POINTS, attentive_patch_triton)
+    return Kernels(k_nearest_triton, farthest_point_order_triton, MOST_POINTS, attentive_patch_triton,
+                   cost_patch_triton)
