@@ -6,10 +6,12 @@ import torch
 
 from ssrflow_ros.errors import WeightsError
 from ssrflow_ros.network.config import PRESETS, NetworkConfig
+from ssrflow_ros.network.neighbourhood import Neighbourhood
 from ssrflow_ros.network.pointconv import nearest_offsets
 from ssrflow_ros.network.pyramid import Pyramid
 from ssrflow_ros.network.ssrflow import SSRFlow
 from ssrflow_ros.network.weights import check_config, load_weights, save_weights
+from ssrflow_ros.operators import k_nearest
 
 SMALL = NetworkConfig(widths=(8, 8, 16, 16, 16), k_pointconv=8, k_embedding=8, weight_net=4, position_width=8,
                       attention_width=16, fusion_width=16, predictor_width=16, predictor_out=8)
@@ -50,7 +52,7 @@ def test_parameter_counts_stand_beside_the_published():
     {}, {'attention': 'single'}, {'attention': 'none'}, {'position_encoder': 'inside'},
     {'position_encoder': 'none'}, {'initial_flow': 'local'}, {'fusion_pooling': 'max'}, {'temporal': False},
     {'spatial': False}, {'temporal': False, 'spatial': False}, {'local_flow_embedding': 'point_to_patch'},
-    {'finest_level': 1}, {'mlp_depth': 3}, {'offset_input': True}], ids=str)
+    {'finest_level': 1}, {'mlp_depth': 3}, {'offset_input': True}, {'radius': 4.0}], ids=str)
 def test_gradients_reach_every_parameter_under_every_switch(switch):
     net = network(dataclasses.replace(SMALL, **switch))
     source, target = (Pyramid.build(points, net.config) for points in pair(512))
@@ -124,6 +126,16 @@ def test_the_reference_operators_give_the_same_flow(monkeypatch):
         fast = net.flow(source, target)
         monkeypatch.setattr(neighbours, '_kd_tree', neighbours.k_nearest_reference)
         assert torch.allclose(net.flow(source, target), fast, atol=1e-4)
+
+
+def test_neighbours_beyond_the_radius_give_way_to_the_nearest():
+    points = torch.tensor([[[0.0, 0, 0], [1, 0, 0], [5, 0, 0]]])
+    index = k_nearest(points, points, 3)
+    near = Neighbourhood.of(points, points, index, 2.0, radius=1.0)
+    assert near.index.tolist() == [[[0, 1, 0], [1, 0, 1], [2, 2, 2]]]
+    everything = Neighbourhood.of(points, points, index, 2.0)
+    assert torch.equal(everything.index, index)
+    assert torch.equal(near.offsets[0, 0], everything.offsets[0, 0, [0, 1, 0]])
 
 
 def test_offsets_not_given_are_found_among_the_points():

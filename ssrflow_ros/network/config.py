@@ -29,6 +29,7 @@ class NetworkConfig:
     offset_input          the input feature is xyz and the offset to the nearest point of the other frame, not xyz
                           alone (paper). That frame is searched before it is thinned out to the network's points.
     k_pointconv, k_embedding, k_predictor   neighbours in PointConv, in STR and LFE, in the predictor.
+    radius                lengths, within which they count; farther ones give way to the nearest. 0: K alone.
     weight_net            outputs of PointConv's WeightNet.
     position_width        channels of the position encoder.
     attention_width       d_a of Eq. 1.
@@ -53,6 +54,7 @@ class NetworkConfig:
     k_pointconv: int = 16
     k_embedding: int = 32
     k_predictor: int = 9
+    radius: float = 0.0
     weight_net: int = 16
     position_width: int = 32
     attention_width: int = 256

@@ -18,21 +18,29 @@ class Neighbourhood:
     offsets: torch.Tensor
 
     @classmethod
-    def of(cls, centres: torch.Tensor, points: torch.Tensor, index: torch.Tensor, length: float) -> 'Neighbourhood':
-        """Of centres (B, M, 3) among points (B, N, 3); `length` metres count as 1."""
-        return cls(index, bent(gather(points, index) - centres[:, :, None], length))
+    def of(cls, centres: torch.Tensor, points: torch.Tensor, index: torch.Tensor, length: float,
+           radius: float = 0.0) -> 'Neighbourhood':
+        """Of centres (B, M, 3) among points (B, N, 3), nearest first; `length` metres count as 1.
+
+        In place of neighbours that are farther than `radius` lengths, if it is not 0, the nearest one is repeated.
+        """
+        offsets = (gather(points, index) - centres[:, :, None]) / length
+        if radius:
+            far = offsets.norm(dim=-1) > radius
+            index = torch.where(far, index[..., :1], index)
+            offsets = torch.where(far[..., None], offsets[..., :1, :], offsets)
+        return cls(index, bent(offsets))
 
     def nearest(self, k: int) -> 'Neighbourhood':
         """Its first k."""
         return Neighbourhood(self.index[..., :k], self.offsets[..., :k, :])
 
 
-def bent(offsets: torch.Tensor, length: float) -> torch.Tensor:
-    """Offsets (..., 3) m in units of `length` metres, long ones bent towards `LONGEST` units.
+def bent(offsets: torch.Tensor) -> torch.Tensor:
+    """Offsets (..., 3), in lengths, long ones bent towards `LONGEST`.
 
     Offsets are direct differences in float32, whatever autocast says: centimetres of motion must
     survive coordinates of 100 m. The neighbours of a lone return lie tens of metres off, and
     without normalisation layers such numbers would multiply from block to block.
     """
-    offsets = offsets / length
     return offsets * (LONGEST / (LONGEST + offsets.norm(dim=-1, keepdim=True)))

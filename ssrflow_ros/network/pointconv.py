@@ -40,7 +40,7 @@ class HierarchicalFeatures(nn.Module):
 
     def __init__(self, config: NetworkConfig):
         super().__init__()
-        self.k, self.lengths = config.k_pointconv, config.lengths
+        self.k, self.lengths, self.radius = config.k_pointconv, config.lengths, config.radius
         self.offset_input = config.offset_input
         self.first = mlp(6 if self.offset_input else 3, config.widths[0], config.widths[0])
         self.down = nn.ModuleList(
@@ -53,12 +53,13 @@ class HierarchicalFeatures(nn.Module):
         if self.offset_input:
             known = pyramid.more.shape[-1] > 0
             offsets = pyramid.more if known else nearest_offsets(pyramid.points[0], other.points[0], other.counts[0])
-            given = torch.cat([given, bent(offsets, _OFFSET_LENGTH)], dim=-1)
+            given = torch.cat([given, bent(offsets / _OFFSET_LENGTH)], dim=-1)
         features = [self.first(given)]
         for level, convolution in enumerate(self.down):
             fine, coarse = pyramid.points[level], pyramid.points[level + 1]
             index = pyramid.neighbours[level][:, :coarse.shape[1], :self.k]
-            features.append(convolution(features[-1], Neighbourhood.of(coarse, fine, index, self.lengths[level])))
+            neighbours = Neighbourhood.of(coarse, fine, index, self.lengths[level], self.radius)
+            features.append(convolution(features[-1], neighbours))
         return features
 
 

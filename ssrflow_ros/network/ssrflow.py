@@ -50,19 +50,19 @@ class InitialFlow(nn.Module):
     def __init__(self, config: NetworkConfig):
         super().__init__()
         top, width = config.levels - 1, config.widths[-1]
-        self.k, self.length = config.k_embedding, config.lengths[-1]
+        self.k, self.reach = config.k_embedding, (config.lengths[-1], config.radius)
         self.fuse = GlobalFusion(config) if config.initial_flow == 'global_fusion' else None
         self.embed = None if self.fuse else LocalFlowEmbedding(top, config)
         self.predict = FlowPredictor(width + (config.fusion_width if self.fuse else width), config)
 
     def forward(self, source: Pyramid, target: Pyramid, f: torch.Tensor, g: torch.Tensor) -> _Estimate:
         points = source.points[-1]
-        within = Neighbourhood.of(points, points, source.neighbours[-1], self.length)
+        within = Neighbourhood.of(points, points, source.neighbours[-1], *self.reach)
         if self.fuse:
             embedding, f, g = self.fuse(points, target.points[-1], f, g, source.mask(-1), target.mask(-1))
         else:
             y = target.points[-1]
-            cross = Neighbourhood.of(points, y, k_nearest(points, y, self.k, target.counts[-1]), self.length)
+            cross = Neighbourhood.of(points, y, k_nearest(points, y, self.k, target.counts[-1]), *self.reach)
             embedding = self.embed(f, g, cross, within.nearest(self.k))
         flow, features = self.predict(torch.cat([embedding, f], dim=-1), within)
         return _Estimate(flow, features, f, g)
@@ -73,7 +73,7 @@ class Level(nn.Module):
 
     def __init__(self, level: int, config: NetworkConfig):
         super().__init__()
-        self.level, self.k, self.length = level, config.k_embedding, config.lengths[level]
+        self.level, self.k, self.reach = level, config.k_embedding, (config.lengths[level], config.radius)
         width = config.widths[level]
         self.join = nn.Sequential(*mlp(width + config.widths[level + 1], width), nn.LayerNorm(width))
         self.reembed = SpatialTemporalReembedding(level, config)
@@ -92,10 +92,10 @@ class Level(nn.Module):
 
         def around(centres: torch.Tensor, points: torch.Tensor, of: Pyramid) -> Neighbourhood:
             index = k_nearest(centres, points, k, of.counts[level])
-            return Neighbourhood.of(centres, points, index, self.length)
+            return Neighbourhood.of(centres, points, index, *self.reach)
 
         cross, back, within = around(warped, y, target), around(y, warped, source), around(warped, warped, source)
-        within_y = Neighbourhood.of(y, y, target.neighbours[level][..., :k], self.length)
+        within_y = Neighbourhood.of(y, y, target.neighbours[level][..., :k], *self.reach)
         f, g = self.reembed(warped, f, g, cross, within), self.reembed(y, g, f, back, within_y)
 
         embedding = self.embed(f, g, cross, within)

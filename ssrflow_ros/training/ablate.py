@@ -46,6 +46,7 @@ VARIANTS: dict[str, dict] = {
     'wide': _network(widths=(48, 72, 144, 192, 240), fusion_width=192, predictor_width=96),
     'k-8': _network(k_embedding=8),
     'k-32': _network(k_embedding=32),
+    'radius-2': _network(radius=2.0),
     'lfc-0.1': _loss(lfc_weight=0.1),
     'lfc-1': _loss(lfc_weight=1.0),
     'lfc-1-k-32': _loss(lfc_weight=1.0, lfc_k=32),
