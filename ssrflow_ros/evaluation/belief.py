@@ -2,37 +2,85 @@
 
 Plays simulated recordings from seeds that neither training nor any report uses, weighs all proposals,
 compares them with the truth, and prints the fitted numbers, to be pasted into `steps/belief.py`. To
-be run again with new weights of the network.
+be run again with new weights of the network. Twice: how far registration is trusted comes first, for what is
+believed builds on it.
 """
 from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass, field
-from typing import Callable
+from typing import Iterator
 
 import numpy as np
 from scipy.optimize import minimize
+from scipy.special import expit
 
 from ..errors import SSRFlowError
 from ..scene_flow import SceneFlow
 from ..settings import Settings
 from ..simulator import LabelledSweep, simulate
 from ..steps import belief
-from ..steps.objects import FREE_SHARE, Candidates
-from ..sweep import SweepPair
+from ..steps.objects import FREE_SHARE, Candidates, ObjectFinder, rigid_displacement
+from ..sweep import PreparedPair, SweepPair
 
 _SEED = 4_000_000
 _SLOWEST = 0.25          # m/s of a mover
-_OFF = (0.15, 0.5)       # m, or share of the true displacement, by which registration may err
+_DYNAMIC = 0.5           # m/s, slower proposals are not asked for
+_STILL = 0.025           # m, what has moved less tells nothing of trust
+_OWN = 0.6               # share of a proposal's points that are one mover's, from which its motion can be told
 _SCORED = 0.3            # probability, from which errors are fitted: what is less likely becomes no object
+
+
+@dataclass(frozen=True, eq=False)
+class Played:
+    """One pair as the step sees it, and the truth about its points.
+
+    residual  (N, 3) m by the network.   owner  (n,) number of the mover of each of `prepared.rows`, -1 for none.
+    motion    (n, 3) m of them until the target, ego-motion removed.   boxes as in LabelledSweep.
+    """
+
+    prepared: PreparedPair
+    residual: np.ndarray
+    owner: np.ndarray
+    motion: np.ndarray
+    boxes: np.ndarray
+
+    @property
+    def points(self) -> np.ndarray:
+        """(n, 3) m."""
+        return self.prepared.pair.source.points[self.prepared.rows]
+
+    def weigh(self, settings: Settings) -> Candidates | None:
+        """With the numbers of `steps/belief.py` as they are now."""
+        prepared = self.prepared
+        return ObjectFinder().weigh(prepared.pair, prepared.ego_motion, prepared.rows, prepared.target, self.residual,
+                                    settings)
+
+
+def fit_trust(samples: list[tuple]) -> np.ndarray:
+    """Of `Samples.trust`: weights with which the trusted displacement is nearest to the true one, in the mean."""
+    features, axes, measured, network, true, weight = (np.array(column, float) for column in zip(*samples))
+    scale, weight = features.std(axis=(0, 1)) + 1e-3, weight / weight.sum()
+    features, off = features / scale, np.einsum('kij,ki->kj', axes, measured - network)
+
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        share = expit(features @ weights)
+        error = network - true + np.einsum('kij,kj->ki', axes, share * off)
+        length = np.sqrt((error ** 2).sum(axis=1) + 1e-8)
+        slope = np.einsum('kij,ki->kj', axes, error / length[:, None]) * off * share * (1 - share)
+        return ((weight * length).sum() + 1e-4 * (weights ** 2).sum(),
+                np.einsum('k,kj,kjf->f', weight, slope, features) + 2e-4 * weights)
+    return minimize(loss, np.zeros(len(scale)), jac=True, method='L-BFGS-B').x / scale
 
 
 @dataclass
 class Samples:
     """Features, outcomes and errors of all proposals."""
 
+    trust: list = field(default_factory=list)      # (features (2, F), axes (2, 2), measured, network, true, weight)
+    worth: list = field(default_factory=list)      # (features, outcome)
     moves: list = field(default_factory=list)      # (features, outcome)
-    # The last entry of all others: features of the movement, which tell the probability.
+    # The last entry of those below: features of the movement, which tell the probability.
     shift: list = field(default_factory=list)      # (features (2, F), squared errors (2,), ...)
     turn: list = field(default_factory=list)       # (features, squared error, ...)
     centre: list = field(default_factory=list)     # (features, squared errors (3,), ...)
@@ -42,16 +90,23 @@ class Samples:
             boxes: np.ndarray) -> None:
         """Proposals among `points` (n, 3) m, whose true owner (n,) and displacement (n, 3) m are known."""
         n = np.array([len(group) for group in seen.groups])
-        curvature, axes = belief.shift_axes(seen.fit)
+        curvature, axes = belief.principal(seen.fit.curvature)
         shift = belief.shift_features(curvature, seen.fit.cost, seen.moves, n, seen.size, seen.reach)
         turn = belief.turn_features(seen.fit.cost, n, seen.size)
         for k, group in enumerate(seen.groups):
             owners, counts = np.unique(owner[group], return_counts=True)
-            true, number = motion[group].mean(axis=0), owners[np.argmax(counts)]
-            moves = number >= 0 and 2 * counts.max() >= n[k] and np.linalg.norm(true) >= _SLOWEST * abs(dt)
+            number, share = owners[np.argmax(counts)], counts.max() / n[k]
+            true = motion[group].mean(axis=0)
+            if number >= 0 and share >= _OWN and np.hypot(*true[:2]) >= _STILL:
+                self.trust.append((seen.fit.trust[k], axes[k], seen.fit.measured[k], seen.fit.network[k], true[:2],
+                                   np.sqrt(n[k])))
+            moves = number >= 0 and share >= 0.5 and np.linalg.norm(true) >= _SLOWEST * abs(dt)
             off = seen.fit.shift[k] - true[:2]
-            right = moves and np.hypot(*off) <= max(_OFF[0], _OFF[1] * np.hypot(*true[:2]))
-            if seen.free[k] < FREE_SHARE or np.hypot(*seen.fit.shift[k]) < 0.5 * abs(dt):
+            said = rigid_displacement(points[group, :2] - seen.fit.centre[k], seen.fit.shift[k], seen.fit.turn[k])
+            right = moves and _length(motion[group] - said) < _length(motion[group])
+            asked = seen.free[k] >= FREE_SHARE and np.hypot(*seen.fit.shift[k]) >= _DYNAMIC * abs(dt)
+            self.worth.append((seen.worth[k], float(right and asked)))
+            if not asked:
                 continue
             self.moves.append((seen.features[k], float(right)))
             if not moves:
@@ -89,59 +144,84 @@ class Samples:
                 'CENTRE': np.array([_log_variance(centre, column) for column in away.T])}
 
 
+def _length(motion: np.ndarray) -> float:
+    return float(np.linalg.norm(motion, axis=1).mean())
+
+
 def _logistic(features: np.ndarray, outcome: np.ndarray) -> np.ndarray:
     """Weights of the most likely logistic model, barely held back."""
     sign, scale = 2 * outcome - 1, features.std(axis=0) + 1e-3
+    features = sign[:, None] * features / scale
 
-    def loss(weights: np.ndarray) -> float:
-        return np.logaddexp(0, -sign * (features @ weights)).mean() + 1e-4 * ((weights * scale) ** 2).sum()
-    return minimize(loss, np.zeros(features.shape[1]), method='L-BFGS-B').x
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        odds = features @ weights
+        return (np.logaddexp(0, -odds).mean() + 1e-4 * (weights ** 2).sum(),
+                2e-4 * weights - features.T @ expit(-odds) / len(odds))
+    return minimize(loss, np.zeros(len(scale)), jac=True, method='L-BFGS-B').x / scale
 
 
 def _log_variance(features: np.ndarray, squared: np.ndarray) -> np.ndarray:
     """Weights of the most likely log-linear variance of zero-mean errors; their mean NEES then is 1."""
-    scale = features.std(axis=0)
+    scale, squared = features.std(axis=0), squared + 1e-6
 
-    def loss(weights: np.ndarray) -> float:
-        log = features @ weights
-        return (log + (squared + 1e-6) * np.exp(-np.clip(log, -20, 20))).mean() + 1e-4 * ((weights * scale) ** 2).sum()
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        log = np.clip(features @ weights, -20, 20)
+        nees = squared * np.exp(-log)
+        return ((log + nees).mean() + 1e-4 * ((weights * scale) ** 2).sum(),
+                features.T @ (1 - nees) / len(nees) + 2e-4 * weights * scale ** 2)
     start = np.zeros(features.shape[1])
-    start[0] = np.log(squared.mean() + 1e-6)
-    return minimize(loss, start, method='L-BFGS-B').x
+    start[0] = np.log(squared.mean())
+    return minimize(loss, start, jac=True, method='L-BFGS-B').x
 
 
-def collect(samples: Samples, method: SceneFlow, newer: LabelledSweep, older: LabelledSweep) -> None:
-    """Add one pair, as a live node sees it."""
+def play(method: SceneFlow, newer: LabelledSweep, older: LabelledSweep) -> Played:
+    """One pair, as a live node sees it."""
     prepared = method.prepare(SweepPair(newer.sweep, older.sweep))
-    flow, rows, dt = method.estimate(prepared), prepared.rows, prepared.pair.dt
-    seen = method.objects.weigh(prepared.pair, prepared.ego_motion, rows, prepared.target,
-                                flow.network_velocity * np.float32(dt), method.settings)
-    if seen is not None:
-        samples.add(seen, newer.sweep.points[rows], dt, newer.object_id[rows], newer.motion_previous[rows], newer.boxes)
+    rows = prepared.rows
+    residual = method.estimate(prepared).network_velocity * np.float32(prepared.pair.dt)
+    return Played(prepared, residual, newer.object_id[rows], newer.motion_previous[rows], newer.boxes)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--recordings', type=int, default=200)
+    parser.add_argument('--recordings', type=int, default=60, help='4 MB of memory for each of their three pairs')
     parser.add_argument('--weights', default=Settings().weights)
     args = parser.parse_args()
     from tqdm import tqdm
-    samples = Samples()
+    method, pairs = SceneFlow(Settings(weights=args.weights)), []
     for seed in tqdm(range(_SEED, _SEED + args.recordings), disable=None):
-        method = SceneFlow(Settings(weights=args.weights))
         sweeps = list(simulate(seed, sweeps=4))
+        method.reset()
         for newer, older in zip(sweeps[1:], sweeps):
             try:
-                collect(samples, method, newer, older)
+                pairs.append(play(method, newer, older))
             except SSRFlowError:
                 continue        # refused: nothing is published there
-    print_fit(samples)
+    for line in fit(pairs, method.settings):
+        print(line)
 
 
-def print_fit(samples: Samples, show: Callable[[str], None] = print) -> None:
-    show(f'# {len(samples.moves)} proposals, {np.mean([right for _, right in samples.moves]):.0%} of them right')
-    for name, weights in samples.fit().items():
-        show(f'{name} = np.array({np.round(weights, 3).tolist()})')
+def fit(pairs: list[Played], settings: Settings) -> Iterator[str]:
+    """Lines of `steps/belief.py`, whose numbers are the new ones from then on."""
+    first = weigh(pairs, settings, -np.inf)
+    belief.TRUST, belief.WORTH = fit_trust(first.trust), _logistic(*map(np.array, zip(*first.worth)))
+    samples = weigh(pairs, settings, belief.LEAST_WORTH)
+    yield f'# {len(samples.moves)} proposals, {np.mean([right for _, right in samples.moves]):.0%} of them right'
+    for name, weights in {'WORTH': belief.WORTH, 'TRUST': belief.TRUST, **samples.fit()}.items():
+        yield f'{name} = np.array({np.round(weights, 3).tolist()})'
+
+
+def weigh(pairs: list[Played], settings: Settings, least_worth: float) -> Samples:
+    """All proposals, with the numbers of `steps/belief.py` as they are now, but the one that is given."""
+    samples, before = Samples(), belief.LEAST_WORTH
+    belief.LEAST_WORTH = least_worth
+    try:
+        for pair in pairs:
+            if (seen := pair.weigh(settings)) is not None:
+                samples.add(seen, pair.points, pair.prepared.pair.dt, pair.owner, pair.motion, pair.boxes)
+    finally:
+        belief.LEAST_WORTH = before
+    return samples
 
 
 if __name__ == '__main__':

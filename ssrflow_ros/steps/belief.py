@@ -5,53 +5,95 @@ recordings that nothing else uses: `python -m ssrflow_ros.evaluation.belief` pri
 """
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from .registration import Fit
+if TYPE_CHECKING:
+    from .registration import Fit
 
-# MOVES: log odds, see `movement_features`. SHIFT: log m², along each axis of the cost's curvature. TURN: log rad².
+# WORTH, TRUST: log odds, see `worth_features` and `trust_features`. MOVES: log odds, see `movement_features`. SHIFT: log m², along each axis of the cost's curvature. TURN: log rad².
 # CLIMB: log (m/s)², upwards. CENTRE: log m², of the box's centre, along the view, across it, upwards.
-MOVES = np.array([0.483, -5.882, -2.285, 1.698, 1.637, -1.152, 2.452, 0.714, -1.062, -0.886, -0.314, -0.507])
-SHIFT = np.array([0.691, 0.639, 2.024, 0.464, -1.053, -0.226, -0.619])
-TURN = np.array([-3.701, 1.535, 0.548, -1.421])
-CLIMB = np.array([-3.425, 1.21])
-CENTRE = np.array([[-5.665, 0.259, 0.475, 1.727], [-1.739, 0.082, 0.056, 0.52], [1.98, -0.44, 0.595, -0.973]])
+WORTH = np.array([-11.287, 0.953, 4.135, 1.553, -0.496, 4.604, -1.324])
+TRUST = np.array([-0.044, -0.957, -0.08, 0.067, 0.468, 0.414, -1.275, 1.771, -1.468, -0.117, -1.194])
+MOVES = np.array([-3.754, 0.297, -0.944, 2.324, 1.449, 1.595, 0.579, 0.084, 1.119, 0.903, -0.722, -0.956, -0.453, -0.823])
+SHIFT = np.array([3.832, 1.281, -0.251, -0.254, -0.567, -0.932, -0.9])
+TURN = np.array([-3.458, 0.994, 0.059, -0.452])
+CLIMB = np.array([-3.191, 1.173])
+CENTRE = np.array([[-2.19, -0.223, 1.201, 1.023], [-1.109, -0.046, 0.392, 0.203], [1.922, -0.523, 0.621, -0.828]])
 
+LEAST_WORTH = float(np.log(0.02))     # log odds, below which a proposal is not even registered
 _MANY = 500              # points, beyond which more say nothing: walls have thousands
 
 
 def probability(features: np.ndarray, more: np.ndarray | float = 0.0) -> np.ndarray:
     """(K,) of `movement_features`, and `more` log odds from elsewhere."""
-    return 1 / (1 + np.exp(-features @ MOVES - more))
+    return _share(features @ MOVES + more)
 
 
-def movement_features(fit: Fit, n: np.ndarray, taken: np.ndarray, left: np.ndarray) -> np.ndarray:
+def worth_features(n: np.ndarray, taken: np.ndarray, guess: np.ndarray, height: np.ndarray, fast: np.ndarray,
+                   unlike: np.ndarray) -> np.ndarray:
+    """(K, F) of what is known before registration; guess (K,) m by the network, height (K,) m, the others as below."""
+    return np.stack([np.ones(len(n)), np.log(np.minimum(n, _MANY)), np.sqrt(taken), np.log(guess + 0.02),
+                     np.maximum(height - 2.5, 0.0), fast, np.log(unlike + 0.02)], axis=1)
+
+
+def movement_features(fit: Fit, n: np.ndarray, taken: np.ndarray, left: np.ndarray, fast: np.ndarray,
+                      unlike: np.ndarray) -> np.ndarray:
     """(K, F) features of K clusters of n (K,) points.
 
     taken, left  (K,) share of the points that stand where the other sweep saw through, and share of them whose
                  places in the other sweep this one sees through.
+    fast, unlike (K,) share of the points that the network says move, and m by which its flows differ.
     """
-    length, guess = np.linalg.norm(fit.shift, axis=1), np.linalg.norm(fit.network, axis=1)
+    length, guess, measured, off = (np.linalg.norm(motion, axis=1) for motion in (
+        fit.shift, fit.network, fit.measured, fit.measured - fit.network))
     alike = np.einsum('ij,ij->i', fit.shift, fit.network) / np.maximum(length * guess, 1e-6) * (guess > 0.05)
     return np.stack([
-        np.log(np.minimum(n, _MANY)), np.sqrt(fit.cost), np.sqrt(fit.cost_still), np.sqrt(taken), np.sqrt(left),
-        np.sqrt(taken * left), alike, np.log(length + 0.02), length, np.maximum(fit.size[:, 2] - 2.5, 0.0),
-        np.log(fit.size[:, :2].max(axis=1) + 0.2), np.ones(len(n))], axis=1)
+        np.ones(len(n)), np.log(np.minimum(n, _MANY)), np.log(fit.cost + 0.01), np.sqrt(fit.cost) - np.sqrt(fit.cost_still),
+        np.sqrt(taken), np.sqrt(taken * left), alike, np.log(length + 0.02),
+        np.log(guess + 0.02), np.log(measured + 0.02), np.log(off + 0.05), np.maximum(fit.size[:, 2] - 2.5, 0.0),
+        fast, np.log(unlike + 0.02)], axis=1)
 
 
-def shift_axes(fit: Fit) -> tuple[np.ndarray, np.ndarray]:
-    """Principal curvatures (K, 2), 1/m², and their axes (K, 2, 2), columns."""
-    curvature, axes = np.linalg.eigh(fit.curvature)
+def principal(curvature: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Principal curvatures (K, 2), 1/m², of (K, 2, 2), and their axes (K, 2, 2), columns."""
+    curvature, axes = np.linalg.eigh(curvature)
     return np.maximum(curvature, 0.02), axes
+
+
+def trust_features(curvature: np.ndarray, measured: np.ndarray, network: np.ndarray, costs: tuple[np.ndarray, ...],
+                   n: np.ndarray, size: np.ndarray, reach: np.ndarray) -> np.ndarray:
+    """(K, 2, F), for each axis of the curvature, how far to trust a `measured` displacement (K, 2) m against the
+    network's, (K, 2) m; costs (K,) of the one, the other, and of rest; size (K,) and range (K,) m."""
+    flattest, axes = principal(curvature)
+    off = measured - network
+    along = np.abs(np.einsum('kij,ki->kj', axes, off))
+    return _by_axis([np.ones(len(n)), *(np.log(cost + 0.01) for cost in costs), np.log(n), np.log(size + 0.2),
+                     np.log(np.linalg.norm(off, axis=1) + 0.03), np.log(np.linalg.norm(network, axis=1) + 0.05),
+                     np.log(reach + 2)], [np.log(flattest), np.log(along + 0.03)])
+
+
+def trusted(curvature: np.ndarray, measured: np.ndarray, network: np.ndarray, features: np.ndarray) -> np.ndarray:
+    """(K, 2) m, between the displacement that was measured and the network's, as `trust_features` tell for each axis."""
+    axes, share = principal(curvature)[1], _share(features @ TRUST)
+    return network + np.einsum('kij,kj,klj,kl->ki', axes, share, axes, measured - network)
+
+
+def _share(odds: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-odds))
+
+
+def _by_axis(shared: list[np.ndarray], own: list[np.ndarray]) -> np.ndarray:
+    """(K, 2, F) of features (K,) that both axes share and of each one's own, (K, 2)."""
+    return np.stack([*(np.repeat(column[:, None], 2, axis=1) for column in shared), *own], axis=-1)
 
 
 def shift_features(curvature: np.ndarray, cost: np.ndarray, moves: np.ndarray, n: np.ndarray, size: np.ndarray,
                    reach: np.ndarray) -> np.ndarray:
     """(K, 2, F) for each axis; curvature (K, 2) 1/m²; moves (K,) probability; size (K,) and range (K,) m."""
-    shared = np.stack([np.ones(len(n)), np.log(cost + 0.01), doubt(moves), np.log(n), np.log(size + 0.2),
-                       np.log(reach + 2)], axis=-1)
-    return np.concatenate([np.broadcast_to(shared[:, None], (len(n), 2, shared.shape[1])),
-                           np.log(curvature)[..., None]], axis=-1)
+    return _by_axis([np.ones(len(n)), np.log(cost + 0.01), doubt(moves), np.log(n), np.log(size + 0.2),
+                     np.log(reach + 2)], [np.log(curvature)])
 
 
 DOUBT = 2       # where `doubt` is among the `shift_features`
@@ -64,7 +106,7 @@ def doubt(moves: np.ndarray) -> np.ndarray:
 
 def shift_covariance(fit: Fit, moves: np.ndarray, n: np.ndarray, size: np.ndarray, reach: np.ndarray) -> np.ndarray:
     """(K, 2, 2) m² of the displacement."""
-    curvature, axes = shift_axes(fit)
+    curvature, axes = principal(fit.curvature)
     variance = np.exp(shift_features(curvature, fit.cost, moves, n, size, reach) @ SHIFT)
     return np.einsum('kij,kj,klj->kil', axes, variance, axes)
 

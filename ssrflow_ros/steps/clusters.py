@@ -38,7 +38,7 @@ def _cluster(points: np.ndarray, velocity: np.ndarray, distance: float) -> np.nd
         corner = np.floor((points - points.min(axis=0)) / size).astype(np.int64)
         wide, deep, _ = corner.max(axis=0) + 1
         key = (corner[:, 2] * deep + corner[:, 1]) * wide + corner[:, 0]
-        _, voxel, count = np.unique(key, return_inverse=True, return_counts=True)
+        voxel, count = _numbered(key)
         if len(count) <= _MAX_VOXELS:
             break
         size *= 1.5
@@ -55,3 +55,12 @@ def _cluster(points: np.ndarray, velocity: np.ndarray, distance: float) -> np.nd
     first, second = first[alike], second[alike]
     graph = coo_matrix((np.ones(len(first), dtype=np.int8), (first, second)), shape=(len(count),) * 2)
     return connected_components(graph, directed=False)[1][voxel]
+
+
+def _numbered(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) number, from 0 on, of each key (n,) among the different ones, and how often each occurs."""
+    order = np.argsort(keys)
+    begins = np.concatenate([[True], np.diff(keys[order]) > 0])
+    number = np.empty(len(keys), np.int64)
+    number[order] = np.cumsum(begins) - 1
+    return number, np.diff(np.append(np.flatnonzero(begins), len(keys)))

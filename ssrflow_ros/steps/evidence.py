@@ -28,11 +28,13 @@ class View:
         """(N,) bool: all returns from the direction of a point (N, 3) lay clearly beyond it."""
         cell, reach = self._cells(points)
         nearest = self._nearest[cell]  # inf: nothing came back from there, so nothing is known
-        return np.isfinite(nearest) & (nearest > reach * (1 + _DEPTH_SHARE) + _DEPTH)
+        return (nearest < np.inf) & (nearest > reach * np.float32(1 + _DEPTH_SHARE) + np.float32(_DEPTH))
 
     def _cells(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         x, y, z = points.T
-        flat = np.hypot(x, y)
-        column = ((np.arctan2(y, x) + np.pi) / _AZIMUTH).astype(np.int64) % self._COLUMNS
-        row = np.minimum(((np.arctan2(z, flat) + np.pi / 2) / _ELEVATION).astype(np.int64), self._ROWS - 1)
-        return row * self._COLUMNS + column, np.hypot(flat, z).astype(np.float32)
+        flat = np.sqrt(x * x + y * y)
+        column = ((np.arctan2(y, x) + np.float32(np.pi)) * np.float32(1 / _AZIMUTH)).astype(np.int32)
+        row = ((np.arctan2(z, flat) + np.float32(np.pi / 2)) * np.float32(1 / _ELEVATION)).astype(np.int32)
+        np.minimum(column, self._COLUMNS - 1, out=column)
+        np.minimum(row, self._ROWS - 1, out=row)
+        return row * np.int32(self._COLUMNS) + column, np.sqrt(flat * flat + z * z).astype(np.float32, copy=False)

@@ -36,6 +36,7 @@ class Candidates:
     moves     (K,) probability that they move so.   covariance (K, 2, 2) m² of the displacement.
     free      (K,) share of the points that took free space or left it, the larger one.
     turn_variance (K,) rad².   size (K,) m, longer side; reach (K,) m from the sensor.
+    worth     (K, F) features by which they were found worth asking.
     """
 
     groups: list[np.ndarray]
@@ -47,6 +48,7 @@ class Candidates:
     turn_variance: np.ndarray
     size: np.ndarray
     reach: np.ndarray
+    worth: np.ndarray
 
 
 class ObjectFinder:
@@ -76,8 +78,7 @@ class ObjectFinder:
             free[group] = False
             ids[rows[group]] = len(objects)
             arm = points[group, :2] - seen.fit.centre[k]
-            found[rows[group]] = (_rigid(arm, seen.fit.shift[k], seen.fit.turn[k]) if seen.fit.rigid[k]
-                                  else residual[rows[group]])
+            found[rows[group]] = rigid_displacement(arm, seen.fit.shift[k], seen.fit.turn[k])
             objects.append(_describe(len(objects), points[group], seen, k, pair.dt))
         return found, ids, self.tracks.follow(objects)
 
@@ -91,35 +92,34 @@ class ObjectFinder:
         free = taken.copy()
         free[fast] |= view.is_free(points[fast] + motion[fast])
         groups = propose(points, motion / pair.dt, fast, free, target[view.is_free(target)], settings)
+        groups, few, taken, quick, unlike, worth = _worth_asking(groups, points, motion, fast, taken)
         if not groups:
             return None
         static = np.ones(len(points), bool)
         static[np.concatenate(groups)] = False
-        few = [group[spread(len(group), _MOST_ASKED)] for group in groups]
         clusters, flows = ([array[chosen] for chosen in few] for array in (points, motion))
         fit = register(clusters, target, points[static], flows, pair.dt)
 
         asked = np.array([len(chosen) for chosen in few])
-        first = np.cumsum(asked) - asked
         moved = np.concatenate(clusters)
         moved[:, :2] += np.repeat(fit.shift, asked, axis=0)
-        taken, left = (np.add.reduceat(mask.astype(float), first) / asked
-                       for mask in (taken[np.concatenate(few)], view.is_free(moved)))
+        left = _shares(view.is_free(moved), asked)
         n = np.array([len(group) for group in groups])
-        features = belief.movement_features(fit, n, taken, left)
+        features = belief.movement_features(fit, n, taken, left, quick, unlike)
         moves = belief.probability(features)
         size = fit.size[:, :2].max(axis=1)
         reach = np.linalg.norm(fit.centre, axis=1)
         return Candidates(groups, fit, features, moves, belief.shift_covariance(fit, moves, n, size, reach),
                           np.maximum(taken, left), np.exp(belief.turn_features(fit.cost, n, size) @ belief.TURN),
-                          size, reach)
+                          size, reach, worth)
 
     def _believed(self, seen: Candidates, dt: float, settings: Settings) -> list[int]:
         """Numbers of the candidates that move, the surest first."""
         known = self.tracks.expects(seen.fit.centre, seen.fit.shift / dt)
         moves = belief.probability(seen.features, _KNOWN * known)
-        moving = ((moves >= settings.belief) & (seen.free >= FREE_SHARE)
-                  & (np.linalg.norm(seen.fit.shift, axis=1) >= settings.moving_speed * abs(dt)))
+        # A cost of 1: nothing in the other sweep lies where it would be.
+        moving = ((moves >= settings.belief) & (seen.free >= FREE_SHARE) & (seen.fit.cost < 1)
+                   & (np.linalg.norm(seen.fit.shift, axis=1) >= settings.moving_speed * abs(dt)))
         return [k for k in np.argsort(-moves, kind='stable') if moving[k]]
 
     def look(self, sweep: Sweep) -> View:
@@ -129,7 +129,32 @@ class ObjectFinder:
         return self._views[sweep]
 
 
-def _rigid(arm: np.ndarray, shift: np.ndarray, turn: float) -> np.ndarray:
+def _worth_asking(groups: list[np.ndarray], points: np.ndarray, motion: np.ndarray, fast: np.ndarray,
+                  taken: np.ndarray) -> tuple[list, list, *tuple[np.ndarray, ...]]:
+    """Those groups that are not nearly sure to stand, points of each that are asked, and for each group the
+    shares of them that took free space and are `fast`, and how unlike their flows are, m."""
+    few = [group[spread(len(group), _MOST_ASKED)] for group in groups]
+    if not few:
+        return [], [], *np.zeros((4, 0))
+    asked, rows = np.array([len(chosen) for chosen in few]), np.concatenate(few)
+    taken, quick = (_shares(mask[rows], asked) for mask in (taken, fast))
+    flow, z = motion[rows, :2], points[rows, 2]
+    middle = np.stack([_shares(column, asked) for column in flow.T], axis=1)
+    unlike = _shares(np.linalg.norm(flow - np.repeat(middle, asked, axis=0), axis=1), asked)
+    first = np.cumsum(asked) - asked
+    height = np.maximum.reduceat(z, first) - np.minimum.reduceat(z, first)
+    n = np.array([len(group) for group in groups])
+    worth = belief.worth_features(n, taken, np.linalg.norm(middle, axis=1), height, quick, unlike)
+    asked = np.flatnonzero(worth @ belief.WORTH >= belief.LEAST_WORTH)
+    return [groups[k] for k in asked], [few[k] for k in asked], taken[asked], quick[asked], unlike[asked], worth[asked]
+
+
+def _shares(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """(K,) mean of values (n,) of groups of `counts` (K,), one after the other."""
+    return np.add.reduceat(values.astype(float), np.cumsum(counts) - counts) / counts
+
+
+def rigid_displacement(arm: np.ndarray, shift: np.ndarray, turn: float) -> np.ndarray:
     """(n, 3) displacement of points at `arm` (n, 2) m from the centre that is moved by `shift` and turned."""
     x, y = arm.T
     cos, sin = np.cos(turn) - 1, np.sin(turn)

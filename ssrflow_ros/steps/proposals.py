@@ -12,7 +12,7 @@ _SIDE = 640            # cells of the map's side
 _LARGEST = 16.0         # m, no mover is longer
 _SUSPECT_SHARE = 0.1    # of a thing's points, that make it a proposal
 _FEWEST_SUSPECTS = 3
-_BESIDE = 1.0           # m, sides of squares; a place vacated in the next square may have been a thing's own
+_BESIDE = 4             # cells, sides of squares; a place vacated in the next square may have been a thing's own
 _FREE_SHARE = 0.03      # of a proposal's points, that speak for free space taken or left
 _SAME = 0.6             # of a thing's points: a group with more is the thing, and is not asked again
 _MOST = 64              # proposals of one sweep
@@ -52,30 +52,39 @@ def _things(points: np.ndarray, suspect: np.ndarray, vacated: np.ndarray, fewest
     themselves, or of places that were vacated beside them."""
     if not len(points):
         return []
-    cell = np.clip(np.floor(points[:, :2] / _CELL).astype(np.int64) + _SIDE // 2, 0, _SIDE - 1)
-    low, high = cell.min(axis=0), cell.max(axis=0) + 1
-    occupied = np.zeros(high - low, bool)
-    occupied[tuple((cell - low).T)] = True
-    names, count = ndimage.label(occupied, np.ones((3, 3), int))
-    thing = names[tuple((cell - low).T)] - 1
-    size = np.bincount(thing, minlength=count)
-    beside = np.zeros(count)
-    np.maximum.at(beside, thing, _counts_about(vacated, points))
-    doubts = np.bincount(thing, suspect, minlength=count) + beside
-    extent = np.array([max(part.stop - part.start for part in slices) for slices in ndimage.find_objects(names)])
-    good = ((size >= fewest) & (doubts >= np.maximum(_FEWEST_SUSPECTS, _SUSPECT_SHARE * size))
-            & (extent * _CELL <= _LARGEST))
+    key = _keys(points)
+    held = np.bincount(key, minlength=_SIDE * _SIDE)
+    names, count = ndimage.label(held.reshape(_SIDE, _SIDE), np.ones((3, 3), int))
+    place = np.flatnonzero(held)
+    names = names.ravel() - 1
+    thing = names[place]
+    size, suspects = (np.bincount(thing, counts[place], count)
+                      for counts in (held, np.bincount(key[suspect], minlength=_SIDE * _SIDE)))
+    beside, least, most = np.zeros(count), np.full((2, count), _SIDE), np.zeros((2, count), int)
+    np.maximum.at(beside, thing, _counts_about(_keys(vacated))[place // _SIDE // _BESIDE, place % _SIDE // _BESIDE])
+    for axis, along in enumerate((place // _SIDE, place % _SIDE)):
+        np.minimum.at(least[axis], thing, along)
+        np.maximum.at(most[axis], thing, along + 1)
+    good = ((size >= fewest) & (suspects + beside >= np.maximum(_FEWEST_SUSPECTS, _SUSPECT_SHARE * size))
+            & ((most - least).max(axis=0) * _CELL <= _LARGEST))
+    thing = names[key]
     return _groups(np.where(good[thing], thing, -1))
 
 
-def _counts_about(vacated: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """(n,) how many of `vacated` (m, 3) lie in the squares about each of `points` (n, 3)."""
-    side = 256
-    key, place = (((array[:, :2] / _BESIDE + side // 2).clip(1, side - 2)).astype(np.int32) @ np.int32([side, 1])
-                  for array in (vacated, points))
-    counts = np.bincount(key, minlength=side * side).reshape(side, side)
-    about = ndimage.correlate1d(ndimage.correlate1d(counts, [1, 1, 1], axis=0), [1, 1, 1], axis=1)
-    return about.ravel()[place]
+def _keys(points: np.ndarray) -> np.ndarray:
+    """(n,) number of the cell of each point on the map."""
+    x, y = ((column * np.float32(1 / _CELL) + np.float32(_SIDE // 2)).clip(0, _SIDE - 1).astype(np.int32)
+            for column in points[:, :2].T)
+    return x * np.int32(_SIDE) + y
+
+
+def _counts_about(key: np.ndarray) -> np.ndarray:
+    """How many of the cells `key` (m,) lie in each square and the eight around it."""
+    side = _SIDE // _BESIDE
+    square = key // _SIDE // _BESIDE * side + key % _SIDE // _BESIDE
+    counts = np.bincount(square, minlength=side * side).reshape(side, side)
+    return ndimage.correlate1d(ndimage.correlate1d(counts, [1, 1, 1], axis=0, mode='constant'), [1, 1, 1], axis=1,
+                               mode='constant')
 
 
 def _groups(numbers: np.ndarray) -> list[np.ndarray]:

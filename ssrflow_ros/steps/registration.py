@@ -13,17 +13,17 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import minimum_filter
 
+from . import belief
 from .rigid import align
-from .tiles import CELLS, MOST_POINTS, Blocks, Tiles, mean, spread
+from .tiles import MOST_POINTS, Blocks, Tiles, spread
 
 _FASTEST = 35.0            # m/s
 _REACH = (1.0, 5.0)        # m, least and most that is searched
 _MODES = 4                 # best ones of the coarse search that are followed
-_INERTIA = 0.003           # cost of 1 m/s, for a cluster of 1 m from its middle; the smaller, the more chance partners
+_INERTIA = 0.003           # cost of 1 m/s off the network's, for a cluster of 1 m from its middle; the smaller, the more chance partners
 _GUESSES = np.array([1.0, 1.5, 2.0])[:, None]   # times the network's displacement, which may fall short
 _HOPELESS = 0.3            # cost, beyond which no fit is worth to be made exact
 _FLAT = 2.0                # cells, over which the cost's curvature is taken
-_BETTER = 0.02             # of the cost, by which flow point by point must be better: it is free to fit anything
 _COARSE = 3                # cells between coarse candidates
 
 
@@ -31,12 +31,13 @@ _COARSE = 3                # cells between coarse candidates
 class Fit:
     """Of K clusters: what `register` found.
 
-    shift       (K, 2) m, displacement in x and y.
+    shift       (K, 2) m, displacement in x and y: between `measured` and `network`, as far as each is trusted.
     turn        (K,) rad, counter-clockwise about `centre` (K, 2) m.
-    size        (K, 3) m, extent.   network (K, 2) m, median displacement by the network.
+    size        (K, 3) m, extent.
+    network     (K, 2) m, median displacement by the network; `measured` (K, 2) m by the other sweep.
+    trust       (K, 2, F) features of the trust in the latter, for each axis of the curvature.
     cost        (K,) in [0, 1], truncated squared distance both ways at `shift`; `cost_still` (K,) the same at rest.
-    curvature   (K, 2, 2) 1/m² of the cost there: what slides along itself is flat that way.
-    rigid       (K,) bool: explains the other sweep no worse than the network's flow, point by point, does.
+    curvature   (K, 2, 2) 1/m² of the cost at `measured`: what slides along itself is flat that way.
     """
 
     shift: np.ndarray
@@ -44,10 +45,11 @@ class Fit:
     centre: np.ndarray
     size: np.ndarray
     network: np.ndarray
+    measured: np.ndarray
+    trust: np.ndarray
     cost: np.ndarray
     cost_still: np.ndarray
     curvature: np.ndarray
-    rigid: np.ndarray
 
 
 def register(clusters: list[np.ndarray], target: np.ndarray, static: np.ndarray, network: list[np.ndarray],
@@ -60,10 +62,11 @@ def register(clusters: list[np.ndarray], target: np.ndarray, static: np.ndarray,
     tiles = Tiles(clusters, Blocks(static, target), float(np.clip(_FASTEST * abs(dt), *_REACH)))
     median = np.array([np.median(motion[spread(len(motion), MOST_POINTS), :2], axis=0) for motion in network])
     guesses = median[:, None] * _GUESSES
-    shift = _best(tiles, _starts(tiles, guesses, dt), _MODES, dt)
-    shift = _best(tiles, shift[:, :, None] + _AROUND, 1, dt)[:, 0]
+    flow = median / tiles.cell[:, None]
+    shift = _best(tiles, _starts(tiles, guesses, dt), _MODES, flow, dt)
+    shift = _best(tiles, shift[:, :, None] + _AROUND, 1, flow, dt)[:, 0]
     for step in (1.0, 0.5):
-        shift = _best(tiles, shift[:, None] + step * _AROUND, 1)[:, 0]
+        shift = _best(tiles, shift[:, None] + step * _AROUND, 1, flow, dt)[:, 0]
     cell, turn = tiles.cell[:, None], np.zeros(len(clusters))
     hopeful = np.flatnonzero(tiles.cost(shift, np.arange(len(clusters))) < _HOPELESS)
     shift = shift * cell
@@ -71,11 +74,16 @@ def register(clusters: list[np.ndarray], target: np.ndarray, static: np.ndarray,
         here, there = ([points[k, np.isfinite(points[k, :, 0])] * tiles.cell[k] for k in hopeful]
                        for points in (tiles.points, tiles.others))
         shift[hopeful], turn[hopeful] = align(here, there, shift[hopeful], dt)
+    which = np.arange(len(clusters))
     around = tiles.cost((shift[:, None] / cell[:, None] + _FLAT * _AROUND).reshape(-1, 2),
-                        np.repeat(np.arange(len(clusters)), len(_AROUND))).reshape(-1, len(_AROUND))
-    still = tiles.cost(np.zeros_like(shift), np.arange(len(clusters)))
-    return Fit(shift, turn, tiles.centre, tiles.size, median, around[:, 0], still,
-               _curvature(around, _FLAT * tiles.cell), _no_worse(tiles, shift / cell, network))
+                        np.repeat(which, len(_AROUND))).reshape(-1, len(_AROUND))
+    curvature, still = _curvature(around, _FLAT * tiles.cell), tiles.cost(np.zeros_like(shift), which)
+    features = belief.trust_features(curvature, shift, median, (around[:, 0], tiles.cost(flow, which), still),
+                                     np.array([len(cluster) for cluster in clusters]),
+                                     tiles.size[:, :2].max(axis=1), np.linalg.norm(tiles.centre, axis=1))
+    trusted = belief.trusted(curvature, shift, median, features)
+    return Fit(trusted, turn, tiles.centre, tiles.size, median, shift, features, tiles.cost(trusted / cell, which),
+               still, curvature)
 
 
 def _curvature(cost: np.ndarray, step: np.ndarray) -> np.ndarray:
@@ -86,37 +94,22 @@ def _curvature(cost: np.ndarray, step: np.ndarray) -> np.ndarray:
     return np.stack([np.stack([xx, xy], -1), np.stack([xy, yy], -1)], -1) / (step ** 2)[:, None, None]
 
 
-def _no_worse(tiles: Tiles, shift: np.ndarray, network: list[np.ndarray]) -> np.ndarray:
-    """(K,) whether `shift` (K, 2), cells, lays the points onto the other sweep as well as their own flows do."""
-    flows = np.zeros_like(tiles.points)
-    for k, motion in enumerate(network):
-        chosen = motion[spread(len(motion), MOST_POINTS), :2]
-        flows[k, :len(chosen)] = chosen / tiles.cell[k]
-    fit, flow = (mean(tiles.there, np.arange(len(shift)), *np.moveaxis(tiles.points + way, -1, 0),
-                       _inside(tiles.points + way)) for way in (shift[:, None].astype(np.float32), flows))
-    return fit <= flow + _BETTER
-
-
-def _inside(cells: np.ndarray) -> np.ndarray:
-    return (np.abs(cells) < CELLS // 2 - 1).all(axis=-1)
-
-
 _AROUND = np.stack(np.meshgrid([-1.0, 0.0, 1.0], [-1.0, 0.0, 1.0], indexing='ij'), -1).reshape(-1, 2)
 _AROUND = _AROUND[np.argsort(np.abs(_AROUND).sum(axis=1), kind='stable')]     # rest wins a draw
 
 
-def _best(tiles: Tiles, shift: np.ndarray, count: int, dt: float = np.inf) -> np.ndarray:
-    """(K, count, 2) best of each cluster's displacements (K, ..., 2), cells."""
+def _best(tiles: Tiles, shift: np.ndarray, count: int, flow: np.ndarray, dt: float) -> np.ndarray:
+    """(K, count, 2) best of each cluster's displacements (K, ..., 2), cells; `flow` (K, 2), cells, by the network."""
     shift = shift.reshape(len(shift), -1, 2)
-    cost = _judge(tiles, shift, dt)
+    cost = _judge(tiles, shift, flow, dt)
     best = np.argsort(cost, axis=1, kind='stable')[:, :count]
     return np.take_along_axis(shift, best[..., None], axis=1)
 
 
-def _judge(tiles: Tiles, shift: np.ndarray, dt: float) -> np.ndarray:
-    """(K, Q) cost of each cluster's displacements (K, Q, 2), cells; what is fast must fit better."""
+def _judge(tiles: Tiles, shift: np.ndarray, flow: np.ndarray, dt: float) -> np.ndarray:
+    """(K, Q) cost of each cluster's displacements (K, Q, 2), cells; what contradicts the network must fit better."""
     which = np.repeat(np.arange(len(shift)), shift.shape[1])
-    speed = np.linalg.norm(shift, axis=-1) * tiles.cell[:, None] / abs(dt)
+    speed = np.linalg.norm(shift - flow[:, None], axis=-1) * tiles.cell[:, None] / abs(dt)
     return tiles.cost(shift.reshape(-1, 2), which).reshape(shift.shape[:2]) + _inertia(tiles)[:, None] * speed
 
 
@@ -135,7 +128,7 @@ def _starts(tiles: Tiles, guesses: np.ndarray, dt: float) -> np.ndarray:
         steps = int(most[k]) // _COARSE
         axis = np.arange(-steps, steps + 1, dtype=np.int32) * _COARSE
         grid = np.stack(np.meshgrid(axis, axis, indexing='ij'), -1).reshape(-1, 2)
-        speed = np.hypot(*grid.T) * tiles.cell[k] / abs(dt)
+        speed = np.linalg.norm(grid - guesses[k, 0] / tiles.cell[k], axis=1) * tiles.cell[k] / abs(dt)
         cost = (tiles.coarse(k, grid) + 2 * inertia[k] * speed).reshape(len(axis), len(axis))
         lowest = minimum_filter(cost, 3, mode='constant', cval=np.inf) == cost
         modes = grid[lowest.ravel()]
