@@ -208,7 +208,7 @@ def fit(pairs: list[Played], settings: Settings) -> Iterator[str]:
     samples = weigh(pairs, settings, belief.LEAST_WORTH)
     yield f'# {len(samples.moves)} proposals, {np.mean([right for _, right in samples.moves]):.0%} of them right'
     for name, weights in {'WORTH': belief.WORTH, 'TRUST': belief.TRUST, **samples.fit()}.items():
-        yield f'{name} = np.array({np.round(weights, 3).tolist()})'
+        yield f'{name} = np.array({np.round(weights, 2).tolist()})'
 
 
 def weigh(pairs: list[Played], settings: Settings, least_worth: float) -> Samples:

@@ -12,11 +12,12 @@ import numpy as np
 if TYPE_CHECKING:
     from .registration import Fit
 
-# WORTH, TRUST: log odds, see `worth_features` and `trust_features`. MOVES: log odds, see `movement_features`. SHIFT: log m², along each axis of the cost's curvature. TURN: log rad².
-# CLIMB: log (m/s)², upwards. CENTRE: log m², of the box's centre, along the view, across it, upwards.
+# WORTH, TRUST, MOVES: log odds, see `worth_features`, `trust_features`, `movement_features`. SHIFT: log m², along
+# each axis of the cost's curvature. TURN: log rad². CLIMB: log (m/s)², upwards. CENTRE: log m², of the box's centre,
+# along the view, across it, upwards.
 WORTH = np.array([-11.287, 0.953, 4.135, 1.553, -0.496, 4.604, -1.324])
 TRUST = np.array([-0.044, -0.957, -0.08, 0.067, 0.468, 0.414, -1.275, 1.771, -1.468, -0.117, -1.194])
-MOVES = np.array([-3.754, 0.297, -0.944, 2.324, 1.449, 1.595, 0.579, 0.084, 1.119, 0.903, -0.722, -0.956, -0.453, -0.823])
+MOVES = np.array([-3.75, 0.3, -0.94, 2.32, 1.45, 1.6, 0.58, 0.08, 1.12, 0.9, -0.72, -0.96, -0.45, -0.82])
 SHIFT = np.array([3.832, 1.281, -0.251, -0.254, -0.567, -0.932, -0.9])
 TURN = np.array([-3.458, 0.994, 0.059, -0.452])
 CLIMB = np.array([-3.191, 1.173])
@@ -50,9 +51,9 @@ def movement_features(fit: Fit, n: np.ndarray, taken: np.ndarray, left: np.ndarr
         fit.shift, fit.network, fit.measured, fit.measured - fit.network))
     alike = np.einsum('ij,ij->i', fit.shift, fit.network) / np.maximum(length * guess, 1e-6) * (guess > 0.05)
     return np.stack([
-        np.ones(len(n)), np.log(np.minimum(n, _MANY)), np.log(fit.cost + 0.01), np.sqrt(fit.cost) - np.sqrt(fit.cost_still),
-        np.sqrt(taken), np.sqrt(taken * left), alike, np.log(length + 0.02),
-        np.log(guess + 0.02), np.log(measured + 0.02), np.log(off + 0.05), np.maximum(fit.size[:, 2] - 2.5, 0.0),
+        np.ones(len(n)), np.log(np.minimum(n, _MANY)), np.log(fit.cost + 0.01),
+        np.sqrt(fit.cost) - np.sqrt(fit.cost_still), np.sqrt(taken), np.sqrt(taken * left), alike,
+        np.log(length + 0.02), np.log(guess + 0.02), np.log(measured + 0.02), np.log(off + 0.05), np.maximum(fit.size[:, 2] - 2.5, 0.0),
         fast, np.log(unlike + 0.02)], axis=1)
 
 
@@ -75,7 +76,7 @@ def trust_features(curvature: np.ndarray, measured: np.ndarray, network: np.ndar
 
 
 def trusted(curvature: np.ndarray, measured: np.ndarray, network: np.ndarray, features: np.ndarray) -> np.ndarray:
-    """(K, 2) m, between the displacement that was measured and the network's, as `trust_features` tell for each axis."""
+    """(K, 2) m, between the displacement that was measured and the network's, as far as `features` tell to trust it."""
     axes, share = principal(curvature)[1], _share(features @ TRUST)
     return network + np.einsum('kij,kj,klj,kl->ki', axes, share, axes, measured - network)
 

@@ -8,6 +8,7 @@ belief weighs what speaks for it. What is believed becomes an object, and its po
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -48,6 +49,21 @@ class Candidates:
     turn_variance: np.ndarray
     size: np.ndarray
     reach: np.ndarray
+    worth: np.ndarray
+
+
+class _Asked(NamedTuple):
+    """K proposals that are worth to be registered.
+
+    few  rows of those of each one's points that are asked.   taken, fast (K,) shares of them that took free space
+    and that the network says move.   unlike (K,) m by which its flows differ.   worth (K, F) features.
+    """
+
+    groups: list[np.ndarray]
+    few: list[np.ndarray]
+    taken: np.ndarray
+    fast: np.ndarray
+    unlike: np.ndarray
     worth: np.ndarray
 
 
@@ -92,7 +108,8 @@ class ObjectFinder:
         free = taken.copy()
         free[fast] |= view.is_free(points[fast] + motion[fast])
         groups = propose(points, motion / pair.dt, fast, free, target[view.is_free(target)], settings)
-        groups, few, taken, quick, unlike, worth = _worth_asking(groups, points, motion, fast, taken)
+        ask = _worth_asking(groups, points, motion, fast, taken)
+        groups, few = ask.groups, ask.few
         if not groups:
             return None
         static = np.ones(len(points), bool)
@@ -105,13 +122,13 @@ class ObjectFinder:
         moved[:, :2] += np.repeat(fit.shift, asked, axis=0)
         left = _shares(view.is_free(moved), asked)
         n = np.array([len(group) for group in groups])
-        features = belief.movement_features(fit, n, taken, left, quick, unlike)
+        features = belief.movement_features(fit, n, ask.taken, left, ask.fast, ask.unlike)
         moves = belief.probability(features)
         size = fit.size[:, :2].max(axis=1)
         reach = np.linalg.norm(fit.centre, axis=1)
         return Candidates(groups, fit, features, moves, belief.shift_covariance(fit, moves, n, size, reach),
-                          np.maximum(taken, left), np.exp(belief.turn_features(fit.cost, n, size) @ belief.TURN),
-                          size, reach, worth)
+                          np.maximum(ask.taken, left), np.exp(belief.turn_features(fit.cost, n, size) @ belief.TURN),
+                          size, reach, ask.worth)
 
     def _believed(self, seen: Candidates, dt: float, settings: Settings) -> list[int]:
         """Numbers of the candidates that move, the surest first."""
@@ -130,23 +147,22 @@ class ObjectFinder:
 
 
 def _worth_asking(groups: list[np.ndarray], points: np.ndarray, motion: np.ndarray, fast: np.ndarray,
-                  taken: np.ndarray) -> tuple[list, list, *tuple[np.ndarray, ...]]:
-    """Those groups that are not nearly sure to stand, points of each that are asked, and for each group the
-    shares of them that took free space and are `fast`, and how unlike their flows are, m."""
+                  taken: np.ndarray) -> _Asked:
+    """Those `groups` that are not nearly sure to stand; taken, fast (n,) bool of the points."""
+    if not groups:
+        return _Asked([], [], *np.zeros((4, 0)))
     few = [group[spread(len(group), _MOST_ASKED)] for group in groups]
-    if not few:
-        return [], [], *np.zeros((4, 0))
     asked, rows = np.array([len(chosen) for chosen in few]), np.concatenate(few)
-    taken, quick = (_shares(mask[rows], asked) for mask in (taken, fast))
-    flow, z = motion[rows, :2], points[rows, 2]
-    middle = np.stack([_shares(column, asked) for column in flow.T], axis=1)
+    flow, z, first = motion[rows, :2], points[rows, 2], np.cumsum(asked) - asked
+    taken, fast, east, north = (_shares(values, asked) for values in (taken[rows], fast[rows], *flow.T))
+    middle = np.column_stack([east, north])
     unlike = _shares(np.linalg.norm(flow - np.repeat(middle, asked, axis=0), axis=1), asked)
-    first = np.cumsum(asked) - asked
     height = np.maximum.reduceat(z, first) - np.minimum.reduceat(z, first)
-    n = np.array([len(group) for group in groups])
-    worth = belief.worth_features(n, taken, np.linalg.norm(middle, axis=1), height, quick, unlike)
-    asked = np.flatnonzero(worth @ belief.WORTH >= belief.LEAST_WORTH)
-    return [groups[k] for k in asked], [few[k] for k in asked], taken[asked], quick[asked], unlike[asked], worth[asked]
+    worth = belief.worth_features(np.array([len(group) for group in groups]), taken, np.linalg.norm(middle, axis=1),
+                                  height, fast, unlike)
+    kept = np.flatnonzero(worth @ belief.WORTH >= belief.LEAST_WORTH)
+    return _Asked(*([rows[k] for k in kept] for rows in (groups, few)),
+                  *(values[kept] for values in (taken, fast, unlike, worth)))
 
 
 def _shares(values: np.ndarray, counts: np.ndarray) -> np.ndarray:

@@ -1,10 +1,12 @@
-"""Registration: how far each cluster of points moved, told by the other sweep and not by the network.
+"""Registration: how far each cluster of points moved, told by the other sweep, and by the network where that is mute.
 
 Every cluster has a tile, a small map seen from above, with the distance to the other sweep's nearest
 point that nothing static explains. The displacement that lays the cluster onto those points, and them
 onto the cluster, is searched for over all that a mover can do in the time, from many starts; whatever
-start leads there, the residual decides. From above, because the height of a return is where a beam
-happened to strike, and because all tiles are then worked on as one array.
+start leads there, the residual decides. A long smooth side slides along itself at no cost: there the
+network knows better, and which of the two is trusted how far is fitted (`belief.py`). From above,
+because the height of a return is where a beam happened to strike, and because all tiles are then
+worked on as one array.
 """
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ from .tiles import MOST_POINTS, Blocks, Tiles, spread
 _FASTEST = 35.0            # m/s
 _REACH = (1.0, 5.0)        # m, least and most that is searched
 _MODES = 4                 # best ones of the coarse search that are followed
-_INERTIA = 0.003           # cost of 1 m/s off the network's, for a cluster of 1 m from its middle; the smaller, the more chance partners
+_INERTIA = 0.003           # cost of 1 m/s off the network's, for a cluster of 1 m from its middle; small ones find chance
+                           # partners
 _GUESSES = np.array([1.0, 1.5, 2.0])[:, None]   # times the network's displacement, which may fall short
 _HOPELESS = 0.3            # cost, beyond which no fit is worth to be made exact
 _FLAT = 2.0                # cells, over which the cost's curvature is taken
