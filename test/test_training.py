@@ -177,6 +177,10 @@ def test_trained_weights_ship_with_their_card(tmp_path, pair_folder, small_prese
     loaded = load_weights(str(path))
     assert loaded.card['pairs_seen'] == 12 and loaded.card['unseen_simulated_pairs']['zero flow, m'] > 0
     assert json.loads(path.with_suffix('.json').read_text()) == loaded.card
+    config = dataclasses.replace(small_preset, start=str(path))
+    Training(tmp_path / 'further', pair_folder, config, validation=pair_folder).run(workers=0)
+    before = load_weights(str(shipping.ship(tmp_path / 'further', 'toy'))).card['begun_from']
+    assert (before['name'], before['pairs_seen']) == ('toy', 12)
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import torch
 
 from ..errors import InputError
 from ..network.ssrflow import SSRFlow
-from ..network.weights import SHIPPED, save_weights
+from ..network.weights import SHIPPED, load_weights, save_weights
 from .config import TrainingConfig, changed
 from .curve import read_curve
 
@@ -35,6 +35,7 @@ def ship(folder: Path, name: str, figures: dict | None = None) -> Path:
         'pairs_seen': state['step'] * config.batch,
         'steps': state['step'],
         'hours': round(state['minutes'] / 60, 2),
+        **_before(config.start),
         'commit': _commit(),
         'settings': config.as_dict(),
         'unseen_simulated_pairs': _last_row(folder / 'validation.csv'),
@@ -46,6 +47,15 @@ def ship(folder: Path, name: str, figures: dict | None = None) -> Path:
     for curve in ('curve.csv', 'validation.csv'):
         (SHIPPED / f'{name}.{curve}').write_text((folder / curve).read_text())
     return path
+
+
+def _before(start: str) -> dict[str, dict]:
+    """What the card of the weights that the training began with says of theirs."""
+    if not start:
+        return {}
+    card = load_weights(start).card
+    return {'begun_from': {key: card[key] for key in ('name', 'pairs_seen', 'steps', 'hours', 'commit', 'begun_from')
+                           if key in card}}
 
 
 def _last_row(path: Path) -> dict[str, float]:
