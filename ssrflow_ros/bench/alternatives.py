@@ -4,9 +4,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..operators import farthest_point_order, gather, interpolate, interpolation_weights, k_nearest
+from ..operators import (Linear, attentive_sum, farthest_point_order, gather, interpolate, interpolation_weights,
+                         k_nearest)
 from ..operators.kd_tree import KdTree
-from ..operators.reference import farthest_point_order_reference, k_nearest_reference
+from ..operators.reference import attentive_sum_reference, farthest_point_order_reference, k_nearest_reference
 from ..scene_flow import SceneFlow
 from ..steps.cells import thin
 from ..steps.ego_motion import make_ego_motion
@@ -33,6 +34,7 @@ def measure_alternatives(method: SceneFlow, pair: SweepPair, ego: EgoMotion,
     cloud, dense = (torch.from_numpy(points)[None].to(device) for points in (known, rows))
     index = k_nearest(cloud, cloud, _NEIGHBOURS)
     wide = torch.randn(1, len(known), 64, device=device)
+    around, layer = gather(wide, index), Linear(64, 64).to(device)
     few = max(1, len(known) // 4)
     every = -(-len(rows) // count)
 
@@ -49,6 +51,12 @@ def measure_alternatives(method: SceneFlow, pair: SweepPair, ego: EgoMotion,
             OURS: lambda: gather(wide, index),
             REFERENCE: lambda: wide[0][index],
             'torch.index_select': lambda: wide[0].index_select(0, index.reshape(-1))},
+        f'linear layer, 64 to 64, of {_NEIGHBOURS} neighbours of {len(known)}': {
+            OURS: lambda: layer(around),
+            REFERENCE: lambda: torch.nn.functional.linear(around, layer.weight, layer.bias)},
+        f'attention over {_NEIGHBOURS} neighbours of {len(known)}, 64 numbers': {
+            OURS: lambda: attentive_sum(around, around),
+            REFERENCE: lambda: attentive_sum_reference(around, around)},
         f'thin {len(rows)} to one a {VOXEL} m cube': {
             OURS: lambda: thin(rows, VOXEL), **peers.thinning(rows, VOXEL)},
         f'sample {count} of both sweeps': {

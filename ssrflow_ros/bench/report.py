@@ -40,7 +40,8 @@ def throughput_json(one: Throughput) -> dict[str, Any]:
     if len(jitter):
         told |= {'MAX_JITTER': float(jitter.max()), 'MIN_JITTER': float(jitter.min()),
                  'MEAN_JITTER': float(jitter.mean()), 'STD_DEV_JITTER': float(jitter.std())}
-    return {_BASIC + name: value for name, value in told.items()}
+    return {**{_BASIC + name: value for name, value in told.items()},
+            'PROCESSOR_TIME': one.cpu_ms, 'HIGHEST_FRAME_RATE': one.most}
 
 
 def resources_json(baseline: float | None, mean: float | None, host: int, device: int) -> dict[str, Any]:
@@ -65,7 +66,16 @@ def print_walk(title: str, one: Walk) -> None:
     """p50, p95, max of each stage."""
     rows = [*one.stages.items(), ('decode to encode', one.whole)]
     print_table(f'{title}, {one.points:.0f} points a cloud, ms: p50, p95, max',
-                [(name, f'{timing.p50:8.1f} {timing.p95:8.1f} {timing.max:8.1f}') for name, timing in rows])
+                [(name, f'{timing.p50:8.1f} {timing.p95:8.1f} {timing.max:8.1f}') for name, timing in rows]
+                + [('million points/s', f'{1e-3 * one.points / one.whole.p50:8.2f}')])
+
+
+def print_throughput(passes: dict[str, Throughput]) -> None:
+    """Rate and latency of each, and what bounds the rate."""
+    print_table('stages of successive sweeps overlapped, as fast as it goes', [
+        (title, f'{one.rate:5.1f} sweeps/s, latency p50 {one.latency.p50:.0f} ms, max {one.latency.max:.0f} ms'
+         + (f'; {one.cpu_ms:.0f} ms of processor time a sweep, so at most {one.most:.1f} sweeps/s'
+            if one.cpu_ms else '')) for title, one in passes.items()])
 
 
 def print_blocks(blocks: dict[str, Block], flops: float, bandwidth: float) -> None:

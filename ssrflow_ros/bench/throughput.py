@@ -1,6 +1,7 @@
 """How many sweeps a second, the next one prepared while this one is worked on."""
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 from typing import Any, Sequence
@@ -11,6 +12,7 @@ from ..pipeline import one_ahead
 from ..scene_flow import SceneFlow
 from ..steps.pairing import Pairing
 from ..sweep import EgoMotion, PreparedPair
+from .machine import CpuUse
 from .timing import Timing
 
 
@@ -20,15 +22,22 @@ class Throughput:
 
     done_ms  when each answer was ready, milliseconds since the pass began.
     latency  from the beginning of a cloud's decoding to its encoded answer.
+    cpu_ms   processor time that the whole machine spent a sweep, all cores, milliseconds; None if unknown.
     """
 
     done_ms: tuple[float, ...]
     latency: Timing
+    cpu_ms: float | None = None
 
     @property
     def rate(self) -> float:
         """Sweeps a second."""
         return 1e3 * (len(self.done_ms) - 1) / (self.done_ms[-1] - self.done_ms[0])
+
+    @property
+    def most(self) -> float | None:
+        """Sweeps a second if every core worked all the time."""
+        return 1e3 * (os.cpu_count() or 1) / self.cpu_ms if self.cpu_ms else None
 
 
 def run_through(method: SceneFlow, clouds: Sequence[Any], warm_up: int,
@@ -42,7 +51,8 @@ def run_through(method: SceneFlow, clouds: Sequence[Any], warm_up: int,
         pair = pairing.push(decode(cloud, method.settings.min_range))
         return begun, method.prepare(pair, next(given, None)) if pair else None
 
-    start, done, latencies = time.perf_counter(), [], []
+    start, done, latencies, use = time.perf_counter(), [], [], None
+    warm_up = min(warm_up, len(clouds) - 3)
     for cloud, future in one_ahead(prepare, clouds):
         begun, prepared = future.result()
         if prepared is None:
@@ -51,5 +61,10 @@ def run_through(method: SceneFlow, clouds: Sequence[Any], warm_up: int,
         now = time.perf_counter()
         done.append(1e3 * (now - start))
         latencies.append(1e3 * (now - begun))
+        if len(done) == warm_up + 1:
+            use = CpuUse()
+    busy = use.percent() if use else None
     warm_up = min(warm_up, len(done) - 2)
-    return Throughput(tuple(done[warm_up:]), Timing(latencies[warm_up:]))
+    apart = (done[-1] - done[warm_up]) / (len(done) - 1 - warm_up)
+    return Throughput(tuple(done[warm_up:]), Timing(latencies[warm_up:]),
+                      None if busy is None else busy / 100 * (os.cpu_count() or 1) * apart)

@@ -105,21 +105,19 @@ class _Bench:
                 self._bars[title] = {stage: timing.p50 for stage, timing in one.stages.items()}
 
     def _throughput(self) -> None:
-        from ..bench.report import throughput_json
+        from ..bench.report import print_throughput, throughput_json
         from ..bench.stages import walk
         from ..bench.throughput import run_through
-        rows = []
+        passes = {}
         for count, method in self._methods():
             egos = walk(method, self._clouds, 0).ego_motions
             for name, given in (('scan matching', None), ('odometry given', egos)):
                 title = f'{count} network points, {name}'
                 method.onload(wait=True)
-                one = run_through(method, self._clouds, self._args.warm_up, given)
+                passes[title] = run_through(method, self._clouds, self._args.warm_up, given)
                 method.offload()
-                rows.append((title, f'{one.rate:5.1f} sweeps/s, latency p50 {one.latency.p50:.0f} ms, '
-                                    f'max {one.latency.max:.0f} ms'))
-                self._json.setdefault('throughput', {})[title] = throughput_json(one)
-        print_table('stages of successive sweeps overlapped, as fast as it goes', rows)
+        print_throughput(passes)
+        self._json['throughput'] = {title: throughput_json(one) for title, one in passes.items()}
 
     def _dds(self) -> None:
         from ..bench.dds import round_trip
@@ -173,8 +171,12 @@ class _Bench:
         from ..bench.machine import peak_device_bytes, peak_host_bytes
         from ..bench.plot import draw_stages
         from ..bench.report import resources_json
-        resources = resources_json(self._baseline, self._busy.percent(), peak_host_bytes(),
-                                   peak_device_bytes(self._device))
+        host, device, busy = peak_host_bytes(), peak_device_bytes(self._device), self._busy.percent()
+        print_table('the whole run', [
+            ('most memory of the host', f'{host / 2**20:.0f} MiB'),
+            ('most memory of the device', f'{device / 2**20:.0f} MiB' if device else 'the same'),
+            ('processor in use', 'unknown' if busy is None else f'{busy:.0f} % of all cores')])
+        resources = resources_json(self._baseline, busy, host, device)
         metadata = {**self._machine, 'NAME': 'ssrflow bench', 'INPUT': 'recording' if self._args.input else 'simulated',
                     'NUM_CLOUDS': len(self._clouds), 'WEIGHTS': Path(self._settings.weights).name}
         (self._output / 'bench.json').write_text(
