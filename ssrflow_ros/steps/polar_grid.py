@@ -68,7 +68,7 @@ class _Grid:
         sector = np.minimum(turn * np.float32(_SECTORS / 4), _SECTORS - 1).astype(np.int16)
         self.cell = self.along.astype(np.int16) * np.int16(_SECTORS) + sector
         self._order = np.argsort(self.cell, kind='stable')      # numpy sorts 16-bit keys by radix
-        in_order = self.cell[self._order]
+        in_order = self.cell.take(self._order)
         self._first = np.flatnonzero(np.diff(in_order, prepend=np.int16(-1)))
         self.occupied = in_order[self._first]
         self.radius = _ring_radius(self.occupied // _SECTORS)
@@ -78,7 +78,7 @@ class _Grid:
 
         What is tall, a wall or a hedge, has returns far above its lowest one; ground has not.
         """
-        height = height[self._order]
+        height = height.take(self._order)
         lowest = np.minimum.reduceat(height, self._first)
         count = np.diff(self._first, append=len(height))
         low = height < np.repeat(lowest + _FLAT + _FLAT_SLOPE * self.radius.astype(np.float32), count)
@@ -156,25 +156,38 @@ def _grow(grid: _Grid, lowest: np.ndarray, flat: np.ndarray) -> np.ndarray:
 
 def _on_surface(height: np.ndarray, grid: _Grid, levels: np.ndarray, flat: np.ndarray) -> np.ndarray:
     """(N,) bool, which returns of `height` (N,) lie on the surface, interpolated along the range."""
-    cell, weight = grid.cell, grid.along - np.floor(grid.along) - np.float32(0.5)
-    beside = np.clip(cell + np.where(weight < 0, -_SECTORS, _SECTORS), 0, levels.size - 1)
-    weight = np.abs(weight)
+    cell = grid.cell.astype(np.intp)
+    weight = grid.along - np.floor(grid.along)
+    weight -= np.float32(0.5)
+    beside = cell + np.where(weight < 0, -_SECTORS, _SECTORS)
+    beside.clip(0, levels.size - 1, out=beside)
+    np.abs(weight, out=weight)
     levels = levels.ravel()
     tall = np.ones(levels.size, dtype=bool)
     tall[grid.occupied[flat]] = False
 
     def above() -> np.ndarray:
-        own = levels[cell]
-        return height - own - weight * (levels[beside] - own)
+        level = levels.take(beside)
+        own = levels.take(cell)
+        level -= own
+        level *= weight
+        level += own
+        return np.subtract(height, level, out=level)
 
+    # Each of the two turns below moves the surface by less than _NEAR_SURFACE.
+    rows = np.flatnonzero(np.abs(above()) < 3 * _NEAR_SURFACE)
+    height, cell, beside, weight = (column.take(rows) for column in (height, cell, beside, weight))
     # The lowest returns lie beneath the surface, by the noise of the range: settle on the mean.
     for _ in range(2):
         distance = above()
         near = np.flatnonzero(np.abs(distance) < _NEAR_SURFACE)
-        count = np.bincount(cell[near], minlength=levels.size)
-        shift = np.bincount(cell[near], distance[near], minlength=levels.size) / np.maximum(count, 1)
+        inside = cell.take(near)
+        count = np.bincount(inside, minlength=levels.size)
+        shift = np.bincount(inside, distance.take(near), minlength=levels.size) / np.maximum(count, 1)
         # The foot of a wall would lift the mean: cells that hold one move as the others do.
         usual = shift[(count > 0) & ~tall]
         shift[tall] = np.median(usual) if len(usual) else 0
         levels = levels + shift.astype(np.float32)
-    return np.abs(above()) < _THICKNESS
+    on_surface = np.zeros(len(grid.cell), dtype=bool)
+    on_surface[rows] = np.abs(above()) < _THICKNESS
+    return on_surface
