@@ -59,7 +59,9 @@ def test_gradients_reach_every_parameter_under_every_switch(switch):
     flows = net(source, target).flows
     assert [flow.shape[1] for flow in flows] == [512, 128, 32, 16, 4]
     sum(flow.square().mean() for flow in flows).backward()
-    silent = [name for name, p in net.named_parameters() if p.grad is None or not p.grad.abs().max() > 0]
+    unseen = ('score.bias', 'key.bias', 'position_bias.bias')  # a softmax sees no constant: theirs is rounding, or 0
+    silent = [name for name, p in net.named_parameters()
+              if p.grad is None or not (p.grad.abs().max() > 0 or name.endswith(unseen))]
     assert silent == []
 
 

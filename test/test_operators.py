@@ -3,7 +3,8 @@ import pytest
 import torch
 from hypothesis import given, settings, strategies as st
 
-from ssrflow_ros.operators import Linear, attentive_sum, farthest_point_order, gather, interpolation_weights, k_nearest
+from ssrflow_ros.operators import (Linear, attentive_sum, farthest_point_order, gather, interpolation_weights,
+                                   k_nearest, linear)
 from ssrflow_ros.operators import farthest_point, kd_tree
 from ssrflow_ros.operators.reference import (attentive_sum_reference, farthest_point_order_reference,
                                               k_nearest_reference)
@@ -114,6 +115,18 @@ def test_linear_is_that_of_torch(rows, into, out, bias):
         assert torch.allclose(layer(x), z, atol=1e-5)
         # A view of every other row, and no rows at all.
         assert torch.allclose(layer(x[:, ::2]), z[:, ::2], atol=1e-5) and layer(x[:, :0]).shape == (2, 0, out)
+
+
+@pytest.mark.parametrize('rows', [3, 5000])
+def test_linear_and_leaky_relu_in_one_are_those_of_torch(rows):
+    torch.manual_seed(0)
+    x, weight, bias = torch.randn(2, rows, 20, requires_grad=True), torch.randn(30, 20), torch.randn(30)
+    inputs = x, weight.requires_grad_(), bias.requires_grad_()
+    ours = linear(*inputs, slope=0.1)
+    theirs = torch.nn.functional.leaky_relu(torch.nn.functional.linear(*inputs), 0.1)
+    assert torch.allclose(ours, theirs, atol=1e-4)
+    for one, other in zip(*(torch.autograd.grad(out.sin().sum(), inputs) for out in (ours, theirs))):
+        assert torch.allclose(one, other, rtol=1e-4, atol=1e-2)
 
 
 def test_attentive_sum_is_that_of_torch():

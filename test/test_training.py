@@ -16,7 +16,7 @@ from ssrflow_ros.training import losses, ship as shipping
 from ssrflow_ros.training.losses import LossConfig
 from ssrflow_ros.training.augmentation import NO_AUGMENTATION, Augmentation, augmented, beams_kept
 from ssrflow_ros.training.dataset import PairDataset, collate
-from ssrflow_ros.training.optimiser import make_optimiser
+from ssrflow_ros.training.optimiser import Muon, make_optimiser
 from ssrflow_ros.training.pairs import TrainingPair, make_pairs
 from ssrflow_ros.training.supervised import Supervised
 from ssrflow_ros.training.config import TrainingConfig
@@ -159,6 +159,25 @@ def test_training_resumes_to_the_step(tmp_path, pair_folder, small_preset, optim
         assert [row['step'] for row in csv.DictReader(file)] == list('123456')
     with pytest.raises(InputError, match='begun with other settings'):
         Training(tmp_path / 'whole', pair_folder, dataclasses.replace(small_preset, batch=1))
+
+
+@pytest.mark.skipif(not hasattr(torch.optim, 'Muon'), reason='torch before 2.9')
+def test_muon_steps_as_that_of_torch():
+    torch.manual_seed(0)
+    ours = [torch.nn.Parameter(torch.randn(*shape)) for shape in ((8, 20), (20, 8), (8, 20), (16, 16))]
+    theirs = [torch.nn.Parameter(matrix.detach().clone()) for matrix in ours]
+    one = Muon(ours, lr=0.1, weight_decay=0.1)
+    other = torch.optim.Muon(theirs, lr=0.1, weight_decay=0.1, momentum=0.95, adjust_lr_fn='match_rms_adamw')
+    for _ in range(3):
+        for mine, its in zip(ours, theirs):
+            mine.grad = torch.randn_like(mine)
+            its.grad = mine.grad.clone()
+        one.step()
+        other.step()
+        for mine, its in zip(ours, theirs):
+            assert (mine - its).norm() < 0.01 * mine.norm()  # theirs works in bfloat16
+    one.load_state_dict(other.state_dict())
+    assert torch.equal(one.state[ours[0]]['momentum_buffer'], other.state[theirs[0]]['momentum_buffer'])
 
 
 def test_muon_takes_the_matrices_and_adamw_the_rest():

@@ -6,7 +6,7 @@ from torch import nn
 
 from ..operators import Linear
 from .config import NetworkConfig
-from .layers import mlp
+from .layers import MLP, mlp
 from .neighbourhood import Neighbourhood
 from .pointconv import PointConv
 
@@ -26,7 +26,7 @@ class FlowPredictor(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.first = PointConv(width, hidden, config.weight_net)
         self.second = PointConv(hidden, hidden, config.weight_net)
-        self.features = nn.Sequential(*mlp(hidden, hidden, out), nn.LayerNorm(out))
+        self.features = MLP(*mlp(hidden, hidden, out), nn.LayerNorm(out))
         self.flow = Linear(out, 3)
 
     def forward(self, features: torch.Tensor, within: Neighbourhood) -> tuple[torch.Tensor, torch.Tensor]:

@@ -4,19 +4,33 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ..operators import Linear, attentive_sum, gather
+from ..operators import Linear, attentive_sum, gather, linear
 from ..operators.reference import is_traced
 from ..operators.triton_kernels import Kernels, triton_kernels
 
 SLOPE = 0.1  # of LeakyReLU, as in the PointPWC-Net family
 
 
-def mlp(*widths: int) -> nn.Sequential:
+class MLP(nn.Sequential):
+    """Layers one after the other; a LeakyReLU after a linear layer is done in one with it."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        layers = list(self)
+        while layers:
+            layer = layers.pop(0)
+            if isinstance(layer, Linear) and layers and isinstance(layers[0], nn.LeakyReLU):
+                x = linear(x, layer.weight, layer.bias, layers.pop(0).negative_slope)
+            else:
+                x = layer(x)
+        return x
+
+
+def mlp(*widths: int) -> MLP:
     """Linear layers of these widths, each followed by LeakyReLU."""
     layers: list[nn.Module] = []
     for into, out in zip(widths, widths[1:]):
         layers += [Linear(into, out), nn.LeakyReLU(SLOPE, inplace=True)]
-    return nn.Sequential(*layers)
+    return MLP(*layers)
 
 
 class PositionEncoder(nn.Module):
@@ -32,8 +46,7 @@ class PositionEncoder(nn.Module):
         super().__init__()
         self.of_offset = Linear(3, width)
         self.of_position = Linear(3, width, bias=False)
-        self.out = nn.Sequential(nn.LeakyReLU(SLOPE, inplace=True), Linear(width, width),
-                                 nn.LeakyReLU(SLOPE, inplace=True))
+        self.out = MLP(nn.LeakyReLU(SLOPE, inplace=True), *mlp(width, width))
 
     def forward(self, positions: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
         """positions (B, M, 3) m, offsets (B, M, k, 3) -> (B, M, k, width)."""
@@ -53,14 +66,16 @@ class PairMLP(nn.Module):
         self.of_own = Linear(own, out)
         self.of_other = Linear(other, out, bias=False)
         self.of_relation = Linear(relation, out, bias=False)
-        self.rest = nn.Sequential(nn.LeakyReLU(SLOPE, inplace=True), *mlp(*[out] * depth))
+        self.rest = MLP(nn.LeakyReLU(SLOPE, inplace=True), *mlp(*[out] * depth))
 
     def forward(self, own: torch.Tensor, other: torch.Tensor, relation: torch.Tensor,
                 index: torch.Tensor | None) -> torch.Tensor:
         """of_own(own) (B, M, out), of_other(other) (B, N, out), relation (B, M, k, R), index (B, M, k) into N,
         None: all -> (B, M, k, out)."""
         pairs = self.of_relation(relation)
-        pairs += other[:, None] if index is None else gather(other, index)
+        others = other[:, None] if index is None else gather(other, index)
+        # In place only what is no view to autograd: the way back would copy it.
+        pairs = pairs + others if torch.is_grad_enabled() else pairs.add_(others)
         pairs += own[:, :, None]
         return self.rest(pairs)
 
@@ -72,7 +87,7 @@ class PairMLP(nn.Module):
         return triton_kernels(index.device)
 
 
-class WeightNet(nn.Sequential):
+class WeightNet(MLP):
     """Weights of neighbours from their offsets, PointConv's continuous kernel: 3 -> 8 -> 8 -> out."""
 
     def __init__(self, out: int):

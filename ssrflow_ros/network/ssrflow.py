@@ -10,7 +10,7 @@ from ..operators import k_nearest
 from .config import NetworkConfig
 from .flow_predictor import FlowPredictor
 from .global_fusion import GlobalFusion
-from .layers import SLOPE, mlp
+from .layers import MLP, SLOPE, mlp
 from .local_flow_embedding import LocalFlowEmbedding
 from .neighbourhood import Neighbourhood
 from .pointconv import HierarchicalFeatures
@@ -75,7 +75,7 @@ class Level(nn.Module):
         super().__init__()
         self.level, self.k, self.reach = level, config.k_embedding, (config.lengths[level], config.radius)
         width = config.widths[level]
-        self.join = nn.Sequential(*mlp(width + config.widths[level + 1], width), nn.LayerNorm(width))
+        self.join = MLP(*mlp(width + config.widths[level + 1], width), nn.LayerNorm(width))
         self.reembed = SpatialTemporalReembedding(level, config)
         self.embed = LocalFlowEmbedding(level, config)
         self.predict = FlowPredictor(2 * width + config.predictor_out + 3, config)

@@ -17,8 +17,8 @@ def in_tiles(compute: Callable[..., torch.Tensor], index: torch.Tensor, *of_poin
     what costs: whole, they go through memory at every operation. Training keeps them all for the
     backward pass anyway, and a GPU wants large kernels: both get one tile.
     """
-    points, k = index.shape[1:]
-    size = max(1, _PAIRS // k)
+    batch, points, k = index.shape
+    size = max(1, _PAIRS // (batch * k))
     if points <= size or torch.is_grad_enabled() or index.device.type != 'cpu' or is_traced():
         return compute(index, *of_points)
     tiles = [tensor.split(size, dim=1) for tensor in (index, *of_points)]

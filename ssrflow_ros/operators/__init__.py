@@ -7,8 +7,8 @@ from .attentive_sum import attentive_sum
 from .farthest_point import farthest_point_order
 from .gather import gather
 from .interpolation import interpolate, interpolation_weights
-from .linear import Linear
+from .linear import Linear, linear
 from .neighbours import k_nearest
 
 __all__ = ['Linear', 'attentive_sum', 'farthest_point_order', 'gather', 'interpolate', 'interpolation_weights',
-           'k_nearest']
+           'k_nearest', 'linear']

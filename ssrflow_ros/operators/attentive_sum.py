@@ -18,26 +18,30 @@ def attentive_sum(scores: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
         return attentive_sum_reference(scores, features)
     if torch.is_grad_enabled() and (scores.requires_grad or features.requires_grad):
         return _AttentiveSum.apply(scores, features)
-    return (_weights(scores).mul_(features)).sum(dim=-2)
+    return _sum(scores, features)[0]
 
 
-def _weights(scores: torch.Tensor) -> torch.Tensor:
-    weights = (scores - scores.amax(dim=-2, keepdim=True)).mul_(math.log2(math.e)).exp2_()
-    return weights.div_(weights.sum(dim=-2, keepdim=True))
+def _sum(scores: torch.Tensor, features: torch.Tensor, keep: bool = False) -> tuple[torch.Tensor, ...]:
+    """The sum, the weights before they are divided by their own sum, if kept, and that (..., 1, C)."""
+    # Passes over all neighbours are what costs: the unit of exp2 comes in with the maximum, and the sums are divided.
+    unit = math.log2(math.e)
+    weights = torch.add(scores.amax(dim=-2, keepdim=True) * -unit, scores, alpha=unit).exp2_()
+    total = weights.sum(dim=-2, keepdim=True)
+    weighted = weights * features if keep else weights.mul_(features)
+    return weighted.sum(dim=-2).div_(total.squeeze(-2)), weights, total
 
 
 class _AttentiveSum(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, scores, features):
-        weights = _weights(scores)
-        out = (weights * features).sum(dim=-2)
-        ctx.save_for_backward(weights, features, out)
+        out, weights, total = _sum(scores, features, keep=True)
+        ctx.save_for_backward(weights, total, features, out)
         return out
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, gradient):
-        weights, features, out = ctx.saved_tensors
-        of_features = weights * gradient.unsqueeze(-2)
+        weights, total, features, out = ctx.saved_tensors
+        of_features = weights * (gradient.unsqueeze(-2) / total)
         return (features - out.unsqueeze(-2)).mul_(of_features), of_features

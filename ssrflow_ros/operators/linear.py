@@ -14,24 +14,22 @@ _ONEDNN = (torch.ops.mkldnn._linear_pointwise
            and hasattr(torch.ops.mkldnn, '_linear_pointwise') and hasattr(torch, 'get_autocast_dtype')  # torch 2.4
            else None)
 _LEAST_WORK = 2**19  # multiplications; below, a call of oneDNN costs more than it saves
-_WIDE = 64  # from here on oneDNN's product over the rows is the faster one too
 
 
-def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
-    """x (..., C) @ weight (D, C) transposed + bias (D,) -> (..., D); differentiable once.
+def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None,
+           slope: float = 1.0) -> torch.Tensor:
+    """x (..., C) @ weight (D, C) transposed + bias (D,) -> (..., D), LeakyReLU of `slope` on it; differentiable once.
 
     torch.nn.functional.linear goes through the BLAS that torch was built with. MKL, that of the x86
     wheels, leaves AVX-512 alone on processors that are not Intel's: there oneDNN is twice as fast.
     """
+    grad = torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)
     rows = x.numel() // max(1, x.shape[-1])
     if (_ONEDNN is None or x.device.type != 'cpu' or rows * weight.numel() < _LEAST_WORK or x.dtype != torch.float32
             or is_traced() or torch.is_autocast_enabled('cpu') or not torch.backends.mkldnn.enabled):
-        return F.linear(x, weight, bias)
-    rows = x.reshape(rows, -1)
-    # The autograd function sees rows only: views made inside of it could not be modified in place.
-    grad = torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)
-    out = _Linear.apply(rows, weight, bias) if grad else _product(rows, weight, bias)
-    return out.view(*x.shape[:-1], len(weight))
+        out = F.linear(x, weight, bias)
+        return out if slope == 1 else F.leaky_relu(out, slope, inplace=not grad)
+    return _Linear.apply(x, weight, bias, slope) if grad else _product(x, weight, bias, slope)
 
 
 class Linear(nn.Linear):
@@ -41,28 +39,32 @@ class Linear(nn.Linear):
         return linear(x, self.weight, self.bias)
 
 
-def _product(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
-    return _ONEDNN(x, weight, bias, 'none', [], '')
+def _product(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None,
+             slope: float = 1.0) -> torch.Tensor:
+    return _ONEDNN(x, weight, bias, *(('none', []) if slope == 1 else ('leaky_relu', [slope])), '')
 
 
 class _Linear(torch.autograd.Function):
 
     @staticmethod
-    def forward(ctx, x, weight, bias):
-        ctx.save_for_backward(x, weight)
-        ctx.bias = bias is not None
-        return _product(x, weight, bias)
+    def forward(ctx, x, weight, bias, slope):
+        out = _product(x, weight, bias, slope)
+        ctx.save_for_backward(x, weight, out if slope != 1 else None)
+        ctx.bias, ctx.slope = bias is not None, slope
+        return out
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, gradient):
-        x, weight = ctx.saved_tensors
+        x, weight, out = ctx.saved_tensors
+        if ctx.slope != 1:  # the output has the sign of what went into LeakyReLU
+            gradient = torch.ops.aten.leaky_relu_backward(gradient, out, ctx.slope, True)
+        rows = gradient.reshape(-1, gradient.shape[-1])
         of_x = of_weight = of_bias = None
         if ctx.needs_input_grad[0]:
             of_x = _product(gradient, weight.t())
         if ctx.needs_input_grad[1]:
-            wide = min(weight.shape) >= _WIDE
-            of_weight = _product(gradient.t(), x.t()) if wide else gradient.t() @ x
+            of_weight = rows.t() @ x.reshape(-1, x.shape[-1])
         if ctx.bias and ctx.needs_input_grad[2]:
-            of_bias = gradient.sum(0)
-        return of_x, of_weight, of_bias
+            of_bias = rows.sum(0)
+        return of_x, of_weight, of_bias, None
