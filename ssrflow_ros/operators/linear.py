@@ -13,7 +13,9 @@ _ONEDNN = (torch.ops.mkldnn._linear_pointwise
            if platform.machine() in ('x86_64', 'AMD64') and torch.backends.mkldnn.is_available()
            and hasattr(torch.ops.mkldnn, '_linear_pointwise') and hasattr(torch, 'get_autocast_dtype')  # torch 2.4
            else None)
-_LEAST_WORK = 2**19  # multiplications; below, a call of oneDNN costs more than it saves
+# Fewer rows and fewer multiplications than these: a call of oneDNN costs more than it saves.
+_MANY_ROWS = 2**13
+_LEAST_WORK = 2**21
 
 
 def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None,
@@ -25,7 +27,7 @@ def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = No
     """
     grad = torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)
     rows = x.numel() // max(1, x.shape[-1])
-    if (_ONEDNN is None or x.device.type != 'cpu' or rows * weight.numel() < _LEAST_WORK or x.dtype != torch.float32
+    if (_ONEDNN is None or x.device.type != 'cpu' or _few(rows, weight) or x.dtype != torch.float32
             or is_traced() or torch.is_autocast_enabled('cpu') or not torch.backends.mkldnn.enabled):
         out = F.linear(x, weight, bias)
         return out if slope == 1 else F.leaky_relu(out, slope, inplace=not grad)
@@ -37,6 +39,10 @@ class Linear(nn.Linear):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return linear(x, self.weight, self.bias)
+
+
+def _few(rows: int, weight: torch.Tensor) -> bool:
+    return rows < _MANY_ROWS and rows * weight.numel() < _LEAST_WORK
 
 
 def _product(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None,
