@@ -7,7 +7,7 @@ import torch
 
 from ..operators.reference import is_traced
 
-_PAIRS = 16384  # of a point and a neighbour at once; with 32 channels 2 MiB
+_PAIRS = 8192  # of a point and a neighbour at once; with 32 channels 1 MiB
 
 
 def in_tiles(compute: Callable[..., torch.Tensor], index: torch.Tensor, *of_points: torch.Tensor) -> torch.Tensor:
