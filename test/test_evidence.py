@@ -21,3 +21,15 @@ def test_a_hole_in_a_fence_is_free_and_the_fence_is_not():
 
 def test_an_empty_sweep_saw_nothing():
     assert not View(np.zeros((0, 3), np.float32)).is_free(WALL.astype(np.float32)).any()
+
+
+def test_of_all_returns_from_one_direction_the_nearest_counts():
+    rng = np.random.default_rng(0)
+    way = rng.normal(size=(50, 3))
+    way /= np.linalg.norm(way, axis=1)[:, None]
+    reach = rng.uniform(2, 60, (50, 7))
+    view = View((reach[..., None] * way[:, None]).reshape(-1, 3).astype(np.float32))
+    nearest = reach.min(axis=1)[:, None]
+    assert not view.is_free((nearest * way).astype(np.float32)).any()
+    alone = np.array([(way @ other > 0.99).sum() == 1 for other in way])
+    assert view.is_free(((nearest - 1.5) * way).astype(np.float32))[alone].all()

@@ -23,7 +23,7 @@ TURN = np.array([-3.458, 0.994, 0.059, -0.452])
 CLIMB = np.array([-3.191, 1.173])
 CENTRE = np.array([[-2.19, -0.223, 1.201, 1.023], [-1.109, -0.046, 0.392, 0.203], [1.922, -0.523, 0.621, -0.828]])
 
-LEAST_WORTH = float(np.log(0.02))     # log odds, below which a proposal is not even registered
+LEAST_WORTH = float(np.log(0.05))     # log odds, below which a proposal is not even registered
 _MANY = 500              # points, beyond which more say nothing: walls have thousands
 
 
@@ -53,8 +53,8 @@ def movement_features(fit: Fit, n: np.ndarray, taken: np.ndarray, left: np.ndarr
     return np.stack([
         np.ones(len(n)), np.log(np.minimum(n, _MANY)), np.log(fit.cost + 0.01),
         np.sqrt(fit.cost) - np.sqrt(fit.cost_still), np.sqrt(taken), np.sqrt(taken * left), alike,
-        np.log(length + 0.02), np.log(guess + 0.02), np.log(measured + 0.02), np.log(off + 0.05), np.maximum(fit.size[:, 2] - 2.5, 0.0),
-        fast, np.log(unlike + 0.02)], axis=1)
+        np.log(length + 0.02), np.log(guess + 0.02), np.log(measured + 0.02), np.log(off + 0.05),
+        np.maximum(fit.size[:, 2] - 2.5, 0.0), fast, np.log(unlike + 0.02)], axis=1)
 
 
 def principal(curvature: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

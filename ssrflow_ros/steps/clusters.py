@@ -33,7 +33,7 @@ def find_clusters(points: np.ndarray, velocity: np.ndarray, moving: np.ndarray, 
 def _cluster(points: np.ndarray, velocity: np.ndarray, distance: float) -> np.ndarray:
     """(n,) number of the cluster of each moving point."""
     # Thinned first: dense near objects would otherwise have thousands of neighbours a point.
-    size = distance / 3
+    size = distance / 2
     while True:
         corner = np.floor((points - points.min(axis=0)) / size).astype(np.int64)
         wide, deep, _ = corner.max(axis=0) + 1

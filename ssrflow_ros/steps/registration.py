@@ -21,9 +21,9 @@ from .tiles import MOST_POINTS, Blocks, Tiles, spread
 
 _FASTEST = 35.0            # m/s
 _REACH = (1.0, 5.0)        # m, least and most that is searched
-_MODES = 4                 # best ones of the coarse search that are followed
-_INERTIA = 0.003           # cost of 1 m/s off the network's, for a cluster of 1 m from its middle; small ones find chance
-                           # partners
+_MODES = 2                 # best ones of the coarse search that are followed
+_INERTIA = 0.003           # cost of 1 m/s off the network's, for a cluster of 1 m from its middle; small ones
+                           # find partners by chance
 _GUESSES = np.array([1.0, 1.5, 2.0])[:, None]   # times the network's displacement, which may fall short
 _HOPELESS = 0.3            # cost, beyond which no fit is worth to be made exact
 _FLAT = 2.0                # cells, over which the cost's curvature is taken
