@@ -1,8 +1,8 @@
 """Fit what `steps/belief.py` knows: `python -m ssrflow_ros.evaluation.belief [--recordings N]`.
 
-Plays simulated recordings from seeds that neither training nor any report uses, weighs all proposals,
-compares them with the truth, and prints the fitted numbers, to be pasted into `steps/belief.py`. To
-be run again with new weights of the network. Twice: how far registration is trusted comes first, for what is
+Plays simulated recordings, the sensors in turn, from seeds that neither training nor any report uses, weighs all
+proposals, compares them with the truth, and prints the fitted numbers, to be pasted into `steps/belief.py`. To be run
+again with new weights of the network. They are weighed twice: how far registration is trusted comes first, for what is
 believed builds on it.
 """
 from __future__ import annotations
@@ -18,7 +18,7 @@ from scipy.special import expit
 from ..errors import SSRFlowError
 from ..scene_flow import SceneFlow
 from ..settings import Settings
-from ..simulator import LabelledSweep, simulate
+from ..simulator import SENSORS, LabelledSweep, simulate
 from ..steps import belief
 from ..steps.objects import FREE_SHARE, Candidates, ObjectFinder, rigid_displacement
 from ..sweep import PreparedPair, SweepPair
@@ -184,19 +184,18 @@ def play(method: SceneFlow, newer: LabelledSweep, older: LabelledSweep) -> Playe
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--recordings', type=int, default=60, help='4 MB of memory for each of their three pairs')
+    parser.add_argument('--recordings', type=int, default=240, help='of two sweeps; 4 MB of memory for each')
     parser.add_argument('--weights', default=Settings().weights)
     args = parser.parse_args()
     from tqdm import tqdm
     method, pairs = SceneFlow(Settings(weights=args.weights)), []
-    for seed in tqdm(range(_SEED, _SEED + args.recordings), disable=None):
-        sweeps = list(simulate(seed, sweeps=4))
+    for number in tqdm(range(args.recordings), disable=None):
+        older, newer = simulate(_SEED + number, 2, list(SENSORS)[number % len(SENSORS)])
         method.reset()
-        for newer, older in zip(sweeps[1:], sweeps):
-            try:
-                pairs.append(play(method, newer, older))
-            except SSRFlowError:
-                continue        # refused: nothing is published there
+        try:
+            pairs.append(play(method, newer, older))
+        except SSRFlowError:
+            continue        # refused: nothing is published there
     for line in fit(pairs, method.settings):
         print(line)
 
