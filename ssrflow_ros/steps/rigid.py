@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
-_STEPS = 3
+_STEPS = 4
 _KERNEL = 0.2            # m, residuals well beyond it count for nothing
 _TURN = 0.4              # rad/s, of what is expected to turn
 _ABOUT = 0.4             # m beyond a cluster's box, where the other sweep's points are still its own
