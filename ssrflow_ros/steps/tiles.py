@@ -6,7 +6,7 @@ import numpy as np
 CELLS = 128                # of a tile's side
 _FINEST = 0.1              # m, a cell, if the cluster and its reach fit
 _TRUNCATED = 4             # cells, farther ones are all the same
-MOST_POINTS = 64           # of a cluster and of the other sweep that are laid onto each other
+MOST_POINTS = 96           # of a cluster and of the other sweep that are laid onto each other
 _HEIGHT = 0.3              # m above and below the cluster, within which the other sweep's points count
 _ABOUT = 0.5               # m beyond the cluster's box, where the other sweep's points are still its own
 
