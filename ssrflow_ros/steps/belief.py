@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 # WORTH, TRUST, MOVES: log odds, see `worth_features`, `trust_features`, `movement_features`. SHIFT: log m², along
 # each axis of the cost's curvature. TURN: log rad². CLIMB: log (m/s)², upwards. CENTRE: log m², of the box's centre,
 # along the view, across it, upwards.
-WORTH = np.array([-11.287, 0.953, 4.135, 1.553, -0.496, 4.604, -1.324])
-TRUST = np.array([-0.044, -0.957, -0.08, 0.067, 0.468, 0.414, -1.275, 1.771, -1.468, -0.117, -1.194])
-MOVES = np.array([-3.75, 0.3, -0.94, 2.32, 1.45, 1.6, 0.58, 0.08, 1.12, 0.9, -0.72, -0.96, -0.45, -0.82])
-SHIFT = np.array([3.832, 1.281, -0.251, -0.254, -0.567, -0.932, -0.9])
-TURN = np.array([-3.458, 0.994, 0.059, -0.452])
-CLIMB = np.array([-3.191, 1.173])
-CENTRE = np.array([[-2.19, -0.223, 1.201, 1.023], [-1.109, -0.046, 0.392, 0.203], [1.922, -0.523, 0.621, -0.828]])
+WORTH = np.array([-7.65, 0.92, 3.51, 1.54, -0.48, 1.02, -1.33])
+TRUST = np.array([-5.87, -1.09, -0.07, -0.99, 1.12, -0.25, -1.28, 0.06, -1.09, -0.72, -1.2])
+MOVES = np.array([-3.7, 0.29, -1.01, 2.16, 1.15, 1.91, 1.02, 0.21, 0.97, 0.76, -0.63, -1.36, -0.57, -0.62])
+SHIFT = np.array([1.59, 1.23, 0.56, 0.09, -0.79, -0.17, -0.96])
+TURN = np.array([-3.47, 1.62, 0.62, -1.52])
+CLIMB = np.array([-3.25, 1.26])
+CENTRE = np.array([[-3.53, -0.09, 0.36, 1.44], [-2.93, 0.09, -0.13, 0.93], [-0.15, -0.35, 0.27, -0.22]])
 
 LEAST_WORTH = float(np.log(0.05))     # log odds, below which a proposal is not even registered
 _MANY = 500              # points, beyond which more say nothing: walls have thousands
