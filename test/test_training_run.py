@@ -168,11 +168,15 @@ def test_a_training_of_an_older_version_goes_on(pairs, tmp_path):
 
 def test_an_interrupted_training_keeps_its_last_step(pairs, tmp_path):
     training = Training(tmp_path, pairs, dataclasses.replace(TINY, steps=100_000))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores Ctrl-C
     ender = threading.Thread(target=lambda: (time.sleep(1.0), os.kill(os.getpid(), signal.SIGINT)))
     ender.start()
-    with pytest.raises(KeyboardInterrupt):
-        training.run(workers=0)
-    ender.join()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            training.run(workers=0)
+    finally:
+        ender.join()
+        signal.signal(signal.SIGINT, before)
     assert training.step > 0
     assert torch.load(tmp_path / 'checkpoint.pt', weights_only=True)['step'] == training.step
 
