@@ -1,12 +1,10 @@
 """Objects: what moved is found with its velocity, whatever the network says; what stands is left in peace."""
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from worlds import box, pair_of, patch, seen
 
 from ssrflow_ros import Settings
-from ssrflow_ros.steps.objects import Candidates, ObjectFinder
+from ssrflow_ros.steps.objects import ObjectFinder
 
 WALLS = np.concatenate([patch(25.0, 0.0, 40.0, 6.0, 0.1), patch(-20.0, 0.0, 40.0, 6.0, 0.1)])
 CAR, PERSON = (4.2, 1.8, 1.5), (0.5, 0.5, 1.7)
@@ -80,11 +78,6 @@ def test_what_stands_and_what_comes_into_view_is_no_object():
     _, (displacement, ids, objects) = find([fence[0] * (1, 0, 1) + (0, 0.25, 0), parked],
                                            [fence[0] * (1, 0, 1) + (0, 0.25, 0), parked])
     assert objects == () and not displacement.any() and (ids == -1).all()
-
-
-def test_free_space_is_asked_of_what_is_near():
-    seen = SimpleNamespace(free=np.array([0.0, 0.02, 0.0]), reach=np.array([30.0, 30.0, 40.0]))
-    assert Candidates.in_free_space.fget(seen).tolist() == [False, True, True]
 
 
 def test_a_wall_that_the_network_lets_creep_stands():

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # each axis of the cost's curvature. TURN: log rad². CLIMB: log (m/s)², upwards. CENTRE: log m², of the box's centre,
 # along the view, across it, upwards.
 WORTH = np.array([-7.65, 0.92, 3.51, 1.54, -0.48, 1.02, -1.33])
-TRUST = np.array([-5.87, -1.09, -0.07, -0.99, 1.12, -0.25, -1.28, 0.06, -1.09, -0.72, -1.2])
+TRUST = np.array([-0.044, -0.957, -0.08, 0.067, 0.468, 0.414, -1.275, 1.771, -1.468, -0.117, -1.194])
 MOVES = np.array([-3.7, 0.29, -1.01, 2.16, 1.15, 1.91, 1.02, 0.21, 0.97, 0.76, -0.63, -1.36, -0.57, -0.62])
 SHIFT = np.array([1.59, 1.23, 0.56, 0.09, -0.79, -0.17, -0.96])
 TURN = np.array([-3.47, 1.62, 0.62, -1.52])

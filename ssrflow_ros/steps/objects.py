@@ -24,8 +24,7 @@ from .tracks import Tracks
 
 _HEADING_SPEED = 1.5     # m/s, faster ones face where they go
 _MOST_ASKED = 512        # of a proposal's points
-_FREE_SHARE = 0.02       # of a proposal's points that must have taken or left free space ...
-_TOLD = 35.0             # m, ... up to here: farther off a cell of a view holds the ground before a thing too
+FREE_SHARE = 0.02       # of a proposal's points that must have taken or left free space
 _ENOUGH = 0.5            # share of a proposal's points that no better one has taken
 _KNOWN = 1.5             # log odds that speak for what moved alike in the last sweeps
 
@@ -51,11 +50,6 @@ class Candidates:
     size: np.ndarray
     reach: np.ndarray
     worth: np.ndarray
-
-    @property
-    def in_free_space(self) -> np.ndarray:
-        """(K,) bool: enough points took free space or left it, or it is too far off to tell."""
-        return (self.free >= _FREE_SHARE) | (self.reach > _TOLD)
 
 
 class _Asked(NamedTuple):
@@ -141,7 +135,7 @@ class ObjectFinder:
         known = self.tracks.expects(seen.fit.centre, seen.fit.shift / dt)
         moves = belief.probability(seen.features, _KNOWN * known)
         # A cost of 1: nothing in the other sweep lies where it would be.
-        moving = ((moves >= settings.belief) & seen.in_free_space & (seen.fit.cost < 1)
+        moving = ((moves >= settings.belief) & (seen.free >= FREE_SHARE) & (seen.fit.cost < 1)
                    & (np.linalg.norm(seen.fit.shift, axis=1) >= settings.moving_speed * abs(dt)))
         return [k for k in np.argsort(-moves, kind='stable') if moving[k]]
 
