@@ -19,7 +19,7 @@ import os
 import numpy as np
 import torch
 
-from .network.device import autocast, choose_device, synchronise
+from .network.device import autocast, choose_device, half_of_the_cores, synchronise
 from .network.graphed import GraphedFlow
 from .network.weights import load_weights
 from .preparation import Preparation
@@ -40,8 +40,7 @@ class SceneFlow:
     def __init__(self, settings: Settings = Settings()):
         self.device = choose_device(settings.device)
         self._precision = autocast(self.device, settings.precision)
-        if settings.threads:
-            torch.set_num_threads(settings.threads)  # of the whole process; the searches follow it
+        torch.set_num_threads(settings.threads or half_of_the_cores())  # of the whole process; the searches follow it
         weights = load_weights(settings.weights, self.device)
         self.network, self.card = weights.network, weights.card
         self._graphed: GraphedFlow | None = None  # on a GPU, from the first pair on
