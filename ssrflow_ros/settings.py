@@ -65,8 +65,8 @@ class Settings:
         'float32', 'Of the network on a GPU; neighbour search and coordinates stay in float32.',
         choices=('float32', 'bfloat16'))
     threads: int = _parameter(
-        0, 'CPU threads of the network and the searches; 0 takes half of the cores: the next sweep is prepared on the others.',
-        low=0, high=256)
+        0, 'CPU threads of the network and the searches; 0 takes half of the cores, for on the others the next sweep '
+           'is prepared.', low=0, high=256)
     overlap: bool = _parameter(
         True, 'Prepare the next sweep in a process of its own while the network works on this one: more sweeps a '
               'second, about 200 MB more memory.')

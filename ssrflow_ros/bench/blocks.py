@@ -148,6 +148,8 @@ class _Counter(TorchDispatchMode):
         count = flop_registry.get(function._overloadpacket)
         if count:
             self.flops[self._stack.top] += count(*args, **(kwargs or {}), out_val=out)
+        elif function._overloadpacket.__name__ == '_linear_pointwise':  # oneDNN's, of which torch counts nothing
+            self.flops[self._stack.top] += 2 * out.numel() * args[0].shape[-1]
         if not _is_view(function):
             self.bytes[self._stack.top] += _n_bytes((args, kwargs)) + _n_bytes(out)
         return out
