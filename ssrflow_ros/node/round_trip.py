@@ -25,6 +25,7 @@ from .messages import to_pointcloud2
 TOPIC = 'ssrflow_round_trip'
 TIMEOUT = 20.0
 """Seconds that the listener, or a cloud, may take."""
+_ENDING = 5.0  # seconds
 
 
 def latencies(clouds: Sequence[Any]) -> list[float]:
@@ -48,7 +49,11 @@ def latencies(clouds: Sequence[Any]) -> list[float]:
         return found
     finally:
         listener.terminate()
-        listener.wait()
+        try:
+            listener.wait(_ENDING)
+        except subprocess.TimeoutExpired:  # rclpy may miss a signal while it ends; the listener holds nothing
+            listener.kill()
+            listener.wait()
         context.try_shutdown()
 
 
