@@ -202,10 +202,16 @@ class Training:
         return {name: f'{figure:.5f}' for name, figure in zip(self.objective.FIGURES, figures)}
 
 
+# What no tensor's shape depends on: weights may be trained further with other points, neighbours and units.
+_FREE = ('divisors', 'coarse_points', 'lengths', 'k_pointconv', 'k_embedding', 'k_predictor', 'radius')
+
+
 def _begun_from(config: TrainingConfig) -> dict[str, torch.Tensor]:
     """Tensors of the weights `config.start`; those of an input that they do not know begin at zero."""
     found = load_weights(config.start).network
     state, network = found.state_dict(), found.config
+    if network.levels == config.network.levels:
+        network = dataclasses.replace(network, **{name: getattr(config.network, name) for name in _FREE})
     if config.network.offset_input and not network.offset_input:
         network = dataclasses.replace(network, offset_input=True)
         first = state['features.first.0.weight']
