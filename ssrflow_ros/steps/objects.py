@@ -19,7 +19,7 @@ from . import belief
 from .evidence import View
 from .proposals import propose
 from .registration import Fit, register
-from .tiles import spread
+from .tiles import Blocks, spread, unexplained
 from .tracks import Tracks
 
 _HEADING_SPEED = 1.5     # m/s, faster ones face where they go
@@ -101,7 +101,7 @@ class ObjectFinder:
     def weigh(self, pair: SweepPair, ego: EgoMotion, rows: np.ndarray, target: np.ndarray, residual: np.ndarray,
               settings: Settings) -> Candidates | None:
         """All that may move, and what speaks for it; arguments as of a call. None if nothing may."""
-        points, motion = pair.source.points[rows], residual[rows]
+        points, motion = pair.source.points.take(rows, axis=0), residual.take(rows, axis=0)
         view = self.look(pair.source)
         fast = np.einsum('ij,ij->i', motion, motion) >= (settings.moving_speed * pair.dt) ** 2
         taken = self.look(pair.target).is_free(points + ego.displacement(points))
@@ -114,11 +114,10 @@ class ObjectFinder:
             return None
         static = np.ones(len(points), bool)
         static[np.concatenate(groups)] = False
-        clusters, flows = ([array[chosen] for chosen in few] for array in (points, motion))
-        fit = register(clusters, target, points[static], flows, pair.dt)
-
-        asked = np.array([len(chosen) for chosen in few])
-        moved = np.concatenate(clusters)
+        new = target.take(unexplained(target, points.take(np.flatnonzero(static), axis=0)), axis=0)
+        asked, few = np.array([len(chosen) for chosen in few]), np.concatenate(few)
+        moved = points.take(few, axis=0)
+        fit = register(moved, asked, Blocks(new), motion.take(few, axis=0), pair.dt)
         moved[:, :2] += np.repeat(fit.shift, asked, axis=0)
         left = _shares(view.is_free(moved), asked)
         n = np.array([len(group) for group in groups])
@@ -151,7 +150,7 @@ def _worth_asking(groups: list[np.ndarray], points: np.ndarray, motion: np.ndarr
     """Those `groups` that are not nearly sure to stand; taken, fast (n,) bool of the points."""
     if not groups:
         return _Asked([], [], *np.zeros((4, 0)))
-    few = [group[spread(len(group), _MOST_ASKED)] for group in groups]
+    few = [group[spread(np.array([len(group)]), _MOST_ASKED)[0]] for group in groups]
     asked, rows = np.array([len(chosen) for chosen in few]), np.concatenate(few)
     flow, z, first = motion[rows, :2], points[rows, 2], np.cumsum(asked) - asked
     taken, fast, east, north = (_shares(values, asked) for values in (taken[rows], fast[rows], *flow.T))

@@ -53,22 +53,21 @@ def _things(points: np.ndarray, suspect: np.ndarray, vacated: np.ndarray, fewest
     if not len(points):
         return []
     key = _keys(points)
-    held = np.bincount(key, minlength=_SIDE * _SIDE)
+    held = np.zeros(_SIDE * _SIDE, bool)
+    held[key] = True
     names, count = ndimage.label(held.reshape(_SIDE, _SIDE), np.ones((3, 3), int))
-    place = np.flatnonzero(held)
-    names = names.ravel() - 1
-    thing = names[place]
-    size, suspects = (np.bincount(thing, counts[place], count)
-                      for counts in (held, np.bincount(key[suspect], minlength=_SIDE * _SIDE)))
-    beside, least, most = np.zeros(count), np.full((2, count), _SIDE), np.zeros((2, count), int)
-    np.maximum.at(beside, thing, _counts_about(_keys(vacated))[place // _SIDE // _BESIDE, place % _SIDE // _BESIDE])
-    for axis, along in enumerate((place // _SIDE, place % _SIDE)):
-        np.minimum.at(least[axis], thing, along)
-        np.maximum.at(most[axis], thing, along + 1)
+    names, place = names.ravel(), np.flatnonzero(held)
+    within, owner = names.take(place) - 1, names.take(key) - 1
+    size, suspects = (np.bincount(thing, minlength=count) for thing in (owner, owner[suspect]))
+    beside, least, most = np.zeros(count, int), np.full((2, count), _SIDE), np.zeros((2, count), int)
+    row, column = np.divmod(place, _SIDE)
+    np.maximum.at(beside, within, _counts_about(_keys(vacated))[row // _BESIDE, column // _BESIDE])
+    for axis, along in enumerate((row, column)):
+        np.minimum.at(least[axis], within, along)
+        np.maximum.at(most[axis], within, along + 1)
     good = ((size >= fewest) & (suspects + beside >= np.maximum(_FEWEST_SUSPECTS, _SUSPECT_SHARE * size))
             & ((most - least).max(axis=0) * _CELL <= _LARGEST))
-    thing = names[key]
-    return _groups(np.where(good[thing], thing, -1))
+    return _groups(np.where(good[owner], owner, -1))
 
 
 def _keys(points: np.ndarray) -> np.ndarray:

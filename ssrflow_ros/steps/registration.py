@@ -17,7 +17,7 @@ from scipy.ndimage import minimum_filter
 
 from . import belief
 from .rigid import align
-from .tiles import MOST_POINTS, Blocks, Tiles, spread
+from .tiles import COARSE, MIDDLE, MOST_POINTS, Blocks, Tiles, spread
 
 _FASTEST = 35.0            # m/s
 _REACH = (1.0, 5.0)        # m, least and most that is searched
@@ -26,8 +26,8 @@ _INERTIA = 0.003           # cost of 1 m/s off the network's, for a cluster of 1
                            # find partners by chance
 _GUESSES = np.array([1.0, 1.5, 2.0])[:, None]   # times the network's displacement, which may fall short
 _HOPELESS = 0.3            # cost, beyond which no fit is worth to be made exact
+_STEPS = (1.0, 0.5)        # cells, by which the best is made finer
 _FLAT = 2.0                # cells, over which the cost's curvature is taken
-_COARSE = 3                # cells between coarse candidates
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,38 +55,48 @@ class Fit:
     curvature: np.ndarray
 
 
-def register(clusters: list[np.ndarray], target: np.ndarray, static: np.ndarray, network: list[np.ndarray],
-             dt: float) -> Fit:
-    """Lay each of `clusters`, (n, 3) m, onto `target` (M, 3) m, all in one frame, the static world at rest.
+def register(points: np.ndarray, counts: np.ndarray, around: Blocks, flow: np.ndarray, dt: float) -> Fit:
+    """Lay each of K clusters onto the other sweep, all in one frame, the static world at rest.
 
-    static   (S, 3) m: what stands in the source; points of the target near to it are no one's partner.
-    network  (n, 3) m of each cluster: displacement of its points as the network has it.
+    points  (n, 3) m of the clusters, `counts` (K,) of each, one after the other.
+    around  the other sweep's points that nothing which stands in the source explains.
+    flow    (n, 3) m, displacement of the points as the network has it.
     """
-    tiles = Tiles(clusters, Blocks(static, target), float(np.clip(_FASTEST * abs(dt), *_REACH)))
-    median = np.array([np.median(motion[spread(len(motion), MOST_POINTS), :2], axis=0) for motion in network])
-    guesses = median[:, None] * _GUESSES
-    flow = median / tiles.cell[:, None]
-    shift = _best(tiles, _starts(tiles, guesses, dt), _MODES, flow, dt)
-    shift = _best(tiles, shift[:, :, None] + _AROUND, 1, flow, dt)[:, 0]
-    for step in (1.0, 0.5):
-        shift = _best(tiles, shift[:, None] + step * _AROUND, 1, flow, dt)[:, 0]
-    cell, turn = tiles.cell[:, None], np.zeros(len(clusters))
-    hopeful = np.flatnonzero(tiles.cost(shift, np.arange(len(clusters))) < _HOPELESS)
+    tiles = Tiles(points, counts, around, float(np.clip(_FASTEST * abs(dt), *_REACH)))
+    cell = tiles.cell[:, None]
+    median = _medians(flow, counts)
+    judge = _Judge(tiles, median / cell, dt)
+    shift = judge.best(_starts(judge, median[:, None] * _GUESSES / cell[:, None]), _MODES)
+    shift = judge.best(shift[:, :, None] + _AROUND, 1)[:, 0]
+    for step in _STEPS:
+        shift = judge.best(shift[:, None] + step * _AROUND, 1)[:, 0]
+    turn = np.zeros(len(counts))
+    hopeful = np.flatnonzero((tiles.cost(shift[:, None])[:, 0] < _HOPELESS) & (tiles.others.counts > 0))
     shift = shift * cell
     if len(hopeful):
-        here, there = ([points[k, np.isfinite(points[k, :, 0])] * tiles.cell[k] for k in hopeful]
-                       for points in (tiles.points, tiles.others))
-        shift[hopeful], turn[hopeful] = align(here, there, shift[hopeful], dt)
-    which = np.arange(len(clusters))
-    around = tiles.cost((shift[:, None] / cell[:, None] + _FLAT * _AROUND).reshape(-1, 2),
-                        np.repeat(which, len(_AROUND))).reshape(-1, len(_AROUND))
-    curvature, still = _curvature(around, _FLAT * tiles.cell), tiles.cost(np.zeros_like(shift), which)
-    features = belief.trust_features(curvature, shift, median, (around[:, 0], tiles.cost(flow, which), still),
-                                     np.array([len(cluster) for cluster in clusters]),
+        here, there = ((np.stack([padded.x, padded.y], axis=-1)[hopeful] - MIDDLE) * cell[hopeful, None]
+                       for padded in (tiles.points, tiles.others))
+        shift[hopeful], turn[hopeful] = align(here, tiles.points.there[hopeful], there, tiles.others.there[hopeful],
+                                              shift[hopeful], dt)
+    asked = shift[:, None] / cell[:, None] + _FLAT * _AROUND
+    cost = tiles.cost(np.concatenate([asked, median[:, None] / cell[:, None], np.zeros_like(asked[:, :1])], axis=1))
+    around, network, still = cost[:, :len(_AROUND)], cost[:, -2], cost[:, -1]
+    curvature = _curvature(around, _FLAT * tiles.cell)
+    features = belief.trust_features(curvature, shift, median, (around[:, 0], network, still), counts,
                                      tiles.size[:, :2].max(axis=1), np.linalg.norm(tiles.centre, axis=1))
     trusted = belief.trusted(curvature, shift, median, features)
-    return Fit(trusted, turn, tiles.centre, tiles.size, median, shift, features, tiles.cost(trusted / cell, which),
-               still, curvature)
+    return Fit(trusted, turn, tiles.centre, tiles.size, median, shift, features,
+               tiles.cost((trusted / cell)[:, None])[:, 0], still, curvature)
+
+
+def _medians(flow: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """(K, 2) of x and y of flow (n, 3)."""
+    rows, few = spread(counts, MOST_POINTS)
+    padded = np.full((len(counts), MOST_POINTS, 2), np.inf, np.float32)
+    padded[np.arange(MOST_POINTS) < few[:, None]] = flow[rows, :2]
+    padded.sort(axis=1)
+    which = np.arange(len(counts))
+    return (padded[which, (few - 1) // 2] + padded[which, few // 2]).astype(float) / 2
 
 
 def _curvature(cost: np.ndarray, step: np.ndarray) -> np.ndarray:
@@ -101,40 +111,45 @@ _AROUND = np.stack(np.meshgrid([-1.0, 0.0, 1.0], [-1.0, 0.0, 1.0], indexing='ij'
 _AROUND = _AROUND[np.argsort(np.abs(_AROUND).sum(axis=1), kind='stable')]     # rest wins a draw
 
 
-def _best(tiles: Tiles, shift: np.ndarray, count: int, flow: np.ndarray, dt: float) -> np.ndarray:
-    """(K, count, 2) best of each cluster's displacements (K, ..., 2), cells; `flow` (K, 2), cells, by the network."""
-    shift = shift.reshape(len(shift), -1, 2)
-    cost = _judge(tiles, shift, flow, dt)
-    best = np.argsort(cost, axis=1, kind='stable')[:, :count]
-    return np.take_along_axis(shift, best[..., None], axis=1)
+class _Judge:
+    """Which displacements of K clusters are the best; what contradicts the network must fit better.
+
+    flow  (K, 2) cells, by the network.
+    """
+
+    def __init__(self, tiles: Tiles, flow: np.ndarray, dt: float):
+        self.tiles, self._flow = tiles, flow
+        self._inertia = _INERTIA / np.maximum(tiles.size[:, :2].max(axis=1) / 2, 0.4) * tiles.cell / abs(dt)
+
+    def best(self, shift: np.ndarray, count: int) -> np.ndarray:
+        """(K, count, 2) best of each cluster's displacements (K, ..., 2), cells."""
+        shift = shift.reshape(len(shift), -1, 2)
+        cost = self.tiles.cost(shift) + self.inertia(shift, slice(None))
+        best = np.argsort(cost, axis=1, kind='stable')[:, :count]
+        return np.take_along_axis(shift, best[..., None], axis=1)
+
+    def inertia(self, shift: np.ndarray, which: slice | np.ndarray) -> np.ndarray:
+        """(k, Q) cost of what the displacements (k, Q, 2), cells, of the clusters `which` are off the network's."""
+        off = shift - self._flow[which, None]
+        return self._inertia[which, None] * np.hypot(off[..., 0], off[..., 1])
 
 
-def _judge(tiles: Tiles, shift: np.ndarray, flow: np.ndarray, dt: float) -> np.ndarray:
-    """(K, Q) cost of each cluster's displacements (K, Q, 2), cells; what contradicts the network must fit better."""
-    which = np.repeat(np.arange(len(shift)), shift.shape[1])
-    speed = np.linalg.norm(shift - flow[:, None], axis=-1) * tiles.cell[:, None] / abs(dt)
-    return tiles.cost(shift.reshape(-1, 2), which).reshape(shift.shape[:2]) + _inertia(tiles)[:, None] * speed
-
-
-def _inertia(tiles: Tiles) -> np.ndarray:
-    """(K,) cost of 1 m/s."""
-    return _INERTIA / np.maximum(tiles.size[:, :2].max(axis=1) / 2, 0.4)
-
-
-def _starts(tiles: Tiles, guesses: np.ndarray, dt: float) -> np.ndarray:
-    """(K, Q, 2) displacements, cells, to begin with: rest, the guesses, and the coarse search's best."""
-    count = len(guesses)
-    starts = np.zeros((count, 1 + guesses.shape[1] + _MODES, 2))
-    most, inertia = tiles.reach / tiles.cell, _inertia(tiles)
-    starts[:, 1:-_MODES] = np.clip(guesses / tiles.cell[:, None, None], -most[:, None, None], most[:, None, None])
-    for k in range(count):
-        steps = int(most[k]) // _COARSE
-        axis = np.arange(-steps, steps + 1, dtype=np.int32) * _COARSE
+def _starts(judge: _Judge, guesses: np.ndarray) -> np.ndarray:
+    """(K, Q, 2) displacements, cells, to begin with: rest, the guesses (K, G, 2), and the coarse search's best."""
+    tiles = judge.tiles
+    reach = tiles.reach / tiles.cell
+    most = reach[:, None, None]
+    starts = np.concatenate([np.zeros((len(guesses), 1, 2)), np.clip(guesses, -most, most),
+                             np.zeros((len(guesses), _MODES, 2))], axis=1)
+    sides = reach.astype(int) // COARSE
+    for side in np.unique(sides):
+        which, axis = np.flatnonzero(sides == side), COARSE * np.arange(-side, side + 1)
         grid = np.stack(np.meshgrid(axis, axis, indexing='ij'), -1).reshape(-1, 2)
-        speed = np.linalg.norm(grid - guesses[k, 0] / tiles.cell[k], axis=1) * tiles.cell[k] / abs(dt)
-        cost = (tiles.coarse(k, grid) + 2 * inertia[k] * speed).reshape(len(axis), len(axis))
-        lowest = minimum_filter(cost, 3, mode='constant', cval=np.inf) == cost
-        modes = grid[lowest.ravel()]
-        modes = modes[np.argsort(cost[lowest], kind='stable')[:_MODES]]
-        starts[k, len(starts[k]) - _MODES:][:len(modes)] = modes
+        cost = tiles.coarse(which, side)
+        cost += 2 * judge.inertia(grid[None], which).reshape(cost.shape)
+        lowest = minimum_filter(cost, (1, 3, 3), mode='constant', cval=np.inf) == cost
+        cost = np.where(lowest, cost, np.inf).reshape(len(which), -1)
+        modes = np.argsort(cost, axis=1, kind='stable')[:, :_MODES]
+        found = np.isfinite(np.take_along_axis(cost, modes, axis=1))
+        starts[which, -_MODES:] = np.where(found[..., None], grid[modes], 0)
     return starts

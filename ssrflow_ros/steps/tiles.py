@@ -3,133 +3,191 @@ from __future__ import annotations
 
 import numpy as np
 
-CELLS = 128                # of a tile's side
+CELLS = 126                # of a tile's side, a multiple of `COARSE`
+COARSE = 3                 # cells between coarse candidates
+MOST_POINTS = 96           # of a cluster and of the other sweep that are laid onto each other
 _FINEST = 0.1              # m, a cell, if the cluster and its reach fit
 _TRUNCATED = 4             # cells, farther ones are all the same
-MOST_POINTS = 96           # of a cluster and of the other sweep that are laid onto each other
 _HEIGHT = 0.3              # m above and below the cluster, within which the other sweep's points count
 _ABOUT = 0.5               # m beyond the cluster's box, where the other sweep's points are still its own
+# The middle of a cluster is that of a cell: where it is symmetrical, its points lie on no border.
+MIDDLE = np.float32(CELLS // 2 + 0.5)
+_AREA = CELLS ** 2
 
 
 class Tiles:
-    """The maps of K clusters and the points that are laid onto them."""
+    """The maps of K clusters and the points that are laid onto them.
 
-    def __init__(self, clusters: list[np.ndarray], around: 'Blocks', reach: float):
-        count, points = len(clusters), np.concatenate(clusters)
-        n = np.array([len(cluster) for cluster in clusters])
-        owner, first = np.repeat(np.arange(count), n), np.cumsum(n) - n
+    centre (K, 2) m, size (K, 3) m of the clusters, cell (K,) m of a tile's cells.
+    """
+
+    def __init__(self, points: np.ndarray, counts: np.ndarray, around: 'Blocks', reach: float):
+        """points (n, 3) m of clusters that have `counts` (K,), one after the other; reach m that is searched."""
+        count, owner, first = len(counts), np.repeat(np.arange(len(counts)), counts), np.cumsum(counts) - counts
         low, high = (limit.reduceat(points, first).astype(np.float64) for limit in (np.minimum, np.maximum))
         self.centre, self.size = (low + high)[:, :2] / 2, high - low
         half = self.size[:, :2].max(axis=1) / 2
         self.cell = np.maximum(_FINEST, (half + reach + 0.5) / (CELLS / 2 - 1))
         self.reach = reach
-        margin = self.size[:, :2] / 2 + _ABOUT
-        self.low, self.high = (side * margin / self.cell[:, None] for side in (-1, 1))
-        here, there = (np.zeros((count, CELLS, CELLS), bool) for _ in range(2))
-        place = ((points[:, :2] - self.centre[owner]) / self.cell[owner, None]).astype(np.float32)
-        row, column = (np.floor(place).astype(np.int64) + CELLS // 2).T
-        here[owner, row, column] = True
-        self.points, self.others = (np.full((count, MOST_POINTS, 2), np.inf, np.float32) for _ in range(2))
-        for k in range(count):
-            chosen = spread(n[k], MOST_POINTS)
-            self.points[k, :len(chosen)] = place[first[k] + chosen]
-            x, y, static = around.near(self.centre[k], self.cell[k] * CELLS / 2 - 1e-3, low[k, 2] - _HEIGHT,
-                                       high[k, 2] + _HEIGHT)
-            x, y = ((side - middle) / size for side, middle, size in zip((x, y), self.centre[k], self.cell[[k, k]]))
-            cell = (x + CELLS // 2).astype(np.int32) * CELLS + (y + CELLS // 2).astype(np.int32)
-            still = np.zeros(CELLS * CELLS, bool)
-            still[cell[static]] = True
-            new = np.flatnonzero(~(static | _grown(still.reshape(CELLS, CELLS)).ravel()[cell]))
-            there[k].ravel()[cell[new]] = True
-            chosen = new[spread(len(new), MOST_POINTS)]
-            self.others[k, :len(chosen), 0], self.others[k, :len(chosen), 1] = x[chosen], y[chosen]
-        self.here, self.there = _distance(here), _distance(there)
+        margin = (self.size[:, :2] / 2 + _ABOUT) / self.cell[:, None]
+        self._low, self._high = (side.astype(np.float32).T[..., None, None]
+                                 for side in (MIDDLE - margin, MIDDLE + margin))
 
-    def coarse(self, k: int, steps: np.ndarray) -> np.ndarray:
-        """(Q,) `forward` of cluster `k` moved by whole cells `steps` (Q, 2), with every second point."""
-        points = self.points[k, ::2]
-        points = np.floor(points[np.isfinite(points[:, 0])]).astype(np.int32) + CELLS // 2
-        index = (points[:, 0] * CELLS + points[:, 1])[:, None] + (steps[:, 0] * CELLS + steps[:, 1])
-        return self.there[k].ravel()[index].sum(axis=0, dtype=np.uint16) / (len(points) * _TRUNCATED ** 2)
+        def placed(x: np.ndarray, y: np.ndarray, owner: np.ndarray) -> tuple[np.ndarray, ...]:
+            """Cells, with fractions, from the tile's corner."""
+            scale = (1 / self.cell).astype(np.float32)[owner]
+            corner = (MIDDLE - self.centre / self.cell[:, None]).astype(np.float32)
+            return x * scale + corner[owner, 0], y * scale + corner[owner, 1]
 
-    def cost(self, shift: np.ndarray, which: np.ndarray) -> np.ndarray:
-        """(Q,) mean truncated squared distance, 0..1, of the clusters `which` (Q,) moved by `shift` (Q, 2) cells
-        to the other sweep's points, and of those, as far as they then lie about it, to the cluster."""
-        shift = shift.astype(np.float32)
-        x, y = (self.points[which, :, axis] + shift[:, axis, None] for axis in (0, 1))
-        forward = mean(self.there, which, x, y, x < np.inf)
-        x, y = (self.others[which, :, axis] - shift[:, axis, None] for axis in (0, 1))
-        (west, south), (east, north) = (side[which].T[..., None] for side in (self.low, self.high))
-        backward = mean(self.here, which, x, y, (x > west) & (x < east) & (y > south) & (y < north))
-        return (forward + backward) / 2
+        x, y = placed(*points.T[:2], owner)
+        self.points = Padded(x, y, counts)
+        self._here = _distances(_cells(x, y, owner), count)
+        x, y, owner = around.near(self.centre, self.cell * (CELLS / 2 - _TRUNCATED), low[:, 2] - _HEIGHT,
+                                          high[:, 2] + _HEIGHT)
+        x, y = placed(x, y, owner)
+        cell = _cells(x, y, owner)
+        self.others = Padded(x, y, np.bincount(owner, minlength=count))
+        self._there = _distances(cell, count)
+
+    def coarse(self, which: np.ndarray, steps: int) -> np.ndarray:
+        """(k, 2 steps + 1, 2 steps + 1) cost, forward only, of the clusters `which` (k,) moved by whole coarse
+        steps to either side, with every second point."""
+        side = CELLS // COARSE
+        maps = self._there.reshape(-1, side, COARSE, side, COARSE).transpose(0, 2, 4, 1, 3)
+        windows = np.lib.stride_tricks.sliding_window_view(maps, (2 * steps + 1,) * 2, axis=(3, 4))
+        tile, (row, column) = self.points.tile[which, ::2], (
+            place[which, ::2].astype(np.intp) for place in (self.points.x, self.points.y))
+        cost = windows[tile, row % COARSE, column % COARSE, row // COARSE - steps, column // COARSE - steps]
+        most = (self.points.counts[which] + 1) // 2 * _TRUNCATED ** 2
+        return cost.sum(axis=1, dtype=np.uint16) / most[:, None, None]
+
+    def cost(self, shift: np.ndarray) -> np.ndarray:
+        """(K, Q) mean truncated squared distance, 0..1, of each cluster moved by `shift` (K, Q, 2) cells
+        to the other sweep's points, and of those, as far as they then lie about it, to the cluster.
+
+        Farther than is searched is as far as that."""
+        most = ((self.reach + 0.5) / self.cell)[:, None, None]
+        shift = np.clip(shift, -most, most)
+        east, north = np.moveaxis(shift.astype(np.float32), -1, 0)[..., None]
+        points, others = self.points, self.others
+        forward = _looked_up(self._there, points.tile[:, None], points.x[:, None] + east, points.y[:, None] + north)
+        x, y = others.x[:, None] - east, others.y[:, None] - north
+        about = (x > self._low[0]) & (x < self._high[0]) & (y > self._low[1]) & (y < self._high[1])
+        about &= others.there[:, None]
+        backward = _looked_up(self._here, others.tile[:, None], x, y) * about
+        number = np.count_nonzero(about, axis=-1)
+        forward, backward = (value.sum(axis=-1, dtype=np.uint16) / _TRUNCATED ** 2 for value in (forward, backward))
+        return (forward / points.counts[:, None] + np.where(number, backward / np.maximum(number, 1), 1.0)) / 2
+
+
+class Padded:
+    """At most `MOST_POINTS` of each of K sets of points, evenly.
+
+    x, y  (K, P) cells; beyond the `counts` (K,) of a set its points lie on `tile` (K, P) K, which costs nothing.
+    """
+
+    def __init__(self, x: np.ndarray, y: np.ndarray, counts: np.ndarray):
+        rows, self.counts = spread(counts, MOST_POINTS)
+        self.there = np.arange(MOST_POINTS) < self.counts[:, None]
+        self.x, self.y = (np.full(self.there.shape, MIDDLE) for _ in range(2))
+        self.x[self.there], self.y[self.there] = x[rows], y[rows]
+        self.tile = np.where(self.there, np.arange(len(counts))[:, None], len(counts))
 
 
 class Blocks:
-    """What stands and what the other sweep saw, (S, 3) and (M, 3) m, sorted into square blocks to be found at once."""
+    """Points (M, 3) m sorted into square blocks to be found at once."""
 
-    _SIZE, _SIDE = 4.0, 128
+    _SIZE, _SIDE = 2.0, 256
 
-    def __init__(self, static: np.ndarray, target: np.ndarray):
-        points = np.concatenate([static, target])
-        block = ((points[:, :2] / self._SIZE + self._SIDE // 2).clip(0, self._SIDE - 1)).astype(np.uint16)
-        key = block[:, 0] * np.uint16(self._SIDE) + block[:, 1]
-        order = np.argsort(key, kind='stable')
-        self._columns = [*(column[order] for column in points.T), order < len(static)]
-        self._first = np.searchsorted(key[order], np.arange(self._SIDE ** 2 + 1))
+    def __init__(self, points: np.ndarray):
+        key = self._blocks(points[:, 0]) * np.uint16(self._SIDE) + self._blocks(points[:, 1])
+        self._points = points.take(np.argsort(key, kind='stable'), axis=0)
+        self._first = np.concatenate([[0], np.cumsum(np.bincount(key, minlength=self._SIDE ** 2))])
 
-    def near(self, centre: np.ndarray, span: float, floor: float, ceiling: float) -> tuple[np.ndarray, ...]:
-        """x, y and whether it stands, (n,) each, of what lies within `span` m of `centre` and between two heights."""
-        (west, south), (east, north) = (
-            [min(max(int((place + side * span) // self._SIZE) + self._SIDE // 2, 0), self._SIDE - 1)
-             for place in centre] for side in (-1, 1))
-        parts = [slice(self._first[row + south], self._first[row + north + 1])
-                 for row in range(west * self._SIDE, (east + 1) * self._SIDE, self._SIDE)]
-        x, y, z, static = (np.concatenate([column[part] for part in parts]) for column in self._columns)
-        inside = (np.abs(x - centre[0]) < span) & (np.abs(y - centre[1]) < span) & (z > floor) & (z < ceiling)
-        inside = np.flatnonzero(inside)
-        return x[inside], y[inside], static[inside]
+    def near(self, centre: np.ndarray, span: np.ndarray, floor: np.ndarray,
+             ceiling: np.ndarray) -> tuple[np.ndarray, ...]:
+        """x, y and number k, (n,) each, of what lies within `span` (K,) m of `centre` (K, 2) m
+        and between two heights (K,) m, one k after the other."""
+        (west, south), (east, north) = (self._blocks((centre + side * span[:, None]).T).astype(int) for side in (-1, 1))
+        row, owner = ranges(west, east - west + 1)
+        begin, end = (self._first[row * self._SIDE + column[owner]] for column in (south, north + 1))
+        row, run = ranges(begin, end - begin)
+        owner = owner[run]
+        x, y, z = self._points.take(row, axis=0).T
+        middle, span, floor, ceiling = (side.astype(np.float32)[owner] for side in (centre, span, floor, ceiling))
+        inside = np.flatnonzero((np.abs(x - middle[:, 0]) < span) & (np.abs(y - middle[:, 1]) < span)
+                                & (z > floor) & (z < ceiling))
+        return x[inside], y[inside], owner[inside]
 
-
-def mean(maps: np.ndarray, which: np.ndarray, x: np.ndarray, y: np.ndarray, counted: np.ndarray) -> np.ndarray:
-    """(Q,) mean, 0..1, of the maps `which` (Q,) at the cells x, y (Q, n) that are `counted`; 1 if none is."""
-    half = np.float32(CELLS // 2)
-    row, column = ((np.where(counted, place, 0) + half).astype(np.int32) for place in (x, y))
-    index = row * CELLS + column + (which * CELLS ** 2)[:, None].astype(np.int32)
-    value = maps.ravel()[index]
-    number = counted.sum(axis=1)
-    total = (value * counted).sum(axis=1, dtype=np.int32)
-    return np.where(number, total / np.maximum(number, 1) / _TRUNCATED ** 2, 1.0)
+    def _blocks(self, place: np.ndarray) -> np.ndarray:
+        block = place * np.float32(1 / self._SIZE) + np.float32(self._SIDE // 2)
+        return block.clip(0, self._SIDE - 1).astype(np.uint16)
 
 
-def spread(count: int, most: int) -> np.ndarray:
-    """At most `most` of the rows 0 .. count - 1, evenly."""
-    return np.arange(count) if count <= most else np.linspace(0, count - 1, most).astype(np.int64)
+def ranges(begin: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """begin[k] .. begin[k] + counts[k] - 1 for one k after the other, and the k of each; (n,) both."""
+    owner = np.repeat(np.arange(len(counts)), counts)
+    return np.arange(len(owner)) + (begin - np.cumsum(counts) + counts)[owner], owner
 
 
-def _distance(occupied: np.ndarray) -> np.ndarray:
-    """(K, C, C) uint8 squared distance in cells, truncated, to the next occupied cell."""
-    far = _TRUNCATED ** 2
-    along = np.where(occupied, 0, far).astype(np.uint8)
-    for axis in (1, 2):
-        before = along
-        along = before.copy()
-        for step in range(1, _TRUNCATED):
-            rest = before + np.uint8(step * step)
-            lower, upper = [slice(None)] * 3, [slice(None)] * 3
-            lower[axis], upper[axis] = slice(None, -step), slice(step, None)
-            np.minimum(along[tuple(upper)], rest[tuple(lower)], out=along[tuple(upper)])
-            np.minimum(along[tuple(lower)], rest[tuple(upper)], out=along[tuple(lower)])
-    along[:, [0, -1]] = far
-    along[:, :, [0, -1]] = far
-    return np.minimum(along, far)
+def spread(counts: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows (n,) of at most `most` of each of K sets of `counts` (K,) rows, one after the other, evenly, and how
+    many of each, (K,)."""
+    few = np.minimum(counts, most)
+    step, owner = ranges(np.zeros_like(few), few)
+    return (np.cumsum(counts) - counts)[owner] + step * (counts - 1)[owner] // np.maximum(few - 1, 1)[owner], few
 
 
-def _grown(cells: np.ndarray) -> np.ndarray:
-    """(C, C) bool, with the neighbours of what is set."""
-    grown = cells.copy()
-    grown[1:] |= cells[:-1]
-    grown[:-1] |= cells[1:]
-    wide = grown.copy()
-    wide[:, 1:] |= grown[:, :-1]
-    wide[:, :-1] |= grown[:, 1:]
-    return wide
+def _cells(x: np.ndarray, y: np.ndarray, tile: np.ndarray) -> np.ndarray:
+    """Number of the cell on all tiles."""
+    return (tile * CELLS + x.astype(np.intp)) * CELLS + y.astype(np.intp)
+
+
+def _looked_up(maps: np.ndarray, tile: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Of the `maps`; none of the cells lies outside, and so to clip is the quickest."""
+    return maps.take(_cells(x, y, tile), mode='clip')
+
+
+_STAMP = np.arange(1 - _TRUNCATED, _TRUNCATED)
+_SQUARED = _STAMP[:, None] ** 2 + _STAMP ** 2
+
+
+def _distances(cells: np.ndarray, count: int) -> np.ndarray:
+    """((K + 1) C C) uint8 squared distance in cells, truncated, to the next of the occupied `cells` (n,), which are
+    not at the border; of `count` tiles and one that is all 0."""
+    occupied = np.zeros(count * _AREA, bool)
+    occupied[cells] = True
+    cells = np.flatnonzero(occupied)
+    maps = np.full((count + 1) * _AREA, _TRUNCATED ** 2, np.uint8)
+    maps[count * _AREA:] = 0
+    for squared in np.unique(_SQUARED[_SQUARED < _TRUNCATED ** 2])[::-1]:     # the nearest one is written last
+        row, column = _STAMP[np.argwhere(_SQUARED == squared)].T
+        for step in row * CELLS + column:
+            maps[cells + step] = squared
+    return maps
+
+
+_CELL = np.float32(0.1)      # m, of the map of what stands; what is near to it is no one's partner ...
+_LAYER = np.float32(1.0)     # m, and no higher or lower than about that
+_SIDE = 1024                 # cells of the map, which goes on anew beyond
+
+
+def unexplained(target: np.ndarray, static: np.ndarray) -> np.ndarray:
+    """Rows of `target` (M, 3) m that do not lie beside a point of `static` (S, 3) m."""
+    key, layer = _layers(static)
+    stands = np.zeros(_SIDE ** 2, np.uint8)
+    for number in range(8):
+        cells = key[layer == number]
+        stands[cells] |= np.uint8((7 << number >> 1) & 255)
+    stands = stands.reshape(_SIDE, _SIDE)
+    for axis in (0, 1):
+        stands = stands | np.roll(stands, 1, axis) | np.roll(stands, -1, axis)
+    key, layer = _layers(target)
+    return np.flatnonzero(~(stands.ravel().take(key) >> layer) & 1)
+
+
+def _layers(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) cell and layer of points (n, 3)."""
+    x, y = ((column * (1 / _CELL) + np.float32(64 * _SIDE)).astype(np.int32) & (_SIDE - 1) for column in points.T[:2])
+    layer = (points[:, 2] * (1 / _LAYER) + np.float32(4)).clip(0, 7).astype(np.uint8)
+    return x * _SIDE + y, layer

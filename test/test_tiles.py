@@ -1,0 +1,62 @@
+"""Tiles: clusters are laid onto what nothing static explains, many at once, with the same answer as one by one."""
+import numpy as np
+import pytest
+
+from ssrflow_ros.steps.rigid import align
+from ssrflow_ros.steps.tiles import Blocks, Tiles, spread, unexplained
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def test_what_lies_beside_something_static_is_explained_and_what_is_far_from_it_is_not(rng):
+    static = rng.uniform((-70, -70, -2), (70, 70, 3), (3000, 3)).astype(np.float32)
+    beside = static + rng.uniform(-0.09, 0.09, static.shape).astype(np.float32)
+    other = rng.uniform((-40, -40, -2), (40, 40, 3), (3000, 3)).astype(np.float32)
+    assert not len(unexplained(beside, static))
+    off = np.abs(other[:, None, :2] - static[:, :2]).max(axis=2).min(axis=1)
+    alone = np.flatnonzero(off > 0.21)
+    assert np.isin(alone, unexplained(other, static)).mean() > 0.95      # 102 m further on the map begins anew
+    above = static[:1] + np.float32([0, 0, 2.1])
+    assert len(unexplained(above, static[:1])) and not len(unexplained(static[:0], static))
+    assert len(unexplained(other, static[:0])) == len(other)
+
+
+def test_blocks_give_what_lies_near(rng):
+    points = rng.uniform(-30, 30, (5000, 3)).astype(np.float32)
+    centre, span = rng.uniform(-25, 25, (9, 2)), rng.uniform(1, 7, 9)
+    x, y, owner = Blocks(points).near(centre, span, np.full(9, -5.0), np.full(9, 10.0))
+    for k in range(9):
+        inside = (np.abs(points[:, :2] - centre[k]) < span[k]).all(axis=1) & (points[:, 2] > -5) & (points[:, 2] < 10)
+        assert sorted(zip(x[owner == k], y[owner == k])) == sorted(map(tuple, points[inside, :2]))
+    assert (np.diff(owner) >= 0).all()
+
+
+def test_at_most_so_many_of_each_are_taken_evenly_with_both_ends():
+    rows, few = spread(np.array([3, 100, 1]), 5)
+    assert few.tolist() == [3, 5, 1] and rows.tolist() == [0, 1, 2, 3, 27, 52, 77, 102, 103]
+
+
+def test_a_cluster_costs_nothing_on_its_own_place_and_all_elsewhere(rng):
+    clusters = [rng.uniform(-1, 1, (n, 3)) * size + centre for n, size, centre in (
+        (60, (0.4, 0.4, 1), (5, 0, 0)), (20, (2, 1, 1), (-9, 20, 0)))]
+    points = np.concatenate(clusters).astype(np.float32)
+    tiles = Tiles(points, np.array([60, 20]), Blocks(points + np.float32([0.5, -0.2, 0])), 3.5)
+    there = np.array([[[0.5, -0.2], [3.4, 3.4], [1e6, -1e6]]] * 2) / tiles.cell[:, None, None]
+    assert tiles.cost(there) == pytest.approx(np.array([[0.0, 1, 1]] * 2), abs=0.03)
+    alone = Tiles(points[60:], np.array([20]), Blocks(points + np.float32([0.5, -0.2, 0])), 3.5)
+    assert tiles.cost(there)[1] == pytest.approx(alone.cost(there[:1])[0])
+    nothing = Tiles(points, np.array([60, 20]), Blocks(points[:0]), 3.5)
+    assert (nothing.cost(there) == 1).all()
+
+
+def test_a_turn_and_a_shift_are_found_whatever_stands_beside_in_the_array(rng):
+    here, turn, shift = rng.uniform((-2, -0.8), (2, 0.8), (2, 60, 2)), np.array([0.05, -0.03]), 0.1 * np.eye(2)
+    matrix = np.stack([np.stack([np.cos(turn), np.sin(turn)], -1), np.stack([-np.sin(turn), np.cos(turn)], -1)], -2)
+    there = here @ matrix + shift[:, None]
+    is_here, is_there = np.ones((2, 60), bool), np.ones((2, 60), bool)
+    is_here[0, 40:] = is_there[1, 50:] = False
+    found, turned = align(here, is_here, there, is_there, np.zeros((2, 2)), 0.1)
+    assert found == pytest.approx(shift, abs=0.03) and turned == pytest.approx(turn, abs=0.02)
