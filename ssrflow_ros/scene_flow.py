@@ -19,8 +19,10 @@ import os
 import numpy as np
 import torch
 
+from .network.compiled import CompiledFlow
 from .network.device import autocast, choose_device, half_of_the_cores, synchronise
 from .network.graphed import GraphedFlow
+from .network.padded import PaddedFlow
 from .network.weights import load_weights
 from .preparation import Preparation
 from .preparing_process import PreparingProcess
@@ -43,7 +45,7 @@ class SceneFlow:
         torch.set_num_threads(settings.threads or half_of_the_cores())  # of the whole process; the searches follow it
         weights = load_weights(settings.weights, self.device)
         self.network, self.card = weights.network, weights.card
-        self._graphed: GraphedFlow | None = None  # on a GPU, from the first pair on
+        self._padded: PaddedFlow | None = None  # on a GPU or compiled, from the first pair on
         self.prepare = self._own = Preparation(settings)
         self._beside: PreparingProcess | None = None
         self.settings = settings
@@ -68,9 +70,9 @@ class SceneFlow:
         if self._beside is not None:
             self._beside.close()
         self.prepare, self._beside = self._own, None
-        self._graphed = None
         self.network.to('cpu')
         if self.device.type == 'cuda':
+            self._padded = None  # its graph knows where the weights were
             torch.cuda.empty_cache()
 
     def onload(self, wait: bool = False) -> None:
@@ -124,10 +126,12 @@ class SceneFlow:
         """
         if not len(source) or not len(target):
             return torch.zeros(len(source), 3)
-        if self.device.type == 'cuda':
-            if self._graphed is None:
-                self._graphed = GraphedFlow(self.network, self.settings.network_points, self._precision)
-            return self._graphed(source, target)
+        on_gpu = self.device.type == 'cuda'
+        if on_gpu or self.settings.compile:
+            if self._padded is None:
+                make = GraphedFlow if on_gpu else CompiledFlow
+                self._padded = make(self.network, self.settings.network_points, self._precision)
+            return self._padded(source, target)
         clouds = [torch.from_numpy(points)[None].to(self.device) for points in (source, target)]
         with self._precision:
             return self.network.flow(*clouds)[0]

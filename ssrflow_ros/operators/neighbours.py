@@ -6,7 +6,7 @@ from typing import Callable
 import torch
 
 from .padding import is_padding
-from .reference import is_traced, k_nearest_reference
+from .reference import is_compiled, is_traced, k_nearest_reference
 from .triton_kernels import triton_kernels
 
 _FAR = 1e9  # metres; nothing real is farther, and its square is a float32 still
@@ -18,8 +18,8 @@ def k_nearest(queries: torch.Tensor, points: torch.Tensor, k: int, count: torch.
     queries (B, M, 3), points (B, N, 3), float32 metres -> (B, M, k) int64 into N. Where there are fewer than k
     points, the nearest one is repeated. count (B,) int64: only so many rows of each cloud, the first, are
     points; at least one. Not differentiable, as indices are not; the same input gives the same indices.
-    Runs on the CPU through a kd-tree, on a GPU through a Triton kernel, elsewhere and wherever a tracer looks
-    through the reference.
+    Runs on the CPU through a kd-tree, compiled or not, on a GPU through a Triton kernel, elsewhere and wherever an
+    exporter looks through the reference.
     """
     with torch.no_grad():
         queries, points = queries.detach().float(), points.detach().float()
@@ -35,6 +35,8 @@ def k_nearest(queries: torch.Tensor, points: torch.Tensor, k: int, count: torch.
 
 
 def _search(device: torch.device) -> Callable[[torch.Tensor, torch.Tensor, int], torch.Tensor]:
+    if device.type == 'cpu' and is_compiled():
+        return _kd_tree_compiled
     if is_traced():
         return k_nearest_reference
     if device.type == 'cpu':
@@ -48,3 +50,14 @@ def _kd_tree(queries: torch.Tensor, points: torch.Tensor, k: int) -> torch.Tenso
     found = [torch.from_numpy(KdTree(cloud).search(wanted, k)[0])
              for wanted, cloud in zip(queries.numpy(), points.numpy())]
     return torch.stack(found)
+
+
+if hasattr(torch.library, 'custom_op'):  # torch 2.4; `is_compiled` asks for a later one
+    @torch.library.custom_op('ssrflow_ros::kd_tree', mutates_args=())
+    def _kd_tree_compiled(queries: torch.Tensor, points: torch.Tensor, k: int) -> torch.Tensor:
+        """`_kd_tree` as compiled code calls it."""
+        return _kd_tree(queries, points, k)
+
+    @_kd_tree_compiled.register_fake
+    def _(queries: torch.Tensor, points: torch.Tensor, k: int) -> torch.Tensor:
+        return queries.new_empty((*queries.shape[:2], k), dtype=torch.int64)
