@@ -51,7 +51,8 @@ def export_onnx(weights: LoadedWeights, n_points: int, path: Path, seed: int = 0
     onnxruntime = _onnxruntime()
     model = OrderedFlow(weights.network).eval()
     given = (*_scene(n_points, model.network, seed), torch.tensor([n_points]), torch.tensor([3 * n_points // 4]))
-    card = {'n_points': n_points, 'order': _ORDERS[model.network.config.coarse_points], 'weights': json.dumps(weights.card)}
+    order = _ORDERS[weights.network.config.coarse_points]
+    card = {'n_points': n_points, 'order': order, 'weights': json.dumps(weights.card)}
     with written_whole(path) as whole, torch.no_grad():
         program = torch.onnx.export(model, given, dynamo=True, opset_version=OPSET, verbose=False,
                                     input_names=INPUTS, output_names=['flow'])
