@@ -7,6 +7,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from ..settings import Settings
+from .cells import by_cell
 
 _ALIKE = 1.0             # m/s, velocities that differ less may belong to one object ...
 _ALIKE_SHARE = 0.3       # ... or by less than this share of the speed
@@ -24,7 +25,7 @@ def find_clusters(points: np.ndarray, velocity: np.ndarray, moving: np.ndarray, 
     clusters = np.full(len(points), -1, dtype=np.int32)
     rows = np.flatnonzero(moving)
     if len(rows):
-        found = _cluster(points[rows].astype(np.float64), velocity[rows].astype(np.float64), settings.object_distance)
+        found = _cluster(points.take(rows, axis=0), velocity.take(rows, axis=0), settings.object_distance)
         large = np.bincount(found)[found] >= settings.object_points
         clusters[rows[large]] = found[large]
     return clusters
@@ -35,13 +36,13 @@ def _cluster(points: np.ndarray, velocity: np.ndarray, distance: float) -> np.nd
     # Thinned first: dense near objects would otherwise have thousands of neighbours a point.
     size = distance / 2
     while True:
-        corner = np.floor((points - points.min(axis=0)) / size).astype(np.int64)
-        wide, deep, _ = corner.max(axis=0) + 1
-        key = (corner[:, 2] * deep + corner[:, 1]) * wide + corner[:, 0]
-        voxel, count = _numbered(key)
+        rows, begins = by_cell(points, size)
+        count = np.diff(np.append(np.flatnonzero(begins), len(rows)))
         if len(count) <= _MAX_VOXELS:
             break
         size *= 1.5
+    voxel = np.empty(len(rows), np.int64)
+    voxel[rows] = np.cumsum(begins) - 1
 
     def mean(values: np.ndarray) -> np.ndarray:
         return np.stack([np.bincount(voxel, column) for column in values.T], axis=1) / count[:, None]
@@ -55,12 +56,3 @@ def _cluster(points: np.ndarray, velocity: np.ndarray, distance: float) -> np.nd
     first, second = first[alike], second[alike]
     graph = coo_matrix((np.ones(len(first), dtype=np.int8), (first, second)), shape=(len(count),) * 2)
     return connected_components(graph, directed=False)[1][voxel]
-
-
-def _numbered(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(n,) number, from 0 on, of each key (n,) among the different ones, and how often each occurs."""
-    order = np.argsort(keys)
-    begins = np.concatenate([[True], np.diff(keys[order]) > 0])
-    number = np.empty(len(keys), np.int64)
-    number[order] = np.cumsum(begins) - 1
-    return number, np.diff(np.append(np.flatnonzero(begins), len(keys)))

@@ -55,12 +55,14 @@ class Candidates:
 class _Asked(NamedTuple):
     """K proposals that are worth to be registered.
 
-    few  rows of those of each one's points that are asked.   taken, fast (K,) shares of them that took free space
-    and that the network says move.   unlike (K,) m by which its flows differ.   worth (K, F) features.
+    few (n,) rows of those of their points that are asked, one proposal after the other, `asked` (K,) of each.   taken,
+    fast (K,) shares of them that took free space and that the network says move.   unlike (K,) m by which its flows
+    differ.   worth (K, F) features.
     """
 
     groups: list[np.ndarray]
-    few: list[np.ndarray]
+    few: np.ndarray
+    asked: np.ndarray
     taken: np.ndarray
     fast: np.ndarray
     unlike: np.ndarray
@@ -104,29 +106,34 @@ class ObjectFinder:
         points, motion = pair.source.points.take(rows, axis=0), residual.take(rows, axis=0)
         view = self.look(pair.source)
         fast = np.einsum('ij,ij->i', motion, motion) >= (settings.moving_speed * pair.dt) ** 2
-        taken = self.look(pair.target).is_free(points + ego.displacement(points))
-        free = taken.copy()
-        free[fast] |= view.is_free(points[fast] + motion[fast])
-        groups = propose(points, motion / pair.dt, fast, free, target[view.is_free(target)], settings)
+        taken = self.look(pair.target).is_free(ego.into_target(points))
+        free, doubtful = taken.copy(), np.flatnonzero(fast & ~taken)
+        free[doubtful] = view.is_free(points.take(doubtful, axis=0) + motion.take(doubtful, axis=0))
+        vacated = target.take(np.flatnonzero(view.is_free(target)), axis=0)
+        groups = propose(points, motion / pair.dt, fast, free, vacated, settings)
         ask = _worth_asking(groups, points, motion, fast, taken)
-        groups, few = ask.groups, ask.few
-        if not groups:
+        if not ask.groups:
             return None
         static = np.ones(len(points), bool)
-        static[np.concatenate(groups)] = False
+        static[np.concatenate(ask.groups)] = False
         new = target.take(unexplained(target, points.take(np.flatnonzero(static), axis=0)), axis=0)
-        asked, few = np.array([len(chosen) for chosen in few]), np.concatenate(few)
-        moved = points.take(few, axis=0)
-        fit = register(moved, asked, Blocks(new), motion.take(few, axis=0), pair.dt)
-        moved[:, :2] += np.repeat(fit.shift, asked, axis=0)
-        left = _shares(view.is_free(moved), asked)
-        n = np.array([len(group) for group in groups])
-        features = belief.movement_features(fit, n, ask.taken, left, ask.fast, ask.unlike)
+        few = points.take(ask.few, axis=0)
+
+        def left(shift: np.ndarray) -> np.ndarray:
+            moved = few.copy()
+            moved[:, :2] += np.repeat(shift, ask.asked, axis=0)
+            return _shares(view.is_free(moved), ask.asked)
+
+        fit = register(few, ask.asked, Blocks(new), motion.take(ask.few, axis=0), pair.dt,
+                       lambda shift: np.maximum(ask.taken, left(shift)) >= FREE_SHARE / 2)
+        gone = left(fit.shift)
+        n = np.array([len(group) for group in ask.groups])
+        features = belief.movement_features(fit, n, ask.taken, gone, ask.fast, ask.unlike)
         moves = belief.probability(features)
         size = fit.size[:, :2].max(axis=1)
         reach = np.linalg.norm(fit.centre, axis=1)
-        return Candidates(groups, fit, features, moves, belief.shift_covariance(fit, moves, n, size, reach),
-                          np.maximum(ask.taken, left), np.exp(belief.turn_features(fit.cost, n, size) @ belief.TURN),
+        return Candidates(ask.groups, fit, features, moves, belief.shift_covariance(fit, moves, n, size, reach),
+                          np.maximum(ask.taken, gone), np.exp(belief.turn_features(fit.cost, n, size) @ belief.TURN),
                           size, reach, ask.worth)
 
     def _believed(self, seen: Candidates, dt: float, settings: Settings) -> list[int]:
@@ -149,19 +156,20 @@ def _worth_asking(groups: list[np.ndarray], points: np.ndarray, motion: np.ndarr
                   taken: np.ndarray) -> _Asked:
     """Those `groups` that are not nearly sure to stand; taken, fast (n,) bool of the points."""
     if not groups:
-        return _Asked([], [], *np.zeros((4, 0)))
-    few = [group[spread(np.array([len(group)]), _MOST_ASKED)[0]] for group in groups]
-    asked, rows = np.array([len(chosen) for chosen in few]), np.concatenate(few)
-    flow, z, first = motion[rows, :2], points[rows, 2], np.cumsum(asked) - asked
-    taken, fast, east, north = (_shares(values, asked) for values in (taken[rows], fast[rows], *flow.T))
+        return _Asked([], *np.zeros((2, 0), int), *np.zeros((4, 0)))
+    n = np.array([len(group) for group in groups])
+    few, asked = spread(n, _MOST_ASKED)
+    few = np.concatenate(groups).take(few)
+    flow, z, first = motion.take(few, axis=0)[:, :2], points[:, 2].take(few), np.cumsum(asked) - asked
+    taken, fast, east, north = (_shares(values, asked) for values in (taken.take(few), fast.take(few), *flow.T))
     middle = np.column_stack([east, north])
-    unlike = _shares(np.linalg.norm(flow - np.repeat(middle, asked, axis=0), axis=1), asked)
+    off = flow - np.repeat(middle, asked, axis=0)
+    unlike = _shares(np.hypot(off[:, 0], off[:, 1]), asked)
     height = np.maximum.reduceat(z, first) - np.minimum.reduceat(z, first)
-    worth = belief.worth_features(np.array([len(group) for group in groups]), taken, np.linalg.norm(middle, axis=1),
-                                  height, fast, unlike)
-    kept = np.flatnonzero(worth @ belief.WORTH >= belief.LEAST_WORTH)
-    return _Asked(*([rows[k] for k in kept] for rows in (groups, few)),
-                  *(values[kept] for values in (taken, fast, unlike, worth)))
+    worth = belief.worth_features(n, taken, np.hypot(east, north), height, fast, unlike)
+    kept = worth @ belief.WORTH >= belief.LEAST_WORTH
+    return _Asked([groups[k] for k in np.flatnonzero(kept)], few[np.repeat(kept, asked)],
+                  *(values[kept] for values in (asked, taken, fast, unlike, worth)))
 
 
 def _shares(values: np.ndarray, counts: np.ndarray) -> np.ndarray:

@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from ..settings import Settings
 from .clusters import find_clusters
@@ -33,18 +35,27 @@ def propose(points: np.ndarray, velocity: np.ndarray, fast: np.ndarray, free: np
     suspect = fast | free
     if not suspect.any() and not len(vacated):
         return []
-    groups = _things(points, suspect, vacated, settings.object_points)
-    things = len(groups)
+    things = _things(points, suspect, vacated, settings.object_points)
     whole = np.zeros(len(points), np.int64)     # number of points of the thing that holds each point
-    for rows in groups:
+    for rows in things:
         whole[rows] = len(rows)
-    groups += [rows for rows in _groups(find_clusters(points, velocity, fast, settings))
-               if len(rows) < _SAME * whole[rows].min() or not whole[rows].all()]
-    groups += _groups(find_clusters(points, np.zeros_like(velocity), free & (whole == 0), settings))
-    doubts = [int(free[rows].sum()) for rows in groups]
-    best = sorted((k for k, rows in enumerate(groups) if k < things or doubts[k] >= max(2, _FREE_SHARE * len(rows))),
-                  key=lambda k: -doubts[k])
-    return [groups[k] for k in best[:_MOST]]
+    parts = _groups(find_clusters(points, velocity, fast, settings))
+    if parts:
+        least = each(np.minimum, whole, parts)
+        parts = [rows for rows, least in zip(parts, least) if not least or len(rows) < _SAME * least]
+    parts += _groups(find_clusters(points, np.zeros_like(velocity), free & (whole == 0), settings))
+    if not things and not parts:
+        return []
+    doubts = each(np.add, free.astype(int), things + parts)
+    best = sorted((k for k, rows in enumerate(things + parts)
+                   if k < len(things) or doubts[k] >= max(2, _FREE_SHARE * len(rows))), key=lambda k: -doubts[k])
+    return [(things + parts)[k] for k in best[:_MOST]]
+
+
+def each(ufunc: np.ufunc, values: np.ndarray, groups: list[np.ndarray]) -> np.ndarray:
+    """(K,) `ufunc` over the values (n,) of each of the groups of rows, of which none is empty."""
+    first = np.cumsum([0, *(len(rows) for rows in groups[:-1])])
+    return ufunc.reduceat(values.take(np.concatenate(groups)), first)
 
 
 def _things(points: np.ndarray, suspect: np.ndarray, vacated: np.ndarray, fewest: int) -> list[np.ndarray]:
@@ -55,9 +66,14 @@ def _things(points: np.ndarray, suspect: np.ndarray, vacated: np.ndarray, fewest
     key = _keys(points)
     held = np.zeros(_SIDE * _SIDE, bool)
     held[key] = True
-    names, count = ndimage.label(held.reshape(_SIDE, _SIDE), np.ones((3, 3), int))
-    names, place = names.ravel(), np.flatnonzero(held)
-    within, owner = names.take(place) - 1, names.take(key) - 1
+    place = np.flatnonzero(held)
+    number = np.full(_SIDE * _SIDE, -1, np.int32)
+    number[place] = np.arange(len(place))
+    beside = number.take(place[:, None] + [1, _SIDE - 1, _SIDE, _SIDE + 1])
+    one, other = np.nonzero(beside >= 0)[0], beside[beside >= 0]
+    graph = coo_matrix((np.ones(len(one), np.int8), (one, other)), shape=(len(place),) * 2)
+    count, within = connected_components(graph, directed=False)
+    owner = within.take(number.take(key))
     size, suspects = (np.bincount(thing, minlength=count) for thing in (owner, owner[suspect]))
     beside, least, most = np.zeros(count, int), np.full((2, count), _SIDE), np.zeros((2, count), int)
     row, column = np.divmod(place, _SIDE)
@@ -71,8 +87,8 @@ def _things(points: np.ndarray, suspect: np.ndarray, vacated: np.ndarray, fewest
 
 
 def _keys(points: np.ndarray) -> np.ndarray:
-    """(n,) number of the cell of each point on the map."""
-    x, y = ((column * np.float32(1 / _CELL) + np.float32(_SIDE // 2)).clip(0, _SIDE - 1).astype(np.int32)
+    """(n,) number of the cell of each point on the map, whose border stays empty."""
+    x, y = ((column * np.float32(1 / _CELL) + np.float32(_SIDE // 2)).clip(1, _SIDE - 2).astype(np.int32)
             for column in points[:, :2].T)
     return x * np.int32(_SIDE) + y
 

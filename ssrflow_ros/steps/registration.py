@@ -11,6 +11,7 @@ worked on as one array.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Callable
 
 import numpy as np
 from scipy.ndimage import minimum_filter
@@ -55,12 +56,14 @@ class Fit:
     curvature: np.ndarray
 
 
-def register(points: np.ndarray, counts: np.ndarray, around: Blocks, flow: np.ndarray, dt: float) -> Fit:
+def register(points: np.ndarray, counts: np.ndarray, around: Blocks, flow: np.ndarray, dt: float,
+             may_be: Callable[[np.ndarray], np.ndarray]) -> Fit:
     """Lay each of K clusters onto the other sweep, all in one frame, the static world at rest.
 
     points  (n, 3) m of the clusters, `counts` (K,) of each, one after the other.
     around  the other sweep's points that nothing which stands in the source explains.
     flow    (n, 3) m, displacement of the points as the network has it.
+    may_be  tells of displacements (K, 2) m, which of them (K,) bool are worth to be made exact.
     """
     tiles = Tiles(points, counts, around, float(np.clip(_FASTEST * abs(dt), *_REACH)))
     cell = tiles.cell[:, None]
@@ -70,9 +73,8 @@ def register(points: np.ndarray, counts: np.ndarray, around: Blocks, flow: np.nd
     shift = judge.best(shift[:, :, None] + _AROUND, 1)[:, 0]
     for step in _STEPS:
         shift = judge.best(shift[:, None] + step * _AROUND, 1)[:, 0]
-    turn = np.zeros(len(counts))
-    hopeful = np.flatnonzero((tiles.cost(shift[:, None])[:, 0] < _HOPELESS) & (tiles.others.counts > 0))
-    shift = shift * cell
+    turn, cost, shift = np.zeros(len(counts)), tiles.cost(shift[:, None])[:, 0], shift * cell
+    hopeful = np.flatnonzero((cost < _HOPELESS) & (tiles.others.counts > 0) & may_be(shift))
     if len(hopeful):
         here, there = ((np.stack([padded.x, padded.y], axis=-1)[hopeful] - MIDDLE) * cell[hopeful, None]
                        for padded in (tiles.points, tiles.others))
