@@ -27,7 +27,7 @@ _INERTIA = 0.003           # cost of 1 m/s off the network's, for a cluster of 1
                            # find partners by chance
 _GUESSES = np.array([1.0, 1.5, 2.0])[:, None]   # times the network's displacement, which may fall short
 _HOPELESS = 0.3            # cost, beyond which no fit is worth to be made exact
-_STEPS = (1.0, 0.5)        # cells, by which the best is made finer
+_FINE = 0.5                # cells, by which the best is made finer
 _FLAT = 2.0                # cells, over which the cost's curvature is taken
 
 
@@ -71,8 +71,7 @@ def register(points: np.ndarray, counts: np.ndarray, around: Blocks, flow: np.nd
     judge = _Judge(tiles, median / cell, dt)
     shift = judge.best(_starts(judge, median[:, None] * _GUESSES / cell[:, None]), _MODES)
     shift = judge.best(shift[:, :, None] + _AROUND, 1)[:, 0]
-    for step in _STEPS:
-        shift = judge.best(shift[:, None] + step * _AROUND, 1)[:, 0]
+    shift = judge.best(shift[:, None] + _FINE * _AROUND, 1)[:, 0]
     turn, cost, shift = np.zeros(len(counts)), tiles.cost(shift[:, None])[:, 0], shift * cell
     hopeful = np.flatnonzero((cost < _HOPELESS) & (tiles.others.counts > 0) & may_be(shift))
     if len(hopeful):

@@ -42,8 +42,8 @@ class Tiles:
         x, y = placed(*points.T[:2], owner)
         self.points = Padded(x, y, counts)
         self._here = _distances(_cells(x, y, owner), count)
-        x, y, owner = around.near(self.centre, self.cell * (CELLS / 2 - _TRUNCATED), low[:, 2] - _HEIGHT,
-                                          high[:, 2] + _HEIGHT)
+        span = np.minimum(half + reach + _ABOUT, self.cell * (CELLS / 2 - _TRUNCATED))
+        x, y, owner = around.near(self.centre, span, low[:, 2] - _HEIGHT, high[:, 2] + _HEIGHT)
         x, y = placed(x, y, owner)
         cell = _cells(x, y, owner)
         self.others = Padded(x, y, np.bincount(owner, minlength=count))
