@@ -25,7 +25,7 @@ unexport PYTHONPATH AMENT_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH RMW_IMP
 help:
 	@echo 'make demo        play a simulated recording through the live node: a table, and demo/flow.png'
 	@echo '                 (your own: make demo BAG=/path/to/bag TOPIC=/points)'
-	@echo 'make bench       where the time goes on this machine: tables, bench/bench.json, bench/stages.png'
+	@echo 'make bench       where the time goes on this machine: tables, bench/bench.json, bench/*.png'
 	@echo '                 (your own: make bench BAG=... TOPIC=..., more: BENCH_ARGS="--device cuda --sweeps 50")'
 	@echo 'make test        every test but the slow ones   (make test PYTEST_ARGS="-k node -x")'
 	@echo 'make test-slow   every test'

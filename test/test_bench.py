@@ -10,6 +10,7 @@ from ssrflow_ros import SceneFlow, Settings, Sweep, SweepPair
 from ssrflow_ros.bench.alternatives import measure_alternatives
 from ssrflow_ros.bench.blocks import PYRAMID, measure_blocks
 from ssrflow_ros.bench.machine import CpuUse, forget_peaks, peak_bandwidth, peak_flops, peak_host_bytes
+from ssrflow_ros.bench.plot import draw_scaling
 from ssrflow_ros.bench.scaling import scale
 from ssrflow_ros.bench.timing import Timing, timed
 from ssrflow_ros.cli.main import COMMANDS, main
@@ -104,12 +105,14 @@ def test_alternatives_do_the_same_jobs():
     assert 'scipy' not in missing and len(found) == 11
 
 
-def test_scaling_has_a_row_for_each_size():
+def test_scaling_has_a_row_for_each_size_and_a_picture(tmp_path):
     points = np.random.default_rng(0).uniform(-20, 20, (3000, 3)).astype(np.float32)
     pair = SweepPair(Sweep.from_points(points, 1), Sweep.from_points(points, 0))
     settings = Settings(ground='none', ego_motion='none')
     rows = scale(settings, pair, EgoMotion(np.eye(4), 'none'), (1000, 5000), (256, 512), repeats=1)
     assert [row.get('network_points', row.get('input_points')) for row in rows] == [256, 512, 1000, 5000]
+    draw_scaling(tmp_path / 'scaling.png', [*rows, {'varied': 'input_points', 'input_points': 9, 'error': 'none'}], '')
+    assert (tmp_path / 'scaling.png').read_bytes().startswith(b'\x89PNG')
     assert [row['NETWORK_POINTS_SEEN'] for row in rows[:2]] == [256, 512]
     assert all(row['P50_LATENCY'] == pytest.approx(sum(row['stages'].values())) for row in rows)
 

@@ -3,6 +3,7 @@
 IN is a rosbag2 of yours; without it a street is simulated, 120,000 returns a sweep. OUT then holds
   bench.json   all figures, in the vocabulary of ros2_benchmark (milliseconds, frames a second)
   stages.png   one bar a pass, one colour a stage
+  scaling.png  the same over the points of a sweep, and over those that the network sees
 What each table means, and how figures of other machines compare: docs/performance.md. A figure is only as good
 as the machine is quiet: its use by others before the measurement is told first.
 """
@@ -169,7 +170,7 @@ class _Bench:
 
     def _write(self) -> None:
         from ..bench.machine import peak_device_bytes, peak_host_bytes
-        from ..bench.plot import draw_stages
+        from ..bench.plot import draw_scaling, draw_stages
         from ..bench.report import resources_json
         host, device, busy = peak_host_bytes(), peak_device_bytes(self._device), self._busy.percent()
         print_table('the whole run', [
@@ -181,6 +182,8 @@ class _Bench:
                     'NUM_CLOUDS': len(self._clouds), 'WEIGHTS': Path(self._settings.weights).name}
         (self._output / 'bench.json').write_text(
             json.dumps({'metadata': metadata, **resources, **self._json}, indent=1) + '\n')
+        title = f'{self._machine["DEVICE"]}, {self._machine["THREADS"]} threads'
         if self._bars:
-            draw_stages(self._output / 'stages.png', self._bars,
-                        f'{self._machine["DEVICE"]}, {self._machine["THREADS"]} threads')
+            draw_stages(self._output / 'stages.png', self._bars, title)
+        if 'scaling' in self._json:
+            draw_scaling(self._output / 'scaling.png', self._json['scaling'], title)
