@@ -56,6 +56,11 @@ class Fit:
     curvature: np.ndarray
 
 
+def reach(dt: float) -> float:
+    """m, how far a mover may get in the time."""
+    return float(np.clip(_FASTEST * abs(dt), *_REACH))
+
+
 def register(points: np.ndarray, counts: np.ndarray, around: Blocks, flow: np.ndarray, dt: float,
              may_be: Callable[[np.ndarray], np.ndarray]) -> Fit:
     """Lay each of K clusters onto the other sweep, all in one frame, the static world at rest.
@@ -65,7 +70,7 @@ def register(points: np.ndarray, counts: np.ndarray, around: Blocks, flow: np.nd
     flow    (n, 3) m, displacement of the points as the network has it.
     may_be  tells of displacements (K, 2) m, which of them (K,) bool are worth to be made exact.
     """
-    tiles = Tiles(points, counts, around, float(np.clip(_FASTEST * abs(dt), *_REACH)))
+    tiles = Tiles(points, counts, around, reach(dt))
     cell = tiles.cell[:, None]
     median = _medians(flow, counts)
     judge = _Judge(tiles, median / cell, dt)
@@ -138,11 +143,11 @@ class _Judge:
 def _starts(judge: _Judge, guesses: np.ndarray) -> np.ndarray:
     """(K, Q, 2) displacements, cells, to begin with: rest, the guesses (K, G, 2), and the coarse search's best."""
     tiles = judge.tiles
-    reach = tiles.reach / tiles.cell
-    most = reach[:, None, None]
+    far = tiles.reach / tiles.cell
+    most = far[:, None, None]
     starts = np.concatenate([np.zeros((len(guesses), 1, 2)), np.clip(guesses, -most, most),
                              np.zeros((len(guesses), _MODES, 2))], axis=1)
-    sides = reach.astype(int) // COARSE
+    sides = far.astype(int) // COARSE
     for side in np.unique(sides):
         which, axis = np.flatnonzero(sides == side), COARSE * np.arange(-side, side + 1)
         grid = np.stack(np.meshgrid(axis, axis, indexing='ij'), -1).reshape(-1, 2)
