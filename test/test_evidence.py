@@ -19,6 +19,22 @@ def test_a_hole_in_a_fence_is_free_and_the_fence_is_not():
     assert View(fence).is_free(asked).tolist() == [True, False, True, False]
 
 
+def at(elevation, reach):
+    """(3,) ahead, degrees up and metres."""
+    angle = np.radians(elevation)
+    return reach * np.array([np.cos(angle), 0.001, np.sin(angle)])
+
+
+def test_ground_before_a_thing_hides_no_free_space_above_it():
+    view = View(np.array([at(-1.2, 20.0), at(-0.4, 80.0)], np.float32))
+    assert view.is_free(np.array([at(-0.5, 45.0), at(-1.1, 45.0)], np.float32)).tolist() == [True, False]
+
+
+def test_between_sparse_beams_the_next_one_counts():
+    view = View(np.array([at(-1.2, 80.0), at(1.8, 80.0)], np.float32))
+    assert view.is_free(np.array([at(-0.4, 45.0), at(0.7, 45.0)], np.float32)).tolist() == [True, False]
+
+
 def test_an_empty_sweep_saw_nothing():
     assert not View(np.zeros((0, 3), np.float32)).is_free(WALL.astype(np.float32)).any()
 

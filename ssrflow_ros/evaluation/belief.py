@@ -20,7 +20,7 @@ from ..scene_flow import SceneFlow
 from ..settings import Settings
 from ..simulator import SENSORS, LabelledSweep, simulate
 from ..steps import belief
-from ..steps.objects import FREE_SHARE, Candidates, ObjectFinder, rigid_displacement
+from ..steps.objects import Candidates, ObjectFinder, rigid_displacement
 from ..sweep import PreparedPair, SweepPair
 
 _SEED = 4_000_000
@@ -104,7 +104,7 @@ class Samples:
             off = seen.fit.shift[k] - true[:2]
             said = rigid_displacement(points[group, :2] - seen.fit.centre[k], seen.fit.shift[k], seen.fit.turn[k])
             right = moves and _length(motion[group] - said) < _length(motion[group])
-            asked = seen.free[k] >= FREE_SHARE and np.hypot(*seen.fit.shift[k]) >= _DYNAMIC * abs(dt)
+            asked = seen.fit.cost[k] < 1 and np.hypot(*seen.fit.shift[k]) >= _DYNAMIC * abs(dt)
             self.worth.append((seen.worth[k], float(right and asked)))
             if not asked:
                 continue

@@ -1,7 +1,8 @@
 """Belief: how likely a proposed cluster moves as it was registered, and how far off that may be.
 
-A logistic model of few plain features, and log-linear models of the errors' variance, all fitted on simulated
-recordings that nothing else uses: `python -m ssrflow_ros.evaluation.belief` prints the numbers below anew.
+A logistic model of plain features and a few of their products, and log-linear models of the errors' variance, all
+fitted on simulated recordings that nothing else uses: `python -m ssrflow_ros.evaluation.belief` prints the numbers
+below anew.
 """
 from __future__ import annotations
 
@@ -15,16 +16,18 @@ if TYPE_CHECKING:
 # WORTH, TRUST, MOVES: log odds, see `worth_features`, `trust_features`, `movement_features`. SHIFT: log m², along
 # each axis of the cost's curvature. TURN: log rad². CLIMB: log (m/s)², upwards. CENTRE: log m², of the box's centre,
 # along the view, across it, upwards.
-WORTH = np.array([-7.65, 0.92, 3.51, 1.54, -0.48, 1.02, -1.33])
+WORTH = np.array([-7.17, 0.84, 2.03, 1.58, -0.54, 1.11, -1.51])
 TRUST = np.array([-0.044, -0.957, -0.08, 0.067, 0.468, 0.414, -1.275, 1.771, -1.468, -0.117, -1.194])
-MOVES = np.array([-3.7, 0.29, -1.01, 2.16, 1.15, 1.91, 1.02, 0.21, 0.97, 0.76, -0.63, -1.36, -0.57, -0.62])
-SHIFT = np.array([1.59, 1.23, 0.56, 0.09, -0.79, -0.17, -0.96])
-TURN = np.array([-3.47, 1.62, 0.62, -1.52])
-CLIMB = np.array([-3.25, 1.26])
-CENTRE = np.array([[-3.53, -0.09, 0.36, 1.44], [-2.93, 0.09, -0.13, 0.93], [-0.15, -0.35, 0.27, -0.22]])
+MOVES = np.array([-0.57, 0.0, -0.77, 0.47, 3.17, -0.8, 0.96, 0.45, 0.59, -0.03, 1.01, 0.82, 0.44, -2.86, -1.35, -0.59,
+                  1.04, -2.61, 1.38, -1.24, -0.14, 0.7, 0.24, -1.52, -2.39, 0.06])
+SHIFT = np.array([0.08, 1.39, 0.79, 0.46, -1.34, 0.28, -0.77])
+TURN = np.array([-3.35, 1.62, 0.57, -1.63])
+CLIMB = np.array([-3.19, 1.16])
+CENTRE = np.array([[-3.42, -0.01, 0.24, 1.35], [-2.45, 0.08, -0.26, 0.86], [0.14, -0.35, 0.15, -0.26]])
 
 LEAST_WORTH = float(np.log(0.05))     # log odds, below which a proposal is not even registered
 _MANY = 500              # points, beyond which more say nothing: walls have thousands
+_TALLEST = 3.0           # m above 2.5, likewise
 
 
 def probability(features: np.ndarray, more: np.ndarray | float = 0.0) -> np.ndarray:
@@ -41,7 +44,7 @@ def worth_features(n: np.ndarray, taken: np.ndarray, guess: np.ndarray, height: 
 
 def movement_features(fit: Fit, n: np.ndarray, taken: np.ndarray, left: np.ndarray, fast: np.ndarray,
                       unlike: np.ndarray) -> np.ndarray:
-    """(K, F) features of K clusters of n (K,) points.
+    """(K, F) features of K clusters of n (K,) points, and products of those that mean more together.
 
     taken, left  (K,) share of the points that stand where the other sweep saw through, and share of them whose
                  places in the other sweep this one sees through.
@@ -50,11 +53,16 @@ def movement_features(fit: Fit, n: np.ndarray, taken: np.ndarray, left: np.ndarr
     length, guess, measured, off = (np.linalg.norm(motion, axis=1) for motion in (
         fit.shift, fit.network, fit.measured, fit.measured - fit.network))
     alike = np.einsum('ij,ij->i', fit.shift, fit.network) / np.maximum(length * guess, 1e-6) * (guess > 0.05)
+    many, cost, better = np.log(np.minimum(n, _MANY) / 50), np.log(fit.cost + 0.01) + 2, (
+        np.sqrt(fit.cost) - np.sqrt(fit.cost_still))
+    tall, free = np.clip(fit.size[:, 2] - 2.5, 0.0, _TALLEST), np.log(np.maximum(taken, left) + 0.01) + 2
+    length, guess, measured, off, unlike = (np.log(value + least) + 1 for value, least in (
+        (length, 0.02), (guess, 0.02), (measured, 0.02), (off, 0.05), (unlike, 0.02)))
+    taken, both, left = np.sqrt(taken), np.sqrt(taken * left), np.sqrt(left)
     return np.stack([
-        np.ones(len(n)), np.log(np.minimum(n, _MANY)), np.log(fit.cost + 0.01),
-        np.sqrt(fit.cost) - np.sqrt(fit.cost_still), np.sqrt(taken), np.sqrt(taken * left), alike,
-        np.log(length + 0.02), np.log(guess + 0.02), np.log(measured + 0.02), np.log(off + 0.05),
-        np.maximum(fit.size[:, 2] - 2.5, 0.0), fast, np.log(unlike + 0.02)], axis=1)
+        np.ones(len(n)), many, cost, better, taken, both, left, free, alike, length, guess, measured, off, tall, fast,
+        unlike, many * tall, taken ** 2, better * alike, off * fast, many * cost, many * taken, length * free,
+        both * unlike, left ** 2, off * unlike], axis=1)
 
 
 def principal(curvature: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,14 +1,14 @@
 """Evidence: where a sweep saw through.
 
 Light travels through free space only. What moves stands where the other sweep saw through, or has
-left a place through which this sweep sees; what seems to move and did neither is an accident of
+left a place through which this sweep sees; what seems to move and did neither is mostly an accident of
 sampling, or came into view from behind something.
 """
 from __future__ import annotations
 
 import numpy as np
 
-_AZIMUTH, _ELEVATION = np.radians(0.7), np.radians(1.5)  # cells of a view
+_AZIMUTH, _ELEVATION = np.radians(0.7), np.radians(0.75)  # cells of a view
 _DEPTH, _DEPTH_SHARE = 0.3, 0.01  # m, and share of the range, by which a beam must have passed beyond
 
 
@@ -27,6 +27,10 @@ class View:
         cell = (both >> 32).astype(np.int32)
         first = np.flatnonzero(np.diff(cell, prepend=-1))
         self._nearest[cell[first]] = both[first].astype(np.int32).view(np.float32)
+        # Fine rows tell a thing from the ground before it; a sensor whose beams lie farther apart leaves every other
+        # row empty, and there the returns of its neighbour count.
+        rows = self._nearest.reshape(-1, 2, self._COLUMNS)
+        self._nearest = np.where(rows < np.inf, rows, rows[:, ::-1]).ravel()
 
     def is_free(self, points: np.ndarray) -> np.ndarray:
         """(N,) bool: all returns from the direction of a point (N, 3) lay clearly beyond it."""

@@ -18,13 +18,12 @@ from ..sweep import EgoMotion, MovingObject, Sweep, SweepPair
 from . import belief
 from .evidence import View
 from .proposals import propose
-from .registration import Fit, reach, register
+from .registration import Fit, register
 from .tiles import Blocks, spread, unexplained
 from .tracks import Tracks
 
 _HEADING_SPEED = 1.5     # m/s, faster ones face where they go
 _MOST_ASKED = 512        # of a proposal's points
-FREE_SHARE = 0.02       # of a proposal's points that must have taken or left free space
 _ENOUGH = 0.5            # share of a proposal's points that no better one has taken
 _KNOWN = 1.5             # log odds that speak for what moved alike in the last sweeps
 
@@ -35,7 +34,6 @@ class Candidates:
 
     groups    rows of each.   fit  their registration.   features (K, F) of their belief.
     moves     (K,) probability that they move so.   covariance (K, 2, 2) m² of the displacement.
-    free      (K,) share of the points that took free space or left it, the larger one.
     turn_variance (K,) rad².   size (K,) m, longer side; reach (K,) m from the sensor.
     worth     (K, F) features by which they were found worth asking.
     """
@@ -45,7 +43,6 @@ class Candidates:
     features: np.ndarray
     moves: np.ndarray
     covariance: np.ndarray
-    free: np.ndarray
     turn_variance: np.ndarray
     size: np.ndarray
     reach: np.ndarray
@@ -111,38 +108,31 @@ class ObjectFinder:
         free[doubtful] = view.is_free(points.take(doubtful, axis=0) + motion.take(doubtful, axis=0))
         vacated = target.take(np.flatnonzero(view.is_free(target)), axis=0)
         groups = propose(points, motion / pair.dt, fast, free, vacated, settings)
-        ask = _worth_asking(groups, points, motion, fast, taken, vacated, reach(pair.dt))
+        ask = _worth_asking(groups, points, motion, fast, taken)
         if not ask.groups:
             return None
         static = np.ones(len(points), bool)
         static[np.concatenate(ask.groups)] = False
         new = target.take(unexplained(target, points.take(np.flatnonzero(static), axis=0)), axis=0)
-        few = points.take(ask.few, axis=0)
-
-        def left(shift: np.ndarray) -> np.ndarray:
-            moved = few.copy()
-            moved[:, :2] += np.repeat(shift, ask.asked, axis=0)
-            return _shares(view.is_free(moved), ask.asked)
-
-        fit = register(few, ask.asked, Blocks(new), motion.take(ask.few, axis=0), pair.dt,
-                       lambda shift: np.maximum(ask.taken, left(shift)) >= FREE_SHARE / 2)
-        gone = left(fit.shift)
+        moved = points.take(ask.few, axis=0)
+        fit = register(moved, ask.asked, Blocks(new), motion.take(ask.few, axis=0), pair.dt)
+        moved[:, :2] += np.repeat(fit.shift, ask.asked, axis=0)
+        left = _shares(view.is_free(moved), ask.asked)
         n = np.array([len(group) for group in ask.groups])
-        features = belief.movement_features(fit, n, ask.taken, gone, ask.fast, ask.unlike)
+        features = belief.movement_features(fit, n, ask.taken, left, ask.fast, ask.unlike)
         moves = belief.probability(features)
         size = fit.size[:, :2].max(axis=1)
-        away = np.linalg.norm(fit.centre, axis=1)
-        return Candidates(ask.groups, fit, features, moves, belief.shift_covariance(fit, moves, n, size, away),
-                          np.maximum(ask.taken, gone), np.exp(belief.turn_features(fit.cost, n, size) @ belief.TURN),
-                          size, away, ask.worth)
+        reach = np.linalg.norm(fit.centre, axis=1)
+        return Candidates(ask.groups, fit, features, moves, belief.shift_covariance(fit, moves, n, size, reach),
+                          np.exp(belief.turn_features(fit.cost, n, size) @ belief.TURN), size, reach, ask.worth)
 
     def _believed(self, seen: Candidates, dt: float, settings: Settings) -> list[int]:
         """Numbers of the candidates that move, the surest first."""
         known = self.tracks.expects(seen.fit.centre, seen.fit.shift / dt)
         moves = belief.probability(seen.features, _KNOWN * known)
         # A cost of 1: nothing in the other sweep lies where it would be.
-        moving = ((moves >= settings.belief) & (seen.free >= FREE_SHARE) & (seen.fit.cost < 1)
-                   & (np.linalg.norm(seen.fit.shift, axis=1) >= settings.moving_speed * abs(dt)))
+        moving = ((moves >= settings.belief) & (seen.fit.cost < 1)
+                  & (np.linalg.norm(seen.fit.shift, axis=1) >= settings.moving_speed * abs(dt)))
         return [k for k in np.argsort(-moves, kind='stable') if moving[k]]
 
     def look(self, sweep: Sweep) -> View:
@@ -153,8 +143,8 @@ class ObjectFinder:
 
 
 def _worth_asking(groups: list[np.ndarray], points: np.ndarray, motion: np.ndarray, fast: np.ndarray,
-                  taken: np.ndarray, vacated: np.ndarray, reach: float) -> _Asked:
-    """Those `groups` that are not nearly sure to stand; taken, fast (n,) bool of the points, vacated (m, 3) m."""
+                  taken: np.ndarray) -> _Asked:
+    """Those `groups` that are not nearly sure to stand; taken, fast (n,) bool of the points."""
     if not groups:
         return _Asked([], *np.zeros((2, 0), int), *np.zeros((4, 0)))
     n = np.array([len(group) for group in groups])
@@ -168,20 +158,8 @@ def _worth_asking(groups: list[np.ndarray], points: np.ndarray, motion: np.ndarr
     height = np.maximum.reduceat(z, first) - np.minimum.reduceat(z, first)
     worth = belief.worth_features(n, taken, np.hypot(east, north), height, fast, unlike)
     kept = worth @ belief.WORTH >= belief.LEAST_WORTH
-    # What took no free space must have left some.
-    kept &= (taken >= FREE_SHARE / 2) | _any_about(points.take(few, axis=0), first, vacated, reach)
     return _Asked([groups[k] for k in np.flatnonzero(kept)], few[np.repeat(kept, asked)],
                   *(values[kept] for values in (asked, taken, fast, unlike, worth)))
-
-
-def _any_about(points: np.ndarray, first: np.ndarray, others: np.ndarray, reach: float) -> np.ndarray:
-    """(K,) bool, whether any of `others` (m, 3) m lies within `reach` m of the box about each group of points (n, 3),
-    of which the `first` (K,) rows are given."""
-    inside = np.ones((len(first), len(others)), bool)
-    for column, other in zip(points.T, others.T):
-        inside &= other > np.minimum.reduceat(column, first)[:, None] - np.float32(reach)
-        inside &= other < np.maximum.reduceat(column, first)[:, None] + np.float32(reach)
-    return inside.any(axis=1)
 
 
 def _shares(values: np.ndarray, counts: np.ndarray) -> np.ndarray:

@@ -11,7 +11,6 @@ worked on as one array.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable
 
 import numpy as np
 from scipy.ndimage import minimum_filter
@@ -56,21 +55,14 @@ class Fit:
     curvature: np.ndarray
 
 
-def reach(dt: float) -> float:
-    """m, how far a mover may get in the time."""
-    return float(np.clip(_FASTEST * abs(dt), *_REACH))
-
-
-def register(points: np.ndarray, counts: np.ndarray, around: Blocks, flow: np.ndarray, dt: float,
-             may_be: Callable[[np.ndarray], np.ndarray]) -> Fit:
+def register(points: np.ndarray, counts: np.ndarray, around: Blocks, flow: np.ndarray, dt: float) -> Fit:
     """Lay each of K clusters onto the other sweep, all in one frame, the static world at rest.
 
     points  (n, 3) m of the clusters, `counts` (K,) of each, one after the other.
     around  the other sweep's points that nothing which stands in the source explains.
     flow    (n, 3) m, displacement of the points as the network has it.
-    may_be  tells of displacements (K, 2) m, which of them (K,) bool are worth to be made exact.
     """
-    tiles = Tiles(points, counts, around, reach(dt))
+    tiles = Tiles(points, counts, around, float(np.clip(_FASTEST * abs(dt), *_REACH)))
     cell = tiles.cell[:, None]
     median = _medians(flow, counts)
     judge = _Judge(tiles, median / cell, dt)
@@ -78,7 +70,7 @@ def register(points: np.ndarray, counts: np.ndarray, around: Blocks, flow: np.nd
     shift = judge.best(shift[:, :, None] + _AROUND, 1)[:, 0]
     shift = judge.best(shift[:, None] + _FINE * _AROUND, 1)[:, 0]
     turn, cost, shift = np.zeros(len(counts)), tiles.cost(shift[:, None])[:, 0], shift * cell
-    hopeful = np.flatnonzero((cost < _HOPELESS) & (tiles.others.counts > 0) & may_be(shift))
+    hopeful = np.flatnonzero((cost < _HOPELESS) & (tiles.others.counts > 0))
     if len(hopeful):
         here, there = ((np.stack([padded.x, padded.y], axis=-1)[hopeful] - MIDDLE) * cell[hopeful, None]
                        for padded in (tiles.points, tiles.others))
@@ -143,11 +135,11 @@ class _Judge:
 def _starts(judge: _Judge, guesses: np.ndarray) -> np.ndarray:
     """(K, Q, 2) displacements, cells, to begin with: rest, the guesses (K, G, 2), and the coarse search's best."""
     tiles = judge.tiles
-    far = tiles.reach / tiles.cell
-    most = far[:, None, None]
+    reach = tiles.reach / tiles.cell
+    most = reach[:, None, None]
     starts = np.concatenate([np.zeros((len(guesses), 1, 2)), np.clip(guesses, -most, most),
                              np.zeros((len(guesses), _MODES, 2))], axis=1)
-    sides = far.astype(int) // COARSE
+    sides = reach.astype(int) // COARSE
     for side in np.unique(sides):
         which, axis = np.flatnonzero(sides == side), COARSE * np.arange(-side, side + 1)
         grid = np.stack(np.meshgrid(axis, axis, indexing='ij'), -1).reshape(-1, 2)
