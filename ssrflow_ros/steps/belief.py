@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 # WORTH, TRUST, MOVES: log odds, see `worth_features`, `trust_features`, `movement_features`. SHIFT: log m², along
 # each axis of the cost's curvature. TURN: log rad². CLIMB: log (m/s)², upwards. CENTRE: log m², of the box's centre,
 # along the view, across it, upwards.
-WORTH = np.array([-7.17, 0.84, 2.03, 1.58, -0.54, 1.11, -1.51])
+WORTH = np.array([-7.11, 0.83, 1.99, 1.56, -0.53, 1.12, -1.51])
 TRUST = np.array([-0.044, -0.957, -0.08, 0.067, 0.468, 0.414, -1.275, 1.771, -1.468, -0.117, -1.194])
-MOVES = np.array([-0.57, 0.0, -0.77, 0.47, 3.17, -0.8, 0.96, 0.45, 0.59, -0.03, 1.01, 0.82, 0.44, -2.86, -1.35, -0.59,
-                  1.04, -2.61, 1.38, -1.24, -0.14, 0.7, 0.24, -1.52, -2.39, 0.06])
-SHIFT = np.array([0.08, 1.39, 0.79, 0.46, -1.34, 0.28, -0.77])
-TURN = np.array([-3.35, 1.62, 0.57, -1.63])
-CLIMB = np.array([-3.19, 1.16])
-CENTRE = np.array([[-3.42, -0.01, 0.24, 1.35], [-2.45, 0.08, -0.26, 0.86], [0.14, -0.35, 0.15, -0.26]])
+MOVES = np.array([-0.18, -0.08, -0.74, -2.37, 3.96, -1.08, 0.61, 0.4, 1.0, -0.2, 1.16, 0.9, 0.88, -2.99, -2.27, -0.57,
+                  1.11, -3.46, 4.32, -1.77, -0.19, 0.71, 0.23, -1.75, -1.94, 0.08])
+SHIFT = np.array([-0.87, 1.27, 0.88, 0.45, -1.14, 0.55, -0.74])
+TURN = np.array([-3.38, 1.72, 0.66, -1.8])
+CLIMB = np.array([-3.53, 1.35])
+CENTRE = np.array([[-3.54, -0.03, 0.28, 1.41], [-2.46, 0.04, -0.18, 0.89], [-0.01, -0.34, 0.21, -0.21]])
 
 LEAST_WORTH = float(np.log(0.05))     # log odds, below which a proposal is not even registered
 _MANY = 500              # points, beyond which more say nothing: walls have thousands
