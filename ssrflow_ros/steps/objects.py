@@ -18,12 +18,13 @@ from ..sweep import EgoMotion, MovingObject, Sweep, SweepPair
 from . import belief
 from .evidence import View
 from .proposals import propose
-from .registration import Fit, register
+from .registration import Fit, reach, register
 from .tiles import Blocks, spread, unexplained
 from .tracks import Tracks
 
 _HEADING_SPEED = 1.5     # m/s, faster ones face where they go
 _MOST_ASKED = 512        # of a proposal's points
+_FREE_SHARE = 0.01       # of a proposal's points that took free space, below which a place must be vacated about it
 _ENOUGH = 0.5            # share of a proposal's points that no better one has taken
 _KNOWN = 1.5             # log odds that speak for what moved alike in the last sweeps
 
@@ -108,7 +109,7 @@ class ObjectFinder:
         free[doubtful] = view.is_free(points.take(doubtful, axis=0) + motion.take(doubtful, axis=0))
         vacated = target.take(np.flatnonzero(view.is_free(target)), axis=0)
         groups = propose(points, motion / pair.dt, fast, free, vacated, settings)
-        ask = _worth_asking(groups, points, motion, fast, taken)
+        ask = _worth_asking(groups, points, motion, fast, taken, vacated, reach(pair.dt))
         if not ask.groups:
             return None
         static = np.ones(len(points), bool)
@@ -122,9 +123,9 @@ class ObjectFinder:
         features = belief.movement_features(fit, n, ask.taken, left, ask.fast, ask.unlike)
         moves = belief.probability(features)
         size = fit.size[:, :2].max(axis=1)
-        reach = np.linalg.norm(fit.centre, axis=1)
-        return Candidates(ask.groups, fit, features, moves, belief.shift_covariance(fit, moves, n, size, reach),
-                          np.exp(belief.turn_features(fit.cost, n, size) @ belief.TURN), size, reach, ask.worth)
+        away = np.linalg.norm(fit.centre, axis=1)
+        return Candidates(ask.groups, fit, features, moves, belief.shift_covariance(fit, moves, n, size, away),
+                          np.exp(belief.turn_features(fit.cost, n, size) @ belief.TURN), size, away, ask.worth)
 
     def _believed(self, seen: Candidates, dt: float, settings: Settings) -> list[int]:
         """Numbers of the candidates that move, the surest first."""
@@ -143,8 +144,8 @@ class ObjectFinder:
 
 
 def _worth_asking(groups: list[np.ndarray], points: np.ndarray, motion: np.ndarray, fast: np.ndarray,
-                  taken: np.ndarray) -> _Asked:
-    """Those `groups` that are not nearly sure to stand; taken, fast (n,) bool of the points."""
+                  taken: np.ndarray, vacated: np.ndarray, reach: float) -> _Asked:
+    """Those `groups` that are not nearly sure to stand; taken, fast (n,) bool of the points, vacated (m, 3) m."""
     if not groups:
         return _Asked([], *np.zeros((2, 0), int), *np.zeros((4, 0)))
     n = np.array([len(group) for group in groups])
@@ -158,8 +159,20 @@ def _worth_asking(groups: list[np.ndarray], points: np.ndarray, motion: np.ndarr
     height = np.maximum.reduceat(z, first) - np.minimum.reduceat(z, first)
     worth = belief.worth_features(n, taken, np.hypot(east, north), height, fast, unlike)
     kept = worth @ belief.WORTH >= belief.LEAST_WORTH
+    # What took no free space has hardly moved if none was left within its reach.
+    kept &= (taken >= _FREE_SHARE) | _any_about(points.take(few, axis=0), first, vacated, reach)
     return _Asked([groups[k] for k in np.flatnonzero(kept)], few[np.repeat(kept, asked)],
                   *(values[kept] for values in (asked, taken, fast, unlike, worth)))
+
+
+def _any_about(points: np.ndarray, first: np.ndarray, others: np.ndarray, reach: float) -> np.ndarray:
+    """(K,) bool, whether any of `others` (m, 3) m lies within `reach` m of the box about each group of points (n, 3),
+    of which the `first` (K,) rows are given."""
+    inside = np.ones((len(first), len(others)), bool)
+    for column, other in zip(points.T, others.T):
+        inside &= other > np.minimum.reduceat(column, first)[:, None] - np.float32(reach)
+        inside &= other < np.maximum.reduceat(column, first)[:, None] + np.float32(reach)
+    return inside.any(axis=1)
 
 
 def _shares(values: np.ndarray, counts: np.ndarray) -> np.ndarray:

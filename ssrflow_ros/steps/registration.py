@@ -55,6 +55,11 @@ class Fit:
     curvature: np.ndarray
 
 
+def reach(dt: float) -> float:
+    """m, how far a mover may get in the time."""
+    return float(np.clip(_FASTEST * abs(dt), *_REACH))
+
+
 def register(points: np.ndarray, counts: np.ndarray, around: Blocks, flow: np.ndarray, dt: float) -> Fit:
     """Lay each of K clusters onto the other sweep, all in one frame, the static world at rest.
 
@@ -62,7 +67,7 @@ def register(points: np.ndarray, counts: np.ndarray, around: Blocks, flow: np.nd
     around  the other sweep's points that nothing which stands in the source explains.
     flow    (n, 3) m, displacement of the points as the network has it.
     """
-    tiles = Tiles(points, counts, around, float(np.clip(_FASTEST * abs(dt), *_REACH)))
+    tiles = Tiles(points, counts, around, reach(dt))
     cell = tiles.cell[:, None]
     median = _medians(flow, counts)
     judge = _Judge(tiles, median / cell, dt)
@@ -135,11 +140,11 @@ class _Judge:
 def _starts(judge: _Judge, guesses: np.ndarray) -> np.ndarray:
     """(K, Q, 2) displacements, cells, to begin with: rest, the guesses (K, G, 2), and the coarse search's best."""
     tiles = judge.tiles
-    reach = tiles.reach / tiles.cell
-    most = reach[:, None, None]
+    far = tiles.reach / tiles.cell
+    most = far[:, None, None]
     starts = np.concatenate([np.zeros((len(guesses), 1, 2)), np.clip(guesses, -most, most),
                              np.zeros((len(guesses), _MODES, 2))], axis=1)
-    sides = reach.astype(int) // COARSE
+    sides = far.astype(int) // COARSE
     for side in np.unique(sides):
         which, axis = np.flatnonzero(sides == side), COARSE * np.arange(-side, side + 1)
         grid = np.stack(np.meshgrid(axis, axis, indexing='ij'), -1).reshape(-1, 2)
