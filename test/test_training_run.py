@@ -258,3 +258,23 @@ def test_training_on_flying_things(tmp_path):
     assert float(rows[-1]['zero_moving']) == pytest.approx(np.hypot(0.5, 0.2), abs=1e-3)
     with pytest.raises(InputError, match='world B'):
         Training(tmp_path / 'other', 'simulated:1', config)
+
+
+def test_a_signal_that_comes_twice_at_once_ends_after_the_step(monkeypatch):
+    """As under torchrun, which hands on what the terminal has sent to all; a later one ends at once."""
+    from ssrflow_ros.training import stopping
+    monkeypatch.setattr(stopping, '_ECHO', 0.05)
+    reached = []
+    with pytest.raises(KeyboardInterrupt):
+        with stopping.after_this_step() as asked:
+            for _ in range(2):
+                signal.raise_signal(signal.SIGINT)
+            reached.append(list(asked))
+    assert reached == [[signal.SIGINT]]
+    with pytest.raises(KeyboardInterrupt):
+        with stopping.after_this_step():
+            signal.raise_signal(signal.SIGINT)
+            time.sleep(0.1)
+            signal.raise_signal(signal.SIGINT)
+            reached.append('too late')
+    assert len(reached) == 1

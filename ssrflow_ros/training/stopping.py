@@ -3,10 +3,12 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from contextlib import contextmanager
 from typing import Iterator
 
 _ENDINGS = (signal.SIGINT, signal.SIGTERM)
+_ECHO = 2.0  # s, within which a second one is the first once more: torchrun hands on what the terminal sent already
 
 
 @contextmanager
@@ -16,13 +18,19 @@ def after_this_step() -> Iterator[list[int]]:
     Asked for a second time it comes at once.
     """
     asked: list[int] = []
+    since = 0.0
     if threading.current_thread() is not threading.main_thread():
         yield asked
         return
 
     def note(number: int, _frame) -> None:
-        asked.append(number)
-        restore()
+        nonlocal since
+        if not asked:
+            asked.append(number)
+            since = time.monotonic()
+        elif time.monotonic() - since > _ECHO:
+            restore()
+            signal.raise_signal(number)
 
     def restore() -> None:
         for ending, handler in before.items():
