@@ -102,7 +102,6 @@ class NetworkConfig:
 PRESETS = {
     'paper': NetworkConfig(),
     'onboard': NetworkConfig(
-        divisors=(1, 4, 8, 16, 64), coarse_points='first', lengths=(1.0, 2.0, 3.0, 4.0, 8.0),
-        widths=(32, 48, 96, 128, 160), k_embedding=(8, 16, 16, 16, 16), weight_net=8, position_width=16,
+        widths=(32, 48, 96, 128, 160), k_embedding=16, weight_net=8, position_width=16,
         attention_width=128, fusion_width=128, predictor_width=64, predictor_out=32, offset_input=True),
 }
