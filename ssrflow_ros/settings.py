@@ -65,8 +65,8 @@ class Settings:
         'float32', 'Of the network on a GPU; neighbour search and coordinates stay in float32.',
         choices=('float32', 'bfloat16'))
     compile: bool = _parameter(
-        False, 'On a CPU: compile the network for it before the first sweep, which takes ten minutes on two slow '
-               'cores, and less when it is started again; needs a C++ compiler. On a GPU it has no meaning.')
+        False, 'On a CPU: compile the network for it before the first sweep, which takes some minutes, and '
+               'less when it is started again; needs a C++ compiler. On a GPU it has no meaning.')
     threads: int = _parameter(
         0, 'CPU threads of the network and the searches; 0 takes half of the cores, for on the others the next sweep '
            'is prepared.', low=0, high=256)
