@@ -83,27 +83,3 @@ def test_interpolation_by_hand():
         assert here(query, known, torch.from_numpy(values))[0, 0] == pytest.approx(expected, rel=1e-5)
         assert here(known, known, torch.from_numpy(values)) == pytest.approx(values, rel=1e-2)
         assert here(query, known[:1], torch.from_numpy(values[:1]))[0, 0] == 1.0
-
-
-def test_every_beginning_is_a_sample_of_its_own():
-    """The network's levels are the first of the points: half of each on what changed, and no gap elsewhere."""
-    rng = np.random.default_rng(5)
-    car = rng.uniform(-1, 1, (3000, 3)).astype(np.float32) * [2, 1, 0.7] + [5, 0, 1]
-    source = np.concatenate([wall(rng), car]).astype(np.float32)
-    target = np.concatenate([wall(rng), car + [2.5, 0, 0]]).astype(np.float32)
-    for points in (512, 4096):  # fewer than the thinned cloud has, and all of it
-        rows = sample_pair(source, target, points)[0].rows
-        for first in (16, 32, 64):
-            changed = rows[:first] >= 20_000
-            assert changed.sum() >= 0.4 * first  # every second one, and a share of the others
-            rest = source[rows[:first][~changed]]
-            assert len(rest) >= 0.3 * first
-            gap = np.linalg.norm(source[:20_000, None] - rest[None], axis=2).min(axis=1).max()
-            assert gap < 1.6 * np.sqrt(20 * 4 / len(rest))  # of points evenly spread over the wall
-
-
-def test_all_of_a_small_cloud_comes_in_order_too():
-    rng = np.random.default_rng(6)
-    points = wall(rng, 200)
-    first = points[sample_pair(points, points, 256)[0].rows[:16]]
-    assert np.linalg.norm(first[:, None] - first[None], axis=2)[~np.eye(16, dtype=bool)].min() > 1.0

@@ -10,6 +10,7 @@ from .stages import STAGES
 
 _PAGE, _INK, _SOFT = '#0f1720', '#f3f6f9', '#93a3b3'
 _COLOURS = dict(zip(STAGES, ('#5b6b7a', '#ffb454', '#8bd450', '#4cc3ff', '#ff5fa2', '#b48cff', '#ffd866', '#9fb3c8')))
+_LEGEND = {'fontsize': 10, 'columnspacing': 1.2, 'handlelength': 1.0, 'borderaxespad': 0.2}
 _NARROWEST_NUMBER = 0.03  # share of the longest bar, in which a number still fits
 
 
@@ -53,9 +54,6 @@ def draw_scaling(path: str | Path, rows: list[dict], title: str) -> None:
             _framed(axes, 'bottom', 'left')
             axes.legend(loc='upper left', frameon=False, reverse=True, **_LEGEND)
         figure.suptitle(title, x=0.02, ha='left')
-
-
-_LEGEND = {'fontsize': 10, 'columnspacing': 1.2, 'handlelength': 1.0, 'borderaxespad': 0.2}
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from .ssrflow import SSRFlow
 class CompiledFlow(PaddedFlow):
     """A `PaddedFlow` on the CPU, compiled by torch.compile at the first pair.
 
-    That takes many minutes the first time on a machine, and less later: what was made is kept in
+    That takes minutes the first time on a machine, and less later: what was made is kept in
     $XDG_CACHE_HOME/ssrflow_ros, ~/.cache by default. Where it fails (no C++ compiler) the network runs as it is,
     which is warned of once.
     """

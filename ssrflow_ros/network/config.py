@@ -10,7 +10,6 @@ _CHOICES = {
     'attention': ('dual', 'single', 'none'),
     'position_encoder': ('outside', 'inside', 'none'),
     'initial_flow': ('global_fusion', 'local'),
-    'coarse_points': ('farthest', 'first'),
     'fusion_pooling': ('attention', 'max'),
     'local_flow_embedding': ('patch_to_patch', 'point_to_patch'),
 }
@@ -23,16 +22,13 @@ class NetworkConfig:
     Tuples run from level l0, the finest, to l4.
 
     divisors              points of each level: N divided by this.
-    coarse_points         which: the farthest points of each frame (paper), or its first rows, which sampling puts where
-                          the levels want them (`steps/sampling.py`).
     widths                feature channels of each level.
     lengths               metres that count as 1 at each level, about the spacing of its points, so
                           that the small networks on relative coordinates see numbers near 1.
     finest_level          the finest level that is decoded; finer flow is interpolated from it.
     offset_input          the input feature is xyz and the offset to the nearest point of the other frame, not xyz
                           alone (paper). That frame is searched before it is thinned out to the network's points.
-    k_pointconv, k_embedding, k_predictor   neighbours in PointConv, in STR and LFE (of each level, or of all), in the
-                          predictor, which takes no more than k_embedding has.
+    k_pointconv, k_embedding, k_predictor   neighbours in PointConv, in STR and LFE, in the predictor.
     radius                lengths, within which they count; farther ones give way to the nearest. 0: K alone.
     weight_net            outputs of PointConv's WeightNet.
     position_width        channels of the position encoder.
@@ -53,11 +49,10 @@ class NetworkConfig:
     divisors: tuple[int, ...] = (1, 4, 16, 32, 128)
     widths: tuple[int, ...] = (32, 64, 128, 256, 256)
     lengths: tuple[float, ...] = (1.0, 2.0, 4.0, 6.0, 12.0)
-    coarse_points: str = 'farthest'
     finest_level: int = 0
     offset_input: bool = False
     k_pointconv: int = 16
-    k_embedding: int | tuple[int, ...] = 32
+    k_embedding: int = 32
     k_predictor: int = 9
     radius: float = 0.0
     weight_net: int = 16
@@ -88,11 +83,6 @@ class NetworkConfig:
     def levels(self) -> int:
         """Number of levels, the finest included."""
         return len(self.divisors)
-
-    @property
-    def k_embeddings(self) -> tuple[int, ...]:
-        """`k_embedding` of each level."""
-        return self.k_embedding if isinstance(self.k_embedding, tuple) else (self.k_embedding,) * self.levels
 
     def level_sizes(self, n_points: int) -> tuple[int, ...]:
         """Points of each level of a cloud of `n_points`; at least one."""

@@ -17,16 +17,14 @@ from .weights import LoadedWeights
 
 OPSET = 18
 INPUTS = ('source', 'target', 'source_count', 'target_count')
-_ORDERS = {'farthest': 'farthest point first',
-           'first': 'in turn farthest point first of what changed between the sweeps, and of the rest'}
 TOLERANCE = 1e-4  # metres, the most by which the file's flow may differ from torch's
 
 
 class OrderedFlow(nn.Module):
-    """Flow of clouds that stand in the order of the levels; all else of the network is inside.
+    """Flow of clouds that stand in farthest-point order; all else of the network is inside.
 
-    Farthest point sampling, which makes that order, stays outside: each point depends on all before it, and a graph
-    would unroll into thousands of steps. Only the first N/4 places (`NetworkConfig.divisors`) matter.
+    Farthest point sampling stays outside: each point depends on all before it, and a graph would
+    unroll into thousands of steps. Only the first N/4 places (`NetworkConfig.divisors`) matter.
     """
 
     def __init__(self, network: SSRFlow):
@@ -51,8 +49,7 @@ def export_onnx(weights: LoadedWeights, n_points: int, path: Path, seed: int = 0
     onnxruntime = _onnxruntime()
     model = OrderedFlow(weights.network).eval()
     given = (*_scene(n_points, model.network, seed), torch.tensor([n_points]), torch.tensor([3 * n_points // 4]))
-    order = _ORDERS[weights.network.config.coarse_points]
-    card = {'n_points': n_points, 'order': order, 'weights': json.dumps(weights.card)}
+    card = {'n_points': n_points, 'order': 'farthest point first', 'weights': json.dumps(weights.card)}
     with written_whole(path) as whole, torch.no_grad():
         program = torch.onnx.export(model, given, dynamo=True, opset_version=OPSET, verbose=False,
                                     input_names=INPUTS, output_names=['flow'])

@@ -12,7 +12,7 @@ from .config import NetworkConfig
 
 @dataclass(frozen=True, eq=False)
 class Pyramid:
-    """One frame, in such an order that each level is a prefix of the one before.
+    """One frame, the points of its coarser levels in farthest-point order: each level is a prefix of the one before.
 
     order       (B, N) int64, input row of each point of level l0.
     points      per level (B, n_l, 3) float32 m.
@@ -37,13 +37,10 @@ class Pyramid:
 
     @classmethod
     def build(cls, cloud: torch.Tensor, config: NetworkConfig, count: torch.Tensor | None = None) -> 'Pyramid':
-        """From a cloud (B, N, 3 + C) of points, metres, and what else is known of each.
+        """From a cloud (B, N, 3 + C) of points, metres, and what else is known of each, in any order.
 
-        In any order, unless `config.coarse_points` are the first. With `count` (B,) int64 only so many first rows are
-        points.
+        With `count` (B,) int64 only so many first rows are points.
         """
-        if config.coarse_points == 'first':
-            return cls.of_ordered(cloud, config, count=count)
         size = config.level_sizes(cloud.shape[1])[1]
         order = _complete(farthest_point_order(cloud[..., :3], size, count), cloud.shape[1])
         return cls.of_ordered(gather(cloud, order), config, order, count)
@@ -74,13 +71,13 @@ class Pyramid:
     @classmethod
     def of_ordered(cls, cloud: torch.Tensor, config: NetworkConfig, order: torch.Tensor | None = None,
                    count: torch.Tensor | None = None) -> 'Pyramid':
-        """From a cloud (B, N, 3 + C) that stands in the order of the levels already; `order` is what put it there."""
+        """From a cloud (B, N, 3 + C) that stands in farthest-point order already; `order` is what put it there."""
         points, more = cloud[..., :3].contiguous(), cloud[..., 3:]
         if order is None:
             order = torch.arange(points.shape[1], device=points.device).expand(points.shape[:2])
         levels = tuple(points[:, :size] for size in config.level_sizes(points.shape[1]))
         counts = tuple(None if count is None else (count // divisor).clamp_min(1) for divisor in config.divisors)
-        k = max(config.k_pointconv, *config.k_embeddings, config.k_predictor)
+        k = max(config.k_pointconv, config.k_embedding, config.k_predictor)
         up = [interpolation_weights(*pair, count=count) for *pair, count in zip(levels, levels[1:], counts[1:])]
         neighbours = tuple(k_nearest(level, level, k, count) for level, count in zip(levels, counts))
         return cls(order, levels, more, neighbours, tuple(index for index, _ in up),

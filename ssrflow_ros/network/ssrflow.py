@@ -50,7 +50,7 @@ class InitialFlow(nn.Module):
     def __init__(self, config: NetworkConfig):
         super().__init__()
         top, width = config.levels - 1, config.widths[-1]
-        self.k, self.reach = config.k_embeddings[-1], (config.lengths[-1], config.radius)
+        self.k, self.reach = config.k_embedding, (config.lengths[-1], config.radius)
         self.fuse = GlobalFusion(config) if config.initial_flow == 'global_fusion' else None
         self.embed = None if self.fuse else LocalFlowEmbedding(top, config)
         self.predict = FlowPredictor(width + (config.fusion_width if self.fuse else width), config)
@@ -73,7 +73,7 @@ class Level(nn.Module):
 
     def __init__(self, level: int, config: NetworkConfig):
         super().__init__()
-        self.level, self.k, self.reach = level, config.k_embeddings[level], (config.lengths[level], config.radius)
+        self.level, self.k, self.reach = level, config.k_embedding, (config.lengths[level], config.radius)
         width = config.widths[level]
         self.join = MLP(*mlp(width + config.widths[level + 1], width), nn.LayerNorm(width))
         self.reembed = SpatialTemporalReembedding(level, config)

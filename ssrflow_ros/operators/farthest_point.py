@@ -5,6 +5,7 @@ import numpy as np
 import torch
 
 from .gather import gather
+from .opaque import opaque
 from .padding import is_padding
 from .reference import farthest_point_order_reference, is_compiled, is_traced
 from .triton_kernels import triton_kernels
@@ -40,11 +41,10 @@ def farthest_point_order(points: torch.Tensor, n: int, count: torch.Tensor | Non
             # At no distance from the first point, and after all real points: of equals, the first row is taken.
             points = torch.where(padding[..., None], points[:, :1], points)
         kernels = None if is_traced() else triton_kernels(points.device)
-        counts = torch.full_like(own[:, 0], points.shape[1]) if count is None else count
-        if points.device.type == 'cpu' and fpsample is not None and is_compiled():
-            order = _bucketed_compiled(points, counts, n)
-        elif points.device.type == 'cpu' and fpsample is not None and count is None:
-            order = _all_bucketed(points, counts, n)
+        compiled = is_compiled()
+        if points.device.type == 'cpu' and fpsample is not None and (compiled or count is None and not is_traced()):
+            search = _all_bucketed_opaque if compiled else _all_bucketed
+            order = search(points, torch.full_like(first, points.shape[1]) if count is None else count, n)
         elif kernels and points.shape[1] <= kernels.most_points:
             order = kernels.farthest_point_order(points, n, first)
         else:
@@ -61,15 +61,7 @@ def _all_bucketed(points: torch.Tensor, counts: torch.Tensor, n: int) -> torch.T
     return torch.from_numpy(np.stack(orders))
 
 
-if hasattr(torch.library, 'custom_op'):  # torch 2.4; `is_compiled` asks for a later one
-    @torch.library.custom_op('ssrflow_ros::farthest_points', mutates_args=())
-    def _bucketed_compiled(points: torch.Tensor, counts: torch.Tensor, n: int) -> torch.Tensor:
-        """`_all_bucketed` as compiled code calls it: torch's own steps would unroll into thousands."""
-        return _all_bucketed(points, counts, n)
-
-    @_bucketed_compiled.register_fake
-    def _(points: torch.Tensor, counts: torch.Tensor, n: int) -> torch.Tensor:
-        return counts.new_empty((len(points), n))
+_all_bucketed_opaque = opaque('farthest_points', _all_bucketed, lambda points, counts, n: (len(points), n))
 
 
 def _bucketed(cloud: np.ndarray, n: int) -> np.ndarray:

@@ -5,6 +5,7 @@ from typing import Callable
 
 import torch
 
+from .opaque import opaque
 from .padding import is_padding
 from .reference import is_compiled, is_traced, k_nearest_reference
 from .triton_kernels import triton_kernels
@@ -36,7 +37,7 @@ def k_nearest(queries: torch.Tensor, points: torch.Tensor, k: int, count: torch.
 
 def _search(device: torch.device) -> Callable[[torch.Tensor, torch.Tensor, int], torch.Tensor]:
     if device.type == 'cpu' and is_compiled():
-        return _kd_tree_compiled
+        return _kd_tree_opaque
     if is_traced():
         return k_nearest_reference
     if device.type == 'cpu':
@@ -52,12 +53,4 @@ def _kd_tree(queries: torch.Tensor, points: torch.Tensor, k: int) -> torch.Tenso
     return torch.stack(found)
 
 
-if hasattr(torch.library, 'custom_op'):  # torch 2.4; `is_compiled` asks for a later one
-    @torch.library.custom_op('ssrflow_ros::kd_tree', mutates_args=())
-    def _kd_tree_compiled(queries: torch.Tensor, points: torch.Tensor, k: int) -> torch.Tensor:
-        """`_kd_tree` as compiled code calls it."""
-        return _kd_tree(queries, points, k)
-
-    @_kd_tree_compiled.register_fake
-    def _(queries: torch.Tensor, points: torch.Tensor, k: int) -> torch.Tensor:
-        return queries.new_empty((*queries.shape[:2], k), dtype=torch.int64)
+_kd_tree_opaque = opaque('kd_tree', _kd_tree, lambda queries, points, k: (*queries.shape[:2], k))

@@ -2,9 +2,7 @@
 
 Voxel thinning evens out the density of the beams, farthest point sampling then covers all there is,
 lone objects included (a random choice loses them). Half of the points go where the ego-aligned
-sweeps disagree: what did not move explains itself, what did needs points on it. The same holds for
-the network's coarser levels, which are the first of these points: they come in turn from both halves,
-of each the farthest from those before.
+sweeps disagree: what did not move explains itself, what did needs points on it.
 """
 from __future__ import annotations
 
@@ -18,7 +16,6 @@ from .cells import by_cell, thin
 
 VOXEL = 0.2  # metres; finer than any level of the network
 FOCUS = 0.5  # share of the points that goes to the changed parts of the scene
-_ORDERED = 2  # what no level wants, beyond one point in so many, stands in any order where all are taken
 _FEWEST = 3  # points below which there is nothing to match
 _EXPLAINED, _WIDENING = 1.5 * VOXEL, 0.01  # m, and m a metre of range, that sampling alone explains
 _EXPLAINED_WITHIN = (np.sqrt(3) * VOXEL - _EXPLAINED) / _WIDENING  # m; farther out one cube is one place
@@ -26,7 +23,7 @@ _EXPLAINED_WITHIN = (np.sqrt(3) * VOXEL - _EXPLAINED) / _WIDENING  # m; farther 
 
 def sample_pair(source: np.ndarray, target: np.ndarray, n_points: int, seed: int = 0,
                 focus: float = FOCUS) -> tuple[Sample, Sample]:
-    """What the network sees of `source` (N, 3) and of `target` (M, 3), in the order of `NetworkConfig.coarse_points`.
+    """What the network sees of `source` (N, 3) and of `target` (M, 3).
 
     Both clouds in the source's frame, ego-motion removed, metres. `n_points` of each, or fewer where
     the thinned clouds hold fewer. Deterministic for a given seed, which shifts the voxel grid.
@@ -63,7 +60,8 @@ def _alone(source: np.ndarray, target: np.ndarray, origin: np.ndarray) -> tuple[
 
 def _spread(points: np.ndarray, n: int, change: np.ndarray | None, focus: float) -> np.ndarray:
     """`n` rows of `points`: a share `focus` among the most changed, above 1, the rest over everything."""
-    n = min(n, len(points))
+    if len(points) <= n:
+        return np.arange(len(points))
     if change is None or focus == 0.0:
         return _cover(points, n)
     changed = np.flatnonzero(change > 1.0)
@@ -74,32 +72,22 @@ def _spread(points: np.ndarray, n: int, change: np.ndarray | None, focus: float)
     free = np.ones(len(points), dtype=bool)
     free[chosen] = False
     rest = np.flatnonzero(free)
-    return _in_turn(chosen, rest[_cover(points.take(rest, axis=0), n - share)])
-
-
-def _in_turn(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """One of each, and what is left of the longer."""
-    both = min(len(first), len(second))
-    turns = np.stack([first[:both], second[:both]], axis=1).ravel()
-    return np.concatenate([turns, first[both:], second[both:]])
+    return np.concatenate([chosen, rest[_cover(points.take(rest, axis=0), n - share)]])
 
 
 def _cover(points: np.ndarray, n: int) -> np.ndarray:
-    """`n` <= N rows that leave no gap: farthest points of a thinning twice as coarse, or all of it and some between."""
+    """`n` < N rows that leave no gap: farthest points of a thinning twice as coarse, or all of it and some between."""
     coarse = thin(points, 2 * VOXEL)
     if n <= len(coarse):
         return coarse[farthest_points(points.take(coarse, axis=0), n)]
-    order = farthest_points(points.take(coarse, axis=0), min(n // _ORDERED, len(coarse)))
-    first, left = coarse[order], np.ones(len(points), dtype=bool)
-    left[first] = False
-    rest, left[coarse] = coarse[left[coarse]], False
-    between = np.flatnonzero(left)
-    between = between[np.linspace(0, len(between) - 1, n - len(coarse)).astype(np.int64)]
-    return np.concatenate([first, rest, between])
+    between = np.ones(len(points), dtype=bool)
+    between[coarse] = False
+    between = np.flatnonzero(between)
+    return np.concatenate([coarse, between[np.linspace(0, len(between) - 1, n - len(coarse)).astype(np.int64)]])
 
 
 def farthest_points(points: np.ndarray, n: int) -> np.ndarray:
-    """Rows (n,) int64 of the farthest of `points` (N, 3), n <= N, each the farthest from all before it."""
-    if n == 0:
-        return np.empty(0, np.int64)
+    """Rows (min(n, N),) int64 of a farthest point sample of `points` (N, 3)."""
+    if n == 0 or len(points) <= n:
+        return np.arange(min(n, len(points)))
     return farthest_point_order(torch.from_numpy(points)[None], n)[0].numpy()

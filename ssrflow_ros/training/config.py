@@ -147,7 +147,7 @@ def _yaml(text: str) -> Any:
 
 
 def _fitting(name: str, old: Any, new: Any) -> Any:
-    """`new` in the type of `old`; a mapping adds to the old one, one number stands for all of a row of them."""
+    """`new` in the type of `old`; a mapping adds to the old one."""
     if isinstance(old, dict) and isinstance(new, Mapping):
         return {**old, **new}
     if isinstance(new, type(old)) and isinstance(new, bool) == isinstance(old, bool) and not isinstance(new, tuple):
@@ -156,8 +156,6 @@ def _fitting(name: str, old: Any, new: Any) -> Any:
         return changed(old, new, f'{name}.')
     if isinstance(old, tuple) and isinstance(new, (list, tuple)) and len(new) == len(old):
         return tuple(_fitting(name, one, other) for one, other in zip(old, new))
-    if isinstance(old, tuple) and isinstance(new, type(old[0])) and not isinstance(new, bool):
-        return (new,) * len(old)
     if isinstance(old, float) and isinstance(new, (int, str)) and not isinstance(new, bool):
         try:
             return float(new)  # YAML reads 1e-4 as a word

@@ -203,7 +203,7 @@ class Training:
 
 
 # What no tensor's shape depends on: weights may be trained further with other points, neighbours and units.
-_FREE = ('divisors', 'coarse_points', 'lengths', 'k_pointconv', 'k_embedding', 'k_predictor', 'radius')
+_FREE = ('divisors', 'lengths', 'k_pointconv', 'k_embedding', 'k_predictor', 'radius')
 
 
 def _begun_from(config: TrainingConfig) -> dict[str, torch.Tensor]:
