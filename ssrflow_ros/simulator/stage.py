@@ -8,7 +8,7 @@ import numpy as np
 
 from .bodies import BODIES
 from .body import Body
-from .motion import FreeMotion, GroundMotion, Path, rigid, rotations
+from .motion import FreeMotion, GroundMotion, Path, invert, rigid, rotations
 from .shapes import Mesh, join
 from .terrain import Terrain
 
@@ -62,6 +62,7 @@ _SIZES = {
     'blob': (1.2, 1.2, 1.2),
 }
 _ROBOT = (1.5, 0.8, 2.0)
+_CLEAR = 0.3    # m, of nothing around the sensor
 
 
 def _touch(way: np.ndarray, size, others: np.ndarray, sizes: np.ndarray) -> bool:
@@ -159,9 +160,22 @@ class Stage:
             return False
         build = BODIES[kind]
         body = build(self.rng, speed=speed) if kind in ('pedestrian', 'animal') else build(self.rng)
-        self.actors.append(Actor(body, motion))
+        actor = Actor(body, motion)
+        if self._holds_robot(actor, self.clock[near]):
+            return False
+        self.actors.append(actor)
         self.ways.append((way, size))
         return True
+
+    def _holds_robot(self, actor: Actor, times: np.ndarray) -> bool:
+        """Whether a part as it was built, a trailer for one, ever has the robot's sensor in it."""
+        sensor = self.carrier.poses(times)[:, :, 3]
+        for part, poses in zip(actor.body.parts, actor.poses(times).swapaxes(0, 1)):
+            seen = np.einsum('tij,tj->ti', invert(poses), sensor)[:, :3]
+            low, high = part.vertices.min(axis=0) - _CLEAR, part.vertices.max(axis=0) + _CLEAR
+            if ((seen > low) & (seen < high)).all(axis=1).any():
+                return True
+        return False
 
     def scene(self, kind: str, mount: np.ndarray) -> Scene:
         return Scene(kind, join(self.meshes), tuple(self.actors), self.carrier, mount)
