@@ -19,7 +19,7 @@ from ssrflow_ros.cli import main as cli
 from ssrflow_ros.errors import InputError, WeightsError
 from ssrflow_ros.network.config import PRESETS
 from ssrflow_ros.network.ssrflow import SSRFlow
-from ssrflow_ros.network.weights import save_weights
+from ssrflow_ros.network.weights import load_weights, save_weights
 from ssrflow_ros.training.ablate import UNCHANGED, VARIANTS
 from ssrflow_ros.training.config import RECIPES, TrainingConfig, changed, read_settings, switches_for
 from ssrflow_ros.training.curve import Curve, read_curve
@@ -181,6 +181,25 @@ def test_an_interrupted_training_keeps_its_last_step(pairs, tmp_path):
     assert torch.load(tmp_path / 'checkpoint.pt', weights_only=True)['step'] == training.step
 
 
+def test_a_signal_to_the_whole_group_loses_no_step(pairs, tmp_path):
+    """As `timeout` or a service manager sends it: to the training and to its data worker."""
+    settings = tmp_path / 'settings.json'
+    settings.write_text(json.dumps({**TINY.as_dict(), 'steps': 100_000}))
+    run = tmp_path / 'run'
+    training = subprocess.Popen(
+        [sys.executable, '-m', 'ssrflow_ros', 'train', 'run', str(run), '--pairs', str(pairs), '--unseen', str(pairs),
+         '--settings', str(settings), '--workers', '1', '--device', 'cpu'],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    try:
+        seen = next(line for line in training.stdout if line.startswith('step '))
+        os.killpg(training.pid, signal.SIGTERM)
+        rest = training.communicate(timeout=60)[0]
+    finally:
+        training.kill()
+    assert 'unexpected' not in rest, rest
+    assert torch.load(run / 'checkpoint.pt', weights_only=True)['step'] >= int(seen.split()[1].split('/')[0])
+
+
 def test_warm_start(pairs, tmp_path):
     network = SSRFlow(TINY.network)
     save_weights(tmp_path / 'first.safetensors', network, {})
@@ -200,6 +219,12 @@ def test_warm_start(pairs, tmp_path):
     source, target = torch.rand(1, 64, 3), torch.rand(1, 64, 3)
     assert torch.allclose(seeing.average.flow(source, target), blind.flow(source, target), atol=1e-6)
     assert changed(PRESETS['onboard'], switches_for(TINY.network)) == TINY.network
+    # STR of the finest level may be left out, and what was learnt elsewhere stays.
+    lighter = Training(tmp_path / 'lighter', pairs, changed(dataclasses.replace(TINY, start=start),
+                                                            {'switches': {'finest_reembedded': 1}}))
+    whole, rest = load_weights(start).network.state_dict(), lighter.average.state_dict()
+    assert all(torch.equal(whole[name], tensor) for name, tensor in rest.items())
+    assert whole.keys() - rest.keys() == {name for name in whole if name.startswith('decoder.0.reembed.')}
 
 
 def test_mixed_precision_learns_in_float32(pairs, tmp_path):

@@ -46,8 +46,11 @@ def after_this_step() -> Iterator[list[int]]:
 
 
 def worker_of_data(_worker: int) -> None:
-    """How a data worker begins: it leaves Ctrl-C to its parent, which ends it, and has one thread."""
+    """How a data worker begins: it leaves the endings, which a whole group may get, to its parent, and has one thread.
+
+    It ends with its parent, or when that has no more use for it.
+    """
     import torch
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for ending in _ENDINGS:
+        signal.signal(ending, signal.SIG_IGN)
     torch.set_num_threads(1)
