@@ -52,7 +52,7 @@ def test_parameter_counts_stand_beside_the_published():
     {}, {'attention': 'single'}, {'attention': 'none'}, {'position_encoder': 'inside'},
     {'position_encoder': 'none'}, {'initial_flow': 'local'}, {'fusion_pooling': 'max'}, {'temporal': False},
     {'spatial': False}, {'temporal': False, 'spatial': False}, {'local_flow_embedding': 'point_to_patch'},
-    {'finest_level': 1}, {'mlp_depth': 3}, {'offset_input': True}, {'radius': 4.0}], ids=str)
+    {'finest_level': 1}, {'finest_reembedded': 1}, {'mlp_depth': 3}, {'offset_input': True}, {'radius': 4.0}], ids=str)
 def test_gradients_reach_every_parameter_under_every_switch(switch):
     net = network(dataclasses.replace(SMALL, **switch))
     source, target = (Pyramid.build(points, net.config) for points in pair(512))

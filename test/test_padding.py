@@ -14,7 +14,7 @@ from ssrflow_ros.operators.reference import k_nearest_reference
 SMALL = NetworkConfig(widths=(8, 8, 16, 16, 16), k_pointconv=8, k_embedding=8, weight_net=4, position_width=8,
                       attention_width=16, fusion_width=16, predictor_width=16, predictor_out=8)
 SWITCHES = [{}, {'attention': 'single'}, {'position_encoder': 'inside'}, {'initial_flow': 'local'},
-            {'fusion_pooling': 'max'}, {'finest_level': 1}, {'offset_input': True}]
+            {'fusion_pooling': 'max'}, {'finest_level': 1}, {'finest_reembedded': 1}, {'offset_input': True}]
 SIZES = st.lists(st.integers(1, 300), min_size=1, max_size=3)
 
 

@@ -43,6 +43,7 @@ class NetworkConfig:
     initial_flow          global_fusion (paper) or local: a local flow embedding at the top.
     fusion_pooling        attention or max.
     temporal, spatial     the two halves of STR; both off: no re-embedding.
+    finest_reembedded     the finest level that has STR: 0 (paper), all.
     local_flow_embedding  patch_to_patch (paper) or point_to_patch.
     """
 
@@ -68,6 +69,7 @@ class NetworkConfig:
     fusion_pooling: str = 'attention'
     temporal: bool = True
     spatial: bool = True
+    finest_reembedded: int = 0
     local_flow_embedding: str = 'patch_to_patch'
 
     def __post_init__(self):

@@ -76,7 +76,7 @@ class Level(nn.Module):
         self.level, self.k, self.reach = level, config.k_embedding, (config.lengths[level], config.radius)
         width = config.widths[level]
         self.join = MLP(*mlp(width + config.widths[level + 1], width), nn.LayerNorm(width))
-        self.reembed = SpatialTemporalReembedding(level, config)
+        self.reembed = SpatialTemporalReembedding(level, config) if level >= config.finest_reembedded else None
         self.embed = LocalFlowEmbedding(level, config)
         self.predict = FlowPredictor(2 * width + config.predictor_out + 3, config)
 
@@ -94,9 +94,11 @@ class Level(nn.Module):
             index = k_nearest(centres, points, k, of.counts[level])
             return Neighbourhood.of(centres, points, index, *self.reach)
 
-        cross, back, within = around(warped, y, target), around(y, warped, source), around(warped, warped, source)
-        within_y = Neighbourhood.of(y, y, target.neighbours[level][..., :k], *self.reach)
-        f, g = self.reembed(warped, f, g, cross, within), self.reembed(y, g, f, back, within_y)
+        cross, within = around(warped, y, target), around(warped, warped, source)
+        if self.reembed:
+            back = around(y, warped, source)
+            within_y = Neighbourhood.of(y, y, target.neighbours[level][..., :k], *self.reach)
+            f, g = self.reembed(warped, f, g, cross, within), self.reembed(y, g, f, back, within_y)
 
         embedding = self.embed(f, g, cross, within)
         handed = source.upsample(coarse.predictor_features, level)

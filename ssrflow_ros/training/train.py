@@ -207,7 +207,8 @@ _FREE = ('divisors', 'lengths', 'k_pointconv', 'k_embedding', 'k_predictor', 'ra
 
 
 def _begun_from(config: TrainingConfig) -> dict[str, torch.Tensor]:
-    """Tensors of the weights `config.start`; those of an input that they do not know begin at zero."""
+    """Tensors of the weights `config.start`; those of an input that they do not know begin at zero, STR of the finest
+    levels may be left out."""
     found = load_weights(config.start).network
     state, network = found.state_dict(), found.config
     if network.levels == config.network.levels:
@@ -216,6 +217,11 @@ def _begun_from(config: TrainingConfig) -> dict[str, torch.Tensor]:
         network = dataclasses.replace(network, offset_input=True)
         first = state['features.first.0.weight']
         state['features.first.0.weight'] = torch.cat([first, torch.zeros_like(first)], dim=1)
+    if network.finest_reembedded < config.network.finest_reembedded:
+        network = dataclasses.replace(network, finest_reembedded=config.network.finest_reembedded)
+        left_out = tuple(f'decoder.{level - network.finest_level}.reembed.'
+                         for level in range(network.finest_level, network.finest_reembedded))
+        state = {name: tensor for name, tensor in state.items() if not name.startswith(left_out)}
     check_config(config.start, network, config.network)
     return state
 
