@@ -13,8 +13,9 @@ def rng():
 
 def features_of(curvature, measured, network):
     n = len(measured)
-    costs = [np.full(n, 0.1)] * 3
-    return belief.trust_features(curvature, measured, network, costs, np.full(n, 50), np.full(n, 2.0), np.full(n, 9.0))
+    costs, against, n_points = [np.full(n, 0.1)] * 3, [np.zeros(n)] * 2, np.full(n, 50)
+    return belief.trust_features(curvature, measured, network, costs, against, n_points, np.full(n, 2.0),
+                                 np.full(n, 9.0))
 
 
 def test_the_trusted_motion_lies_between_the_two_along_each_axis(rng):

@@ -28,6 +28,7 @@ _SLOWEST = 0.25          # m/s of a mover
 _DYNAMIC = 0.5           # m/s, slower proposals are not asked for
 _STILL = 0.025           # m, what has moved less tells nothing of trust
 _OWN = 0.6               # share of a proposal's points that are one mover's, from which its motion can be told
+_HEAVIEST = 64           # points, beyond which a proposal counts no more: the few near ones would decide for all
 _SCORED = 0.3            # probability, from which errors are fitted: what is less likely becomes no object
 
 
@@ -60,7 +61,7 @@ class Played:
 def fit_trust(samples: list[tuple]) -> np.ndarray:
     """Of `Samples.trust`: weights with which the trusted displacement is nearest to the true one, in the mean."""
     features, axes, measured, network, true, weight = (np.array(column, float) for column in zip(*samples))
-    scale, weight = features.std(axis=(0, 1)) + 1e-3, weight / weight.sum()
+    scale, weight = _spread(features.reshape(-1, features.shape[-1])), weight / weight.sum()
     features, off = features / scale, np.einsum('kij,ki->kj', axes, measured - network)
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
@@ -99,7 +100,7 @@ class Samples:
             true = motion[group].mean(axis=0)
             if number >= 0 and share >= _OWN and np.hypot(*true[:2]) >= _STILL:
                 self.trust.append((seen.fit.trust[k], axes[k], seen.fit.measured[k], seen.fit.network[k], true[:2],
-                                   np.sqrt(n[k])))
+                                   np.sqrt(min(n[k], _HEAVIEST))))
             moves = number >= 0 and share >= 0.5 and np.linalg.norm(true) >= _SLOWEST * abs(dt)
             off = seen.fit.shift[k] - true[:2]
             said = rigid_displacement(points[group, :2] - seen.fit.centre[k], seen.fit.shift[k], seen.fit.turn[k])
@@ -150,7 +151,7 @@ def _length(motion: np.ndarray) -> float:
 
 def _logistic(features: np.ndarray, outcome: np.ndarray) -> np.ndarray:
     """Weights of the most likely logistic model, barely held back."""
-    sign, scale = 2 * outcome - 1, features.std(axis=0) + 1e-3
+    sign, scale = 2 * outcome - 1, _spread(features)
     features = sign[:, None] * features / scale
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
@@ -158,6 +159,12 @@ def _logistic(features: np.ndarray, outcome: np.ndarray) -> np.ndarray:
         return (np.logaddexp(0, -odds).mean() + 1e-4 * (weights ** 2).sum(),
                 2e-4 * weights - features.T @ expit(-odds) / len(odds))
     return minimize(loss, np.zeros(len(scale)), jac=True, method='L-BFGS-B').x / scale
+
+
+def _spread(features: np.ndarray) -> np.ndarray:
+    """(F,) by which features (n, F) are divided for the search; a constant one stays as it is."""
+    spread = features.std(axis=0)
+    return np.where(spread > 1e-6, spread, 1.0)
 
 
 def _log_variance(features: np.ndarray, squared: np.ndarray) -> np.ndarray:

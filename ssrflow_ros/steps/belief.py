@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 # each axis of the cost's curvature. TURN: log rad². CLIMB: log (m/s)², upwards. CENTRE: log m², of the box's centre,
 # along the view, across it, upwards.
 WORTH = np.array([-7.11, 0.83, 1.99, 1.56, -0.53, 1.12, -1.51])
-TRUST = np.array([-0.044, -0.957, -0.08, 0.067, 0.468, 0.414, -1.275, 1.771, -1.468, -0.117, -1.194])
+TRUST = np.array([-0.044, -0.957, -0.08, 0.067, 0.468, 0.414, -1.275, 1.771, -1.468, 0.0, 0.0, -0.117, -1.194])
 MOVES = np.array([-0.18, -0.08, -0.74, -2.37, 3.96, -1.08, 0.61, 0.4, 1.0, -0.2, 1.16, 0.9, 0.88, -2.99, -2.27, -0.57,
-                  1.11, -3.46, 4.32, -1.77, -0.19, 0.71, 0.23, -1.75, -1.94, 0.08])
+                  1.11, -3.46, 4.32, -1.77, -0.19, 0.71, 0.23, -1.75, -1.94, 0.08, 0.0, 0.0, 0.0, 0.0, 0.0])
 SHIFT = np.array([-0.87, 1.27, 0.88, 0.45, -1.14, 0.55, -0.74])
 TURN = np.array([-3.38, 1.72, 0.66, -1.8])
 CLIMB = np.array([-3.53, 1.35])
@@ -42,13 +42,16 @@ def worth_features(n: np.ndarray, taken: np.ndarray, guess: np.ndarray, height: 
                      np.maximum(height - 2.5, 0.0), fast, np.log(unlike + 0.02)], axis=1)
 
 
-def movement_features(fit: Fit, n: np.ndarray, taken: np.ndarray, left: np.ndarray, fast: np.ndarray,
-                      unlike: np.ndarray) -> np.ndarray:
+def movement_features(fit: Fit, n: np.ndarray, taken: np.ndarray, left: np.ndarray, against: np.ndarray,
+                      fast: np.ndarray, unlike: np.ndarray, known: float) -> np.ndarray:
     """(K, F) features of K clusters of n (K,) points, and products of those that mean more together.
 
     taken, left  (K,) share of the points that stand where the other sweep saw through, and share of them whose
                  places in the other sweep this one sees through.
+    against      (K,) share of them through whose places in the other sweep that one saw itself.
     fast, unlike (K,) share of the points that the network says move, and m by which its flows differ.
+    known        share of all points in whose direction the other sweep had returns: low for sensors whose sweeps
+                 do not repeat, where much that stands seems to have moved.
     """
     length, guess, measured, off = (np.linalg.norm(motion, axis=1) for motion in (
         fit.shift, fit.network, fit.measured, fit.measured - fit.network))
@@ -58,11 +61,12 @@ def movement_features(fit: Fit, n: np.ndarray, taken: np.ndarray, left: np.ndarr
     tall, free = np.clip(fit.size[:, 2] - 2.5, 0.0, _TALLEST), np.log(np.maximum(taken, left) + 0.01) + 2
     length, guess, measured, off, unlike = (np.log(value + least) + 1 for value, least in (
         (length, 0.02), (guess, 0.02), (measured, 0.02), (off, 0.05), (unlike, 0.02)))
-    taken, both, left = np.sqrt(taken), np.sqrt(taken * left), np.sqrt(left)
+    taken, both, left, doubtful = np.sqrt(taken), np.sqrt(taken * left), np.sqrt(left), np.sqrt(against)
     return np.stack([
         np.ones(len(n)), many, cost, better, taken, both, left, free, alike, length, guess, measured, off, tall, fast,
         unlike, many * tall, taken ** 2, better * alike, off * fast, many * cost, many * taken, length * free,
-        both * unlike, left ** 2, off * unlike], axis=1)
+        both * unlike, left ** 2, off * unlike, doubtful, against, doubtful * left, doubtful * free,
+        np.full(len(n), known)], axis=1)
 
 
 def principal(curvature: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -72,15 +76,16 @@ def principal(curvature: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def trust_features(curvature: np.ndarray, measured: np.ndarray, network: np.ndarray, costs: tuple[np.ndarray, ...],
-                   n: np.ndarray, size: np.ndarray, reach: np.ndarray) -> np.ndarray:
+                   against: tuple[np.ndarray, ...], n: np.ndarray, size: np.ndarray, reach: np.ndarray) -> np.ndarray:
     """(K, 2, F), for each axis of the curvature, how far to trust a `measured` displacement (K, 2) m against the
-    network's, (K, 2) m; costs (K,) of the one, the other, and of rest; size (K,) and range (K,) m."""
+    network's, (K, 2) m; costs (K,) of the one, the other, and of rest; `against` (K,) of the one and the other, as in
+    `movement_features`; size (K,) and range (K,) m."""
     flattest, axes = principal(curvature)
     off = measured - network
     along = np.abs(np.einsum('kij,ki->kj', axes, off))
     return _by_axis([np.ones(len(n)), *(np.log(cost + 0.01) for cost in costs), np.log(n), np.log(size + 0.2),
                      np.log(np.linalg.norm(off, axis=1) + 0.03), np.log(np.linalg.norm(network, axis=1) + 0.05),
-                     np.log(reach + 2)], [np.log(flattest), np.log(along + 0.03)])
+                     np.log(reach + 2), *map(np.sqrt, against)], [np.log(flattest), np.log(along + 0.03)])
 
 
 def trusted(curvature: np.ndarray, measured: np.ndarray, network: np.ndarray, features: np.ndarray) -> np.ndarray:

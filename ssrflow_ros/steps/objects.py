@@ -102,9 +102,9 @@ class ObjectFinder:
               settings: Settings) -> Candidates | None:
         """All that may move, and what speaks for it; arguments as of a call. None if nothing may."""
         points, motion = pair.source.points.take(rows, axis=0), residual.take(rows, axis=0)
-        view = self.look(pair.source)
+        view, other = self.look(pair.source), self.look(pair.target)
         fast = np.einsum('ij,ij->i', motion, motion) >= (settings.moving_speed * pair.dt) ** 2
-        taken = self.look(pair.target).is_free(ego.into_target(points))
+        taken, known = other.judge(ego.into_target(points))
         free, doubtful = taken.copy(), np.flatnonzero(fast & ~taken)
         free[doubtful] = view.is_free(points.take(doubtful, axis=0) + motion.take(doubtful, axis=0))
         vacated = target.take(np.flatnonzero(view.is_free(target)), axis=0)
@@ -115,12 +115,19 @@ class ObjectFinder:
         static = np.ones(len(points), bool)
         static[np.concatenate(ask.groups)] = False
         new = target.take(unexplained(target, points.take(np.flatnonzero(static), axis=0)), axis=0)
-        moved = points.take(ask.few, axis=0)
-        fit = register(moved, ask.asked, Blocks(new), motion.take(ask.few, axis=0), pair.dt)
-        moved[:, :2] += np.repeat(fit.shift, ask.asked, axis=0)
-        left = _shares(view.is_free(moved), ask.asked)
+        few = points.take(ask.few, axis=0)
+
+        def moved(shift: np.ndarray) -> np.ndarray:
+            return np.column_stack([few[:, :2] + np.repeat(shift, ask.asked, axis=0).astype(few.dtype), few[:, 2]])
+
+        def against(shift: np.ndarray) -> np.ndarray:
+            return _shares(other.is_free(ego.into_target(moved(shift))), ask.asked)
+
+        fit = register(few, ask.asked, Blocks(new), motion.take(ask.few, axis=0), pair.dt, against)
+        left = _shares(view.is_free(moved(fit.shift)), ask.asked)
         n = np.array([len(group) for group in ask.groups])
-        features = belief.movement_features(fit, n, ask.taken, left, ask.fast, ask.unlike)
+        features = belief.movement_features(fit, n, ask.taken, left, against(fit.shift), ask.fast, ask.unlike,
+                                            known.mean())
         moves = belief.probability(features)
         size = fit.size[:, :2].max(axis=1)
         away = np.linalg.norm(fit.centre, axis=1)

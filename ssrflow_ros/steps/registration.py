@@ -10,6 +10,7 @@ worked on as one array.
 """
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,12 +61,15 @@ def reach(dt: float) -> float:
     return float(np.clip(_FASTEST * abs(dt), *_REACH))
 
 
-def register(points: np.ndarray, counts: np.ndarray, around: Blocks, flow: np.ndarray, dt: float) -> Fit:
+def register(points: np.ndarray, counts: np.ndarray, around: Blocks, flow: np.ndarray, dt: float,
+             against: Callable[[np.ndarray], np.ndarray]) -> Fit:
     """Lay each of K clusters onto the other sweep, all in one frame, the static world at rest.
 
     points  (n, 3) m of the clusters, `counts` (K,) of each, one after the other.
     around  the other sweep's points that nothing which stands in the source explains.
     flow    (n, 3) m, displacement of the points as the network has it.
+    against of displacements (K, 2) m, the share (K,) of each cluster's points through whose places, moved so, the
+            other sweep saw.
     """
     tiles = Tiles(points, counts, around, reach(dt))
     cell = tiles.cell[:, None]
@@ -85,7 +89,8 @@ def register(points: np.ndarray, counts: np.ndarray, around: Blocks, flow: np.nd
     cost = tiles.cost(np.concatenate([asked, median[:, None] / cell[:, None], np.zeros_like(asked[:, :1])], axis=1))
     around, network, still = cost[:, :len(_AROUND)], cost[:, -2], cost[:, -1]
     curvature = _curvature(around, _FLAT * tiles.cell)
-    features = belief.trust_features(curvature, shift, median, (around[:, 0], network, still), counts,
+    features = belief.trust_features(curvature, shift, median, (around[:, 0], network, still),
+                                     (against(shift), against(median)), counts,
                                      tiles.size[:, :2].max(axis=1), np.linalg.norm(tiles.centre, axis=1))
     trusted = belief.trusted(curvature, shift, median, features)
     return Fit(trusted, turn, tiles.centre, tiles.size, median, shift, features,
