@@ -44,7 +44,8 @@ def test_trust_is_learnt_where_the_curvature_tells_who_is_right(rng, monkeypatch
     measured, network = (true + rng.normal(size=(count, 1)) * way for way in (along, across))
     features = features_of(curvature, measured, network)
     axes = belief.principal(curvature)[1]
-    monkeypatch.setattr(belief, 'TRUST', fit_trust(list(zip(features, axes, measured, network, true, np.ones(count)))))
+    samples = list(zip(features, axes, measured, network, true, np.ones(count)))
+    monkeypatch.setattr(belief, 'TRUST', fit_trust(samples, np.zeros(len(belief.TRUST))))
     error = np.linalg.norm(belief.trusted(curvature, measured, network, features) - true, axis=1)
     assert error.mean() < 0.15 * np.linalg.norm(measured - true, axis=1).mean()
 

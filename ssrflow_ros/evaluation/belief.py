@@ -58,20 +58,25 @@ class Played:
                                     settings)
 
 
-def fit_trust(samples: list[tuple]) -> np.ndarray:
-    """Of `Samples.trust`: weights with which the trusted displacement is nearest to the true one, in the mean."""
+def fit_trust(samples: list[tuple], before: np.ndarray) -> np.ndarray:
+    """Of `Samples.trust`: weights with which the trusted displacement is nearest to the true one, in the mean.
+
+    Held to the weights `before`, but for those that were 0: they answer for cases that are rare in simulation, as a
+    car that is seen perfectly.
+    """
+    held = np.where(before, 1e-2, 1e-4)
     features, axes, measured, network, true, weight = (np.array(column, float) for column in zip(*samples))
     scale, weight = _spread(features.reshape(-1, features.shape[-1])), weight / weight.sum()
-    features, off = features / scale, np.einsum('kij,ki->kj', axes, measured - network)
+    before, features, off = before * scale, features / scale, np.einsum('kij,ki->kj', axes, measured - network)
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
         share = expit(features @ weights)
         error = network - true + np.einsum('kij,kj->ki', axes, share * off)
         length = np.sqrt((error ** 2).sum(axis=1) + 1e-8)
         slope = np.einsum('kij,ki->kj', axes, error / length[:, None]) * off * share * (1 - share)
-        return ((weight * length).sum() + 1e-4 * (weights ** 2).sum(),
-                np.einsum('k,kj,kjf->f', weight, slope, features) + 2e-4 * weights)
-    return minimize(loss, np.zeros(len(scale)), jac=True, method='L-BFGS-B').x / scale
+        return ((weight * length).sum() + (held * (weights - before) ** 2).sum(),
+                np.einsum('k,kj,kjf->f', weight, slope, features) + 2 * held * (weights - before))
+    return minimize(loss, before, jac=True, method='L-BFGS-B').x / scale
 
 
 @dataclass
@@ -210,7 +215,7 @@ def main() -> None:
 def fit(pairs: list[Played], settings: Settings) -> Iterator[str]:
     """Lines of `steps/belief.py`, whose numbers are the new ones from then on."""
     first = weigh(pairs, settings, -np.inf)
-    belief.TRUST, belief.WORTH = fit_trust(first.trust), _logistic(*map(np.array, zip(*first.worth)))
+    belief.TRUST, belief.WORTH = fit_trust(first.trust, belief.TRUST), _logistic(*map(np.array, zip(*first.worth)))
     samples = weigh(pairs, settings, belief.LEAST_WORTH)
     yield f'# {len(samples.moves)} proposals, {np.mean([right for _, right in samples.moves]):.0%} of them right'
     for name, weights in {'WORTH': belief.WORTH, 'TRUST': belief.TRUST, **samples.fit()}.items():

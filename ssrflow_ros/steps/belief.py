@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 # WORTH, TRUST, MOVES: log odds, see `worth_features`, `trust_features`, `movement_features`. SHIFT: log m², along
 # each axis of the cost's curvature. TURN: log rad². CLIMB: log (m/s)², upwards. CENTRE: log m², of the box's centre,
 # along the view, across it, upwards.
-WORTH = np.array([-7.11, 0.83, 1.99, 1.56, -0.53, 1.12, -1.51])
-TRUST = np.array([-0.044, -0.957, -0.08, 0.067, 0.468, 0.414, -1.275, 1.771, -1.468, 0.0, 0.0, -0.117, -1.194])
-MOVES = np.array([-0.18, -0.08, -0.74, -2.37, 3.96, -1.08, 0.61, 0.4, 1.0, -0.2, 1.16, 0.9, 0.88, -2.99, -2.27, -0.57,
-                  1.11, -3.46, 4.32, -1.77, -0.19, 0.71, 0.23, -1.75, -1.94, 0.08, 0.0, 0.0, 0.0, 0.0, 0.0])
-SHIFT = np.array([-0.87, 1.27, 0.88, 0.45, -1.14, 0.55, -0.74])
-TURN = np.array([-3.38, 1.72, 0.66, -1.8])
-CLIMB = np.array([-3.53, 1.35])
-CENTRE = np.array([[-3.54, -0.03, 0.28, 1.41], [-2.46, 0.04, -0.18, 0.89], [-0.01, -0.34, 0.21, -0.21]])
+WORTH = np.array([-5.7, 0.74, 1.56, 1.75, -0.66, 0.69, -1.48])
+TRUST = np.array([-0.08, -0.96, -0.11, 0.03, 0.35, 0.43, -1.35, 1.66, -1.56, -5.87, 3.91, -0.16, -1.25])
+MOVES = np.array([-2.69, -0.04, -0.76, -0.75, 4.0, -0.84, 2.3, 0.11, 0.76, -0.07, 1.22, 0.77, 0.31, -2.23, -1.4, -0.7,
+                  0.92, -3.16, 2.57, -0.82, -0.15, 0.66, 0.09, -1.12, -2.51, 0.15, 0.91, -3.76, -1.61, 1.32, 1.79])
+SHIFT = np.array([-0.26, 1.04, 0.73, 0.24, -0.79, 0.17, -0.49])
+TURN = np.array([-3.48, 1.51, 0.52, -1.71])
+CLIMB = np.array([-2.82, 1.0])
+CENTRE = np.array([[-4.71, 0.09, 0.19, 1.66], [-2.7, 0.04, 0.07, 0.9], [0.56, -0.43, 0.3, -0.35]])
 
 LEAST_WORTH = float(np.log(0.05))     # log odds, below which a proposal is not even registered
 _MANY = 500              # points, beyond which more say nothing: walls have thousands
