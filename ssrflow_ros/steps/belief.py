@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 # along the view, across it, upwards.
 WORTH = np.array([-5.7, 0.74, 1.56, 1.75, -0.66, 0.69, -1.48])
 TRUST = np.array([-0.08, -0.96, -0.11, 0.03, 0.35, 0.43, -1.35, 1.66, -1.56, -5.87, 3.91, -0.16, -1.25])
-MOVES = np.array([-2.69, -0.04, -0.76, -0.75, 4.0, -0.84, 2.3, 0.11, 0.76, -0.07, 1.22, 0.77, 0.31, -2.23, -1.4, -0.7,
-                  0.92, -3.16, 2.57, -0.82, -0.15, 0.66, 0.09, -1.12, -2.51, 0.15, 0.91, -3.76, -1.61, 1.32, 1.79])
-SHIFT = np.array([-0.26, 1.04, 0.73, 0.24, -0.79, 0.17, -0.49])
-TURN = np.array([-3.48, 1.51, 0.52, -1.71])
-CLIMB = np.array([-2.82, 1.0])
-CENTRE = np.array([[-4.71, 0.09, 0.19, 1.66], [-2.7, 0.04, 0.07, 0.9], [0.56, -0.43, 0.3, -0.35]])
+MOVES = np.array([-1.35, -0.02, -0.76, -0.76, 4.46, -1.0, 2.46, 0.05, 0.81, -0.07, 1.2, 0.74, 0.27, -2.35, -1.39,
+                  -0.73, 0.96, -3.24, 2.62, -0.78, -0.15, 0.68, 0.1, -1.05, -2.31, 0.14, 0.92, -3.96, -1.8, 1.45])
+SHIFT = np.array([-0.22, 1.05, 0.74, 0.26, -0.88, 0.18, -0.53])
+TURN = np.array([-3.49, 1.51, 0.52, -1.69])
+CLIMB = np.array([-2.55, 0.87])
+CENTRE = np.array([[-4.56, 0.09, 0.21, 1.61], [-2.67, 0.04, 0.07, 0.89], [0.6, -0.43, 0.32, -0.37]])
 
 LEAST_WORTH = float(np.log(0.05))     # log odds, below which a proposal is not even registered
 _MANY = 500              # points, beyond which more say nothing: walls have thousands
@@ -43,15 +43,13 @@ def worth_features(n: np.ndarray, taken: np.ndarray, guess: np.ndarray, height: 
 
 
 def movement_features(fit: Fit, n: np.ndarray, taken: np.ndarray, left: np.ndarray, against: np.ndarray,
-                      fast: np.ndarray, unlike: np.ndarray, known: float) -> np.ndarray:
+                      fast: np.ndarray, unlike: np.ndarray) -> np.ndarray:
     """(K, F) features of K clusters of n (K,) points, and products of those that mean more together.
 
     taken, left  (K,) share of the points that stand where the other sweep saw through, and share of them whose
                  places in the other sweep this one sees through.
     against      (K,) share of them through whose places in the other sweep that one saw itself.
     fast, unlike (K,) share of the points that the network says move, and m by which its flows differ.
-    known        share of all points in whose direction the other sweep had returns: low for sensors whose sweeps
-                 do not repeat, where much that stands seems to have moved.
     """
     length, guess, measured, off = (np.linalg.norm(motion, axis=1) for motion in (
         fit.shift, fit.network, fit.measured, fit.measured - fit.network))
@@ -65,8 +63,7 @@ def movement_features(fit: Fit, n: np.ndarray, taken: np.ndarray, left: np.ndarr
     return np.stack([
         np.ones(len(n)), many, cost, better, taken, both, left, free, alike, length, guess, measured, off, tall, fast,
         unlike, many * tall, taken ** 2, better * alike, off * fast, many * cost, many * taken, length * free,
-        both * unlike, left ** 2, off * unlike, doubtful, against, doubtful * left, doubtful * free,
-        np.full(len(n), known)], axis=1)
+        both * unlike, left ** 2, off * unlike, doubtful, against, doubtful * left, doubtful * free], axis=1)
 
 
 def principal(curvature: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

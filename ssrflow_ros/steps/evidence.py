@@ -34,14 +34,9 @@ class View:
 
     def is_free(self, points: np.ndarray) -> np.ndarray:
         """(N,) bool: all returns from the direction of a point (N, 3) lay clearly beyond it."""
-        return self.judge(points)[0]
-
-    def judge(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Of points (N, 3): `is_free` (N,), and whether it can be told (N,), since anything came back from there."""
         cell, reach = self._cells(points)
-        nearest = self._nearest[cell]
-        known = nearest < np.inf
-        return known & (nearest > reach * np.float32(1 + _DEPTH_SHARE) + np.float32(_DEPTH)), known
+        nearest = self._nearest[cell]  # inf: nothing came back from there, so nothing is known
+        return (nearest < np.inf) & (nearest > reach * np.float32(1 + _DEPTH_SHARE) + np.float32(_DEPTH))
 
     def _cells(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         x, y, z = points.T

@@ -104,7 +104,7 @@ class ObjectFinder:
         points, motion = pair.source.points.take(rows, axis=0), residual.take(rows, axis=0)
         view, other = self.look(pair.source), self.look(pair.target)
         fast = np.einsum('ij,ij->i', motion, motion) >= (settings.moving_speed * pair.dt) ** 2
-        taken, known = other.judge(ego.into_target(points))
+        taken = other.is_free(ego.into_target(points))
         free, doubtful = taken.copy(), np.flatnonzero(fast & ~taken)
         free[doubtful] = view.is_free(points.take(doubtful, axis=0) + motion.take(doubtful, axis=0))
         vacated = target.take(np.flatnonzero(view.is_free(target)), axis=0)
@@ -126,8 +126,7 @@ class ObjectFinder:
         fit = register(few, ask.asked, Blocks(new), motion.take(ask.few, axis=0), pair.dt, against)
         left = _shares(view.is_free(moved(fit.shift)), ask.asked)
         n = np.array([len(group) for group in ask.groups])
-        features = belief.movement_features(fit, n, ask.taken, left, against(fit.shift), ask.fast, ask.unlike,
-                                            known.mean())
+        features = belief.movement_features(fit, n, ask.taken, left, against(fit.shift), ask.fast, ask.unlike)
         moves = belief.probability(features)
         size = fit.size[:, :2].max(axis=1)
         away = np.linalg.norm(fit.centre, axis=1)
