@@ -166,9 +166,16 @@ def test_a_training_of_an_older_version_goes_on(pairs, tmp_path):
     assert [list(row) for row in read_curve(tmp_path / 'curve.csv')] == [['step', 'loss']] * 2
 
 
-def test_an_interrupted_training_keeps_its_last_step(pairs, tmp_path):
+@pytest.fixture
+def interruptible():
+    """A shell's background job ignores Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupted_training_keeps_its_last_step(pairs, tmp_path, interruptible):
     training = Training(tmp_path, pairs, dataclasses.replace(TINY, steps=100_000))
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores Ctrl-C
     ender = threading.Thread(target=lambda: (time.sleep(1.0), os.kill(os.getpid(), signal.SIGINT)))
     ender.start()
     try:
@@ -176,7 +183,6 @@ def test_an_interrupted_training_keeps_its_last_step(pairs, tmp_path):
             training.run(workers=0)
     finally:
         ender.join()
-        signal.signal(signal.SIGINT, before)
     assert training.step > 0
     assert torch.load(tmp_path / 'checkpoint.pt', weights_only=True)['step'] == training.step
 
@@ -285,7 +291,7 @@ def test_training_on_flying_things(tmp_path):
         Training(tmp_path / 'other', 'simulated:1', config)
 
 
-def test_a_signal_that_comes_twice_at_once_ends_after_the_step(monkeypatch):
+def test_a_signal_that_comes_twice_at_once_ends_after_the_step(monkeypatch, interruptible):
     """As under torchrun, which hands on what the terminal has sent to all; a later one ends at once."""
     from ssrflow_ros.training import stopping
     monkeypatch.setattr(stopping, '_ECHO', 0.05)
