@@ -11,10 +11,10 @@ def rng():
     return np.random.default_rng(0)
 
 
-def features_of(curvature, measured, network):
+def features_of(curvature, measured, network, against=(0.0, 0.0)):
     n = len(measured)
-    costs, against, n_points = [np.full(n, 0.1)] * 3, [np.zeros(n)] * 2, np.full(n, 50)
-    return belief.trust_features(curvature, measured, network, costs, against, n_points, np.full(n, 2.0),
+    costs, against = [np.full(n, 0.1)] * 3, [np.full(n, share) for share in against]
+    return belief.trust_features(curvature, measured, network, costs, against, np.full(n, 50), np.full(n, 2.0),
                                  np.full(n, 9.0))
 
 
@@ -32,6 +32,17 @@ def test_the_trusted_motion_lies_between_the_two_along_each_axis(rng):
 def test_where_both_agree_that_is_trusted(rng):
     motion, curvature = rng.normal(size=(5, 2)), np.tile(np.eye(2), (5, 1, 1))
     assert belief.trusted(curvature, motion, motion, features_of(curvature, motion, motion)) == pytest.approx(motion)
+
+
+def test_what_the_other_sweep_saw_through_speaks_against_a_motion(rng):
+    measured, network = rng.normal(size=(2, 20, 2))
+    curvature = np.tile(np.eye(2), (20, 1, 1))
+
+    def off_measured(against):
+        features = features_of(curvature, measured, network, against)
+        return np.linalg.norm(belief.trusted(curvature, measured, network, features) - measured, axis=1)
+    assert (off_measured((0.0, 0.5)) < off_measured((0.0, 0.0))).all()
+    assert (off_measured((0.0, 0.0)) < off_measured((0.5, 0.0))).all()
 
 
 def test_trust_is_learnt_where_the_curvature_tells_who_is_right(rng, monkeypatch):

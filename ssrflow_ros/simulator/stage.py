@@ -62,7 +62,7 @@ _SIZES = {
     'blob': (1.2, 1.2, 1.2),
 }
 _ROBOT = (1.5, 0.8, 2.0)
-_CLEAR = 0.3    # m, of nothing around the sensor
+_CLEAR = 0.3    # m around the robot's sensor that no part of a mover enters
 
 
 def _touch(way: np.ndarray, size, others: np.ndarray, sizes: np.ndarray) -> bool:
@@ -168,7 +168,7 @@ class Stage:
         return True
 
     def _holds_robot(self, actor: Actor, times: np.ndarray) -> bool:
-        """Whether a part as it was built, a trailer for one, ever has the robot's sensor in it."""
+        """Whether a part as it was built ever has the sensor in it: of a trailer `_SIZES` know nothing."""
         sensor = self.carrier.poses(times)[:, :, 3]
         for part, poses in zip(actor.body.parts, actor.poses(times).swapaxes(0, 1)):
             seen = np.einsum('tij,tj->ti', invert(poses), sensor)[:, :3]
