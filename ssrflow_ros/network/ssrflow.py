@@ -24,7 +24,8 @@ class FlowPyramid:
 
     flows            per level (B, n_l, 3) float32 m, finest first; levels finer than the finest
                      decoded one are interpolated.
-    source_features, target_features  (B, n, C) STR features of the finest decoded level.
+    source_features, target_features  (B, n, C) STR features of the finest decoded level; where that has no STR,
+                     the backbone's joined with the coarser level's.
     warped           (B, n, 3) source points of that level, warped by the flow that STR saw.
     """
 
@@ -95,7 +96,7 @@ class Level(nn.Module):
             return Neighbourhood.of(centres, points, index, *self.reach)
 
         cross, within = around(warped, y, target), around(warped, warped, source)
-        if self.reembed:
+        if self.reembed is not None:
             back = around(y, warped, source)
             within_y = Neighbourhood.of(y, y, target.neighbours[level][..., :k], *self.reach)
             f, g = self.reembed(warped, f, g, cross, within), self.reembed(y, g, f, back, within_y)
