@@ -45,11 +45,19 @@ class SceneFlow:
         torch.set_num_threads(settings.threads or half_of_the_cores())  # of the whole process; the searches follow it
         weights = load_weights(settings.weights, self.device)
         self.network, self.card = weights.network, weights.card
-        self._padded: PaddedFlow | None = None  # on a GPU or compiled, from the first pair on
+        # On a CPU where one has been compiled for it; on a GPU from the first pair on.
+        self._padded: PaddedFlow | None = None
+        if self.device.type == 'cpu' and settings.compiled:
+            self._padded = CompiledFlow.found(self.network, settings.network_points)
         self.prepare = self._own = Preparation(settings)
         self._beside: PreparingProcess | None = None
         self.settings = settings
         self.objects = ObjectFinder()
+
+    @property
+    def compiled(self) -> bool:
+        """Whether the network runs as `ssrflow compile` has made it."""
+        return isinstance(self._padded, CompiledFlow)
 
     @property
     def settings(self) -> Settings:
@@ -126,11 +134,9 @@ class SceneFlow:
         """
         if not len(source) or not len(target):
             return torch.zeros(len(source), 3)
-        on_gpu = self.device.type == 'cuda'
-        if on_gpu or self.settings.compile:
-            if self._padded is None:
-                make = GraphedFlow if on_gpu else CompiledFlow
-                self._padded = make(self.network, self.settings.network_points, self._precision)
+        if self.device.type == 'cuda' and self._padded is None:
+            self._padded = GraphedFlow(self.network, self.settings.network_points, self._precision)
+        if self._padded is not None:
             return self._padded(source, target)
         clouds = [torch.from_numpy(points)[None].to(self.device) for points in (source, target)]
         with self._precision:

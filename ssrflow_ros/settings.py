@@ -64,9 +64,9 @@ class Settings:
     precision: str = _parameter(
         'float32', 'Of the network on a GPU; neighbour search and coordinates stay in float32.',
         choices=('float32', 'bfloat16'))
-    compile: bool = _parameter(
-        False, 'On a CPU: compile the network for it before the first sweep, which takes some minutes, and '
-               'less when it is started again; needs a C++ compiler. On a GPU it has no meaning.')
+    compiled: bool = _parameter(
+        True, 'On a CPU: run the network as "ssrflow compile" has made it for this machine, where it has. '
+              'On a GPU it has no meaning.')
     threads: int = _parameter(
         0, 'CPU threads of the network and the searches; 0 takes half of the cores, for on the others the next sweep '
            'is prepared.', low=0, high=256)

@@ -7,6 +7,9 @@ from pathlib import Path
 for name, value in {'OMP_NUM_THREADS': '1', 'OPENBLAS_NUM_THREADS': '1', 'GOMP_SPINCOUNT': '0'}.items():
     os.environ.setdefault(name, value)
 
+# What was compiled for this machine is not under test.
+os.environ['XDG_CACHE_HOME'] = str(Path(__file__).resolve().parents[1] / '.pytest_cache' / 'xdg')
+
 import pytest  # noqa: E402
 
 _DATA = Path(os.environ.get('SSRFLOW_TEST_DATA', Path(__file__).resolve().parents[2] / 'shared' / 'data'))

@@ -1,28 +1,59 @@
-"""The network compiled for the CPU: the same flow for clouds of all sizes, and without a compiler all the same."""
+"""The network compiled for the CPU: the same flow for clouds of all sizes and weights of its shape, or done without.
+
+The compiler itself takes minutes on a busy machine, so what needs it is slow; the others take something in its place.
+"""
 import dataclasses
-import functools
+import re
 import warnings
 
 import numpy as np
 import pytest
 import torch
 
+from ssrflow_ros import SceneFlow, Settings
+from ssrflow_ros.cli.main import main
+from ssrflow_ros.errors import SSRFlowError
 from ssrflow_ros.network import compiled
-from ssrflow_ros.network.compiled import CompiledFlow
+from ssrflow_ros.network.compiled import CompiledFlow, compile_network, compiled_path
 from ssrflow_ros.network.config import PRESETS
-from ssrflow_ros.network.device import autocast
+from ssrflow_ros.network.padded import PaddedFlow
 from ssrflow_ros.network.ssrflow import SSRFlow
+from ssrflow_ros.network.weights import save_weights
+from ssrflow_ros.operators.opaque import opaque_searches
 
-FLOAT32 = autocast(torch.device('cpu'), 'float32')
+N = 256
+# One level decoded, so that compiling takes seconds: every block is in it.
+SMALL = dataclasses.replace(PRESETS['onboard'], divisors=(1, 4), lengths=(1.0, 2.0), widths=(8, 8), k_embedding=4,
+                            k_pointconv=4, k_predictor=4, attention_width=8, fusion_width=8, predictor_width=8,
+                            predictor_out=8)
+
+
+def small_network(seed):
+    torch.manual_seed(seed)
+    return SSRFlow(SMALL).eval()
 
 
 @pytest.fixture(scope='module')
-def network():
-    torch.manual_seed(0)
-    # One level decoded, so that compiling takes seconds: every block is in it.
-    return SSRFlow(dataclasses.replace(PRESETS['onboard'], divisors=(1, 4), lengths=(1.0, 2.0), widths=(8, 8),
-                                       k_embedding=4, k_pointconv=4, k_predictor=4, attention_width=8,
-                                       fusion_width=8, predictor_width=8, predictor_out=8)).eval()
+def made(tmp_path_factory):
+    """What the small network was compiled to, once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('XDG_CACHE_HOME', str(tmp_path_factory.mktemp('cache')))
+        return compile_network(small_network(seed=0), N)
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def kept(made, cache):
+    """The cache of this test, with what was compiled in it."""
+    path = cache / 'ssrflow_ros' / made.path.name
+    path.parent.mkdir()
+    path.write_bytes(made.path.read_bytes())
+    return path
 
 
 def cloud(n, seed):
@@ -30,36 +61,121 @@ def cloud(n, seed):
     return (np.random.default_rng(seed).uniform(-1, 1, (n, 6)) * (40, 20, 2, 1, 1, 1)).astype(np.float32)
 
 
-def eager(network, source, target):
+def uncompiled(network, source, target):
     with torch.inference_mode():
         return network.flow(*(torch.from_numpy(points)[None] for points in (source, target)))[0]
 
 
-@pytest.mark.parametrize('backend', ['aot_eager', pytest.param('inductor', marks=pytest.mark.slow)])
-def test_one_compilation_serves_clouds_of_all_sizes(network, tmp_path, monkeypatch, backend):
-    """The first backend traces only, the second one is the compiler itself."""
-    monkeypatch.setenv('TORCHINDUCTOR_CACHE_DIR', str(tmp_path))
-    monkeypatch.setattr(compiled.torch, 'compile', functools.partial(torch.compile, backend=backend))
-    torch._dynamo.reset()
-    flow_of = CompiledFlow(network, 128, FLOAT32)
-    with warnings.catch_warnings():
-        warnings.filterwarnings('error', message='the network runs uncompiled')
-        for seed, (n, m) in enumerate([(128, 128), (128, 50), (3, 128), (1, 1), (128, 128)]):
-            source, target = cloud(n, seed), cloud(m, seed + 10)
-            flow = flow_of(source, target)
-            assert flow.shape == (n, 3) and torch.allclose(flow, eager(network, source, target), atol=1e-5)
-    assert torch._dynamo.utils.counters['stats']['unique_graphs'] == 1
+SIZES = [(N, N), (N, 50), (3, N), (1, 1), (N, N)]
 
 
-def test_without_a_compiler_the_network_runs_as_it_is(network, monkeypatch):
-    def fails(*_, **__):
-        raise RuntimeError('No working C++ compiler found\nand a long story')
-    monkeypatch.setattr(compiled.torch, 'compile', lambda *_, **__: fails)
-    flow_of = CompiledFlow(network, 128, FLOAT32)
-    source, target = cloud(100, 0), cloud(128, 1)
-    with pytest.warns(UserWarning, match=r'slower.*No working C\+\+ compiler found\).*g\+\+'):
-        flow = flow_of(source, target)
-    assert torch.allclose(flow, eager(network, source, target), atol=1e-5)
+class InItsPlace(PaddedFlow):
+    """Stands where a `CompiledFlow` would: loads nothing, runs the network."""
+
+    def __init__(self, network, n_points, path):
+        assert path.exists()
+        super().__init__(network, n_points, torch.autocast('cpu', enabled=False))
+
+
+@pytest.fixture
+def quick(cache, monkeypatch):
+    """A compiler that writes a file at once."""
+    monkeypatch.setattr(compiled, '_compile', lambda network, n_points, path: path.write_bytes(b'code'))
+    monkeypatch.setattr(compiled, 'CompiledFlow', InItsPlace)
+
+
+@pytest.fixture
+def small_weights(tmp_path):
+    path = tmp_path / 'small.safetensors'
+    save_weights(path, small_network(seed=1), {'name': 'small'})
+    return str(path)
+
+
+def test_what_is_compiled_calls_the_searches_and_serves_all_sizes():
+    network = small_network(seed=0)
+    with torch.no_grad(), opaque_searches():
+        program = torch.export.export(compiled._Flow(network), (*torch.zeros(2, 1, N, 6), *torch.full((2, 1), N)),
+                                      strict=False)
+    called = {str(node.target) for node in program.graph.nodes if node.op == 'call_function'}
+    assert {'ssrflow_ros.kd_tree.default', 'ssrflow_ros.farthest_points.default'} <= called
+    assert not {'aten.topk.default', 'aten.argmax.default'} & called
+    traced = PaddedFlow(network, N, torch.autocast('cpu', enabled=False))
+    traced._flow = lambda: program.module()(*traced._clouds, *traced._counts)
+    for seed, (n, m) in enumerate(SIZES):
+        clouds = cloud(n, seed), cloud(m, seed + 10)
+        assert torch.allclose(traced(*clouds), uncompiled(network, *clouds), atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('seed', [0, 1])
+def test_one_compilation_serves_clouds_of_all_sizes_and_all_weights(kept, seed):
+    network = small_network(seed)
+    flow_of = CompiledFlow.found(network, N)
+    for seed, (n, m) in enumerate(SIZES):
+        clouds = cloud(n, seed), cloud(m, seed + 10)
+        flow = flow_of(*clouds)
+        assert flow.shape == (n, 3) and torch.allclose(flow, uncompiled(network, *clouds), atol=1e-5)
+
+
+@pytest.mark.slow
+def test_the_method_takes_what_was_compiled(kept, small_weights):
+    settings = Settings(weights=small_weights, device='cpu', network_points=N, threads=1)
+    with_it, without = (SceneFlow(settings.replace(compiled=compiled)) for compiled in (True, False))
+    assert isinstance(with_it._padded, CompiledFlow) and without._padded is None
+    clouds = cloud(100, 0), cloud(N, 1)
+    assert torch.allclose(with_it._motion(*clouds), without._motion(*clouds), atol=1e-5)
+
+
+def test_another_shape_size_number_of_threads_or_version_is_another_file(cache, monkeypatch):
+    network = small_network(seed=0)
+    paths = [compiled_path(network, N), compiled_path(network, N + 1),
+             compiled_path(SSRFlow(dataclasses.replace(SMALL, k_embedding=8)), N)]
+    monkeypatch.setattr(torch, 'get_num_threads', lambda: 7)
+    paths.append(compiled_path(network, N))
+    monkeypatch.setattr(torch, '__version__', '0.1')
+    paths.append(compiled_path(network, N))
+    assert len(set(paths)) == len(paths)
+    assert all(path.parent == cache / 'ssrflow_ros' for path in paths)
+
+
+def test_without_a_file_the_network_runs_as_it_is_and_nothing_is_said(cache):
     with warnings.catch_warnings():
         warnings.simplefilter('error')
-        assert torch.equal(flow_of(source, target), flow)
+        assert CompiledFlow.found(small_network(seed=0), N) is None
+
+
+def test_a_damaged_file_is_told_of_and_done_without(cache):
+    network = small_network(seed=0)
+    path = compiled_path(network, N)
+    path.parent.mkdir()
+    path.write_bytes(b'half a file')
+    with pytest.warns(UserWarning, match=r'slower: .*pt2 cannot be loaded .*run "ssrflow compile" again'):
+        assert CompiledFlow.found(network, N) is None
+
+
+@pytest.mark.parametrize('fails, told', [
+    (RuntimeError('No working C++ compiler found\nand a long story'), r'No working C\+\+ compiler found\).*g\+\+'),
+    (AttributeError("module 'torch' has no attribute 'export'"), r'torch 2\.7'),
+])
+def test_where_it_cannot_compile_the_cure_is_named_and_nothing_is_left(cache, monkeypatch, fails, told):
+    def failing(*_):
+        raise fails
+    monkeypatch.setattr(compiled, '_compile', failing)
+    with pytest.raises(SSRFlowError, match=told):
+        compile_network(small_network(seed=0), N)
+    assert not list((cache / 'ssrflow_ros').iterdir())
+
+
+def test_code_that_says_something_else_is_not_kept(quick, cache, monkeypatch):
+    monkeypatch.setattr(InItsPlace, '_flow', lambda self: torch.ones(1, N, 3))
+    with pytest.raises(SSRFlowError, match='differs .* not kept'):
+        compile_network(small_network(seed=0), N)
+    assert not list((cache / 'ssrflow_ros').iterdir())
+
+
+def test_the_command_says_what_was_won(quick, cache, small_weights, capsys):
+    arguments = ['--weights', small_weights, '--network-points', str(N), '--threads', '1']
+    assert main(['compile', *arguments]) == 0
+    told = re.search(r'written: (\S+) \(0 MB\)\nthe network takes \d+ ms instead of \d+; its flow differs by at most '
+                     r'0\.0e\+00 m', capsys.readouterr().out)
+    assert told and told[1] == str(compiled_path(small_network(seed=1), N))

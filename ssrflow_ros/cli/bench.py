@@ -89,18 +89,20 @@ class _Bench:
         self._write()
 
     def _methods(self):
+        """The name of each in a title, and the method."""
         from ..scene_flow import SceneFlow
         for count in self._args.points:
-            yield count, SceneFlow(self._settings.replace(network_points=count))
+            method = SceneFlow(self._settings.replace(network_points=count))
+            yield f'{count} network points{", compiled" if method.compiled else ""}', method
 
     def _stages(self) -> None:
         from ..bench.report import print_walk, walk_json
         from ..bench.stages import walk
-        for count, method in self._methods():
+        for named, method in self._methods():
             searched = walk(method, self._clouds, self._args.warm_up)
             given = walk(method, self._clouds, self._args.warm_up, searched.ego_motions)
             for name, one in (('scan matching', searched), ('odometry given', given)):
-                title = f'{count} network points, {name}'
+                title = f'{named}, {name}'
                 print_walk(title, one)
                 self._json.setdefault('passes', {})[title] = walk_json(one)
                 self._bars[title] = {stage: timing.p50 for stage, timing in one.stages.items()}
@@ -110,10 +112,10 @@ class _Bench:
         from ..bench.stages import walk
         from ..bench.throughput import run_through
         passes = {}
-        for count, method in self._methods():
+        for named, method in self._methods():
             egos = walk(method, self._clouds, 0).ego_motions
             for name, given in (('scan matching', None), ('odometry given', egos)):
-                title = f'{count} network points, {name}'
+                title = f'{named}, {name}'
                 method.onload(wait=True)
                 passes[title] = run_through(method, self._clouds, self._args.warm_up, given)
                 method.offload()
@@ -140,7 +142,8 @@ class _Bench:
         print_table('peaks, measured', [('fp32 matrix product', f'{flops / 1e9:.0f} GFLOP/s'),
                                         ('memory', f'{bandwidth / 1e9:.1f} GB/s')])
         self._json['peaks'] = {'FLOPS_PER_SECOND': flops, 'BYTES_PER_SECOND': bandwidth}
-        for count, method in self._methods():
+        for _, method in self._methods():
+            count = method.settings.network_points
             prepared = method.prepare(*one_pair(method, self._clouds))
             source = prepared.sampled.of(prepared.pair.source.points[prepared.rows])
             inputs = [torch.from_numpy(points)[None].to(self._device)
@@ -154,7 +157,7 @@ class _Bench:
         from ..bench.alternatives import measure_alternatives
         from ..bench.report import alternatives_json, print_alternatives
         from ..bench.stages import one_pair
-        count, method = next(self._methods())
+        _, method = next(self._methods())
         found, missing = measure_alternatives(method, *one_pair(method, self._clouds), self._args.repeats)
         print_alternatives(found, missing)
         self._json['alternatives'] = alternatives_json(found)
@@ -163,8 +166,10 @@ class _Bench:
         from ..bench.report import print_scaling
         from ..bench.scaling import INPUT_POINTS, NETWORK_POINTS, scale
         from ..bench.stages import one_pair
-        count, method = next(self._methods())
-        rows = scale(method.settings, *one_pair(method, self._clouds), INPUT_POINTS, NETWORK_POINTS, 3)
+        _, method = next(self._methods())
+        # Else one size would be compiled and its neighbours not.
+        settings = method.settings.replace(compiled=False)
+        rows = scale(settings, *one_pair(method, self._clouds), INPUT_POINTS, NETWORK_POINTS, 3)
         print_scaling(rows)
         self._json['scaling'] = rows
 

@@ -17,6 +17,10 @@ from ..sweep import EgoMotion, Sweep, SweepPair
 from .finding import Finding, note, ok, wrong
 
 
+_SLOW = {False: 'give it a GPU, or lower network_points',
+         True: 'compile the network for this machine (ssrflow compile, once), give it a GPU, or lower network_points'}
+
+
 def check_method(sweeps: list[Sweep], settings: Settings, poses: SensorPoses | None = None) -> Iterator[Finding]:
     """Load the method as `settings` say, and try it on neighbouring `sweeps`; no sweeps, no trial.
 
@@ -33,7 +37,7 @@ def check_method(sweeps: list[Sweep], settings: Settings, poses: SensorPoses | N
     except SSRFlowError as error:
         yield wrong('method', str(error))
         return
-    yield _device(scene_flow.device)
+    yield _device(scene_flow)
     yield ok('weights', f"{settings.weights}, trained on {scene_flow.card.get('trained_on', 'nobody knows what')}")
     if importlib.util.find_spec('fpsample') is None:
         yield note('libraries', "fpsample is missing, so sampling takes longer: pip install 'fpsample<1'")
@@ -44,14 +48,16 @@ def check_method(sweeps: list[Sweep], settings: Settings, poses: SensorPoses | N
             yield _speed(scene_flow, found)
 
 
-def _device(device) -> Finding:
+def _device(scene_flow) -> Finding:
     import torch
+    device = scene_flow.device
     if device.type == 'cuda':
         return ok('device', f'{device}, {torch.cuda.get_device_name(device)}, torch {torch.__version__}')
     if shutil.which('nvidia-smi') and not torch.cuda.is_available():
         return wrong('device', f'there is an NVIDIA driver, but torch {torch.__version__} finds no GPU: install a CUDA '
                                'build of torch that fits the driver (https://pytorch.org/get-started)')
-    return ok('device', f'{device}, {torch.get_num_threads()} threads, torch {torch.__version__}')
+    return ok('device', f'{device}, {torch.get_num_threads()} threads, torch {torch.__version__}, '
+                        f'network {"compiled" if scene_flow.compiled else "not compiled"}')
 
 
 def _ego_motion(pairs: list[SweepPair], settings: Settings,
@@ -87,4 +93,4 @@ def _speed(scene_flow, found: list[tuple[SweepPair, EgoMotion]]) -> Finding:
     if took <= step:
         return ok('speed', text)
     return note('speed', f'{text}: about {1 - step / took:.0%} of the sweeps get no answer, the others stay current: '
-                         'give it a GPU, or lower network_points')
+                         + _SLOW[scene_flow.device.type == 'cpu' and not scene_flow.compiled])

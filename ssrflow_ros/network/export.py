@@ -48,7 +48,9 @@ def export_onnx(weights: LoadedWeights, n_points: int, path: Path, seed: int = 0
     """
     onnxruntime = _onnxruntime()
     model = OrderedFlow(weights.network).eval()
-    given = (*_scene(n_points, model.network, seed), torch.tensor([n_points]), torch.tensor([3 * n_points // 4]))
+    columns = 6 if model.network.config.offset_input else 3
+    given = (*(cloud[..., :columns] for cloud in made_up_pair(n_points, seed)),
+             torch.tensor([n_points]), torch.tensor([3 * n_points // 4]))
     card = {'n_points': n_points, 'order': 'farthest point first', 'weights': json.dumps(weights.card)}
     with written_whole(path) as whole, torch.no_grad():
         program = torch.onnx.export(model, given, dynamo=True, opset_version=OPSET, verbose=False,
@@ -74,12 +76,11 @@ def _onnxruntime():
     return onnxruntime
 
 
-def _scene(n_points: int, network: SSRFlow, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """A made-up pair in farthest-point order, as the network takes it: a street of 40 m, noise and motion."""
+def made_up_pair(n_points: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Clouds (1, n_points, 6) in farthest-point order, points and offsets: a street of 40 m, noise and motion."""
     generator = torch.Generator().manual_seed(seed)
     source = (torch.rand(1, n_points, 3, generator=generator) - 0.5) * torch.tensor([40.0, 40.0, 3.0])
     target = source + 0.3 * torch.randn(1, n_points, 3, generator=generator)
-    clouds = [(source, target), (target, source)]
-    if network.config.offset_input:
-        clouds = [(torch.cat([cloud, nearest_offsets(cloud, other)], dim=-1), other) for cloud, other in clouds]
-    return tuple(gather(cloud, farthest_point_order(cloud[..., :3], n_points)) for cloud, _ in clouds)
+    clouds = (torch.cat([cloud, nearest_offsets(cloud, other)], dim=-1)
+              for cloud, other in ((source, target), (target, source)))
+    return tuple(gather(cloud, farthest_point_order(cloud[..., :3], n_points)) for cloud in clouds)

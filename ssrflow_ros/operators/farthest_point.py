@@ -5,9 +5,9 @@ import numpy as np
 import torch
 
 from .gather import gather
-from .opaque import opaque
+from .opaque import are_opaque, opaque
 from .padding import is_padding
-from .reference import farthest_point_order_reference, is_compiled, is_traced
+from .reference import farthest_point_order_reference, is_traced
 from .triton_kernels import triton_kernels
 
 try:
@@ -41,10 +41,11 @@ def farthest_point_order(points: torch.Tensor, n: int, count: torch.Tensor | Non
             # At no distance from the first point, and after all real points: of equals, the first row is taken.
             points = torch.where(padding[..., None], points[:, :1], points)
         kernels = None if is_traced() else triton_kernels(points.device)
-        compiled = is_compiled()
-        if points.device.type == 'cpu' and fpsample is not None and (compiled or count is None and not is_traced()):
-            search = _all_bucketed_opaque if compiled else _all_bucketed
-            order = search(points, torch.full_like(first, points.shape[1]) if count is None else count, n)
+        counts = torch.full_like(first, points.shape[1]) if count is None else count
+        if are_opaque():
+            order = _opaque_order(points, counts, n)
+        elif points.device.type == 'cpu' and fpsample is not None and count is None and not is_traced():
+            order = _all_bucketed(points, counts, n)
         elif kernels and points.shape[1] <= kernels.most_points:
             order = kernels.farthest_point_order(points, n, first)
         else:
@@ -61,7 +62,13 @@ def _all_bucketed(points: torch.Tensor, counts: torch.Tensor, n: int) -> torch.T
     return torch.from_numpy(np.stack(orders))
 
 
-_all_bucketed_opaque = opaque('farthest_points', _all_bucketed, lambda points, counts, n: (len(points), n))
+def _any_order(points: torch.Tensor, counts: torch.Tensor, n: int) -> torch.Tensor:
+    if fpsample is None:
+        return farthest_point_order_reference(points, n, torch.zeros_like(counts))
+    return _all_bucketed(points, counts, n)
+
+
+_opaque_order = opaque('farthest_points', _any_order, lambda points, counts, n: (len(points), n))
 
 
 def _bucketed(cloud: np.ndarray, n: int) -> np.ndarray:

@@ -5,9 +5,9 @@ from typing import Callable
 
 import torch
 
-from .opaque import opaque
+from .opaque import are_opaque, opaque
 from .padding import is_padding
-from .reference import is_compiled, is_traced, k_nearest_reference
+from .reference import is_traced, k_nearest_reference
 from .triton_kernels import triton_kernels
 
 _FAR = 1e9  # metres; nothing real is farther, and its square is a float32 still
@@ -19,7 +19,7 @@ def k_nearest(queries: torch.Tensor, points: torch.Tensor, k: int, count: torch.
     queries (B, M, 3), points (B, N, 3), float32 metres -> (B, M, k) int64 into N. Where there are fewer than k
     points, the nearest one is repeated. count (B,) int64: only so many rows of each cloud, the first, are
     points; at least one. Not differentiable, as indices are not; the same input gives the same indices.
-    Runs on the CPU through a kd-tree, compiled or not, on a GPU through a Triton kernel, elsewhere and wherever an
+    Runs on the CPU through a kd-tree, on a GPU through a Triton kernel, elsewhere and wherever an
     exporter looks through the reference.
     """
     with torch.no_grad():
@@ -36,7 +36,7 @@ def k_nearest(queries: torch.Tensor, points: torch.Tensor, k: int, count: torch.
 
 
 def _search(device: torch.device) -> Callable[[torch.Tensor, torch.Tensor, int], torch.Tensor]:
-    if device.type == 'cpu' and is_compiled():
+    if are_opaque():
         return _kd_tree_opaque
     if is_traced():
         return k_nearest_reference

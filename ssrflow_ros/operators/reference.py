@@ -76,9 +76,3 @@ def is_traced() -> bool:
     """Whether torch.compile or torch.export is looking, which cannot see into a kd-tree."""
     is_compiling = getattr(getattr(torch, 'compiler', None), 'is_compiling', None)  # torch 2.1 and later
     return bool(is_compiling and is_compiling())
-
-
-def is_compiled() -> bool:
-    """Whether it is torch.compile, whose code may call back into Python; not told by torch before 2.7."""
-    is_exporting = getattr(getattr(torch, 'compiler', None), 'is_exporting', None)
-    return is_traced() and is_exporting is not None and not is_exporting()
