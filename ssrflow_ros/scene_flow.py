@@ -123,7 +123,7 @@ class SceneFlow:
 
         flow = ego.displacement(source + moved) + moved
         velocity, raw = ((motion / pair.dt).astype(np.float32) for motion in (moved, residual))
-        return FlowField(pair, ego, flow, velocity, object_ids >= 0, prepared.ground, object_ids,
+        return FlowField(pair, ego, flow, velocity, moved.any(axis=1), prepared.ground, object_ids,
                          objects, watch.timings_ms, raw)
 
     @torch.inference_mode()

@@ -210,7 +210,7 @@ class FlowField:
     flow        (N, 3) float32 m, whole displacement until the target, sensor's motion included:
                 source.points + flow lies on the target's points.
     velocity    (N, 3) float32 m/s, ego-motion removed (0 in a static world), source axes.
-    moving      (N,) bool.  ground (N,) bool.
+    moving      (N,) bool, also some points without object.  ground (N,) bool.
     object_ids  (N,) int32, index into `objects`' ids, -1 for none.
     timings_ms  milliseconds of each step, in the order of the data's walk.
     network_velocity  (N, 3) float32 m/s, as the network gave it, before objects were found; None without network.

@@ -85,6 +85,16 @@ def test_a_wall_that_the_network_lets_creep_stands():
     assert objects == ()
 
 
+def test_points_of_what_is_not_quite_believed_move_as_the_network_says():
+    now, other = moved_car((9.0, 3.0, 0.0))
+    flow = half_seen((9.0, 3.0, 0.0))
+    pair, (displacement, ids, objects) = find([now], [other], flow, belief=0.9999)
+    assert not objects and (ids == -1).all()
+    said = flow(pair.source.points)
+    moved = displacement.any(axis=1)
+    assert moved.sum() > 100 and np.array_equal(displacement[moved], said[moved]) and said[moved].any(axis=1).all()
+
+
 def test_what_is_known_is_published():
     now, other = moved_car((9.0, 3.0, 0.0))
     _, (_, _, (item,)) = find([now], [other], half_seen((9.0, 3.0, 0.0)))

@@ -2,8 +2,8 @@
 
 Plays simulated recordings, the sensors in turn, from seeds that neither training nor any report uses, weighs all
 proposals, compares them with the truth, and prints the fitted numbers, to be pasted into `steps/belief.py`. To be run
-again with new weights of the network. They are weighed twice: how far registration is trusted comes first, for what is
-believed builds on it.
+again with new weights of the network. They are weighed thrice: how far registration is trusted comes first, for what is
+believed builds on it, and what is said of points without object builds on both.
 """
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..scene_flow import SceneFlow
 from ..settings import Settings
 from ..simulator import SENSORS, LabelledSweep, simulate
 from ..steps import belief
-from ..steps.objects import Candidates, ObjectFinder, rigid_displacement
+from ..steps.objects import Candidates, ObjectFinder, lone_points, rigid_displacement
 from ..sweep import PreparedPair, SweepPair
 
 _SEED = 4_000_000
@@ -29,6 +29,8 @@ _DYNAMIC = 0.5           # m/s, slower proposals are not asked for
 _STILL = 0.025           # m, what has moved less tells nothing of trust
 _OWN = 0.6               # share of a proposal's points that are one mover's, from which its motion can be told
 _HEAVIEST = 64           # points, beyond which a proposal counts no more: the few near ones would decide for all
+_STANDS = 2.0            # times that an error of a point which stands counts
+_FEWEST = 30             # points that move, or stand: fewer of a pair count no more each
 _SCORED = 0.3            # probability, from which errors are fitted: what is less likely becomes no object
 
 
@@ -53,9 +55,24 @@ class Played:
 
     def weigh(self, settings: Settings) -> Candidates | None:
         """With the numbers of `steps/belief.py` as they are now."""
+        return ObjectFinder().weigh(*self._asked(settings))
+
+    def lone(self, settings: Settings) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of the points without object that move by the network: features (m, F), whether its motion is better than
+        none (m,), and what depends on it (m,), m of the pair's mean errors."""
+        finder, dt = ObjectFinder(), self.prepared.pair.dt
+        free = finder(*self._asked(settings))[1][self.prepared.rows] < 0
+        motion = self.residual[self.prepared.rows]
+        lone, features = lone_points(self.points, motion, free, self.weigh(settings), dt, settings)
+        speed = np.linalg.norm(self.motion, axis=1) / abs(dt)
+        gain = speed[lone] - np.linalg.norm(motion - self.motion, axis=1)[lone] / abs(dt)
+        moves = speed >= _DYNAMIC
+        weight = np.where(moves, 1 / max(moves.sum(), _FEWEST), _STANDS / max((~moves).sum(), _FEWEST))
+        return features, gain > 0, weight[lone] * np.abs(gain)
+
+    def _asked(self, settings: Settings) -> tuple:
         prepared = self.prepared
-        return ObjectFinder().weigh(prepared.pair, prepared.ego_motion, prepared.rows, prepared.target, self.residual,
-                                    settings)
+        return prepared.pair, prepared.ego_motion, prepared.rows, prepared.target, self.residual, settings
 
 
 def fit_trust(samples: list[tuple], before: np.ndarray) -> np.ndarray:
@@ -154,15 +171,16 @@ def _length(motion: np.ndarray) -> float:
     return float(np.linalg.norm(motion, axis=1).mean())
 
 
-def _logistic(features: np.ndarray, outcome: np.ndarray) -> np.ndarray:
-    """Weights of the most likely logistic model, barely held back."""
+def _logistic(features: np.ndarray, outcome: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
+    """Weights of the most likely logistic model, barely held back; a sample counts `weight` times."""
     sign, scale = 2 * outcome - 1, _spread(features)
     features = sign[:, None] * features / scale
+    weight = np.full(len(sign), 1 / len(sign)) if weight is None else weight / weight.sum()
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
         odds = features @ weights
-        return (np.logaddexp(0, -odds).mean() + 1e-4 * (weights ** 2).sum(),
-                2e-4 * weights - features.T @ expit(-odds) / len(odds))
+        return (weight @ np.logaddexp(0, -odds) + 1e-4 * (weights ** 2).sum(),
+                2e-4 * weights - features.T @ (weight * expit(-odds)))
     return minimize(loss, np.zeros(len(scale)), jac=True, method='L-BFGS-B').x / scale
 
 
@@ -218,7 +236,10 @@ def fit(pairs: list[Played], settings: Settings) -> Iterator[str]:
     belief.TRUST, belief.WORTH = fit_trust(first.trust, belief.TRUST), _logistic(*map(np.array, zip(*first.worth)))
     samples = weigh(pairs, settings, belief.LEAST_WORTH)
     yield f'# {len(samples.moves)} proposals, {np.mean([right for _, right in samples.moves]):.0%} of them right'
-    for name, weights in {'WORTH': belief.WORTH, 'TRUST': belief.TRUST, **samples.fit()}.items():
+    fitted = {'WORTH': belief.WORTH, 'TRUST': belief.TRUST, **samples.fit()}
+    belief.MOVES = fitted['MOVES']
+    fitted['LONE'] = _logistic(*map(np.concatenate, zip(*(pair.lone(settings) for pair in pairs))))
+    for name, weights in fitted.items():
         yield f'{name} = np.array({np.round(weights, 2).tolist()})'
 
 

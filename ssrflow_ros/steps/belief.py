@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 # WORTH, TRUST, MOVES: log odds, see `worth_features`, `trust_features`, `movement_features`. SHIFT: log m², along
 # each axis of the cost's curvature. TURN: log rad². CLIMB: log (m/s)², upwards. CENTRE: log m², of the box's centre,
-# along the view, across it, upwards.
+# along the view, across it, upwards. LONE: log odds that the network's motion of a point without object is better than
+# none, errors of points that stand counted twice.
 WORTH = np.array([-5.7, 0.74, 1.56, 1.75, -0.66, 0.69, -1.48])
 TRUST = np.array([-0.08, -0.96, -0.11, 0.03, 0.35, 0.43, -1.35, 1.66, -1.56, -5.87, 3.91, -0.16, -1.25])
 MOVES = np.array([-1.35, -0.02, -0.76, -0.76, 4.46, -1.0, 2.46, 0.05, 0.81, -0.07, 1.2, 0.74, 0.27, -2.35, -1.39,
@@ -24,6 +25,7 @@ SHIFT = np.array([-0.22, 1.05, 0.74, 0.26, -0.88, 0.18, -0.53])
 TURN = np.array([-3.49, 1.51, 0.52, -1.69])
 CLIMB = np.array([-2.55, 0.87])
 CENTRE = np.array([[-4.56, 0.09, 0.21, 1.61], [-2.67, 0.04, 0.07, 0.89], [0.6, -0.43, 0.32, -0.37]])
+LONE = np.array([1.8, 0.57, -0.39])
 
 LEAST_WORTH = float(np.log(0.05))     # log odds, below which a proposal is not even registered
 _MANY = 500              # points, beyond which more say nothing: walls have thousands
@@ -64,6 +66,12 @@ def movement_features(fit: Fit, n: np.ndarray, taken: np.ndarray, left: np.ndarr
         np.ones(len(n)), many, cost, better, taken, both, left, free, alike, length, guess, measured, off, tall, fast,
         unlike, many * tall, taken ** 2, better * alike, off * fast, many * cost, many * taken, length * free,
         both * unlike, left ** 2, off * unlike, doubtful, against, doubtful * left, doubtful * free], axis=1)
+
+
+def lone_features(likely: np.ndarray, company: np.ndarray) -> np.ndarray:
+    """(m, F) of points without object: `likely` (m,) probability of the best proposal that held each, `company` (m,)
+    points of its square metre, itself included."""
+    return np.stack([np.ones(len(likely)), np.log(likely + 0.01), np.log(company)], axis=1)
 
 
 def principal(curvature: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

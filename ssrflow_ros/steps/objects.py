@@ -3,7 +3,8 @@
     propose -> register -> believe -> describe -> follow
 
 Proposals are groups of points that may move together; registration finds how far each of them moved;
-belief weighs what speaks for it. What is believed becomes an object, and its points get its motion.
+belief weighs what speaks for it. What is believed becomes an object, and its points get its motion. Of the
+points that are left, those few move as the network says for which that was the better answer on average.
 """
 from __future__ import annotations
 
@@ -27,6 +28,7 @@ _MOST_ASKED = 512        # of a proposal's points
 _FREE_SHARE = 0.01       # of a proposal's points that took free space, below which a place must be vacated about it
 _ENOUGH = 0.5            # share of a proposal's points that no better one has taken
 _KNOWN = 1.5             # log odds that speak for what moved alike in the last sweeps
+_SQUARE, _SQUARES = 1.0, 256    # m, in which points are each other's company; on a map that goes on anew beyond
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,16 +80,16 @@ class ObjectFinder:
                  settings: Settings) -> tuple[np.ndarray, np.ndarray, tuple[MovingObject, ...]]:
         """Displacement (N, 3) m of the source's points, ids (N,) int32 of their objects, -1 for none, the objects.
 
+        Nearly all points without an object stand still.
+
         rows (n,) of the source's points that were looked at, target (M, 3) m the other sweep's in the source's
         frame, both without ground; residual (N, 3) m by the network.
         """
         found, ids = np.zeros_like(residual), np.full(len(residual), -1, np.int32)
         self.tracks.advance(pair, ego)
         seen = self.weigh(pair, ego, rows, target, residual, settings)
-        if seen is None:
-            return found, ids, ()
         points, objects, free = pair.source.points[rows], [], np.ones(len(rows), bool)
-        for k in self._believed(seen, pair.dt, settings):
+        for k in self._believed(seen, pair.dt, settings) if seen else ():
             group = seen.groups[k][free[seen.groups[k]]]
             if len(group) < max(settings.object_points, _ENOUGH * len(seen.groups[k])):
                 continue
@@ -96,14 +98,17 @@ class ObjectFinder:
             arm = points[group, :2] - seen.fit.centre[k]
             found[rows[group]] = rigid_displacement(arm, seen.fit.shift[k], seen.fit.turn[k])
             objects.append(_describe(len(objects), points[group], seen, k, pair.dt))
-        return found, ids, self.tracks.follow(objects)
+        lone, features = lone_points(points, residual.take(rows, axis=0), free, seen, pair.dt, settings)
+        lone = rows[lone[features @ belief.LONE > 0]]
+        found[lone] = residual[lone]
+        return found, ids, self.tracks.follow(objects) if seen else ()
 
     def weigh(self, pair: SweepPair, ego: EgoMotion, rows: np.ndarray, target: np.ndarray, residual: np.ndarray,
               settings: Settings) -> Candidates | None:
         """All that may move, and what speaks for it; arguments as of a call. None if nothing may."""
         points, motion = pair.source.points.take(rows, axis=0), residual.take(rows, axis=0)
         view, other = self.look(pair.source), self.look(pair.target)
-        fast = np.einsum('ij,ij->i', motion, motion) >= (settings.moving_speed * pair.dt) ** 2
+        fast = _length(motion) >= settings.moving_speed * abs(pair.dt)
         taken = other.is_free(ego.into_target(points))
         free, doubtful = taken.copy(), np.flatnonzero(fast & ~taken)
         free[doubtful] = view.is_free(points.take(doubtful, axis=0) + motion.take(doubtful, axis=0))
@@ -147,6 +152,24 @@ class ObjectFinder:
         if sweep not in self._views:
             self._views[sweep] = View(sweep.points)
         return self._views[sweep]
+
+
+def lone_points(points: np.ndarray, motion: np.ndarray, free: np.ndarray, seen: Candidates | None, dt: float,
+                settings: Settings) -> tuple[np.ndarray, np.ndarray]:
+    """Rows (m,) of the points that have no object, `free` (n,), and move by the network's motion (n, 3) m, and their
+    features (m, F) of its being better than none."""
+    lone = np.flatnonzero(free & (_length(motion) >= settings.moving_speed * abs(dt)))
+    likely = np.zeros(len(points))
+    for group, moves in zip(seen.groups, seen.moves) if seen else ():
+        likely[group] = np.maximum(likely[group], moves)
+    x, y = (np.floor(points.T[:2] / _SQUARE).astype(np.int32) & (_SQUARES - 1))
+    square = x * _SQUARES + y
+    company = np.bincount(square, minlength=_SQUARES ** 2).take(square.take(lone))
+    return lone, belief.lone_features(likely.take(lone), company)
+
+
+def _length(motion: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.einsum('ij,ij->i', motion, motion))
 
 
 def _worth_asking(groups: list[np.ndarray], points: np.ndarray, motion: np.ndarray, fast: np.ndarray,
