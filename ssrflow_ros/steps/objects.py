@@ -1,15 +1,15 @@
 """Objects: what moves by itself, how, and how surely.
 
-    propose -> register -> believe -> describe -> follow
+    propose -> screen -> register -> believe -> describe -> follow
 
-Proposals are groups of points that may move together; registration finds how far each of them moved;
-belief weighs what speaks for it. What is believed becomes an object, and its points get its motion. Of the
-points that are left, those few move as the network says for which that was the better answer on average.
+Proposals are groups of points that may move together, and screening drops those that are nearly sure to
+stand; registration finds how far each of the others moved; belief weighs what speaks for it. What is believed
+becomes an object, and its points get its motion. Of the points that are left, those few move as the network
+says for which that was the better answer on average.
 """
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -18,14 +18,14 @@ from ..settings import Settings
 from ..sweep import EgoMotion, MovingObject, Sweep, SweepPair
 from . import belief
 from .evidence import View
+from .fit import Fit
 from .proposals import propose
-from .registration import Fit, reach, register
-from .tiles import Blocks, spread, unexplained
+from .registration import reach, register
+from .screening import shares, worth_asking
+from .tiles import Blocks, unexplained
 from .tracks import Tracks
 
 _HEADING_SPEED = 1.5     # m/s, faster ones face where they go
-_MOST_ASKED = 512        # of a proposal's points
-_FREE_SHARE = 0.01       # of a proposal's points that took free space, below which a place must be vacated about it
 _ENOUGH = 0.5            # share of a proposal's points that no better one has taken
 _KNOWN = 1.5             # log odds that speak for what moved alike in the last sweeps
 _SQUARE, _SQUARES = 1.0, 256    # m, in which points are each other's company; on a map that goes on anew beyond
@@ -49,23 +49,6 @@ class Candidates:
     turn_variance: np.ndarray
     size: np.ndarray
     reach: np.ndarray
-    worth: np.ndarray
-
-
-class _Asked(NamedTuple):
-    """K proposals that are worth to be registered.
-
-    few (n,) rows of those of their points that are asked, one proposal after the other, `asked` (K,) of each.   taken,
-    fast (K,) shares of them that took free space and that the network says move.   unlike (K,) m by which its flows
-    differ.   worth (K, F) features.
-    """
-
-    groups: list[np.ndarray]
-    few: np.ndarray
-    asked: np.ndarray
-    taken: np.ndarray
-    fast: np.ndarray
-    unlike: np.ndarray
     worth: np.ndarray
 
 
@@ -114,7 +97,7 @@ class ObjectFinder:
         free[doubtful] = view.is_free(points.take(doubtful, axis=0) + motion.take(doubtful, axis=0))
         vacated = target.take(np.flatnonzero(view.is_free(target)), axis=0)
         groups = propose(points, motion / pair.dt, fast, free, vacated, settings)
-        ask = _worth_asking(groups, points, motion, fast, taken, vacated, reach(pair.dt))
+        ask = worth_asking(groups, points, motion, fast, taken, vacated, reach(pair.dt))
         if not ask.groups:
             return None
         static = np.ones(len(points), bool)
@@ -126,10 +109,10 @@ class ObjectFinder:
             return np.column_stack([few[:, :2] + np.repeat(shift, ask.asked, axis=0).astype(few.dtype), few[:, 2]])
 
         def against(shift: np.ndarray) -> np.ndarray:
-            return _shares(other.is_free(ego.into_target(moved(shift))), ask.asked)
+            return shares(other.is_free(ego.into_target(moved(shift))), ask.asked)
 
         fit = register(few, ask.asked, Blocks(new), motion.take(ask.few, axis=0), pair.dt, against)
-        left = _shares(view.is_free(moved(fit.shift)), ask.asked)
+        left = shares(view.is_free(moved(fit.shift)), ask.asked)
         n = np.array([len(group) for group in ask.groups])
         features = belief.movement_features(fit, n, ask.taken, left, against(fit.shift), ask.fast, ask.unlike)
         moves = belief.probability(features)
@@ -170,43 +153,6 @@ def lone_points(points: np.ndarray, motion: np.ndarray, free: np.ndarray, seen: 
 
 def _length(motion: np.ndarray) -> np.ndarray:
     return np.sqrt(np.einsum('ij,ij->i', motion, motion))
-
-
-def _worth_asking(groups: list[np.ndarray], points: np.ndarray, motion: np.ndarray, fast: np.ndarray,
-                  taken: np.ndarray, vacated: np.ndarray, reach: float) -> _Asked:
-    """Those `groups` that are not nearly sure to stand; taken, fast (n,) bool of the points, vacated (m, 3) m."""
-    if not groups:
-        return _Asked([], *np.zeros((2, 0), int), *np.zeros((4, 0)))
-    n = np.array([len(group) for group in groups])
-    few, asked = spread(n, _MOST_ASKED)
-    few = np.concatenate(groups).take(few)
-    flow, z, first = motion.take(few, axis=0)[:, :2], points[:, 2].take(few), np.cumsum(asked) - asked
-    taken, fast, east, north = (_shares(values, asked) for values in (taken.take(few), fast.take(few), *flow.T))
-    middle = np.column_stack([east, north])
-    off = flow - np.repeat(middle, asked, axis=0)
-    unlike = _shares(np.hypot(off[:, 0], off[:, 1]), asked)
-    height = np.maximum.reduceat(z, first) - np.minimum.reduceat(z, first)
-    worth = belief.worth_features(n, taken, np.hypot(east, north), height, fast, unlike)
-    kept = worth @ belief.WORTH >= belief.LEAST_WORTH
-    # What took no free space has hardly moved if none was left within its reach.
-    kept &= (taken >= _FREE_SHARE) | _any_about(points.take(few, axis=0), first, vacated, reach)
-    return _Asked([groups[k] for k in np.flatnonzero(kept)], few[np.repeat(kept, asked)],
-                  *(values[kept] for values in (asked, taken, fast, unlike, worth)))
-
-
-def _any_about(points: np.ndarray, first: np.ndarray, others: np.ndarray, reach: float) -> np.ndarray:
-    """(K,) bool, whether any of `others` (m, 3) m lies within `reach` m of the box about each group of points (n, 3),
-    of which the `first` (K,) rows are given."""
-    inside = np.ones((len(first), len(others)), bool)
-    for column, other in zip(points.T, others.T):
-        inside &= other > np.minimum.reduceat(column, first)[:, None] - np.float32(reach)
-        inside &= other < np.maximum.reduceat(column, first)[:, None] + np.float32(reach)
-    return inside.any(axis=1)
-
-
-def _shares(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """(K,) mean of values (n,) of groups of `counts` (K,), one after the other."""
-    return np.add.reduceat(values.astype(float), np.cumsum(counts) - counts) / counts
 
 
 def rigid_displacement(arm: np.ndarray, shift: np.ndarray, turn: float) -> np.ndarray:

@@ -11,12 +11,12 @@ worked on as one array.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import minimum_filter
 
 from . import belief
+from .fit import Fit
 from .rigid import align
 from .tiles import COARSE, MIDDLE, MOST_POINTS, Blocks, Tiles, spread
 
@@ -29,31 +29,6 @@ _GUESSES = np.array([1.0, 1.5, 2.0])[:, None]   # times the network's displaceme
 _HOPELESS = 0.3            # cost, beyond which no fit is worth to be made exact
 _FINE = 0.5                # cells, by which the best is made finer
 _FLAT = 2.0                # cells, over which the cost's curvature is taken
-
-
-@dataclass(frozen=True, eq=False)
-class Fit:
-    """Of K clusters: what `register` found.
-
-    shift       (K, 2) m, displacement in x and y: between `measured` and `network`, as far as each is trusted.
-    turn        (K,) rad, counter-clockwise about `centre` (K, 2) m.
-    size        (K, 3) m, extent.
-    network     (K, 2) m, median displacement by the network; `measured` (K, 2) m by the other sweep.
-    trust       (K, 2, F) features of the trust in the latter, for each axis of the curvature.
-    cost        (K,) in [0, 1], truncated squared distance both ways at `shift`; `cost_still` (K,) the same at rest.
-    curvature   (K, 2, 2) 1/m² of the cost at `measured`: what slides along itself is flat that way.
-    """
-
-    shift: np.ndarray
-    turn: np.ndarray
-    centre: np.ndarray
-    size: np.ndarray
-    network: np.ndarray
-    measured: np.ndarray
-    trust: np.ndarray
-    cost: np.ndarray
-    cost_still: np.ndarray
-    curvature: np.ndarray
 
 
 def reach(dt: float) -> float:

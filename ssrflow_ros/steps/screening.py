@@ -1,0 +1,66 @@
+"""Screening: which proposals are worth to be registered; most are not, and registration is what costs."""
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from . import belief
+from .tiles import spread
+
+_MOST_ASKED = 512        # of a proposal's points
+_FREE_SHARE = 0.01       # of a proposal's points that took free space, below which a place must be vacated about it
+
+
+class Asked(NamedTuple):
+    """K proposals that are worth to be registered.
+
+    few (n,) rows of those of their points that are asked, one proposal after the other, `asked` (K,) of each.   taken,
+    fast (K,) shares of them that took free space and that the network says move.   unlike (K,) m by which its flows
+    differ.   worth (K, F) features.
+    """
+
+    groups: list[np.ndarray]
+    few: np.ndarray
+    asked: np.ndarray
+    taken: np.ndarray
+    fast: np.ndarray
+    unlike: np.ndarray
+    worth: np.ndarray
+
+
+def worth_asking(groups: list[np.ndarray], points: np.ndarray, motion: np.ndarray, fast: np.ndarray,
+                 taken: np.ndarray, vacated: np.ndarray, reach: float) -> Asked:
+    """Those `groups` that are not nearly sure to stand; taken, fast (n,) bool of the points, vacated (m, 3) m."""
+    if not groups:
+        return Asked([], *np.zeros((2, 0), int), *np.zeros((4, 0)))
+    n = np.array([len(group) for group in groups])
+    few, asked = spread(n, _MOST_ASKED)
+    few = np.concatenate(groups).take(few)
+    flow, z, first = motion.take(few, axis=0)[:, :2], points[:, 2].take(few), np.cumsum(asked) - asked
+    taken, fast, east, north = (shares(values, asked) for values in (taken.take(few), fast.take(few), *flow.T))
+    middle = np.column_stack([east, north])
+    off = flow - np.repeat(middle, asked, axis=0)
+    unlike = shares(np.hypot(off[:, 0], off[:, 1]), asked)
+    height = np.maximum.reduceat(z, first) - np.minimum.reduceat(z, first)
+    worth = belief.worth_features(n, taken, np.hypot(east, north), height, fast, unlike)
+    kept = worth @ belief.WORTH >= belief.LEAST_WORTH
+    # What took no free space has hardly moved if none was left within its reach.
+    kept &= (taken >= _FREE_SHARE) | _any_about(points.take(few, axis=0), first, vacated, reach)
+    return Asked([groups[k] for k in np.flatnonzero(kept)], few[np.repeat(kept, asked)],
+                 *(values[kept] for values in (asked, taken, fast, unlike, worth)))
+
+
+def _any_about(points: np.ndarray, first: np.ndarray, others: np.ndarray, reach: float) -> np.ndarray:
+    """(K,) bool, whether any of `others` (m, 3) m lies within `reach` m of the box about each group of points (n, 3),
+    of which the `first` (K,) rows are given."""
+    inside = np.ones((len(first), len(others)), bool)
+    for column, other in zip(points.T, others.T):
+        inside &= other > np.minimum.reduceat(column, first)[:, None] - np.float32(reach)
+        inside &= other < np.maximum.reduceat(column, first)[:, None] + np.float32(reach)
+    return inside.any(axis=1)
+
+
+def shares(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """(K,) mean of values (n,) of groups of `counts` (K,), one after the other."""
+    return np.add.reduceat(values.astype(float), np.cumsum(counts) - counts) / counts
