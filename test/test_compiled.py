@@ -4,6 +4,7 @@ The compiler itself takes minutes on a busy machine, so what needs it is slow; t
 """
 import dataclasses
 import re
+import shutil
 import warnings
 
 import numpy as np
@@ -173,7 +174,15 @@ def test_code_that_says_something_else_is_not_kept(quick, cache, monkeypatch):
     assert not list((cache / 'ssrflow_ros').iterdir())
 
 
-def test_the_command_says_what_was_won(quick, cache, small_weights, capsys):
+def test_without_a_compiler_the_command_says_so_at_once(monkeypatch, capsys):
+    monkeypatch.setenv('PATH', '')
+    monkeypatch.delenv('CXX', raising=False)
+    assert main(['compile']) == 2
+    assert 'no C++ compiler: sudo apt install g++' in capsys.readouterr().err
+
+
+def test_the_command_says_what_was_won(quick, cache, small_weights, monkeypatch, capsys):
+    monkeypatch.setattr(shutil, 'which', lambda name: name)
     arguments = ['--weights', small_weights, '--network-points', str(N), '--threads', '1']
     assert main(['compile', *arguments]) == 0
     told = re.search(r'written: (\S+) \(0 MB\)\nthe network takes \d+ ms instead of \d+; its flow differs by at most '

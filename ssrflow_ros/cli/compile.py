@@ -10,7 +10,10 @@ compiled: false, does without. It is to be made anew after an update of this pac
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
 
+from ..errors import InputError
 from ..settings import Settings
 from .options import add_settings, settings_from
 
@@ -22,6 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    # torch says so too, after a minute of tracing.
+    if not any(map(shutil.which, (os.environ.get('CXX', 'g++'), 'clang++'))):
+        raise InputError('there is no C++ compiler: sudo apt install g++, or name one in the environment variable CXX')
     from ..network.compiled import compile_network
     from ..scene_flow import SceneFlow
     settings = settings_from(args, device='cpu', compiled=False)
