@@ -24,9 +24,9 @@ from ssrflow_ros.operators.opaque import opaque_searches
 
 N = 256
 # One level decoded, so that compiling takes seconds: every block is in it.
-SMALL = dataclasses.replace(PRESETS['onboard'], divisors=(1, 4), lengths=(1.0, 2.0), widths=(8, 8), finest_reembedded=0,
-                            k_embedding=4, k_pointconv=4, k_predictor=4, attention_width=8, fusion_width=8,
-                            predictor_width=8, predictor_out=8)
+SMALL = dataclasses.replace(PRESETS['onboard'], divisors=(1, 4), lengths=(1.0, 2.0), widths=(8, 8), k_embedding=4,
+                            k_pointconv=4, k_predictor=4, attention_width=8, fusion_width=8, predictor_width=8,
+                            predictor_out=8)
 
 
 def small_network(seed):

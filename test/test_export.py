@@ -17,8 +17,7 @@ from ssrflow_ros.operators import farthest_point_order, gather
 onnxruntime = pytest.importorskip('onnxruntime', reason='needs "pip install onnx onnxscript onnxruntime"')
 # Two levels: every block of the network, and an export of seconds.
 SMALL = dataclasses.replace(
-    PRESETS['onboard'], divisors=(1, 4), widths=(8, 8), finest_reembedded=0, lengths=(1.0, 2.0),
-    k_pointconv=4, k_embedding=4, k_predictor=4,
+    PRESETS['onboard'], divisors=(1, 4), widths=(8, 8), lengths=(1.0, 2.0), k_pointconv=4, k_embedding=4, k_predictor=4,
     weight_net=2, position_width=4, fusion_width=8, attention_width=8, predictor_width=8, predictor_out=8)
 
 

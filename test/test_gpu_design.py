@@ -18,7 +18,7 @@ from ssrflow_ros.operators import interpolate, interpolation_weights
 
 SWITCHES = [{}, {'position_encoder': 'inside'}, {'attention': 'single'}, {'initial_flow': 'local'}, {'temporal': False},
             {'fusion_pooling': 'max'}, {'local_flow_embedding': 'point_to_patch'}, {'finest_level': 1},
-            {'finest_reembedded': 0}]
+            {'finest_reembedded': 1}]
 
 
 class OnlyOnTheDevice(TorchDispatchMode):

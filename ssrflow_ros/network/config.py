@@ -95,6 +95,5 @@ PRESETS = {
     'paper': NetworkConfig(),
     'onboard': NetworkConfig(
         widths=(32, 48, 96, 128, 160), k_embedding=16, weight_net=8, position_width=16,
-        attention_width=128, fusion_width=128, predictor_width=64, predictor_out=32, offset_input=True,
-        finest_reembedded=1),
+        attention_width=128, fusion_width=128, predictor_width=64, predictor_out=32, offset_input=True),
 }

@@ -39,7 +39,7 @@ VARIANTS: dict[str, dict] = {
     'str-none': _network(temporal=False, spatial=False),
     'str-temporal-only': _network(spatial=False),
     'str-spatial-only': _network(temporal=False),
-    'str-at-all-levels': _network(finest_reembedded=0),
+    'str-not-finest': _network(finest_reembedded=1),
     'lfe-point-to-patch': _network(local_flow_embedding='point_to_patch'),
     'depth-1': _network(mlp_depth=1),
     'depth-3': _network(mlp_depth=3),
