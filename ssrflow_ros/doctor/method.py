@@ -17,10 +17,6 @@ from ..sweep import EgoMotion, Sweep, SweepPair
 from .finding import Finding, note, ok, wrong
 
 
-_SLOW = {False: 'give it a GPU, or lower network_points',
-         True: 'compile the network for this machine (ssrflow compile, once), give it a GPU, or lower network_points'}
-
-
 def check_method(sweeps: list[Sweep], settings: Settings, poses: SensorPoses | None = None) -> Iterator[Finding]:
     """Load the method as `settings` say, and try it on neighbouring `sweeps`; no sweeps, no trial.
 
@@ -92,5 +88,6 @@ def _speed(scene_flow, found: list[tuple[SweepPair, EgoMotion]]) -> Finding:
     text = f'{1e3 * took:.0f} ms a sweep on this machine as busy as it is, one comes every {1e3 * step:.0f} ms'
     if took <= step:
         return ok('speed', text)
+    may_compile = scene_flow.device.type == 'cpu' and not scene_flow.compiled
     return note('speed', f'{text}: about {1 - step / took:.0%} of the sweeps get no answer, the others stay current: '
-                         + _SLOW[scene_flow.device.type == 'cpu' and not scene_flow.compiled])
+                         f'{"run ssrflow compile once, " if may_compile else ""}give it a GPU, or lower network_points')

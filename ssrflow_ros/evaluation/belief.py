@@ -63,7 +63,7 @@ class Played:
         finder, dt = ObjectFinder(), self.prepared.pair.dt
         free = finder(*self._asked(settings))[1][self.prepared.rows] < 0
         motion = self.residual[self.prepared.rows]
-        lone, features = lone_points(self.points, motion, free, self.weigh(settings), dt, settings)
+        lone, features = lone_points(self.points, motion, free, finder.weigh(*self._asked(settings)), dt, settings)
         speed = np.linalg.norm(self.motion, axis=1) / abs(dt)
         gain = speed[lone] - np.linalg.norm(motion - self.motion, axis=1)[lone] / abs(dt)
         moves = speed >= _DYNAMIC
