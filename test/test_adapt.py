@@ -19,6 +19,7 @@ from ssrflow_ros.simulator import simulate
 from ssrflow_ros.steps.ego_motion import given
 from ssrflow_ros.training import self_losses
 from ssrflow_ros.training.adapt import NotBetter, adapt, adaptation, split
+from ssrflow_ros.training.dataset import with_pyramids
 from ssrflow_ros.training.recording import RecordedSweep, recorded
 from ssrflow_ros.training.self_losses import STATIC, UNKNOWN
 from ssrflow_ros.training.self_supervised import SelfSupervised
@@ -127,9 +128,8 @@ def test_the_loss_falls_towards_the_truth(folder, start):
     """Every part counts: nothing moves is worse than what space tells, and the true flow is better than noise."""
     config = adaptation(start, {'n_points': 256, 'self_loss': {'dynamic': 2.0}, 'loss': {'cfs_weight': 0.0}})
     objective = SelfSupervised(config)
-    item = objective.unseen(folder / 'sweeps' / 'held_out')[0]
-    from ssrflow_ros.network.pyramid import Pyramid
-    source, target = Pyramid.from_tensors(item['source']), Pyramid.from_tensors(item['target'])
+    item = with_pyramids(objective.unseen(folder / 'sweeps' / 'held_out')[0], config.network)
+    source, target = item['source'], item['target']
     prediction = SSRFlow(config.network)(source, target)
 
     def loss(flow, **weights):

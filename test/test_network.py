@@ -113,14 +113,6 @@ def test_autocast_keeps_the_flow():
     assert (rough - flow).abs().mean() < 0.1 * flow.abs().mean()
 
 
-def test_pyramid_survives_the_way_through_a_data_worker():
-    pyramid = Pyramid.build(pair(200, batch=2)[0], SMALL)
-    again = Pyramid.from_tensors(pyramid.tensors())
-    for name in ('points', 'neighbours', 'up_index', 'up_weights'):
-        assert all(torch.equal(a, b) for a, b in zip(getattr(pyramid, name), getattr(again, name)))
-    assert torch.equal(again.order.sort(dim=1).values, torch.arange(200).expand(2, -1))
-
-
 def test_the_reference_operators_give_the_same_flow(monkeypatch):
     from ssrflow_ros.operators import neighbours
     net, (source, target) = network(), pair(256)

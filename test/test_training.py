@@ -1,7 +1,10 @@
 """The losses by hand, augmentation against geometry, the loop's resumption, and the way to shipped weights."""
 import csv
+import io
 import dataclasses
 import json
+import pickle
+from multiprocessing.reduction import ForkingPickler
 
 import numpy as np
 import pytest
@@ -15,7 +18,7 @@ from ssrflow_ros.network.weights import load_weights
 from ssrflow_ros.training import losses, ship as shipping
 from ssrflow_ros.training.losses import LossConfig
 from ssrflow_ros.training.augmentation import NO_AUGMENTATION, Augmentation, augmented, beams_kept
-from ssrflow_ros.training.dataset import PairDataset, collate
+from ssrflow_ros.training.dataset import PairDataset, joined, with_pyramids
 from ssrflow_ros.training.optimiser import Muon, make_optimiser
 from ssrflow_ros.training.pairs import TrainingPair, make_pairs
 from ssrflow_ros.training.supervised import Supervised
@@ -129,11 +132,32 @@ def test_simulated_pairs_explain_themselves(pair_folder):
 
 
 def test_the_same_item_is_drawn_again(pair_folder):
-    first, again = (PairDataset(pair_folder, 128, SMALL)[7] for _ in range(2))
-    assert torch.equal(first['motion'], again['motion'])
-    assert all(torch.equal(first['source'][key], again['source'][key]) for key in first['source'])
+    first, again = (PairDataset(pair_folder, 128)[7] for _ in range(2))
+    assert first.keys() == {'source', 'target', 'motion', 'moving'}
+    assert all(torch.equal(first[name], again[name]) for name in first)
     with pytest.raises(InputError, match='no training pairs'):
-        PairDataset(pair_folder / 'none', 128, SMALL)
+        PairDataset(pair_folder / 'none', 128)
+
+
+def test_a_batch_keeps_with_each_point_what_is_known_of_it(pair_folder):
+    """And its pyramids survive the way from a data worker."""
+    dataset = PairDataset(pair_folder, 128)
+    flat = joined([dataset[i] for i in range(2)])
+    batch = with_pyramids(flat, SMALL)
+    there = io.BytesIO()
+    ForkingPickler(there, pickle.HIGHEST_PROTOCOL).dump(batch)
+    batch = pickle.loads(there.getbuffer())
+    for i in range(2):
+        known = {tuple(point): (tuple(motion), moving) for point, motion, moving in zip(
+            flat['source'][i, :, :3].tolist(), flat['motion'][i].tolist(), flat['moving'][i].tolist())}
+        for point, motion, moving in zip(batch['source'].points[0][i].tolist(), batch['motion'][i].tolist(),
+                                         batch['moving'][i].tolist()):
+            assert known[tuple(point)] == (tuple(motion), moving)
+    fresh = Pyramid.of_pair(flat['source'], flat['target'], SMALL)[0]
+    for name in ('order', 'more'):
+        assert torch.equal(getattr(batch['source'], name), getattr(fresh, name))
+    for name in ('points', 'neighbours', 'up_index', 'up_weights'):
+        assert all(map(torch.equal, getattr(batch['source'], name), getattr(fresh, name)))
 
 
 @pytest.fixture
@@ -207,9 +231,9 @@ def test_the_network_overfits_eight_simulated_pairs(tmp_path):
     make_pairs(tmp_path, 1_000_000, 8)
     torch.manual_seed(0)
     config, steps = PRESETS['onboard'], 400
-    dataset = PairDataset(tmp_path, 512, config, NO_AUGMENTATION)
-    batch = collate([dataset[i] for i in range(8)])
-    source, target = Pyramid.from_tensors(batch['source']), Pyramid.from_tensors(batch['target'])
+    dataset = PairDataset(tmp_path, 512, NO_AUGMENTATION)
+    batch = with_pyramids(joined([dataset[i] for i in range(8)]), config)
+    source, target = batch['source'], batch['target']
     network = SSRFlow(config)
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3, betas=(0.9, 0.99))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1e-3, total_steps=steps, pct_start=0.1)

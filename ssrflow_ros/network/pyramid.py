@@ -94,24 +94,6 @@ class Pyramid:
         padding = is_padding(self.counts[level], self.points[level].shape[1])[:, None]
         return torch.zeros_like(padding, dtype=torch.float32).masked_fill(padding, float('-inf'))
 
-    def tensors(self) -> dict[str, torch.Tensor]:
-        """Flat view for data workers that hand pyramids over, unpadded ones; `from_tensors` is the way back."""
-        return {'order': self.order, 'points': self.points[0], 'more': self.more,
-                **{f'neighbours.{i}': t for i, t in enumerate(self.neighbours)},
-                **{f'up_index.{i}': t for i, t in enumerate(self.up_index)},
-                **{f'up_weights.{i}': t for i, t in enumerate(self.up_weights)}}
-
-    @classmethod
-    def from_tensors(cls, flat: dict[str, torch.Tensor]) -> 'Pyramid':
-        """A pyramid of what `tensors` gave, stacked over the batch or moved to another device."""
-        def series(name: str) -> tuple[torch.Tensor, ...]:
-            keys = [key for key in flat if key.startswith(name + '.')]
-            return tuple(flat[f'{name}.{i}'] for i in range(len(keys)))
-        neighbours = series('neighbours')
-        points = tuple(flat['points'][:, :table.shape[1]] for table in neighbours)
-        return cls(flat['order'], points, flat['more'], neighbours, series('up_index'), series('up_weights'),
-                   (None,) * len(points))
-
 
 def _complete(prefix: torch.Tensor, n: int) -> torch.Tensor:
     """The order (B, n) that begins with `prefix` (B, m), the other rows after it as they come."""

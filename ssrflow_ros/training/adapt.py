@@ -10,11 +10,11 @@ from pathlib import Path
 import torch
 
 from ..errors import InputError, SSRFlowError
-from ..network.pyramid import Pyramid
 from ..network.ssrflow import SSRFlow
 from ..network.weights import load_weights, save_weights
 from ..whole import written_whole
 from .config import TrainingConfig, changed, switches_for
+from .dataset import with_pyramids
 from .losses import LossConfig
 from .recording import RecordedSweep
 from .self_supervised import SelfSupervised
@@ -127,9 +127,8 @@ def judge(objective: SelfSupervised, held_out, before: SSRFlow, after: SSRFlow, 
     for network in (before.eval(), after.eval()):
         rows = []
         for number in range(len(held_out)):
-            batch = on_device(held_out[number], device)
-            prediction = network(Pyramid.from_tensors(batch['source']), Pyramid.from_tensors(batch['target']))
-            rows.append(objective.figures(prediction, batch))
+            batch = with_pyramids(on_device(held_out[number], device), network.config)
+            rows.append(objective.figures(network(batch['source'], batch['target']), batch))
         scores.append(torch.stack(rows).double().cpu())
     if scores[0][:, 0].isnan().all():
         raise NotBetter('nothing that moves was found in the held-out part, so nothing can be judged: '

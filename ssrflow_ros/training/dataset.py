@@ -1,4 +1,4 @@
-"""From a folder of training pairs to what the network takes: sampled, augmented, as pyramids."""
+"""From a folder of training pairs to what the network takes: sampled, augmented, joined into batches, as pyramids."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -13,26 +13,27 @@ from ..network.pyramid import Pyramid
 from .augmentation import Augmentation, augmented
 from .pairs import TrainingPair
 
+_OF_SOURCE = ('motion', 'moving', 'labels')  # of an item, what is known of each point that the network sees
+
 
 class PairDataset(Dataset):
     """Draws pairs from a folder, on and on; item i is the same in every run with the same seed and folder."""
 
-    def __init__(self, folder: Path, n_points: int, config: NetworkConfig,
-                 augmentation: Augmentation = Augmentation(), seed: int = 0):
+    def __init__(self, folder: Path, n_points: int, augmentation: Augmentation = Augmentation(), seed: int = 0):
         self.paths = sorted(Path(folder).glob('*.npz'))
         if not self.paths:
             raise InputError(f'no training pairs in {folder}: make some with "ssrflow train pairs"')
-        self.n_points, self.config, self.augmentation, self.seed = n_points, config, augmentation, seed
+        self.n_points, self.augmentation, self.seed = n_points, augmentation, seed
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, item: int) -> dict:
-        """{'source', 'target': flat pyramids, 'motion' (1, N, 3), 'moving' (1, N)}, batch axis in place."""
+        """As `as_item` gives it, with 'motion' (1, N, 3) and 'moving' (1, N)."""
         place, rng = drawn(self.seed, item, len(self.paths))
         source, target, motion, moving = augmented(
             TrainingPair.load(self.paths[place]), self.augmentation, self.n_points, rng)
-        return as_item(source, target, self.config, motion=motion, moving=moving)
+        return as_item(source, target, motion=motion, moving=moving)
 
 
 def drawn(seed: int, item: int, count: int) -> tuple[int, np.random.Generator]:
@@ -42,17 +43,20 @@ def drawn(seed: int, item: int, count: int) -> tuple[int, np.random.Generator]:
     return int(order[place]), np.random.default_rng([seed, item])
 
 
-def as_item(source: np.ndarray, target: np.ndarray, config: NetworkConfig, **of_source: np.ndarray) -> dict:
-    """Flat pyramids of clouds (N, C) and (M, C), and arrays (N, ...) in the source pyramid's order."""
-    pyramids = [Pyramid.build(torch.from_numpy(cloud)[None], config) for cloud in (source, target)]
-    order = pyramids[0].order
-    return {'source': pyramids[0].tensors(), 'target': pyramids[1].tensors(),
-            **{name: torch.from_numpy(values)[order] for name, values in of_source.items()}}
+def as_item(source: np.ndarray, target: np.ndarray, **of_source: np.ndarray) -> dict[str, torch.Tensor]:
+    """Clouds 'source' (1, N, C) and 'target' (1, M, C), metres, and what is known of each source point (1, N, ...)."""
+    return {name: torch.from_numpy(values)[None]
+            for name, values in {'source': source, 'target': target, **of_source}.items()}
 
 
-def collate(items: list[dict]) -> dict:
+def joined(items: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
     """Join items along their batch axis."""
-    first = items[0]
-    if isinstance(first, torch.Tensor):
-        return torch.cat(items)
-    return {key: collate([item[key] for item in items]) for key in first}
+    return {name: torch.cat([item[name] for item in items]) for name in items[0]}
+
+
+def with_pyramids(batch: dict[str, torch.Tensor], config: NetworkConfig) -> dict:
+    """The batch with pyramids in place of its clouds, what is known of source points in the pyramid's order."""
+    source, target = Pyramid.of_pair(batch['source'], batch['target'], config)
+    pair = torch.arange(len(source.order), device=source.order.device)[:, None]
+    ordered = {name: batch[name][pair, source.order] for name in _OF_SOURCE if name in batch}
+    return {**batch, **ordered, 'source': source, 'target': target}

@@ -54,7 +54,7 @@ class RecordedPairs(Dataset):
             rows = repeated(rng.permutation(len(xyz))[:_DENSE * n], _DENSE * n, rng)
             dense[name] = torch.from_numpy(xyz[rows])[None]
             dense[f'{name}_labels'] = torch.from_numpy(labels[rows].astype(np.int64))[None]
-        item = as_item(seen[:, :6].astype(np.float32), repeated(t.of(others[0]), n, rng), self.config.network,
+        item = as_item(seen[:, :6].astype(np.float32), repeated(t.of(others[0]), n, rng),
                        labels=seen[:, 6].astype(np.int64))
         return {**item, **dense}
 
@@ -135,7 +135,7 @@ class SelfSupervised:
 
     def _flow(self, prediction: FlowPyramid, batch: dict) -> torch.Tensor:
         """The prediction at all points (B, D, 3), interpolated from those that the network saw."""
-        return interpolate(prediction.flows[0], *interpolation_weights(batch['all_source'], batch['source']['points']))
+        return interpolate(prediction.flows[0], *interpolation_weights(batch['all_source'], batch['source'].points[0]))
 
     def _moving(self, flow: torch.Tensor, batch: dict) -> torch.Tensor:
         return moving_distances(batch['all_source'] + flow, batch['all_source_labels'], batch['all_target'],

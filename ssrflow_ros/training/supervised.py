@@ -37,8 +37,8 @@ class Supervised:
               family: FamilyAugmentation) -> Dataset:
         kind, colon, _ = str(pairs).partition(':')
         if colon and kind in KINDS:
-            return WorldADataset(str(pairs), n_points, self.config.network, family, self.config.seed)
-        return PairDataset(Path(pairs), n_points, self.config.network, augmentation, self.config.seed)
+            return WorldADataset(str(pairs), n_points, family, self.config.seed)
+        return PairDataset(Path(pairs), n_points, augmentation, self.config.seed)
 
     def loss(self, prediction: FlowPyramid, source: Pyramid, target: Pyramid, batch: dict) -> torch.Tensor:
         """What is made small."""

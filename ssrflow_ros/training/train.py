@@ -14,15 +14,14 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from ..errors import InputError
-from ..network.pyramid import Pyramid
-from ..network.ssrflow import FlowPyramid, SSRFlow
+from ..network.ssrflow import SSRFlow
 from ..network.weights import check_config, load_weights
 from ..stopwatch import Stopwatch
 from ..whole import written_whole
 from . import distributed
 from .config import TrainingConfig, changed
 from .curve import Curve
-from .dataset import collate
+from .dataset import joined, with_pyramids
 from .optimiser import make_optimiser
 from .stopping import after_this_step, worker_of_data
 from .supervised import Supervised
@@ -91,10 +90,13 @@ class Training:
                     break
 
     def _timed_batches(self, workers: int) -> Iterator[dict]:
-        """Batches of this process's share, from the step where the training stands; waiting for them is 'data'."""
+        """Batches of this process's share, from the step where the training stands; waiting for them is 'data'.
+
+        With pyramids, unless a GPU is to build them: it is quicker at that than what brings them there.
+        """
         config, mine = self.config, self._mine
         items = (step * config.batch + place for step in range(self.step, config.steps) for place in mine)
-        loader = iter(DataLoader(self.pairs, batch_size=len(mine), sampler=items, collate_fn=collate,
+        loader = iter(DataLoader(self.pairs, batch_size=len(mine), sampler=items, collate_fn=self._collate,
                                  num_workers=workers, prefetch_factor=4 if workers else None,
                                  pin_memory=self.device.type == 'cuda', worker_init_fn=worker_of_data))
         while True:
@@ -104,6 +106,10 @@ class Training:
                 return
             yield batch
 
+    def _collate(self, items: list[dict]) -> dict:
+        batch = joined(items)
+        return with_pyramids(batch, self.config.network) if self.device.type == 'cpu' else batch
+
     def _one_step(self, batch: dict) -> torch.Tensor:
         """One step of the optimiser; loss and the objective's figures (1 + F,)."""
         config = self.config
@@ -111,9 +117,11 @@ class Training:
             group['lr'] = config.rate_at(self.step)
         with self._watch('forward'):
             self.network.train()
-            batch = on_device(batch, self.device)
-            source, target = Pyramid.from_tensors(batch['source']), Pyramid.from_tensors(batch['target'])
-            prediction = self._predict(self._forward, source, target)
+            if self.device.type != 'cpu':
+                batch = with_pyramids(on_device(batch, self.device), config.network)
+            source, target = batch['source'], batch['target']
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=config.amp):
+                prediction = self._forward(source, target)
             loss = self.objective.loss(prediction, source, target, batch)
             self._wait_for_device()
         with self._watch('backward'):
@@ -128,10 +136,6 @@ class Training:
             self._wait_for_device()
         return torch.cat([loss.detach()[None], self.objective.figures(prediction, batch)])
 
-    def _predict(self, network: torch.nn.Module, source: Pyramid, target: Pyramid) -> FlowPyramid:
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.amp):
-            return network(source, target)
-
     def _wait_for_device(self) -> None:
         if self.device.type == 'cuda':  # or the next part would be charged for this one's work
             torch.cuda.synchronize(self.device)
@@ -142,9 +146,8 @@ class Training:
         self.average.eval()
         rows = []
         for i in range(distributed.rank(), len(self.validation), distributed.count()):
-            batch = on_device(self.validation[i], self.device)
-            source, target = Pyramid.from_tensors(batch['source']), Pyramid.from_tensors(batch['target'])
-            rows.append(self.objective.figures(self.average(source, target), batch))
+            batch = with_pyramids(on_device(self.validation[i], self.device), self.config.network)
+            rows.append(self.objective.figures(self.average(batch['source'], batch['target']), batch))
         width = len(self.objective.FIGURES)
         return distributed.mean_row(torch.stack(rows) if rows else torch.empty(0, width, device=self.device))
 
@@ -226,7 +229,6 @@ def _begun_from(config: TrainingConfig) -> dict[str, torch.Tensor]:
     return state
 
 
-def on_device(batch: dict, device: torch.device) -> dict:
-    """The batch of tensors, nested, on `device`."""
-    return {key: on_device(value, device) if isinstance(value, dict) else value.to(device, non_blocking=True)
-            for key, value in batch.items()}
+def on_device(batch: dict[str, torch.Tensor], device: torch.device) -> dict[str, torch.Tensor]:
+    """The batch of tensors on `device`."""
+    return {name: values.to(device, non_blocking=True) for name, values in batch.items()}

@@ -8,7 +8,6 @@ from torch.utils.data import Dataset
 
 from ..datasets import open_dataset
 from ..errors import InputError
-from ..network.config import NetworkConfig
 from .augmentation import repeated, rotation
 from .dataset import as_item, drawn
 from .pairs import MOVING
@@ -29,9 +28,9 @@ AS_IT_IS = FamilyAugmentation(scale=(1.0, 1.0), yaw=0.0, shift=0.0)
 class WorldADataset(Dataset):
     """Labelled pairs of a published layout, `KIND:PATH` of `ssrflow_ros.datasets`, such as ft3ds:FOLDER/train."""
 
-    def __init__(self, place: str, n_points: int, config: NetworkConfig, augmentation: FamilyAugmentation, seed: int):
+    def __init__(self, place: str, n_points: int, augmentation: FamilyAugmentation, seed: int):
         self.pairs = open_dataset(place)
-        self.n_points, self.config, self.augmentation, self.seed = n_points, config, augmentation, seed
+        self.n_points, self.augmentation, self.seed = n_points, augmentation, seed
         world = self.pairs[0].preparation.world
         if world != 'A':
             raise InputError(f'{place}: training takes data sets that leave ego-motion in (world A), this is of world '
@@ -48,7 +47,7 @@ class WorldADataset(Dataset):
         pair = labelled.pair
         source, target, flow = family_augmented(pair.source.points[rows], pair.target.points, labelled.flow[rows],
                                                 self.augmentation, self.n_points, rng)
-        return as_item(source, target, self.config, motion=flow, moving=np.linalg.norm(flow, axis=1) > MOVING)
+        return as_item(source, target, motion=flow, moving=np.linalg.norm(flow, axis=1) > MOVING)
 
 
 def family_augmented(source: np.ndarray, target: np.ndarray, flow: np.ndarray, how: FamilyAugmentation, n_points: int,
