@@ -24,7 +24,7 @@ def triton():
 
 @pytest.mark.slow
 def test_interpreted_kernels_find_what_the_references_find(triton):
-    script = Path(__file__).with_name('interpreted_kernels.py')
+    script = Path(__file__).with_name('kernels_against_references.py')
     environment = {**os.environ, 'TRITON_INTERPRET': '1', 'PYTHONPATH': os.pathsep.join(p for p in sys.path if p)}
     done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -14,11 +14,11 @@ from ..network.ssrflow import SSRFlow
 from ..network.weights import load_weights, save_weights
 from ..whole import written_whole
 from .config import TrainingConfig, changed, switches_for
-from .dataset import with_pyramids
+from .dataset import on_device, with_pyramids
 from .losses import LossConfig
 from .recording import RecordedSweep
 from .self_supervised import SelfSupervised
-from .train import Training, on_device
+from .train import Training
 
 _HELD_OUT = 0.2  # share of the recording, its end
 _LEAST_GAIN = 0.01  # share of the score

@@ -54,6 +54,11 @@ def joined(items: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
     return {name: torch.cat([item[name] for item in items]) for name in items[0]}
 
 
+def on_device(batch: dict[str, torch.Tensor], device: torch.device) -> dict[str, torch.Tensor]:
+    """The batch of tensors on `device`."""
+    return {name: values.to(device, non_blocking=True) for name, values in batch.items()}
+
+
 def with_pyramids(batch: dict[str, torch.Tensor], config: NetworkConfig) -> dict:
     """The batch with pyramids in place of its clouds, what is known of source points in the pyramid's order."""
     source, target = Pyramid.of_pair(batch['source'], batch['target'], config)

@@ -21,7 +21,7 @@ from ..whole import written_whole
 from . import distributed
 from .config import TrainingConfig, changed
 from .curve import Curve
-from .dataset import joined, with_pyramids
+from .dataset import joined, on_device, with_pyramids
 from .optimiser import make_optimiser
 from .stopping import after_this_step, worker_of_data
 from .supervised import Supervised
@@ -227,8 +227,3 @@ def _begun_from(config: TrainingConfig) -> dict[str, torch.Tensor]:
         state = {name: tensor for name, tensor in state.items() if not name.startswith(left_out)}
     check_config(config.start, network, config.network)
     return state
-
-
-def on_device(batch: dict[str, torch.Tensor], device: torch.device) -> dict[str, torch.Tensor]:
-    """The batch of tensors on `device`."""
-    return {name: values.to(device, non_blocking=True) for name, values in batch.items()}
