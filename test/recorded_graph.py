@@ -19,12 +19,16 @@ class RecordedGraph(TorchDispatchMode):
         self.calls.append((function, args, kwargs or {}, out))
         return out
 
+    @torch.no_grad()
     def replay(self):
         self.replays += 1
-        for function, args, kwargs, out in self.calls:
-            for kept, again in zip(tree_leaves(out), tree_leaves(function(*args, **kwargs))):
-                if isinstance(kept, torch.Tensor) and kept.data_ptr() != again.data_ptr():
-                    kept.copy_(again)
+        changed = [tensor for call in self.calls for tensor in tree_leaves(call) if isinstance(tensor, torch.Tensor)
+                   and not tensor.is_inference()]
+        with torch.autograd._unsafe_preserve_version_counter(tuple(changed)):  # autograd knows of no replay either
+            for function, args, kwargs, out in self.calls:
+                for kept, again in zip(tree_leaves(out), tree_leaves(function(*args, **kwargs))):
+                    if isinstance(kept, torch.Tensor) and kept.data_ptr() != again.data_ptr():
+                        kept.copy_(again)
 
 
 def stand_in(monkeypatch, capture_fails=''):
@@ -32,7 +36,7 @@ def stand_in(monkeypatch, capture_fails=''):
     graphs = []
 
     @contextmanager
-    def graph(cuda_graph, stream=None):
+    def graph(cuda_graph, stream=None, **_options):
         graphs.append(cuda_graph)
         with cuda_graph:
             yield
@@ -45,5 +49,6 @@ def stand_in(monkeypatch, capture_fails=''):
     monkeypatch.setattr(torch.cuda, 'Stream', lambda device: stream)
     monkeypatch.setattr(torch.cuda, 'current_stream', lambda device: stream)
     monkeypatch.setattr(torch.cuda, 'stream', lambda stream: nullcontext())
+    monkeypatch.setattr(torch.cuda, 'graph_pool_handle', lambda: None)
     monkeypatch.setattr(torch.cuda, 'synchronize', lambda device: None)
     return graphs

@@ -151,3 +151,23 @@ def test_a_training_runs_and_goes_on(tmp_path, amp):
         training.run(minutes=0 if steps == 3 else 9, workers=1, validate_every=2)
     assert training.step == 6
     assert all(parameter.isfinite().all() for parameter in training.average.parameters())
+
+
+def test_a_training_by_graphs_is_that_without(tmp_path):
+    from ssrflow_ros.training.config import TrainingConfig
+    from ssrflow_ros.training.train import Training
+    make_pairs(tmp_path / 'pairs', 7, 4)
+    config = TrainingConfig(n_points=256, batch=4, steps=12, optimiser='muon', warm_up=2)
+    ends = []
+    for graphed in (True, False):
+        torch.manual_seed(0)
+        training = Training(tmp_path / f'graphed_{graphed}', tmp_path / 'pairs', config, device=GPU)
+        begin = torch.cat([parameter.detach().flatten() for parameter in training.network.parameters()])
+        if graphed:
+            training.run(workers=1)
+            assert len(training._do._graphs) == 3
+        else:
+            training._do = lambda part: part()
+            training.run(workers=1)
+        ends.append(torch.cat([parameter.detach().flatten() for parameter in training.network.parameters()]))
+    assert (ends[0] - ends[1]).norm() < 0.1 * (ends[1] - begin).norm()

@@ -1,4 +1,7 @@
-"""The network as a CUDA graph, with a stand-in for the graph: one capture serves clouds of all sizes."""
+"""The network and a training step as CUDA graphs, with a stand-in for the graph: one capture serves all that comes."""
+import csv
+import dataclasses
+import importlib
 import warnings
 
 import numpy as np
@@ -12,6 +15,10 @@ from ssrflow_ros.network.graphed import GraphedFlow
 from ssrflow_ros.network.weights import load_weights
 from ssrflow_ros.operators import farthest_point, neighbours
 from ssrflow_ros.operators.reference import k_nearest_reference
+from ssrflow_ros.training.graphed import Graphed
+from ssrflow_ros.training.pairs import make_pairs
+from ssrflow_ros.training.train import Training
+from test_training_run import TINY
 
 CPU = torch.device('cpu')
 FLOAT32 = autocast(CPU, 'float32')
@@ -78,3 +85,47 @@ def test_weights_that_move_are_captured_anew(monkeypatch):
         assert len(graphs) == captures
         method.offload()
         method.onload()
+
+
+@pytest.fixture
+def training(tmp_path, monkeypatch):
+    """Makes trainings of 8 steps, one by one or by stand-ins for graphs."""
+    monkeypatch.setattr(importlib.import_module('ssrflow_ros.operators.gather'), 'is_traced', lambda: True)
+    make_pairs(tmp_path / 'pairs', 60, 4)
+
+    def make(name, graphed):
+        config = dataclasses.replace(TINY, optimiser='muon', steps=8)
+        one = Training(tmp_path / name, tmp_path / 'pairs', config)
+        if graphed:
+            do = Graphed(torch.device('cuda', 0))
+            # On a CPU AdamW counts its steps in Python, where no capture sees them.
+            one._builds, one._do = True, lambda part: part() if part == one._descend else do(part)
+        return one
+    return make
+
+
+def weights(training):
+    return torch.cat([parameter.detach().flatten() for parameter in training.average.parameters()])
+
+
+def test_a_training_by_graphs_is_the_same_training(training, monkeypatch):
+    graphs = stand_in(monkeypatch)
+    for name, graphed in (('plain', False), ('graphed', True)):
+        one = training(name, graphed)
+        before = weights(one)
+        one.run(workers=0, report_every=1)
+        curve = [row['loss'] for row in csv.DictReader((one.folder / 'curve.csv').open())]
+        if not graphed:
+            wanted, wanted_curve = weights(one), curve
+    assert not torch.allclose(before, wanted, atol=1e-3)
+    assert torch.allclose(weights(one), wanted, atol=1e-5) and curve == wanted_curve
+    assert [graph.replays for graph in graphs] == [5, 5]  # forward and backward; three steps came before
+
+
+def test_a_training_whose_capture_fails_goes_on(training, monkeypatch):
+    stand_in(monkeypatch, capture_fails='not permitted when stream is capturing')
+    plain, graphed = training('plain', False), training('graphed', True)
+    plain.run(workers=0)
+    with pytest.warns(UserWarning, match='slower.*_predict.*not permitted'):
+        graphed.run(workers=0)
+    assert graphed.step == 8 and torch.allclose(weights(graphed), weights(plain), atol=1e-5)

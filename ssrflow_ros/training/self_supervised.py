@@ -90,6 +90,7 @@ class SelfSupervised:
     """The objective of `Training` without labels."""
 
     FIGURES = ('chamfer_moving', 'zero_moving', 'static')
+    STEADY = False
 
     def __init__(self, config: TrainingConfig):
         self.config = config

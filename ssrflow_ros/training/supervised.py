@@ -20,6 +20,7 @@ class Supervised:
     """The objective of `Training` with labels: where pairs come from, their loss, and what the curve shows."""
 
     FIGURES = ('epe_moving', 'epe_static', 'zero_moving')
+    STEADY = True
 
     def __init__(self, config: TrainingConfig):
         self.config = config

@@ -7,14 +7,14 @@ import json
 import math
 import time
 from pathlib import Path
-from typing import Iterator
+from typing import Callable, Iterator
 
 import torch
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from ..errors import InputError
-from ..network.ssrflow import SSRFlow
+from ..network.ssrflow import FlowPyramid, SSRFlow
 from ..network.weights import check_config, load_weights
 from ..stopwatch import Stopwatch
 from ..whole import written_whole
@@ -22,7 +22,8 @@ from . import distributed
 from .config import TrainingConfig, changed
 from .curve import Curve
 from .dataset import joined, on_device, with_pyramids
-from .optimiser import make_optimiser
+from .graphed import Graphed, NotCaptured
+from .optimiser import make_optimiser, restore, set_rate
 from .stopping import after_this_step, worker_of_data
 from .supervised import Supervised
 
@@ -34,6 +35,8 @@ class Training:
     """State of one training in `folder`: made anew, or taken up where it stopped.
 
     pairs, validation  folders of what `objective` learns from, and of what it has not seen.
+    objective          where pairs come from, and what is made small. If it is STEADY, no shape and no branch of its
+                       loss depends on a value, and a GPU does the step as CUDA graphs.
     device             of this process; with torchrun each has its own (`distributed.joined`).
     """
 
@@ -52,7 +55,14 @@ class Training:
         if config.start and not self.checkpoint.exists():
             self.network.load_state_dict(_begun_from(config))
         self.average = copy.deepcopy(self.network).requires_grad_(False)
-        self.optimiser = make_optimiser(self.network, config)
+        graphed = self.device.type == 'cuda' and self.objective.STEADY and distributed.count() == 1
+        self._do: Callable[[Callable[[], None]], None] = Graphed(self.device) if graphed else _at_once
+        self.optimiser = make_optimiser(self.network, config, graphed)
+        self._builds = self.device.type != 'cpu'  # pyramids; on a CPU data workers do
+        self._given: dict[str, torch.Tensor] | None = None  # by them, for this step; so are the next four
+        self._batch: dict | None = None
+        self._prediction: FlowPyramid | None = None
+        self._loss = self._norm = torch.empty(())
         self._resume()
         self._curve, self._unseen_curve = (Curve(folder / name, self.step) for name in ('curve.csv', 'validation.csv'))
         self._forward = DistributedDataParallel(self.network) if distributed.count() > 1 else self.network
@@ -108,33 +118,58 @@ class Training:
 
     def _collate(self, items: list[dict]) -> dict:
         batch = joined(items)
-        return with_pyramids(batch, self.config.network) if self.device.type == 'cpu' else batch
+        return batch if self._builds else with_pyramids(batch, self.config.network)
 
     def _one_step(self, batch: dict) -> torch.Tensor:
         """One step of the optimiser; loss and the objective's figures (1 + F,)."""
+        try:
+            return self._tried(batch)
+        except NotCaptured:
+            return self._tried(batch)
+
+    def _tried(self, batch: dict) -> torch.Tensor:
         config = self.config
-        for group in self.optimiser.param_groups:
-            group['lr'] = config.rate_at(self.step)
+        set_rate(self.optimiser, config.rate_at(self.step))
         with self._watch('forward'):
             self.network.train()
-            if self.device.type != 'cpu':
-                batch = with_pyramids(on_device(batch, self.device), config.network)
-            source, target = batch['source'], batch['target']
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=config.amp):
-                prediction = self._forward(source, target)
-            loss = self.objective.loss(prediction, source, target, batch)
+            self._take(batch)
+            self._do(self._predict)
             self._wait_for_device()
         with self._watch('backward'):
-            self.optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), config.clip or math.inf)
-            if torch.isfinite(norm):  # a step on a broken gradient would lose the whole training
-                self.optimiser.step()
+            self._do(self._differentiate)
+            if torch.isfinite(self._norm):  # a step on a broken gradient would lose the whole training
+                self._do(self._descend)
             decay = min(config.ema, (1 + self.step) / (10 + self.step))
             with torch.no_grad():
                 torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - decay)
             self._wait_for_device()
-        return torch.cat([loss.detach()[None], self.objective.figures(prediction, batch)])
+        return torch.cat([self._loss.detach()[None], self.objective.figures(self._prediction, self._batch)])
+
+    def _take(self, batch: dict) -> None:
+        """Bring the batch to the device, always to the same place."""
+        if not self._builds:
+            self._batch = batch
+        elif self._given is None:
+            self._given = on_device(batch, self.device)
+        else:
+            for name, values in batch.items():
+                self._given[name].copy_(values, non_blocking=True)
+
+    def _predict(self) -> None:
+        if self._builds:
+            self._batch = with_pyramids(self._given, self.config.network)
+        source, target = self._batch['source'], self._batch['target']
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.amp):
+            self._prediction = self._forward(source, target)
+        self._loss = self.objective.loss(self._prediction, source, target, self._batch)
+
+    def _differentiate(self) -> None:
+        self.optimiser.zero_grad(set_to_none=True)
+        self._loss.backward()
+        self._norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip or math.inf)
+
+    def _descend(self) -> None:
+        self.optimiser.step()
 
     def _wait_for_device(self) -> None:
         if self.device.type == 'cuda':  # or the next part would be charged for this one's work
@@ -173,7 +208,7 @@ class Training:
             state = torch.load(self.checkpoint, weights_only=True, map_location=self.device)
             self.network.load_state_dict(state['network'])
             self.average.load_state_dict(state['average'])
-            self.optimiser.load_state_dict(state['optimiser'])
+            restore(self.optimiser, state['optimiser'])
             self.step, self.minutes = state['step'], state['minutes']
 
     def _report(self, rows: torch.Tensor) -> None:
@@ -203,6 +238,10 @@ class Training:
 
     def _named(self, figures: list[float]) -> dict[str, str]:
         return {name: f'{figure:.5f}' for name, figure in zip(self.objective.FIGURES, figures)}
+
+
+def _at_once(part: Callable[[], None]) -> None:
+    part()
 
 
 # What no tensor's shape depends on: weights may be trained further with other points, neighbours and units.
