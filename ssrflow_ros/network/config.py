@@ -94,6 +94,7 @@ class NetworkConfig:
 PRESETS = {
     'paper': NetworkConfig(),
     'onboard': NetworkConfig(
-        widths=(32, 48, 96, 128, 160), k_embedding=16, weight_net=8, position_width=16,
-        attention_width=128, fusion_width=128, predictor_width=64, predictor_out=32, offset_input=True),
+        divisors=(1, 4, 8, 16, 64), lengths=(1.0, 2.0, 3.0, 4.0, 8.0), widths=(48, 72, 128, 160, 192), k_embedding=8,
+        weight_net=8, position_width=16, attention_width=128, fusion_width=128, predictor_width=96, predictor_out=48,
+        offset_input=True),
 }

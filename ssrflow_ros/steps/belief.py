@@ -14,15 +14,15 @@ from .fit import Fit
 # each axis of the cost's curvature. TURN: log rad². CLIMB: log (m/s)², upwards. CENTRE: log m², of the box's centre,
 # along the view, across it, upwards. LONE: log odds that the network's motion of a point without object is better than
 # none, errors of points that stand counted twice.
-WORTH = np.array([-5.7, 0.74, 1.56, 1.75, -0.66, 0.69, -1.48])
-TRUST = np.array([-0.08, -0.96, -0.11, 0.03, 0.35, 0.43, -1.35, 1.66, -1.56, -5.87, 3.91, -0.16, -1.25])
-MOVES = np.array([-1.35, -0.02, -0.76, -0.76, 4.46, -1.0, 2.46, 0.05, 0.81, -0.07, 1.2, 0.74, 0.27, -2.35, -1.39,
-                  -0.73, 0.96, -3.24, 2.62, -0.78, -0.15, 0.68, 0.1, -1.05, -2.31, 0.14, 0.92, -3.96, -1.8, 1.45])
-SHIFT = np.array([-0.22, 1.05, 0.74, 0.26, -0.88, 0.18, -0.53])
-TURN = np.array([-3.49, 1.51, 0.52, -1.69])
-CLIMB = np.array([-2.55, 0.87])
-CENTRE = np.array([[-4.56, 0.09, 0.21, 1.61], [-2.67, 0.04, 0.07, 0.89], [0.6, -0.43, 0.32, -0.37]])
-LONE = np.array([1.8, 0.57, -0.39])
+WORTH = np.array([-4.97, 0.63, 1.34, 1.6, -0.48, 1.57, -1.24])
+TRUST = np.array([-0.11, -0.93, -0.12, 0.01, 0.25, 0.4, -1.42, 1.55, -1.63, -5.76, 4.12, -0.18, -1.31])
+MOVES = np.array([-1.1, -0.05, -0.71, -0.05, 4.11, -1.76, 2.08, -0.09, 0.78, -0.02, 1.32, 0.67, -0.42, -1.24, -0.93,
+                  -0.76, 0.33, -2.89, 2.46, -0.4, -0.11, 0.62, 0.06, -1.2, -0.65, -0.03, 1.42, -4.36, -2.98, 1.5])
+SHIFT = np.array([0.28, 0.77, 0.73, -0.09, -0.47, 0.35, -0.78])
+TURN = np.array([-3.52, 1.42, 0.42, -1.42])
+CLIMB = np.array([-2.85, 1.01])
+CENTRE = np.array([[-3.59, 0.02, 0.2, 1.38], [-0.83, -0.15, 0.1, 0.5], [1.0, -0.46, 0.43, -0.44]])
+LONE = np.array([1.61, 0.23, -0.32])
 
 LEAST_WORTH = float(np.log(0.05))     # log odds, below which a proposal is not even registered
 _MANY = 500              # points, beyond which more say nothing: walls have thousands
