@@ -72,9 +72,10 @@ def test_kernels_compile_without_spilling_registers(triton, capability, tmp_path
     tool = Path(triton.__file__).parent / 'backends' / 'nvidia' / 'bin' / 'cuobjdump'
     if not tool.exists():
         pytest.skip('this build of triton brings no cuobjdump')
-    patches = [patch_source(name, k, k, kind) for name in ('attentive', 'cost') for k in (16, 32)
+    patches = [patch_source(name, k, max(16, k), kind) for name in ('attentive', 'cost') for k in (8, 16, 32)
                for kind in ('*fp32', '*bf16')]
-    for source, options in (k_nearest_source(16), k_nearest_source(32), farthest_point_source(), *patches):
+    searches = [k_nearest_source(k) for k in (8, 16, 32)]
+    for source, options in (*searches, farthest_point_source(), *patches):
         compiled = triton.compile(source, target=GPUTarget('cuda', capability, 32), options=options)
         binary = tmp_path / 'kernel.cubin'
         binary.write_bytes(compiled.asm['cubin'])
@@ -99,11 +100,12 @@ def test_kernels_that_fail_are_warned_of_once_and_not_used(monkeypatch):
 def test_blocks_by_kernels_are_the_blocks(monkeypatch, depth):
     config = dataclasses.replace(PRESETS['onboard'], mlp_depth=depth)
     torch.manual_seed(0)
-    reembedding, embedding, asked = NeighbourReembedding(48, config), LocalFlowEmbedding(1, config), []
+    width = config.widths[1]
+    reembedding, embedding, asked = NeighbourReembedding(width, config), LocalFlowEmbedding(1, config), []
 
     def kernel(reference):
         return lambda *arguments: asked.append(reference) or reference(*arguments)
-    own, own_features, other_features = torch.randn(2, 9, 3), torch.randn(2, 9, 48), torch.randn(2, 30, 48)
+    own, own_features, other_features = torch.randn(2, 9, 3), torch.randn(2, 9, width), torch.randn(2, 30, width)
     cross = Neighbourhood(torch.randint(30, (2, 9, 16)), torch.randn(2, 9, 16, 3))
     within = Neighbourhood(torch.randint(9, (2, 9, 16)), torch.randn(2, 9, 16, 3))
 

@@ -15,14 +15,14 @@ from .fit import Fit
 # along the view, across it, upwards. LONE: log odds that the network's motion of a point without object is better than
 # none, errors of points that stand counted twice.
 WORTH = np.array([-4.97, 0.63, 1.34, 1.6, -0.48, 1.57, -1.24])
-TRUST = np.array([-0.11, -0.93, -0.12, 0.01, 0.25, 0.4, -1.42, 1.55, -1.63, -5.76, 4.12, -0.18, -1.31])
-MOVES = np.array([-1.1, -0.05, -0.71, -0.05, 4.11, -1.76, 2.08, -0.09, 0.78, -0.02, 1.32, 0.67, -0.42, -1.24, -0.93,
-                  -0.76, 0.33, -2.89, 2.46, -0.4, -0.11, 0.62, 0.06, -1.2, -0.65, -0.03, 1.42, -4.36, -2.98, 1.5])
-SHIFT = np.array([0.28, 0.77, 0.73, -0.09, -0.47, 0.35, -0.78])
-TURN = np.array([-3.52, 1.42, 0.42, -1.42])
-CLIMB = np.array([-2.85, 1.01])
-CENTRE = np.array([[-3.59, 0.02, 0.2, 1.38], [-0.83, -0.15, 0.1, 0.5], [1.0, -0.46, 0.43, -0.44]])
-LONE = np.array([1.61, 0.23, -0.32])
+TRUST = np.array([-0.08, -0.96, -0.11, 0.03, 0.35, 0.43, -1.35, 1.66, -1.56, -5.87, 3.91, -0.16, -1.25])
+MOVES = np.array([-1.0, -0.07, -0.71, 0.25, 3.9, -1.54, 2.13, -0.07, 0.78, -0.17, 1.37, 0.71, -0.38, -1.24, -0.98,
+                  -0.73, 0.34, -2.69, 2.03, -0.41, -0.11, 0.64, 0.05, -1.12, -0.99, 0.0, 1.43, -4.65, -2.71, 1.57])
+SHIFT = np.array([0.25, 0.79, 0.74, -0.07, -0.46, 0.35, -0.75])
+TURN = np.array([-3.45, 1.43, 0.42, -1.43])
+CLIMB = np.array([-2.93, 1.05])
+CENTRE = np.array([[-3.6, 0.02, 0.2, 1.39], [-0.82, -0.18, 0.12, 0.53], [0.96, -0.45, 0.43, -0.43]])
+LONE = np.array([1.74, 0.25, -0.32])
 
 LEAST_WORTH = float(np.log(0.05))     # log odds, below which a proposal is not even registered
 _MANY = 500              # points, beyond which more say nothing: walls have thousands

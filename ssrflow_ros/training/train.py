@@ -43,6 +43,8 @@ class Training:
     def __init__(self, folder: Path, pairs: Path, config: TrainingConfig, validation: Path | None = None,
                  objective: type = Supervised, device: torch.device | str = 'cpu'):
         self.folder, self.device = folder, torch.device(device)
+        if self.device.type == 'cuda':
+            torch.set_float32_matmul_precision('high')  # products in TF32, in this process
         self.objective = objective(config)
         self.pairs = self.objective.seen(pairs)
         self.validation = self.objective.unseen(validation) if validation else None
