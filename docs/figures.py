@@ -74,7 +74,7 @@ def learning_curve(path: Path, name: str = 'onboard') -> None:
                              for key in ('pairs', 'epe_moving', 'zero_moving'))
         axes.plot(seen, error / zero, color=colour, label=label, marker='o' if suffix == 'validation' else None)
     axes.axhline(1.0, color='#555', linewidth=0.8, linestyle='--', label='zero flow')
-    axes.set(xlabel='pairs seen in the second training', ylabel='EPE3D of moving points / zero flow', ylim=(0, 1.1))
+    axes.set(xlabel='pairs seen', ylabel='EPE3D of moving points / zero flow', ylim=(0, 1.1))
     axes.legend(frameon=False)
     axes.spines[['top', 'right']].set_visible(False)
     figure.tight_layout()
