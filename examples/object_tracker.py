@@ -12,6 +12,7 @@ track moves rightly from its first sweep on; `Tracker(with_velocity=False)` is w
 """
 from __future__ import annotations
 
+import signal
 from dataclasses import dataclass
 
 import numpy as np
@@ -170,12 +171,17 @@ def main() -> None:
             tracks = encode_objects([track.as_object() for track in self._tracker.tracks])
             self._tracks.publish(to_pointcloud2(tracks, header))
 
+    # rclpy ends its spinning at a signal by itself; Python's KeyboardInterrupt could come anywhere, and get lost there.
+    signal.signal(signal.SIGINT, lambda *_: None)
     rclpy.init()
     node = ObjectTracker()
     try:
         rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
+    except ExternalShutdownException:
         pass
+    except Exception:
+        if rclpy.ok():  # else a signal ended its context in the middle of something
+            raise
     finally:
         node.destroy_node()
         rclpy.try_shutdown()
