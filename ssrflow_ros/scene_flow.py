@@ -19,6 +19,7 @@ import os
 import numpy as np
 import torch
 
+from .errors import WeightsError
 from .network.compiled import CompiledFlow
 from .network.device import autocast, choose_device, half_of_the_cores, synchronise
 from .network.graphed import GraphedFlow
@@ -97,7 +98,7 @@ class SceneFlow:
     def __call__(self, pair: SweepPair, ego_motion: EgoMotion | None = None) -> FlowField:
         """Flow of `pair.source` until `pair.target`; `ego_motion`, if it is known, replaces the search.
 
-        Raises EgoMotionError where the sensor's own motion cannot be found.
+        Raises EgoMotionError where the sensor's own motion cannot be found, WeightsError where float16 does not do.
         """
         return self.estimate(self.prepare(pair, ego_motion))
 
@@ -112,6 +113,9 @@ class SceneFlow:
             seen = prepared.sampled.of(standing)
             motion = self._motion(seen, prepared.sampled_target.of(target))  # residual displacement, m
             synchronise(self.device)  # for the times' sake alone
+            if settings.precision == 'float16' and not motion.isfinite().all():
+                raise WeightsError(f'weights {settings.weights}: what the network computes here is too large for '
+                                   'float16: set precision to float32 or bfloat16')
 
         with watch('upsample'):
             residual = np.zeros_like(source)  # ground and what lies out of range stand still

@@ -63,7 +63,7 @@ class Settings:
         'auto', "Where the network runs: 'auto' (the GPU if there is one), 'cpu', 'cuda' or 'cuda:N'.")
     precision: str = _parameter(
         'float32', 'Of the network on a GPU; neighbour search and coordinates stay in float32.',
-        choices=('float32', 'bfloat16'))
+        choices=('float32', 'float16', 'bfloat16'))
     compiled: bool = _parameter(
         True, 'On a CPU: run the network as "ssrflow compile" has made it for this machine, where it has. '
               'On a GPU it has no meaning.')

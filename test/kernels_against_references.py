@@ -70,7 +70,7 @@ def answer(of, given, rest, kind, device):
 
 
 def check_patches(device=CPU, sizes=()):
-    # Widths, relations and points that fill no block; bfloat16, where only the products round.
+    # Widths, relations and points that fill no block; 16 bits, where what comes in is rounded, and the products are.
     for batch, m, n, k, width, relations in [(2, 3, 5, 4, 40, 6), (1, 33, 20, 16, 32, 16), (1, 2, 70, 64, 3, 20),
                                              *sizes]:
         relation, own, other, weight, score, hidden, out_weight, out_bias = (
@@ -85,8 +85,9 @@ def check_patches(device=CPU, sizes=()):
             wanted = answer(reference, given, rest, torch.float32, CPU)
             found = answer(kernel, given, rest, torch.float32, device)
             assert torch.allclose(found, wanted, atol=1e-4), (m, n, k, width)
-            rough = answer(kernel, given, rest, torch.bfloat16, device)
-            assert rough.dtype == torch.bfloat16 and torch.allclose(rough.float(), wanted, atol=0.2)
+            for kind, within in ((torch.bfloat16, 0.2), (torch.float16, 0.03)):
+                rough = answer(kernel, given, rest, kind, device)
+                assert rough.dtype == kind and torch.allclose(rough.float(), wanted, atol=within)
 
 
 if __name__ == '__main__':

@@ -78,9 +78,10 @@ def test_flow_is_that_of_the_cpu(stream, n_points):
         there.onload()
 
 
-def test_bfloat16_is_near(stream):
+@pytest.mark.parametrize('precision', ['float16', 'bfloat16'])
+def test_low_precision_is_near(stream, precision):
     exact, rough = (SceneFlow(Settings(device='cuda', precision=name, overlap=False)) for name in
-                    ('float32', 'bfloat16'))
+                    ('float32', precision))
     for pair, ego in stream:
         apart = np.linalg.norm(exact(pair, ego).network_velocity - rough(pair, ego).network_velocity, axis=1) * pair.dt
         assert apart.mean() < 0.01

@@ -1,9 +1,10 @@
 """The method as a whole: known motions come back, every row is answered, odd sweeps are no surprise."""
 import numpy as np
 import pytest
+import torch
 
 from ssrflow_ros import EgoMotion, SceneFlow, Settings, Sweep, SweepPair
-from ssrflow_ros.errors import EgoMotionError, PairError, SSRFlowError
+from ssrflow_ros.errors import EgoMotionError, PairError, SSRFlowError, WeightsError
 from ssrflow_ros.datasets import open_dataset
 from ssrflow_ros.evaluation.evaluate import Evaluation
 from ssrflow_ros.node.warm_up import warm_up
@@ -156,3 +157,13 @@ def test_the_network_alone_is_told_beside_the_method(method, recording):
     assert field.network_velocity.shape == field.velocity.shape and np.isfinite(field.network_velocity).all()
     still = ~field.moving & ~field.ground
     assert field.network_velocity[still].any() and not field.network_velocity[field.ground].any()
+
+
+def test_what_float16_cannot_hold_is_refused_with_the_cure(monkeypatch):
+    points = np.random.default_rng(0).uniform(-20, 20, (500, 3)).astype(np.float32)
+    method = SceneFlow(Settings(device='cpu', network_points=256, overlap=False, ground='none'))
+    method.settings = method.settings.replace(precision='float16')
+    monkeypatch.setattr(method, '_motion', lambda source, target: torch.full((len(source), 3), float('inf')))
+    pair = SweepPair(*(Sweep.from_points(points, i * 100_000_000) for i in (1, 0)))
+    with pytest.raises(WeightsError, match='too large for float16: set precision to'):
+        method(pair, EgoMotion(np.eye(4), 'given'))

@@ -23,10 +23,9 @@ def choose_device(name: str) -> torch.device:
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """The context in which the network runs in a setting's precision, 'float32' or 'bfloat16'.
+    """The context in which the network runs in a setting's precision, 'float32', 'float16' or 'bfloat16'.
 
     Coordinates, their differences, neighbour search and the flow stay in float32 whatever is given here.
-    There is no float16: features of the coarsest levels exceed its range (docs/gpu.md).
     """
     if precision == 'float32':
         return torch.autocast(device.type, enabled=False)

@@ -45,7 +45,7 @@ def cost_patch_kernel(relation, own, other, index, weight, hidden, out_weight, o
 def cost_patch_triton(relation: torch.Tensor, own: torch.Tensor, other: torch.Tensor, index: torch.Tensor,
                       weight: torch.Tensor, hidden: torch.Tensor, out_weight: torch.Tensor, out_bias: torch.Tensor,
                       slope: float) -> torch.Tensor:
-    """`cost_patch_reference` on a GPU, for a power of two of neighbours; products in TF32 if own is bfloat16."""
+    """`cost_patch_reference` on a GPU, for a power of two of neighbours; products in TF32 if own is of 16 bits."""
     relation, own, other, index, hidden = (tensor.contiguous() for tensor in (relation, own, other, index, hidden))
     batch, points, k, relations = relation.shape
     width, units = own.shape[-1], hidden.shape[-1]

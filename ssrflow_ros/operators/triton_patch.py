@@ -65,7 +65,7 @@ def attentive_patch_kernel(relation, own, other, index, weight, score, out, n_po
 
 def attentive_patch_triton(relation: torch.Tensor, own: torch.Tensor, other: torch.Tensor, index: torch.Tensor,
                            weight: torch.Tensor, score: torch.Tensor, slope: float) -> torch.Tensor:
-    """`attentive_patch_reference` on a GPU, for a power of two of neighbours; products in TF32 if own is bfloat16."""
+    """`attentive_patch_reference` on a GPU, for a power of two of neighbours; products in TF32 if own is of 16 bits."""
     relation, own, other, index = (tensor.contiguous() for tensor in (relation, own, other, index))
     batch, points, k, relations = relation.shape
     width = own.shape[-1]
