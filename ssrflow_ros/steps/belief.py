@@ -22,7 +22,7 @@ SHIFT = np.array([0.25, 0.79, 0.74, -0.07, -0.46, 0.35, -0.75])
 TURN = np.array([-3.45, 1.43, 0.42, -1.43])
 CLIMB = np.array([-2.93, 1.05])
 CENTRE = np.array([[-3.6, 0.02, 0.2, 1.39], [-0.82, -0.18, 0.12, 0.53], [0.96, -0.45, 0.43, -0.43]])
-LONE = np.array([1.74, 0.25, -0.32])
+LONE = np.array([2.03, 0.28, -0.36])
 
 LEAST_WORTH = float(np.log(0.05))     # log odds, below which a proposal is not even registered
 _MANY = 500              # points, beyond which more say nothing: walls have thousands

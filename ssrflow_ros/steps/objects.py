@@ -29,6 +29,7 @@ _HEADING_SPEED = 1.5     # m/s, faster ones face where they go
 _ENOUGH = 0.5            # share of a proposal's points that no better one has taken
 _KNOWN = 1.5             # log odds that speak for what moved alike in the last sweeps
 _SQUARE, _SQUARES = 1.0, 256    # m, in which points are each other's company; on a map that goes on anew beyond
+_LONE_SPEED = 1.0         # m/s, below which the network says too often of single points that they move
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +142,7 @@ def lone_points(points: np.ndarray, motion: np.ndarray, free: np.ndarray, seen: 
                 settings: Settings) -> tuple[np.ndarray, np.ndarray]:
     """Rows (m,) of the points that have no object, `free` (n,), and move by the network's motion (n, 3) m, and their
     features (m, F) of its being better than none."""
-    lone = np.flatnonzero(free & (_length(motion) >= settings.moving_speed * abs(dt)))
+    lone = np.flatnonzero(free & (_length(motion) >= max(settings.moving_speed, _LONE_SPEED) * abs(dt)))
     likely = np.zeros(len(points))
     for group, moves in zip(seen.groups, seen.moves) if seen else ():
         likely[group] = np.maximum(likely[group], moves)
