@@ -95,9 +95,10 @@ def test_the_network_never_waits_for_the_device():
         network.flow(*clouds, *counts)  # compiles and checks the kernels
         torch.cuda.set_sync_debug_mode('error')
         try:
-            network.flow(*clouds, *counts)
+            flow = network.flow(*clouds, *counts)
         finally:
             torch.cuda.set_sync_debug_mode('default')
+        assert flow.isfinite().all()
 
 
 @pytest.mark.parametrize('n_points', [2048, 8192])

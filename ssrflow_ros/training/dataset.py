@@ -65,3 +65,8 @@ def with_pyramids(batch: dict[str, torch.Tensor], config: NetworkConfig) -> dict
     pair = torch.arange(len(source.order), device=source.order.device)[:, None]
     ordered = {name: batch[name][pair, source.order] for name in _OF_SOURCE if name in batch}
     return {**batch, **ordered, 'source': source, 'target': target}
+
+
+def joined_with_pyramids(items: list[dict[str, torch.Tensor]], config: NetworkConfig) -> dict:
+    """Both, for data workers of a training on a CPU."""
+    return with_pyramids(joined(items), config)

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import time
+from functools import partial
 from pathlib import Path
 from typing import Callable, Iterator
 
@@ -21,7 +22,7 @@ from ..whole import written_whole
 from . import distributed
 from .config import TrainingConfig, changed
 from .curve import Curve
-from .dataset import joined, on_device, with_pyramids
+from .dataset import joined, joined_with_pyramids, on_device, with_pyramids
 from .graphed import Graphed, NotCaptured
 from .optimiser import make_optimiser, restore, set_rate
 from .stopping import after_this_step, worker_of_data
@@ -107,8 +108,9 @@ class Training:
         With pyramids, unless a GPU is to build them: it is quicker at that than what brings them there.
         """
         config, mine = self.config, self._mine
+        collate = joined if self._builds else partial(joined_with_pyramids, config=config.network)
         items = (step * config.batch + place for step in range(self.step, config.steps) for place in mine)
-        loader = iter(DataLoader(self.pairs, batch_size=len(mine), sampler=items, collate_fn=self._collate,
+        loader = iter(DataLoader(self.pairs, batch_size=len(mine), sampler=items, collate_fn=collate,
                                  num_workers=workers, prefetch_factor=4 if workers else None,
                                  pin_memory=self.device.type == 'cuda', worker_init_fn=worker_of_data))
         while True:
@@ -117,10 +119,6 @@ class Training:
             if batch is None:
                 return
             yield batch
-
-    def _collate(self, items: list[dict]) -> dict:
-        batch = joined(items)
-        return batch if self._builds else with_pyramids(batch, self.config.network)
 
     def _one_step(self, batch: dict) -> torch.Tensor:
         """One step of the optimiser; loss and the objective's figures (1 + F,)."""
