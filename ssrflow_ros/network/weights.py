@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from ..errors import WeightsError
 from ..whole import written_whole
@@ -35,7 +35,7 @@ def save_weights(path: Path, network: SSRFlow, card: dict) -> None:
     header = {'format': FORMAT, 'config': json.dumps(dataclasses.asdict(network.config)), 'card': json.dumps(card)}
     tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     with written_whole(path) as whole:
-        save_file(tensors, whole, metadata=header)
+        whole.write_bytes(save(tensors, metadata=header))  # save_file leaves it readable by its owner alone
 
 
 def load_weights(name: str, device: torch.device | str = 'cpu') -> LoadedWeights:

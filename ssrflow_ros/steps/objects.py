@@ -29,7 +29,7 @@ _HEADING_SPEED = 1.5     # m/s, faster ones face where they go
 _ENOUGH = 0.5            # share of a proposal's points that no better one has taken
 _KNOWN = 1.5             # log odds that speak for what moved alike in the last sweeps
 _SQUARE, _SQUARES = 1.0, 256    # m, in which points are each other's company; on a map that goes on anew beyond
-_LONE_SPEED = 1.0         # m/s, below which the network says too often of single points that they move
+_LONE_SPEED = 1.0        # m/s, below which the network says too often of single points that they move
 
 
 @dataclass(frozen=True, eq=False)

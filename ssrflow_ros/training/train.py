@@ -61,8 +61,9 @@ class Training:
         graphed = self.device.type == 'cuda' and self.objective.STEADY and distributed.count() == 1
         self._do: Callable[[Callable[[], None]], None] = Graphed(self.device) if graphed else _at_once
         self.optimiser = make_optimiser(self.network, config, graphed)
-        self._builds = self.device.type != 'cpu'  # pyramids; on a CPU data workers do
-        self._given: dict[str, torch.Tensor] | None = None  # by them, for this step; so are the next four
+        self._builds = self.device.type != 'cpu'  # the pyramids; on a CPU data workers do
+        # What the parts of a step hand on to each other: the batch as it came to the GPU, with pyramids, and so on.
+        self._given: dict[str, torch.Tensor] | None = None
         self._batch: dict | None = None
         self._prediction: FlowPyramid | None = None
         self._loss = self._norm = torch.empty(())
