@@ -6,6 +6,7 @@ the sensor at the sweep's own stamp; stamps are integer nanoseconds, velocities 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Sequence
 
 import numpy as np
 
@@ -40,8 +41,9 @@ class Sweep:
 
     @classmethod
     def from_points(cls, points: np.ndarray, stamp_ns: int = 0, frame_id: str = '',
-                    min_range: float = 0.0) -> 'Sweep':
-        """Keep the returns of an (N, 3+) array: finite, not at the origin, not nearer than `min_range` m.
+                    min_range: float = 0.0, own_body: Sequence[float] = ()) -> 'Sweep':
+        """Keep the returns of an (N, 3+) array: finite, not at the origin, not nearer than `min_range` m, not in the
+        box `own_body` of the robot itself: least x, y, z and greatest x, y, z, m, in the points' frame; () for none.
 
         LiDAR drivers report a missing return as NaN, inf or (0, 0, 0).
         """
@@ -49,6 +51,8 @@ class Sweep:
         with np.errstate(over='ignore', invalid='ignore'):
             squared_range = np.einsum('ij,ij->i', xyz, xyz)
         usable = np.isfinite(squared_range) & (squared_range > min_range ** 2)
+        if own_body:
+            usable &= ~((xyz >= own_body[:3]) & (xyz <= own_body[3:])).all(axis=1)
         rows = np.flatnonzero(usable)
         return cls(xyz[rows], int(stamp_ns), frame_id, rows, len(xyz))
 

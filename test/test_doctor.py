@@ -9,6 +9,7 @@ pytest.importorskip('small_gicp')
 from ssrflow_ros.cli.main import main  # noqa: E402
 from ssrflow_ros.doctor.bag import examine_bag  # noqa: E402
 from ssrflow_ros.doctor.finding import OK, WRONG  # noqa: E402
+from ssrflow_ros.doctor.method import own_body  # noqa: E402
 from ssrflow_ros.doctor.topics import choose_topic  # noqa: E402
 from ssrflow_ros.formats import bag_messages, pointcloud2  # noqa: E402
 from ssrflow_ros.formats.bags import ODOMETRY, POINTCLOUD2, write_bag  # noqa: E402
@@ -16,6 +17,7 @@ from ssrflow_ros.network.config import PRESETS  # noqa: E402
 from ssrflow_ros.network.ssrflow import SSRFlow  # noqa: E402
 from ssrflow_ros.network.weights import save_weights  # noqa: E402
 from ssrflow_ros.settings import Settings  # noqa: E402
+from ssrflow_ros.sweep import EgoMotion, FlowField, MovingObject, Sweep, SweepPair  # noqa: E402
 
 STEP_NS = 100_000_000
 BEGIN_NS = 1_700_000_000 * 1_000_000_000
@@ -176,6 +178,22 @@ def test_device(tmp_path, settings, monkeypatch):
     assert 'finds no CUDA GPU' in only_wrong(examine(path, settings.replace(device='cuda'))).text
     monkeypatch.setattr('shutil.which', lambda name: f'/usr/bin/{name}')
     assert 'install a CUDA build of torch' in only_wrong(examine(path, settings)).text
+
+
+@pytest.mark.parametrize('speed, along, noted', [(8.0, 8.3, True), (8.0, 4.0, False), (0.5, 0.5, False)])
+def test_what_goes_along_with_the_sensor_is_noted_with_its_box(speed, along, noted):
+    points = np.random.default_rng(0).uniform([-1.2, 0.9, -0.7], [-0.8, 1.3, -0.5], (60, 3)).astype(np.float32)
+    motion = np.eye(4)
+    motion[0, 3] = 0.1 * speed          # the older sweep, seen from the newer one, lies behind
+    ids, still = np.zeros(60, np.int32), np.zeros((60, 3), np.float32)
+    item = MovingObject(0, points.mean(axis=0), np.ptp(points, axis=0), 0.0, np.array([along, 0, 0]), 60)
+    pair = SweepPair(Sweep.from_points(points, 2 * STEP_NS), Sweep.from_points(points, STEP_NS))
+    field = FlowField(pair, EgoMotion(motion, 'given'), still, still, ids >= 0, ids > 0, ids, (item,), {})
+    found = list(own_body([field]))
+    assert len(found) == noted
+    if noted:
+        box = Settings(own_body=found[0].text.split("'")[1]).own[1]
+        assert (points > box[:3]).all() and (points < box[3:]).all() and np.ptp(np.reshape(box, (2, 3)), axis=0).max() < 0.8
 
 
 def test_exit_codes(tmp_path, settings, capsys):

@@ -10,6 +10,7 @@ from ssrflow_ros.errors import InputError
 from ssrflow_ros.formats import pointcloud2
 from ssrflow_ros.formats.colours import colour_wheel
 from ssrflow_ros.formats.pointcloud2 import Cloud, Field
+from ssrflow_ros.settings import Settings
 from ssrflow_ros.sweep import EgoMotion, FlowField, Sweep, SweepPair
 
 CODES = {'i1': 1, 'u1': 2, 'i2': 3, 'u2': 4, 'i4': 5, 'u4': 6, 'f4': 7, 'f8': 8}
@@ -45,6 +46,20 @@ def test_non_returns_are_dropped_and_rows_kept():
     sweep = pointcloud2.decode(message(pointcloud2.encode_points(points)))
     np.testing.assert_array_equal(sweep.rows, [0, 2, 5])
     assert sweep.n_rows == 6
+
+
+def test_what_lies_in_the_robots_own_box_is_dropped():
+    points = np.array([[0, 0, 0.5], [-1, 1, 0], [-1, 1.1, 0], [3, 0, 0]], np.float32)
+    cloud = message(pointcloud2.encode_points(points))
+    sweep = pointcloud2.decode(cloud, *Settings(own_body='-1.5, -1, -1  0.5 1 1', min_range=0.0).own)
+    assert sweep.rows.tolist() == [2, 3] and sweep.n_rows == 4
+    assert len(pointcloud2.decode(cloud, *Settings(min_range=0.0).own)) == 4
+
+
+@pytest.mark.parametrize('text', ['1', '0 0 0 1 1', '0 0 0 1 1 0', '1 0 0 0 1 1', 'a b c d e f', '0 0 0 1 1 nan'])
+def test_a_box_that_is_none_is_refused_with_an_example(text):
+    with pytest.raises(InputError, match='own_body: .* is no box: give its least x y z and its greatest'):
+        Settings(own_body=text)
 
 
 def test_float64_beyond_float32_is_dropped():

@@ -47,7 +47,7 @@ def walk(method: SceneFlow, clouds: Sequence[Any], warm_up: int,
     for cloud in clouds:
         watch = Stopwatch()
         with watch('decode'):
-            pair = pairing.push(decode(cloud, method.settings.min_range))
+            pair = pairing.push(decode(cloud, *method.settings.own))
         if pair is None:
             continue
         field = method(pair, ego_motions[len(found)] if ego_motions else None)
@@ -63,6 +63,6 @@ def walk(method: SceneFlow, clouds: Sequence[Any], warm_up: int,
 
 def one_pair(method: SceneFlow, clouds: Sequence[Any]) -> tuple[SweepPair, EgoMotion]:
     """The last pair of `clouds`, and its ego-motion."""
-    before, after = (decode(cloud, method.settings.min_range) for cloud in clouds[-2:])
+    before, after = (decode(cloud, *method.settings.own) for cloud in clouds[-2:])
     pair = SweepPair(after, before)
     return pair, make_ego_motion(method.settings)(pair)

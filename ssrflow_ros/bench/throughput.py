@@ -48,7 +48,7 @@ def run_through(method: SceneFlow, clouds: Sequence[Any], warm_up: int,
 
     def prepare(cloud: Any) -> tuple[float, PreparedPair | None]:
         begun = time.perf_counter()
-        pair = pairing.push(decode(cloud, method.settings.min_range))
+        pair = pairing.push(decode(cloud, *method.settings.own))
         return begun, method.prepare(pair, next(given, None)) if pair else None
 
     start, done, latencies, use = time.perf_counter(), [], [], None

@@ -77,7 +77,7 @@ def _pairs(messages, settings, drops: Counter) -> Iterator:
     pairing = Pairing(settings)
     for recorded in messages:
         try:
-            pair = pairing.push(decode(recorded.read(), settings.min_range))
+            pair = pairing.push(decode(recorded.read(), *settings.own))
         except InputError:
             drops['malformed cloud'] += 1
             continue

@@ -107,7 +107,7 @@ class _Annotation:
         from ..formats.point_times import with_times
         from ..formats.pointcloud2 import decode
         cloud = recorded.read()
-        sweep = decode(cloud, self._pairing.settings.min_range)
+        sweep = decode(cloud, *self._pairing.settings.own)
         if self._pairing.settings.deskew:
             sweep = with_times(sweep, cloud)
         self._stamps.append(sweep.stamp_ns)

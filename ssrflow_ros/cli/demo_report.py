@@ -93,7 +93,7 @@ def _score_rows(recorded: Recorded, clouds: dict[int, Any], settings: Settings) 
         cloud = message.read()
         stamp = stamp_ns(cloud)
         if message.topic == recorded.topic:
-            points[stamp] = decode(cloud, settings.min_range).rows
+            points[stamp] = decode(cloud, *settings.own).rows
         elif stamp in clouds and stamp in points:
             rows = points.pop(stamp)
             estimates.append(_velocity(clouds[stamp]))

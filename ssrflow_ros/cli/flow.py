@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import EgoMotionError, InputError
+from ..settings import Settings
 from ..sweep import EgoMotion, FlowField, Sweep, SweepPair
 from .options import add_settings, settings_from
 from .table import print_table
@@ -54,9 +55,9 @@ def run(args: argparse.Namespace) -> None:
     ego_motion = read_pose(pose_file) if pose_file else None
     settings = settings_from(args, ego_motion='scan_matching' if pose_file else args.ego_motion)
 
-    source = _sweep(args.source, read_points(args.source), 0, settings.min_range)
+    source = _sweep(args.source, read_points(args.source), 0, settings)
     target = _sweep(args.target, read_points(args.target, ('pc2', 'pos2', *NPZ_KEYS)), round(args.dt * 1e9),
-                    settings.min_range)
+                    settings)
     pair = SweepPair(source, target)
     with written_whole(args.output) as output:
         from ..scene_flow import SceneFlow
@@ -102,11 +103,11 @@ def read_pose(path: str) -> EgoMotion:
         raise InputError(f'{path}: {error}') from None
 
 
-def _sweep(path: str, points: np.ndarray, stamp_ns: int, min_range: float) -> Sweep:
-    sweep = Sweep.from_points(points, stamp_ns, min_range=min_range)
+def _sweep(path: str, points: np.ndarray, stamp_ns: int, settings: Settings) -> Sweep:
+    sweep = Sweep.from_points(points, stamp_ns, '', *settings.own)
     if not len(sweep):
-        raise InputError(f'{path} has no usable point among its {len(points)} rows (NaN, inf, or nearer than '
-                         f'{min_range} m): give a sweep with returns, or lower --min-range')
+        raise InputError(f'{path} has no usable point among its {len(points)} rows (NaN, inf, nearer than '
+                         f'{settings.min_range} m, or in own_body): give a sweep with returns, or lower --min-range')
     return sweep
 
 

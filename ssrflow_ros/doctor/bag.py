@@ -27,7 +27,7 @@ def examine_bag(path: str, topic: str | None, odometry: str | None, seconds: flo
         if name is None:
             yield from check_method([], settings)
             return
-        log = CloudLog(settings.min_range)
+        log = CloudLog(settings)
         for message in bag.read([name]):
             if log.times_ns and message.time_ns > log.times_ns[0] + seconds * 1e9:
                 break

@@ -9,6 +9,7 @@ from ..errors import InputError
 from ..formats.bags import BagMessage
 from ..formats.pointcloud2 import decode
 from ..formats.stamped import stamp_of
+from ..settings import Settings
 from ..sweep import Sweep
 
 KEPT = 6
@@ -27,9 +28,9 @@ class CloudLog:
     sweeps               the first few, neighbours in time.
     """
 
-    def __init__(self, min_range: float, read: int | None = None):
+    def __init__(self, settings: Settings, read: int | None = None):
         """Reads the points of the first `read` clouds only; None: of all."""
-        self._min_range, self._read = min_range, read
+        self._settings, self._read = settings, read
         self.times_ns: list[int] = []
         self.stamps_ns: list[int] = []
         self.sizes: list[int] = []
@@ -57,7 +58,7 @@ class CloudLog:
     def _look(self, message: BagMessage) -> None:
         cloud = message.read()
         self.fields = self.fields or [field.name for field in cloud.fields]
-        sweep = decode(cloud, self._min_range)
+        sweep = decode(cloud, *self._settings.own)
         self.frames[sweep.frame_id] += 1
         if sweep.n_rows:
             self.usable.append(len(sweep) / sweep.n_rows)

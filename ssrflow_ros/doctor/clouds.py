@@ -51,8 +51,8 @@ def _layout(log: CloudLog) -> Iterator[Finding]:
         yield wrong('cloud', f'half of the points are more than {median_range:.0f} away: they are millimetres, or in '
                              'the frame of a map: feed metres in the frame of the sensor')
     elif usable < FEW:
-        yield wrong('cloud', f'only {usable:.0%} of the returns are usable (finite, not zero, beyond min_range): '
-                             'uncover the sensor, or lower min_range')
+        yield wrong('cloud', f'only {usable:.0%} of the returns are usable (finite, not zero, beyond min_range, '
+                             'not in own_body): uncover the sensor, or lower min_range')
     elif not log.errors:
         yield ok('cloud', f'{np.median(log.sizes) / 1e6:.2f} MB, fields {" ".join(log.fields)}, {usable:.0%} of the '
                           f'returns usable, half of them within {median_range:.1f} m')

@@ -29,7 +29,7 @@ class _Heard:
 
     def __init__(self, topic: str, settings: Settings):
         self._topic = topic
-        self.clouds = CloudLog(settings.min_range, READ)
+        self.clouds = CloudLog(settings, READ)
         self.poses = SensorPoses(settings, kept=None)
         self.n_poses = 0
         self.clock_ns: int | None = None

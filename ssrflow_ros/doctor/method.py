@@ -13,8 +13,11 @@ from ..settings import Settings
 from ..steps.ego_motion import make_ego_motion
 from ..steps.pairing import Pairing
 from ..steps.poses import SensorPoses
-from ..sweep import EgoMotion, Sweep, SweepPair
+from ..sweep import EgoMotion, FlowField, Sweep, SweepPair
 from .finding import Finding, note, ok, wrong
+
+_ALONG = 1.0    # m/s, by which what goes along with the sensor seems to differ from it
+_NEAR = 4.0     # m
 
 
 def check_method(sweeps: list[Sweep], settings: Settings, poses: SensorPoses | None = None) -> Iterator[Finding]:
@@ -41,7 +44,9 @@ def check_method(sweeps: list[Sweep], settings: Settings, poses: SensorPoses | N
         found, finding = _ego_motion(pairs, settings, poses)
         yield finding
         if found:
-            yield _speed(scene_flow, found)
+            finding, fields = _speed(scene_flow, found)
+            yield finding
+            yield from own_body(fields)
 
 
 def _device(scene_flow) -> Finding:
@@ -76,18 +81,37 @@ def _ego_motion(pairs: list[SweepPair], settings: Settings,
     return found, ok('ego_motion', f'{settings.ego_motion}: the sensor moves at {speed:.1f} m/s{quality}')
 
 
-def _speed(scene_flow, found: list[tuple[SweepPair, EgoMotion]]) -> Finding:
+def _speed(scene_flow, found: list[tuple[SweepPair, EgoMotion]]) -> tuple[Finding, list[FlowField]]:
     known = scene_flow.settings.ego_motion != 'scan_matching'
-    times = []
+    times, fields = [], []
     for pair, motion in found:
         begun = time.perf_counter()
-        scene_flow(pair, motion if known else None)
+        fields.append(scene_flow(pair, motion if known else None))
         times.append(time.perf_counter() - begun)
     # The first one waits for libraries and memory; a live node has made a warm-up.
     took, step = float(np.median(times[1:] or times)), float(np.median([abs(pair.dt) for pair, _ in found]))
     text = f'{1e3 * took:.0f} ms a sweep on this machine as busy as it is, one comes every {1e3 * step:.0f} ms'
     if took <= step:
-        return ok('speed', text)
+        return ok('speed', text), fields
     may_compile = scene_flow.device.type == 'cpu' and not scene_flow.compiled
     return note('speed', f'{text}: about {1 - step / took:.0%} of the sweeps get no answer, the others stay current: '
-                         f'{"run ssrflow compile once, " if may_compile else ""}give it a GPU, or lower network_points')
+                         f'{"run ssrflow compile once, " if may_compile else ""}give it a GPU, or lower network_points'), fields
+
+
+def own_body(fields: list[FlowField]) -> Iterator[Finding]:
+    """What goes along with a sensor that moves, near it, in most pairs."""
+    corners, pairs = [], 0
+    for field in fields:
+        ego, dt = field.ego_motion, field.pair.dt
+        velocity = ego.into_source(np.zeros((1, 3), np.float32))[0] / dt
+        along = [item for item in field.objects if np.linalg.norm(item.velocity - velocity) < _ALONG
+                 and np.linalg.norm(item.centre) < _NEAR]
+        if np.linalg.norm(velocity) >= 2 * _ALONG and along:
+            points = field.pair.source.points[np.isin(field.object_ids, [item.id for item in along])]
+            corners.append((points.min(axis=0), points.max(axis=0)))
+            pairs += 1
+    if pairs > len(fields) / 2:
+        low, high = np.min([low for low, _ in corners], axis=0), np.max([high for _, high in corners], axis=0)
+        box = ' '.join(f'{value:.1f}' for value in (*np.floor(10 * low - 1) / 10, *np.ceil(10 * high + 1) / 10))
+        yield note('own_body', f'something within {_NEAR:.0f} m goes along with the sensor in {pairs} of {len(fields)} '
+                               f"pairs: if that is the robot itself, set own_body to '{box}'")

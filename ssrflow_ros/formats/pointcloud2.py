@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass
-from typing import Any, Iterable, Mapping, NamedTuple
+from typing import Any, Iterable, Mapping, NamedTuple, Sequence
 
 import numpy as np
 
@@ -47,11 +47,12 @@ class Cloud:
     is_dense: bool = True
 
 
-def decode(message: Any, min_range: float = 0.0) -> Sweep:
+def decode(message: Any, min_range: float = 0.0, own_body: Sequence[float] = ()) -> Sweep:
     """The usable returns of a PointCloud2, in metres, in the frame and at the time of its header.
 
     x, y and z may be of any PointField type, anywhere in the point, rows may be padded, the cloud may
-    be organised, empty or big-endian. Dropped are NaN, inf, (0, 0, 0) and what is nearer than `min_range` m.
+    be organised, empty or big-endian. Dropped are NaN, inf, (0, 0, 0) and what is nearer than `min_range` m or
+    in the box `own_body`, as in `Sweep.from_points`.
 
     Raises InputError for everything that is not such a cloud.
     """
@@ -64,7 +65,7 @@ def decode(message: Any, min_range: float = 0.0) -> Sweep:
     with np.errstate(over='ignore', invalid='ignore'):
         for axis, column in enumerate((x, y, z)):
             points[:, axis] = column.reshape(-1)
-    return Sweep.from_points(points, stamp_ns, str(_get(header, 'frame_id')), min_range)
+    return Sweep.from_points(points, stamp_ns, str(_get(header, 'frame_id')), min_range, own_body)
 
 
 def has_field(message: Any, name: str) -> bool:

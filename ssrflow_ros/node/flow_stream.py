@@ -106,7 +106,7 @@ class FlowStream:
         """What there is to do about `cloud`; None, and a drop counted, if nothing can be done."""
         self._pairing.settings = self._node.settings
         try:
-            sweep = decode(cloud, self._node.settings.min_range)
+            sweep = decode(cloud, *self._node.settings.own)
             if self._node.settings.deskew:
                 sweep = with_times(sweep, cloud)
         except InputError as error:
