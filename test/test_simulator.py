@@ -8,8 +8,12 @@ pytest.importorskip('embreex')
 
 from ssrflow_ros.errors import InputError  # noqa: E402
 from ssrflow_ros.simulator import CLASSES, SCENES, SENSORS, simulate  # noqa: E402
+from ssrflow_ros.simulator.body import GLASS  # noqa: E402
 from ssrflow_ros.simulator.motion import Joints, Path, invert, rotations  # noqa: E402
+from ssrflow_ros.simulator.raycaster import Raycaster  # noqa: E402
+from ssrflow_ros.simulator.scenery import building  # noqa: E402
 from ssrflow_ros.simulator.sensors import Lidar  # noqa: E402
+from ssrflow_ros.simulator.shapes import boxes, join  # noqa: E402
 from ssrflow_ros.sweep import EgoMotion  # noqa: E402
 
 
@@ -173,6 +177,42 @@ def test_weak_and_distant_hits_are_lost():
         for reach, cosine, rho in ((20, 1, 0.5), (60, 0.01, 0.2), (20, 1, 0.01), (150, 1, 0.9))
     ]
     assert share[0] > 0.95 and share[1] < 0.5 and share[2] < 0.3 and share[3] == 0
+
+
+def test_light_goes_through_glass_and_nothing_else():
+    glass, wall = boxes([5, 0, 0], [0.02, 20, 20], GLASS), boxes([8, 0, 0], [0.2, 20, 20], 0.5)
+    world = join([glass, wall])
+    rays = np.tile(np.float32([1, 0, 0]), (2000, 1))
+    nothing = np.zeros((0, 3))
+
+    def ranges(clear, moving=nothing, faces=nothing):
+        caster = Raycaster(world.vertices, world.faces)
+        ray, reach, face, _ = caster.cast(np.zeros(3), rays, moving, faces, clear, np.random.default_rng(0))
+        assert len(ray) == len(rays)
+        return reach, face
+    reach, face = ranges(world.reflectivity == np.float32(GLASS))
+    behind = np.isclose(reach, 7.9)
+    assert 0.7 < behind.mean() < 0.9 and np.isclose(reach[~behind], 5, atol=0.02).all()    # two faces, each passed by 0.9
+    assert (face[behind] >= len(glass.faces)).all()
+    assert np.allclose(ranges(np.zeros(len(world.faces), bool))[0], 4.99)
+    mover = boxes([6.5, 0, 0], [0.2, 20, 20], 0.5)
+    clear = np.concatenate([world.reflectivity, mover.reflectivity]) == np.float32(GLASS)
+    reach, face = ranges(clear, mover.vertices, mover.faces)
+    assert np.isclose(reach[behind], 6.4).all() and (face[behind] >= len(world.faces)).all()
+
+
+def test_rooms_are_seen_through_the_windows_of_some_buildings():
+    depths = []
+    for seed in range(12):
+        house = building(np.random.default_rng(seed), 15.0, 10.0, 9.0)
+        sideways = np.radians(np.arange(-30, 30, 0.2, np.float32))
+        rays = np.column_stack([np.sin(sideways), np.cos(sideways), 0 * sideways])
+        clear, rng = house.reflectivity == np.float32(GLASS), np.random.default_rng(seed)
+        for height in (1.7, 2.2, 4.5):
+            ray, reach, _, _ = Raycaster(house.vertices, house.faces).cast(
+                np.array([0, -8, height]), rays, np.zeros((0, 3)), np.zeros((0, 3)), clear, rng)
+            depths.append(reach * rays[ray, 1] - 8)
+    assert 0.05 < np.mean(np.concatenate(depths) > 1.0) < 0.6
 
 
 def test_blocked_sectors_and_dead_beams_return_nothing():

@@ -9,6 +9,9 @@ from .motion import Joints
 from .shapes import Mesh, join, tubes
 
 GLASS = 0.01
+"""Reflectivity of a pane through which the laser sees what lies behind."""
+TINTED = 0.015
+"""Reflectivity of a pane that swallows or mirrors away nearly all of its light."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,18 +12,23 @@ SINK = 1.5
 
 
 def building(rng: np.random.Generator, width: float, depth: float, height: float) -> Mesh:
-    """A block whose front has piers and bands, with windows set back between them."""
+    """A block whose front has piers and bands, with windows set back between them: dark, or with rooms behind."""
     wall, recess = rng.uniform(0.2, 0.7), rng.uniform(0.08, 0.5)
-    pane = GLASS if rng.random() < 0.6 else wall * 0.6
+    pane = GLASS if rng.random() < 0.75 else wall * 0.6
     middle, tall = (height - SINK) / 2, height + SINK
     parts = [boxes([0, depth / 2 + recess, middle], [width, depth, tall], wall)]
-    if rng.random() < 0.75:
+    if rng.random() < 0.85:
         piers = np.linspace(-width / 2, width / 2, max(int(width / rng.uniform(2, 4)), 1) + 1)
         bands = np.arange(rng.uniform(0.6, 1.1), height, rng.uniform(2.6, 3.6))
         pier, band = rng.uniform(0.3, 1.4), rng.uniform(0.6, 1.6)
+        inside = (
+            rooms(rng, width, depth, height, piers, bands - band / 2)
+            if pane == GLASS
+            else boxes([0, depth / 2, middle], [width, depth, tall], wall)
+        )
         parts = [
             boxes([0, recess + 0.02, middle], [width, 0.04, tall], pane),
-            boxes([0, depth / 2 + recess + 0.04, middle], [width, depth, tall], wall),
+            inside.moved(y=recess + 0.04),
             boxes([[x, recess / 2, middle] for x in piers], [pier, recess, tall], wall),
             boxes([[0, recess / 2, z] for z in bands], [width, recess * 0.98, band], wall),
         ]
@@ -42,12 +47,55 @@ def building(rng: np.random.Generator, width: float, depth: float, height: float
     return join(parts).named('building')
 
 
+def rooms(
+    rng: np.random.Generator,
+    width: float,
+    depth: float,
+    height: float,
+    piers: np.ndarray,
+    floors: np.ndarray,
+) -> Mesh:
+    """What is seen through the windows of a building: floors, partitions, rooms that end somewhere, things in them.
+
+    Curtains and shutters close some windows, a passage to the yard may open instead of a room.
+    """
+    rho, middle, tall = rng.uniform(0.2, 0.7), (height - SINK) / 2, height + SINK
+    walls = rng.choice(piers, rng.integers(len(piers) // 2 + 1), replace=False)
+    side = [[x, depth / 2, middle] for x in (-width / 2, width / 2, *walls)]
+    parts = [
+        boxes([0, depth / 2, height], [width, depth, 0.3], rho),
+        boxes(side, [0.15, depth, tall], rho),
+        boxes([[0, depth / 2, z] for z in (-0.3, *floors[1:])], [width, depth, 0.2], rho),
+    ]
+    bays = np.diff(piers)
+    passage = rng.integers(len(bays)) if rng.random() < 0.3 else -1
+    for bay, (left, broad) in enumerate(zip(piers, bays)):
+        storeys = [*floors, height]
+        for low, high in zip(storeys, storeys[1:]):
+            if bay == passage and low == storeys[0]:
+                continue
+            x, end, z = left + broad / 2, rng.uniform(min(1.5, depth), depth), (low + high) / 2
+            parts.append(boxes([x, end, z], [broad, 0.1, high - low], rho))
+            if rng.random() < 0.25:
+                parts.append(boxes([x, 0.1, z], [broad, 0.03, high - low], rho * 0.8))
+            things = rng.integers(0, 4)
+            if things:
+                size = rng.uniform([0.3, 0.3, 0.4], [1.8, 0.9, 2.1], (things, 3))
+                place = rng.uniform([left, 0.4, 0.0], [left + broad, end, 0.01], (things, 3))
+                parts.append(boxes(place + [0, 0, low + 0.1] + size * [0, 0, 0.5], size, rng.uniform(0.2, 0.7)))
+    return join(parts)
+
+
 def wall(rng: np.random.Generator, length: float, height: float) -> Mesh:
-    """A free-standing wall along x, sometimes with a coping and posts."""
+    """A free-standing wall along x, sometimes with a coping and posts, sometimes with a gateway."""
+    gate = min(rng.choice([0.0, rng.uniform(1, 4)]), 0.4 * length)
+    start = rng.uniform(-length / 2, length / 2 - gate)
+    ends = np.array([[-length / 2, start], [start + gate, length / 2]])
+    broad, middle = np.diff(ends)[:, 0], ends.mean(axis=1)
     parts = [
         boxes(
-            [0, 0, (height - SINK) / 2],
-            [length, rng.uniform(0.15, 0.4), height + SINK],
+            [[x, 0, (height - SINK) / 2] for x in middle],
+            np.column_stack([broad, np.full(2, rng.uniform(0.15, 0.4)), np.full(2, height + SINK)]),
             rng.uniform(0.2, 0.7),
         )
     ]

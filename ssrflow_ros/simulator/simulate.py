@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..sweep import FIRST_STAMP_NS, Sweep
+from .body import GLASS
 from .classes import CLASS_ID
 from .motion import invert
 from .raycaster import Raycaster
@@ -99,6 +100,7 @@ def _record(scene: Scene, lidar: Lidar, seed: int, sweeps: int, rate: float) -> 
     part_of_vertex = np.repeat(np.arange(len(bodies)), [len(body.vertices) for body in bodies])
     part_of_face = np.repeat(np.arange(len(bodies)), [len(body.faces) for body in bodies])
     everything = join([scene.still, moving]) if moving else scene.still
+    clear = everything.reflectivity == np.float32(GLASS)
     raycaster = Raycaster(scene.still.vertices, scene.still.faces)
 
     times = np.arange(-1, sweeps + 1) / rate
@@ -113,7 +115,8 @@ def _record(scene: Scene, lidar: Lidar, seed: int, sweeps: int, rate: float) -> 
         turn, origin = pose[:3, :3], pose[:3, 3]
         beams = lidar.directions(rng)
         placed = _apply(now, part_of_vertex, vertices)
-        ray, ranges, face, incidence = raycaster.cast(origin, _turn(turn, beams), placed, faces)
+        ray, ranges, face, incidence = raycaster.cast(
+            origin, _turn(turn, beams), placed, faces, clear, rng)
         ranges, intensity, kept = lidar.measure(ranges, incidence, everything.reflectivity[face], rng)
         ray, face, intensity = ray[kept], face[kept], intensity[kept]
         points = (beams[ray] * ranges[kept, None]).astype(np.float32)

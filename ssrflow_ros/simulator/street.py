@@ -110,6 +110,15 @@ def _roadside(stage: Stage, behind: float, ahead: float, road: float, pavement: 
                     )
                 if rng.random() < 0.5:
                     stage.put_on_road(scenery.grass(rng, width, 6.0), middle, side * (setback + 4), turn)
+        # Yards and gardens, of which gaps, passages, fences and windows show something.
+        for _ in range(rng.poisson((ahead - behind) * rng.choice([0.0, 0.1, 0.3, 0.6]))):
+            build = (scenery.bush, scenery.tree, scenery.furniture, scenery.pole, scenery.goods)[rng.integers(5)]
+            stage.put_on_road(
+                build(rng),
+                rng.uniform(behind, ahead),
+                side * (road + pavement + rng.uniform(2, 25)),
+                rng.uniform(0, 6),
+            )
         kerb = side * (road + 0.7)
         for build, density in ((scenery.pole, 0.04), (scenery.tree, 0.03), (scenery.furniture, 0.03)):
             for along in rng.uniform(

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .body import Body, GLASS, make_body, make_wheels, random_paint
+from .body import GLASS, TINTED, Body, make_body, make_wheels, random_paint
 from .motion import Joints
 from .shapes import Mesh, balls, boxes, extrude, join, lump, tubes
 from .walkers import pedestrian
@@ -103,7 +103,7 @@ def van(rng: np.random.Generator) -> Body:
     glass = boxes(
         [[0.5 * length - 2.1 * nose * length, side * width * 0.495, 0.75 * height] for side in (1, -1)],
         [0.9, 0.04, 0.25 * height],
-        GLASS,
+        TINTED,
     )
     parts = [
         extrude(low * [length, height], width / 2, paint, width / 2 * 0.93),
@@ -119,7 +119,7 @@ def _long_box(length: float, width: float, height: float, floor: float, paint: f
     windows = [[x, side * (width / 2 - 0.01), 0.66 * height] for x in panes for side in (1, -1)]
     return [
         boxes([0, 0, (height + floor) / 2], [length, width - 0.06, height - floor], paint),
-        boxes(windows, [1.2, 0.06, 0.32 * height], GLASS),
+        boxes(windows, [1.2, 0.06, 0.32 * height], TINTED),
     ]
 
 
@@ -157,7 +157,7 @@ def truck(rng: np.random.Generator) -> Body:
                 width / 2,
                 paint,
             ),
-            boxes([[0.3, side * width * 0.49, height * 0.7] for side in (1, -1)], [0.9, 0.06, 0.7], GLASS),
+            boxes([[0.3, side * width * 0.49, height * 0.7] for side in (1, -1)], [0.9, 0.06, 0.7], TINTED),
         ]
     )
     load = str(rng.choice(['box', 'tank', 'flat'], p=[0.6, 0.2, 0.2]))
