@@ -104,6 +104,11 @@ class EgoMotion:
     inliers: float = float('nan')
     rmse: float = float('nan')
 
+    @property
+    def travelled(self) -> float:
+        """Metres that the sensor went."""
+        return float(np.linalg.norm(self.target_from_source[:3, 3]))
+
     def displacement(self, points: np.ndarray) -> np.ndarray:
         """(N, 3) float32 displacement in the source frame that the sensor's motion gives static `points`."""
         turn = self.target_from_source[:3, :3] - np.eye(3)

@@ -49,3 +49,15 @@ def test_of_all_returns_from_one_direction_the_nearest_counts():
     assert not view.is_free((nearest * way).astype(np.float32)).any()
     alone = np.array([(way @ other > 0.99).sum() == 1 for other in way])
     assert view.is_free(((nearest - 1.5) * way).astype(np.float32))[alone].all()
+
+
+def test_what_is_seen_through_a_window_is_framed_and_what_stands_before_a_wall_is_not():
+    azimuth = np.radians(np.arange(-40, 40.1, 0.2))[:, None]
+    elevation = np.radians(np.arange(-2, 2.1, 0.4))
+    direction = np.stack(np.broadcast_arrays(np.cos(azimuth), np.sin(azimuth), np.tan(elevation)), -1)
+    reach = np.where(np.abs(np.degrees(azimuth)) < 1.5, 14.0, 8.0)      # a wall with a window, a room behind
+    reach = np.where(np.abs(np.degrees(azimuth) - 20) < 2, 5.0, reach)  # somebody before it
+    view = View((direction * reach[..., None]).reshape(-1, 3).astype(np.float32))
+    asked = np.array([[14.0, 0.0, 0.0], [14.0, 0.2, 0.2], *5 * direction[300:301, 5], *8 * direction[50:51, 5]])
+    assert np.isclose(np.degrees(azimuth[300, 0]), 20)
+    assert view.is_framed(asked.astype(np.float32)).tolist() == [True, True, False, False]

@@ -86,3 +86,18 @@ def test_what_is_expected():
     alike, unlike = [[9.0, 1.0]], [[-10.0, 0.0]]
     assert [bool(tracks.expects(np.array(place), np.array(way))[0])
             for place, way in ((here, alike), (here, unlike), (there, alike))] == [True, False, False]
+
+
+def test_what_was_suspected_is_expected_in_the_next_pair_only_and_gets_a_number_of_its_own():
+    tracks = Tracks()
+    asked = np.array([[1.0, 5.0]]), np.array([[10.0, 0.0]])
+    assert step(tracks, 0) == [] and not tracks.goes_on
+    tracks.suspect(np.array([[0.0, 5.0]]), np.array([[10.0, 0.0]]), np.array([4.0]))
+    tracks.advance(pair(1), ego())
+    assert tracks.goes_on and tracks.expects(*asked).all()
+    tracks.suspect(*np.zeros((2, 0, 2)), np.zeros(0))
+    assert [item.age for item in tracks.follow([car(1, 5)])] == [1]
+    assert step(tracks, 2) == [] and tracks.goes_on
+    tracks.suspect(np.array([[0.0, 5.0]]), np.array([[10.0, 0.0]]), np.array([4.0]))
+    step(tracks, 40)
+    assert not tracks.goes_on and not tracks.expects(*asked).any()

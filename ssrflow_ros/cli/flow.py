@@ -113,7 +113,7 @@ def _sweep(path: str, points: np.ndarray, stamp_ns: int, settings: Settings) -> 
 
 def _summarise(flow: FlowField, args: argparse.Namespace) -> None:
     pair, ego = flow.pair, flow.ego_motion
-    shift = np.linalg.norm(ego.target_from_source[:3, 3])
+    shift = ego.travelled
     speed = shift / abs(pair.dt)
     match = '' if math.isnan(ego.inliers) else f', {100 * ego.inliers:.0f} % matched, rmse {ego.rmse:.2f} m'
     rows = [

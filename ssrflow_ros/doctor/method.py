@@ -74,7 +74,7 @@ def _ego_motion(pairs: list[SweepPair], settings: Settings,
     if error is not None and len(found) < len(pairs) / 2:
         return [], wrong('ego_motion', f'{settings.ego_motion}, for {len(pairs) - len(found)} of {len(pairs)} pairs: '
                                        f'{error}')
-    speed = np.median([np.linalg.norm(motion.target_from_source[:3, 3]) / abs(pair.dt)
+    speed = np.median([motion.travelled / abs(pair.dt)
                        for pair, motion in found])
     inliers = np.median([motion.inliers for _, motion in found])
     quality = '' if np.isnan(inliers) else f', {inliers:.0%} of the points match'

@@ -20,7 +20,7 @@ from ..scene_flow import SceneFlow
 from ..settings import Settings
 from ..simulator import SENSORS, LabelledSweep, simulate
 from ..steps import belief
-from ..steps.objects import Candidates, ObjectFinder, lone_points, rigid_displacement
+from ..steps.objects import Candidates, ObjectFinder, rigid_displacement
 from ..sweep import PreparedPair, SweepPair
 
 _SEED = 4_000_000
@@ -29,7 +29,7 @@ _DYNAMIC = 0.5           # m/s, slower proposals are not asked for
 _STILL = 0.025           # m, what has moved less tells nothing of trust
 _OWN = 0.6               # share of a proposal's points that are one mover's, from which its motion can be told
 _HEAVIEST = 64           # points, beyond which a proposal counts no more: the few near ones would decide for all
-_STANDS = 2.0            # times that an error of a point which stands counts
+_STANDS = 3.0            # times that an error of a point which stands counts
 _FEWEST = 30             # points that move, or stand: fewer of a pair count no more each
 _SCORED = 0.3            # probability, from which errors are fitted: what is less likely becomes no object
 
@@ -60,10 +60,11 @@ class Played:
     def lone(self, settings: Settings) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of the points without object that move by the network: features (m, F), whether its motion is better than
         none (m,), and what depends on it (m,), m of the pair's mean errors."""
-        finder, dt = ObjectFinder(), self.prepared.pair.dt
+        finder, pair, dt = ObjectFinder(), self.prepared.pair, self.prepared.pair.dt
         free = finder(*self._asked(settings))[1][self.prepared.rows] < 0
         motion = self.residual[self.prepared.rows]
-        lone, features = lone_points(self.points, motion, free, finder.weigh(*self._asked(settings)), dt, settings)
+        lone, features = finder.lone(pair, self.prepared.ego_motion, self.points, motion, free,
+                                     finder.weigh(*self._asked(settings)), settings)
         speed = np.linalg.norm(self.motion, axis=1) / abs(dt)
         gain = speed[lone] - np.linalg.norm(motion - self.motion, axis=1)[lone] / abs(dt)
         moves = speed >= _DYNAMIC

@@ -134,7 +134,7 @@ def _draw_legend(figure) -> None:
 
 def _draw_title(figure, flow: FlowField, title: str) -> None:
     ego = flow.ego_motion
-    ego_speed = float(np.linalg.norm(ego.target_from_source[:3, 3])) / abs(flow.pair.dt)
+    ego_speed = ego.travelled / abs(flow.pair.dt)
     taken_out = '' if ego.method == 'none' else (
         f"  The sensor's own {ego_speed:.1f} m/s ({ego.method.replace('_', ' ')}) is taken out.")
     figure.text(0.02, 0.962, title or 'Scene flow', fontsize=17, fontweight='bold', va='center')

@@ -30,8 +30,9 @@ class Raycaster:
         """The first thing that each ray meets, or one behind it, where that is a pane of glass.
 
         origin (3,) m, directions (R, 3) unit vectors, in the world; moving_vertices (V, 3) m, as of now;
-        clear (F,) bool of all faces, those that stand still first: it is glass. Returns, for the H rays that meet something: ray (H,), range (H,) m, face (H,) where the moving faces
-        are counted after those that stand still, incidence (H,) = |cos| to the face's normal.
+        clear (F,) bool of all faces, those that stand still first: it is glass. Returns, for the H rays that meet
+        something: ray (H,), range (H,) m, face (H,) where the moving faces are counted after those that stand still,
+        incidence (H,) = |cos| to the face's normal.
         """
         directions = np.ascontiguousarray(directions, np.float32)
         origins = np.tile(np.asarray(origin, np.float32), (len(directions), 1))

@@ -84,6 +84,13 @@ def car(rng: np.random.Generator) -> Body:
             ]
         )
         parts.append(tubes(feet, heads, 0.06, rho=paint, sides=4))
+    # What is seen through the windows: backs of the seats, the steering wheel.
+    middle, rows = posts[:, 0].mean() - 0.2, 1 if shape in ('pickup', 'coupe') else 2
+    seats = [[middle - 0.85 * row, side * 0.22 * width, 0.78 * height] for row in range(rows) for side in (1, -1)]
+    parts += [
+        boxes(seats, [0.14, 0.48, 0.24 * height], rng.uniform(0.1, 0.6)),
+        boxes([middle + 0.6, 0.22 * width, 0.72 * height], [0.05, 0.36, 0.2], 0.2),
+    ]
     if shape == 'pickup':
         bed = np.array([[-0.3 * length, side * (width / 2 - 0.05), 0.66 * height] for side in (1, -1)])
         parts.append(boxes(bed, [0.4 * length, 0.08, 0.16 * height], paint))

@@ -13,16 +13,17 @@ from .fit import Fit
 # WORTH, TRUST, MOVES: log odds, see `worth_features`, `trust_features`, `movement_features`. SHIFT: log m², along
 # each axis of the cost's curvature. TURN: log rad². CLIMB: log (m/s)², upwards. CENTRE: log m², of the box's centre,
 # along the view, across it, upwards. LONE: log odds that the network's motion of a point without object is better than
-# none, errors of points that stand counted twice.
-WORTH = np.array([-4.97, 0.63, 1.34, 1.6, -0.48, 1.57, -1.24])
+# none, errors of points that stand counted four times.
+WORTH = np.array([-4.51, 0.62, 0.93, 1.8, -0.65, 1.13, -1.44, -0.98])
 TRUST = np.array([-0.08, -0.96, -0.11, 0.03, 0.35, 0.43, -1.35, 1.66, -1.56, -5.87, 3.91, -0.16, -1.25])
-MOVES = np.array([-1.0, -0.07, -0.71, 0.25, 3.9, -1.54, 2.13, -0.07, 0.78, -0.17, 1.37, 0.71, -0.38, -1.24, -0.98,
-                  -0.73, 0.34, -2.69, 2.03, -0.41, -0.11, 0.64, 0.05, -1.12, -0.99, 0.0, 1.43, -4.65, -2.71, 1.57])
-SHIFT = np.array([0.25, 0.79, 0.74, -0.07, -0.46, 0.35, -0.75])
-TURN = np.array([-3.45, 1.43, 0.42, -1.43])
-CLIMB = np.array([-2.93, 1.05])
-CENTRE = np.array([[-3.6, 0.02, 0.2, 1.39], [-0.82, -0.18, 0.12, 0.53], [0.96, -0.45, 0.43, -0.43]])
-LONE = np.array([2.03, 0.28, -0.36])
+MOVES = np.array([-1.04, -0.15, -0.86, 1.48, 4.87, 0.27, 2.13, 0.05, 0.45, 0.04, 1.39, 0.67, 0.18, -1.66, -1.01, -0.83,
+                  0.66, -4.33, 0.75, -0.73, -0.14, 0.81, 0.18, -1.01, -2.37, 0.14, 0.85, -4.71, -3.25, 2.22, -0.46,
+                  -0.22])
+SHIFT = np.array([-2.1, 1.01, 0.43, 0.28, -1.19, 0.69, -0.59])
+TURN = np.array([-2.89, 1.0, 0.02, -0.98])
+CLIMB = np.array([-2.59, 0.89])
+CENTRE = np.array([[-3.76, 0.07, -0.04, 1.52], [-3.09, 0.1, -0.3, 1.0], [-0.56, -0.31, 0.32, -0.04]])
+LONE = np.array([0.86, 0.32, -0.26, 1.3, 0.74, -0.32])
 
 LEAST_WORTH = float(np.log(0.05))     # log odds, below which a proposal is not even registered
 _MANY = 500              # points, beyond which more say nothing: walls have thousands
@@ -34,20 +35,24 @@ def probability(features: np.ndarray, more: np.ndarray | float = 0.0) -> np.ndar
     return _share(features @ MOVES + more)
 
 
-def worth_features(n: np.ndarray, taken: np.ndarray, guess: np.ndarray, height: np.ndarray, fast: np.ndarray,
-                   unlike: np.ndarray) -> np.ndarray:
+def worth_features(n: np.ndarray, taken: np.ndarray, guess: np.ndarray, height: np.ndarray,
+                   framed: np.ndarray, fast: np.ndarray, unlike: np.ndarray) -> np.ndarray:
     """(K, F) of what is known before registration; guess (K,) m by the network, height (K,) m, the others as below."""
     return np.stack([np.ones(len(n)), np.log(np.minimum(n, _MANY)), np.sqrt(taken), np.log(guess + 0.02),
-                     np.maximum(height - 2.5, 0.0), fast, np.log(unlike + 0.02)], axis=1)
+                     np.maximum(height - 2.5, 0.0), fast, np.log(unlike + 0.02), framed], axis=1)
 
 
 def movement_features(fit: Fit, n: np.ndarray, taken: np.ndarray, left: np.ndarray, against: np.ndarray,
-                      fast: np.ndarray, unlike: np.ndarray) -> np.ndarray:
+                      framed: np.ndarray, fast: np.ndarray, unlike: np.ndarray, travelled: float) -> np.ndarray:
     """(K, F) features of K clusters of n (K,) points, and products of those that mean more together.
 
     taken, left  (K,) share of the points that stand where the other sweep saw through, and share of them whose
                  places in the other sweep this one sees through.
     against      (K,) share of them through whose places in the other sweep that one saw itself.
+    framed       (K,) share of them that are seen past something nearer: through windows, gaps, between leaves. There
+                 what is seen changes with every step of the sensor, and seems to move; as it does wherever something
+                 comes into view or is lost to it.
+    travelled    m that the sensor itself went.
     fast, unlike (K,) share of the points that the network says move, and m by which its flows differ.
     """
     length, guess, measured, off = (np.linalg.norm(motion, axis=1) for motion in (
@@ -62,13 +67,20 @@ def movement_features(fit: Fit, n: np.ndarray, taken: np.ndarray, left: np.ndarr
     return np.stack([
         np.ones(len(n)), many, cost, better, taken, both, left, free, alike, length, guess, measured, off, tall, fast,
         unlike, many * tall, taken ** 2, better * alike, off * fast, many * cost, many * taken, length * free,
-        both * unlike, left ** 2, off * unlike, doubtful, against, doubtful * left, doubtful * free], axis=1)
+        both * unlike, left ** 2, off * unlike, doubtful, against, doubtful * left, doubtful * free, framed,
+        _went(travelled, len(n))], axis=1)
 
 
-def lone_features(likely: np.ndarray, company: np.ndarray) -> np.ndarray:
+def lone_features(likely: np.ndarray, company: np.ndarray, taken: np.ndarray, left: np.ndarray,
+                  travelled: float) -> np.ndarray:
     """(m, F) of points without object: `likely` (m,) probability of the best proposal that held each, `company` (m,)
-    points of its square metre, itself included."""
-    return np.stack([np.ones(len(likely)), np.log(likely + 0.01), np.log(company)], axis=1)
+    points of its square metre, itself included; taken, left (m,) bool and `travelled` as in `movement_features`."""
+    return np.stack([np.ones(len(likely)), np.log(likely + 0.01), np.log(company), taken, left,
+                     _went(travelled, len(likely))], axis=1)
+
+
+def _went(travelled: float, count: int) -> np.ndarray:
+    return np.full(count, np.log(travelled + 0.03))
 
 
 def principal(curvature: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

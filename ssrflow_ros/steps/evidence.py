@@ -7,8 +7,10 @@ sampling, or came into view from behind something.
 from __future__ import annotations
 
 import numpy as np
+from scipy.ndimage import minimum_filter1d
 
 _AZIMUTH, _ELEVATION = np.radians(0.7), np.radians(0.75)  # cells of a view
+_FRAME = 7               # cells in a row, among which what is nearest frames the one in the middle
 _DEPTH, _DEPTH_SHARE = 0.3, 0.01  # m, and share of the range, by which a beam must have passed beyond
 
 
@@ -31,12 +33,21 @@ class View:
         # row empty, and there the returns of its neighbour count.
         rows = self._nearest.reshape(-1, 2, self._COLUMNS)
         self._nearest = np.where(rows < np.inf, rows, rows[:, ::-1]).ravel()
+        self._beside: np.ndarray | None = None      # the nearest range about each direction, made when asked for
 
     def is_free(self, points: np.ndarray) -> np.ndarray:
         """(N,) bool: all returns from the direction of a point (N, 3) lay clearly beyond it."""
         cell, reach = self._cells(points)
         nearest = self._nearest[cell]  # inf: nothing came back from there, so nothing is known
         return (nearest < np.inf) & (nearest > reach * np.float32(1 + _DEPTH_SHARE) + np.float32(_DEPTH))
+
+    def is_framed(self, points: np.ndarray) -> np.ndarray:
+        """(N,) bool: beside a point (N, 3), at about its height, something clearly nearer is seen."""
+        if self._beside is None:
+            rows = self._nearest.reshape(self._ROWS, self._COLUMNS)
+            self._beside = minimum_filter1d(rows, _FRAME, axis=1, mode='wrap').ravel()
+        cell, reach = self._cells(points)
+        return self._beside[cell] < reach * np.float32(1 - _DEPTH_SHARE) - np.float32(_DEPTH)
 
     def _cells(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         x, y, z = points.T

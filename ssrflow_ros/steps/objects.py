@@ -27,7 +27,7 @@ from .tracks import Tracks
 
 _HEADING_SPEED = 1.5     # m/s, faster ones face where they go
 _ENOUGH = 0.5            # share of a proposal's points that no better one has taken
-_KNOWN = 1.5             # log odds that speak for what moved alike in the last sweeps
+_KNOWN, _NEW = 1.6, -0.45    # log odds for what seemed to move alike in the last pair, and against what did not
 _SQUARE, _SQUARES = 1.0, 256    # m, in which points are each other's company; on a map that goes on anew beyond
 _LONE_SPEED = 1.0        # m/s, below which the network says too often of single points that they move
 
@@ -73,7 +73,8 @@ class ObjectFinder:
         self.tracks.advance(pair, ego)
         seen = self.weigh(pair, ego, rows, target, residual, settings)
         points, objects, free = pair.source.points[rows], [], np.ones(len(rows), bool)
-        for k in self._believed(seen, pair.dt, settings) if seen else ():
+        believed = self._believed(seen, pair.dt, settings) if seen else ()
+        for k in believed:
             group = seen.groups[k][free[seen.groups[k]]]
             if len(group) < max(settings.object_points, _ENOUGH * len(seen.groups[k])):
                 continue
@@ -82,7 +83,7 @@ class ObjectFinder:
             arm = points[group, :2] - seen.fit.centre[k]
             found[rows[group]] = rigid_displacement(arm, seen.fit.shift[k], seen.fit.turn[k])
             objects.append(_describe(len(objects), points[group], seen, k, pair.dt))
-        lone, features = lone_points(points, residual.take(rows, axis=0), free, seen, pair.dt, settings)
+        lone, features = self.lone(pair, ego, points, residual.take(rows, axis=0), free, seen, settings)
         lone = rows[lone[features @ belief.LONE > 0]]
         found[lone] = residual[lone]
         return found, ids, self.tracks.follow(objects) if seen else ()
@@ -98,7 +99,7 @@ class ObjectFinder:
         free[doubtful] = view.is_free(points.take(doubtful, axis=0) + motion.take(doubtful, axis=0))
         vacated = target.take(np.flatnonzero(view.is_free(target)), axis=0)
         groups = propose(points, motion / pair.dt, fast, free, vacated, settings)
-        ask = worth_asking(groups, points, motion, fast, taken, vacated, reach(pair.dt))
+        ask = worth_asking(groups, points, motion, fast, taken, vacated, view, reach(pair.dt))
         if not ask.groups:
             return None
         static = np.ones(len(points), bool)
@@ -115,7 +116,8 @@ class ObjectFinder:
         fit = register(few, ask.asked, Blocks(new), motion.take(ask.few, axis=0), pair.dt, against)
         left = shares(view.is_free(moved(fit.shift)), ask.asked)
         n = np.array([len(group) for group in ask.groups])
-        features = belief.movement_features(fit, n, ask.taken, left, against(fit.shift), ask.fast, ask.unlike)
+        features = belief.movement_features(fit, n, ask.taken, left, against(fit.shift), ask.framed,
+                                            ask.fast, ask.unlike, ego.travelled)
         moves = belief.probability(features)
         size = fit.size[:, :2].max(axis=1)
         away = np.linalg.norm(fit.centre, axis=1)
@@ -124,32 +126,37 @@ class ObjectFinder:
 
     def _believed(self, seen: Candidates, dt: float, settings: Settings) -> list[int]:
         """Numbers of the candidates that move, the surest first."""
-        known = self.tracks.expects(seen.fit.centre, seen.fit.shift / dt)
-        moves = belief.probability(seen.features, _KNOWN * known)
+        velocity = seen.fit.shift / dt
+        known, new = self.tracks.expects(seen.fit.centre, velocity), _NEW if self.tracks.goes_on else 0.0
+        moves = belief.probability(seen.features, np.where(known, _KNOWN, new))
         # A cost of 1: nothing in the other sweep lies where it would be.
-        moving = ((moves >= settings.belief) & (seen.fit.cost < 1)
-                  & (np.linalg.norm(seen.fit.shift, axis=1) >= settings.moving_speed * abs(dt)))
+        may = (seen.fit.cost < 1) & (np.linalg.norm(velocity, axis=1) >= settings.moving_speed)
+        moving = may & (moves >= settings.belief)
+        doubtful = may & (seen.moves >= settings.belief) & ~moving
+        self.tracks.suspect(seen.fit.centre[doubtful], velocity[doubtful], seen.size[doubtful])
         return [k for k in np.argsort(-moves, kind='stable') if moving[k]]
+
+    def lone(self, pair: SweepPair, ego: EgoMotion, points: np.ndarray, motion: np.ndarray, free: np.ndarray,
+             seen: Candidates | None, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
+        """Rows (m,) of those of the points (n, 3) m that have no object, `free` (n,), and move by the network's motion
+        (n, 3) m, and their features (m, F) of its being better than none."""
+        lone = np.flatnonzero(free & (_length(motion) >= max(settings.moving_speed, _LONE_SPEED) * abs(pair.dt)))
+        likely = np.zeros(len(points))
+        for group, moves in zip(seen.groups, seen.moves) if seen else ():
+            likely[group] = np.maximum(likely[group], moves)
+        x, y = (np.floor(points.T[:2] / _SQUARE).astype(np.int32) & (_SQUARES - 1))
+        square = x * _SQUARES + y
+        company = np.bincount(square, minlength=_SQUARES ** 2).take(square.take(lone))
+        here = points.take(lone, axis=0)
+        taken = self.look(pair.target).is_free(ego.into_target(here))
+        left = self.look(pair.source).is_free(here + motion.take(lone, axis=0))
+        return lone, belief.lone_features(likely.take(lone), company, taken, left, ego.travelled)
 
     def look(self, sweep: Sweep) -> View:
         """What `sweep` saw; made once."""
         if sweep not in self._views:
             self._views[sweep] = View(sweep.points)
         return self._views[sweep]
-
-
-def lone_points(points: np.ndarray, motion: np.ndarray, free: np.ndarray, seen: Candidates | None, dt: float,
-                settings: Settings) -> tuple[np.ndarray, np.ndarray]:
-    """Rows (m,) of the points that have no object, `free` (n,), and move by the network's motion (n, 3) m, and their
-    features (m, F) of its being better than none."""
-    lone = np.flatnonzero(free & (_length(motion) >= max(settings.moving_speed, _LONE_SPEED) * abs(dt)))
-    likely = np.zeros(len(points))
-    for group, moves in zip(seen.groups, seen.moves) if seen else ():
-        likely[group] = np.maximum(likely[group], moves)
-    x, y = (np.floor(points.T[:2] / _SQUARE).astype(np.int32) & (_SQUARES - 1))
-    square = x * _SQUARES + y
-    company = np.bincount(square, minlength=_SQUARES ** 2).take(square.take(lone))
-    return lone, belief.lone_features(likely.take(lone), company)
 
 
 def _length(motion: np.ndarray) -> np.ndarray:

@@ -32,7 +32,10 @@ class _Track:
 
 
 class Tracks:
-    """The objects of one stream's last sweeps, where they are expected now."""
+    """The objects of one stream's last sweeps, and what nearly was one in the very last, where they are expected now.
+
+    goes_on  whether the pair of the last `advance` continues the stream, so that what moves should be expected.
+    """
 
     def __init__(self):
         self._next = 0
@@ -41,22 +44,24 @@ class Tracks:
     def reset(self) -> None:
         """Forget all objects; numbers are not used again."""
         self._tracks: list[_Track] = []
+        self._suspects: list[_Track] = []
+        self.goes_on = False
         self._last: tuple[str, int] | None = None
 
     def advance(self, pair: SweepPair, ego: EgoMotion) -> None:
         """Move all that is known to the stamp and into the frame of the pair's source."""
         stamp, period = pair.source.stamp_ns, abs(pair.dt)
         elapsed = (stamp - self._last[1]) * 1e-9 if self._last else 0.0
-        if not self._last or self._last[0] != pair.source.frame_id or not 0 < elapsed <= _BRIDGED * period:
+        goes_on = (self._last is not None and self._last[0] == pair.source.frame_id
+                   and 0 < elapsed <= _BRIDGED * period)
+        if not goes_on:
             self.reset()
-        self._last = pair.source.frame_id, stamp
-        if not self._tracks:
-            return
+        self._last, self.goes_on = (pair.source.frame_id, stamp), goes_on
         # What the sensor did since the last pair is known if that is this pair's target, else it went on likewise.
         share = -elapsed / pair.dt
         motion = ego.target_from_source
         turn = Rotation.from_rotvec(share * Rotation.from_matrix(motion[:3, :3]).as_rotvec()).as_matrix()
-        for track in self._tracks:
+        for track in self._all():
             track.unseen += elapsed
             track.centre = turn.T @ (track.centre + elapsed * track.velocity - share * motion[:3, 3])
             track.velocity = turn.T @ track.velocity
@@ -64,21 +69,27 @@ class Tracks:
 
     def expects(self, centres: np.ndarray, velocities: np.ndarray) -> np.ndarray:
         """(K,) bool: something that moves like this, (K, 2) m/s, is expected here, (K, 2) m."""
-        if not self._tracks:
+        tracks = self._all()
+        if not tracks:
             return np.zeros(len(centres), bool)
-        off = np.linalg.norm(centres[:, None] - self._array('centre')[:, :2], axis=-1)
-        unlike = np.linalg.norm(velocities[:, None] - self._array('velocity')[:, :2], axis=-1)
+        off = np.linalg.norm(centres[:, None] - _array(tracks, 'centre')[:, :2], axis=-1)
+        unlike = np.linalg.norm(velocities[:, None] - _array(tracks, 'velocity')[:, :2], axis=-1)
         most = np.maximum(_ALIKE[0], _ALIKE[1] * np.linalg.norm(velocities, axis=1))[:, None]
-        return ((off <= self._array('gate')) & (unlike <= most)).any(axis=1)
+        return ((off <= _array(tracks, 'gate')) & (unlike <= most)).any(axis=1)
+
+    def suspect(self, centres: np.ndarray, velocities: np.ndarray, sizes: np.ndarray) -> None:
+        """Expect in the next pair what was not quite believed in this one: (K, 2) m, (K, 2) m/s, longer sides (K,) m."""
+        self._suspects = [_Track(-1, 0, np.array([*centre, 0.0]), np.array([*velocity, 0.0]), _gate(size), 0.0)
+                          for centre, velocity, size in zip(centres, velocities, sizes)]
 
     def follow(self, objects: list[MovingObject]) -> tuple[MovingObject, ...]:
         """The objects of this sweep with `track_id` and `age`."""
-        gates = np.array([max(_GATE, _GATE_SIZE * float(item.size[:2].max())) for item in objects])
+        gates = np.array([_gate(item.size[:2].max()) for item in objects])
         pairs: dict[int, _Track] = {}
         if self._tracks and objects:
             off = np.linalg.norm(np.array([item.centre[:2] for item in objects])[:, None]
-                                 - self._array('centre')[:, :2], axis=-1)
-            reach = np.maximum(gates[:, None], self._array('gate'))
+                                 - _array(self._tracks, 'centre')[:, :2], axis=-1)
+            reach = np.maximum(gates[:, None], _array(self._tracks, 'gate'))
             for k, j in zip(*linear_sum_assignment(np.minimum(off / reach, 1.0))):
                 if off[k, j] <= reach[k, j]:
                     pairs[k] = self._tracks[j]
@@ -95,5 +106,13 @@ class Tracks:
         self._next += 1
         return self._tracks[-1]
 
-    def _array(self, name: str) -> np.ndarray:
-        return np.array([getattr(track, name) for track in self._tracks])
+    def _all(self) -> list[_Track]:
+        return self._tracks + self._suspects
+
+
+def _array(tracks: list[_Track], name: str) -> np.ndarray:
+    return np.array([getattr(track, name) for track in tracks])
+
+
+def _gate(size: float) -> float:
+    return max(_GATE, _GATE_SIZE * float(size))
