@@ -93,7 +93,10 @@ def test_same_sweeps_same_answer(recording):
     assert np.array_equal(first.flow, again.flow) and np.array_equal(first.moving, again.moving)
     # What is not called moving stands exactly still, and the other way round.
     assert np.array_equal(first.velocity.any(axis=1), first.moving)
-    assert (np.linalg.norm(first.velocity[first.moving], axis=1) >= QUICK.moving_speed - 1e-3).all()
+    # Of an object that turns the points about which it turns may be slower than the whole.
+    speed = np.linalg.norm(first.velocity, axis=1)
+    assert (speed[first.moving & (first.object_ids < 0)] >= QUICK.moving_speed - 1e-3).all()
+    assert all(speed[first.object_ids == item.id].max() >= QUICK.moving_speed - 1e-3 for item in first.objects)
 
 
 def test_beyond_the_range_the_world_is_static(recording):
