@@ -13,6 +13,7 @@ pytest.importorskip('rclpy')
 pytest.importorskip('torch')
 
 import rclpy  # noqa: E402
+from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from nav_msgs.msg import Odometry  # noqa: E402
 from rclpy.context import Context  # noqa: E402
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy  # noqa: E402
@@ -176,8 +177,11 @@ def test_a_node_that_waits_for_a_clock_and_asks_for_too_much(doctor, tmp_path, m
                                          'qos_overrides./points.subscription.reliability:=reliable'])
     try:
         monkeypatch.setenv('ROS_DOMAIN_ID', live.environment['ROS_DOMAIN_ID'])
+        live.listen(DiagnosticArray, '/diagnostics')
         live.wait_until_connected()
         live.node.destroy_publisher(live.points)
+        live.wait(lambda: any('no clouds arrive' in status.message for message in live.heard['/diagnostics']
+                              for status in message.status), 'the node to warn')
         with Driver():
             code, said = doctor()
     finally:
