@@ -73,7 +73,7 @@ class ObjectFinder:
         self.tracks.advance(pair, ego)
         seen = self.weigh(pair, ego, rows, target, residual, settings)
         points, objects, free = pair.source.points[rows], [], np.ones(len(rows), bool)
-        believed = self._believed(seen, pair.dt, settings) if seen else ()
+        believed, doubtful = self._believed(seen, pair.dt, settings) if seen else ((), ())
         for k in believed:
             group = seen.groups[k][free[seen.groups[k]]]
             if len(group) < max(settings.object_points, _ENOUGH * len(seen.groups[k])):
@@ -86,7 +86,8 @@ class ObjectFinder:
         lone, features = self.lone(pair, ego, points, residual.take(rows, axis=0), free, seen, settings)
         lone = rows[lone[features @ belief.LONE > 0]]
         found[lone] = residual[lone]
-        return found, ids, self.tracks.follow(objects) if seen else ()
+        return found, ids, self.tracks.follow(
+            objects, [(seen.fit.centre[k], seen.fit.shift[k] / pair.dt, seen.size[k]) for k in doubtful])
 
     def weigh(self, pair: SweepPair, ego: EgoMotion, rows: np.ndarray, target: np.ndarray, residual: np.ndarray,
               settings: Settings) -> Candidates | None:
@@ -124,8 +125,8 @@ class ObjectFinder:
         return Candidates(ask.groups, fit, features, moves, belief.shift_covariance(fit, moves, n, size, away),
                           np.exp(belief.turn_features(fit.cost, n, size) @ belief.TURN), size, away, ask.worth)
 
-    def _believed(self, seen: Candidates, dt: float, settings: Settings) -> list[int]:
-        """Numbers of the candidates that move, the surest first."""
+    def _believed(self, seen: Candidates, dt: float, settings: Settings) -> tuple[list[int], list[int]]:
+        """Numbers of the candidates that move, the surest first, and of those that would, had they been expected."""
         velocity = seen.fit.shift / dt
         known, new = self.tracks.expects(seen.fit.centre, velocity), _NEW if self.tracks.goes_on else 0.0
         moves = belief.probability(seen.features, np.where(known, _KNOWN, new))
@@ -133,8 +134,7 @@ class ObjectFinder:
         may = (seen.fit.cost < 1) & (np.linalg.norm(velocity, axis=1) >= settings.moving_speed)
         moving = may & (moves >= settings.belief)
         doubtful = may & (seen.moves >= settings.belief) & ~moving
-        self.tracks.suspect(seen.fit.centre[doubtful], velocity[doubtful], seen.size[doubtful])
-        return [k for k in np.argsort(-moves, kind='stable') if moving[k]]
+        return [k for k in np.argsort(-moves, kind='stable') if moving[k]], np.flatnonzero(doubtful).tolist()
 
     def lone(self, pair: SweepPair, ego: EgoMotion, points: np.ndarray, motion: np.ndarray, free: np.ndarray,
              seen: Candidates | None, settings: Settings) -> tuple[np.ndarray, np.ndarray]:

@@ -1,13 +1,14 @@
 """Tracks: which object of this sweep is which one of the last sweeps. A full tracker stays downstream.
 
 All that outlives a sweep is in one `Tracks`. It goes on where a pair goes on, newest sweeps against
-older ones or forwards, with up to two sweeps missing between them, and begins anew by itself where time
-was set back, stood still, or jumped, and where the frame changed: just where pairing begins anew.
+older ones or forwards, with sweeps missing between them where the machine does not keep up, and begins anew by
+itself where time was set back, stood still, or jumped, and where the frame changed.
 """
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Iterable
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -15,7 +16,8 @@ from scipy.spatial.transform import Rotation
 
 from ..sweep import EgoMotion, MovingObject, SweepPair
 
-_BRIDGED = 3.5           # pairs' dt after which what was not seen again is forgotten
+_MISSED = 2              # pairs in a row in which a thing may not be found, and is not forgotten
+_GAP, _GAP_SHARE = 1.0, 3.5    # s, or times the pair's dt, between pairs, beyond which all is forgotten
 _GATE = 1.0              # m, between the place that is expected and the one that is found, at least ...
 _GATE_SIZE = 0.5         # ... or this share of the object's longer side
 _ALIKE = (2.0, 0.5)      # m/s, or share of the speed, by which velocities may differ
@@ -28,7 +30,7 @@ class _Track:
     centre: np.ndarray
     velocity: np.ndarray
     gate: float
-    unseen: float            # s since it was last seen
+    missed: int              # pairs in a row in which it was not found
 
 
 class Tracks:
@@ -53,7 +55,7 @@ class Tracks:
         stamp, period = pair.source.stamp_ns, abs(pair.dt)
         elapsed = (stamp - self._last[1]) * 1e-9 if self._last else 0.0
         goes_on = (self._last is not None and self._last[0] == pair.source.frame_id
-                   and 0 < elapsed <= _BRIDGED * period)
+                   and 0 < elapsed <= max(_GAP, _GAP_SHARE * period))
         if not goes_on:
             self.reset()
         self._last, self.goes_on = (pair.source.frame_id, stamp), goes_on
@@ -62,10 +64,8 @@ class Tracks:
         motion = ego.target_from_source
         turn = Rotation.from_rotvec(share * Rotation.from_matrix(motion[:3, :3]).as_rotvec()).as_matrix()
         for track in self._all():
-            track.unseen += elapsed
             track.centre = turn.T @ (track.centre + elapsed * track.velocity - share * motion[:3, 3])
             track.velocity = turn.T @ track.velocity
-        self._tracks = [track for track in self._tracks if track.unseen <= _BRIDGED * period]
 
     def expects(self, centres: np.ndarray, velocities: np.ndarray) -> np.ndarray:
         """(K,) bool: something that moves like this, (K, 2) m/s, is expected here, (K, 2) m."""
@@ -77,13 +77,15 @@ class Tracks:
         most = np.maximum(_ALIKE[0], _ALIKE[1] * np.linalg.norm(velocities, axis=1))[:, None]
         return ((off <= _array(tracks, 'gate')) & (unlike <= most)).any(axis=1)
 
-    def suspect(self, centres: np.ndarray, velocities: np.ndarray, sizes: np.ndarray) -> None:
-        """Expect in the next pair what was not quite believed in this one: (K, 2) m, (K, 2) m/s, longer sides (K,) m."""
-        self._suspects = [_Track(-1, 0, np.array([*centre, 0.0]), np.array([*velocity, 0.0]), _gate(size), 0.0)
-                          for centre, velocity, size in zip(centres, velocities, sizes)]
+    def follow(self, objects: list[MovingObject],
+               suspects: Iterable[tuple[np.ndarray, np.ndarray, float]] = ()) -> tuple[MovingObject, ...]:
+        """The objects of this sweep with `track_id` and `age`.
 
-    def follow(self, objects: list[MovingObject]) -> tuple[MovingObject, ...]:
-        """The objects of this sweep with `track_id` and `age`."""
+        suspects  centre (2,) m, velocity (2,) m/s, longer side m of each thing that was not quite believed: in the next
+                  pair it is expected too.
+        """
+        self._suspects = [_Track(-1, 0, np.array([*centre, 0.0]), np.array([*velocity, 0.0]), _gate(size), 0)
+                          for centre, velocity, size in suspects]
         gates = np.array([_gate(item.size[:2].max()) for item in objects])
         pairs: dict[int, _Track] = {}
         if self._tracks and objects:
@@ -97,12 +99,15 @@ class Tracks:
         for k, item in enumerate(objects):
             track = pairs.get(k) or self._new()
             track.age, track.centre, track.velocity = track.age + 1, item.centre, item.velocity
-            track.gate, track.unseen = float(gates[k]), 0.0
+            track.gate, track.missed = float(gates[k]), -1
             followed.append(dataclasses.replace(item, track_id=track.number, age=track.age))
+        for track in self._tracks:
+            track.missed += 1
+        self._tracks = [track for track in self._tracks if track.missed <= _MISSED]
         return tuple(followed)
 
     def _new(self) -> _Track:
-        self._tracks.append(_Track(self._next, 0, np.zeros(3), np.zeros(3), _GATE, 0.0))
+        self._tracks.append(_Track(self._next, 0, np.zeros(3), np.zeros(3), _GATE, 0))
         self._next += 1
         return self._tracks[-1]
 
