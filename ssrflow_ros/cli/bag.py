@@ -29,6 +29,8 @@ from .table import print_table, stage_rows
 if TYPE_CHECKING:
     from ..formats.bags import BagMessage, BagReader, BagWriter
 
+_LASTING = 3     # sweeps, from which on a track is hardly an accident
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('input', metavar='IN', help='the recording')
@@ -81,6 +83,7 @@ class _Annotation:
         self.timings: list[dict[str, float]] = []
         self._moving: list[int] = []
         self._objects: list[int] = []
+        self._ages: dict[int, int] = {}     # of each track, sweeps in which it was seen
         self._stamps: list[int] = []
         self._spent = 0.0
 
@@ -131,6 +134,7 @@ class _Annotation:
         self.timings.append(flow.timings_ms)
         self._moving.append(int(flow.moving.sum()))
         self._objects.append(len(flow.objects))
+        self._ages.update((item.track_id, item.age) for item in flow.objects)
 
     def _drop(self, reason: str, error: SSRFlowError) -> None:
         from tqdm import tqdm
@@ -148,7 +152,8 @@ class _Annotation:
             ('annotated', f'{n_out} in {self._spent:.1f} s ({n_out / self._spent:.1f} sweeps/s)'),
             ('without flow', _counted(self.drops) or 'none'),
             ('moving points', f'{np.mean(self._moving):.0f} a sweep (most {max(self._moving)})'),
-            ('objects', f'{np.mean(self._objects):.1f} a sweep (most {max(self._objects)})')]
+            ('objects', f'{np.mean(self._objects):.1f} a sweep (most {max(self._objects)}); {len(self._ages)} tracks, '
+                        f'{sum(age >= _LASTING for age in self._ages.values())} of them seen {_LASTING} times or more')]
         print_table(title, rows)
         print_table('step, ms: p50 and p95', stage_rows(self.timings))
 
