@@ -14,16 +14,16 @@ from .fit import Fit
 # each axis of the cost's curvature. TURN: log rad². CLIMB: log (m/s)², upwards. CENTRE: log m², of the box's centre,
 # along the view, across it, upwards. LONE: log odds that the network's motion of a point without object is better than
 # none, errors of points that stand counted four times.
-WORTH = np.array([-4.51, 0.62, 0.93, 1.8, -0.65, 1.13, -1.44, -0.98])
+WORTH = np.array([-4.61, 0.65, 1.2, 1.82, -0.79, 1.18, -1.41, -1.01])
 TRUST = np.array([-0.08, -0.96, -0.11, 0.03, 0.35, 0.43, -1.35, 1.66, -1.56, -5.87, 3.91, -0.16, -1.25])
-MOVES = np.array([-1.04, -0.15, -0.86, 1.48, 4.87, 0.27, 2.13, 0.05, 0.45, 0.04, 1.39, 0.67, 0.18, -1.66, -1.01, -0.83,
-                  0.66, -4.33, 0.75, -0.73, -0.14, 0.81, 0.18, -1.01, -2.37, 0.14, 0.85, -4.71, -3.25, 2.22, -0.46,
-                  -0.22])
-SHIFT = np.array([-2.1, 1.01, 0.43, 0.28, -1.19, 0.69, -0.59])
-TURN = np.array([-2.89, 1.0, 0.02, -0.98])
-CLIMB = np.array([-2.59, 0.89])
-CENTRE = np.array([[-3.76, 0.07, -0.04, 1.52], [-3.09, 0.1, -0.3, 1.0], [-0.56, -0.31, 0.32, -0.04]])
-LONE = np.array([0.86, 0.32, -0.26, 1.3, 0.74, -0.32])
+MOVES = np.array([-0.72, 0.01, -0.68, 1.91, 4.82, 0.38, 1.77, 0.17, 0.32, 0.35, 1.23, 0.58, -0.08, -1.71, -0.79, -0.84,
+                  0.54, -5.21, 0.2, -0.65, -0.14, 0.59, 0.11, -1.3, -2.23, 0.02, 1.01, -5.72, -3.98, 2.75, -0.52,
+                  -0.24])
+SHIFT = np.array([-0.31, 0.89, 0.75, 0.15, -0.68, 0.19, -0.37])
+TURN = np.array([-3.97, 1.25, 0.41, -1.15])
+CLIMB = np.array([-2.46, 0.71])
+CENTRE = np.array([[-2.77, -0.07, 0.39, 1.27], [-2.46, 0.15, -0.37, 0.72], [-0.08, -0.26, 0.31, -0.36]])
+LONE = np.array([1.04, 0.22, -0.38, 0.9, 0.96, -0.17])
 
 LEAST_WORTH = float(np.log(0.05))     # log odds, below which a proposal is not even registered
 _MANY = 500              # points, beyond which more say nothing: walls have thousands
