@@ -80,8 +80,8 @@ class Settings:
     min_range: float = _parameter(
         1.0, 'Returns nearer than this are dropped: they lie on the robot itself.', unit='m', low=0.0, high=100.0)
     own_body: str = _parameter(
-        '', "Returns in this box are dropped too: 'x y z x y z', its least and its greatest corner in the clouds' frame "
-        '(m); empty for none. For what the sensor sees of the robot beyond min_range.')
+        '', "Returns in this box are dropped too: 'x y z x y z', its least and its greatest corner in the clouds' "
+        'frame (m); empty for none. For what the sensor sees of the robot beyond min_range.')
     max_range: float = _parameter(
         70.0, 'Points beyond are not looked at by the network and are taken as static.',
         unit='m', low=1.0, high=1000.0)
@@ -156,20 +156,12 @@ class Settings:
     def __post_init__(self):
         for row in self.table():
             object.__setattr__(self, row.name, row.check(getattr(self, row.name)))
-        self.own    # refuses what is no box
+        _box(self.own_body)
 
     @property
     def own(self) -> tuple[float, tuple[float, ...]]:
         """What is the robot itself, as `decode` and `Sweep.from_points` take it: `min_range`, and the box or ()."""
-        try:
-            box = tuple(float(word) for word in self.own_body.replace(',', ' ').split())
-            good = not box or (len(box) == 6 and all(least < most for least, most in zip(box[:3], box[3:])))
-        except ValueError:
-            good = False
-        if not good:
-            raise InputError(f"own_body: '{self.own_body}' is no box: give its least x y z and its greatest x y z in "
-                             "metres, such as '-1.5 -1 -2 0.5 1 0'")
-        return self.min_range, box
+        return self.min_range, _box(self.own_body)
 
     @classmethod
     def table(cls) -> Iterator[Parameter]:
@@ -185,3 +177,15 @@ class Settings:
                 raise InputError(f"there is no parameter '{name}': "
                                  + did_you_mean(name, known, f'known are {", ".join(known)}'))
         return dataclasses.replace(self, **changes)
+
+
+def _box(text: str) -> tuple[float, ...]:
+    """The six numbers of `own_body`, or none."""
+    try:
+        box = tuple(float(word) for word in text.replace(',', ' ').split())
+    except ValueError:
+        box = (float('nan'),)
+    if box and not (len(box) == 6 and all(least < most for least, most in zip(box[:3], box[3:]))):
+        raise InputError(f"own_body: '{text}' is no box: give its least x y z and its greatest x y z in metres, "
+                         "such as '-1.5 -1 -2 0.5 1 0'")
+    return box

@@ -192,7 +192,8 @@ def test_light_goes_through_glass_and_nothing_else():
         return reach, face
     reach, face = ranges(world.reflectivity == np.float32(GLASS))
     behind = np.isclose(reach, 7.9)
-    assert 0.7 < behind.mean() < 0.9 and np.isclose(reach[~behind], 5, atol=0.02).all()    # two faces, each passed by 0.9
+    # A pane has two faces, and each lets 0.9 through.
+    assert 0.7 < behind.mean() < 0.9 and np.isclose(reach[~behind], 5, atol=0.02).all()
     assert (face[behind] >= len(glass.faces)).all()
     assert np.allclose(ranges(np.zeros(len(world.faces), bool))[0], 4.99)
     mover = boxes([6.5, 0, 0], [0.2, 20, 20], 0.5)

@@ -94,8 +94,9 @@ def _speed(scene_flow, found: list[tuple[SweepPair, EgoMotion]]) -> tuple[Findin
     if took <= step:
         return ok('speed', text), fields
     may_compile = scene_flow.device.type == 'cpu' and not scene_flow.compiled
+    cure = f'{"run ssrflow compile once, " if may_compile else ""}give it a GPU, or lower network_points'
     return note('speed', f'{text}: about {1 - step / took:.0%} of the sweeps get no answer, the others stay current: '
-                         f'{"run ssrflow compile once, " if may_compile else ""}give it a GPU, or lower network_points'), fields
+                         + cure), fields
 
 
 def own_body(fields: list[FlowField]) -> Iterator[Finding]:
@@ -113,5 +114,5 @@ def own_body(fields: list[FlowField]) -> Iterator[Finding]:
     if pairs > len(fields) / 2:
         low, high = np.min([low for low, _ in corners], axis=0), np.max([high for _, high in corners], axis=0)
         box = ' '.join(f'{value:.1f}' for value in (*np.floor(10 * low - 1) / 10, *np.ceil(10 * high + 1) / 10))
-        yield note('own_body', f'something within {_NEAR:.0f} m goes along with the sensor in {pairs} of {len(fields)} '
-                               f"pairs: if that is the robot itself, set own_body to '{box}'")
+        yield note('own_body', f'something within {_NEAR:.0f} m goes along with the sensor in {pairs} of '
+                               f"{len(fields)} pairs: if that is the robot itself, set own_body to '{box}'")

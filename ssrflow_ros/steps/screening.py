@@ -17,8 +17,8 @@ class Asked(NamedTuple):
     """K proposals that are worth to be registered.
 
     few (n,) rows of those of their points that are asked, one proposal after the other, `asked` (K,) of each.   taken,
-    framed, fast (K,) shares of them that took free space, that are seen past something nearer, and that the network says
-    move.   unlike (K,) m by which its flows differ.   worth (K, F) features.
+    framed, fast (K,) shares of them that took free space, that are seen past something nearer, and that the network
+    says move.   unlike (K,) m by which its flows differ.   worth (K, F) features.
     """
 
     groups: list[np.ndarray]
