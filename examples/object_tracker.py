@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import signal
 from dataclasses import dataclass
+from threading import Event
 
 import numpy as np
 from filterpy.common import Q_discrete_white_noise
@@ -133,7 +134,7 @@ def main() -> None:
     """The node."""
     import rclpy
     from nav_msgs.msg import Odometry
-    from rclpy.executors import ExternalShutdownException
+    from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
     from rclpy.node import Node
     from sensor_msgs.msg import PointCloud2
     from std_msgs.msg import Header
@@ -171,12 +172,16 @@ def main() -> None:
             tracks = encode_objects([track.as_object() for track in self._tracker.tracks])
             self._tracks.publish(to_pointcloud2(tracks, header))
 
-    # rclpy ends its spinning at a signal by itself; Python's KeyboardInterrupt could come anywhere, and get lost there.
-    signal.signal(signal.SIGINT, lambda *_: None)
+    # Python's KeyboardInterrupt could come anywhere, and get lost there; rclpy misses a signal that comes just before
+    # it waits, so it never waits for long.
+    ended = Event()
+    signal.signal(signal.SIGINT, lambda *_: ended.set())
     rclpy.init()
-    node = ObjectTracker()
+    node, executor = ObjectTracker(), SingleThreadedExecutor()
+    executor.add_node(node)
     try:
-        rclpy.spin(node)
+        while rclpy.ok() and not ended.is_set():
+            executor.spin_once(timeout_sec=0.5)
     except ExternalShutdownException:
         pass
     except Exception:

@@ -13,7 +13,7 @@ from .fit import Fit
 # WORTH, TRUST, MOVES: log odds, see `worth_features`, `trust_features`, `movement_features`. SHIFT: log m², along
 # each axis of the cost's curvature. TURN: log rad². CLIMB: log (m/s)², upwards. CENTRE: log m², of the box's centre,
 # along the view, across it, upwards. LONE: log odds that the network's motion of a point without object is better than
-# none, errors of points that stand counted four times.
+# none, errors of points that stand counted three times.
 WORTH = np.array([-4.31, 0.64, 1.16, 1.84, -0.75, 1.09, -1.37, -1.16])
 TRUST = np.array([-0.08, -0.96, -0.11, 0.03, 0.35, 0.43, -1.35, 1.66, -1.56, -5.87, 3.91, -0.16, -1.25])
 MOVES = np.array([-0.71, -0.05, -0.72, 0.74, 4.47, 0.25, 1.88, 0.14, 0.46, 0.19, 1.31, 0.59, -0.34, -1.69, -0.84,
