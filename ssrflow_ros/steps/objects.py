@@ -126,7 +126,7 @@ class ObjectFinder:
                           np.exp(belief.turn_features(fit.cost, n, size) @ belief.TURN), size, away, ask.worth)
 
     def _believed(self, seen: Candidates, dt: float, settings: Settings) -> tuple[list[int], list[int]]:
-        """Numbers of the candidates that move, the surest first, and of those that would, had they been expected."""
+        """Numbers of the candidates that move, the surest first, and of those that would, were they not new."""
         velocity = seen.fit.shift / dt
         known, new = self.tracks.expects(seen.fit.centre, velocity), _NEW if self.tracks.goes_on else 0.0
         moves = belief.probability(seen.features, np.where(known, _KNOWN, new))

@@ -95,14 +95,14 @@ class Tracks:
             for k, j in zip(*linear_sum_assignment(np.minimum(off / reach, 1.0))):
                 if off[k, j] <= reach[k, j]:
                     pairs[k] = self._tracks[j]
+        for track in self._tracks:
+            track.missed += 1
         followed = []
         for k, item in enumerate(objects):
             track = pairs.get(k) or self._new()
             track.age, track.centre, track.velocity = track.age + 1, item.centre, item.velocity
-            track.gate, track.missed = float(gates[k]), -1
+            track.gate, track.missed = float(gates[k]), 0
             followed.append(dataclasses.replace(item, track_id=track.number, age=track.age))
-        for track in self._tracks:
-            track.missed += 1
         self._tracks = [track for track in self._tracks if track.missed <= _MISSED]
         return tuple(followed)
 
