@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Iterator
 import numpy as np
 
 from ..errors import EgoMotionError, InputError, SSRFlowError
+from ..evaluation.hindsight import Hindsight, Judged, summary
 from ..formats.markers import Drawing
 from ..steps.pairing import Pairing
 from ..sweep import EgoMotion, FlowField, PreparedPair, SweepPair
@@ -43,6 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='add a colour field: hue is direction, saturation speed')
     parser.add_argument('--keep', nargs='+', default=(), metavar='FIELD',
                         help='fields of the input clouds to pass through, such as ring or time')
+    parser.add_argument('--hindsight', action='store_true',
+                        help='judge the objects by what sweeps up to two seconds before and after saw at their places: '
+                             'how many did move, and how many movers were found; takes half as long again')
     add_settings(parser, also=('marker_arrows',))
 
 
@@ -85,6 +89,8 @@ class _Annotation:
         self._objects: list[int] = []
         self._ages: dict[int, int] = {}     # of each track, sweeps in which it was seen
         self._stamps: list[int] = []
+        self._hindsight = Hindsight(scene_flow.settings) if args.hindsight else None
+        self._judged: list[Judged] = []
         self._spent = 0.0
 
     def run(self, messages: Iterator['BagMessage']) -> None:
@@ -103,6 +109,8 @@ class _Annotation:
                 self._drop('malformed cloud', error)
             except SSRFlowError as error:
                 self._drop('no flow', error)
+        if self._hindsight:
+            self._judged += self._hindsight.finish()
         self._spent = time.perf_counter() - start
 
     def _prepare(self, recorded: 'BagMessage') -> tuple[Any, PreparedPair | None]:
@@ -135,6 +143,8 @@ class _Annotation:
         self._moving.append(int(flow.moving.sum()))
         self._objects.append(len(flow.objects))
         self._ages.update((item.track_id, item.age) for item in flow.objects)
+        if self._hindsight:
+            self._judged += self._hindsight.add(flow)
 
     def _drop(self, reason: str, error: SSRFlowError) -> None:
         from tqdm import tqdm
@@ -153,7 +163,8 @@ class _Annotation:
             ('without flow', _counted(self.drops) or 'none'),
             ('moving points', f'{np.mean(self._moving):.0f} a sweep (most {max(self._moving)})'),
             ('objects', f'{np.mean(self._objects):.1f} a sweep (most {max(self._objects)}); {len(self._ages)} tracks, '
-                        f'{sum(age >= _LASTING for age in self._ages.values())} of them seen {_LASTING} times or more')]
+                        f'{sum(age >= _LASTING for age in self._ages.values())} of them seen {_LASTING} times or more'),
+            *summary(self._judged)]
         print_table(title, rows)
         print_table('step, ms: p50 and p95', stage_rows(self.timings))
 

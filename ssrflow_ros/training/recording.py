@@ -13,19 +13,16 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import EgoMotionError
+from ..evaluation.witness import Witness
 from ..operators.kd_tree import KdTree
 from ..settings import Settings
-from ..steps.evidence import View
 from ..steps.ground import make_ground
 from ..steps.clusters import find_clusters
-from ..steps.cells import thin
 from ..sweep import EgoMotion, Sweep, SweepPair
 from ..whole import written_whole
 from .self_losses import STATIC, UNKNOWN
 
-_MOST_POINTS, _VOXEL = 24_000, 0.1  # kept of each sweep, and cubes (m) of which one point is kept
 _FAR = 5  # sweeps, over which even walkers leave their place
-_NEAR_SHARE, _NEAR = 0.01, 0.15  # share of the range and metres within which a surface is the same one
 _FREE_SHARE = 0.25  # of a cluster's points that must stand where another sweep saw through
 _SAFE = 2.0  # metres around what moves in which nothing is called static
 _LONGEST = 20.0  # metres: whatever is longer is no mover
@@ -54,25 +51,6 @@ class RecordedSweep:
             return cls(arrays['points'], arrays['labels'], arrays['pose'], int(arrays['run']))
 
 
-class _Witness:
-    """What a sweep can say of others."""
-
-    def __init__(self, sweep: Sweep, pose: np.ndarray, run: int, keep: np.ndarray):
-        self.pose, self.run = pose, run
-        self.points = sweep.points[keep]
-        self.view = View(sweep.points)
-        self.tree = KdTree(self.points) if len(keep) else None
-
-    def sees(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Of world points (N, 3): which places it saw through, and which it found taken; (N,) bool each."""
-        back = np.linalg.inv(self.pose)
-        own = (points @ back[:3, :3].T + back[:3, 3]).astype(np.float32)
-        if self.tree is None:
-            return self.view.is_free(own), np.zeros(len(own), bool)
-        distance = self.tree.search(own, 1)[1][:, 0]
-        return self.view.is_free(own), distance < _NEAR + _NEAR_SHARE * np.linalg.norm(own, axis=1)
-
-
 def recorded(pairs: Iterable[SweepPair], find_ego_motion: Callable[[SweepPair], EgoMotion], settings: Settings,
              drop: Callable[[EgoMotionError], None] = lambda error: None) -> Iterator[RecordedSweep]:
     """The sweeps of a stream of pairs (source the newest, target the one before it), labelled.
@@ -80,17 +58,12 @@ def recorded(pairs: Iterable[SweepPair], find_ego_motion: Callable[[SweepPair], 
     A pair for whose ego-motion there is no answer ends a run of sweeps, and `drop` is told the error.
     """
     ground, rng = make_ground(settings), np.random.default_rng(settings.seed)
-    window: deque[_Witness] = deque()
+    window: deque[Witness] = deque()
     last: Sweep | None = None
     pose, run = np.eye(4), -1
 
-    def witness(sweep: Sweep) -> _Witness:
-        reach = np.linalg.norm(sweep.points, axis=1) <= settings.max_range
-        keep = np.flatnonzero(reach & ~ground(sweep.points))
-        keep = keep[thin(sweep.points[keep], _VOXEL)]
-        if len(keep) > _MOST_POINTS:
-            keep = np.sort(rng.choice(keep, _MOST_POINTS, replace=False))
-        return _Witness(sweep, pose, run, keep)
+    def witness(sweep: Sweep) -> Witness:
+        return Witness(sweep, ground(sweep.points), pose, settings.max_range, rng)
 
     done = 0
     for pair in pairs:
@@ -101,7 +74,7 @@ def recorded(pairs: Iterable[SweepPair], find_ego_motion: Callable[[SweepPair], 
             last = None
             continue
         if pair.target is not last:
-            yield from _flush(window, done, settings)
+            yield from _flush(window, done, run, settings)
             window.clear()
             done, pose, run = 0, np.eye(4), run + 1
             window.append(witness(pair.target))
@@ -112,26 +85,25 @@ def recorded(pairs: Iterable[SweepPair], find_ego_motion: Callable[[SweepPair], 
             window.popleft()
             done -= 1
         if len(window) > done + _FAR:
-            yield _labelled(window, done, settings)
+            yield _labelled(window, done, run, settings)
             done += 1
-    yield from _flush(window, done, settings)
+    yield from _flush(window, done, run, settings)
 
 
-def _flush(window: deque, done: int, settings: Settings) -> Iterator[RecordedSweep]:
+def _flush(window: deque, done: int, run: int, settings: Settings) -> Iterator[RecordedSweep]:
     for place in range(done, len(window)):
-        yield _labelled(window, place, settings)
+        yield _labelled(window, place, run, settings)
 
 
-def _labelled(window: deque, place: int, settings: Settings) -> RecordedSweep:
+def _labelled(window: deque, place: int, run: int, settings: Settings) -> RecordedSweep:
     """The sweep at `place`, judged by those before and after it."""
     own = window[place]
-    world = own.points @ own.pose[:3, :3].T + own.pose[:3, 3]
-    free, lasting = np.zeros(len(world), bool), np.ones(len(world), bool)
+    free, lasting = np.zeros(len(own.points), bool), np.ones(len(own.points), bool)
     first, final = max(0, place - _FAR), min(len(window) - 1, place + _FAR)
     for other in {first, place - 1, place + 1, final} - {place}:
         if 0 <= other < len(window):
-            seen_through, taken = window[other].sees(world)
-            free |= seen_through & ~taken
+            seen_through, taken = window[other].sees(own.world)
+            free |= seen_through
             if other in (first, final):
                 lasting &= taken
     labels = np.where(lasting & ~free, STATIC, UNKNOWN).astype(np.int32)
@@ -146,4 +118,4 @@ def _labelled(window: deque, place: int, settings: Settings) -> RecordedSweep:
     if moving.any():
         still = np.flatnonzero(labels == STATIC)
         labels[still[KdTree(own.points[moving]).search(own.points[still], 1)[1][:, 0] < _SAFE]] = UNKNOWN
-    return RecordedSweep(own.points, labels, own.pose, own.run)
+    return RecordedSweep(own.points, labels, own.pose, run)

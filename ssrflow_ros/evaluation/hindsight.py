@@ -1,0 +1,146 @@
+"""Hindsight: judge moving objects without labels, by what earlier and later sweeps saw at their places.
+
+The method sees two sweeps, 0.1 s apart. A recording holds those of two seconds before and after: through a place that
+was free then, who stands there now has come; a place that was taken all the time holds nothing that moved.
+How often these verdicts are right is measured where the truth is known: docs/objects.md, "In hindsight".
+"""
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass
+from typing import Sequence
+
+import numpy as np
+
+from ..settings import Settings
+from ..steps.clusters import find_clusters
+from ..sweep import FlowField, MovingObject, Sweep
+from .witness import Witness
+
+MOVED, STOOD, UNTOLD = 'moved', 'stood', 'untold'
+
+_SOONEST, _LATEST = 0.5, 2.0        # s, over which even walkers leave their place, and are still in view
+_APART = 0.4                        # s, between witnesses
+_MOST, _LEAST = 0.6, 0.3            # share of what was told that was free: from here on moved, up to here stood
+_ENOUGH, _ENOUGH_OF_POINT = 8, 2    # points of an object that a witness, and witnesses of a point that must tell
+_COVERED = 0.25                     # share of a mover's points that must lie in objects, as where labels are known
+_LONGEST = 20.0                     # m, whatever is longer is no mover
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """One sweep.
+
+    stamp_ns  of the sweep.
+    objects   (object, MOVED, STOOD or UNTOLD) of each that was reported.
+    movers    (rows of its points, whether it was found) of each thing that could be seen to have moved.
+    """
+
+    stamp_ns: int
+    objects: tuple[tuple[MovingObject, str], ...]
+    movers: tuple[tuple[np.ndarray, bool], ...]
+
+
+class Hindsight:
+    """Feed it a stream's flows in their order, newest sweep as source; `add` and `finish` return what is judged."""
+
+    def __init__(self, settings: Settings):
+        self._settings, self._rng = settings, np.random.default_rng(settings.seed)
+        self._window: deque[tuple[Witness, FlowField | None]] = deque()
+        self._last: Sweep | None = None
+        self._done = 0      # of the window, so many are judged
+
+    def add(self, flow: FlowField) -> list[Judged]:
+        judged = []
+        if flow.pair.target is not self._last:      # a gap: places before it are not known any more
+            judged = self.finish()
+            nothing = np.zeros(len(flow.pair.target), bool)
+            self._see(flow.pair.target, nothing, np.eye(4), None)
+        pose = self._window[-1][0].pose @ flow.ego_motion.target_from_source
+        self._see(flow.pair.source, flow.ground, pose, flow)
+        while self._age(self._done) > _LATEST:
+            judged += self._judge()
+        while self._age(0) > 2 * _LATEST:
+            self._window.popleft()
+            self._done -= 1
+        return judged
+
+    def finish(self) -> list[Judged]:
+        """Judge what is left, by what there is."""
+        judged = []
+        while self._done < len(self._window):
+            judged += self._judge()
+        self._window.clear()
+        self._done, self._last = 0, None
+        return judged
+
+    def _see(self, sweep: Sweep, ground: np.ndarray, pose: np.ndarray, flow: FlowField | None) -> None:
+        wanted = None if flow is None else flow.object_ids >= 0
+        self._window.append((Witness(sweep, ground, pose, self._settings.max_range, self._rng, wanted=wanted), flow))
+        self._last = sweep
+
+    def _age(self, place: int) -> float:
+        return (self._window[-1][0].stamp_ns - self._window[place][0].stamp_ns) * 1e-9
+
+    def _judge(self) -> list[Judged]:
+        own, flow = self._window[self._done]
+        told = [self._told(own, side) for side in (range(self._done - 1, -1, -1),
+                                                   range(self._done + 1, len(self._window)))]
+        self._done += 1
+        if flow is None:
+            return []
+        ids = flow.object_ids[own.rows]
+        objects = tuple((item, _verdict(item, told, ids == item.id)) for item in flow.objects)
+        gone = np.ones(len(ids), bool)
+        for side in told:
+            free, taken = (sum((seen[which] for seen in side), np.zeros(len(ids), int)) for which in (1, 2))
+            gone &= (free + taken >= _ENOUGH_OF_POINT) & (free >= _MOST * (free + taken))
+        clusters = find_clusters(own.points, np.zeros_like(own.points), gone, self._settings)
+        things = [np.flatnonzero(clusters == cluster) for cluster in np.unique(clusters[clusters >= 0])]
+        movers = tuple((own.rows[rows], bool((ids[rows] >= 0).mean() >= _COVERED)) for rows in things
+                       if np.ptp(own.points[rows], axis=0).max() < _LONGEST)
+        return [Judged(own.stamp_ns, objects, movers)]
+
+    def _told(self, own: Witness, places: range) -> list[tuple[float, np.ndarray, np.ndarray]]:
+        """What the witnesses of one side say: seconds apart, and which of its points' places were free, and taken."""
+        told, next_one = [], _SOONEST
+        for place in places:
+            witness = self._window[place][0]
+            apart = abs(witness.stamp_ns - own.stamp_ns) * 1e-9
+            if apart > _LATEST:
+                break
+            if apart >= next_one:
+                told.append((apart, *witness.sees(own.world)))
+                next_one = apart + _APART
+        return told
+
+
+def summary(judged: Sequence[Judged]) -> list[tuple[str, str]]:
+    """Rows of a table, title and text; none if nothing was judged."""
+    verdicts = Counter(verdict for sweep in judged for _, verdict in sweep.objects)
+    movers = [found for sweep in judged for _, found in sweep.movers]
+    told, rows = verdicts[MOVED] + verdicts[STOOD], []
+    if told:
+        rows.append(('in hindsight', f'{verdicts[MOVED]} of {told} objects had moved ({verdicts[MOVED] / told:.0%}); '
+                                     f'of {verdicts[UNTOLD]} it cannot be told'))
+    if movers:
+        rows.append(('movers found', f'{sum(movers)} of {len(movers)} ({np.mean(movers):.0%}) of those that could be '
+                                     'seen to have moved'))
+    return rows
+
+
+def _verdict(item: MovingObject, told: list[list[tuple[float, np.ndarray, np.ndarray]]], rows: np.ndarray) -> str:
+    """Of an object with the points `rows`, by the witnesses before and by those after it.
+
+    Only those are asked in whose time it would, at its speed, have left the place that it takes.
+    """
+    shares = []
+    for side in told:
+        of_side = [free[rows].sum() / (free | taken)[rows].sum() for apart, free, taken in side
+                   if apart * item.speed >= item.size[:2].max() and (free | taken)[rows].sum() >= _ENOUGH]
+        if not of_side:
+            return UNTOLD
+        shares += of_side
+    if _LEAST < max(shares) < _MOST:
+        return UNTOLD
+    return MOVED if max(shares) >= _MOST else STOOD
