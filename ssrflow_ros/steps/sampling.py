@@ -1,8 +1,9 @@
 """Sampling: the points of both sweeps that the network sees.
 
 Voxel thinning evens out the density of the beams, farthest point sampling then covers all there is,
-lone objects included (a random choice loses them). Half of the points go where the ego-aligned
-sweeps disagree: what did not move explains itself, what did needs points on it.
+lone objects included (a random choice loses them), near things more closely than far ones: what is near
+matters more and is seen better. Half of the points go where the ego-aligned sweeps disagree more than they
+mostly do: what did not move explains itself, what did needs points on it.
 """
 from __future__ import annotations
 
@@ -12,13 +13,14 @@ import torch
 from ..operators import farthest_point_order
 from ..operators.kd_tree import KdTree
 from ..sweep import Sample
-from .cells import by_cell, thin
+from .cells import thin
 
 VOXEL = 0.2  # metres; finer than any level of the network
 FOCUS = 0.5  # share of the points that goes to the changed parts of the scene
 _FEWEST = 3  # points below which there is nothing to match
-_EXPLAINED, _WIDENING = 1.5 * VOXEL, 0.01  # m, and m a metre of range, that sampling alone explains
-_EXPLAINED_WITHIN = (np.sqrt(3) * VOXEL - _EXPLAINED) / _WIDENING  # m; farther out one cube is one place
+_SAMPLED, _NOISE = 2.0, 0.03  # m added to the range before, and to the usual disagreement after, they are compared
+_UNUSUAL = 2.0  # times the usual disagreement, from which a place has changed
+_NEARER = 0.4  # power of the range with which spacing widens
 
 
 def sample_pair(source: np.ndarray, target: np.ndarray, n_points: int, seed: int = 0,
@@ -35,27 +37,21 @@ def sample_pair(source: np.ndarray, target: np.ndarray, n_points: int, seed: int
         chosen = [_spread(points, n_points, None, focus) for points in thinned]
         return tuple(Sample(kept[some], np.zeros((len(some), 3), np.float32)) for kept, some in zip(rows, chosen))
     samples = []
-    for kept, points, others, alone in zip(rows, thinned, reversed(thinned), _alone(*thinned, origin)):
-        nearest = KdTree(others)
-        change = np.zeros(len(points), np.float32)
-        reach = np.sqrt(np.einsum('ij,ij->i', points, points))
-        unsure = np.flatnonzero(alone | (reach < _EXPLAINED_WITHIN))
-        # Neighbouring beams diverge, so two samplings of one wall differ more the farther it is.
-        change[unsure] = (nearest.search(points.take(unsure, axis=0), 1)[1][:, 0]
-                          / (_EXPLAINED + _WIDENING * reach[unsure]))
-        chosen = _spread(points, n_points, change, focus)
-        seen = points.take(chosen, axis=0)
-        samples.append(Sample(kept[chosen], others.take(nearest.search(seen, 1)[0][:, 0], axis=0) - seen))
+    for kept, points, others in zip(rows, thinned, reversed(thinned)):
+        nearest, away = (column[:, 0] for column in KdTree(others).search(points, 1))
+        chosen = _spread(points, n_points, _change(points, away), focus)
+        samples.append(Sample(kept[chosen], others.take(nearest.take(chosen), axis=0) - points.take(chosen, axis=0)))
     return tuple(samples)
 
 
-def _alone(source: np.ndarray, target: np.ndarray, origin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(N,), (M,) bool, which points of the thinned clouds have none of the other cloud in their cube."""
-    rows, begins = by_cell(np.concatenate([source, target]), VOXEL, origin)
-    second = np.flatnonzero(~begins)
-    alone = np.ones(len(rows), bool)
-    alone[rows[second]] = alone[rows[second - 1]] = False
-    return alone[:len(source)], alone[len(source):]
+def _change(points: np.ndarray, away: np.ndarray) -> np.ndarray:
+    """(N,) of the distances (N,) m to the nearest point of the other cloud: 1 where they begin to be unusual.
+
+    Neighbouring beams diverge, so two samplings of one wall differ more the farther it is, and more with fewer beams;
+    as most of a scene stands, the median over it tells how much.
+    """
+    reach = _range(points) + _SAMPLED
+    return away / (_UNUSUAL * (np.median(away / reach) * reach + _NOISE))
 
 
 def _spread(points: np.ndarray, n: int, change: np.ndarray | None, focus: float) -> np.ndarray:
@@ -76,14 +72,13 @@ def _spread(points: np.ndarray, n: int, change: np.ndarray | None, focus: float)
 
 
 def _cover(points: np.ndarray, n: int) -> np.ndarray:
-    """`n` < N rows that leave no gap: farthest points of a thinning twice as coarse, or all of it and some between."""
-    coarse = thin(points, 2 * VOXEL)
-    if n <= len(coarse):
-        return coarse[farthest_points(points.take(coarse, axis=0), n)]
-    between = np.ones(len(points), dtype=bool)
-    between[coarse] = False
-    between = np.flatnonzero(between)
-    return np.concatenate([coarse, between[np.linspace(0, len(between) - 1, n - len(coarse)).astype(np.int64)]])
+    """`n` < N rows that leave no gap, with a spacing that widens with the range."""
+    widening = np.maximum(_range(points), 1.0) ** -_NEARER
+    return farthest_points(points * widening[:, None].astype(np.float32), n)
+
+
+def _range(points: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.einsum('ij,ij->i', points, points))
 
 
 def farthest_points(points: np.ndarray, n: int) -> np.ndarray:
