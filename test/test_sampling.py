@@ -33,6 +33,25 @@ def test_changed_parts_get_more_points():
     assert len(np.unique(focused)) == len(focused) == 512
 
 
+def test_a_walker_gets_points_though_he_goes_less_than_a_cube():
+    """0.14 m between two sweeps: less than the 0.2 m cubes, more than the sweeps of a wall ever disagree."""
+    rng = np.random.default_rng(5)
+    walker = rng.uniform(-1, 1, (200, 3)) * [0.02, 0.25, 0.85] + [8, 0, 1.5]
+    yard = np.concatenate([[turn * 1.0, turn * 8.0, 0] + wall(rng, 8_000) for turn in (-1, 0, 1, 2)])
+    source, target = (np.concatenate([yard + rng.normal(0, 0.01, yard.shape), walker - [step, 0, 0]]).astype(np.float32)
+                      for step in (0.0, 0.14))
+    plain, focused = (sample_pair(source, target, 2048, 0, focus)[0].rows for focus in (0.0, 0.5))
+    assert (focused >= len(yard)).sum() >= 3 * (plain >= len(yard)).sum() > 0
+
+
+def test_what_is_near_is_covered_more_closely():
+    rng = np.random.default_rng(6)
+    near, far = wall(rng, 20_000) * [0.5, 1, 1], wall(rng, 20_000) + [30, 0, 0]
+    points = np.concatenate([near, far]).astype(np.float32)
+    rows = sample_pair(points, points + np.float32(0.001), 512)[0].rows
+    assert (rows < 20_000).sum() > 2 * (rows >= 20_000).sum() > 0
+
+
 def test_same_seed_same_points():
     rng = np.random.default_rng(2)
     source, target = wall(rng), wall(rng)

@@ -1,0 +1,77 @@
+"""Hindsight tells movers from what stands by other sweeps of the same recording, without labels."""
+import numpy as np
+import pytest
+
+from ssrflow_ros.evaluation.hindsight import MOVED, STOOD, UNTOLD, Hindsight, summary
+from ssrflow_ros.settings import Settings
+from ssrflow_ros.sweep import EgoMotion, FlowField, MovingObject, Sweep, SweepPair
+from worlds import box, patch, seen
+
+N = 45  # sweeps at 10 Hz
+
+
+def flows(reported, gap=None):
+    """A walker's box that crosses before a wall, a parked one, the robot at 1 m/s; `reported`: names of objects.
+
+    The sweep `gap` gets no answer.
+    """
+    last, things = None, {'mover': (0.6, 0.6, 1.7), 'parked': (0.6, 0.6, 1.7)}
+    for number in range(N):
+        own = 0.1 * number
+        places = {'mover': (9 - own, -3 + 0.14 * number, 0), 'parked': (8 - own, 5, 0)}
+        parts = {name: box(np.array(places[name]), np.array(size)) for name, size in things.items()}
+        points = seen(patch(16 - own, 0, 30.0, 4.0), *parts.values())
+        sweep = Sweep.from_points(points, number * 100_000_000, 'lidar')
+        if last is not None and number != gap:
+            ego = np.eye(4)
+            ego[0, 3] = 0.1     # the older sweep's sensor stood 0.1 m behind
+            ids, objects = np.full(len(points), -1, np.int32), []
+            for name in reported:
+                inside = (np.abs(points - places[name]) <= np.array(things[name]) / 2 + 0.01).all(axis=1)
+                ids[inside] = len(objects)
+                velocity = np.array([0, 1.4, 0]) if name == 'mover' else np.array([0.8, 0, 0])
+                objects.append(MovingObject(len(objects), np.array(places[name]), np.array(things[name]), 0.0, velocity,
+                                            int(inside.sum())))
+            nothing = np.zeros((len(points), 3), np.float32)
+            yield FlowField(SweepPair(sweep, last), EgoMotion(ego, 'given'), nothing, nothing, ids >= 0,
+                            np.zeros(len(points), bool), ids, tuple(objects))
+        last = sweep
+
+
+def judged(reported, **options):
+    hindsight = Hindsight(Settings())
+    sweeps = [sweep for flow in flows(reported, **options) for sweep in hindsight.add(flow)]
+    return [*sweeps, *hindsight.finish()]
+
+
+def test_a_mover_moved_and_a_parked_thing_stood():
+    sweeps = judged(['mover', 'parked'])
+    assert [sweep.stamp_ns for sweep in sweeps] == [number * 100_000_000 for number in range(1, N)]
+    verdicts = [[verdict for _, verdict in sweep.objects] for sweep in sweeps]
+    assert all(row == [MOVED, STOOD] for row in verdicts[10:-10])
+    assert verdicts[0] == verdicts[-1] == [UNTOLD, UNTOLD]   # nothing is known of one side
+    movers = [mover for sweep in sweeps[10:-10] for mover in sweep.movers]
+    assert len(movers) == len(sweeps) - 20 and all(found for _, found in movers)
+
+
+def test_a_mover_that_nobody_reported_is_missed():
+    movers = [found for sweep in judged(['parked']) for _, found in sweep.movers]
+    assert len(movers) >= N - 24 and not any(movers)
+
+
+def test_a_sweep_without_answer_begins_anew():
+    sweeps = judged(['mover'], gap=20)
+    assert len(sweeps) == N - 2
+    at_the_gap = [sweep for sweep in sweeps if 17 <= sweep.stamp_ns / 100_000_000 <= 23]
+    assert all(verdict == UNTOLD for sweep in at_the_gap for _, verdict in sweep.objects)
+
+
+@pytest.mark.parametrize('reported, texts', [
+    (['mover', 'parked'], ('objects had moved (5', '(100%) of those')), ([], ('0 of', ))])
+def test_summary(reported, texts):
+    rows = summary(judged(reported))
+    assert len(rows) == len(texts) and all(text in row for text, (_, row) in zip(texts, rows))
+
+
+def test_nothing_judged_is_nothing_told():
+    assert Hindsight(Settings()).finish() == [] and summary([]) == []
