@@ -41,7 +41,7 @@ def test_a_walker_gets_points_though_he_goes_less_than_a_cube():
     source, target = (np.concatenate([yard + rng.normal(0, 0.01, yard.shape), walker - [step, 0, 0]]).astype(np.float32)
                       for step in (0.0, 0.14))
     plain, focused = (sample_pair(source, target, 2048, 0, focus)[0].rows for focus in (0.0, 0.5))
-    assert (focused >= len(yard)).sum() >= 3 * (plain >= len(yard)).sum() > 0
+    assert (focused >= len(yard)).sum() >= 2 * (plain >= len(yard)).sum() > 0
 
 
 def test_what_is_near_is_covered_more_closely():
