@@ -1,5 +1,6 @@
 """The managed node: every transition, driven over DDS as a lifecycle manager would, and what fails on the way."""
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -15,10 +16,11 @@ from sensor_msgs.msg import PointCloud2  # noqa: E402
 from std_srvs.srv import SetBool, Trigger  # noqa: E402
 from visualization_msgs.msg import Marker, MarkerArray  # noqa: E402
 
-from live import REAL, LiveNode, Stream, make_cloud  # noqa: E402
+from live import REAL, STAND_IN, LiveNode, Stream, environment, make_cloud  # noqa: E402
 from stand_in_node import BROKEN, MISSING, OUT_OF_MEMORY_AT, SLOW_AT  # noqa: E402
 
 POINTS = np.random.default_rng(3).uniform(-30, 30, (200, 3)).astype(np.float32)
+SHARED_MEMORY = Path('/dev/shm')
 FLOW, MARKERS = '/ssrflow/flow', '/ssrflow/markers'
 
 
@@ -207,6 +209,24 @@ def test_signals_end_it_while_it_starts(start, ending, delay):
     time.sleep(delay)
     assert live.stop(ending) == 0, live.log.read_text()
     assert 'Traceback' not in live.log.read_text()
+
+
+@pytest.mark.skipif(not SHARED_MEMORY.is_dir(), reason='this system shows no /dev/shm')
+def test_it_gives_its_shared_memory_back(tmp_path):
+    """Tens of MB a node, which a container of Docker has once: what starts often would fill it."""
+    def segments():
+        return {file.name for file in SHARED_MEMORY.glob('fast*')}
+    before, log = segments(), tmp_path / 'node.log'
+    with log.open('w') as out:
+        node = subprocess.Popen([*STAND_IN, '--ros-args'], env=environment(tmp_path), stdout=out, stderr=out)
+    end = time.monotonic() + 40.0
+    while 'ready' not in log.read_text() and time.monotonic() < end:
+        time.sleep(0.1)
+    if not segments() - before:
+        pytest.skip('this middleware takes no shared memory')
+    node.send_signal(signal.SIGINT)
+    assert node.wait(20) == 0, log.read_text()
+    assert segments() <= before
 
 
 def _wait_until_ours(pid):
