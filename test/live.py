@@ -96,11 +96,16 @@ class LiveNode:
     def close(self):
         """Leave nothing behind, whatever happened."""
         if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+            self.process.terminate()    # a killed one would leave its shared memory in /dev/shm
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
         self.executor.shutdown()
         self.node.destroy_node()
         rclpy.shutdown(context=self.context)
+        self.context.destroy()
 
 
 class Stream:
