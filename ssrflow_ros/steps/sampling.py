@@ -58,23 +58,19 @@ def _spread(points: np.ndarray, n: int, change: np.ndarray | None, focus: float)
     """`n` rows of `points`: a share `focus` among the most changed, above 1, the rest over everything."""
     if len(points) <= n:
         return np.arange(len(points))
+    # Farthest points of clouds drawn towards the sensor: their spacing widens with the range.
+    drawn = points * (np.maximum(_range(points), 1.0) ** -_NEARER)[:, None]
     if change is None or focus == 0.0:
-        return _cover(points, n)
+        return farthest_points(drawn, n)
     changed = np.flatnonzero(change > 1.0)
     share = min(int(n * focus), len(changed))
     # What changed beyond need is mostly noise of sampling: the strongest changes go first.
     changed = changed[np.argsort(-change[changed], kind='stable')[:2 * share]]
-    chosen = changed[farthest_points(points[changed], share)]
+    chosen = changed[farthest_points(drawn.take(changed, axis=0), share)]
     free = np.ones(len(points), dtype=bool)
     free[chosen] = False
     rest = np.flatnonzero(free)
-    return np.concatenate([chosen, rest[_cover(points.take(rest, axis=0), n - share)]])
-
-
-def _cover(points: np.ndarray, n: int) -> np.ndarray:
-    """`n` < N rows that leave no gap, with a spacing that widens with the range."""
-    widening = np.maximum(_range(points), 1.0) ** -_NEARER
-    return farthest_points(points * widening[:, None].astype(np.float32), n)
+    return np.concatenate([chosen, rest[farthest_points(drawn.take(rest, axis=0), n - share)]])
 
 
 def _range(points: np.ndarray) -> np.ndarray:
