@@ -41,6 +41,11 @@ class View:
         nearest = self._nearest[cell]  # inf: nothing came back from there, so nothing is known
         return (nearest < np.inf) & (nearest > reach * np.float32(1 + _DEPTH_SHARE) + np.float32(_DEPTH))
 
+    def is_hidden(self, points: np.ndarray, by: float) -> np.ndarray:
+        """(N,) bool: what is seen in the direction of a point (N, 3) is nearer than it by `by` m or more."""
+        cell, reach = self._cells(points)
+        return self._nearest[cell] < reach - np.float32(by)
+
     def is_framed(self, points: np.ndarray) -> np.ndarray:
         """(N,) bool: beside a point (N, 3), at about its height, something clearly nearer is seen."""
         if self._beside is None:

@@ -3,7 +3,7 @@
 Voxel thinning evens out the density of the beams, farthest point sampling then covers all there is,
 lone objects included (a random choice loses them), near things more closely than far ones: what is near
 matters more and is seen better. Half of the points go where the ego-aligned sweeps disagree more than they
-mostly do: what did not move explains itself, what did needs points on it.
+mostly do: what did not move explains itself, what did needs points on it. What only came into view does not.
 """
 from __future__ import annotations
 
@@ -14,32 +14,41 @@ from ..operators import farthest_point_order
 from ..operators.kd_tree import KdTree
 from ..sweep import Sample
 from .cells import thin
+from .evidence import View
 
 VOXEL = 0.2  # metres; finer than any level of the network
 FOCUS = 0.5  # share of the points that goes to the changed parts of the scene
 _FEWEST = 3  # points below which there is nothing to match
 _SAMPLED, _NOISE = 2.0, 0.03  # m added to the range before, and to the usual disagreement after, they are compared
 _UNUSUAL = 2.0  # times the usual disagreement, from which a place has changed
+_HIDDEN = 2.5  # m, more than things move between two sweeps: what was so far behind something has come into view
 _NEARER = 0.4  # power of the range with which spacing widens
 
 
-def sample_pair(source: np.ndarray, target: np.ndarray, n_points: int, seed: int = 0,
-                focus: float = FOCUS) -> tuple[Sample, Sample]:
+def sample_pair(source: np.ndarray, target: np.ndarray, n_points: int, seed: int = 0, focus: float = FOCUS,
+                viewpoint: np.ndarray | None = None) -> tuple[Sample, Sample]:
     """What the network sees of `source` (N, 3) and of `target` (M, 3).
 
     Both clouds in the source's frame, ego-motion removed, metres. `n_points` of each, or fewer where
     the thinned clouds hold fewer. Deterministic for a given seed, which shifts the voxel grid.
+    viewpoint (3,) m: where the target's sensor stood; None: where the source's did.
     """
     origin = np.random.default_rng(seed).uniform(0.0, VOXEL, 3).astype(np.float32)
     rows = [thin(points, VOXEL, origin) for points in (source, target)]
     thinned = [points.take(kept, axis=0) for points, kept in zip((source, target), rows)]
     if min(map(len, thinned)) < _FEWEST:
-        chosen = [_spread(points, n_points, None, focus) for points in thinned]
+        nothing = np.zeros(0, np.int64)
+        chosen = [_spread(points, n_points, nothing, nothing, focus) for points in thinned]
         return tuple(Sample(kept[some], np.zeros((len(some), 3), np.float32)) for kept, some in zip(rows, chosen))
     samples = []
-    for kept, points, others in zip(rows, thinned, reversed(thinned)):
+    here = np.zeros(3, np.float32)
+    there = here if viewpoint is None else np.float32(viewpoint)
+    for kept, points, others, seen, eye in zip(rows, thinned, reversed(thinned), (target, source), (there, here)):
         nearest, away = (column[:, 0] for column in KdTree(others).search(points, 1))
-        chosen = _spread(points, n_points, _change(points, away), focus)
+        change = _change(points, away)
+        changed = np.flatnonzero(change > 1.0)
+        hidden = View(seen - eye).is_hidden(points.take(changed, axis=0) - eye, _HIDDEN)
+        chosen = _spread(points, n_points, changed[~hidden], change, focus)
         samples.append(Sample(kept[chosen], others.take(nearest.take(chosen), axis=0) - points.take(chosen, axis=0)))
     return tuple(samples)
 
@@ -54,15 +63,12 @@ def _change(points: np.ndarray, away: np.ndarray) -> np.ndarray:
     return away / (_UNUSUAL * (np.median(away / reach) * reach + _NOISE))
 
 
-def _spread(points: np.ndarray, n: int, change: np.ndarray | None, focus: float) -> np.ndarray:
-    """`n` rows of `points`: a share `focus` among the most changed, above 1, the rest over everything."""
+def _spread(points: np.ndarray, n: int, changed: np.ndarray, change: np.ndarray, focus: float) -> np.ndarray:
+    """`n` rows of `points`: a share `focus` among the most `changed` rows, the rest over everything."""
     if len(points) <= n:
         return np.arange(len(points))
     # Farthest points of clouds drawn towards the sensor: their spacing widens with the range.
     drawn = points * (np.maximum(_range(points), 1.0) ** -_NEARER)[:, None]
-    if change is None or focus == 0.0:
-        return farthest_points(drawn, n)
-    changed = np.flatnonzero(change > 1.0)
     share = min(int(n * focus), len(changed))
     # What changed beyond need is mostly noise of sampling: the strongest changes go first.
     changed = changed[np.argsort(-change[changed], kind='stable')[:2 * share]]
