@@ -290,6 +290,15 @@ def test_bag_annotates_the_newest_sweep(ssrflow, stand_in, tmp_path, storage):
     np.testing.assert_array_equal(copy.data, original.data)
 
 
+def test_bag_judges_in_hindsight_where_asked(ssrflow, stand_in, tmp_path):
+    """Of a recording this short nothing can be told, and that is said."""
+    write_recording(tmp_path / 'in', [1.0, 1.1, 1.2])
+    code, out, _ = ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out', '--hindsight')
+    assert code == 0 and 'it cannot be told' in out and 'nothing could be seen to have moved' in out
+    code, out, _ = ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out', '--overwrite')
+    assert code == 0 and 'hindsight' not in out
+
+
 def test_bag_takes_the_motion_from_odometry(ssrflow, stand_in, tmp_path):
     write_recording(tmp_path / 'in', [1.0, 1.1, 1.2], odometry=[0.9, 1.05, 1.15])
     code, out, err = ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out', '--odometry', '/odom')

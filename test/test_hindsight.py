@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from ssrflow_ros.evaluation.hindsight import MOVED, STOOD, UNTOLD, Hindsight, summary
+from ssrflow_ros.evaluation.hindsight_check import check, report
 from ssrflow_ros.settings import Settings
 from ssrflow_ros.sweep import EgoMotion, FlowField, MovingObject, Sweep, SweepPair
 from worlds import box, patch, seen
@@ -67,7 +68,7 @@ def test_a_sweep_without_answer_begins_anew():
 
 
 @pytest.mark.parametrize('reported, texts', [
-    (['mover', 'parked'], ('objects had moved (5', '(100%) of those')), ([], ('0 of', ))])
+    (['mover', 'parked'], ('objects had moved (5', '(100%) of those')), ([], ('of 0 it cannot', '0 of'))])
 def test_summary(reported, texts):
     rows = summary(judged(reported))
     assert len(rows) == len(texts) and all(text in row for text, (_, row) in zip(texts, rows))
@@ -75,3 +76,11 @@ def test_summary(reported, texts):
 
 def test_nothing_judged_is_nothing_told():
     assert Hindsight(Settings()).finish() == [] and summary([]) == []
+
+
+@pytest.mark.slow
+def test_where_the_truth_is_known_it_is_nearly_always_right():
+    objects, movers, points = check(2, 24)
+    assert objects[MOVED, True] > 50 and objects[MOVED, False] < 0.05 * objects[MOVED, True]
+    assert movers[True, True] > 10 and points[True] > 0.95 * points.total()
+    assert 'of movers' in report(objects, movers, points)

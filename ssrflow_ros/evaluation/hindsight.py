@@ -2,7 +2,7 @@
 
 The method sees two sweeps, 0.1 s apart. A recording holds those of two seconds before and after: through a place that
 was free then, who stands there now has come; a place that was taken all the time holds nothing that moved.
-How often these verdicts are right is measured where the truth is known: docs/objects.md, "In hindsight".
+How often these verdicts are right is measured where the truth is known: `hindsight_check.py`, docs/objects.md.
 """
 from __future__ import annotations
 
@@ -117,16 +117,15 @@ class Hindsight:
 
 def summary(judged: Sequence[Judged]) -> list[tuple[str, str]]:
     """Rows of a table, title and text; none if nothing was judged."""
+    if not judged:
+        return []
     verdicts = Counter(verdict for sweep in judged for _, verdict in sweep.objects)
     movers = [found for sweep in judged for _, found in sweep.movers]
-    told, rows = verdicts[MOVED] + verdicts[STOOD], []
-    if told:
-        rows.append(('in hindsight', f'{verdicts[MOVED]} of {told} objects had moved ({verdicts[MOVED] / told:.0%}); '
-                                     f'of {verdicts[UNTOLD]} it cannot be told'))
-    if movers:
-        rows.append(('movers found', f'{sum(movers)} of {len(movers)} ({np.mean(movers):.0%}) of those that could be '
-                                     'seen to have moved'))
-    return rows
+    told = verdicts[MOVED] + verdicts[STOOD]
+    return [('in hindsight', (f'{verdicts[MOVED]} of {told} objects had moved ({verdicts[MOVED] / told:.0%}); '
+                              if told else '') + f'of {verdicts[UNTOLD]} it cannot be told'),
+            ('movers found', f'{sum(movers)} of {len(movers)} ({np.mean(movers):.0%}) of those that could be seen to '
+                             'have moved' if movers else 'nothing could be seen to have moved')]
 
 
 def _verdict(item: MovingObject, told: list[list[tuple[float, np.ndarray, np.ndarray]]], rows: np.ndarray) -> str:

@@ -1,0 +1,90 @@
+"""How often hindsight is right: `python -m ssrflow_ros.evaluation.hindsight_check [--recordings N] [--sweeps N]`.
+
+Plays unseen simulated recordings through the method as a live node does, judges the objects by what other sweeps saw
+(`hindsight.py`) and beside it by the truth. What the figures mean is in docs/objects.md, "In hindsight".
+"""
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+
+import numpy as np
+
+from ..errors import SSRFlowError
+from ..scene_flow import SceneFlow
+from ..settings import Settings
+from ..simulator import LabelledSweep, simulate
+from ..sweep import FlowField, SweepPair
+from .hindsight import MOVED, STOOD, UNTOLD, Hindsight, Judged
+from .object_scores import Labels, true_movers
+
+_UNSEEN_SEED = 3_100_000
+_SLOWEST_TRUE, _DYNAMIC, _COVERED = 0.25, 0.5, 0.25     # m/s, m/s and share, as where labels are known
+
+
+def add(judged: Judged, flow: FlowField, truth: LabelledSweep, objects: Counter, movers: Counter,
+        points: Counter) -> None:
+    """Count verdicts by the truth; true movers by whether hindsight sees them and they were found; points likewise."""
+    motion, dt = truth.motion_previous, abs(flow.pair.dt)
+    for item, verdict in judged.objects:
+        rows = flow.object_ids == item.id
+        moves = np.linalg.norm(motion[rows].mean(axis=0)) / dt >= _SLOWEST_TRUE
+        objects[verdict, bool(moves and (truth.object_id[rows] >= 0).mean() >= 0.5)] += 1
+    gone = np.zeros(len(motion), bool)
+    for rows, _ in judged.movers:
+        gone[rows] = True
+    points.update(truth.object_id[gone] >= 0)
+    labels = Labels(motion, ~truth.ground, truth.object_id, truth.class_id, truth.boxes)
+    for mover in true_movers(flow.pair.source.points, labels, flow.pair.dt).values():
+        if mover.speed >= _DYNAMIC:
+            movers[bool(gone[mover.rows].mean() >= _COVERED),
+                   bool((flow.object_ids[mover.rows] >= 0).mean() >= _COVERED)] += 1
+
+
+def check(recordings: int, sweeps: int) -> tuple[Counter, Counter, Counter]:
+    """Of objects, movers and points, as `add` counts them."""
+    counts = Counter(), Counter(), Counter()
+    for seed in range(_UNSEEN_SEED, _UNSEEN_SEED + recordings):
+        method, hindsight, answered, judged = SceneFlow(Settings()), Hindsight(Settings()), {}, []
+        recording = list(simulate(seed, sweeps))
+        for newer, older in zip(recording[1:], recording):
+            try:
+                flow = method(SweepPair(newer.sweep, older.sweep))
+            except SSRFlowError:
+                continue
+            answered[newer.sweep.stamp_ns] = flow, newer
+            judged += hindsight.add(flow)
+        for sweep in [*judged, *hindsight.finish()]:
+            add(sweep, *answered[sweep.stamp_ns], *counts)
+    return counts
+
+
+def report(objects: Counter, movers: Counter, points: Counter) -> str:
+    told = {true: objects[MOVED, true] + objects[STOOD, true] for true in (True, False)}
+    moved = objects[MOVED, True] + objects[MOVED, False]
+    found, true = movers[True, True] + movers[False, True], told[True] + objects[UNTOLD, True]
+    return '\n'.join([
+        f'objects                   {objects.total()}, {_share(true, objects.total())} move',
+        f'  of which it can be told {sum(told.values())}: moved by hindsight {_share(moved, sum(told.values()))}, '
+        f'by the truth {_share(told[True], sum(told.values()))}',
+        f'  moved, but stand        {objects[MOVED, False]}; stood, but move {objects[STOOD, True]}',
+        f'movers                    {movers.total()}, found {_share(found, movers.total())}',
+        f'  that hindsight sees     {movers[True, True] + movers[True, False]}, found '
+        f'{_share(movers[True, True], movers[True, True] + movers[True, False])}',
+        f'points seen to have moved {points.total()}, of movers {_share(points[True], points.total())}'])
+
+
+def _share(some: int, of: int) -> str:
+    return f'{some / of:.3f}' if of else '-'
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--recordings', type=int, default=8, metavar='N')
+    parser.add_argument('--sweeps', type=int, default=32, help='sweeps of each recording')
+    args = parser.parse_args()
+    print(report(*check(args.recordings, args.sweeps)))
+
+
+if __name__ == '__main__':
+    main()
