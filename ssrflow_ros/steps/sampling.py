@@ -21,7 +21,7 @@ FOCUS = 0.5  # share of the points that goes to the changed parts of the scene
 _FEWEST = 3  # points below which there is nothing to match
 _SAMPLED, _NOISE = 2.0, 0.03  # m added to the range before, and to the usual disagreement after, they are compared
 _UNUSUAL = 2.0  # times the usual disagreement, from which a place has changed
-_HIDDEN = 2.5  # m, more than things move between two sweeps: what was so far behind something has come into view
+_HIDDEN = 4.0  # m, about the length of a car: what was so far behind something has come into view, and did not move
 _NEARER = 0.4  # power of the range with which spacing widens
 
 
