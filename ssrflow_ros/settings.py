@@ -111,7 +111,7 @@ class Settings:
     object_points: int = _parameter(
         8, 'Fewest points of an object.', unit='points', low=1, high=10000, live=True)
     belief: float = _parameter(
-        0.5, 'A cluster must be this likely to move to become an object: higher misses more, lower invents more.',
+        0.55, 'A cluster must be this likely to move to become an object: higher misses more, lower invents more.',
         low=0.0, high=1.0, live=True)
     max_gap: float = _parameter(
         0.5, 'Sweeps further apart than this are not paired.', unit='s', low=0.01, high=60.0, live=True)
