@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, Iterator
 import numpy as np
 
 from ..errors import EgoMotionError, InputError, SSRFlowError
-from ..evaluation.hindsight import Hindsight, Judged, summary
 from ..formats.markers import Drawing
 from ..steps.pairing import Pairing
 from ..sweep import EgoMotion, FlowField, PreparedPair, SweepPair
@@ -28,6 +27,7 @@ from .options import add_recording, add_settings, settings_from
 from .table import print_table, stage_rows
 
 if TYPE_CHECKING:
+    from ..evaluation.hindsight import Judged
     from ..formats.bags import BagMessage, BagReader, BagWriter
 
 _LASTING = 3     # sweeps, from which on a track is hardly an accident
@@ -79,6 +79,7 @@ class _Annotation:
     """One pass over a recording, and what is to be told at its end."""
 
     def __init__(self, scene_flow, poses, out: 'BagWriter', args: argparse.Namespace):
+        from ..evaluation.hindsight import Hindsight  # loads SciPy
         self._scene_flow, self._poses, self._out, self._args = scene_flow, poses, out, args
         self._pairing = Pairing(scene_flow.settings)
         self._drawing = Drawing()
@@ -90,7 +91,7 @@ class _Annotation:
         self._ages: dict[int, int] = {}     # of each track, sweeps in which it was seen
         self._stamps: list[int] = []
         self._hindsight = Hindsight(scene_flow.settings) if args.hindsight else None
-        self._judged: list[Judged] = []
+        self._judged: list['Judged'] = []
         self._spent = 0.0
 
     def run(self, messages: Iterator['BagMessage']) -> None:
@@ -154,6 +155,7 @@ class _Annotation:
                        file=sys.stderr)
 
     def summarise(self, title: str) -> None:
+        from ..evaluation.hindsight import summary
         lasted = (max(self._stamps) - min(self._stamps)) * 1e-9
         n_out = len(self.timings)
         rows = [
