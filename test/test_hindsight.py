@@ -81,6 +81,6 @@ def test_nothing_judged_is_nothing_told():
 @pytest.mark.slow
 def test_where_the_truth_is_known_it_is_nearly_always_right():
     objects, movers, points = check(2, 24)
-    assert objects[MOVED, True] > 50 and objects[MOVED, False] < 0.05 * objects[MOVED, True]
-    assert movers[True, True] > 10 and points[True] > 0.95 * points.total()
+    assert objects[MOVED, True] > 20 and objects[MOVED, False] < 0.05 * objects[MOVED, True]
+    assert movers[True, True] > 0 and points[True] > 0.95 * points.total() > 20
     assert 'of movers' in report(objects, movers, points)
