@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='fields of the input clouds to pass through, such as ring or time')
     parser.add_argument('--hindsight', action='store_true',
                         help='judge the objects by what sweeps up to two seconds before and after saw at their places: '
-                             'how many did move, and how many movers were found; takes half as long again')
+                             'how many did move, and how many movers were found; takes two thirds longer')
     add_settings(parser, also=('marker_arrows',))
 
 
