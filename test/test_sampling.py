@@ -44,6 +44,19 @@ def test_a_walker_gets_points_though_he_goes_less_than_a_cube():
     assert (focused >= len(yard)).sum() >= 2 * (plain >= len(yard)).sum() > 0
 
 
+def test_what_only_came_into_view_gets_no_more_points():
+    """A screen of the older sweep is gone, the wall behind it shows: changed if it stood near it, else revealed."""
+    rng = np.random.default_rng(7)
+    whole = wall(rng, 40_000)
+    behind = np.abs(whole[:, 1] / whole[:, 0]) < 0.2
+    shown = {}
+    for depth in (9.0, 4.0):
+        screen = whole[behind] * np.float32(depth / 10)
+        older = np.concatenate([whole[~behind], screen])
+        shown[depth] = behind[sample_pair(whole, older, 1024, viewpoint=np.zeros(3))[0].rows].sum()
+    assert shown[9.0] > 1.3 * shown[4.0] > 0
+
+
 def test_what_is_near_is_covered_more_closely():
     rng = np.random.default_rng(6)
     near, far = wall(rng, 20_000) * [0.5, 1, 1], wall(rng, 20_000) + [30, 0, 0]

@@ -16,10 +16,9 @@ from ..settings import Settings
 from ..simulator import LabelledSweep, simulate
 from ..sweep import FlowField, SweepPair
 from .hindsight import MOVED, STOOD, UNTOLD, Hindsight, Judged
-from .object_scores import Labels, true_movers
+from .object_scores import COVERED, DYNAMIC, SLOWEST_TRUE, Labels, true_movers
 
 _UNSEEN_SEED = 3_100_000
-_SLOWEST_TRUE, _DYNAMIC, _COVERED = 0.25, 0.5, 0.25     # m/s, m/s and share, as where labels are known
 
 
 def add(judged: Judged, flow: FlowField, truth: LabelledSweep, objects: Counter, movers: Counter,
@@ -28,7 +27,7 @@ def add(judged: Judged, flow: FlowField, truth: LabelledSweep, objects: Counter,
     motion, dt = truth.motion_previous, abs(flow.pair.dt)
     for item, verdict in judged.objects:
         rows = flow.object_ids == item.id
-        moves = np.linalg.norm(motion[rows].mean(axis=0)) / dt >= _SLOWEST_TRUE
+        moves = np.linalg.norm(motion[rows].mean(axis=0)) / dt >= SLOWEST_TRUE
         objects[verdict, bool(moves and (truth.object_id[rows] >= 0).mean() >= 0.5)] += 1
     gone = np.zeros(len(motion), bool)
     for rows, _ in judged.movers:
@@ -36,9 +35,9 @@ def add(judged: Judged, flow: FlowField, truth: LabelledSweep, objects: Counter,
     points.update(truth.object_id[gone] >= 0)
     labels = Labels(motion, ~truth.ground, truth.object_id, truth.class_id, truth.boxes)
     for mover in true_movers(flow.pair.source.points, labels, flow.pair.dt).values():
-        if mover.speed >= _DYNAMIC:
-            movers[bool(gone[mover.rows].mean() >= _COVERED),
-                   bool((flow.object_ids[mover.rows] >= 0).mean() >= _COVERED)] += 1
+        if mover.speed >= DYNAMIC:
+            movers[bool(gone[mover.rows].mean() >= COVERED),
+                   bool((flow.object_ids[mover.rows] >= 0).mean() >= COVERED)] += 1
 
 
 def check(recordings: int, sweeps: int) -> tuple[Counter, Counter, Counter]:

@@ -9,10 +9,10 @@ import numpy as np
 from ..simulator import CLASSES
 from ..sweep import FlowField, MovingObject
 
-_DYNAMIC = 0.5           # m/s, the published 0.05 m over 0.1 s
-_SLOWEST_TRUE = 0.25     # m/s; an object that moves slower than _DYNAMIC but faster than this is no false one
+DYNAMIC = 0.5            # m/s, the published 0.05 m over 0.1 s
+SLOWEST_TRUE = 0.25      # m/s; an object that moves slower than DYNAMIC but faster than this is no false one
 _FEWEST = 8              # points that a mover must show to be looked for
-_COVERED = 0.25          # share of a mover's points that must lie in objects of its own
+COVERED = 0.25           # share of a mover's points that must lie in objects of its own
 _HEADED = 1.5            # m/s, from which the heading is scored
 _FOREGROUND = CLASSES.index('car')
 
@@ -92,10 +92,10 @@ class Tally:
         self.pairs += 1
         points, dt, scored = flow.pair.source.points, flow.pair.dt, labels.scored
         speed = np.linalg.norm(labels.motion, axis=1) / abs(dt)
-        dynamic = speed >= _DYNAMIC
+        dynamic = speed >= DYNAMIC
         foreground = dynamic if labels.kinds is None else (labels.kinds >= _FOREGROUND) | dynamic
         raw = flow.velocity if flow.network_velocity is None else flow.network_velocity
-        answers = {'network': (raw, np.linalg.norm(raw, axis=1) >= _DYNAMIC),
+        answers = {'network': (raw, np.linalg.norm(raw, axis=1) >= DYNAMIC),
                    'refined': (flow.velocity, flow.moving), 'zero': (np.zeros_like(raw), np.zeros_like(dynamic))}
         for name, (velocity, moving) in answers.items():
             hit = np.array([(moving & dynamic & scored).sum(), (moving & ~dynamic & scored).sum(),
@@ -118,7 +118,7 @@ class Tally:
             owner = int(owners[np.argmax(counts)])
             mover = movers.get(owner)
             true_speed = np.linalg.norm(labels.motion[rows].mean(axis=0)) / abs(flow.pair.dt)
-            if owner < 0 or 2 * counts.max() < len(rows) or true_speed < _SLOWEST_TRUE:
+            if owner < 0 or 2 * counts.max() < len(rows) or true_speed < SLOWEST_TRUE:
                 self.claimed.append((reach, None))
                 continue
             self.claimed.append((reach, CLASSES[labels.kinds[rows[0]]] if labels.kinds is not None else 'labelled'))
@@ -128,8 +128,8 @@ class Tally:
                 if counts.max() > best.get(owner, (0, 0))[0]:
                     best[owner] = (int(counts.max()), item.track_id)
         for owner, mover in movers.items():
-            if mover.speed >= _DYNAMIC:
-                self.found.append((mover.kind, mover.range, covered[owner] >= _COVERED * len(mover.rows)))
+            if mover.speed >= DYNAMIC:
+                self.found.append((mover.kind, mover.range, covered[owner] >= COVERED * len(mover.rows)))
         for owner, (_, track_id) in best.items():
             if owner in known:
                 self.tracks['kept' if known[owner] == track_id else 'changed'] += 1

@@ -57,7 +57,8 @@ def augmented(pair: TrainingPair, how: Augmentation, n_points: int,
     if rng.random() < how.beams:
         pair = _with_fewer_beams(pair, rng)
     into_source = np.linalg.inv(pair.target_from_source)
-    target = pair.target @ into_source[:3, :3].T + into_source[:3, 3]
+    viewpoint = into_source[:3, 3]  # of the target's sensor
+    target = pair.target @ into_source[:3, :3].T + viewpoint
     source, motion = pair.source.astype(np.float64), pair.source_motion.astype(np.float64)
 
     reach = rng.uniform(*how.max_range)
@@ -77,18 +78,19 @@ def augmented(pair: TrainingPair, how: Augmentation, n_points: int,
     if rng.random() < how.flip:
         turn = turn * np.array([1.0, -1.0, 1.0])
     lift = np.array([0.0, 0.0, rng.uniform(-how.height, how.height)])
-    source, motion, target = source @ turn.T + lift, motion @ turn.T, target @ turn.T + lift
+    source, motion = source @ turn.T + lift, motion @ turn.T
+    target, viewpoint = target @ turn.T + lift, viewpoint @ turn.T + lift
 
     moving = np.linalg.norm(motion, axis=1) > MOVING
     amount = 15.0 if rng.random() < how.astray else 1.0
     noise, shift = _small_rotation(rng, amount * how.pose_angle), rng.normal(0.0, amount * how.pose_shift, 3)
-    target = target @ noise.T + shift
+    target, viewpoint = target @ noise.T + shift, viewpoint @ noise.T + shift
     motion = (source + motion) @ noise.T + shift - source
 
     if not len(source):
         motion, moving = np.zeros((1, 3)), np.zeros(1, bool)
     source, target = _filled(source, rng), _filled(target, rng)
-    s, t = sample_pair(source, target, n_points, int(rng.integers(2**31)), rng.uniform(*how.focus))
+    s, t = sample_pair(source, target, n_points, int(rng.integers(2**31)), rng.uniform(*how.focus), viewpoint)
     seen = repeated(np.column_stack([s.of(source), motion.astype(np.float32)[s.rows], moving[s.rows]]), n_points, rng)
     return seen[:, :6], repeated(t.of(target), n_points, rng), seen[:, 6:9], seen[:, 9] > 0
 
