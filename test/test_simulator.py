@@ -12,8 +12,9 @@ from ssrflow_ros.simulator.body import GLASS  # noqa: E402
 from ssrflow_ros.simulator.motion import Joints, Path, invert, rotations  # noqa: E402
 from ssrflow_ros.simulator.raycaster import Raycaster  # noqa: E402
 from ssrflow_ros.simulator.scenery import building  # noqa: E402
-from ssrflow_ros.simulator.sensors import Lidar  # noqa: E402
+from ssrflow_ros.simulator.sensors import Head, Lidar  # noqa: E402
 from ssrflow_ros.simulator.shapes import boxes, join  # noqa: E402
+from ssrflow_ros.simulator.simulate import _record  # noqa: E402
 from ssrflow_ros.sweep import EgoMotion  # noqa: E402
 
 
@@ -291,3 +292,26 @@ def test_no_trailer_drives_through_the_robot(seed, sensor):
     for sweep in simulate(seed, 2, sensor):
         held = np.bincount(sweep.object_id[sweep.object_id >= 0], minlength=1)
         assert held.max() < 0.5 * len(sweep)
+
+
+def test_twins_see_what_stands_alike_and_what_moves_twice():
+    """The second head is half a sweep late: half the way back, what it sees of a mover lies on what the first one sees."""
+    left, back = [], []
+    for seed in range(3):
+        scene = SCENES['street'](np.random.default_rng(seed), 0.1)
+
+        def seen(*heads, scene=scene, seed=seed):
+            return next(_record(scene, Lidar(SENSORS['os1_64'], 1024, range_sigma=0.0, heads=heads), seed, 1, 10.0))
+        one, both = seen(Head()), seen(Head(), Head((0.2, 0.0, -0.3), 0.5))
+        np.testing.assert_array_equal(both.sweep.points[:len(one)], one.sweep.points)
+        points, number, tree = both.sweep.points[len(one):], both.object_id[len(one):], cKDTree(one.sweep.points)
+        assert np.median(tree.query(points[number < 0])[0]) < 0.2
+        for mover in np.unique(number[number >= 0]):
+            on_it, sooner = number == mover, one.sweep.points[one.object_id == mover]
+            if min(on_it.sum(), len(sooner)) < 50:
+                continue
+            tree = cKDTree(sooner)
+            left.append(np.median(tree.query(points[on_it])[0]))
+            back.append(np.median(tree.query(points[on_it] + both.motion_previous[len(one):][on_it] / 2)[0]))
+    assert len(back) > 5
+    assert np.median(back) < 0.1 and np.median(back) < 0.6 * np.median(left)

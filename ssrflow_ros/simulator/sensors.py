@@ -2,7 +2,7 @@
 
 Elevation tables follow the makers' manuals (Velodyne VLP-16, HDL-32E, VLP-32C, HDL-64E, Alpha Prime;
 Ouster OS1; Livox Mid-360 and Avia); tables that makers do not publish as a formula are approximated
-by their density of beams.
+by their density of beams. Twins are two VLP-16 or two VLP-32C.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class LidarModel:
     pattern      'spinning', 'spiral' (all round, as the Mid-360), or 'rosette' (forward, as the Avia).
     field        non-repetitive only, degrees: lowest and highest elevation ('spiral'), or full width and
                  height ('rosette').
+    twin         two of them, whose returns are merged in one cloud; each turns as it likes.
     """
 
     name: str
@@ -35,6 +36,7 @@ class LidarModel:
     stagger: float = 0.0
     pattern: str = 'spinning'
     field: tuple[float, float] = (0.0, 0.0)
+    twin: bool = False
 
     @property
     def beams(self) -> int:
@@ -73,7 +75,36 @@ class LidarModel:
             detection=float(10 ** rng.uniform(-2.3, -1.3)),
             dead_beams=dead,
             blocked=blocked,
+            heads=(Head(), Head.draw(rng)) if self.twin else (Head(),),
         )
+
+
+@dataclass(frozen=True)
+class Head:
+    """One of the LiDARs that share a cloud; the cloud has the frame and the stamp of the first.
+
+    place  m, where it sits in that frame.
+    lag    share of a sweep's time by which it sees everything later. Its points are in the cloud where they are
+           for a sensor that is moved back to the stamp: what stands is right, what moves is seen twice.
+    """
+
+    place: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    lag: float = 0.0
+
+    @property
+    def mount(self) -> np.ndarray:
+        """(4, 4) cloud_from_head, were it not late."""
+        pose = np.eye(4)
+        pose[:3, 3] = self.place
+        return pose
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> 'Head':
+        """On top of the first and half a turn behind it, as on the cars of Argoverse 2; or anywhere near, and anyhow."""
+        if rng.random() < 0.5:
+            return cls((0.0, 0.0, -float(rng.uniform(0.15, 0.4))), 0.5)
+        x, y, z = rng.uniform(-0.5, 0.5, 3)
+        return cls((float(x), float(y), float(z) / 2), float(rng.uniform(-0.5, 0.5)))
 
 
 @dataclass(frozen=True)
@@ -86,6 +117,7 @@ class Lidar:
     detection    least returned power (1: a white wall at `max_range`, met head-on) that is seen.
     dead_beams   indices of beams that never return.
     blocked      (centre, width) in degrees of azimuth where the robot hides the view.
+    heads        where it sees from, and when: once, or twice for twins.
     """
 
     model: LidarModel
@@ -95,6 +127,7 @@ class Lidar:
     detection: float = 0.01
     dead_beams: tuple[int, ...] = ()
     blocked: tuple[tuple[float, float], ...] = ()
+    heads: tuple[Head, ...] = (Head(),)
 
     def directions(self, rng: np.random.Generator) -> np.ndarray:
         """(R, 3) float32 unit vectors of one sweep, in the sensor frame; another draw, another phase."""
@@ -225,5 +258,7 @@ SENSORS: dict[str, LidarModel] = {
         LidarModel('alpha128', _dense_middle(-25.0, 15.0, 128, -2.0, 1.8), (900, 1100), 120.0),
         LidarModel('mid360', (), (20000, 40000), 80.0, pattern='spiral', field=(-7.0, 52.0)),
         LidarModel('avia', (), (24000, 48000), 120.0, pattern='rosette', field=(70.4, 77.2)),
+        LidarModel('twin16', _even(-15, 15, 16), (900, 1800), 100.0, twin=True),
+        LidarModel('twin32', _VLP32C, (900, 1200, 1800), 120.0, twin=True),
     )
 }

@@ -88,54 +88,27 @@ def simulate(
 
 def _record(scene: Scene, lidar: Lidar, seed: int, sweeps: int, rate: float) -> Iterator[LabelledSweep]:
     """Walk through the recording; sweep k has its own random numbers, whatever came before."""
-    bodies = [part for actor in scene.actors for part in actor.body.parts]
+    world = _World(scene)
     headings = np.array([actor.motion.places(np.arange(sweeps) / rate)[:, 3] for actor in scene.actors])
     headings = headings.reshape(-1, sweeps)
-    owner = np.array(
-        [number for number, actor in enumerate(scene.actors) for _ in actor.body.parts], np.int32
-    )
-    moving = join(bodies) if bodies else None
-    vertices = moving.vertices if moving else np.zeros((0, 3))
-    faces = moving.faces if moving else np.zeros((0, 3), np.int32)
-    part_of_vertex = np.repeat(np.arange(len(bodies)), [len(body.vertices) for body in bodies])
-    part_of_face = np.repeat(np.arange(len(bodies)), [len(body.faces) for body in bodies])
-    everything = join([scene.still, moving]) if moving else scene.still
-    clear = everything.reflectivity == np.float32(GLASS)
-    raycaster = Raycaster(scene.still.vertices, scene.still.faces)
-
     times = np.arange(-1, sweeps + 1) / rate
-    sensor_poses = scene.sensor_poses(times)
-    part_poses = np.concatenate(
-        [actor.poses(times) for actor in scene.actors] or [np.zeros((len(times), 0, 4, 4))], 1
-    )
+    poses, parts = scene.sensor_poses(times), scene.part_poses(times)
+    seen_at = [times + head.lag / rate for head in lidar.heads]
+    head_poses = [scene.sensor_poses(then) @ head.mount for head, then in zip(lidar.heads, seen_at)]
+    head_parts = [scene.part_poses(then) for then in seen_at]
     for number in range(sweeps):
         rng = np.random.default_rng([seed, 1, number])
-        before, now, after = part_poses[number : number + 3]
-        pose, pose_next = sensor_poses[number + 1], sensor_poses[number + 2]
-        turn, origin = pose[:3, :3], pose[:3, 3]
-        beams = lidar.directions(rng)
-        placed = _apply(now, part_of_vertex, vertices)
-        ray, ranges, face, incidence = raycaster.cast(
-            origin, _turn(turn, beams), placed, faces, clear, rng)
-        ranges, intensity, kept = lidar.measure(ranges, incidence, everything.reflectivity[face], rng)
-        ray, face, intensity = ray[kept], face[kept], intensity[kept]
-        points = (beams[ray] * ranges[kept, None]).astype(np.float32)
-
-        on_part = np.flatnonzero(face >= len(scene.still.faces))
-        part = part_of_face[face[on_part] - len(scene.still.faces)]
-        motion_next, motion_previous = np.zeros_like(points), np.zeros_like(points)
-        here_from_part, part_from_here = invert(pose), invert(now) @ pose
-        for motion, then in ((motion_next, after), (motion_previous, before)):
-            seen = points[on_part].astype(float)
-            motion[on_part] = _apply(here_from_part @ then @ part_from_here, part, seen) - seen
+        pose, pose_next = poses[number + 1], poses[number + 2]
+        points, motion_previous, motion_next, object_id, class_id, intensity = map(np.concatenate, zip(*(
+            # A head that sees everything at the stamp is where it is mounted, to the last bit.
+            world.look(lidar, invert(pose) @ from_head[number + 1] if head.lag else head.mount, pose,
+                       from_head[number + 1], from_part[number : number + 3], rng)
+            for head, from_head, from_part in zip(lidar.heads, head_poses, head_parts))))
         ego = invert(pose_next) @ pose
         # The displacement, not the moved point, is rounded to float32: small motions stay exact.
         flow_next = (
             _turn(ego[:3, :3] - np.eye(3), points + motion_next) + ego[:3, 3].astype(np.float32) + motion_next
         )
-        object_id = np.full(len(points), -1, np.int32)
-        object_id[on_part] = owner[part]
-        class_id = everything.class_id[face]
         yield LabelledSweep(
             sweep=Sweep(
                 points,
@@ -156,10 +129,63 @@ def _record(scene: Scene, lidar: Lidar, seed: int, sweeps: int, rate: float) -> 
             ground=class_id == CLASS_ID['ground'],
             intensity=intensity,
             boxes=np.array([
-                _box(invert(pose), placed[owner[part_of_vertex] == actor], heading)
-                for actor, heading in enumerate(headings[:, number])
+                _box(invert(pose), vertices, heading)
+                for vertices, heading in zip(world.actors(parts[number + 1]), headings[:, number])
             ]).reshape(-1, 7),
         )
+
+
+class _World:
+    """All surfaces of a scene, and whose they are."""
+
+    def __init__(self, scene: Scene):
+        bodies = [part for actor in scene.actors for part in actor.body.parts]
+        self._owner = np.array(
+            [number for number, actor in enumerate(scene.actors) for _ in actor.body.parts], np.int32
+        )
+        moving = join(bodies) if bodies else None
+        self._vertices = moving.vertices if moving else np.zeros((0, 3))
+        self._faces = moving.faces if moving else np.zeros((0, 3), np.int32)
+        self._part_of_vertex = np.repeat(np.arange(len(bodies)), [len(body.vertices) for body in bodies])
+        self._part_of_face = np.repeat(np.arange(len(bodies)), [len(body.faces) for body in bodies])
+        self._all = join([scene.still, moving]) if moving else scene.still
+        self._clear = self._all.reflectivity == np.float32(GLASS)
+        self._still = len(scene.still.faces)
+        self._raycaster = Raycaster(scene.still.vertices, scene.still.faces)
+
+    def actors(self, parts: np.ndarray) -> list[np.ndarray]:
+        """Vertices (V, 3) of each actor, whose parts are at `parts` (P, 4, 4) world_from_part."""
+        placed, owner = _apply(parts, self._part_of_vertex, self._vertices), self._owner[self._part_of_vertex]
+        return [placed[owner == actor] for actor in range(self._owner.max(initial=-1) + 1)]
+
+    def look(self, lidar: Lidar, here_from_head: np.ndarray, pose: np.ndarray, head_pose: np.ndarray,
+             parts: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+        """What a head returns, in the frame of the cloud: points (N, 3) m, their motion (N, 3) m until the previous and
+        until the next sweep, number of the mover (N,), class (N,), intensity (N,).
+
+        pose, head_pose  (4, 4) of the cloud and of the head in the world; parts (3, P, 4, 4) world_from_part as the
+                         head sees them in the previous sweep, this one and the next.
+        """
+        before, now, after = parts
+        beams = lidar.directions(rng)
+        ray, ranges, face, incidence = self._raycaster.cast(
+            head_pose[:3, 3], _turn(head_pose[:3, :3], beams),
+            _apply(now, self._part_of_vertex, self._vertices), self._faces, self._clear, rng)
+        ranges, intensity, kept = lidar.measure(ranges, incidence, self._all.reflectivity[face], rng)
+        ray, face = ray[kept], face[kept]
+        points = (beams[ray] * ranges[kept, None]).astype(np.float32)
+        points = _turn(here_from_head[:3, :3], points) + here_from_head[:3, 3].astype(np.float32)
+
+        on_part = np.flatnonzero(face >= self._still)
+        part = self._part_of_face[face[on_part] - self._still]
+        motion_previous, motion_next = np.zeros_like(points), np.zeros_like(points)
+        here_from_part, part_from_here = invert(pose), invert(now) @ pose
+        for motion, then in ((motion_previous, before), (motion_next, after)):
+            seen = points[on_part].astype(float)
+            motion[on_part] = _apply(here_from_part @ then @ part_from_here, part, seen) - seen
+        object_id = np.full(len(points), -1, np.int32)
+        object_id[on_part] = self._owner[part]
+        return points, motion_previous, motion_next, object_id, self._all.class_id[face], intensity[kept]
 
 
 def _box(here_from_world: np.ndarray, vertices: np.ndarray, heading: float) -> np.ndarray:

@@ -44,6 +44,10 @@ class Scene:
         """(T, 4, 4) world_from_sensor."""
         return self.carrier.poses(times) @ self.mount
 
+    def part_poses(self, times: np.ndarray) -> np.ndarray:
+        """(T, P, 4, 4) world_from_part of the parts of all actors, one after the other."""
+        return np.concatenate([actor.poses(times) for actor in self.actors] or [np.zeros((len(times), 0, 4, 4))], 1)
+
 
 # Half the length, half the width and the height, metres, that a moving body keeps to itself.
 _SIZES = {
