@@ -53,8 +53,8 @@ class Preparation:
             target = ego.into_source(target)  # the static world now lies on itself
 
         with watch('sample'):
-            viewpoint = ego.into_source(np.zeros((1, 3), np.float32))[0]
-            sampled = sample_pair(source, target, settings.network_points, settings.seed, viewpoint=viewpoint)
+            eyes = np.zeros(3, np.float32), ego.into_source(np.zeros((1, 3), np.float32))[0]
+            sampled = sample_pair(source, target, settings.network_points, settings.seed, eyes=eyes)
         return PreparedPair(pair, ego, ground, rows, target, *sampled, watch.timings_ms)
 
     def _ground(self, sweep: Sweep) -> tuple[np.ndarray, np.ndarray]:

@@ -132,7 +132,7 @@ class SceneFlow:
 
     @torch.inference_mode()
     def _motion(self, source: np.ndarray, target: np.ndarray) -> torch.Tensor:
-        """The network's flow (n, 3), metres, on the device, of points and offsets (n, 6), (m, 6).
+        """The network's flow (n, 3), metres, on the device, of points as `Sample.of` gives them, (n, 7), (m, 7).
 
         Zero where nothing can match.
         """

@@ -148,14 +148,16 @@ class Sample:
     rows     (n,) int64, distinct, into the cloud.
     offsets  (n, 3) float32 m, from each to the nearest point of the other cloud, ego-motion removed, before
              that one was thinned out to what the network sees of it.
+    beyond   (n,) float32 m, by which the other sensor saw past each of them (`View.beyond`); 0: not known.
     """
 
     rows: np.ndarray
     offsets: np.ndarray
+    beyond: np.ndarray
 
     def of(self, cloud: np.ndarray) -> np.ndarray:
-        """(n, 6) float32 m, points and offsets: as `SSRFlow.flow` takes them, from the `cloud` (N, 3)."""
-        return np.hstack([cloud[self.rows], self.offsets])
+        """(n, 7) float32 m, points, offsets and beyond: as `SSRFlow.flow` takes them, from the `cloud` (N, 3)."""
+        return np.column_stack([cloud[self.rows], self.offsets, self.beyond])
 
 
 @dataclass(frozen=True, eq=False)

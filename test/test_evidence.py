@@ -19,6 +19,13 @@ def test_a_hole_in_a_fence_is_free_and_the_fence_is_not():
     assert View(fence).is_free(asked).tolist() == [True, False, True, False]
 
 
+def test_how_far_a_view_sees_past_a_point():
+    view = View(WALL.astype(np.float32))
+    asked = np.array([[8.0, 0, 0], [19.0, 0, 0], [20.0, 0, 0], [21.0, 0, 0], [40.0, 0, 0], [-8.0, 0, 0]], np.float32)
+    np.testing.assert_allclose(view.beyond(asked), [4, 1, 0, -1, -4, 0], atol=0.05)
+    assert not View(np.zeros((0, 3), np.float32)).beyond(asked).any()
+
+
 def at(elevation, reach):
     """(3,) ahead, degrees up and metres."""
     angle = np.radians(elevation)

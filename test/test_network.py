@@ -137,8 +137,18 @@ def test_offsets_not_given_are_found_among_the_points():
     given = [torch.cat([cloud, nearest_offsets(cloud, other)], dim=-1)
              for cloud, other in ((source, target), (target, source))]
     assert torch.equal(net.flow(*given), net.flow(source, target))
+    assert torch.equal(net.flow(*(torch.cat([cloud, cloud[..., :1]], dim=-1) for cloud in given)), net.flow(*given))
     given[0][..., 3:] += 0.5
     assert not torch.allclose(net.flow(*given), net.flow(source, target), atol=1e-3)
+
+
+def test_what_was_seen_past_a_point_counts_and_is_nothing_where_it_is_not_given():
+    net, clouds = network(dataclasses.replace(SMALL, offset_input=True, beyond_input=True)), pair(128, batch=2)
+    given = [torch.cat([cloud, nearest_offsets(cloud, other), torch.zeros_like(cloud[..., :1])], dim=-1)
+             for cloud, other in (clouds, clouds[::-1])]
+    assert torch.equal(net.flow(*given), net.flow(*clouds))
+    given[0][..., 6] = 1.0
+    assert not torch.allclose(net.flow(*given), net.flow(*clouds), atol=1e-3)
 
 
 def test_weights_come_back_with_their_card(tmp_path):

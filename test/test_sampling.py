@@ -53,7 +53,7 @@ def test_what_only_came_into_view_gets_no_more_points():
     for depth in (9.0, 4.0):
         screen = whole[behind] * np.float32(depth / 10)
         older = np.concatenate([whole[~behind], screen])
-        shown[depth] = behind[sample_pair(whole, older, 1024, viewpoint=np.zeros(3))[0].rows].sum()
+        shown[depth] = behind[sample_pair(whole, older, 1024)[0].rows].sum()
     assert shown[9.0] > 1.3 * shown[4.0] > 0
 
 
@@ -81,7 +81,7 @@ def test_any_cloud_gives_distinct_rows(n, m, wanted, seed):
         rows = sample.rows
         assert len(np.unique(rows)) == len(rows) <= wanted
         assert len(rows) == min(wanted, len(thin_again(cloud, seed)))
-        assert sample.of(cloud).shape == (len(rows), 6) and sample.of(cloud).dtype == np.float32
+        assert sample.of(cloud).shape == (len(rows), 7) and sample.of(cloud).dtype == np.float32
 
 
 def test_offsets_lead_to_the_other_sweep():
@@ -92,6 +92,27 @@ def test_offsets_lead_to_the_other_sweep():
         kept = other[thin(other, VOXEL, np.random.default_rng(0).uniform(0.0, VOXEL, 3).astype(np.float32))]
         nearest = np.linalg.norm(kept[None] - cloud[sample.rows][:, None], axis=2).argmin(axis=1)
         np.testing.assert_allclose(cloud[sample.rows] + sample.offsets, kept[nearest], atol=1e-5)
+
+
+def test_each_point_knows_how_far_the_other_sensor_saw_past_it():
+    """Of a screen that was not there before, and of the wall that it hides; the other sensor may stand elsewhere."""
+    rng, eye = np.random.default_rng(8), np.float32([0.0, 3.0, 0.5])
+    bare = wall(rng, 40_000)
+    screen = np.stack([np.full(400, 8.0), *rng.uniform(-1, 1, (2, 400))], 1).astype(np.float32) + [0, 0, 1.5]
+    source = np.concatenate([bare, screen]).astype(np.float32)
+    for where in (np.zeros(3, np.float32), eye):
+        first, second = sample_pair(source, bare, 2048, eyes=(np.zeros(3, np.float32), where))
+        of_screen = first.rows >= len(bare)
+        way = screen[first.rows[of_screen] - len(bare)] - where
+        past = np.linalg.norm(way, axis=1) * (10 - 8) / 8
+        # The nearest of nine cells counts: along a wall that is up to half a metre nearer.
+        assert of_screen.sum() > 20 and np.abs(first.beyond[of_screen] - past).max() < 0.5
+        assert np.abs(first.beyond[~of_screen]).max() < 0.7
+        hidden = np.abs(bare[second.rows] @ np.diag([0.8] * 3) - [8, 0, 1.5]).max(axis=1) < 0.8
+        assert hidden.any() and (second.beyond[hidden] < -1.5).all()
+    # Of a piece, as much is known as was seen about it.
+    piece = sample_pair(screen.astype(np.float32), bare[:10], 64, seen=(source, bare))[0]
+    assert (piece.beyond > 1.5).all()
 
 
 def thin_again(cloud, seed):

@@ -295,7 +295,7 @@ def test_no_trailer_drives_through_the_robot(seed, sensor):
 
 
 def test_twins_see_what_stands_alike_and_what_moves_twice():
-    """The second head is half a sweep late: half the way back, what it sees of a mover lies on what the first one sees."""
+    """The second is half a sweep late: half the way back, what it sees of a mover lies on what the first one sees."""
     left, back = [], []
     for seed in range(3):
         scene = SCENES['street'](np.random.default_rng(seed), 0.1)

@@ -126,7 +126,7 @@ class _Flow(nn.Module):
 
 
 def _compile(network: SSRFlow, n_points: int, path: Path) -> None:
-    clouds, counts = torch.zeros(2, 1, n_points, 6), torch.full((2, 1), n_points)
+    clouds, counts = torch.zeros(2, 1, n_points, network.config.columns), torch.full((2, 1), n_points)
     with tempfile.TemporaryDirectory() as scratch, _inductor_works_in(scratch):
         with torch.no_grad(), opaque_searches(), warnings.catch_warnings():
             warnings.simplefilter('ignore')  # torch's own, of its next version

@@ -28,6 +28,7 @@ class NetworkConfig:
     finest_level          the finest level that is decoded; finer flow is interpolated from it.
     offset_input          the input feature is xyz and the offset to the nearest point of the other frame, not xyz
                           alone (paper). That frame is searched before it is thinned out to the network's points.
+    beyond_input          also how far the other sensor saw past each point (`View.beyond`); needs offset_input.
     k_pointconv, k_embedding, k_predictor   neighbours in PointConv, in STR and LFE, in the predictor.
     radius                lengths, within which they count; farther ones give way to the nearest. 0: K alone.
     weight_net            outputs of PointConv's WeightNet.
@@ -52,6 +53,7 @@ class NetworkConfig:
     lengths: tuple[float, ...] = (1.0, 2.0, 4.0, 6.0, 12.0)
     finest_level: int = 0
     offset_input: bool = False
+    beyond_input: bool = False
     k_pointconv: int = 16
     k_embedding: int = 32
     k_predictor: int = 9
@@ -82,6 +84,11 @@ class NetworkConfig:
                                    f'choose from {", ".join(_CHOICES[entry.name])}')
 
     @property
+    def columns(self) -> int:
+        """Numbers that it takes of each point: xyz, the offset and beyond, as far as it knows them."""
+        return 3 + 3 * self.offset_input + self.beyond_input
+
+    @property
     def levels(self) -> int:
         """Number of levels, the finest included."""
         return len(self.divisors)
@@ -96,5 +103,5 @@ PRESETS = {
     'onboard': NetworkConfig(
         divisors=(1, 4, 8, 16, 64), lengths=(1.0, 2.0, 3.0, 4.0, 8.0), widths=(48, 72, 128, 160, 192), k_embedding=8,
         weight_net=8, position_width=16, attention_width=128, fusion_width=128, predictor_width=96, predictor_out=48,
-        offset_input=True),
+        offset_input=True, beyond_input=True),
 }

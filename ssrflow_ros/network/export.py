@@ -33,7 +33,7 @@ class OrderedFlow(nn.Module):
 
     def forward(self, source: torch.Tensor, target: torch.Tensor, source_count: torch.Tensor,
                 target_count: torch.Tensor) -> torch.Tensor:
-        """source, target (1, N, 3 or 6) float32 m, counts (1,) as `SSRFlow.flow` -> flow (1, N, 3) m, of source."""
+        """source, target (1, N, C) float32 m, counts (1,) as `SSRFlow.flow` -> flow (1, N, 3) m, of source."""
         return self.network(*(Pyramid.of_ordered(cloud, self.network.config, count=count)
                               for cloud, count in ((source, source_count), (target, target_count)))).flows[0]
 
@@ -41,15 +41,14 @@ class OrderedFlow(nn.Module):
 def export_onnx(weights: LoadedWeights, n_points: int, path: Path, seed: int = 0) -> float:
     """Write `path` for clouds of exactly `n_points`, and run it: the greatest difference to torch, metres.
 
-    Inputs `source` and `target` (1, n_points, 3), or 6 where the network takes offsets (`NetworkConfig.offset_input`),
+    Inputs `source` and `target` (1, n_points, C), as many columns as the network takes (`NetworkConfig.columns`),
     output `flow` (1, n_points, 3), all float32; `source_count` and `target_count` (1,) int64 say how many of the
     rows, the first ones, are points. No dynamic axes, since the sizes of all levels follow from n_points.
     Raises SSRFlowError, leaving no file, if it says anything else than torch.
     """
     onnxruntime = _onnxruntime()
     model = OrderedFlow(weights.network).eval()
-    columns = 6 if model.network.config.offset_input else 3
-    given = (*(cloud[..., :columns] for cloud in made_up_pair(n_points, seed)),
+    given = (*(cloud[..., :model.network.config.columns] for cloud in made_up_pair(n_points, seed)),
              torch.tensor([n_points]), torch.tensor([3 * n_points // 4]))
     card = {'n_points': n_points, 'order': 'farthest point first', 'weights': json.dumps(weights.card)}
     with written_whole(path) as whole, torch.no_grad():
@@ -77,10 +76,11 @@ def _onnxruntime():
 
 
 def made_up_pair(n_points: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Clouds (1, n_points, 6) in farthest-point order, points and offsets: a street of 40 m, noise and motion."""
+    """Clouds (1, n_points, 7) as of `Sample.of`, in farthest-point order: a street of 40 m, noise and motion."""
     generator = torch.Generator().manual_seed(seed)
     source = (torch.rand(1, n_points, 3, generator=generator) - 0.5) * torch.tensor([40.0, 40.0, 3.0])
     target = source + 0.3 * torch.randn(1, n_points, 3, generator=generator)
-    clouds = (torch.cat([cloud, nearest_offsets(cloud, other)], dim=-1)
-              for cloud, other in ((source, target), (target, source)))
+    beyond = torch.randn(2, 1, n_points, 1, generator=generator)
+    clouds = (torch.cat([cloud, nearest_offsets(cloud, other), past], dim=-1)
+              for cloud, other, past in ((source, target, beyond[0]), (target, source, beyond[1])))
     return tuple(gather(cloud, farthest_point_order(cloud[..., :3], n_points)) for cloud in clouds)

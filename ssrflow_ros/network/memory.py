@@ -59,7 +59,7 @@ def peak_bytes(config: NetworkConfig, n_points: int, kernels: bool = True) -> tu
     """
     with torch.device('meta'):
         network = SSRFlow(config).eval().requires_grad_(False)
-        clouds = [torch.empty(1, n_points, 6) for _ in range(2)]
+        clouds = [torch.empty(1, n_points, config.columns) for _ in range(2)]
         counts = [torch.empty(1, dtype=torch.int64) for _ in range(2)]
     with torch.inference_mode(), _kernels() if kernels else nullcontext(), LiveBytes() as live:
         network.flow(*clouds, *counts)

@@ -20,17 +20,16 @@ class PaddedFlow:
         device = next(network.parameters()).device
         self._network, self._precision = network, precision
         # What is made ready may know these by their place; rows that no cloud has filled yet are numbers too.
-        self._clouds = torch.zeros(2, 1, n_points, 6, device=device)
+        self._clouds = torch.zeros(2, 1, n_points, network.config.columns, device=device)
         self._counts = torch.ones(2, 1, dtype=torch.int64, device=device)
 
     @torch.inference_mode()
     def __call__(self, source: np.ndarray, target: np.ndarray) -> torch.Tensor:
-        """Points and offsets (n, 6), (m, 6) as `SSRFlow.flow`, 1 <= n, m <= n_points -> flow (n, 3) m on the device.
-
+        """Points and what is known of them (n, C), (m, C) as `SSRFlow.flow`, 1 <= n, m <= n_points -> flow (n, 3) m.
         Returns before a GPU is done; the flow may be overwritten by the next call.
         """
         for cloud, padded, count in zip((source, target), self._clouds[:, 0], self._counts):
-            padded[:len(cloud)].copy_(torch.from_numpy(cloud), non_blocking=True)
+            padded[:len(cloud)].copy_(torch.from_numpy(cloud[:, :padded.shape[1]]), non_blocking=True)
             count.fill_(len(cloud))
         return self._flow()[0, :len(source)]
 

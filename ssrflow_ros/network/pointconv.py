@@ -41,20 +41,23 @@ class HierarchicalFeatures(nn.Module):
     def __init__(self, config: NetworkConfig):
         super().__init__()
         self.k, self.lengths, self.radius = config.k_pointconv, config.lengths, config.radius
-        self.offset_input = config.offset_input
-        self.first = mlp(6 if self.offset_input else 3, config.widths[0], config.widths[0])
+        self.offset_input, self.beyond_input = config.offset_input, config.beyond_input
+        self.first = mlp(config.columns, config.widths[0], config.widths[0])
         self.down = nn.ModuleList(
             PointConv(fine, coarse, config.weight_net) for fine, coarse in zip(config.widths, config.widths[1:]))
 
     def forward(self, pyramid: Pyramid, other: Pyramid) -> list[torch.Tensor]:
         """Per level (B, n_l, width_l), of the frame `pyramid`, whose partner is `other`."""
         # The paper's input feature is xyz; in units of 10 m a LiDAR scene stays within a few units.
-        given = pyramid.points[0] / 10.0
+        given, more = [pyramid.points[0] / 10.0], pyramid.more
         if self.offset_input:
-            known = pyramid.more.shape[-1] > 0
-            offsets = pyramid.more if known else nearest_offsets(pyramid.points[0], other.points[0], other.counts[0])
-            given = torch.cat([given, bent(offsets / _OFFSET_LENGTH)], dim=-1)
-        features = [self.first(given)]
+            known = more.shape[-1] >= 3
+            offsets = more[..., :3] if known else nearest_offsets(pyramid.points[0], other.points[0], other.counts[0])
+            given.append(bent(offsets / _OFFSET_LENGTH))
+        if self.beyond_input:
+            known = more.shape[-1] >= 4
+            given.append(bent((more[..., 3:4] if known else torch.zeros_like(offsets[..., :1])) / _OFFSET_LENGTH))
+        features = [self.first(torch.cat(given, dim=-1))]
         for level, convolution in enumerate(self.down):
             fine, coarse = pyramid.points[level], pyramid.points[level + 1]
             index = pyramid.neighbours[level][:, :coarse.shape[1], :self.k]

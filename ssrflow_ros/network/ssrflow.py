@@ -140,10 +140,11 @@ class SSRFlow(nn.Module):
 
     def flow(self, source: torch.Tensor, target: torch.Tensor, source_count: torch.Tensor | None = None,
              target_count: torch.Tensor | None = None) -> torch.Tensor:
-        """Flow (B, N, 3) of the points of source (B, N, 3 or 6) towards target (B, M, 3 or 6), in the rows' own order.
+        """Flow (B, N, 3) of the points of source (B, N, C) towards target (B, M, C), in the rows' own order.
 
         Metres. Columns 3 to 5 are the offset of each point to the nearest one of the other cloud as it was before
-        sampling; where they are left out, it is found among the points given here.
+        sampling; where they are left out, it is found among the points given here. Column 6 is by how much the other
+        sensor saw past it; 0, or left out: not known. What the network does not take may be given, too.
 
         Counts (B,) int64, at least 1: only so many first rows of a cloud are points, the rest is padding, any
         coordinates. It changes nothing for the points; the flow that it gets itself means nothing.

@@ -100,7 +100,7 @@ class Head:
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> 'Head':
-        """On top of the first and half a turn behind it, as on the cars of Argoverse 2; or anywhere near, and anyhow."""
+        """Below the first and half a turn behind it, as on the cars of Argoverse 2; or anywhere near, and anyhow."""
         if rng.random() < 0.5:
             return cls((0.0, 0.0, -float(rng.uniform(0.15, 0.4))), 0.5)
         x, y, z = rng.uniform(-0.5, 0.5, 3)

@@ -11,6 +11,8 @@ from scipy.ndimage import minimum_filter1d
 
 _AZIMUTH, _ELEVATION = np.radians(0.7), np.radians(0.75)  # cells of a view
 _FRAME = 7               # cells in a row, among which what is nearest frames the one in the middle
+_ABOUT = 3               # cells in rows and columns, of which the nearest return is taken for the middle one's
+_FAR = 4.0               # m, beyond which it does not matter how far
 _DEPTH, _DEPTH_SHARE = 0.3, 0.01  # m, and share of the range, by which a beam must have passed beyond
 
 
@@ -33,7 +35,9 @@ class View:
         # row empty, and there the returns of its neighbour count.
         rows = self._nearest.reshape(-1, 2, self._COLUMNS)
         self._nearest = np.where(rows < np.inf, rows, rows[:, ::-1]).ravel()
-        self._beside: np.ndarray | None = None      # the nearest range about each direction, made when asked for
+        # The nearest range beside and about each direction, made when asked for.
+        self._beside: np.ndarray | None = None
+        self._about: np.ndarray | None = None
 
     def is_free(self, points: np.ndarray) -> np.ndarray:
         """(N,) bool: all returns from the direction of a point (N, 3) lay clearly beyond it."""
@@ -53,6 +57,19 @@ class View:
             self._beside = minimum_filter1d(rows, _FRAME, axis=1, mode='wrap').ravel()
         cell, reach = self._cells(points)
         return self._beside[cell] < reach * np.float32(1 - _DEPTH_SHARE) - np.float32(_DEPTH)
+
+    def beyond(self, points: np.ndarray) -> np.ndarray:
+        """(N,) float32 m, by which what is seen about the direction of a point (N, 3) lies beyond it, -4 to 4.
+
+        Positive: beams went through its place, it was free. Negative: they ended before it, it was hidden. 0: they
+        ended on it, or nothing came back and nothing is known.
+        """
+        if self._about is None:
+            rows = minimum_filter1d(self._nearest.reshape(self._ROWS, self._COLUMNS), _ABOUT, axis=1, mode='wrap')
+            self._about = minimum_filter1d(rows, _ABOUT, axis=0, mode='nearest').ravel()
+        cell, reach = self._cells(points)
+        about = self._about[cell]
+        return np.where(about < np.inf, np.clip(about - reach, -_FAR, _FAR), 0).astype(np.float32)
 
     def _cells(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         x, y, z = points.T

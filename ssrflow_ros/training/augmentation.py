@@ -50,15 +50,15 @@ NO_AUGMENTATION = Augmentation(reverse=0.0, flip=0.0, yaw=0.0, scale=(1.0, 1.0),
 
 def augmented(pair: TrainingPair, how: Augmentation, n_points: int,
               rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Sampled source and target (n, 6) as `Sample.of` gives them, in the source's frame, motion (n, 3), float32 m,
+    """Sampled source and target (n, 7) as `Sample.of` gives them, in the source's frame, motion (n, 3), float32 m,
     and moving (n,)."""
     if rng.random() < how.reverse:
         pair = pair.reversed()
     if rng.random() < how.beams:
         pair = _with_fewer_beams(pair, rng)
     into_source = np.linalg.inv(pair.target_from_source)
-    viewpoint = into_source[:3, 3]  # of the target's sensor
-    target = pair.target @ into_source[:3, :3].T + viewpoint
+    eyes = np.zeros(3), into_source[:3, 3]
+    target = pair.target @ into_source[:3, :3].T + eyes[1]
     source, motion = pair.source.astype(np.float64), pair.source_motion.astype(np.float64)
 
     reach = rng.uniform(*how.max_range)
@@ -67,6 +67,7 @@ def augmented(pair: TrainingPair, how: Augmentation, n_points: int,
     source, motion, target = source[source_in], motion[source_in], target[target_in]
     target_still = np.linalg.norm(pair.target_motion[target_in], axis=1) < MOVING
     target = _set_in_motion(source, motion, target, target_still, how, rng)
+    seen = source, target
     if rng.random() < how.crop and len(source):
         movers = np.flatnonzero(np.linalg.norm(motion, axis=1) > MOVING)
         centre = source[rng.choice(movers) if len(movers) else rng.integers(len(source))]
@@ -79,20 +80,22 @@ def augmented(pair: TrainingPair, how: Augmentation, n_points: int,
         turn = turn * np.array([1.0, -1.0, 1.0])
     lift = np.array([0.0, 0.0, rng.uniform(-how.height, how.height)])
     source, motion = source @ turn.T + lift, motion @ turn.T
-    target, viewpoint = target @ turn.T + lift, viewpoint @ turn.T + lift
+    target, seen, eyes = target @ turn.T + lift, [p @ turn.T + lift for p in seen], [p @ turn.T + lift for p in eyes]
 
     moving = np.linalg.norm(motion, axis=1) > MOVING
     amount = 15.0 if rng.random() < how.astray else 1.0
     noise, shift = _small_rotation(rng, amount * how.pose_angle), rng.normal(0.0, amount * how.pose_shift, 3)
-    target, viewpoint = target @ noise.T + shift, viewpoint @ noise.T + shift
+    target, seen[1], eyes[1] = (p @ noise.T + shift for p in (target, seen[1], eyes[1]))
     motion = (source + motion) @ noise.T + shift - source
 
     if not len(source):
         motion, moving = np.zeros((1, 3)), np.zeros(1, bool)
     source, target = _filled(source, rng), _filled(target, rng)
-    s, t = sample_pair(source, target, n_points, int(rng.integers(2**31)), rng.uniform(*how.focus), viewpoint)
-    seen = repeated(np.column_stack([s.of(source), motion.astype(np.float32)[s.rows], moving[s.rows]]), n_points, rng)
-    return seen[:, :6], repeated(t.of(target), n_points, rng), seen[:, 6:9], seen[:, 9] > 0
+    s, t = sample_pair(source, target, n_points, int(rng.integers(2**31)), rng.uniform(*how.focus), np.float32(eyes),
+                       [_filled(points, rng) for points in seen])
+    known = np.column_stack([s.of(source), motion.astype(np.float32)[s.rows], moving[s.rows]])
+    known = repeated(known, n_points, rng)
+    return known[:, :-4], repeated(t.of(target), n_points, rng), known[:, -4:-1], known[:, -1] > 0
 
 
 def _with_fewer_beams(pair: TrainingPair, rng: np.random.Generator) -> TrainingPair:

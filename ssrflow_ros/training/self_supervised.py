@@ -46,27 +46,29 @@ class RecordedPairs(Dataset):
         place, rng = drawn(self.config.seed, item, len(self))
         older, newer = (RecordedSweep.load(path) for path in self.pairs[place])
         source, target = (older, newer) if rng.random() < how.reverse else (newer, older)
-        points, others = varied(source, target, how, rng)
-        s, t = sample_pair(points[0], others[0], n, int(rng.integers(2**31)), rng.uniform(*how.focus))
-        seen = repeated(np.column_stack([s.of(points[0]), points[1][s.rows]]), n, rng)
+        (points, others), seen, eyes = varied(source, target, how, rng)
+        s, t = sample_pair(points[0], others[0], n, int(rng.integers(2**31)), rng.uniform(*how.focus), eyes, seen)
+        known = repeated(np.column_stack([s.of(points[0]), points[1][s.rows]]), n, rng)
         dense = {}
         for name, (xyz, labels) in (('all_source', points), ('all_target', others)):
             rows = repeated(rng.permutation(len(xyz))[:_DENSE * n], _DENSE * n, rng)
             dense[name] = torch.from_numpy(xyz[rows])[None]
             dense[f'{name}_labels'] = torch.from_numpy(labels[rows].astype(np.int64))[None]
-        item = as_item(seen[:, :6].astype(np.float32), repeated(t.of(others[0]), n, rng),
-                       labels=seen[:, 6].astype(np.int64))
+        item = as_item(known[:, :-1].astype(np.float32), repeated(t.of(others[0]), n, rng),
+                       labels=known[:, -1].astype(np.int64))
         return {**item, **dense}
 
 
 def varied(source: RecordedSweep, target: RecordedSweep, how: Augmentation, rng: np.random.Generator):
-    """Points (N, 3) float32 and labels (N,) of both, in the source's frame; range, density, crop, turn, flip, scale."""
+    """Of both, in the source's frame: points (N, 3) float32 and labels (N,), what was seen before it was cut out,
+    (N', 3), and from where, (3,); range, density, crop, turn, flip, scale."""
     into = np.linalg.inv(source.pose) @ target.pose
     clouds = [(source.points.astype(np.float64), source.labels),
               (target.points @ into[:3, :3].T + into[:3, 3], target.labels)]
     reach = rng.uniform(*how.max_range)
     clouds = [_only(cloud, within(cloud[0], reach) & (rng.random(len(cloud[0])) < rng.uniform(*how.keep)))
               for cloud in clouds]
+    seen, eyes = [points for points, _ in clouds], [np.zeros(3), into[:3, 3]]
     points, labels = clouds[0]
     if rng.random() < how.crop and len(points):
         movers = np.flatnonzero(labels > 0)
@@ -77,9 +79,12 @@ def varied(source: RecordedSweep, target: RecordedSweep, how: Augmentation, rng:
     if rng.random() < how.flip:
         turn = turn * np.array([1.0, -1.0, 1.0])
     lift = np.array([0.0, 0.0, rng.uniform(-how.height, how.height)])
+
+    def placed(points: np.ndarray) -> np.ndarray:
+        return (points @ turn.T + lift).astype(np.float32)
     nowhere = np.full((1, 3), 1e3, np.float32), np.full(1, UNKNOWN, np.int32)  # for a cloud that lost all its points
-    return [((points @ turn.T + lift).astype(np.float32), labels) if len(points) else nowhere
-            for points, labels in clouds]
+    return ([(placed(points), labels) if len(points) else nowhere for points, labels in clouds],
+            [placed(points) if len(points) else nowhere[0] for points in seen], [placed(eye) for eye in eyes])
 
 
 def _only(cloud: tuple[np.ndarray, np.ndarray], rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -256,10 +256,11 @@ def _begun_from(config: TrainingConfig) -> dict[str, torch.Tensor]:
     state, network = found.state_dict(), found.config
     if network.levels == config.network.levels:
         network = dataclasses.replace(network, **{name: getattr(config.network, name) for name in _FREE})
-    if config.network.offset_input and not network.offset_input:
-        network = dataclasses.replace(network, offset_input=True)
+    unknown = config.network.columns - network.columns
+    if unknown > 0:
+        network = dataclasses.replace(network, offset_input=True, beyond_input=config.network.beyond_input)
         first = state['features.first.0.weight']
-        state['features.first.0.weight'] = torch.cat([first, torch.zeros_like(first)], dim=1)
+        state['features.first.0.weight'] = torch.cat([first, first.new_zeros(len(first), unknown)], dim=1)
     if network.finest_reembedded < config.network.finest_reembedded:
         network = dataclasses.replace(network, finest_reembedded=config.network.finest_reembedded)
         left_out = tuple(f'decoder.{level - network.finest_level}.reembed.'
