@@ -26,6 +26,7 @@ class PaddedFlow:
     @torch.inference_mode()
     def __call__(self, source: np.ndarray, target: np.ndarray) -> torch.Tensor:
         """Points and what is known of them (n, C), (m, C) as `SSRFlow.flow`, 1 <= n, m <= n_points -> flow (n, 3) m.
+
         Returns before a GPU is done; the flow may be overwritten by the next call.
         """
         for cloud, padded, count in zip((source, target), self._clouds[:, 0], self._counts):
