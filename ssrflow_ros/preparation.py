@@ -11,6 +11,7 @@ import numpy as np
 from .settings import Settings
 from .steps.deskew import Deskewing
 from .steps.ego_motion import make_ego_motion
+from .steps.evidence import View
 from .steps.ground import make_ground
 from .steps.sampling import sample_pair
 from .stopwatch import Stopwatch
@@ -33,7 +34,7 @@ class Preparation:
         self.ego_motion = make_ego_motion(self.settings)
         self.deskewing = Deskewing()
         self.ground = make_ground(self.settings)
-        self._ground_of: WeakKeyDictionary[Sweep, tuple[np.ndarray, np.ndarray]] = WeakKeyDictionary()
+        self._looks: WeakKeyDictionary[Sweep, tuple[np.ndarray, np.ndarray, View]] = WeakKeyDictionary()
 
     def __call__(self, pair: SweepPair, ego_motion: EgoMotion | None = None) -> PreparedPair:
         """All that `SceneFlow.estimate` needs of `pair`; arguments and errors as of `SceneFlow`."""
@@ -47,20 +48,21 @@ class Preparation:
                 pair = self.deskewing(pair, ego)
 
         with watch('ground'):
-            ground, rows = self._ground(pair.source)
+            ground, rows, view = self._looked_at(pair.source)
+            _, others, other_view = self._looked_at(pair.target)
             source = pair.source.points.take(rows, axis=0)
-            target = pair.target.points.take(self._ground(pair.target)[1], axis=0)
-            target = ego.into_source(target)  # the static world now lies on itself
+            target = ego.into_source(pair.target.points.take(others, axis=0))  # the static world now lies on itself
 
         with watch('sample'):
-            eyes = np.zeros(3, np.float32), ego.into_source(np.zeros((1, 3), np.float32))[0]
-            sampled = sample_pair(source, target, settings.network_points, settings.seed, eyes=eyes)
+            views = view, other_view.taking(ego.into_target)
+            sampled = sample_pair(source, target, settings.network_points, settings.seed, views=views)
         return PreparedPair(pair, ego, ground, rows, target, *sampled, watch.timings_ms)
 
-    def _ground(self, sweep: Sweep) -> tuple[np.ndarray, np.ndarray]:
-        """Ground mask, and rows in range that are not ground; in a stream each sweep serves twice, looked at once."""
-        if sweep not in self._ground_of:
+    def _looked_at(self, sweep: Sweep) -> tuple[np.ndarray, np.ndarray, View]:
+        """Ground mask, rows in range that are not ground, and their view; in a stream each sweep serves twice."""
+        if sweep not in self._looks:
             ground, points = self.ground(sweep.points), sweep.points
             in_range = np.einsum('ij,ij->i', points, points) <= self.settings.max_range ** 2
-            self._ground_of[sweep] = ground, np.flatnonzero(in_range & ~ground)
-        return self._ground_of[sweep]
+            rows = np.flatnonzero(in_range & ~ground)
+            self._looks[sweep] = ground, rows, View(points.take(rows, axis=0))
+        return self._looks[sweep]

@@ -5,6 +5,7 @@ import torch
 from hypothesis import given, settings, strategies as st
 
 from ssrflow_ros.steps.cells import thin
+from ssrflow_ros.steps.evidence import View
 from ssrflow_ros.steps.sampling import VOXEL, sample_pair
 from ssrflow_ros.steps.upsampling import _on_device, upsample
 
@@ -101,7 +102,8 @@ def test_each_point_knows_how_far_the_other_sensor_saw_past_it():
     screen = np.stack([np.full(400, 8.0), *rng.uniform(-1, 1, (2, 400))], 1).astype(np.float32) + [0, 0, 1.5]
     source = np.concatenate([bare, screen]).astype(np.float32)
     for where in (np.zeros(3, np.float32), eye):
-        first, second = sample_pair(source, bare, 2048, eyes=(np.zeros(3, np.float32), where))
+        other = View(bare - where).taking(lambda points, where=where: points - where)
+        first, second = sample_pair(source, bare, 2048, views=(View(source), other))
         of_screen = first.rows >= len(bare)
         way = screen[first.rows[of_screen] - len(bare)] - where
         past = np.linalg.norm(way, axis=1) * (10 - 8) / 8
@@ -111,7 +113,7 @@ def test_each_point_knows_how_far_the_other_sensor_saw_past_it():
         hidden = np.abs(bare[second.rows] @ np.diag([0.8] * 3) - [8, 0, 1.5]).max(axis=1) < 0.8
         assert hidden.any() and (second.beyond[hidden] < -1.5).all()
     # Of a piece, as much is known as was seen about it.
-    piece = sample_pair(screen.astype(np.float32), bare[:10], 64, seen=(source, bare))[0]
+    piece = sample_pair(screen.astype(np.float32), bare[:10], 64, views=(View(source), View(bare)))[0]
     assert (piece.beyond > 1.5).all()
 
 

@@ -6,6 +6,9 @@ sampling, or came into view from behind something.
 """
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
+
 import numpy as np
 from scipy.ndimage import minimum_filter1d
 
@@ -24,6 +27,8 @@ class View:
 
     def __init__(self, points: np.ndarray):
         """points (N, 3) of a whole sweep in its own frame, ground included, metres."""
+        self._into: Callable[[np.ndarray], np.ndarray] | None = None
+        self._filtered: dict[tuple[int, int], np.ndarray] = {}     # made when asked for
         self._nearest = np.full(self._ROWS * self._COLUMNS, np.inf, dtype=np.float32)
         cell, reach = self._cells(points)
         # Sorted as one number, of which the bits of a positive float are the lower half: thrice as fast as minimum.at.
@@ -35,9 +40,12 @@ class View:
         # row empty, and there the returns of its neighbour count.
         rows = self._nearest.reshape(-1, 2, self._COLUMNS)
         self._nearest = np.where(rows < np.inf, rows, rows[:, ::-1]).ravel()
-        # The nearest range beside and about each direction, made when asked for.
-        self._beside: np.ndarray | None = None
-        self._about: np.ndarray | None = None
+
+    def taking(self, into: Callable[[np.ndarray], np.ndarray]) -> 'View':
+        """The same view, to be asked about points of another frame, which `into` (N, 3) leads to the sensor's."""
+        view = copy.copy(self)
+        view._into = into
+        return view
 
     def is_free(self, points: np.ndarray) -> np.ndarray:
         """(N,) bool: all returns from the direction of a point (N, 3) lay clearly beyond it."""
@@ -52,11 +60,8 @@ class View:
 
     def is_framed(self, points: np.ndarray) -> np.ndarray:
         """(N,) bool: beside a point (N, 3), at about its height, something clearly nearer is seen."""
-        if self._beside is None:
-            rows = self._nearest.reshape(self._ROWS, self._COLUMNS)
-            self._beside = minimum_filter1d(rows, _FRAME, axis=1, mode='wrap').ravel()
         cell, reach = self._cells(points)
-        return self._beside[cell] < reach * np.float32(1 - _DEPTH_SHARE) - np.float32(_DEPTH)
+        return self._nearest_of(1, _FRAME)[cell] < reach * np.float32(1 - _DEPTH_SHARE) - np.float32(_DEPTH)
 
     def beyond(self, points: np.ndarray) -> np.ndarray:
         """(N,) float32 m, by which what is seen about the direction of a point (N, 3) lies beyond it, -4 to 4.
@@ -64,15 +69,19 @@ class View:
         Positive: beams went through its place, it was free. Negative: they ended before it, it was hidden. 0: they
         ended on it, or nothing came back and nothing is known.
         """
-        if self._about is None:
-            rows = minimum_filter1d(self._nearest.reshape(self._ROWS, self._COLUMNS), _ABOUT, axis=1, mode='wrap')
-            self._about = minimum_filter1d(rows, _ABOUT, axis=0, mode='nearest').ravel()
         cell, reach = self._cells(points)
-        about = self._about[cell]
+        about = self._nearest_of(_ABOUT, _ABOUT)[cell]
         return np.where(about < np.inf, np.clip(about - reach, -_FAR, _FAR), 0).astype(np.float32)
 
+    def _nearest_of(self, rows: int, columns: int) -> np.ndarray:
+        """Like `_nearest`, of so many rows and columns about each cell."""
+        if (rows, columns) not in self._filtered:
+            cells = minimum_filter1d(self._nearest.reshape(self._ROWS, self._COLUMNS), columns, axis=1, mode='wrap')
+            self._filtered[rows, columns] = minimum_filter1d(cells, rows, axis=0, mode='nearest').ravel()
+        return self._filtered[rows, columns]
+
     def _cells(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        x, y, z = points.T
+        x, y, z = (self._into(points) if self._into else points).T
         flat = np.sqrt(x * x + y * y)
         column = ((np.arctan2(y, x) + np.float32(np.pi)) * np.float32(1 / _AZIMUTH)).astype(np.int32)
         row = ((np.arctan2(z, flat) + np.float32(np.pi / 2)) * np.float32(1 / _ELEVATION)).astype(np.int32)

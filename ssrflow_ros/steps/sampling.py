@@ -20,7 +20,6 @@ from .evidence import View
 
 VOXEL = 0.2  # metres; finer than any level of the network
 FOCUS = 0.5  # share of the points that goes to the changed parts of the scene
-_ORIGIN = np.zeros(3, np.float32)
 _FEWEST = 3  # points below which there is nothing to match
 _SAMPLED, _NOISE = 2.0, 0.03  # m added to the range before, and to the usual disagreement after, they are compared
 _UNUSUAL = 2.0  # times the usual disagreement, from which a place has changed
@@ -29,15 +28,14 @@ _NEARER = 0.4  # power of the range with which spacing widens
 
 
 def sample_pair(source: np.ndarray, target: np.ndarray, n_points: int, seed: int = 0, focus: float = FOCUS,
-                eyes: Sequence[np.ndarray] = (_ORIGIN, _ORIGIN),
-                seen: Sequence[np.ndarray] | None = None) -> tuple[Sample, Sample]:
+                views: Sequence[View] | None = None) -> tuple[Sample, Sample]:
     """What the network sees of `source` (N, 3) and of `target` (M, 3).
 
     Both clouds in the source's frame, ego-motion removed, metres. `n_points` of each, or fewer where
     the thinned clouds hold fewer. Deterministic for a given seed, which shifts the voxel grid.
 
-    eyes  (3,) m each: where the source's sensor stood, and the target's.
-    seen  (N', 3) and (M', 3) m: all that they saw of what is no ground, where source and target are pieces of it.
+    views  what each sensor saw of all that is no ground, to be asked about points of the source's frame; None: source
+           and target are all of it, seen from the origin.
     """
     origin = np.random.default_rng(seed).uniform(0.0, VOXEL, 3).astype(np.float32)
     rows = [thin(points, VOXEL, origin) for points in (source, target)]
@@ -48,16 +46,15 @@ def sample_pair(source: np.ndarray, target: np.ndarray, n_points: int, seed: int
         return tuple(Sample(kept[some], np.zeros((len(some), 3), np.float32), np.zeros(len(some), np.float32))
                      for kept, some in zip(rows, chosen))
     samples = []
-    for kept, points, others, whole, eye in zip(
-            rows, thinned, reversed(thinned), reversed(seen or (source, target)), reversed(eyes)):
+    views = views or [View(points) for points in (source, target)]
+    for kept, points, others, other_view in zip(rows, thinned, reversed(thinned), reversed(views)):
         nearest, away = (column[:, 0] for column in KdTree(others).search(points, 1))
         change = _change(points, away)
         changed = np.flatnonzero(change > 1.0)
-        view = View(whole - eye)
-        hidden = view.is_hidden(points.take(changed, axis=0) - eye, _HIDDEN)
+        hidden = other_view.is_hidden(points.take(changed, axis=0), _HIDDEN)
         chosen = _spread(points, n_points, changed[~hidden], change, focus)
         few = points.take(chosen, axis=0)
-        samples.append(Sample(kept[chosen], others.take(nearest.take(chosen), axis=0) - few, view.beyond(few - eye)))
+        samples.append(Sample(kept[chosen], others.take(nearest.take(chosen), axis=0) - few, other_view.beyond(few)))
     return tuple(samples)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..steps.evidence import View
 from ..steps.sampling import sample_pair
 from .pairs import MOVING, TrainingPair
 
@@ -91,11 +92,16 @@ def augmented(pair: TrainingPair, how: Augmentation, n_points: int,
     if not len(source):
         motion, moving = np.zeros((1, 3)), np.zeros(1, bool)
     source, target = _filled(source, rng), _filled(target, rng)
-    s, t = sample_pair(source, target, n_points, int(rng.integers(2**31)), rng.uniform(*how.focus), np.float32(eyes),
-                       [_filled(points, rng) for points in seen])
+    s, t = sample_pair(source, target, n_points, int(rng.integers(2**31)), rng.uniform(*how.focus),
+                       [view_from(eye, points) for eye, points in zip(eyes, seen)])
     known = np.column_stack([s.of(source), motion.astype(np.float32)[s.rows], moving[s.rows]])
     known = repeated(known, n_points, rng)
     return known[:, :-4], repeated(t.of(target), n_points, rng), known[:, -4:-1], known[:, -1] > 0
+
+
+def view_from(eye: np.ndarray, points: np.ndarray) -> View:
+    """The view of `points` (N, 3) m by a sensor at `eye` (3,) m, to be asked about points of their frame."""
+    return View((points - eye).astype(np.float32)).taking(lambda asked: asked - eye.astype(np.float32))
 
 
 def _with_fewer_beams(pair: TrainingPair, rng: np.random.Generator) -> TrainingPair:

@@ -12,7 +12,7 @@ from ..network.pyramid import Pyramid
 from ..network.ssrflow import FlowPyramid
 from ..operators import interpolate, interpolation_weights
 from ..steps.sampling import sample_pair
-from .augmentation import NO_AUGMENTATION, Augmentation, around, repeated, rotation, within
+from .augmentation import NO_AUGMENTATION, Augmentation, around, repeated, rotation, view_from, within
 from .config import TrainingConfig
 from .dataset import as_item, drawn
 from .losses import cross_frame_similarity, local_flow_consistency, mean_where
@@ -46,8 +46,8 @@ class RecordedPairs(Dataset):
         place, rng = drawn(self.config.seed, item, len(self))
         older, newer = (RecordedSweep.load(path) for path in self.pairs[place])
         source, target = (older, newer) if rng.random() < how.reverse else (newer, older)
-        (points, others), seen, eyes = varied(source, target, how, rng)
-        s, t = sample_pair(points[0], others[0], n, int(rng.integers(2**31)), rng.uniform(*how.focus), eyes, seen)
+        (points, others), views = varied(source, target, how, rng)
+        s, t = sample_pair(points[0], others[0], n, int(rng.integers(2**31)), rng.uniform(*how.focus), views)
         known = repeated(np.column_stack([s.of(points[0]), points[1][s.rows]]), n, rng)
         dense = {}
         for name, (xyz, labels) in (('all_source', points), ('all_target', others)):
@@ -60,8 +60,8 @@ class RecordedPairs(Dataset):
 
 
 def varied(source: RecordedSweep, target: RecordedSweep, how: Augmentation, rng: np.random.Generator):
-    """Of both, in the source's frame: points (N, 3) float32 and labels (N,), what was seen before it was cut out,
-    (N', 3), and from where, (3,); range, density, crop, turn, flip, scale."""
+    """Of both, in the source's frame: points (N, 3) float32 and labels (N,), and the view of all, before the crop;
+    range, density, crop, turn, flip, scale."""
     into = np.linalg.inv(source.pose) @ target.pose
     clouds = [(source.points.astype(np.float64), source.labels),
               (target.points @ into[:3, :3].T + into[:3, 3], target.labels)]
@@ -79,12 +79,10 @@ def varied(source: RecordedSweep, target: RecordedSweep, how: Augmentation, rng:
     if rng.random() < how.flip:
         turn = turn * np.array([1.0, -1.0, 1.0])
     lift = np.array([0.0, 0.0, rng.uniform(-how.height, how.height)])
-
-    def placed(points: np.ndarray) -> np.ndarray:
-        return (points @ turn.T + lift).astype(np.float32)
     nowhere = np.full((1, 3), 1e3, np.float32), np.full(1, UNKNOWN, np.int32)  # for a cloud that lost all its points
-    return ([(placed(points), labels) if len(points) else nowhere for points, labels in clouds],
-            [placed(points) if len(points) else nowhere[0] for points in seen], [placed(eye) for eye in eyes])
+    return ([((points @ turn.T + lift).astype(np.float32), labels) if len(points) else nowhere
+             for points, labels in clouds],
+            [view_from(eye @ turn.T + lift, points @ turn.T + lift) for eye, points in zip(eyes, seen)])
 
 
 def _only(cloud: tuple[np.ndarray, np.ndarray], rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
