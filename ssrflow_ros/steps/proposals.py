@@ -15,7 +15,7 @@ _LARGEST = 16.0         # m, no mover is longer
 _SUSPECT_SHARE = 0.1    # of a thing's points, that make it a proposal
 _FEWEST_SUSPECTS = 3
 _BESIDE = 4             # cells, sides of squares; a place vacated in the next square may have been a thing's own
-_FREE_SHARE = 0.03      # of a proposal's points, that speak for free space taken or left
+_FREE_SHARE = 0.01      # of a proposal's points, that speak for free space taken or left; what is far takes little
 _SAME = 0.6             # of a thing's points: a group with more is the thing, and is not asked again
 _MOST = 64              # proposals of one sweep
 
