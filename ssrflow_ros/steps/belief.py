@@ -14,16 +14,16 @@ from .fit import Fit
 # each axis of the cost's curvature. TURN: log rad². CLIMB: log (m/s)², upwards. CENTRE: log m², of the box's centre,
 # along the view, across it, upwards. LONE: log odds that the network's motion of a point without object is better than
 # none, errors of points that stand counted three times.
-WORTH = np.array([-3.87, 0.6, 1.09, 2.11, -0.65, 1.17, -1.39, -1.14])
+WORTH = np.array([-3.86, 0.56, 1.08, 1.94, -0.5, 1.5, -1.27, -0.93])
 TRUST = np.array([-0.08, -0.96, -0.11, 0.03, 0.35, 0.43, -1.35, 1.66, -1.56, -5.87, 3.91, -0.16, -1.25])
-MOVES = np.array([-0.45, -0.13, -0.75, 1.01, 4.06, -0.17, 1.93, 0.12, 0.7, 0.07, 1.7, 0.66, -0.44, -1.53, -1.16, -0.71,
-                  0.52, -3.87, 1.38, -0.36, -0.14, 0.76, 0.14, -1.36, -2.39, 0.02, 0.67, -3.8, -3.42, 1.84, -0.69,
-                  -0.21])
-SHIFT = np.array([0.46, 1.0, 0.37, -0.1, -0.48, 0.14, -0.72])
-TURN = np.array([-3.77, 1.29, 0.39, -1.21])
-CLIMB = np.array([-2.82, 1.03])
-CENTRE = np.array([[-4.44, 0.04, 0.36, 1.67], [-2.1, 0.08, -0.26, 0.66], [0.23, -0.32, 0.42, -0.39]])
-LONE = np.array([0.74, 0.21, -0.31, 1.01, 1.05, -0.22])
+MOVES = np.array([-0.32, -0.06, -0.79, 1.12, 4.2, 1.11, 1.56, 0.06, 0.89, -0.43, 1.71, 0.91, -0.35, -1.14, -1.49, -0.6,
+                  0.33, -3.69, 0.68, -0.49, -0.13, 0.63, 0.11, -0.58, -1.75, 0.05, -0.1, -3.51, -2.38, 1.84, -0.35,
+                  -0.19])
+SHIFT = np.array([0.53, 0.98, 0.45, -0.14, -0.6, 0.24, -0.88])
+TURN = np.array([-3.77, 1.27, 0.37, -1.31])
+CLIMB = np.array([-2.85, 1.12])
+CENTRE = np.array([[-3.46, 0.02, 0.41, 1.35], [-2.49, 0.09, -0.09, 0.74], [-0.1, -0.31, 0.53, -0.25]])
+LONE = np.array([0.09, 0.17, -0.14, 1.44, 0.62, -0.35])
 
 LEAST_WORTH = float(np.log(0.05))     # log odds, below which a proposal is not even registered
 _MANY = 500              # points, beyond which more say nothing: walls have thousands
