@@ -28,7 +28,7 @@ from test_training_run import TINY
 
 @pytest.fixture(scope='module')
 def simulated():
-    return list(simulate(17, 12))
+    return list(simulate(17, 12, 'os0_128', 'street'))
 
 
 def true_motion(sweeps):
