@@ -58,8 +58,8 @@ def kept(made, cache):
 
 
 def cloud(n, seed):
-    """(n, 6): points, and an offset of each."""
-    return (np.random.default_rng(seed).uniform(-1, 1, (n, 6)) * (40, 20, 2, 1, 1, 1)).astype(np.float32)
+    """(n, 7): points, an offset of each, and how far was seen past it."""
+    return (np.random.default_rng(seed).uniform(-1, 1, (n, 7)) * (40, 20, 2, 1, 1, 1, 4)).astype(np.float32)
 
 
 def uncompiled(network, source, target):
@@ -95,8 +95,8 @@ def small_weights(tmp_path):
 def test_what_is_compiled_calls_the_searches_and_serves_all_sizes():
     network = small_network(seed=0)
     with torch.no_grad(), opaque_searches():
-        program = torch.export.export(compiled._Flow(network), (*torch.zeros(2, 1, N, 6), *torch.full((2, 1), N)),
-                                      strict=False)
+        clouds, counts = torch.zeros(2, 1, N, network.config.columns), torch.full((2, 1), N)
+        program = torch.export.export(compiled._Flow(network), (*clouds, *counts), strict=False)
     called = {str(node.target) for node in program.graph.nodes if node.op == 'call_function'}
     assert {'ssrflow_ros.kd_tree.default', 'ssrflow_ros.farthest_points.default'} <= called
     assert not {'aten.topk.default', 'aten.argmax.default'} & called

@@ -149,6 +149,8 @@ def test_what_was_seen_past_a_point_counts_and_is_nothing_where_it_is_not_given(
     assert torch.equal(net.flow(*given), net.flow(*clouds))
     given[0][..., 6] = 1.0
     assert not torch.allclose(net.flow(*given), net.flow(*clouds), atol=1e-3)
+    with pytest.raises(WeightsError, match='beyond_input needs offset_input'):
+        dataclasses.replace(SMALL, offset_input=False, beyond_input=True)
 
 
 def test_weights_come_back_with_their_card(tmp_path):

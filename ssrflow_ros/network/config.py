@@ -82,6 +82,8 @@ class NetworkConfig:
             if entry.name in _CHOICES and value not in _CHOICES[entry.name]:
                 raise WeightsError(f'network setting {entry.name}: {value!r} is not known: '
                                    f'choose from {", ".join(_CHOICES[entry.name])}')
+        if self.beyond_input and not self.offset_input:
+            raise WeightsError('network setting beyond_input needs offset_input: set both, or neither')
 
     @property
     def columns(self) -> int:
