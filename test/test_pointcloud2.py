@@ -150,6 +150,7 @@ def fields_with(**changes):
 
 @pytest.mark.parametrize('changes, words', [
     ({'fields': fields_with(x=None)}, "no field 'x' (there are: y, z)"),
+    ({'fields': [SimpleNamespace(name='a\nb', offset=0, datatype=7, count=1)]}, "(there are: 'a\\nb')"),
     ({'fields': fields_with(y=Field('y', 4, 9, 1))}, "'y' has datatype 9"),
     ({'fields': fields_with(z=Field('z', 8, 7, 3))}, 'count 3'),
     ({'fields': fields_with(z=Field('z', 10, 7, 1))}, 'beyond point_step 12'),

@@ -137,8 +137,8 @@ def _column(message: Any, name: str) -> np.ndarray:
 
     fields = _fields(message)
     if name not in fields:
-        raise InputError(f"there is no field '{name}' (there are: {', '.join(map(str, fields)) or 'none'}): "
-                         'feed a cloud with x, y, z')
+        known = ', '.join(text if text.isprintable() else ascii(text) for text in map(str, fields)) or 'none'
+        raise InputError(f"there is no field '{name}' (there are: {known}): feed a cloud with x, y, z")
     datatype, offset = _count(fields[name], 'datatype'), _count(fields[name], 'offset')
     count = _count(fields[name], 'count')
     # Old drivers leave the count 0 where they mean 1.
