@@ -134,7 +134,8 @@ def _street_while_driving(seed, stamps):
     beams = SENSORS['hdl64e'].draw(np.random.default_rng(seed)).directions(np.random.default_rng(seed))
     turn_share = (np.arctan2(beams[:, 1], beams[:, 0]) + np.pi) / (2 * np.pi)
     raycaster = Raycaster(scene.still.vertices, scene.still.faces)
-    nothing = np.zeros((0, 3)), np.zeros((0, 3), np.int32)
+    opaque = np.zeros(len(scene.still.faces), bool)  # what a pane lets through depends on chance
+    nothing = np.zeros((0, 3)), np.zeros((0, 3), np.int32), opaque, np.random.default_rng(seed)
     sweeps = []
     for stamp in stamps:
         here = scene.sensor_poses(np.array([stamp]))[0]
