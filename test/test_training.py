@@ -39,6 +39,25 @@ def rigid_pair(rng, n=400):
                         np.tile(motion, (n, 1)).astype(np.float32), np.tile(-motion, (n, 1)).astype(np.float32), ego)
 
 
+def test_what_was_seen_past_a_point_survives_crop_turn_and_lift():
+    """A screen that was not there before, 2 m in front of a wall that the crop leaves out."""
+    rng = np.random.default_rng(3)
+    wall = np.column_stack([np.full(20_000, 10.0), rng.uniform(-10, 10, 20_000), rng.uniform(0, 4, 20_000)])
+    screen = np.column_stack([np.full(300, 8.0), rng.uniform(-0.3, 0.3, 300), rng.uniform(1, 2, 300)])
+    wall[:200] = np.column_stack([np.full(200, 8.0), np.full(200, 0.7), np.linspace(0, 4, 200)])  # and a post
+    ego = np.eye(4)
+    ego[:3, 3] = 0.5, -1.0, 0.0
+    source, target = np.concatenate([wall, screen]).astype(np.float32), (wall + ego[:3, 3]).astype(np.float32)
+    motion = np.zeros_like(source)
+    motion[len(wall):] = 0.0, 0.3, 0.0
+    pair = TrainingPair(source, target, motion, np.zeros_like(target), ego)
+    how = dataclasses.replace(NO_AUGMENTATION, yaw=180.0, flip=0.5, height=0.5, crop=1.0, crop_radius=(1.2, 1.5))
+    for _ in range(5):
+        seen, _, _, moving = augmented(pair, how, 100, rng)
+        assert moving.any() and (np.abs(seen[moving, 6] - 2.0) < 0.6).all()
+        assert np.abs(seen[~moving, 6]).max(initial=0.0) < 0.6
+
+
 def test_augmentation_keeps_points_and_motion_together():
     rng = np.random.default_rng(0)
     pair = rigid_pair(rng)
