@@ -93,17 +93,18 @@ def _record(scene: Scene, lidar: Lidar, seed: int, sweeps: int, rate: float) -> 
     headings = headings.reshape(-1, sweeps)
     times = np.arange(-1, sweeps + 1) / rate
     poses, parts = scene.sensor_poses(times), scene.part_poses(times)
-    seen_at = [times + head.lag / rate for head in lidar.heads]
-    head_poses = [scene.sensor_poses(then) @ head.mount for head, then in zip(lidar.heads, seen_at)]
-    head_parts = [scene.part_poses(then) for then in seen_at]
+    heads = [(head, scene.sensor_poses(times + head.lag / rate) @ head.mount, scene.part_poses(times + head.lag / rate))
+             for head in lidar.heads]
     for number in range(sweeps):
         rng = np.random.default_rng([seed, 1, number])
         pose, pose_next = poses[number + 1], poses[number + 2]
-        points, motion_previous, motion_next, object_id, class_id, intensity = map(np.concatenate, zip(*(
-            # A head that sees everything at the stamp is where it is mounted, to the last bit.
-            world.look(lidar, invert(pose) @ from_head[number + 1] if head.lag else head.mount, pose,
-                       from_head[number + 1], from_part[number : number + 3], rng)
-            for head, from_head, from_part in zip(lidar.heads, head_poses, head_parts))))
+        looks = []
+        for head, head_poses, head_parts in heads:
+            head_pose = head_poses[number + 1]
+            # A head that is not late is where it is mounted, to the last bit.
+            here_from_head = invert(pose) @ head_pose if head.lag else head.mount
+            looks.append(world.look(lidar, here_from_head, pose, head_pose, head_parts[number : number + 3], rng))
+        points, motion_previous, motion_next, object_id, class_id, intensity = map(np.concatenate, zip(*looks))
         ego = invert(pose_next) @ pose
         # The displacement, not the moved point, is rounded to float32: small motions stay exact.
         flow_next = (
