@@ -65,20 +65,20 @@ def objects(path: Path, seed: int, sensor: str, scene: str) -> None:
 
 def learning_curve(path: Path, name: str = 'onboard') -> None:
     """EPE3D of moving points over pairs seen: training batches, and unseen pairs; first of what it was begun from."""
-    begun = json.loads((SHIPPED / f'{name}.json').read_text())['begun_from']
+    begun = json.loads((SHIPPED / f'{name}.json').read_text()).get('begun_from')
     figure = Figure(figsize=(9, 4.2), dpi=90)
     axes = figure.subplots()
     for suffix, label, colour in (('curve', 'training batches (crops, extra movers)', '#9bb4c7'),
                                   ('validation', 'unseen simulated pairs, whole sweeps', '#d1495b')):
-        before = 0.0
-        for part in ('.begun_from', ''):
+        before = 0
+        for part in ('.begun_from', '') if begun else ('',):
             with open(SHIPPED / f'{name}{part}.{suffix}.csv', newline='') as file:
                 rows = list(csv.DictReader(file))
             seen, error, zero = (np.array([float(row[key]) for row in rows])
                                  for key in ('pairs', 'epe_moving', 'zero_moving'))
             axes.plot(before + seen, error / zero, color=colour, label=None if part else label,
                       marker='o' if suffix == 'validation' else None)
-            before = begun['pairs_seen']
+            before = begun['pairs_seen'] if begun else 0
     axes.axhline(1.0, color='#555', linewidth=0.8, linestyle='--', label='zero flow')
     axes.set(xlabel='pairs seen', ylabel='EPE3D of moving points / zero flow', ylim=(0, 1.1))
     axes.legend(frameon=False)
