@@ -12,7 +12,7 @@ from .settings import Settings
 from .steps.deskew import Deskewing
 from .steps.ego_motion import make_ego_motion
 from .steps.evidence import View
-from .steps.ground import make_ground
+from .steps.ground import make_ground, rise
 from .steps.sampling import sample_pair
 from .stopwatch import Stopwatch
 from .sweep import EgoMotion, PreparedPair, Sweep, SweepPair
@@ -52,17 +52,18 @@ class Preparation:
             _, others, other_view = self._looked_at(pair.target)
             source = pair.source.points.take(rows, axis=0)
             target = ego.into_source(pair.target.points.take(others, axis=0))  # the static world now lies on itself
+            slope = rise(pair.source.points.take(np.flatnonzero(ground), axis=0))
 
         with watch('sample'):
-            views = view, other_view.taking(ego.into_target)
-            sampled = sample_pair(source, target, settings.network_points, settings.seed, views=views)
-        return PreparedPair(pair, ego, ground, rows, target, *sampled, watch.timings_ms)
+            sampled = sample_pair(source, target, settings.network_points, settings.seed,
+                                  views=(view, other_view.taking(ego.into_target)))
+        return PreparedPair(pair, ego, ground, slope, rows, target, *sampled, (view, other_view), watch.timings_ms)
 
     def _looked_at(self, sweep: Sweep) -> tuple[np.ndarray, np.ndarray, View]:
-        """Ground mask, rows in range that are not ground, and their view; in a stream each sweep serves twice."""
+        """Ground mask, rows in range that are not ground, and the view; in a stream each sweep serves twice."""
         if sweep not in self._looks:
             ground, points = self.ground(sweep.points), sweep.points
             in_range = np.einsum('ij,ij->i', points, points) <= self.settings.max_range ** 2
             rows = np.flatnonzero(in_range & ~ground)
-            self._looks[sweep] = ground, rows, View(points.take(rows, axis=0))
+            self._looks[sweep] = ground, rows, View(points)
         return self._looks[sweep]

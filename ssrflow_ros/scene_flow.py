@@ -105,13 +105,13 @@ class SceneFlow:
     def estimate(self, prepared: PreparedPair) -> FlowField:
         """The second half: the network and what it means for every point."""
         watch, settings = Stopwatch(prepared.timings_ms), self.settings
-        pair, ego, rows, target = prepared.pair, prepared.ego_motion, prepared.rows, prepared.target
+        pair, ego, rows = prepared.pair, prepared.ego_motion, prepared.rows
         source = pair.source.points
         standing = source.take(rows, axis=0)
 
         with watch('network'):
             seen = prepared.sampled.of(standing)
-            motion = self._motion(seen, prepared.sampled_target.of(target))  # residual displacement, m
+            motion = self._motion(seen, prepared.sampled_target.of(prepared.target))  # residual displacement, m
             synchronise(self.device)  # for the times' sake alone
             if settings.precision == 'float16' and not motion.isfinite().all():
                 raise WeightsError(f'weights {settings.weights}: what the network computes here is too large for '
@@ -123,7 +123,7 @@ class SceneFlow:
                 residual[rows] = upsample(standing, seen[:, :3], motion)
 
         with watch('objects'):
-            moved, object_ids, objects = self.objects(pair, ego, rows, target, residual, settings)
+            moved, object_ids, objects = self.objects(prepared, residual, settings)
 
         flow = ego.displacement(source + moved) + moved
         velocity, raw = ((motion / pair.dt).astype(np.float32) for motion in (moved, residual))
@@ -132,7 +132,7 @@ class SceneFlow:
 
     @torch.inference_mode()
     def _motion(self, source: np.ndarray, target: np.ndarray) -> torch.Tensor:
-        """The network's flow (n, 3), metres, on the device, of points as `Sample.of` gives them, (n, 7), (m, 7).
+        """The network's flow (n, 3), metres, on the device, of points as `Sample.of` gives them, (n, 8), (m, 8).
 
         Zero where nothing can match.
         """

@@ -6,11 +6,14 @@ the sensor at the sweep's own stamp; stamps are integer nanoseconds, velocities 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Sequence
+from typing import TYPE_CHECKING, Sequence
 
 import numpy as np
 
 from .errors import PairError
+
+if TYPE_CHECKING:
+    from .steps.evidence import View
 
 FIRST_STAMP_NS = 1_000_000_000
 """Stamp of the first sweep of a made recording; ROS reads a stamp of 0 as 'none'."""
@@ -148,7 +151,7 @@ class Sample:
     rows     (n,) int64, distinct, into the cloud.
     offsets  (n, 3) float32 m, from each to the nearest point of the other cloud, ego-motion removed, before
              that one was thinned out to what the network sees of it.
-    beyond   (n,) float32 m, by which the other sensor saw past each of them (`View.beyond`); 0: not known.
+    beyond   (n, 2) float32 m, by which the other sensor saw past each of them (`View.beyond`); 0: not known.
     """
 
     rows: np.ndarray
@@ -156,7 +159,7 @@ class Sample:
     beyond: np.ndarray
 
     def of(self, cloud: np.ndarray) -> np.ndarray:
-        """(n, 7) float32 m, points, offsets and beyond: as `SSRFlow.flow` takes them, from the `cloud` (N, 3)."""
+        """(n, 8) float32 m, points, offsets and beyond: as `SSRFlow.flow` takes them, from the `cloud` (N, 3)."""
         return np.column_stack([cloud[self.rows], self.offsets, self.beyond])
 
 
@@ -165,19 +168,23 @@ class PreparedPair:
     """A pair made ready for the network: ego-motion taken out, ground marked, points chosen.
 
     ground          (N,) bool, of the source's points.
+    slope           (2,) m that it rises with each metre along x, and along y.
     rows            (n,) int64, the source's points in range that are not ground.
     target          (m, 3) float32 m, the target's points in range that are not ground, in the source's frame.
     sampled, sampled_target  what the network sees, rows into `rows` and into `target`.
+    views           what the source's and the target's sensor saw, ground included.
     timings_ms      milliseconds of each step so far.
     """
 
     pair: SweepPair
     ego_motion: EgoMotion
     ground: np.ndarray
+    slope: np.ndarray
     rows: np.ndarray
     target: np.ndarray
     sampled: Sample
     sampled_target: Sample
+    views: tuple[View, View]
     timings_ms: dict[str, float]
 
 

@@ -22,7 +22,11 @@ def test_a_hole_in_a_fence_is_free_and_the_fence_is_not():
 def test_how_far_a_view_sees_past_a_point():
     view = View(WALL.astype(np.float32))
     asked = np.array([[8.0, 0, 0], [19.0, 0, 0], [20.0, 0, 0], [21.0, 0, 0], [40.0, 0, 0], [-8.0, 0, 0]], np.float32)
-    np.testing.assert_allclose(view.beyond(asked), [4, 1, 0, -1, -4, 0], atol=0.05)
+    np.testing.assert_allclose(view.beyond(asked), np.repeat([[4], [1], [0], [-1], [-4], [0]], 2, axis=1), atol=0.05)
+    slope = np.radians(0.9)  # past a post, through the next cell but one: near it, but not by it
+    post = View(np.array([[8.0, 0, 0], [20 * np.cos(slope), 20 * np.sin(slope), 0]], np.float32))
+    np.testing.assert_allclose(post.beyond(np.array([[17 * np.cos(slope), 17 * np.sin(slope), 0]], np.float32)),
+                               [[-4, 3]], atol=0.05)
     assert not View(np.zeros((0, 3), np.float32)).beyond(asked).any()
 
 

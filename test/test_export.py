@@ -45,7 +45,7 @@ def test_onnxruntime_says_what_torch_says(network, exported, n, m):
     clouds = [torch.cat([cloud, nearest_offsets(cloud, other), 1 - cloud[..., :1]], dim=-1)
               for cloud, other in ((source, target), (target, source))]
     clouds = [gather(cloud, farthest_point_order(cloud[..., :3], cloud.shape[1])) for cloud in clouds]
-    padded = [torch.cat([cloud, 9 * torch.randn(1, 256 - cloud.shape[1], 7)], dim=1).numpy() for cloud in clouds]
+    padded = [torch.cat([cloud, 9 * torch.randn(1, 256 - cloud.shape[1], 8)], dim=1).numpy() for cloud in clouds]
     counts = [np.array([cloud.shape[1]]) for cloud in clouds]
     found = session.run(None, dict(zip(export.INPUTS, (*padded, *counts))))[0][:, :n]
     wanted = network.flow(*clouds)
@@ -57,7 +57,7 @@ def test_the_file_says_what_it_is(exported):
     session = onnxruntime.InferenceSession(str(exported), providers=['CPUExecutionProvider'])
     assert session.get_modelmeta().custom_metadata_map['n_points'] == '256'
     assert [(entry.name, entry.shape) for entry in (*session.get_inputs(), *session.get_outputs())] == [
-        ('source', [1, 256, 7]), ('target', [1, 256, 7]), ('source_count', [1]), ('target_count', [1]),
+        ('source', [1, 256, 8]), ('target', [1, 256, 8]), ('source_count', [1]), ('target_count', [1]),
         ('flow', [1, 256, 3])]
     assert [path.name for path in exported.parent.iterdir() if 'onnx' in path.name] == ['small.onnx']
 

@@ -91,7 +91,7 @@ def test_low_precision_is_near(stream, precision):
 
 def test_the_network_never_waits_for_the_device():
     network = load_weights('onboard', GPU).network
-    clouds = [torch.randn(1, 512, 7, device=GPU) * 10 for _ in range(2)]
+    clouds = [torch.randn(1, 512, 8, device=GPU) * 10 for _ in range(2)]
     counts = [torch.tensor([400], device=GPU) for _ in range(2)]
     with torch.inference_mode():
         network.flow(*clouds, *counts)  # compiles and checks the kernels
@@ -107,7 +107,7 @@ def test_the_network_never_waits_for_the_device():
 def test_memory_is_what_was_counted(n_points):
     config = PRESETS['onboard']
     network = SSRFlow(config).to(GPU).eval()
-    clouds = [torch.randn(1, n_points, 7, device=GPU) * 10 for _ in range(2)]
+    clouds = [torch.randn(1, n_points, 8, device=GPU) * 10 for _ in range(2)]
     with torch.inference_mode():
         for _ in range(2):
             torch.cuda.synchronize()

@@ -6,7 +6,7 @@ from ssrflow_ros import Settings
 from ssrflow_ros.errors import InputError
 from ssrflow_ros.evaluation.ground import score
 from ssrflow_ros.steps import ground as ground_module
-from ssrflow_ros.steps.ground import estimate_height, make_ground
+from ssrflow_ros.steps.ground import estimate_height, make_ground, rise
 
 METHODS = ('polar_grid', 'patchwork')
 
@@ -29,6 +29,15 @@ def scene(height=1.8, slope=0.0, seed=0):
     points[:, 2] += slope * points[:, 0]
     points += rng.normal(0, 0.015, points.shape)
     return points.astype(np.float32), np.arange(len(points)) < len(floor)
+
+
+@pytest.mark.parametrize('slope', (0.0, -0.1, 0.4))
+def test_the_ground_tells_how_it_rises(slope):
+    points, truth = scene(slope=slope)
+    truth[-300:] = True     # some of the posts are taken for ground
+    assert rise(points[truth]) == pytest.approx((slope, 0), abs=0.01)
+    assert rise(points[truth & (points[:, 0] > 3)]) == pytest.approx((slope, 0), abs=0.02)
+    assert (rise(points[:20]) == 0).all() and (rise(points[:0]) == 0).all()
 
 
 @pytest.mark.parametrize('height', (0.4, 1.0, 1.8, 3.2))

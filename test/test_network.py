@@ -144,11 +144,13 @@ def test_offsets_not_given_are_found_among_the_points():
 
 def test_what_was_seen_past_a_point_counts_and_is_nothing_where_it_is_not_given():
     net, clouds = network(dataclasses.replace(SMALL, offset_input=True, beyond_input=True)), pair(128, batch=2)
-    given = [torch.cat([cloud, nearest_offsets(cloud, other), torch.zeros_like(cloud[..., :1])], dim=-1)
+    given = [torch.cat([cloud, nearest_offsets(cloud, other), torch.zeros_like(cloud[..., :2])], dim=-1)
              for cloud, other in (clouds, clouds[::-1])]
     assert torch.equal(net.flow(*given), net.flow(*clouds))
-    given[0][..., 6] = 1.0
-    assert not torch.allclose(net.flow(*given), net.flow(*clouds), atol=1e-3)
+    for column in (6, 7):
+        told = [cloud.clone() for cloud in given]
+        told[0][..., column] = 1.0
+        assert not torch.allclose(net.flow(*told), net.flow(*clouds), atol=1e-3)
     with pytest.raises(WeightsError, match='beyond_input needs offset_input'):
         dataclasses.replace(SMALL, offset_input=False, beyond_input=True)
 

@@ -4,7 +4,9 @@ import pytest
 from worlds import box, pair_of, patch, seen
 
 from ssrflow_ros import Settings
+from ssrflow_ros.steps.evidence import View
 from ssrflow_ros.steps.objects import ObjectFinder
+from ssrflow_ros.sweep import PreparedPair, Sample
 
 WALLS = np.concatenate([patch(25.0, 0.0, 40.0, 6.0, 0.1), patch(-20.0, 0.0, 40.0, 6.0, 0.1)])
 CAR, PERSON = (4.2, 1.8, 1.5), (0.5, 0.5, 1.7)
@@ -14,8 +16,14 @@ def find(now, before, flow=None, dt=-0.1, finder=None, stamp_ns=10_000_000_000, 
     """Displacement, ids and objects; `now` and `before` are what the sensor sees of moving things, walls are added."""
     pair, ego = pair_of(seen(WALLS, *now), seen(WALLS, *before), dt, stamp_ns)
     network = np.zeros_like(pair.source.points) if flow is None else flow(pair.source.points)
-    return pair, (finder or ObjectFinder())(pair, ego, np.arange(len(pair.source)), pair.target.points, network,
-                                            Settings(**settings))
+    return pair, (finder or ObjectFinder())(prepared(pair, ego), network, Settings(**settings))
+
+
+def prepared(pair, ego, slope=np.zeros(2)):
+    """The pair as if nothing of it were ground."""
+    n, nothing = len(pair.source), Sample(np.arange(0), np.zeros((0, 3)), np.zeros((0, 2)))
+    views = View(pair.source.points), View(pair.target.points)
+    return PreparedPair(pair, ego, np.zeros(n, bool), slope, np.arange(n), pair.target.points, nothing, nothing, views, {})
 
 
 def moved_car(velocity, turn_rate=0.0, dt=-0.1, centre=(12.0, 3.0, 0.0), yaw=0.3):
@@ -64,6 +72,21 @@ def test_a_car_that_passes_a_walker_leaves_two():
     _, (_, _, objects) = find([now, walker[0]], [other, walker[1]], shrunk, belief=0.3)
     ways = sorted(round(float(item.velocity[0])) for item in objects)
     assert len(objects) == 2 and ways[0] == pytest.approx(-1.5, abs=1) and ways[1] == pytest.approx(8, abs=1)
+
+
+def test_what_moves_goes_along_the_ground():
+    """A sensor that is tilted by a tenth sees a level road as a slope, and a car on it climb."""
+    velocity, slope = np.array([9.0, 3.0, 0.0]), np.array([0.1, 0.0])
+    pair, ego = pair_of(*(seen(WALLS, thing) + np.float32([0, 0, 1]) * (seen(WALLS, thing) @ [*slope, 0])[:, None]
+                          .astype(np.float32) for thing in moved_car(velocity)))
+    network = half_seen(velocity)(pair.source.points)
+    level, tilted = (ObjectFinder()(prepared(pair, ego, rise), network, Settings()) for rise in (np.zeros(2), slope))
+    (flat,), (item,) = level[2], tilted[2]
+    assert flat.velocity[2] == 0 and item.velocity == pytest.approx([*flat.velocity[:2], slope @ flat.velocity[:2]])
+    moved = tilted[0][tilted[1] == 0]
+    assert moved[:, 2] == pytest.approx(moved[:, :2] @ slope, abs=1e-6) and np.abs(moved[:, 2]).min() > 0.05
+    assert item.velocity_covariance == pytest.approx(item.velocity_covariance.T)
+    assert (np.linalg.eigvalsh(item.velocity_covariance) > 0).all()
 
 
 def test_a_turn_is_seen():
@@ -120,13 +143,12 @@ def test_few_points_or_no_partner_are_no_trouble(n):
     points = np.random.default_rng(0).uniform(3, 9, (n, 3)).astype(np.float32)
     for target in (points, points[:0]):
         pair, ego = pair_of(points, target)
-        found = ObjectFinder()(pair, ego, np.arange(n), pair.target.points, np.full_like(points, 0.3), Settings())
+        found = ObjectFinder()(prepared(pair, ego), np.full_like(points, 0.3), Settings())
         assert found[0].shape == (n, 3) and found[2] == ()
 
 
 def test_a_target_without_points_moves_nothing():
     now, _ = moved_car((9.0, 3.0, 0.0))
     pair, ego = pair_of(seen(WALLS, now), np.zeros((0, 3), np.float32))
-    _, _, objects = ObjectFinder()(pair, ego, np.arange(len(pair.source)), pair.target.points,
-                                   np.full_like(pair.source.points, 0.5), Settings())
+    _, _, objects = ObjectFinder()(prepared(pair, ego), np.full_like(pair.source.points, 0.5), Settings())
     assert objects == ()

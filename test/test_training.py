@@ -36,7 +36,8 @@ def rigid_pair(rng, n=400):
     ego = np.eye(4)
     ego[:3, 3] = 1.0, 0.2, 0.0
     return TrainingPair(points.astype(np.float32), (points + motion + ego[:3, 3]).astype(np.float32),
-                        np.tile(motion, (n, 1)).astype(np.float32), np.tile(-motion, (n, 1)).astype(np.float32), ego)
+                        np.tile(motion, (n, 1)).astype(np.float32), np.tile(-motion, (n, 1)).astype(np.float32), ego,
+                        *np.zeros((2, 0, 3), np.float32))
 
 
 def test_what_was_seen_past_a_point_survives_crop_turn_and_lift():
@@ -50,7 +51,8 @@ def test_what_was_seen_past_a_point_survives_crop_turn_and_lift():
     source, target = np.concatenate([wall, screen]).astype(np.float32), (wall + ego[:3, 3]).astype(np.float32)
     motion = np.zeros_like(source)
     motion[len(wall):] = 0.0, 0.3, 0.0
-    pair = TrainingPair(source, target, motion, np.zeros_like(target), ego)
+    grounds = source[:0], target[:0]
+    pair = TrainingPair(source, target, motion, np.zeros_like(target), ego, *grounds)
     how = dataclasses.replace(NO_AUGMENTATION, yaw=180.0, flip=0.5, height=0.5, crop=1.0, crop_radius=(1.2, 1.5))
     for _ in range(5):
         seen, _, _, moving = augmented(pair, how, 100, rng)

@@ -1,7 +1,7 @@
 """What moving objects cost: `python -m ssrflow_ros.bench.crowd`.
 
 One street of 122,509 returns, 26 movers show 8 of them and more (64 beams, simulated), newest sweep against the one
-before it, as in a stream: what is kept of the older sweep is there already.
+before it.
 """
 from __future__ import annotations
 
@@ -29,9 +29,8 @@ def measure_crowd(method: SceneFlow, repeats: int = 20) -> tuple[Timing, Timing,
     residual, wall, cpu = flow.network_velocity * np.float32(prepared.pair.dt), [], []
     for _ in range(repeats + 2):
         finder = ObjectFinder()
-        finder.look(older)
         begun = time.perf_counter(), time.process_time()
-        finder(prepared.pair, prepared.ego_motion, prepared.rows, prepared.target, residual, method.settings)
+        finder(prepared, residual, method.settings)
         wall.append(1e3 * (time.perf_counter() - begun[0]))
         cpu.append(1e3 * (time.process_time() - begun[1]))
     return Timing(wall[2:]), Timing(cpu[2:]), len(newer), len(flow.objects)

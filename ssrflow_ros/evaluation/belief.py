@@ -55,25 +55,21 @@ class Played:
 
     def weigh(self, settings: Settings) -> Candidates | None:
         """With the numbers of `steps/belief.py` as they are now."""
-        return ObjectFinder().weigh(*self._asked(settings))
+        return ObjectFinder().weigh(self.prepared, self.residual, settings)
 
     def lone(self, settings: Settings) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of the points without object that move by the network: features (m, F), whether its motion is better than
         none (m,), and what depends on it (m,), m of the pair's mean errors."""
-        finder, pair, dt = ObjectFinder(), self.prepared.pair, self.prepared.pair.dt
-        free = finder(*self._asked(settings))[1][self.prepared.rows] < 0
+        finder, dt = ObjectFinder(), self.prepared.pair.dt
+        free = finder(self.prepared, self.residual, settings)[1][self.prepared.rows] < 0
         motion = self.residual[self.prepared.rows]
-        lone, features = finder.lone(pair, self.prepared.ego_motion, self.points, motion, free,
-                                     finder.weigh(*self._asked(settings)), settings)
+        lone, features = finder.lone(self.prepared, self.points, motion, free,
+                                     finder.weigh(self.prepared, self.residual, settings), settings)
         speed = np.linalg.norm(self.motion, axis=1) / abs(dt)
         gain = speed[lone] - np.linalg.norm(motion - self.motion, axis=1)[lone] / abs(dt)
         moves = speed >= _DYNAMIC
         weight = np.where(moves, 1 / max(moves.sum(), _FEWEST), _STANDS / max((~moves).sum(), _FEWEST))
         return features, gain > 0, weight[lone] * np.abs(gain)
-
-    def _asked(self, settings: Settings) -> tuple:
-        prepared = self.prepared
-        return prepared.pair, prepared.ego_motion, prepared.rows, prepared.target, self.residual, settings
 
 
 def fit_trust(samples: list[tuple], before: np.ndarray) -> np.ndarray:
@@ -143,7 +139,7 @@ class Samples:
                       / ((arm ** 2).sum() + 0.05 * len(arm)))
             self.turn.append((turn[k], (seen.fit.turn[k] - turned) ** 2, sure))
             self.climb.append((belief.climb_features(np.hypot(*seen.fit.shift[k]) / abs(dt)),
-                               (true[2] / dt) ** 2, sure))
+                               ((true[2] - slope @ seen.fit.shift[k]) / dt) ** 2, sure))
             low, high = cluster.min(axis=0), cluster.max(axis=0)
             centre = (low + high) / 2
             away = belief.view_axes(centre) @ (centre - boxes[number, :3])
@@ -251,7 +247,8 @@ def weigh(pairs: list[Played], settings: Settings, least_worth: float) -> Sample
     try:
         for pair in pairs:
             if (seen := pair.weigh(settings)) is not None:
-                samples.add(seen, pair.points, pair.prepared.pair.dt, pair.owner, pair.motion, pair.boxes)
+                samples.add(seen, pair.points, pair.prepared.pair.dt, pair.owner, pair.motion, pair.boxes,
+                            pair.prepared.slope)
     finally:
         belief.LEAST_WORTH = before
     return samples

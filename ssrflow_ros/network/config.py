@@ -28,7 +28,8 @@ class NetworkConfig:
     finest_level          the finest level that is decoded; finer flow is interpolated from it.
     offset_input          the input feature is xyz and the offset to the nearest point of the other frame, not xyz
                           alone (paper). That frame is searched before it is thinned out to the network's points.
-    beyond_input          also how far the other sensor saw past each point (`View.beyond`); needs offset_input.
+    beyond_input          also how far the other sensor saw past each point, in two numbers (`View.beyond`); needs
+                          offset_input.
     k_pointconv, k_embedding, k_predictor   neighbours in PointConv, in STR and LFE, in the predictor.
     radius                lengths, within which they count; farther ones give way to the nearest. 0: K alone.
     weight_net            outputs of PointConv's WeightNet.
@@ -88,7 +89,7 @@ class NetworkConfig:
     @property
     def columns(self) -> int:
         """Numbers that it takes of each point: xyz, the offset and beyond, as far as it knows them."""
-        return 3 + 3 * self.offset_input + self.beyond_input
+        return 3 + 3 * self.offset_input + 2 * self.beyond_input
 
     @property
     def levels(self) -> int:

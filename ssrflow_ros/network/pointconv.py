@@ -56,7 +56,8 @@ class HierarchicalFeatures(nn.Module):
             given.append(bent(offsets / _OFFSET_LENGTH))
         if self.beyond_input:
             known = more.shape[-1] >= 4
-            given.append(bent((more[..., 3:4] if known else torch.zeros_like(offsets[..., :1])) / _OFFSET_LENGTH))
+            beyond = more[..., 3:5] if known else torch.zeros_like(offsets[..., :2])
+            given.append(bent(beyond[..., None] / _OFFSET_LENGTH)[..., 0])
         features = [self.first(torch.cat(given, dim=-1))]
         for level, convolution in enumerate(self.down):
             fine, coarse = pyramid.points[level], pyramid.points[level + 1]

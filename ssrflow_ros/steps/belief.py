@@ -11,7 +11,7 @@ import numpy as np
 from .fit import Fit
 
 # WORTH, TRUST, MOVES: log odds, see `worth_features`, `trust_features`, `movement_features`. SHIFT: log m², along
-# each axis of the cost's curvature. TURN: log rad². CLIMB: log (m/s)², upwards. CENTRE: log m², of the box's centre,
+# each axis of the cost's curvature. TURN: log rad². CLIMB: log (m/s)², off the ground's slope. CENTRE: log m², of the box's centre,
 # along the view, across it, upwards. LONE: log odds that the network's motion of a point without object is better than
 # none, errors of points that stand counted three times.
 WORTH = np.array([-3.86, 0.56, 1.08, 1.94, -0.5, 1.5, -1.27, -0.93])
@@ -156,5 +156,5 @@ def view_axes(centre: np.ndarray) -> np.ndarray:
 
 
 def climb_features(speed: np.ndarray) -> np.ndarray:
-    """(..., F) for the error of taking a mover at `speed` m/s as level."""
+    """(..., F) for the error of taking a mover at `speed` m/s as going along the ground."""
     return np.stack([np.ones_like(speed), np.log(speed + 0.5)], axis=-1)

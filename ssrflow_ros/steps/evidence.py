@@ -13,6 +13,7 @@ import numpy as np
 from scipy.ndimage import minimum_filter1d
 
 _AZIMUTH, _ELEVATION = np.radians(0.7), np.radians(0.75)  # cells of a view
+_ROWS, _COLUMNS = round(np.pi / _ELEVATION), round(2 * np.pi / _AZIMUTH)
 _FRAME = 7               # cells in a row, among which what is nearest frames the one in the middle
 _ABOUT = 3               # cells in rows and columns, of which the nearest return is taken for the middle one's
 _FAR = 4.0               # m, beyond which it does not matter how far
@@ -20,16 +21,13 @@ _DEPTH, _DEPTH_SHARE = 0.3, 0.01  # m, and share of the range, by which a beam m
 
 
 class View:
-    """What a sensor saw from the origin: the nearest range in each direction."""
-
-    _ROWS = round(np.pi / _ELEVATION)
-    _COLUMNS = round(2 * np.pi / _AZIMUTH)
+    """What a sensor saw from the origin: the nearest range in each direction. Sent elsewhere it is half a megabyte."""
 
     def __init__(self, points: np.ndarray):
         """points (N, 3) of a whole sweep in its own frame, ground included, metres."""
         self._into: Callable[[np.ndarray], np.ndarray] | None = None
         self._filtered: dict[tuple[int, int], np.ndarray] = {}     # made when asked for
-        self._nearest = np.full(self._ROWS * self._COLUMNS, np.inf, dtype=np.float32)
+        self._nearest = np.full(_ROWS * _COLUMNS, np.inf, dtype=np.float32)
         cell, reach = self._cells(points)
         # Sorted as one number, of which the bits of a positive float are the lower half: thrice as fast as minimum.at.
         both = np.sort((cell.astype(np.int64) << 32) | reach.view(np.int32))
@@ -38,8 +36,11 @@ class View:
         self._nearest[cell[first]] = both[first].astype(np.int32).view(np.float32)
         # Fine rows tell a thing from the ground before it; a sensor whose beams lie farther apart leaves every other
         # row empty, and there the returns of its neighbour count.
-        rows = self._nearest.reshape(-1, 2, self._COLUMNS)
+        rows = self._nearest.reshape(-1, 2, _COLUMNS)
         self._nearest = np.where(rows < np.inf, rows, rows[:, ::-1]).ravel()
+
+    def __getstate__(self) -> dict:
+        return {**vars(self), '_filtered': {}}
 
     def taking(self, into: Callable[[np.ndarray], np.ndarray]) -> 'View':
         """The same view, to be asked about points of another frame, which `into` (N, 3) leads to the sensor's."""
@@ -64,27 +65,40 @@ class View:
         return self._nearest_of(1, _FRAME)[cell] < reach * np.float32(1 - _DEPTH_SHARE) - np.float32(_DEPTH)
 
     def beyond(self, points: np.ndarray) -> np.ndarray:
-        """(N,) float32 m, by which what is seen about the direction of a point (N, 3) lies beyond it, -4 to 4.
+        """(N, 2) float32 m, by which what is seen about the direction of a point (N, 3), and right in it, lies beyond
+        it, -4 to 4.
 
         Positive: beams went through its place, it was free. Negative: they ended before it, it was hidden. 0: they
-        ended on it, or nothing came back and nothing is known.
+        ended on it, or nothing came back and nothing is known. What is seen about it is the surer, right in it the finer.
         """
         cell, reach = self._cells(points)
-        about = self._nearest_of(_ABOUT, _ABOUT)[cell]
-        return np.where(about < np.inf, np.clip(about - reach, -_FAR, _FAR), 0).astype(np.float32)
+        seen = np.stack([self._nearest_of(_ABOUT, _ABOUT)[cell], self._nearest[cell]], axis=1)
+        return np.where(seen < np.inf, np.clip(seen - reach[:, None], -_FAR, _FAR), 0).astype(np.float32)
 
     def _nearest_of(self, rows: int, columns: int) -> np.ndarray:
         """Like `_nearest`, of so many rows and columns about each cell."""
         if (rows, columns) not in self._filtered:
-            cells = minimum_filter1d(self._nearest.reshape(self._ROWS, self._COLUMNS), columns, axis=1, mode='wrap')
+            cells = minimum_filter1d(self._nearest.reshape(_ROWS, _COLUMNS), columns, axis=1, mode='wrap')
             self._filtered[rows, columns] = minimum_filter1d(cells, rows, axis=0, mode='nearest').ravel()
         return self._filtered[rows, columns]
 
     def _cells(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        x, y, z = (self._into(points) if self._into else points).T
-        flat = np.sqrt(x * x + y * y)
-        column = ((np.arctan2(y, x) + np.float32(np.pi)) * np.float32(1 / _AZIMUTH)).astype(np.int32)
-        row = ((np.arctan2(z, flat) + np.float32(np.pi / 2)) * np.float32(1 / _ELEVATION)).astype(np.int32)
-        np.minimum(column, self._COLUMNS - 1, out=column)
-        np.minimum(row, self._ROWS - 1, out=row)
-        return row * np.int32(self._COLUMNS) + column, np.sqrt(flat * flat + z * z).astype(np.float32, copy=False)
+        return _cells(self._into(points) if self._into else points)
+
+
+def nearest_in_cells(points: np.ndarray) -> np.ndarray:
+    """Rows of those of the points (N, 3) m whose view, from the origin, is that of all."""
+    cell, reach = _cells(points)
+    order = np.lexsort((reach, cell))
+    return order[np.flatnonzero(np.diff(cell[order], prepend=-1))]
+
+
+def _cells(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cell of each of the points (N, 3), and range (N,) m."""
+    x, y, z = points.T
+    flat = np.sqrt(x * x + y * y)
+    column = ((np.arctan2(y, x) + np.float32(np.pi)) * np.float32(1 / _AZIMUTH)).astype(np.int32)
+    row = ((np.arctan2(z, flat) + np.float32(np.pi / 2)) * np.float32(1 / _ELEVATION)).astype(np.int32)
+    np.minimum(column, _COLUMNS - 1, out=column)
+    np.minimum(row, _ROWS - 1, out=row)
+    return row * np.int32(_COLUMNS) + column, np.sqrt(flat * flat + z * z).astype(np.float32, copy=False)

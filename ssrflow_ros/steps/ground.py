@@ -14,6 +14,9 @@ from ..errors import InputError
 from ..settings import Settings
 from .polar_grid import PolarGrid, estimate_height
 
+_ABOUT, _FEWEST, _ENOUGH = 20.0, 50, 2000    # m, within which the ground tells how it rises; returns of it
+_TURNS, _DAMPING, _NOISE = 4, 0.05, 0.05     # of the fit; m² a return; m
+
 
 class GroundRemoval(Protocol):
     """(N, 3) float32 points, metres, z up, sensor frame -> (N,) bool, True on the ground."""
@@ -28,6 +31,27 @@ def make_ground(settings: Settings) -> GroundRemoval:
     if settings.ground == 'patchwork':
         return Patchwork(settings.sensor_height)
     return no_ground
+
+
+def rise(ground: np.ndarray) -> np.ndarray:
+    """(2,) m that the ground (G, 3) m about the sensor rises with each metre along x, and along y; 0 if little is seen.
+
+    What moves on it does so along it: a tilted sensor sees a level road as a slope.
+    """
+    near = ground[np.einsum('ij,ij->i', ground[:, :2], ground[:, :2]) < _ABOUT ** 2]
+    near = near[::max(1, len(near) // _ENOUGH)].astype(float)
+    if len(near) < _FEWEST:
+        return np.zeros(2)
+    design, height = np.column_stack([near[:, :2], np.ones(len(near))]), near[:, 2]
+    weight, plane = np.ones(len(near)), np.zeros(3)
+    for _ in range(_TURNS):
+        weighted = design * weight[:, None]
+        # A touch of damping keeps a ground that is seen on one side only from tipping over.
+        plane = np.linalg.solve(weighted.T @ design + _DAMPING * len(near) * np.diag((1.0, 1.0, 0.0)),
+                                weighted.T @ height)
+        off = np.abs(height - design @ plane)
+        weight = 1 / (1 + (off / max(2 * np.median(off), _NOISE)) ** 2) ** 2
+    return plane[:2]
 
 
 def no_ground(points: np.ndarray) -> np.ndarray:

@@ -10,14 +10,12 @@ says for which that was the better answer on average.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from ..settings import Settings
-from ..sweep import EgoMotion, MovingObject, Sweep, SweepPair
+from ..sweep import MovingObject, PreparedPair
 from . import belief
-from .evidence import View
 from .fit import Fit
 from .proposals import propose
 from .registration import reach, register
@@ -54,24 +52,21 @@ class Candidates:
 
 
 class ObjectFinder:
-    """Finds the moving objects of one stream's pairs; each sweep is looked at once."""
+    """Finds the moving objects of one stream's pairs."""
 
     def __init__(self):
         self.tracks = Tracks()
-        self._views: WeakKeyDictionary[Sweep, View] = WeakKeyDictionary()
 
-    def __call__(self, pair: SweepPair, ego: EgoMotion, rows: np.ndarray, target: np.ndarray, residual: np.ndarray,
-                 settings: Settings) -> tuple[np.ndarray, np.ndarray, tuple[MovingObject, ...]]:
+    def __call__(self, prepared: PreparedPair, residual: np.ndarray, settings: Settings
+                 ) -> tuple[np.ndarray, np.ndarray, tuple[MovingObject, ...]]:
         """Displacement (N, 3) m of the source's points, ids (N,) int32 of their objects, -1 for none, the objects.
 
-        Nearly all points without an object stand still.
-
-        rows (n,) of the source's points that were looked at, target (M, 3) m the other sweep's in the source's
-        frame, both without ground; residual (N, 3) m by the network.
+        Nearly all points without an object stand still. residual (N, 3) m by the network.
         """
+        pair, rows = prepared.pair, prepared.rows
         found, ids = np.zeros_like(residual), np.full(len(residual), -1, np.int32)
-        self.tracks.advance(pair, ego)
-        seen = self.weigh(pair, ego, rows, target, residual, settings)
+        self.tracks.advance(pair, prepared.ego_motion)
+        seen = self.weigh(prepared, residual, settings)
         points, objects, free = pair.source.points[rows], [], np.ones(len(rows), bool)
         believed, doubtful = self._believed(seen, pair.dt, settings) if seen else ((), ())
         for k in believed:
@@ -81,19 +76,19 @@ class ObjectFinder:
             free[group] = False
             ids[rows[group]] = len(objects)
             arm = points[group, :2] - seen.fit.centre[k]
-            found[rows[group]] = rigid_displacement(arm, seen.fit.shift[k], seen.fit.turn[k])
-            objects.append(_describe(len(objects), points[group], seen, k, pair.dt))
-        lone, features = self.lone(pair, ego, points, residual.take(rows, axis=0), free, seen, settings)
+            found[rows[group]] = rigid_displacement(arm, seen.fit.shift[k], seen.fit.turn[k], prepared.slope)
+            objects.append(_describe(len(objects), points[group], seen, k, pair.dt, prepared.slope))
+        lone, features = self.lone(prepared, points, residual.take(rows, axis=0), free, seen, settings)
         lone = rows[lone[features @ belief.LONE > 0]]
         found[lone] = residual[lone]
         return found, ids, self.tracks.follow(
             objects, [(seen.fit.centre[k], seen.fit.shift[k] / pair.dt, seen.size[k]) for k in doubtful])
 
-    def weigh(self, pair: SweepPair, ego: EgoMotion, rows: np.ndarray, target: np.ndarray, residual: np.ndarray,
-              settings: Settings) -> Candidates | None:
+    def weigh(self, prepared: PreparedPair, residual: np.ndarray, settings: Settings) -> Candidates | None:
         """All that may move, and what speaks for it; arguments as of a call. None if nothing may."""
+        pair, ego, target, rows = prepared.pair, prepared.ego_motion, prepared.target, prepared.rows
+        view, other = prepared.views
         points, motion = pair.source.points.take(rows, axis=0), residual.take(rows, axis=0)
-        view, other = self.look(pair.source), self.look(pair.target)
         fast = _length(motion) >= settings.moving_speed * abs(pair.dt)
         taken = other.is_free(ego.into_target(points))
         free, doubtful = taken.copy(), np.flatnonzero(fast & ~taken)
@@ -136,11 +131,13 @@ class ObjectFinder:
         doubtful = may & (seen.moves >= settings.belief) & ~moving
         return [k for k in np.argsort(-moves, kind='stable') if moving[k]], np.flatnonzero(doubtful).tolist()
 
-    def lone(self, pair: SweepPair, ego: EgoMotion, points: np.ndarray, motion: np.ndarray, free: np.ndarray,
+    def lone(self, prepared: PreparedPair, points: np.ndarray, motion: np.ndarray, free: np.ndarray,
              seen: Candidates | None, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
         """Rows (m,) of those of the points (n, 3) m that have no object, `free` (n,), and move by the network's motion
         (n, 3) m, and their features (m, F) of its being better than none."""
-        lone = np.flatnonzero(free & (_length(motion) >= max(settings.moving_speed, _LONE_SPEED) * abs(pair.dt)))
+        ego, (view, other) = prepared.ego_motion, prepared.views
+        least = max(settings.moving_speed, _LONE_SPEED) * abs(prepared.pair.dt)
+        lone = np.flatnonzero(free & (_length(motion) >= least))
         likely = np.zeros(len(points))
         for group, moves in zip(seen.groups, seen.moves) if seen else ():
             likely[group] = np.maximum(likely[group], moves)
@@ -148,29 +145,25 @@ class ObjectFinder:
         square = x * _SQUARES + y
         company = np.bincount(square, minlength=_SQUARES ** 2).take(square.take(lone))
         here = points.take(lone, axis=0)
-        taken = self.look(pair.target).is_free(ego.into_target(here))
-        left = self.look(pair.source).is_free(here + motion.take(lone, axis=0))
+        taken = other.is_free(ego.into_target(here))
+        left = view.is_free(here + motion.take(lone, axis=0))
         return lone, belief.lone_features(likely.take(lone), company, taken, left, ego.travelled)
-
-    def look(self, sweep: Sweep) -> View:
-        """What `sweep` saw; made once."""
-        if sweep not in self._views:
-            self._views[sweep] = View(sweep.points)
-        return self._views[sweep]
 
 
 def _length(motion: np.ndarray) -> np.ndarray:
     return np.sqrt(np.einsum('ij,ij->i', motion, motion))
 
 
-def rigid_displacement(arm: np.ndarray, shift: np.ndarray, turn: float) -> np.ndarray:
-    """(n, 3) displacement of points at `arm` (n, 2) m from the centre that is moved by `shift` and turned."""
+def rigid_displacement(arm: np.ndarray, shift: np.ndarray, turn: float, slope: np.ndarray) -> np.ndarray:
+    """(n, 3) displacement of points at `arm` (n, 2) m from the centre that is moved by `shift` and turned, along a
+    ground of that `slope`."""
     x, y = arm.T
     cos, sin = np.cos(turn) - 1, np.sin(turn)
-    return np.column_stack([shift[0] + cos * x - sin * y, shift[1] + sin * x + cos * y, np.zeros(len(arm))])
+    moved = np.column_stack([shift[0] + cos * x - sin * y, shift[1] + sin * x + cos * y])
+    return np.column_stack([moved, moved @ slope])
 
 
-def _describe(number: int, points: np.ndarray, seen: Candidates, k: int, dt: float) -> MovingObject:
+def _describe(number: int, points: np.ndarray, seen: Candidates, k: int, dt: float, slope: np.ndarray) -> MovingObject:
     """The points (n, 3) of candidate `k` as an object."""
     points = points.astype(float)
     velocity = np.array([*seen.fit.shift[k] / dt, 0.0])
@@ -183,11 +176,12 @@ def _describe(number: int, points: np.ndarray, seen: Candidates, k: int, dt: flo
     turn_rate = float(seen.fit.turn[k] / dt)
     arm = centre[:2] - seen.fit.centre[k]
     velocity[:2] += turn_rate * np.array([-arm[1], arm[0]])
+    along = np.vstack([np.eye(2), slope])       # from the level to the ground
+    velocity = along @ velocity[:2]
     view = belief.view_axes(centre)
     spread = np.exp(belief.CENTRE @ belief.centre_features(len(points), high - low, float(np.hypot(*centre[:2]))))
-    covariance = np.zeros((3, 3))
-    covariance[:2, :2] = seen.covariance[k] / dt ** 2
-    covariance[2, 2] = np.exp(belief.climb_features(np.hypot(*velocity[:2])) @ belief.CLIMB)
+    covariance = along @ seen.covariance[k] @ along.T / dt ** 2
+    covariance[2, 2] += np.exp(belief.climb_features(np.hypot(*velocity[:2])) @ belief.CLIMB)
     return MovingObject(
         number, centre, high - low, yaw, velocity, len(points), yaw_rate=turn_rate,
         position_covariance=view.T @ np.diag(spread) @ view, velocity_covariance=covariance,

@@ -34,8 +34,8 @@ def sample_pair(source: np.ndarray, target: np.ndarray, n_points: int, seed: int
     Both clouds in the source's frame, ego-motion removed, metres. `n_points` of each, or fewer where
     the thinned clouds hold fewer. Deterministic for a given seed, which shifts the voxel grid.
 
-    views  what each sensor saw of all that is no ground, to be asked about points of the source's frame; None: source
-           and target are all of it, seen from the origin.
+    views  what each sensor saw, to be asked about points of the source's frame; None: source and target are all of it,
+           seen from the origin.
     """
     origin = np.random.default_rng(seed).uniform(0.0, VOXEL, 3).astype(np.float32)
     rows = [thin(points, VOXEL, origin) for points in (source, target)]
@@ -43,7 +43,8 @@ def sample_pair(source: np.ndarray, target: np.ndarray, n_points: int, seed: int
     if min(map(len, thinned)) < _FEWEST:
         nothing = np.zeros(0, np.int64)
         chosen = [_spread(points, n_points, nothing, nothing, focus) for points in thinned]
-        return tuple(Sample(kept[some], np.zeros((len(some), 3), np.float32), np.zeros(len(some), np.float32))
+        return tuple(Sample(kept[some], np.zeros((len(some), 3), np.float32),
+                            np.zeros((len(some), 2), np.float32))
                      for kept, some in zip(rows, chosen))
     samples = []
     views = views or [View(points) for points in (source, target)]

@@ -51,24 +51,24 @@ NO_AUGMENTATION = Augmentation(reverse=0.0, flip=0.0, yaw=0.0, scale=(1.0, 1.0),
 
 def augmented(pair: TrainingPair, how: Augmentation, n_points: int,
               rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Sampled source and target (n, 7) as `Sample.of` gives them, in the source's frame, motion (n, 3), float32 m,
+    """Sampled source and target (n, 8) as `Sample.of` gives them, in the source's frame, motion (n, 3), float32 m,
     and moving (n,)."""
     if rng.random() < how.reverse:
         pair = pair.reversed()
     if rng.random() < how.beams:
         pair = _with_fewer_beams(pair, rng)
+    pair = _thinned(pair, how, rng)
     into_source = np.linalg.inv(pair.target_from_source)
     eyes = np.zeros(3), into_source[:3, 3]
-    target = pair.target @ into_source[:3, :3].T + eyes[1]
+    target, target_ground = (p @ into_source[:3, :3].T + eyes[1] for p in (pair.target, pair.target_ground))
     source, motion = pair.source.astype(np.float64), pair.source_motion.astype(np.float64)
 
     reach = rng.uniform(*how.max_range)
-    source_in = within(source, reach) & (rng.random(len(source)) < rng.uniform(*how.keep))
-    target_in = within(target, reach) & (rng.random(len(target)) < rng.uniform(*how.keep))
+    source_in, target_in = within(source, reach), within(target, reach)
+    still, target_still = (np.linalg.norm(m, axis=1) < MOVING for m in (motion, pair.target_motion))
+    target = _set_in_motion(source, motion, target, source_in & still, target_in & target_still, how, rng)
+    seen = np.concatenate([source, pair.source_ground]), np.concatenate([target, target_ground])
     source, motion, target = source[source_in], motion[source_in], target[target_in]
-    target_still = np.linalg.norm(pair.target_motion[target_in], axis=1) < MOVING
-    target = _set_in_motion(source, motion, target, target_still, how, rng)
-    seen = source, target
     if rng.random() < how.crop and len(source):
         movers = np.flatnonzero(np.linalg.norm(motion, axis=1) > MOVING)
         centre = source[rng.choice(movers) if len(movers) else rng.integers(len(source))]
@@ -104,10 +104,26 @@ def view_from(eye: np.ndarray, points: np.ndarray) -> View:
     return View((points - eye).astype(np.float32)).taking(lambda asked: asked - eye.astype(np.float32))
 
 
+def _thinned(pair: TrainingPair, how: Augmentation, rng: np.random.Generator) -> TrainingPair:
+    shares = rng.uniform(*how.keep, 2)
+    return _only(pair, [rng.random(len(cloud)) < share
+                        for cloud, share in zip(_clouds(pair), (*shares, *shares))])
+
+
 def _with_fewer_beams(pair: TrainingPair, rng: np.random.Generator) -> TrainingPair:
-    source, target = beams_kept((pair.source, pair.target), rng)
+    return _only(pair, beams_kept(_clouds(pair), rng))
+
+
+def _clouds(pair: TrainingPair) -> tuple[np.ndarray, ...]:
+    return pair.source, pair.target, pair.source_ground, pair.target_ground
+
+
+def _only(pair: TrainingPair, rows: Sequence[np.ndarray]) -> TrainingPair:
+    """Those rows, or masks, of each of its `_clouds`."""
+    source, target, source_ground, target_ground = rows
     return TrainingPair(pair.source[source], pair.target[target], pair.source_motion[source],
-                        pair.target_motion[target], pair.target_from_source)
+                        pair.target_motion[target], pair.target_from_source, pair.source_ground[source_ground],
+                        pair.target_ground[target_ground])
 
 
 def beams_kept(sweeps: Sequence[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
@@ -118,10 +134,10 @@ def beams_kept(sweeps: Sequence[np.ndarray], rng: np.random.Generator) -> list[n
             for x, y, z in (points.T for points in sweeps)]
 
 
-def _set_in_motion(source: np.ndarray, motion: np.ndarray, target: np.ndarray, target_still: np.ndarray,
-                   how: Augmentation, rng: np.random.Generator) -> np.ndarray:
-    """Move pieces of the static world: adds to `motion` in place, returns the target with them moved."""
-    target, still = target.copy(), np.linalg.norm(motion, axis=1) < MOVING
+def _set_in_motion(source: np.ndarray, motion: np.ndarray, target: np.ndarray, still: np.ndarray,
+                   target_still: np.ndarray, how: Augmentation, rng: np.random.Generator) -> np.ndarray:
+    """Move pieces of what is `still` (N,) and `target_still` (M,): adds to `motion` in place, returns the target."""
+    target = target.copy()
     for _ in range(rng.integers(how.movers + 1) if still.any() else 0):
         centre = source[rng.choice(np.flatnonzero(still))]
         radius, heading = rng.uniform(*how.mover_radius), rng.uniform(0.0, 2.0 * np.pi)

@@ -8,8 +8,9 @@ import numpy as np
 
 from ..settings import Settings
 from ..simulator import simulate
-from ..steps.ground import make_ground
 from ..steps.cells import thin
+from ..steps.evidence import nearest_in_cells
+from ..steps.ground import make_ground
 from ..whole import written_whole
 
 MOVING = 0.05  # metres over a pair: what counts as moving, as in the published protocols at 10 Hz
@@ -23,6 +24,8 @@ class TrainingPair:
 
     source (N, 3), target (M, 3) m; source_motion (N, 3) residual displacement until the target,
     target_motion (M, 3) the same backwards, each in its own frame; target_from_source (4, 4).
+    source_ground (G, 3), target_ground (H, 3) m what was taken out, the nearest return in each direction: there the
+    sweeps saw through, too.
     """
 
     source: np.ndarray
@@ -30,11 +33,13 @@ class TrainingPair:
     source_motion: np.ndarray
     target_motion: np.ndarray
     target_from_source: np.ndarray
+    source_ground: np.ndarray
+    target_ground: np.ndarray
 
     def reversed(self) -> 'TrainingPair':
         """The same pair with time running backwards."""
         return TrainingPair(self.target, self.source, self.target_motion, self.source_motion,
-                            np.linalg.inv(self.target_from_source))
+                            np.linalg.inv(self.target_from_source), self.target_ground, self.source_ground)
 
     def save(self, path: Path) -> None:
         """Write an .npz, whole or not at all."""
@@ -54,10 +59,11 @@ def make_pair(seed: int) -> TrainingPair:
     first, second = simulate(seed, sweeps=2, rate=rate)
     # Mostly the ground removal that the network meets in use, with its mistakes; sometimes the truth.
     remove = make_ground(Settings()) if rng.random() < 0.7 else None
-    kept = []
+    kept, grounds = [], []
     for labelled in (first, second):
         points = labelled.sweep.points
         ground = remove(points) if remove else labelled.ground
+        grounds.append(points[ground][nearest_in_cells(points[ground])])
         rows = np.flatnonzero(~ground & (np.linalg.norm(points, axis=1) < 90.0))
         rows = rows[thin(points[rows], _VOXEL)]
         if len(rows) > _MOST_POINTS:
@@ -65,7 +71,7 @@ def make_pair(seed: int) -> TrainingPair:
         kept.append(rows)
     return TrainingPair(first.sweep.points[kept[0]], second.sweep.points[kept[1]],
                         first.motion_next[kept[0]], second.motion_previous[kept[1]],
-                        np.linalg.inv(second.pose) @ first.pose)
+                        np.linalg.inv(second.pose) @ first.pose, *grounds)
 
 
 def make_pairs(folder: Path, first_seed: int, count: int) -> int:

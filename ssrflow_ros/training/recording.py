@@ -16,8 +16,9 @@ from ..errors import EgoMotionError
 from ..evaluation.witness import Witness
 from ..operators.kd_tree import KdTree
 from ..settings import Settings
-from ..steps.ground import make_ground
 from ..steps.clusters import find_clusters
+from ..steps.evidence import nearest_in_cells
+from ..steps.ground import make_ground
 from ..sweep import EgoMotion, Sweep, SweepPair
 from ..whole import written_whole
 from .self_losses import STATIC, UNKNOWN
@@ -32,7 +33,7 @@ _LONGEST = 20.0  # metres: whatever is longer is no mover
 class RecordedSweep:
     """One sweep without ground, thinned.
 
-    points (N, 3) float32 m in its sensor's frame; labels (N,) int32: STATIC, UNKNOWN, or the number of a moving
+    points (N, 3) float32 m in its sensor's frame; ground (G, 3) m, its nearest return in each direction; labels (N,) int32: STATIC, UNKNOWN, or the number of a moving
     cluster; pose (4, 4) world_from_sensor; run: sweeps with the same number follow each other without a gap.
     """
 
@@ -40,6 +41,7 @@ class RecordedSweep:
     labels: np.ndarray
     pose: np.ndarray
     run: int
+    ground: np.ndarray
 
     def save(self, path: Path) -> None:
         with written_whole(path) as whole:
@@ -48,7 +50,7 @@ class RecordedSweep:
     @classmethod
     def load(cls, path: Path) -> 'RecordedSweep':
         with np.load(path) as arrays:
-            return cls(arrays['points'], arrays['labels'], arrays['pose'], int(arrays['run']))
+            return cls(arrays['points'], arrays['labels'], arrays['pose'], int(arrays['run']), arrays['ground'])
 
 
 def recorded(pairs: Iterable[SweepPair], find_ego_motion: Callable[[SweepPair], EgoMotion], settings: Settings,
@@ -118,4 +120,4 @@ def _labelled(window: deque, place: int, run: int, settings: Settings) -> Record
     if moving.any():
         still = np.flatnonzero(labels == STATIC)
         labels[still[KdTree(own.points[moving]).search(own.points[still], 1)[1][:, 0] < _SAFE]] = UNKNOWN
-    return RecordedSweep(own.points, labels, own.pose, run)
+    return RecordedSweep(own.points, labels, own.pose, run, own.ground[nearest_in_cells(own.ground)])

@@ -65,10 +65,12 @@ def varied(source: RecordedSweep, target: RecordedSweep, how: Augmentation, rng:
     into = np.linalg.inv(source.pose) @ target.pose
     clouds = [(source.points.astype(np.float64), source.labels),
               (target.points @ into[:3, :3].T + into[:3, 3], target.labels)]
-    reach = rng.uniform(*how.max_range)
-    clouds = [_only(cloud, within(cloud[0], reach) & (rng.random(len(cloud[0])) < rng.uniform(*how.keep)))
-              for cloud in clouds]
-    seen, eyes = [points for points, _ in clouds], [np.zeros(3), into[:3, 3]]
+    grounds = source.ground, target.ground @ into[:3, :3].T + into[:3, 3]
+    reach, shares = rng.uniform(*how.max_range), rng.uniform(*how.keep, 2)
+    clouds = [_only(cloud, rng.random(len(cloud[0])) < share) for cloud, share in zip(clouds, shares)]
+    grounds = [ground[rng.random(len(ground)) < share] for ground, share in zip(grounds, shares)]
+    seen = [np.concatenate([cloud[0], ground]) for cloud, ground in zip(clouds, grounds)]
+    eyes, clouds = [np.zeros(3), into[:3, 3]], [_only(cloud, within(cloud[0], reach)) for cloud in clouds]
     points, labels = clouds[0]
     if rng.random() < how.crop and len(points):
         movers = np.flatnonzero(labels > 0)
