@@ -52,7 +52,7 @@ class Preparation:
             _, others, other_view = self._looked_at(pair.target)
             source = pair.source.points.take(rows, axis=0)
             target = ego.into_source(pair.target.points.take(others, axis=0))  # the static world now lies on itself
-            slope = rise(pair.source.points.take(np.flatnonzero(ground), axis=0))
+            slope = rise(pair.source.points, ground)
 
         with watch('sample'):
             sampled = sample_pair(source, target, settings.network_points, settings.seed,

@@ -23,7 +23,8 @@ def prepared(pair, ego, slope=np.zeros(2)):
     """The pair as if nothing of it were ground."""
     n, nothing = len(pair.source), Sample(np.arange(0), np.zeros((0, 3)), np.zeros((0, 2)))
     views = View(pair.source.points), View(pair.target.points)
-    return PreparedPair(pair, ego, np.zeros(n, bool), slope, np.arange(n), pair.target.points, nothing, nothing, views, {})
+    return PreparedPair(pair, ego, np.zeros(n, bool), slope, np.arange(n), pair.target.points, nothing, nothing, views,
+                        {})
 
 
 def moved_car(velocity, turn_rate=0.0, dt=-0.1, centre=(12.0, 3.0, 0.0), yaw=0.3):

@@ -69,7 +69,7 @@ class View:
         it, -4 to 4.
 
         Positive: beams went through its place, it was free. Negative: they ended before it, it was hidden. 0: they
-        ended on it, or nothing came back and nothing is known. What is seen about it is the surer, right in it the finer.
+        ended on it, or nothing came back and nothing is known. What is seen about it is surer, right in it finer.
         """
         cell, reach = self._cells(points)
         seen = np.stack([self._nearest_of(_ABOUT, _ABOUT)[cell], self._nearest[cell]], axis=1)

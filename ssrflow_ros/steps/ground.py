@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..settings import Settings
 from .polar_grid import PolarGrid, estimate_height
 
-_ABOUT, _FEWEST, _ENOUGH = 20.0, 50, 2000    # m, within which the ground tells how it rises; returns of it
+_ABOUT, _FEWEST, _ENOUGH = 20.0, 50, 3000    # m, within which the ground tells how it rises; returns of it
 _TURNS, _DAMPING, _NOISE = 4, 0.05, 0.05     # of the fit; m² a return; m
 
 
@@ -33,13 +33,15 @@ def make_ground(settings: Settings) -> GroundRemoval:
     return no_ground
 
 
-def rise(ground: np.ndarray) -> np.ndarray:
-    """(2,) m that the ground (G, 3) m about the sensor rises with each metre along x, and along y; 0 if little is seen.
+def rise(points: np.ndarray, ground: np.ndarray) -> np.ndarray:
+    """(2,) m that the `ground` (N,) bool of points (N, 3) m rises with each metre along x, and along y, about the
+    sensor; 0 if little is seen.
 
     What moves on it does so along it: a tilted sensor sees a level road as a slope.
     """
-    near = ground[np.einsum('ij,ij->i', ground[:, :2], ground[:, :2]) < _ABOUT ** 2]
-    near = near[::max(1, len(near) // _ENOUGH)].astype(float)
+    rows = np.flatnonzero(ground)
+    some = points.take(rows[::max(1, len(rows) // _ENOUGH)], axis=0).astype(float)
+    near = some[np.hypot(*some[:, :2].T) < _ABOUT]
     if len(near) < _FEWEST:
         return np.zeros(2)
     design, height = np.column_stack([near[:, :2], np.ones(len(near))]), near[:, 2]
