@@ -105,12 +105,10 @@ class SceneFlow:
     def estimate(self, prepared: PreparedPair) -> FlowField:
         """The second half: the network and what it means for every point."""
         watch, settings = Stopwatch(prepared.timings_ms), self.settings
-        pair, ego, rows = prepared.pair, prepared.ego_motion, prepared.rows
-        source = pair.source.points
-        standing = source.take(rows, axis=0)
+        pair, ego, source = prepared.pair, prepared.ego_motion, prepared.pair.source.points
 
         with watch('network'):
-            seen = prepared.sampled.of(standing)
+            seen = prepared.sampled.of(prepared.points)
             motion = self._motion(seen, prepared.sampled_target.of(prepared.target))  # residual displacement, m
             synchronise(self.device)  # for the times' sake alone
             if settings.precision == 'float16' and not motion.isfinite().all():
@@ -120,7 +118,7 @@ class SceneFlow:
         with watch('upsample'):
             residual = np.zeros_like(source)  # ground and what lies out of range stand still
             if len(seen):
-                residual[rows] = upsample(standing, seen[:, :3], motion)
+                residual[prepared.rows] = upsample(prepared.points, seen[:, :3], motion)
 
         with watch('objects'):
             moved, object_ids, objects = self.objects(prepared, residual, settings)

@@ -6,6 +6,7 @@ the sensor at the sweep's own stamp; stamps are integer nanoseconds, velocities 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Sequence
 
 import numpy as np
@@ -186,6 +187,11 @@ class PreparedPair:
     sampled_target: Sample
     views: tuple[View, View]
     timings_ms: dict[str, float]
+
+    @cached_property
+    def points(self) -> np.ndarray:
+        """(n, 3) float32 m, the source's points at `rows`."""
+        return self.pair.source.points.take(self.rows, axis=0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,12 +19,12 @@ def find(now, before, flow=None, dt=-0.1, finder=None, stamp_ns=10_000_000_000, 
     return pair, (finder or ObjectFinder())(prepared(pair, ego), network, Settings(**settings))
 
 
-def prepared(pair, ego, slope=np.zeros(2)):
+def prepared(pair, ego, slope=(0.0, 0.0)):
     """The pair as if nothing of it were ground."""
-    n, nothing = len(pair.source), Sample(np.arange(0), np.zeros((0, 3)), np.zeros((0, 2)))
-    views = View(pair.source.points), View(pair.target.points)
-    return PreparedPair(pair, ego, np.zeros(n, bool), slope, np.arange(n), pair.target.points, nothing, nothing, views,
-                        {})
+    n, others = len(pair.source), pair.target.points
+    nothing = Sample(np.arange(0), np.zeros((0, 3)), np.zeros((0, 2)))
+    return PreparedPair(pair, ego, np.zeros(n, bool), np.array(slope), np.arange(n), others, nothing, nothing,
+                        (View(pair.source.points), View(others)), {})
 
 
 def moved_car(velocity, turn_rate=0.0, dt=-0.1, centre=(12.0, 3.0, 0.0), yaw=0.3):
@@ -81,7 +81,7 @@ def test_what_moves_goes_along_the_ground():
     pair, ego = pair_of(*(seen(WALLS, thing) + np.float32([0, 0, 1]) * (seen(WALLS, thing) @ [*slope, 0])[:, None]
                           .astype(np.float32) for thing in moved_car(velocity)))
     network = half_seen(velocity)(pair.source.points)
-    level, tilted = (ObjectFinder()(prepared(pair, ego, rise), network, Settings()) for rise in (np.zeros(2), slope))
+    level, tilted = (ObjectFinder()(prepared(pair, ego, rise), network, Settings()) for rise in ((0, 0), slope))
     (flat,), (item,) = level[2], tilted[2]
     assert flat.velocity[2] == 0 and item.velocity == pytest.approx([*flat.velocity[:2], slope @ flat.velocity[:2]])
     moved = tilted[0][tilted[1] == 0]

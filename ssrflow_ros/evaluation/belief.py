@@ -48,11 +48,6 @@ class Played:
     motion: np.ndarray
     boxes: np.ndarray
 
-    @property
-    def points(self) -> np.ndarray:
-        """(n, 3) m."""
-        return self.prepared.pair.source.points[self.prepared.rows]
-
     def weigh(self, settings: Settings) -> Candidates | None:
         """With the numbers of `steps/belief.py` as they are now."""
         return ObjectFinder().weigh(self.prepared, self.residual, settings)
@@ -63,7 +58,7 @@ class Played:
         finder, dt = ObjectFinder(), self.prepared.pair.dt
         free = finder(self.prepared, self.residual, settings)[1][self.prepared.rows] < 0
         motion = self.residual[self.prepared.rows]
-        lone, features = finder.lone(self.prepared, self.points, motion, free,
+        lone, features = finder.lone(self.prepared, motion, free,
                                      finder.weigh(self.prepared, self.residual, settings), settings)
         speed = np.linalg.norm(self.motion, axis=1) / abs(dt)
         gain = speed[lone] - np.linalg.norm(motion - self.motion, axis=1)[lone] / abs(dt)
@@ -106,9 +101,10 @@ class Samples:
     centre: list = field(default_factory=list)     # (features, squared errors (3,), ...)
     climb: list = field(default_factory=list)      # (features, squared error, ...)
 
-    def add(self, seen: Candidates, points: np.ndarray, dt: float, owner: np.ndarray, motion: np.ndarray,
-            boxes: np.ndarray) -> None:
-        """Proposals among `points` (n, 3) m, whose true owner (n,) and displacement (n, 3) m are known."""
+    def add(self, seen: Candidates, pair: Played) -> None:
+        """The proposals of a pair, as weighed."""
+        points, dt, slope = pair.prepared.points, pair.prepared.pair.dt, pair.prepared.slope
+        owner, motion, boxes = pair.owner, pair.motion, pair.boxes
         n = np.array([len(group) for group in seen.groups])
         curvature, axes = belief.principal(seen.fit.curvature)
         shift = belief.shift_features(curvature, seen.fit.cost, seen.moves, n, seen.size, seen.reach)
@@ -122,7 +118,8 @@ class Samples:
                                    np.sqrt(min(n[k], _HEAVIEST))))
             moves = number >= 0 and share >= 0.5 and np.linalg.norm(true) >= _SLOWEST * abs(dt)
             off = seen.fit.shift[k] - true[:2]
-            said = rigid_displacement(points[group, :2] - seen.fit.centre[k], seen.fit.shift[k], seen.fit.turn[k])
+            arm = points[group, :2] - seen.fit.centre[k]
+            said = rigid_displacement(arm, seen.fit.shift[k], seen.fit.turn[k], slope)
             right = moves and _length(motion[group] - said) < _length(motion[group])
             asked = seen.fit.cost[k] < 1 and np.hypot(*seen.fit.shift[k]) >= _DYNAMIC * abs(dt)
             self.worth.append((seen.worth[k], float(right and asked)))
@@ -247,8 +244,7 @@ def weigh(pairs: list[Played], settings: Settings, least_worth: float) -> Sample
     try:
         for pair in pairs:
             if (seen := pair.weigh(settings)) is not None:
-                samples.add(seen, pair.points, pair.prepared.pair.dt, pair.owner, pair.motion, pair.boxes,
-                            pair.prepared.slope)
+                samples.add(seen, pair)
     finally:
         belief.LEAST_WORTH = before
     return samples

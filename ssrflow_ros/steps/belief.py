@@ -11,9 +11,9 @@ import numpy as np
 from .fit import Fit
 
 # WORTH, TRUST, MOVES: log odds, see `worth_features`, `trust_features`, `movement_features`. SHIFT: log m², along
-# each axis of the cost's curvature. TURN: log rad². CLIMB: log (m/s)², off the ground's slope. CENTRE: log m², of the box's
-# centre, along the view, across it, upwards. LONE: log odds that the network's motion of a point without object is better than
-# none, errors of points that stand counted three times.
+# each axis of the cost's curvature. TURN: log rad². CLIMB: log (m/s)², off the ground's slope. CENTRE: log m², of the
+# box's centre, along the view, across it, upwards. LONE: log odds that the network's motion of a point without object
+# is better than none, errors of points that stand counted three times.
 WORTH = np.array([-3.86, 0.56, 1.08, 1.94, -0.5, 1.5, -1.27, -0.93])
 TRUST = np.array([-0.08, -0.96, -0.11, 0.03, 0.35, 0.43, -1.35, 1.66, -1.56, -5.87, 3.91, -0.16, -1.25])
 MOVES = np.array([-0.32, -0.06, -0.79, 1.12, 4.2, 1.11, 1.56, 0.06, 0.89, -0.43, 1.71, 0.91, -0.35, -1.14, -1.49, -0.6,

@@ -67,7 +67,7 @@ class ObjectFinder:
         found, ids = np.zeros_like(residual), np.full(len(residual), -1, np.int32)
         self.tracks.advance(pair, prepared.ego_motion)
         seen = self.weigh(prepared, residual, settings)
-        points, objects, free = pair.source.points[rows], [], np.ones(len(rows), bool)
+        points, objects, free = prepared.points, [], np.ones(len(rows), bool)
         believed, doubtful = self._believed(seen, pair.dt, settings) if seen else ((), ())
         for k in believed:
             group = seen.groups[k][free[seen.groups[k]]]
@@ -78,7 +78,7 @@ class ObjectFinder:
             arm = points[group, :2] - seen.fit.centre[k]
             found[rows[group]] = rigid_displacement(arm, seen.fit.shift[k], seen.fit.turn[k], prepared.slope)
             objects.append(_describe(len(objects), points[group], seen, k, pair.dt, prepared.slope))
-        lone, features = self.lone(prepared, points, residual.take(rows, axis=0), free, seen, settings)
+        lone, features = self.lone(prepared, residual.take(rows, axis=0), free, seen, settings)
         lone = rows[lone[features @ belief.LONE > 0]]
         found[lone] = residual[lone]
         return found, ids, self.tracks.follow(
@@ -86,9 +86,9 @@ class ObjectFinder:
 
     def weigh(self, prepared: PreparedPair, residual: np.ndarray, settings: Settings) -> Candidates | None:
         """All that may move, and what speaks for it; arguments as of a call. None if nothing may."""
-        pair, ego, target, rows = prepared.pair, prepared.ego_motion, prepared.target, prepared.rows
+        pair, ego, target = prepared.pair, prepared.ego_motion, prepared.target
         view, other = prepared.views
-        points, motion = pair.source.points.take(rows, axis=0), residual.take(rows, axis=0)
+        points, motion = prepared.points, residual.take(prepared.rows, axis=0)
         fast = _length(motion) >= settings.moving_speed * abs(pair.dt)
         taken = other.is_free(ego.into_target(points))
         free, doubtful = taken.copy(), np.flatnonzero(fast & ~taken)
@@ -131,11 +131,11 @@ class ObjectFinder:
         doubtful = may & (seen.moves >= settings.belief) & ~moving
         return [k for k in np.argsort(-moves, kind='stable') if moving[k]], np.flatnonzero(doubtful).tolist()
 
-    def lone(self, prepared: PreparedPair, points: np.ndarray, motion: np.ndarray, free: np.ndarray,
+    def lone(self, prepared: PreparedPair, motion: np.ndarray, free: np.ndarray,
              seen: Candidates | None, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
         """Rows (m,) of those of the points (n, 3) m that have no object, `free` (n,), and move by the network's motion
         (n, 3) m, and their features (m, F) of its being better than none."""
-        ego, (view, other) = prepared.ego_motion, prepared.views
+        points, ego, (view, other) = prepared.points, prepared.ego_motion, prepared.views
         least = max(settings.moving_speed, _LONE_SPEED) * abs(prepared.pair.dt)
         lone = np.flatnonzero(free & (_length(motion) >= least))
         likely = np.zeros(len(points))

@@ -33,8 +33,9 @@ _LONGEST = 20.0  # metres: whatever is longer is no mover
 class RecordedSweep:
     """One sweep without ground, thinned.
 
-    points (N, 3) float32 m in its sensor's frame; ground (G, 3) m, its nearest return in each direction; labels (N,) int32: STATIC, UNKNOWN, or the number of a moving
-    cluster; pose (4, 4) world_from_sensor; run: sweeps with the same number follow each other without a gap.
+    points (N, 3) float32 m in its sensor's frame; labels (N,) int32: STATIC, UNKNOWN, or the number of a moving
+    cluster; pose (4, 4) world_from_sensor; run: sweeps with the same number follow each other without a gap;
+    ground (G, 3) m, what was taken out, the nearest return in each direction.
     """
 
     points: np.ndarray
