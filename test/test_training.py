@@ -60,6 +60,26 @@ def test_what_was_seen_past_a_point_survives_crop_turn_and_lift():
         assert np.abs(seen[~moving, 6]).max(initial=0.0) < 0.6
 
 
+def test_what_was_seen_of_the_ground_behind_a_point_counts():
+    """A box that was not there before, in the open; the sensor stood elsewhere."""
+    rng = np.random.default_rng(4)
+    box = rng.uniform((8, -0.3, -1.5), (8.2, 0.3, -0.5), (300, 3)).astype(np.float32)
+    post = np.column_stack([np.full(50, 8.0), np.full(50, 2.0), np.linspace(-1.5, 1, 50)]).astype(np.float32)
+    ground = np.column_stack([rng.uniform(4, 40, 60_000), rng.uniform(-12, 12, 60_000), np.full(60_000, -1.8)])
+    ego = np.eye(4)
+    ego[:3, 3] = 0.5, -1.0, 0.0
+    source, target = np.concatenate([post, box]), post + ego[:3, 3].astype(np.float32)
+    motion = np.zeros_like(source)
+    motion[len(post):] = 0.0, 0.3, 0.0
+    for known in (ground[:0], ground):
+        pair = TrainingPair(source, target, motion, np.zeros_like(target), ego, source[:0],
+                            (known + ego[:3, 3]).astype(np.float32))
+        seen, _, _, moving = augmented(pair, NO_AUGMENTATION, 100, rng)
+        past = seen[moving, 6:]
+        assert moving.any() and ((past > 0.5).mean() > 0.9 if len(known) else not past.any())
+        assert np.abs(seen[~moving, 7]).max() < 0.7
+
+
 def test_augmentation_keeps_points_and_motion_together():
     rng = np.random.default_rng(0)
     pair = rigid_pair(rng)
@@ -158,6 +178,13 @@ def test_the_same_item_is_drawn_again(pair_folder):
     assert all(torch.equal(first[name], again[name]) for name in first)
     with pytest.raises(InputError, match='no training pairs'):
         PairDataset(pair_folder / 'none', 128)
+
+
+def test_pairs_of_another_version_are_named(tmp_path):
+    known = vars(rigid_pair(np.random.default_rng(0)))
+    np.savez(tmp_path / '000000001.npz', **{name: known[name] for name in known if not name.endswith('ground')})
+    with pytest.raises(InputError, match='000000001.npz was made by another version.*"ssrflow train pairs"'):
+        PairDataset(tmp_path, 128)
 
 
 def test_a_batch_keeps_with_each_point_what_is_known_of_it(pair_folder):

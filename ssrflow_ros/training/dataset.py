@@ -23,6 +23,7 @@ class PairDataset(Dataset):
         self.paths = sorted(Path(folder).glob('*.npz'))
         if not self.paths:
             raise InputError(f'no training pairs in {folder}: make some with "ssrflow train pairs"')
+        TrainingPair.load(self.paths[0])  # here its error is one line, in a data worker it would be many
         self.n_points, self.augmentation, self.seed = n_points, augmentation, seed
 
     def __len__(self) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..errors import InputError
 from ..settings import Settings
 from ..simulator import simulate
 from ..steps.cells import thin
@@ -48,8 +49,13 @@ class TrainingPair:
 
     @classmethod
     def load(cls, path: Path) -> 'TrainingPair':
+        """Raises InputError for a pair that another version made."""
         with np.load(path) as arrays:
-            return cls(**arrays)
+            try:
+                return cls(**arrays)
+            except TypeError:
+                raise InputError(f'{path} was made by another version of this package: make its folder anew with '
+                                 '"ssrflow train pairs"') from None
 
 
 def make_pair(seed: int) -> TrainingPair:
