@@ -64,21 +64,25 @@ def objects(path: Path, seed: int, sensor: str, scene: str) -> None:
 
 
 def learning_curve(path: Path, name: str = 'onboard') -> None:
-    """EPE3D of moving points over pairs seen: training batches, and unseen pairs; first of what it was begun from."""
-    begun = json.loads((SHIPPED / f'{name}.json').read_text()).get('begun_from')
+    """EPE3D of moving points over pairs seen: training batches, and unseen pairs; first of what it was begun from, of
+    which the curves are numbered."""
+    cards = [json.loads((SHIPPED / f'{name}.json').read_text())]
+    while 'begun_from' in cards[0]:
+        cards.insert(0, cards[0]['begun_from'])
     figure = Figure(figsize=(9, 4.2), dpi=90)
     axes = figure.subplots()
     for suffix, label, colour in (('curve', 'training batches (crops, extra movers)', '#9bb4c7'),
                                   ('validation', 'unseen simulated pairs, whole sweeps', '#d1495b')):
         before = 0
-        for part in ('.begun_from', '') if begun else ('',):
-            with open(SHIPPED / f'{name}{part}.{suffix}.csv', newline='') as file:
+        for number, card in enumerate(cards, 1):
+            last = number == len(cards)
+            with open(SHIPPED / f'{name}{"" if last else f".{number}"}.{suffix}.csv', newline='') as file:
                 rows = list(csv.DictReader(file))
             seen, error, zero = (np.array([float(row[key]) for row in rows])
                                  for key in ('pairs', 'epe_moving', 'zero_moving'))
-            axes.plot(before + seen, error / zero, color=colour, label=None if part else label,
+            axes.plot(before + seen, error / zero, color=colour, label=label if last else None,
                       marker='o' if suffix == 'validation' else None)
-            before = begun['pairs_seen'] if begun else 0
+            before += card['pairs_seen']
     axes.axhline(1.0, color='#555', linewidth=0.8, linestyle='--', label='zero flow')
     axes.set(xlabel='pairs seen', ylabel='EPE3D of moving points / zero flow', ylim=(0, 1.1))
     axes.legend(frameon=False)

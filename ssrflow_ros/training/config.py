@@ -32,7 +32,7 @@ class TrainingConfig:
     optimiser     'adamw', or 'muon' for the matrices and AdamW for the rest (`optimiser.py`).
     clip          longest gradient; 0: any.
     ema           decay of the averaged weights, which are what is shipped.
-    amp           forward in bfloat16 where that is safe; for GPUs since Ampere.
+    amp           forward in bfloat16 where that is safe; for GPUs since Ampere, and CPUs with AMX.
     augmentation  of simulated pairs; `family` is that of FlyingThings3D; `self_loss` that of `ssrflow adapt`.
     """
 
