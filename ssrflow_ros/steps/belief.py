@@ -14,16 +14,16 @@ from .fit import Fit
 # each axis of the cost's curvature. TURN: log rad². CLIMB: log (m/s)², off the ground's slope. CENTRE: log m², of the
 # box's centre, along the view, across it, upwards. LONE: log odds that the network's motion of a point without object
 # is better than none, errors of points that stand counted three times.
-WORTH = np.array([-3.86, 0.56, 1.08, 1.94, -0.5, 1.5, -1.27, -0.93])
+WORTH = np.array([-3.71, 0.56, 0.92, 2.02, -0.56, 1.42, -1.31, -0.92])
 TRUST = np.array([-0.08, -0.96, -0.11, 0.03, 0.35, 0.43, -1.35, 1.66, -1.56, -5.87, 3.91, -0.16, -1.25])
-MOVES = np.array([-0.32, -0.06, -0.79, 1.12, 4.2, 1.11, 1.56, 0.06, 0.89, -0.43, 1.71, 0.91, -0.35, -1.14, -1.49, -0.6,
-                  0.33, -3.69, 0.68, -0.49, -0.13, 0.63, 0.11, -0.58, -1.75, 0.05, -0.1, -3.51, -2.38, 1.84, -0.35,
-                  -0.19])
-SHIFT = np.array([0.53, 0.98, 0.45, -0.14, -0.6, 0.24, -0.88])
-TURN = np.array([-3.77, 1.27, 0.37, -1.31])
-CLIMB = np.array([-2.85, 1.12])
-CENTRE = np.array([[-3.46, 0.02, 0.41, 1.35], [-2.49, 0.09, -0.09, 0.74], [-0.1, -0.31, 0.53, -0.25]])
-LONE = np.array([0.09, 0.17, -0.14, 1.44, 0.62, -0.35])
+MOVES = np.array([-0.29, -0.03, -0.77, 0.38, 3.96, 1.0, 1.21, 0.04, 0.93, -0.14, 1.64, 0.82, -0.1, -1.22, -1.68, -0.81,
+                  0.39, -3.45, 1.54, -0.62, -0.13, 0.65, 0.07, -0.43, -1.35, 0.07, 0.87, -5.54, -2.47, 2.19, -0.39,
+                  -0.18])
+SHIFT = np.array([2.04, 1.04, 0.31, -0.25, -0.47, -0.29, -0.83])
+TURN = np.array([-3.85, 1.25, 0.36, -1.33])
+CLIMB = np.array([-2.49, 0.69])
+CENTRE = np.array([[-4.13, 0.07, 0.37, 1.5], [-2.28, 0.04, -0.02, 0.74], [-0.15, -0.31, 0.54, -0.24]])
+LONE = np.array([0.13, 0.08, -0.15, 0.92, 0.27, -0.28])
 
 LEAST_WORTH = float(np.log(0.05))     # log odds, below which a proposal is not even registered
 _MANY = 500              # points, beyond which more say nothing: walls have thousands
