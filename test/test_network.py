@@ -164,6 +164,29 @@ def test_weights_come_back_with_their_card(tmp_path):
     assert torch.equal(loaded.network.flow(source, target), net.flow(source, target))
 
 
+def test_weights_that_know_one_number_of_what_was_seen_past_a_point_load(tmp_path):
+    from safetensors import safe_open
+    from safetensors.torch import load_file, save_file
+    path = tmp_path / 'w.safetensors'
+    net = network(dataclasses.replace(SMALL, offset_input=True, beyond_input=True))
+    save_weights(path, net, {})
+    with safe_open(path, 'pt') as file:
+        header = file.metadata()
+    tensors = load_file(path)
+    first = tensors['features.first.0.weight']
+    save_file({**tensors, 'features.first.0.weight': first[:, :7].contiguous()}, path, metadata=header)
+    loaded = load_weights(str(path)).network
+    source, target = (torch.cat([cloud, torch.ones(1, 100, 5)], dim=-1) for cloud in pair(100))
+    source[..., 7] = target[..., 7] = 0.0
+    assert torch.equal(loaded.flow(source, target), net.flow(source, target))
+    told = source.clone()
+    told[..., 7] = 3.0
+    assert torch.equal(loaded.flow(told, target), loaded.flow(source, target))
+    save_file({**tensors, 'features.first.0.weight': first[:, :6].contiguous()}, path, metadata=header)
+    with pytest.raises(WeightsError, match='features.first.0.weight'):
+        load_weights(str(path))
+
+
 def test_weights_that_do_not_fit_are_refused(tmp_path):
     from safetensors.torch import load_file, save_file
     path = tmp_path / 'w.safetensors'

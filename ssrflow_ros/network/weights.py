@@ -19,6 +19,7 @@ from .config import NetworkConfig
 from .ssrflow import SSRFlow
 
 FORMAT = 'ssrflow-1'
+_FIRST = 'features.first.0.weight'
 SHIPPED = Path(__file__).resolve().parents[1] / 'weights'
 
 
@@ -55,10 +56,19 @@ def load_weights(name: str, device: torch.device | str = 'cpu') -> LoadedWeights
         raise WeightsError(f"{path} is of format '{header.get('format')}', not '{FORMAT}': "
                            'give weights that "ssrflow train" wrote')
     config = _config(path, header)
+    if config.beyond_input and _FIRST in tensors and tensors[_FIRST].shape[-1] == config.columns - 1:
+        tensors = widened(tensors, config.columns)  # made while how far was seen past a point was one number
     network = SSRFlow(config)
     _check_shapes(path, network.state_dict(), tensors)
     network.load_state_dict(tensors)
     return LoadedWeights(network.eval().requires_grad_(False).to(device), json.loads(header['card']))
+
+
+def widened(tensors: dict[str, torch.Tensor], columns: int) -> dict[str, torch.Tensor]:
+    """With `columns` numbers of each point as input: those that they did not know count for nothing."""
+    first = tensors[_FIRST]
+    unknown = first.new_zeros(len(first), columns - first.shape[1])
+    return {**tensors, _FIRST: torch.cat([first, unknown], dim=1)}
 
 
 def _find(name: str) -> Path:

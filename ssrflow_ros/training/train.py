@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from ..errors import InputError
 from ..network.ssrflow import FlowPyramid, SSRFlow
-from ..network.weights import check_config, load_weights
+from ..network.weights import check_config, load_weights, widened
 from ..stopwatch import Stopwatch
 from ..whole import written_whole
 from . import distributed
@@ -256,11 +256,9 @@ def _begun_from(config: TrainingConfig) -> dict[str, torch.Tensor]:
     state, network = found.state_dict(), found.config
     if network.levels == config.network.levels:
         network = dataclasses.replace(network, **{name: getattr(config.network, name) for name in _FREE})
-    unknown = config.network.columns - network.columns
-    if unknown > 0:
+    if network.columns < config.network.columns:
         network = dataclasses.replace(network, offset_input=True, beyond_input=config.network.beyond_input)
-        first = state['features.first.0.weight']
-        state['features.first.0.weight'] = torch.cat([first, first.new_zeros(len(first), unknown)], dim=1)
+        state = widened(state, config.network.columns)
     if network.finest_reembedded < config.network.finest_reembedded:
         network = dataclasses.replace(network, finest_reembedded=config.network.finest_reembedded)
         left_out = tuple(f'decoder.{level - network.finest_level}.reembed.'
