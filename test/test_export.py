@@ -42,7 +42,7 @@ def test_onnxruntime_says_what_torch_says(network, exported, n, m):
     session = onnxruntime.InferenceSession(str(exported), providers=['CPUExecutionProvider'])
     source = 10 * torch.randn(1, 256, 3, generator=torch.Generator().manual_seed(5))
     source, target = source[:, :n], source[:, :m] + 0.2
-    clouds = [torch.cat([cloud, nearest_offsets(cloud, other), 1 - cloud[..., :1]], dim=-1)
+    clouds = [torch.cat([cloud, nearest_offsets(cloud, other), 1 - cloud[..., :2]], dim=-1)
               for cloud, other in ((source, target), (target, source))]
     clouds = [gather(cloud, farthest_point_order(cloud[..., :3], cloud.shape[1])) for cloud in clouds]
     padded = [torch.cat([cloud, 9 * torch.randn(1, 256 - cloud.shape[1], 8)], dim=1).numpy() for cloud in clouds]

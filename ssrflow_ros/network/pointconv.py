@@ -55,7 +55,7 @@ class HierarchicalFeatures(nn.Module):
             offsets = more[..., :3] if known else nearest_offsets(pyramid.points[0], other.points[0], other.counts[0])
             given.append(bent(offsets / _OFFSET_LENGTH))
         if self.beyond_input:
-            known = more.shape[-1] >= 4
+            known = more.shape[-1] >= 5
             beyond = more[..., 3:5] if known else torch.zeros_like(offsets[..., :2])
             given.append(bent(beyond[..., None] / _OFFSET_LENGTH)[..., 0])
         features = [self.first(torch.cat(given, dim=-1))]
