@@ -60,6 +60,14 @@ def test_free_space_tells_what_moves_and_what_stands_still(simulated, sweeps):
     assert truth[said == STATIC].mean() < 0.01 and (said == STATIC).mean() > 0.4
 
 
+def test_sweeps_keep_their_ground_and_those_of_another_version_are_named(sweeps, tmp_path):
+    assert all(len(sweep.ground) > 100 and sweep.ground[:, 2].mean() < -0.2 for sweep in sweeps)
+    known = vars(sweeps[0])
+    np.savez(tmp_path / '0.npz', **{name: known[name] for name in known if name != 'ground'})
+    with pytest.raises(InputError, match='0.npz was written by another version.*choose another folder'):
+        RecordedSweep.load(tmp_path / '0.npz')
+
+
 def test_a_pair_without_ego_motion_begins_a_new_run(simulated):
     find = true_motion(simulated)
     told = []

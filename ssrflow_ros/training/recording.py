@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import EgoMotionError
+from ..errors import EgoMotionError, InputError
 from ..evaluation.witness import Witness
 from ..operators.kd_tree import KdTree
 from ..settings import Settings
@@ -50,8 +50,13 @@ class RecordedSweep:
 
     @classmethod
     def load(cls, path: Path) -> 'RecordedSweep':
+        """Raises InputError for a sweep that another version wrote."""
         with np.load(path) as arrays:
-            return cls(arrays['points'], arrays['labels'], arrays['pose'], int(arrays['run']), arrays['ground'])
+            try:
+                return cls(arrays['points'], arrays['labels'], arrays['pose'], int(arrays['run']), arrays['ground'])
+            except KeyError:
+                raise InputError(f'{path} was written by another version of this package: choose another folder'
+                                 ) from None
 
 
 def recorded(pairs: Iterable[SweepPair], find_ego_motion: Callable[[SweepPair], EgoMotion], settings: Settings,
