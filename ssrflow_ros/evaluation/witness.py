@@ -13,8 +13,7 @@ _NEAR_SHARE, _NEAR = 0.01, 0.15         # share of the range and m within which 
 
 
 class Witness:
-    """A sweep of which `rows` are kept, points (n, 3) and their places in the world (n, 3), and its ground
-    (G, 3), m; all of it is seen by."""
+    """A sweep of which `rows` are kept, points (n, 3) and their places in the world (n, 3), m; all of it is seen by."""
 
     def __init__(self, sweep: Sweep, ground: np.ndarray, pose: np.ndarray, max_range: float,
                  rng: np.random.Generator, wanted: np.ndarray | None = None):
@@ -30,7 +29,6 @@ class Witness:
         self.rows = np.sort(keep) if wanted is None else np.union1d(keep, np.flatnonzero(wanted))
         self.points = sweep.points[self.rows]
         self.world = self.points @ pose[:3, :3].T + pose[:3, 3]
-        self.ground = sweep.points[ground]
         self._view = View(sweep.points)
         self._tree = KdTree(self.points) if len(self.rows) else None
 

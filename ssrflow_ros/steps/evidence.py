@@ -21,7 +21,7 @@ _DEPTH, _DEPTH_SHARE = 0.3, 0.01  # m, and share of the range, by which a beam m
 
 
 class View:
-    """What a sensor saw from the origin: the nearest range in each direction. Sent elsewhere it is half a megabyte."""
+    """What a sensor saw from the origin: the nearest range in each direction."""
 
     def __init__(self, points: np.ndarray):
         """points (N, 3) of a whole sweep in its own frame, ground included, metres."""
@@ -40,6 +40,7 @@ class View:
         self._nearest = np.where(rows < np.inf, rows, rows[:, ::-1]).ravel()
 
     def __getstate__(self) -> dict:
+        # Another process makes what it asks for itself: half a megabyte is sent, not one and a half.
         return {**vars(self), '_filtered': {}}
 
     def taking(self, into: Callable[[np.ndarray], np.ndarray]) -> 'View':

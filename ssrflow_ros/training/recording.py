@@ -66,12 +66,14 @@ def recorded(pairs: Iterable[SweepPair], find_ego_motion: Callable[[SweepPair], 
     A pair for whose ego-motion there is no answer ends a run of sweeps, and `drop` is told the error.
     """
     ground, rng = make_ground(settings), np.random.default_rng(settings.seed)
-    window: deque[Witness] = deque()
+    window: deque[tuple[Witness, np.ndarray]] = deque()    # and the ground's nearest returns
     last: Sweep | None = None
     pose, run = np.eye(4), -1
 
-    def witness(sweep: Sweep) -> Witness:
-        return Witness(sweep, ground(sweep.points), pose, settings.max_range, rng)
+    def witness(sweep: Sweep) -> tuple[Witness, np.ndarray]:
+        on_ground = ground(sweep.points)
+        returns = sweep.points[on_ground]
+        return Witness(sweep, on_ground, pose, settings.max_range, rng), returns[nearest_in_cells(returns)]
 
     done = 0
     for pair in pairs:
@@ -105,12 +107,12 @@ def _flush(window: deque, done: int, run: int, settings: Settings) -> Iterator[R
 
 def _labelled(window: deque, place: int, run: int, settings: Settings) -> RecordedSweep:
     """The sweep at `place`, judged by those before and after it."""
-    own = window[place]
+    own, ground = window[place]
     free, lasting = np.zeros(len(own.points), bool), np.ones(len(own.points), bool)
     first, final = max(0, place - _FAR), min(len(window) - 1, place + _FAR)
     for other in {first, place - 1, place + 1, final} - {place}:
         if 0 <= other < len(window):
-            seen_through, taken = window[other].sees(own.world)
+            seen_through, taken = window[other][0].sees(own.world)
             free |= seen_through
             if other in (first, final):
                 lasting &= taken
@@ -126,4 +128,4 @@ def _labelled(window: deque, place: int, run: int, settings: Settings) -> Record
     if moving.any():
         still = np.flatnonzero(labels == STATIC)
         labels[still[KdTree(own.points[moving]).search(own.points[still], 1)[1][:, 0] < _SAFE]] = UNKNOWN
-    return RecordedSweep(own.points, labels, own.pose, run, own.ground[nearest_in_cells(own.ground)])
+    return RecordedSweep(own.points, labels, own.pose, run, ground)
