@@ -13,6 +13,7 @@ from .steps.deskew import Deskewing
 from .steps.ego_motion import make_ego_motion
 from .steps.evidence import View
 from .steps.ground import make_ground, rise
+from .steps.past import Past
 from .steps.sampling import sample_pair
 from .stopwatch import Stopwatch
 from .sweep import EgoMotion, PreparedPair, Sweep, SweepPair
@@ -34,6 +35,7 @@ class Preparation:
         self.ego_motion = make_ego_motion(self.settings)
         self.deskewing = Deskewing()
         self.ground = make_ground(self.settings)
+        self.past = Past()
         self._looks: WeakKeyDictionary[Sweep, tuple[np.ndarray, np.ndarray, View]] = WeakKeyDictionary()
 
     def __call__(self, pair: SweepPair, ego_motion: EgoMotion | None = None) -> PreparedPair:
@@ -54,10 +56,13 @@ class Preparation:
             target = ego.into_source(pair.target.points.take(others, axis=0))  # the static world now lies on itself
             slope = rise(pair.source.points, ground)
 
+        with watch('ego_motion'):
+            past, past_age = self.past(pair, ego, (view, other_view), self.ego_motion)
+
         with watch('sample'):
-            sampled = sample_pair(source, target, settings.network_points, settings.seed,
-                                  views=(view, other_view.taking(ego.into_target)))
-        return PreparedPair(pair, ego, ground, slope, rows, target, *sampled, (view, other_view), watch.timings_ms)
+            views = view, other_view.taking(ego.into_target), past
+            sampled = sample_pair(source, target, settings.network_points, settings.seed, views=views)
+        return PreparedPair(pair, ego, ground, slope, rows, target, *sampled, views, past_age, watch.timings_ms)
 
     def _looked_at(self, sweep: Sweep) -> tuple[np.ndarray, np.ndarray, View]:
         """Ground mask, rows in range that are not ground, and the view; in a stream each sweep serves twice."""

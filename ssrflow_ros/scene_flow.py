@@ -130,7 +130,7 @@ class SceneFlow:
 
     @torch.inference_mode()
     def _motion(self, source: np.ndarray, target: np.ndarray) -> torch.Tensor:
-        """The network's flow (n, 3), metres, on the device, of points as `Sample.of` gives them, (n, 8), (m, 8).
+        """The network's flow (n, 3), metres, on the device, of points as `Sample.of` gives them, (n, 10), (m, 10).
 
         Zero where nothing can match.
         """

@@ -152,7 +152,8 @@ class Sample:
     rows     (n,) int64, distinct, into the cloud.
     offsets  (n, 3) float32 m, from each to the nearest point of the other cloud, ego-motion removed, before
              that one was thinned out to what the network sees of it.
-    beyond   (n, 2) float32 m, by which the other sensor saw past each of them (`View.beyond`); 0: not known.
+    beyond   (n, 4) float32 m, by which the other sensor saw past each of them (`View.beyond`), and by which the sensor
+             had, half a second before; 0: not known.
     """
 
     rows: np.ndarray
@@ -160,7 +161,7 @@ class Sample:
     beyond: np.ndarray
 
     def of(self, cloud: np.ndarray) -> np.ndarray:
-        """(n, 8) float32 m, points, offsets and beyond: as `SSRFlow.flow` takes them, from the `cloud` (N, 3)."""
+        """(n, 10) float32 m, points, offsets and beyond: as `SSRFlow.flow` takes them, from the `cloud` (N, 3)."""
         return np.column_stack([cloud[self.rows], self.offsets, self.beyond])
 
 
@@ -173,7 +174,9 @@ class PreparedPair:
     rows            (n,) int64, the source's points in range that are not ground.
     target          (m, 3) float32 m, the target's points in range that are not ground, in the source's frame.
     sampled, sampled_target  what the network sees, rows into `rows` and into `target`.
-    views           what the source's and the target's sensor saw, ground included.
+    views           what the source's, the target's, and an earlier sweep's sensor saw, ground included, to be asked about
+                    points of the source's frame; the last has seen nothing where the stream holds no such sweep.
+    past_age        s that the earlier sweep lies before the source.
     timings_ms      milliseconds of each step so far.
     """
 
@@ -185,7 +188,8 @@ class PreparedPair:
     target: np.ndarray
     sampled: Sample
     sampled_target: Sample
-    views: tuple[View, View]
+    views: tuple[View, View, View]
+    past_age: float
     timings_ms: dict[str, float]
 
     @cached_property

@@ -11,12 +11,15 @@ def test_a_view_knows_free_space_only_where_a_beam_returned():
     view = View(WALL.astype(np.float32))
     asked = np.array([[8.0, 0, 0], [25.0, 0, 0], [-8.0, 0, 0], [19.9, 0, 0]], np.float32)
     assert view.is_free(asked).tolist() == [True, False, False, False]
+    assert view.is_taken(asked).tolist() == [False, False, False, True]
 
 
 def test_a_hole_in_a_fence_is_free_and_the_fence_is_not():
     fence = np.concatenate([patch(6.0, -5.5, 10.0), patch(6.0, 5.5, 10.0), WALL]).astype(np.float32)
     asked = np.array([[6.0, 0.0, 0.0], [6.0, 3.0, 0.0], [12.0, 0.0, 0.0], [12.0, 6.0, 0.0]], np.float32)
     assert View(fence).is_free(asked).tolist() == [True, False, True, False]
+    edge = np.array([[6.0, 0.4, 0.0]], np.float32)
+    assert View(fence).is_free(edge) and not View(fence).is_free(edge, about=True)
 
 
 def test_how_far_a_view_sees_past_a_point():

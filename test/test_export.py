@@ -45,7 +45,7 @@ def test_onnxruntime_says_what_torch_says(network, exported, n, m):
     clouds = [torch.cat([cloud, nearest_offsets(cloud, other), 1 - cloud[..., :2]], dim=-1)
               for cloud, other in ((source, target), (target, source))]
     clouds = [gather(cloud, farthest_point_order(cloud[..., :3], cloud.shape[1])) for cloud in clouds]
-    padded = [torch.cat([cloud, 9 * torch.randn(1, 256 - cloud.shape[1], 8)], dim=1).numpy() for cloud in clouds]
+    padded = [torch.cat([cloud, 9 * torch.randn(1, 256 - cloud.shape[1], 10)], dim=1).numpy() for cloud in clouds]
     counts = [np.array([cloud.shape[1]]) for cloud in clouds]
     found = session.run(None, dict(zip(export.INPUTS, (*padded, *counts))))[0][:, :n]
     wanted = network.flow(*clouds)

@@ -37,8 +37,8 @@ def network():
 
 
 def cloud(n, seed):
-    """(n, 8): points, an offset of each, and how far was seen past it."""
-    return (np.random.default_rng(seed).uniform(-1, 1, (n, 8)) * (40, 20, 2, 1, 1, 1, 4, 4)).astype(np.float32)
+    """(n, 10): points, an offset of each, how far is seen past it, and had been before."""
+    return (np.random.default_rng(seed).uniform(-1, 1, (n, 10)) * (40, 20, 2, 1, 1, 1, 4, 4, 4, 4)).astype(np.float32)
 
 
 def eager(network, source, target, precision=FLOAT32):

@@ -155,6 +155,20 @@ def test_what_was_seen_past_a_point_counts_and_is_nothing_where_it_is_not_given(
         dataclasses.replace(SMALL, offset_input=False, beyond_input=True)
 
 
+def test_what_had_been_seen_before_counts_and_is_nothing_where_it_is_not_given():
+    net = network(dataclasses.replace(SMALL, offset_input=True, beyond_input=True, past_input=True))
+    given = [torch.cat([cloud, nearest_offsets(cloud, other), torch.ones_like(cloud[..., :2])], dim=-1)
+             for cloud, other in (pair(128), pair(128)[::-1])]
+    told = [torch.cat([cloud, torch.zeros_like(cloud[..., :2])], dim=-1) for cloud in given]
+    assert torch.equal(net.flow(*given), net.flow(*told))
+    for column in (8, 9):
+        more = [cloud.clone() for cloud in told]
+        more[0][..., column] = 1.0
+        assert not torch.allclose(net.flow(*more), net.flow(*given), atol=1e-3)
+    with pytest.raises(WeightsError, match='past_input needs beyond_input'):
+        dataclasses.replace(SMALL, offset_input=True, past_input=True)
+
+
 def test_weights_come_back_with_their_card(tmp_path):
     net = network()
     save_weights(tmp_path / 'w.safetensors', net, {'trained_on': 'nothing'})

@@ -12,19 +12,21 @@ WALLS = np.concatenate([patch(25.0, 0.0, 40.0, 6.0, 0.1), patch(-20.0, 0.0, 40.0
 CAR, PERSON = (4.2, 1.8, 1.5), (0.5, 0.5, 1.7)
 
 
-def find(now, before, flow=None, dt=-0.1, finder=None, stamp_ns=10_000_000_000, **settings):
-    """Displacement, ids and objects; `now` and `before` are what the sensor sees of moving things, walls are added."""
+def find(now, before, flow=None, dt=-0.1, finder=None, stamp_ns=10_000_000_000, past=None, **settings):
+    """Displacement, ids and objects; `now`, `before` and `past`, half a second before, are what the sensor sees of moving
+    things, walls are added."""
     pair, ego = pair_of(seen(WALLS, *now), seen(WALLS, *before), dt, stamp_ns)
     network = np.zeros_like(pair.source.points) if flow is None else flow(pair.source.points)
-    return pair, (finder or ObjectFinder())(prepared(pair, ego), network, Settings(**settings))
+    return pair, (finder or ObjectFinder())(
+        prepared(pair, ego, past=None if past is None else seen(WALLS, *past)), network, Settings(**settings))
 
 
-def prepared(pair, ego, slope=(0.0, 0.0)):
+def prepared(pair, ego, slope=(0.0, 0.0), past=None):
     """The pair as if nothing of it were ground."""
     n, others = len(pair.source), pair.target.points
-    nothing = Sample(np.arange(0), np.zeros((0, 3)), np.zeros((0, 2)))
+    nothing = Sample(np.arange(0), np.zeros((0, 3)), np.zeros((0, 4)))
     return PreparedPair(pair, ego, np.zeros(n, bool), np.array(slope), np.arange(n), others, nothing, nothing,
-                        (View(pair.source.points), View(others)), {})
+                        (View(pair.source.points), View(others), View(others[:0] if past is None else past)), 0.6, {})
 
 
 def moved_car(velocity, turn_rate=0.0, dt=-0.1, centre=(12.0, 3.0, 0.0), yaw=0.3):
@@ -60,6 +62,20 @@ def test_a_walker_is_found():
                               half_seen((0.0, -1.5, 0.0), centre=(6.0, 1.0)))
     assert len(objects) == 1 and objects[0].velocity == pytest.approx((0, -1.5, 0), abs=0.5)
     assert objects[0].size[2] == pytest.approx(1.7, abs=0.2)
+
+
+def test_what_had_been_seen_before_tells_of_what_is_slow():
+    """Somebody who goes 5 cm from sweep to sweep, and of whom the network sees nothing: where had he been?"""
+    def walker(y):
+        return [box(np.array([6.0, y, 0]), PERSON, step=0.04)]
+    moves = {}
+    for then, past in (('unknown', None), ('elsewhere', walker(1.3)), ('here', walker(1.0))):
+        pair, ego = pair_of(seen(WALLS, *walker(1.0)), seen(WALLS, *walker(1.05)), -0.1, 10_000_000_000)
+        ready = prepared(pair, ego, past=None if past is None else seen(WALLS, *past))
+        weighed = ObjectFinder().weigh(ready, half_seen((0.0, -0.5, 0.0), centre=(6.0, 1.0), share=0.2)(pair.source.points),
+                                       Settings(moving_speed=0.05))
+        moves[then] = weighed.moves.max() if weighed else 0.0
+    assert moves['elsewhere'] > moves['unknown'] > moves['here']
 
 
 def test_a_car_that_passes_a_walker_leaves_two():

@@ -58,6 +58,17 @@ def test_what_only_came_into_view_gets_no_more_points():
     assert shown[9.0] > 1.3 * shown[4.0] > 0
 
 
+def test_what_stands_where_there_was_nothing_half_a_second_before_gets_more_points():
+    """A box that has hardly moved since the last sweep."""
+    rng = np.random.default_rng(9)
+    slow = (rng.uniform(-1, 1, (2000, 3)) * [0.02, 0.5, 0.5] + [8, 0, 1.5]).astype(np.float32)
+    bare = wall(rng, 40_000)
+    source = np.concatenate([bare, slow])
+    shown = [(sample_pair(source, source, 512, views=(View(source), View(source), View(past)))[0].rows
+              >= len(bare)).sum() for past in (source, bare)]
+    assert shown[1] > 1.5 * shown[0] > 0
+
+
 def test_what_is_near_is_covered_more_closely():
     rng = np.random.default_rng(6)
     near, far = wall(rng, 20_000) * [0.5, 1, 1], wall(rng, 20_000) + [30, 0, 0]
@@ -82,7 +93,7 @@ def test_any_cloud_gives_distinct_rows(n, m, wanted, seed):
         rows = sample.rows
         assert len(np.unique(rows)) == len(rows) <= wanted
         assert len(rows) == min(wanted, len(thin_again(cloud, seed)))
-        assert sample.of(cloud).shape == (len(rows), 8) and sample.of(cloud).dtype == np.float32
+        assert sample.of(cloud).shape == (len(rows), 10) and sample.of(cloud).dtype == np.float32
 
 
 def test_offsets_lead_to_the_other_sweep():
@@ -103,19 +114,20 @@ def test_each_point_knows_how_far_the_other_sensor_saw_past_it():
     source = np.concatenate([bare, screen]).astype(np.float32)
     for where in (np.zeros(3, np.float32), eye):
         other = View(bare - where).taking(lambda points, where=where: points - where)
-        first, second = sample_pair(source, bare, 2048, views=(View(source), other))
+        first, second = sample_pair(source, bare, 2048, views=(View(source), other, other))
         of_screen = first.rows >= len(bare)
         way = screen[first.rows[of_screen] - len(bare)] - where
         past = np.linalg.norm(way, axis=1) * (10 - 8) / 8
         # About it the nearest of nine cells counts: along a wall that is up to half a metre nearer.
         assert of_screen.sum() > 20 and np.abs(first.beyond[of_screen] - past[:, None]).max() < 0.5
+        assert np.array_equal(first.beyond[:, :2], first.beyond[:, 2:])
         assert np.abs(first.beyond[~of_screen]).max() < 0.7
         hidden = np.abs(bare[second.rows] @ np.diag([0.8] * 3) - [8, 0, 1.5]).max(axis=1) < 0.8
         assert hidden.any() and (second.beyond[hidden, 0] < -1.5).all()
         assert (second.beyond[hidden, 1] < -1.5).mean() > 0.5  # right behind a return of the screen, not a gap of it
     # Of a piece, as much is known as was seen about it.
-    piece = sample_pair(screen.astype(np.float32), bare[:10], 64, views=(View(source), View(bare)))[0]
-    assert (piece.beyond > 1.5).all()
+    piece = sample_pair(screen.astype(np.float32), bare[:10], 64, views=(View(source), View(bare), View(bare[:0])))[0]
+    assert (piece.beyond[:, :2] > 1.5).all() and not piece.beyond[:, 2:].any()
 
 
 def thin_again(cloud, seed):

@@ -17,7 +17,7 @@ from ssrflow_ros.network.ssrflow import FlowPyramid, SSRFlow
 from ssrflow_ros.network.weights import load_weights
 from ssrflow_ros.training import losses, ship as shipping
 from ssrflow_ros.training.losses import LossConfig
-from ssrflow_ros.training.augmentation import NO_AUGMENTATION, Augmentation, augmented, beams_kept
+from ssrflow_ros.training.augmentation import NO_AUGMENTATION, Augmentation, _set_in_motion, augmented, beams_kept
 from ssrflow_ros.training.dataset import PairDataset, joined, with_pyramids
 from ssrflow_ros.training.optimiser import Muon, make_optimiser
 from ssrflow_ros.training.pairs import TrainingPair, make_pairs
@@ -75,9 +75,43 @@ def test_what_was_seen_of_the_ground_behind_a_point_counts():
         pair = TrainingPair(source, target, motion, np.zeros_like(target), ego, source[:0],
                             (known + ego[:3, 3]).astype(np.float32))
         seen, _, _, moving = augmented(pair, NO_AUGMENTATION, 100, rng)
-        past = seen[moving, 6:]
-        assert moving.any() and ((past > 0.5).mean() > 0.9 if len(known) else not past.any())
-        assert np.abs(seen[~moving, 7]).max() < 0.7
+        beyond = seen[moving, 6:8]
+        assert moving.any() and ((beyond > 0.5).mean() > 0.9 if len(known) else not beyond.any())
+        assert np.abs(seen[~moving, 7]).max() < 0.7 and not seen[:, 8:].any()
+
+
+def test_what_had_been_seen_before_counts_and_is_not_known_when_time_runs_backwards():
+    """A slow box 2 m in front of a wall; half a second before it had not been there, and the sensor elsewhere."""
+    rng = np.random.default_rng(5)
+    wall = np.column_stack([np.full(20_000, 10.0), rng.uniform(-10, 10, 20_000), rng.uniform(0, 4, 20_000)])
+    box = np.column_stack([np.full(300, 8.0), rng.uniform(-0.3, 0.3, 300), rng.uniform(1, 2, 300)])
+    before = np.eye(4)
+    before[:3, 3] = 0.5, -1.0, 0.0
+    source = np.concatenate([wall, box]).astype(np.float32)
+    motion = np.zeros_like(source)
+    motion[len(wall):] = 0.0, 0.06, 0.0
+    pair = TrainingPair(source, source, motion, -motion, np.eye(4), source[:0], source[:0],
+                        (wall[:10_000] + before[:3, 3]).astype(np.float32),
+                        (wall[10_000:] + before[:3, 3]).astype(np.float32), before, 6.0)
+    for _ in range(3):
+        seen, _, _, moving = augmented(pair, dataclasses.replace(NO_AUGMENTATION, yaw=180.0, flip=0.5, height=0.5), 500, rng)
+        assert moving.any() and (np.abs(seen[moving, 8] - 2.0) < 0.6).all()
+        assert np.abs(seen[~moving, 8]).max() < 0.7
+        assert not augmented(pair.reversed(), NO_AUGMENTATION, 500, rng)[0][:, 8:].any()
+
+
+def test_what_is_set_in_motion_had_been_farther_away_before():
+    rng = np.random.default_rng(6)
+    field = (rng.uniform(-10, 10, (4000, 3)) * [1, 1, 0.05] + [0, 0, -1]).astype(np.float32)
+    pair = TrainingPair(field, field, np.zeros_like(field), np.zeros_like(field), np.eye(4), *np.zeros((2, 0, 3)),
+                        field, np.zeros((0, 3)), np.eye(4), 5.0)
+    how = dataclasses.replace(Augmentation(), movers=1, mover_shift=(0.5, 0.5), mover_yaw=0.0)
+    motion, still = np.zeros((4000, 3)), np.ones(4000, bool)
+    while not motion.any():
+        _, past = _set_in_motion(field.astype(float), motion, field, pair.past, still, still, pair.past_age, how, rng)
+    moved = motion.any(axis=1)
+    np.testing.assert_allclose((past - field)[moved], 5 * motion[moved], atol=1e-4)
+    assert not (past - field)[~moved].any()
 
 
 def test_augmentation_keeps_points_and_motion_together():

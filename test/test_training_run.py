@@ -219,7 +219,7 @@ def test_warm_start(pairs, tmp_path):
     with pytest.raises(WeightsError, match='another network'):
         Training(tmp_path / 'other', pairs, TrainingConfig(start=start))
     # Weights that know neither offsets nor what was seen past a point say the same with them, and learn their use.
-    blind = SSRFlow(dataclasses.replace(TINY.network, offset_input=False, beyond_input=False))
+    blind = SSRFlow(dataclasses.replace(TINY.network, offset_input=False, beyond_input=False, past_input=False))
     save_weights(tmp_path / 'blind.safetensors', blind, {})
     seeing = Training(tmp_path / 'seeing', pairs, dataclasses.replace(TINY, start=str(tmp_path / 'blind.safetensors')))
     source, target = torch.rand(1, 64, 3), torch.rand(1, 64, 3)

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from ..errors import SSRFlowError
+from ..errors import EgoMotionError, SSRFlowError
 from ..scene_flow import SceneFlow
 from ..settings import Settings
 from ..simulator import SENSORS, LabelledSweep, simulate
@@ -198,12 +198,25 @@ def _log_variance(features: np.ndarray, squared: np.ndarray) -> np.ndarray:
     return minimize(loss, start, jac=True, method='L-BFGS-B').x
 
 
-def play(method: SceneFlow, newer: LabelledSweep, older: LabelledSweep) -> Played:
-    """One pair, as a live node sees it."""
+def play(method: SceneFlow, newer: LabelledSweep, older: LabelledSweep, past: LabelledSweep | None = None) -> Played:
+    """One pair, as a live node sees it that had seen `past` half a second before."""
+    method.reset()
+    if past:
+        try:
+            method.prepare(SweepPair(older.sweep, past.sweep))
+        except EgoMotionError:
+            pass        # a stream that has lost its way
     prepared = method.prepare(SweepPair(newer.sweep, older.sweep))
     rows = prepared.rows
     residual = method.estimate(prepared).network_velocity * np.float32(prepared.pair.dt)
     return Played(prepared, residual, newer.object_id[rows], newer.motion_previous[rows], newer.boxes)
+
+
+def recording(number: int) -> list[LabelledSweep]:
+    """The newest sweep, the one before it, and, of three recordings in four, the one half a second before that: a stream
+    has none at its beginning."""
+    gap = 5 if number // len(SENSORS) % 4 else 0
+    return list(simulate(_SEED + number, gap + 2, list(SENSORS)[number % len(SENSORS)], kept={0, gap, gap + 1}))[::-1]
 
 
 def main() -> None:
@@ -214,10 +227,8 @@ def main() -> None:
     from tqdm import tqdm
     method, pairs = SceneFlow(Settings(weights=args.weights)), []
     for number in tqdm(range(args.recordings), disable=None):
-        older, newer = simulate(_SEED + number, 2, list(SENSORS)[number % len(SENSORS)])
-        method.reset()
         try:
-            pairs.append(play(method, newer, older))
+            pairs.append(play(method, *recording(number)))
         except SSRFlowError:
             continue        # refused: nothing is published there
     for line in fit(pairs, method.settings):

@@ -30,6 +30,7 @@ class NetworkConfig:
                           alone (paper). That frame is searched before it is thinned out to the network's points.
     beyond_input          also how far the other sensor saw past each point, in two numbers (`View.beyond`); needs
                           offset_input.
+    past_input            also how far the sensor had seen past it half a second before, likewise; needs beyond_input.
     k_pointconv, k_embedding, k_predictor   neighbours in PointConv, in STR and LFE, in the predictor.
     radius                lengths, within which they count; farther ones give way to the nearest. 0: K alone.
     weight_net            outputs of PointConv's WeightNet.
@@ -55,6 +56,7 @@ class NetworkConfig:
     finest_level: int = 0
     offset_input: bool = False
     beyond_input: bool = False
+    past_input: bool = False
     k_pointconv: int = 16
     k_embedding: int = 32
     k_predictor: int = 9
@@ -83,13 +85,14 @@ class NetworkConfig:
             if entry.name in _CHOICES and value not in _CHOICES[entry.name]:
                 raise WeightsError(f'network setting {entry.name}: {value!r} is not known: '
                                    f'choose from {", ".join(_CHOICES[entry.name])}')
-        if self.beyond_input and not self.offset_input:
-            raise WeightsError('network setting beyond_input needs offset_input: set both, or neither')
+        for more, needed in (('beyond_input', 'offset_input'), ('past_input', 'beyond_input')):
+            if getattr(self, more) and not getattr(self, needed):
+                raise WeightsError(f'network setting {more} needs {needed}: set both, or neither')
 
     @property
     def columns(self) -> int:
         """Numbers that it takes of each point: xyz, the offset and beyond, as far as it knows them."""
-        return 3 + 3 * self.offset_input + 2 * self.beyond_input
+        return 3 + 3 * self.offset_input + 2 * self.beyond_input + 2 * self.past_input
 
     @property
     def levels(self) -> int:
@@ -106,5 +109,5 @@ PRESETS = {
     'onboard': NetworkConfig(
         divisors=(1, 4, 8, 16, 64), lengths=(1.0, 2.0, 3.0, 4.0, 8.0), widths=(48, 72, 128, 160, 192), k_embedding=8,
         weight_net=8, position_width=16, attention_width=128, fusion_width=128, predictor_width=96, predictor_out=48,
-        offset_input=True, beyond_input=True),
+        offset_input=True, beyond_input=True, past_input=True),
 }

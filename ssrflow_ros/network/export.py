@@ -76,11 +76,11 @@ def _onnxruntime():
 
 
 def made_up_pair(n_points: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Clouds (1, n_points, 8) as of `Sample.of`, in farthest-point order: a street of 40 m, noise and motion."""
+    """Clouds (1, n_points, 10) as of `Sample.of`, in farthest-point order: a street of 40 m, noise and motion."""
     generator = torch.Generator().manual_seed(seed)
     source = (torch.rand(1, n_points, 3, generator=generator) - 0.5) * torch.tensor([40.0, 40.0, 3.0])
     target = source + 0.3 * torch.randn(1, n_points, 3, generator=generator)
-    beyond = torch.randn(2, 1, n_points, 2, generator=generator)
-    clouds = (torch.cat([cloud, nearest_offsets(cloud, other), past], dim=-1)
-              for cloud, other, past in ((source, target, beyond[0]), (target, source, beyond[1])))
+    beyond = torch.randn(2, 1, n_points, 4, generator=generator)
+    clouds = (torch.cat([cloud, nearest_offsets(cloud, other), seen], dim=-1)
+              for cloud, other, seen in ((source, target, beyond[0]), (target, source, beyond[1])))
     return tuple(gather(cloud, farthest_point_order(cloud[..., :3], n_points)) for cloud in clouds)

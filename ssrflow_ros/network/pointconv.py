@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from ..operators import Linear, gather, k_nearest
@@ -41,7 +42,7 @@ class HierarchicalFeatures(nn.Module):
     def __init__(self, config: NetworkConfig):
         super().__init__()
         self.k, self.lengths, self.radius = config.k_pointconv, config.lengths, config.radius
-        self.offset_input, self.beyond_input = config.offset_input, config.beyond_input
+        self.offset_input, self.looks = config.offset_input, 2 * config.beyond_input + 2 * config.past_input
         self.first = mlp(config.columns, config.widths[0], config.widths[0])
         self.down = nn.ModuleList(
             PointConv(fine, coarse, config.weight_net) for fine, coarse in zip(config.widths, config.widths[1:]))
@@ -54,9 +55,9 @@ class HierarchicalFeatures(nn.Module):
             known = more.shape[-1] >= 3
             offsets = more[..., :3] if known else nearest_offsets(pyramid.points[0], other.points[0], other.counts[0])
             given.append(bent(offsets / _OFFSET_LENGTH))
-        if self.beyond_input:
-            known = more.shape[-1] >= 5
-            beyond = more[..., 3:5] if known else torch.zeros_like(offsets[..., :2])
+        if self.looks:
+            beyond = more[..., 3:3 + self.looks]
+            beyond = F.pad(beyond, (0, self.looks - beyond.shape[-1]))  # what was not given is not known: 0
             given.append(bent(beyond[..., None] / _OFFSET_LENGTH)[..., 0])
         features = [self.first(torch.cat(given, dim=-1))]
         for level, convolution in enumerate(self.down):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Iterator
+from typing import Collection, Iterable, Iterator
 
 import numpy as np
 
@@ -61,11 +61,13 @@ class LabelledSweep:
 
 
 def simulate(
-    seed: int, sweeps: int = 2, sensor: str | None = None, scene: str | None = None, rate: float = 10.0
+    seed: int, sweeps: int = 2, sensor: str | None = None, scene: str | None = None, rate: float = 10.0,
+    kept: Collection[int] | None = None
 ) -> Iterator[LabelledSweep]:
     """One recording of a random world: `sweeps` sweeps, `rate` a second.
 
     seed    a whole number >= 0; the same arguments give the same recording.
+    kept    numbers of the sweeps that are wanted, the others are not computed; None: all.
     sensor  a name in SENSORS, or None: drawn.  scene  a name in SCENES, or None: drawn.
     Raises InputError for an argument that makes no recording.
     """
@@ -83,10 +85,12 @@ def simulate(
         str(rng.choice(list(SCENES), p=(0.5, 0.2, 0.3))),
     )
     lidar = SENSORS[sensor or drawn_sensor].draw(rng)
-    return _record(SCENES[scene or drawn_scene](rng, sweeps / rate), lidar, seed, sweeps, rate)
+    return _record(SCENES[scene or drawn_scene](rng, sweeps / rate), lidar, seed, sweeps, rate,
+                   range(sweeps) if kept is None else sorted(kept))
 
 
-def _record(scene: Scene, lidar: Lidar, seed: int, sweeps: int, rate: float) -> Iterator[LabelledSweep]:
+def _record(scene: Scene, lidar: Lidar, seed: int, sweeps: int, rate: float,
+            kept: Iterable[int]) -> Iterator[LabelledSweep]:
     """Walk through the recording; sweep k has its own random numbers, whatever came before."""
     world = _World(scene)
     headings = np.array([actor.motion.places(np.arange(sweeps) / rate)[:, 3] for actor in scene.actors])
@@ -95,7 +99,7 @@ def _record(scene: Scene, lidar: Lidar, seed: int, sweeps: int, rate: float) -> 
     poses, parts = scene.sensor_poses(times), scene.part_poses(times)
     heads = [(head, scene.sensor_poses(times + head.lag / rate) @ head.mount, scene.part_poses(times + head.lag / rate))
              for head in lidar.heads]
-    for number in range(sweeps):
+    for number in kept:
         rng = np.random.default_rng([seed, 1, number])
         pose, pose_next = poses[number + 1], poses[number + 2]
         looks = []

@@ -14,16 +14,16 @@ from .fit import Fit
 # each axis of the cost's curvature. TURN: log rad². CLIMB: log (m/s)², off the ground's slope. CENTRE: log m², of the
 # box's centre, along the view, across it, upwards. LONE: log odds that the network's motion of a point without object
 # is better than none, errors of points that stand counted three times.
-WORTH = np.array([-3.71, 0.56, 0.92, 2.02, -0.56, 1.42, -1.31, -0.92])
+WORTH = np.array([-3.82, 0.53, 0.64, 1.9, -0.41, 1.51, -1.13, -0.32, 2.41])
 TRUST = np.array([-0.08, -0.96, -0.11, 0.03, 0.35, 0.43, -1.35, 1.66, -1.56, -5.87, 3.91, -0.16, -1.25])
-MOVES = np.array([-0.29, -0.03, -0.77, 0.38, 3.96, 1.0, 1.21, 0.04, 0.93, -0.14, 1.64, 0.82, -0.1, -1.22, -1.68, -0.81,
-                  0.39, -3.45, 1.54, -0.62, -0.13, 0.65, 0.07, -0.43, -1.35, 0.07, 0.87, -5.54, -2.47, 2.19, -0.39,
-                  -0.18])
-SHIFT = np.array([2.04, 1.04, 0.31, -0.25, -0.47, -0.29, -0.83])
-TURN = np.array([-3.85, 1.25, 0.36, -1.33])
-CLIMB = np.array([-2.49, 0.69])
-CENTRE = np.array([[-4.13, 0.07, 0.37, 1.5], [-2.28, 0.04, -0.02, 0.74], [-0.15, -0.31, 0.54, -0.24]])
-LONE = np.array([0.13, 0.08, -0.15, 0.92, 0.27, -0.28])
+MOVES = np.array([1.2, 0.1, -0.76, 2.34, 3.21, 1.69, 0.13, 0.57, 1.03, 0.06, 1.43, 0.72, 0.27, -0.87, -2.17, -0.48,
+                  0.36, -6.2, 0.19, -0.85, -0.05, -0.02, 0.26, -1.43, -1.37, 0.1, -0.07, -1.59, -3.47, 1.09, 0.15,
+                  -0.25, 0.9, 1.81, -2.74, -0.89, 1.77])
+SHIFT = np.array([2.47, 1.19, 0.51, -0.3, -0.3, -0.0, -0.84])
+TURN = np.array([-2.37, 1.92, 0.58, -1.71])
+CLIMB = np.array([-2.7, 0.55])
+CENTRE = np.array([[-5.12, 0.11, 0.49, 1.71], [-2.66, -0.04, 0.23, 0.89], [-0.23, -0.32, 0.57, -0.19]])
+LONE = np.array([0.2, 0.18, -0.15, 1.32, 1.16, 0.77, -0.45])
 
 LEAST_WORTH = float(np.log(0.05))     # log odds, below which a proposal is not even registered
 _MANY = 500              # points, beyond which more say nothing: walls have thousands
@@ -35,15 +35,17 @@ def probability(features: np.ndarray, more: np.ndarray | float = 0.0) -> np.ndar
     return _share(features @ MOVES + more)
 
 
-def worth_features(n: np.ndarray, taken: np.ndarray, guess: np.ndarray, height: np.ndarray,
+def worth_features(n: np.ndarray, taken: np.ndarray, before: np.ndarray, guess: np.ndarray, height: np.ndarray,
                    framed: np.ndarray, fast: np.ndarray, unlike: np.ndarray) -> np.ndarray:
     """(K, F) of what is known before registration; guess (K,) m by the network, height (K,) m, the others as below."""
     return np.stack([np.ones(len(n)), np.log(np.minimum(n, _MANY)), np.sqrt(taken), np.log(guess + 0.02),
-                     np.maximum(height - 2.5, 0.0), fast, np.log(unlike + 0.02), framed], axis=1)
+                     np.maximum(height - 2.5, 0.0), fast, np.log(unlike + 0.02), framed, np.sqrt(before)],
+                    axis=1)
 
 
 def movement_features(fit: Fit, n: np.ndarray, taken: np.ndarray, left: np.ndarray, against: np.ndarray,
-                      framed: np.ndarray, fast: np.ndarray, unlike: np.ndarray, travelled: float) -> np.ndarray:
+                      framed: np.ndarray, fast: np.ndarray, unlike: np.ndarray, travelled: float,
+                      past: np.ndarray) -> np.ndarray:
     """(K, F) features of K clusters of n (K,) points, and products of those that mean more together.
 
     taken, left  (K,) share of the points that stand where the other sweep saw through, and share of them whose
@@ -54,6 +56,9 @@ def movement_features(fit: Fit, n: np.ndarray, taken: np.ndarray, left: np.ndarr
                  comes into view or is lost to it.
     travelled    m that the sensor itself went.
     fast, unlike (K,) share of the points that the network says move, and m by which its flows differ.
+    past         (K, P) shares of them by what the sensor had seen half a second before, 0 where it is not
+                 known: of them that stand where it saw through, and surely so, or where there was a return; and of them
+                 that would have stood, had they moved so all the time, where it saw through, or where there was one.
     """
     length, guess, measured, off = (np.linalg.norm(motion, axis=1) for motion in (
         fit.shift, fit.network, fit.measured, fit.measured - fit.network))
@@ -68,14 +73,15 @@ def movement_features(fit: Fit, n: np.ndarray, taken: np.ndarray, left: np.ndarr
         np.ones(len(n)), many, cost, better, taken, both, left, free, alike, length, guess, measured, off, tall, fast,
         unlike, many * tall, taken ** 2, better * alike, off * fast, many * cost, many * taken, length * free,
         both * unlike, left ** 2, off * unlike, doubtful, against, doubtful * left, doubtful * free, framed,
-        _went(travelled, len(n))], axis=1)
+        _went(travelled, len(n)), *np.sqrt(past).T], axis=1)
 
 
 def lone_features(likely: np.ndarray, company: np.ndarray, taken: np.ndarray, left: np.ndarray,
-                  travelled: float) -> np.ndarray:
+                  before: np.ndarray, travelled: float) -> np.ndarray:
     """(m, F) of points without object: `likely` (m,) probability of the best proposal that held each, `company` (m,)
-    points of its square metre, itself included; taken, left (m,) bool and `travelled` as in `movement_features`."""
-    return np.stack([np.ones(len(likely)), np.log(likely + 0.01), np.log(company), taken, left,
+    points of its square metre, itself included; taken, left (m,) bool and `travelled` as in
+    `movement_features`; before (m,) bool: stands where the sensor saw through half a second before."""
+    return np.stack([np.ones(len(likely)), np.log(likely + 0.01), np.log(company), taken, left, before,
                      _went(travelled, len(likely))], axis=1)
 
 

@@ -2,7 +2,8 @@
 
 Light travels through free space only. What moves stands where the other sweep saw through, or has
 left a place through which this sweep sees; what seems to move and did neither is mostly an accident of
-sampling, or came into view from behind something.
+sampling, or came into view from behind something. What is slow takes little space from sweep to sweep, and more since
+half a second ago (`past.py`).
 """
 from __future__ import annotations
 
@@ -49,11 +50,17 @@ class View:
         view._into = into
         return view
 
-    def is_free(self, points: np.ndarray) -> np.ndarray:
-        """(N,) bool: all returns from the direction of a point (N, 3) lay clearly beyond it."""
+    def is_free(self, points: np.ndarray, about: bool = False) -> np.ndarray:
+        """(N,) bool: all returns from the direction of a point (N, 3), or from `about` it, lay clearly beyond it."""
         cell, reach = self._cells(points)
-        nearest = self._nearest[cell]  # inf: nothing came back from there, so nothing is known
+        nearest = (self._nearest_of(_ABOUT, _ABOUT) if about else self._nearest)[cell]
+        # inf: nothing came back from there, so nothing is known
         return (nearest < np.inf) & (nearest > reach * np.float32(1 + _DEPTH_SHARE) + np.float32(_DEPTH))
+
+    def is_taken(self, points: np.ndarray) -> np.ndarray:
+        """(N,) bool: the nearest return from the direction of a point (N, 3) lay at about its range."""
+        cell, reach = self._cells(points)
+        return np.abs(self._nearest[cell] - reach) <= reach * np.float32(_DEPTH_SHARE) + np.float32(_DEPTH)
 
     def is_hidden(self, points: np.ndarray, by: float) -> np.ndarray:
         """(N,) bool: what is seen in the direction of a point (N, 3) is nearer than it by `by` m or more."""

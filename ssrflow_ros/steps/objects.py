@@ -87,15 +87,16 @@ class ObjectFinder:
     def weigh(self, prepared: PreparedPair, residual: np.ndarray, settings: Settings) -> Candidates | None:
         """All that may move, and what speaks for it; arguments as of a call. None if nothing may."""
         pair, ego, target = prepared.pair, prepared.ego_motion, prepared.target
-        view, other = prepared.views
+        view, other, past = prepared.views
         points, motion = prepared.points, residual.take(prepared.rows, axis=0)
         fast = _length(motion) >= settings.moving_speed * abs(pair.dt)
-        taken = other.is_free(ego.into_target(points))
-        free, doubtful = taken.copy(), np.flatnonzero(fast & ~taken)
+        taken = other.is_free(points)
+        before = past.is_free(points, about=True)
+        free, doubtful = taken | before, np.flatnonzero(fast & ~taken & ~before)
         free[doubtful] = view.is_free(points.take(doubtful, axis=0) + motion.take(doubtful, axis=0))
         vacated = target.take(np.flatnonzero(view.is_free(target)), axis=0)
         groups = propose(points, motion / pair.dt, fast, free, vacated, settings)
-        ask = worth_asking(groups, points, motion, fast, taken, vacated, view, reach(pair.dt))
+        ask = worth_asking(groups, points, motion, fast, taken, before, vacated, view, reach(pair.dt))
         if not ask.groups:
             return None
         static = np.ones(len(points), bool)
@@ -107,13 +108,17 @@ class ObjectFinder:
             return np.column_stack([few[:, :2] + np.repeat(shift, ask.asked, axis=0).astype(few.dtype), few[:, 2]])
 
         def against(shift: np.ndarray) -> np.ndarray:
-            return shares(other.is_free(ego.into_target(moved(shift))), ask.asked)
+            return shares(other.is_free(moved(shift)), ask.asked)
 
         fit = register(few, ask.asked, Blocks(new), motion.take(ask.few, axis=0), pair.dt, against)
         left = shares(view.is_free(moved(fit.shift)), ask.asked)
         n = np.array([len(group) for group in ask.groups])
+        there = moved(fit.shift * abs(prepared.past_age / pair.dt))
+        told = np.column_stack([shares(values, ask.asked) for values in (
+            past.is_free(few), past.is_free(few, about=True), past.is_taken(few), past.is_free(there),
+            past.is_taken(there))])
         features = belief.movement_features(fit, n, ask.taken, left, against(fit.shift), ask.framed,
-                                            ask.fast, ask.unlike, ego.travelled)
+                                            ask.fast, ask.unlike, ego.travelled, told)
         moves = belief.probability(features)
         size = fit.size[:, :2].max(axis=1)
         away = np.linalg.norm(fit.centre, axis=1)
@@ -135,7 +140,7 @@ class ObjectFinder:
              seen: Candidates | None, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
         """Rows (m,) of those of the points (n, 3) m that have no object, `free` (n,), and move by the network's motion
         (n, 3) m, and their features (m, F) of its being better than none."""
-        points, ego, (view, other) = prepared.points, prepared.ego_motion, prepared.views
+        points, ego, (view, other, past) = prepared.points, prepared.ego_motion, prepared.views
         least = max(settings.moving_speed, _LONE_SPEED) * abs(prepared.pair.dt)
         lone = np.flatnonzero(free & (_length(motion) >= least))
         likely = np.zeros(len(points))
@@ -145,9 +150,10 @@ class ObjectFinder:
         square = x * _SQUARES + y
         company = np.bincount(square, minlength=_SQUARES ** 2).take(square.take(lone))
         here = points.take(lone, axis=0)
-        taken = other.is_free(ego.into_target(here))
+        taken = other.is_free(here)
         left = view.is_free(here + motion.take(lone, axis=0))
-        return lone, belief.lone_features(likely.take(lone), company, taken, left, ego.travelled)
+        return lone, belief.lone_features(likely.take(lone), company, taken, left, past.is_free(here, about=True),
+                                          ego.travelled)
 
 
 def _length(motion: np.ndarray) -> np.ndarray:

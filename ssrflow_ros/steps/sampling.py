@@ -24,6 +24,7 @@ _FEWEST = 3  # points below which there is nothing to match
 _SAMPLED, _NOISE = 2.0, 0.03  # m added to the range before, and to the usual disagreement after, they are compared
 _UNUSUAL = 2.0  # times the usual disagreement, from which a place has changed
 _HIDDEN = 4.0  # m, about the length of a car: what was so far behind something has come into view, and did not move
+_TAKEN = 2.0  # added to the disagreement where a place had been free half a second before
 _NEARER = 0.4  # power of the range with which spacing widens
 
 
@@ -34,8 +35,8 @@ def sample_pair(source: np.ndarray, target: np.ndarray, n_points: int, seed: int
     Both clouds in the source's frame, ego-motion removed, metres. `n_points` of each, or fewer where
     the thinned clouds hold fewer. Deterministic for a given seed, which shifts the voxel grid.
 
-    views  what each sensor saw, to be asked about points of the source's frame; None: source and target are all of it,
-           seen from the origin.
+    views  what each sensor saw, and what it had seen half a second before, to be asked about points of the source's
+           frame; None: source and target are all of it, seen from the origin, and there was nothing before.
     """
     origin = np.random.default_rng(seed).uniform(0.0, VOXEL, 3).astype(np.float32)
     rows = [thin(points, VOXEL, origin) for points in (source, target)]
@@ -44,18 +45,19 @@ def sample_pair(source: np.ndarray, target: np.ndarray, n_points: int, seed: int
         nothing = np.zeros(0, np.int64)
         chosen = [_spread(points, n_points, nothing, nothing, focus) for points in thinned]
         return tuple(Sample(kept[some], np.zeros((len(some), 3), np.float32),
-                            np.zeros((len(some), 2), np.float32))
+                            np.zeros((len(some), 4), np.float32))
                      for kept, some in zip(rows, chosen))
     samples = []
-    views = views or [View(points) for points in (source, target)]
-    for kept, points, others, other_view in zip(rows, thinned, reversed(thinned), reversed(views)):
+    view, other_view, past = views or [View(points) for points in (source, target, source[:0])]
+    for kept, points, others, other_view in zip(rows, thinned, reversed(thinned), (other_view, view)):
         nearest, away = (column[:, 0] for column in KdTree(others).search(points, 1))
-        change = _change(points, away)
+        change = _change(points, away) + _TAKEN * past.is_free(points, about=True)  # what is slow changes little
         changed = np.flatnonzero(change > 1.0)
         hidden = other_view.is_hidden(points.take(changed, axis=0), _HIDDEN)
         chosen = _spread(points, n_points, changed[~hidden], change, focus)
         few = points.take(chosen, axis=0)
-        samples.append(Sample(kept[chosen], others.take(nearest.take(chosen), axis=0) - few, other_view.beyond(few)))
+        samples.append(Sample(kept[chosen], others.take(nearest.take(chosen), axis=0) - few,
+                              np.concatenate([other_view.beyond(few), past.beyond(few)], axis=1)))
     return tuple(samples)
 
 

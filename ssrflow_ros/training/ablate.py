@@ -29,8 +29,9 @@ def _loss(**changes) -> dict:
 
 VARIANTS: dict[str, dict] = {
     UNCHANGED: {},
-    'input-xyz': _network(offset_input=False, beyond_input=False),
-    'input-offset': _network(beyond_input=False),
+    'input-xyz': _network(offset_input=False, beyond_input=False, past_input=False),
+    'input-offset': _network(beyond_input=False, past_input=False),
+    'input-beyond': _network(past_input=False),
     'attention-single': _network(attention='single'),
     'attention-none': _network(attention='none'),
     'position-inside': _network(position_encoder='inside'),

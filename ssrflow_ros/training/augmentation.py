@@ -21,7 +21,8 @@ class Augmentation:
     may correct it; a share `astray` has 15 times as much of it. Up to `movers` upright pieces of the
     static world are set in motion, whatever they are: what moves then has every shape and speed, and
     "nothing moves" is no answer that pays. A crop is an upright cylinder around something that moves, if anything does:
-    few points a pair then are as dense as many points a whole sweep are in use, and tell more.
+    few points a pair then are as dense as many points a whole sweep are in use, and tell more. The sweep before is known
+    of pairs that are not reversed.
     """
 
     reverse: float = 0.5
@@ -51,23 +52,26 @@ NO_AUGMENTATION = Augmentation(reverse=0.0, flip=0.0, yaw=0.0, scale=(1.0, 1.0),
 
 def augmented(pair: TrainingPair, how: Augmentation, n_points: int,
               rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Sampled source and target (n, 8) as `Sample.of` gives them, in the source's frame, motion (n, 3), float32 m,
+    """Sampled source and target (n, 10) as `Sample.of` gives them, in the source's frame, motion (n, 3), float32 m,
     and moving (n,)."""
     if rng.random() < how.reverse:
         pair = pair.reversed()
     if rng.random() < how.beams:
         pair = _with_fewer_beams(pair, rng)
     pair = _thinned(pair, how, rng)
-    into_source = np.linalg.inv(pair.target_from_source)
-    eyes = np.zeros(3), into_source[:3, 3]
-    target, target_ground = (p @ into_source[:3, :3].T + eyes[1] for p in (pair.target, pair.target_ground))
+    turns, eyes = zip(*((into[:3, :3].T, into[:3, 3]) for into in (
+        np.eye(4), np.linalg.inv(pair.target_from_source), np.linalg.inv(pair.past_from_source))))
+    target, target_ground = (p @ turns[1] + eyes[1] for p in (pair.target, pair.target_ground))
+    past, past_ground = (p @ turns[2] + eyes[2] for p in (pair.past, pair.past_ground))
     source, motion = pair.source.astype(np.float64), pair.source_motion.astype(np.float64)
 
     reach = rng.uniform(*how.max_range)
     source_in, target_in = within(source, reach), within(target, reach)
     still, target_still = (np.linalg.norm(m, axis=1) < MOVING for m in (motion, pair.target_motion))
-    target = _set_in_motion(source, motion, target, source_in & still, target_in & target_still, how, rng)
-    seen = np.concatenate([source, pair.source_ground]), np.concatenate([target, target_ground])
+    target, past = _set_in_motion(source, motion, target, past, source_in & still, target_in & target_still,
+                                  pair.past_age, how, rng)
+    seen = [np.concatenate(cloud) for cloud in (
+        (source, pair.source_ground), (target, target_ground), (past, past_ground))]
     source, motion, target = source[source_in], motion[source_in], target[target_in]
     if rng.random() < how.crop and len(source):
         movers = np.flatnonzero(np.linalg.norm(motion, axis=1) > MOVING)
@@ -85,8 +89,10 @@ def augmented(pair: TrainingPair, how: Augmentation, n_points: int,
 
     moving = np.linalg.norm(motion, axis=1) > MOVING
     amount = 15.0 if rng.random() < how.astray else 1.0
-    noise, shift = _small_rotation(rng, amount * how.pose_angle), rng.normal(0.0, amount * how.pose_shift, 3)
-    target, seen[1], eyes[1] = (p @ noise.T + shift for p in (target, seen[1], eyes[1]))
+    for view in (2, 1):
+        noise, shift = _small_rotation(rng, amount * how.pose_angle), rng.normal(0.0, amount * how.pose_shift, 3)
+        seen[view], eyes[view] = (p @ noise.T + shift for p in (seen[view], eyes[view]))
+    target = target @ noise.T + shift
     motion = (source + motion) @ noise.T + shift - source
 
     if not len(source):
@@ -106,8 +112,9 @@ def view_from(eye: np.ndarray, points: np.ndarray) -> View:
 
 def _thinned(pair: TrainingPair, how: Augmentation, rng: np.random.Generator) -> TrainingPair:
     shares = rng.uniform(*how.keep, 2)
+    # Of the sweep before only the nearest returns are there, each of which may stand for many.
     return _only(pair, [rng.random(len(cloud)) < share
-                        for cloud, share in zip(_clouds(pair), (*shares, *shares))])
+                        for cloud, share in zip(_clouds(pair), (*shares, *shares, 1.0, 1.0))])
 
 
 def _with_fewer_beams(pair: TrainingPair, rng: np.random.Generator) -> TrainingPair:
@@ -115,15 +122,16 @@ def _with_fewer_beams(pair: TrainingPair, rng: np.random.Generator) -> TrainingP
 
 
 def _clouds(pair: TrainingPair) -> tuple[np.ndarray, ...]:
-    return pair.source, pair.target, pair.source_ground, pair.target_ground
+    return pair.source, pair.target, pair.source_ground, pair.target_ground, pair.past, pair.past_ground
 
 
 def _only(pair: TrainingPair, rows: Sequence[np.ndarray]) -> TrainingPair:
     """Those rows, or masks, of each of its `_clouds`."""
-    source, target, source_ground, target_ground = rows
+    source, target, source_ground, target_ground, past, past_ground = rows
     return TrainingPair(pair.source[source], pair.target[target], pair.source_motion[source],
                         pair.target_motion[target], pair.target_from_source, pair.source_ground[source_ground],
-                        pair.target_ground[target_ground])
+                        pair.target_ground[target_ground], pair.past[past], pair.past_ground[past_ground],
+                        pair.past_from_source, pair.past_age)
 
 
 def beams_kept(sweeps: Sequence[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
@@ -134,24 +142,29 @@ def beams_kept(sweeps: Sequence[np.ndarray], rng: np.random.Generator) -> list[n
             for x, y, z in (points.T for points in sweeps)]
 
 
-def _set_in_motion(source: np.ndarray, motion: np.ndarray, target: np.ndarray, still: np.ndarray,
-                   target_still: np.ndarray, how: Augmentation, rng: np.random.Generator) -> np.ndarray:
-    """Move pieces of what is `still` (N,) and `target_still` (M,): adds to `motion` in place, returns the target."""
-    target = target.copy()
+def _set_in_motion(source: np.ndarray, motion: np.ndarray, target: np.ndarray, past: np.ndarray, still: np.ndarray,
+                   target_still: np.ndarray, past_age: float, how: Augmentation,
+                   rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Move pieces of what is `still` (N,) and `target_still` (M,), and what was there before: adds to `motion` in place,
+    returns the target and the past."""
+    target, past = target.copy(), past.copy()
     for _ in range(rng.integers(how.movers + 1) if still.any() else 0):
         centre = source[rng.choice(np.flatnonzero(still))]
         radius, heading = rng.uniform(*how.mover_radius), rng.uniform(0.0, 2.0 * np.pi)
         length = np.exp(rng.uniform(*np.log(how.mover_shift)))
         shift = length * np.array([np.cos(heading), np.sin(heading), rng.normal(0.0, 0.05)])
-        turn = rotation(rng.normal(0.0, how.mover_yaw))
+        yaw = rng.normal(0.0, how.mover_yaw)
+        turn, past_turn = rotation(yaw), rotation(past_age * yaw)
         here = still & around(source, centre, radius)
         there = target_still & around(target, centre, radius)
         motion[here] = (source[here] - centre) @ turn.T + centre + shift - source[here]
         target[there] = (target[there] - centre) @ turn.T + centre + shift
+        before = around(past, centre, radius)
+        past[before] = (past[before] - centre) @ past_turn.T + centre + past_age * shift
         still, target_still = still & ~here, target_still & ~there
         if not still.any():
             break
-    return target
+    return target, past
 
 
 def within(points: np.ndarray, reach: float) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Training pairs: made once by the simulator and kept on disk."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,16 +17,20 @@ from ..whole import written_whole
 MOVING = 0.05  # metres over a pair: what counts as moving, as in the published protocols at 10 Hz
 _MOST_POINTS = 24_000  # kept of each sweep, after thinning
 _VOXEL = 0.1  # metres
+_BEFORE = (0.1, 0.6)  # seconds that the sweep before lies before the target
+_NOTHING = np.zeros((0, 3), np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingPair:
-    """Two sweeps without ground, each in its own sensor frame, and what moved between them.
+    """Two sweeps without ground, each in its own sensor frame, what moved between them, and a sweep before them.
 
     source (N, 3), target (M, 3) m; source_motion (N, 3) residual displacement until the target,
     target_motion (M, 3) the same backwards, each in its own frame; target_from_source (4, 4).
     source_ground (G, 3), target_ground (H, 3) m what was taken out, the nearest return in each direction: there the
     sweeps saw through, too.
+    past (P, 3), past_ground (Q, 3) m the nearest returns of the sweep before, in its own frame; past_from_source
+    (4, 4); past_age, times the pair's own time that it lies before the source. None of it where it is not known.
     """
 
     source: np.ndarray
@@ -36,9 +40,13 @@ class TrainingPair:
     target_from_source: np.ndarray
     source_ground: np.ndarray
     target_ground: np.ndarray
+    past: np.ndarray = field(default_factory=lambda: _NOTHING)
+    past_ground: np.ndarray = field(default_factory=lambda: _NOTHING)
+    past_from_source: np.ndarray = field(default_factory=lambda: np.eye(4))
+    past_age: float = 0.0
 
     def reversed(self) -> 'TrainingPair':
-        """The same pair with time running backwards."""
+        """The same pair with time running backwards; what is to come is not known."""
         return TrainingPair(self.target, self.source, self.target_motion, self.source_motion,
                             np.linalg.inv(self.target_from_source), self.target_ground, self.source_ground)
 
@@ -52,21 +60,23 @@ class TrainingPair:
         """Raises InputError for a pair that another version made."""
         with np.load(path) as arrays:
             try:
-                return cls(**arrays)
+                return cls(**{name: array if array.ndim else float(array) for name, array in arrays.items()})
             except TypeError:
                 raise InputError(f'{path} was made by another version of this package: make its folder anew with '
                                  '"ssrflow train pairs"') from None
 
 
 def make_pair(seed: int) -> TrainingPair:
-    """A simulated pair: scene, sensor, sweep rate and quality of the ground removal drawn from the seed."""
+    """A simulated pair: scene, sensor, sweep rate, age of the sweep before, and quality of the ground removal drawn from
+    the seed."""
     rng = np.random.default_rng([seed, 0x55F])
     rate = 10.0 if rng.random() < 0.6 else float(rng.uniform(5.0, 20.0))
-    first, second = simulate(seed, sweeps=2, rate=rate)
+    gap = max(1, round(rate * rng.uniform(*_BEFORE)))
+    sweeps = past, target, source = list(simulate(seed, gap + 2, rate=rate, kept=(0, gap, gap + 1)))
     # Mostly the ground removal that the network meets in use, with its mistakes; sometimes the truth.
     remove = make_ground(Settings()) if rng.random() < 0.7 else None
     kept, grounds = [], []
-    for labelled in (first, second):
+    for labelled in sweeps:
         points = labelled.sweep.points
         ground = remove(points) if remove else labelled.ground
         grounds.append(points[ground][nearest_in_cells(points[ground])])
@@ -75,9 +85,10 @@ def make_pair(seed: int) -> TrainingPair:
         if len(rows) > _MOST_POINTS:
             rows = np.sort(rng.choice(rows, _MOST_POINTS, replace=False))
         kept.append(rows)
-    return TrainingPair(first.sweep.points[kept[0]], second.sweep.points[kept[1]],
-                        first.motion_next[kept[0]], second.motion_previous[kept[1]],
-                        np.linalg.inv(second.pose) @ first.pose, *grounds)
+    before, older, newer = (labelled.sweep.points[rows] for labelled, rows in zip(sweeps, kept))
+    return TrainingPair(newer, older, source.motion_previous[kept[2]], target.motion_next[kept[1]],
+                        np.linalg.inv(target.pose) @ source.pose, grounds[2], grounds[1],
+                        before[nearest_in_cells(before)], grounds[0], np.linalg.inv(past.pose) @ source.pose, gap + 1.0)
 
 
 def make_pairs(folder: Path, first_seed: int, count: int) -> int:

@@ -20,6 +20,8 @@ from .recording import RecordedSweep
 from .self_losses import STATIC, UNKNOWN, chamfer, moving_distances, rigid_motion
 
 _DENSE = 4  # points that are judged for each that the network sees
+_BEFORE = 4  # sweeps
+_NOTHING = np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0, np.int32)
 
 
 class RecordedPairs(Dataset):
@@ -32,7 +34,9 @@ class RecordedPairs(Dataset):
     def __init__(self, folder: Path, config: TrainingConfig, n_points: int, augmentation: Augmentation):
         paths = sorted(Path(folder).glob('*.npz'))
         runs = [RecordedSweep.load(path).run for path in paths]
-        self.pairs = [(paths[i], paths[i + 1]) for i in range(len(paths) - 1) if runs[i] == runs[i + 1]]
+        # And the first sweep of the run, or the one that was _BEFORE sweeps earlier.
+        self.pairs = [(paths[i], paths[i + 1], paths[max(i - _BEFORE, runs.index(runs[i]))])
+                      for i in range(len(paths) - 1) if runs[i] == runs[i + 1]]
         if not self.pairs:
             raise InputError(f'no two sweeps in {folder} follow each other: give a longer recording')
         self.config, self.n_points, self.augmentation = config, n_points, augmentation
@@ -44,9 +48,12 @@ class RecordedPairs(Dataset):
         """Item i is the same in every run with the same seed; the newest sweep is the source, unless reversed."""
         how, n = self.augmentation, self.n_points
         place, rng = drawn(self.config.seed, item, len(self))
-        older, newer = (RecordedSweep.load(path) for path in self.pairs[place])
-        source, target = (older, newer) if rng.random() < how.reverse else (newer, older)
-        (points, others), views = varied(source, target, how, rng)
+        older, newer, past = (RecordedSweep.load(path) for path in self.pairs[place])
+        if rng.random() < how.reverse:
+            source, target, past = older, newer, None       # what is to come is not known
+        else:
+            source, target, past = newer, older, past if self.pairs[place][2] != self.pairs[place][0] else None
+        (points, others), views = varied(source, target, past, how, rng)
         s, t = sample_pair(points[0], others[0], n, int(rng.integers(2**31)), rng.uniform(*how.focus), views)
         known = repeated(np.column_stack([s.of(points[0]), points[1][s.rows]]), n, rng)
         dense = {}
@@ -59,18 +66,21 @@ class RecordedPairs(Dataset):
         return {**item, **dense}
 
 
-def varied(source: RecordedSweep, target: RecordedSweep, how: Augmentation, rng: np.random.Generator):
-    """Of both, in the source's frame: points (N, 3) float32 and labels (N,), and the view of all, before the crop;
-    range, density, crop, turn, flip, scale."""
-    into = np.linalg.inv(source.pose) @ target.pose
-    clouds = [(source.points.astype(np.float64), source.labels),
-              (target.points @ into[:3, :3].T + into[:3, 3], target.labels)]
-    grounds = source.ground, target.ground @ into[:3, :3].T + into[:3, 3]
-    reach, shares = rng.uniform(*how.max_range), rng.uniform(*how.keep, 2)
-    clouds = [_only(cloud, rng.random(len(cloud[0])) < share) for cloud, share in zip(clouds, shares)]
-    grounds = [ground[rng.random(len(ground)) < share] for ground, share in zip(grounds, shares)]
+def varied(source: RecordedSweep, target: RecordedSweep, past: RecordedSweep | None, how: Augmentation,
+           rng: np.random.Generator):
+    """Of source and target, in the source's frame: points (N, 3) float32 and labels (N,), and the views of all three,
+    before the crop; range, density, crop, turn, flip, scale."""
+    clouds, grounds, eyes = [], [], []
+    for sweep, share in zip((source, target, past), (*rng.uniform(*how.keep, 2), 1.0)):
+        into = np.linalg.inv(source.pose) @ sweep.pose if sweep else np.eye(4)
+        ground, points, labels = (sweep.ground, sweep.points, sweep.labels) if sweep else _NOTHING
+        kept, ground_kept = (rng.random(len(some)) < share for some in (points, ground))
+        clouds.append((points[kept] @ into[:3, :3].T + into[:3, 3], labels[kept]))
+        grounds.append(ground[ground_kept] @ into[:3, :3].T + into[:3, 3])
+        eyes.append(into[:3, 3])
     seen = [np.concatenate([cloud[0], ground]) for cloud, ground in zip(clouds, grounds)]
-    eyes, clouds = [np.zeros(3), into[:3, 3]], [_only(cloud, within(cloud[0], reach)) for cloud in clouds]
+    reach = rng.uniform(*how.max_range)
+    clouds = [_only(cloud, within(cloud[0], reach)) for cloud in clouds[:2]]
     points, labels = clouds[0]
     if rng.random() < how.crop and len(points):
         movers = np.flatnonzero(labels > 0)

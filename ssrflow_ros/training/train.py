@@ -257,7 +257,8 @@ def _begun_from(config: TrainingConfig) -> dict[str, torch.Tensor]:
     if network.levels == config.network.levels:
         network = dataclasses.replace(network, **{name: getattr(config.network, name) for name in _FREE})
     if network.columns < config.network.columns:
-        network = dataclasses.replace(network, offset_input=True, beyond_input=config.network.beyond_input)
+        network = dataclasses.replace(network, offset_input=True, beyond_input=config.network.beyond_input,
+                                      past_input=config.network.past_input)
         state = widened(state, config.network.columns)
     if network.finest_reembedded < config.network.finest_reembedded:
         network = dataclasses.replace(network, finest_reembedded=config.network.finest_reembedded)

@@ -1,0 +1,63 @@
+"""The past: what the sensor saw half a second before, where its stream holds it.
+
+From one sweep to the next a walker goes 0.1 m, and takes hardly any space that was seen to be free; in half a second
+he has left all the place that he took. Of the last sweeps only a view is kept, and where it was taken.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..errors import EgoMotionError
+from ..sweep import EgoMotion, Sweep, SweepPair
+from .evidence import View
+
+_LONGEST = 0.55  # s before the target, up to which a view is of use: what is seen changes, and the poses' errors grow
+_NOTHING = View(np.zeros((0, 3), np.float32))
+
+
+class Past:
+    """The views of one stream's last half second.
+
+    It goes on where a pair's target is the newest sweep that it knows. Where sweeps between were left out, because the
+    machine does not keep up, these two are matched with each other.
+    """
+
+    def __init__(self):
+        self._seen: list[tuple[int, View, np.ndarray]] = []  # stamp, view, (4, 4) its sensor's frame from the newest's
+        self._newest: Sweep | None = None
+
+    def __call__(self, pair: SweepPair, ego: EgoMotion, views: tuple[View, View],
+                 find: Callable[[SweepPair], EgoMotion]) -> tuple[View, float]:
+        """The oldest view before the target, to be asked about points of the source's frame, and the seconds that it lies
+        before the source; it has seen nothing where there is none.
+
+        views  of the source and of the target, each in its own frame.
+        find   the motion over a pair of sweeps, if need be.
+        """
+        onward = self._onward(pair.target, find)
+        seen = [] if onward is None else [
+            (stamp, view, into @ onward) for stamp, view, into in self._seen
+            if 0 <= pair.target.stamp_ns - stamp <= _LONGEST * 1e9]
+        if pair.target is not self._newest:
+            seen.append((pair.target.stamp_ns, views[1], np.eye(4)))
+        seen = [(stamp, view, into @ ego.target_from_source) for stamp, view, into in seen]
+        self._seen, self._newest = [*seen, (pair.source.stamp_ns, views[0], np.eye(4))], pair.source
+        stamp, view, into = seen[0]
+        if stamp >= pair.target.stamp_ns:
+            return _NOTHING, 0.0
+        return view.taking(EgoMotion(into, ego.method).into_target), (pair.source.stamp_ns - stamp) * 1e-9
+
+    def _onward(self, target: Sweep, find: Callable[[SweepPair], EgoMotion]) -> np.ndarray | None:
+        """(4, 4) the newest sweep's frame from the target's; None where that is not known."""
+        newest = self._newest
+        if target is newest:
+            return np.eye(4)
+        if newest is None or newest.frame_id != target.frame_id or not (
+                0 < target.stamp_ns - newest.stamp_ns <= _LONGEST * 1e9):
+            return None
+        try:
+            return find(SweepPair(target, newest)).target_from_source
+        except EgoMotionError:
+            return None
