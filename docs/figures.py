@@ -1,4 +1,4 @@
-"""Draws docs/images/method.png, learning_curve.png and objects_*.png anew: python docs/figures.py"""
+"""Draws docs/images/method.png, past.png, learning_curve.png and objects_*.png anew: python docs/figures.py"""
 from __future__ import annotations
 
 import csv
@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from ssrflow_ros import SceneFlow, Settings, SweepPair
 from ssrflow_ros.formats.picture import draw_flow
 from ssrflow_ros.network.weights import SHIPPED
+from ssrflow_ros.preparation import Preparation
 from ssrflow_ros.simulator import simulate
-from ssrflow_ros.steps.sampling import sample_pair
 
 IMAGES = Path(__file__).parent / 'images'
 PAGE, INK, GREY, DARK, OLD, NEW = '#0f1720', '#f3f6f9', '#7c8c9b', '#34424f', '#ffb454', '#4cc3ff'
@@ -23,11 +23,12 @@ def method(path: Path, seed: int = 3000224) -> None:
     """Six panels: one step of the method each, on a simulated street."""
     older, newer = simulate(seed, sweeps=2, sensor='hdl64e', scene='street')
     pair = SweepPair(newer.sweep, older.sweep)
-    flow = SceneFlow(Settings())(pair)
+    scene_flow = SceneFlow(Settings())
+    prepared = scene_flow.prepare(pair)
+    flow = scene_flow.estimate(prepared)
     new, old = pair.source.points, pair.target.points
     aligned = flow.ego_motion.into_source(old)
-    rows = np.flatnonzero(~flow.ground)
-    sampled, _ = sample_pair(new[rows], aligned, Settings().network_points)
+    sampled = prepared.rows[prepared.sampled.rows]
     speed = np.linalg.norm(flow.velocity, axis=1)
 
     figure = Figure(figsize=(15, 10.4), dpi=80, facecolor=PAGE)
@@ -38,8 +39,8 @@ def method(path: Path, seed: int = 3000224) -> None:
     _title(panels[0, 1], 'ego-motion', 'aligned: what still differs, moves by itself')
     _points(panels[0, 2], (new[flow.ground], DARK), (new[~flow.ground], GREY))
     _title(panels[0, 2], 'ground', 'found and set aside, dark')
-    _points(panels[1, 0], (new[~flow.ground], DARK), (new[rows[sampled.rows]], NEW))
-    _title(panels[1, 0], 'sample', f'{len(sampled.rows)} points, half of them where the sweeps differ')
+    _points(panels[1, 0], (new[~flow.ground], DARK), (new[sampled], NEW))
+    _title(panels[1, 0], 'sample', f'{len(sampled)} points, half of them where the sweeps differ')
     _points(panels[1, 1], (new, DARK))
     few = np.flatnonzero(flow.moving)[::6]
     panels[1, 1].quiver(-new[few, 1], new[few, 0], -flow.velocity[few, 1], flow.velocity[few, 0], speed[few],
@@ -52,6 +53,24 @@ def method(path: Path, seed: int = 3000224) -> None:
         _box(panels[1, 2], item)
     _title(panels[1, 2], 'objects', 'clusters in space and velocity, with their speed in m/s')
     figure.subplots_adjust(0.01, 0.01, 0.99, 0.93, 0.03, 0.12)
+    figure.savefig(path)
+
+
+def past(path: Path, seed: int = 3000240) -> None:
+    """What stands where the sensor had surely seen through, in the sweep before and half a second before that."""
+    recording, prepare = list(simulate(seed, sweeps=7, sensor='os1_64', scene='street')), Preparation(Settings())
+    for newer, older in zip(recording[1:], recording):
+        prepared = prepare(SweepPair(newer.sweep, older.sweep))
+    points, moving = prepared.points, recording[-1].moving[prepared.rows]
+    figure = Figure(figsize=(15, 7.9), dpi=80, facecolor=PAGE)
+    for axes, view, when in zip(figure.subplots(1, 2), prepared.views[1:], ('a tenth of a second', 'six tenths of a second')):
+        free = view.is_free(points, about=True)
+        _points(axes, (points[~moving & ~free], GREY))
+        for cloud, colour in ((points[moving & ~free], NEW), (points[free], OLD)):
+            axes.scatter(-cloud[:, 1], cloud[:, 0], s=5, c=colour, linewidths=0)
+        _title(axes, f'{when} before', 'orange: stands where beams had gone through; blue: moves, and does not\n'
+               f'{free[moving].mean():.0%} of the points that move, {free[~moving].mean():.2%} of those that stand')
+    figure.subplots_adjust(0.01, 0.01, 0.99, 0.93, 0.03)
     figure.savefig(path)
 
 
@@ -117,6 +136,7 @@ def _box(axes, item) -> None:
 if __name__ == '__main__':
     IMAGES.mkdir(exist_ok=True)
     method(IMAGES / 'method.png')
+    past(IMAGES / 'past.png')
     learning_curve(IMAGES / 'learning_curve.png')
     for drawn in ((3_000_237, 'hdl64e', 'street'), (3_000_102, 'os1_128', 'yard'), (3_000_103, 'os1_128', 'hall')):
         objects(IMAGES / f'objects_{drawn[2]}.png', *drawn)
