@@ -1,6 +1,6 @@
 """The first half of the method: everything before the network.
 
-    ego-motion -> deskew, where asked for -> ground -> sample
+    ego-motion -> deskew, where asked for -> ground -> sample -> free space
 """
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from .settings import Settings
 from .steps.deskew import Deskewing
 from .steps.ego_motion import make_ego_motion
-from .steps.evidence import View
+from .steps.evidence import View, free_space
 from .steps.ground import make_ground, rise
 from .steps.past import Past
 from .steps.sampling import sample_pair
@@ -62,7 +62,10 @@ class Preparation:
         with watch('sample'):
             views = view, other_view.taking(ego.into_target), past
             sampled = sample_pair(source, target, settings.network_points, settings.seed, views=views)
-        return PreparedPair(pair, ego, ground, slope, rows, target, *sampled, views, past_age, watch.timings_ms)
+
+        with watch('free_space'):
+            told = free_space(source, target, views)
+        return PreparedPair(pair, ego, ground, slope, rows, target, *sampled, views, past_age, *told, watch.timings_ms)
 
     def _looked_at(self, sweep: Sweep) -> tuple[np.ndarray, np.ndarray, View]:
         """Ground mask, rows in range that are not ground, and the view; in a stream each sweep serves twice."""

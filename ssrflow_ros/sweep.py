@@ -177,6 +177,8 @@ class PreparedPair:
     views           what the source's, the target's, and an earlier sweep's sensor saw, ground included, to be asked about
                     points of the source's frame; the last has seen nothing where the stream holds no such sweep.
     past_age        s that the earlier sweep lies before the source.
+    taken, before   (n,) bool: at `rows`, stands where the target's sensor saw through, and where the earlier one surely did.
+    vacated         (v, 3) float32 m, those of `target` through whose places the source's sensor sees.
     timings_ms      milliseconds of each step so far.
     """
 
@@ -190,6 +192,9 @@ class PreparedPair:
     sampled_target: Sample
     views: tuple[View, View, View]
     past_age: float
+    taken: np.ndarray
+    before: np.ndarray
+    vacated: np.ndarray
     timings_ms: dict[str, float]
 
     @cached_property

@@ -4,7 +4,7 @@ import pytest
 from worlds import box, pair_of, patch, seen
 
 from ssrflow_ros import Settings
-from ssrflow_ros.steps.evidence import View
+from ssrflow_ros.steps.evidence import View, free_space
 from ssrflow_ros.steps.objects import ObjectFinder
 from ssrflow_ros.sweep import PreparedPair, Sample
 
@@ -25,8 +25,9 @@ def prepared(pair, ego, slope=(0.0, 0.0), past=None):
     """The pair as if nothing of it were ground."""
     n, others = len(pair.source), pair.target.points
     nothing = Sample(np.arange(0), np.zeros((0, 3)), np.zeros((0, 4)))
+    views = View(pair.source.points), View(others), View(others[:0] if past is None else past)
     return PreparedPair(pair, ego, np.zeros(n, bool), np.array(slope), np.arange(n), others, nothing, nothing,
-                        (View(pair.source.points), View(others), View(others[:0] if past is None else past)), 0.6, {})
+                        views, 0.6, *free_space(pair.source.points, others, views), {})
 
 
 def moved_car(velocity, turn_rate=0.0, dt=-0.1, centre=(12.0, 3.0, 0.0), yaw=0.3):

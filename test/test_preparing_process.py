@@ -11,7 +11,7 @@ from ssrflow_ros.preparation import Preparation
 from ssrflow_ros.preparing_process import PreparingProcess
 
 SETTINGS = Settings(network_points=256, ground='none', ego_motion='none')
-FIELDS = ('ground', 'rows', 'target')
+FIELDS = ('ground', 'rows', 'target', 'past_age', 'taken', 'before', 'vacated')
 
 
 def stream(n, count=3000):
@@ -32,7 +32,7 @@ def assert_same(one, other):
     assert one.pair is other.pair
     assert all(np.array_equal(getattr(one, name), getattr(other, name)) for name in FIELDS)
     assert all(np.array_equal(getattr(getattr(one, name), part), getattr(getattr(other, name), part))
-               for name in ('sampled', 'sampled_target') for part in ('rows', 'offsets'))
+               for name in ('sampled', 'sampled_target') for part in ('rows', 'offsets', 'beyond'))
     assert list(one.timings_ms) == list(other.timings_ms)
 
 
@@ -42,8 +42,10 @@ def pid_of(process):
 
 def test_same_as_here_also_after_other_settings_and_a_reset(process):
     here = Preparation(SETTINGS)
-    for pair in stream(3):
-        assert_same(process(pair), here(pair))
+    for number, pair in enumerate(stream(3)):
+        prepared = here(pair)
+        assert_same(process(pair), prepared)
+        assert (prepared.past_age > 0) == (number > 0)
     process.settings = here.settings = SETTINGS.replace(network_points=300)
     pair = stream(1)[0]
     assert_same(process(pair), here(pair))
@@ -64,15 +66,14 @@ def test_errors_come_back(process):
 
 def test_loss_costs_no_pair_and_a_new_process_follows(process):
     process.settings = SETTINGS
-    here = Preparation(SETTINGS)
     first, second, third = stream(3)
     lost = pid_of(process)
-    assert_same(process(first), here(first))
+    assert_same(process(first), Preparation(SETTINGS)(first))
     os.kill(lost, signal.SIGKILL)
-    assert_same(process(second), here(second))
+    assert_same(process(second), Preparation(SETTINGS)(second))  # what had been seen before is lost with it
     assert pid_of(process) != lost
     process.wait()
-    assert_same(process(third), here(third))
+    assert_same(process(third), Preparation(SETTINGS)(third))
 
 
 def test_what_is_lost_again_and_again_is_done_without(process):

@@ -15,7 +15,7 @@ from ..stopwatch import Stopwatch
 from ..sweep import EgoMotion, SweepPair
 from .timing import Timing
 
-STAGES = ('decode', 'ego_motion', 'ground', 'sample', 'network', 'upsample', 'objects', 'encode')
+STAGES = ('decode', 'ego_motion', 'ground', 'sample', 'free_space', 'network', 'upsample', 'objects', 'encode')
 """In the order of the data's walk."""
 
 

@@ -94,6 +94,14 @@ class View:
         return _cells(self._into(points) if self._into else points)
 
 
+def free_space(points: np.ndarray, target: np.ndarray, views: tuple[View, View, View]
+               ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of points (n, 3) and target (m, 3) m, asked of the `views` of a `PreparedPair`: its `taken`, `before` and `vacated`."""
+    view, other, past = views
+    return (other.is_free(points), past.is_free(points, about=True),
+            target.take(np.flatnonzero(view.is_free(target)), axis=0))
+
+
 def nearest_in_cells(points: np.ndarray) -> np.ndarray:
     """Rows of those of the points (N, 3) m whose view, from the origin, is that of all."""
     cell, reach = _cells(points)

@@ -90,11 +90,10 @@ class ObjectFinder:
         view, other, past = prepared.views
         points, motion = prepared.points, residual.take(prepared.rows, axis=0)
         fast = _length(motion) >= settings.moving_speed * abs(pair.dt)
-        taken = other.is_free(points)
-        before = past.is_free(points, about=True)
-        free, doubtful = taken | before, np.flatnonzero(fast & ~taken & ~before)
+        taken, before, vacated = prepared.taken, prepared.before, prepared.vacated
+        free = taken | before
+        doubtful = np.flatnonzero(fast & ~free)
         free[doubtful] = view.is_free(points.take(doubtful, axis=0) + motion.take(doubtful, axis=0))
-        vacated = target.take(np.flatnonzero(view.is_free(target)), axis=0)
         groups = propose(points, motion / pair.dt, fast, free, vacated, settings)
         ask = worth_asking(groups, points, motion, fast, taken, before, vacated, view, reach(pair.dt))
         if not ask.groups:
@@ -140,7 +139,7 @@ class ObjectFinder:
              seen: Candidates | None, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
         """Rows (m,) of those of the points (n, 3) m that have no object, `free` (n,), and move by the network's motion
         (n, 3) m, and their features (m, F) of its being better than none."""
-        points, ego, (view, other, past) = prepared.points, prepared.ego_motion, prepared.views
+        points, view, travelled = prepared.points, prepared.views[0], prepared.ego_motion.travelled
         least = max(settings.moving_speed, _LONE_SPEED) * abs(prepared.pair.dt)
         lone = np.flatnonzero(free & (_length(motion) >= least))
         likely = np.zeros(len(points))
@@ -150,10 +149,9 @@ class ObjectFinder:
         square = x * _SQUARES + y
         company = np.bincount(square, minlength=_SQUARES ** 2).take(square.take(lone))
         here = points.take(lone, axis=0)
-        taken = other.is_free(here)
         left = view.is_free(here + motion.take(lone, axis=0))
-        return lone, belief.lone_features(likely.take(lone), company, taken, left, past.is_free(here, about=True),
-                                          ego.travelled)
+        return lone, belief.lone_features(likely.take(lone), company, prepared.taken.take(lone), left,
+                                          prepared.before.take(lone), travelled)
 
 
 def _length(motion: np.ndarray) -> np.ndarray:
