@@ -19,10 +19,11 @@ from ssrflow_ros.simulator import simulate
 from ssrflow_ros.steps.ego_motion import given
 from ssrflow_ros.training import self_losses
 from ssrflow_ros.training.adapt import NotBetter, adapt, adaptation, split
-from ssrflow_ros.training.dataset import with_pyramids
+from ssrflow_ros.training.augmentation import NO_AUGMENTATION
+from ssrflow_ros.training.dataset import drawn, with_pyramids
 from ssrflow_ros.training.recording import RecordedSweep, recorded
 from ssrflow_ros.training.self_losses import STATIC, UNKNOWN
-from ssrflow_ros.training.self_supervised import SelfSupervised
+from ssrflow_ros.training.self_supervised import RecordedPairs, SelfSupervised
 from test_training_run import TINY
 
 
@@ -130,6 +131,20 @@ def test_the_end_of_the_recording_is_held_out(folder, sweeps, tmp_path):
     assert not (tmp_path / 'short' / 'sweeps').exists()
     again = RecordedSweep.load(sorted((folder / 'sweeps' / 'seen').glob('*.npz'))[0])
     assert np.array_equal(again.labels, sweeps[0].labels) and again.run == 0
+
+
+def test_pairs_know_what_had_been_seen_before_but_not_what_is_to_come(folder):
+    seen = RecordedPairs(folder / 'sweeps' / 'seen', TINY, 512, NO_AUGMENTATION)
+    assert [older.name < newer.name and (past.name < older.name) == (place > 0)
+            for place, (older, newer, past) in enumerate(seen.pairs)] == [True] * len(seen.pairs)
+    backwards = RecordedPairs(folder / 'sweeps' / 'seen', TINY, 512, dataclasses.replace(NO_AUGMENTATION, reverse=1.0))
+    for item in range(len(seen)):
+        place, _ = drawn(TINY.seed, item, len(seen))
+        source = seen[item]['source'][0]
+        moves = seen[item]['labels'][0] > 0
+        assert bool(source[:, 8:].any()) == (place > 0) and not backwards[item]['source'][0, :, 8:].any()
+        if place >= 3 and moves.sum() > 20:
+            assert (source[moves, 9] > 0.5).float().mean() > (source[~moves, 9] > 0.5).float().mean() + 0.2
 
 
 def test_the_loss_falls_towards_the_truth(folder, start):
