@@ -1,9 +1,13 @@
 """What had been seen half a second before is kept, led into the newest frame, and forgotten where a stream breaks off."""
+import dataclasses
+
 import numpy as np
 import pytest
 from worlds import patch
 
+from ssrflow_ros import Settings
 from ssrflow_ros.errors import EgoMotionError
+from ssrflow_ros.preparation import Preparation
 from ssrflow_ros.steps.evidence import View
 from ssrflow_ros.steps.past import Past
 from ssrflow_ros.sweep import EgoMotion, Sweep, SweepPair
@@ -82,3 +86,10 @@ def test_a_pair_forwards_in_time_knows_nothing():
     sweeps = stream(4)
     for (source, view), (target, target_view) in zip(sweeps, sweeps[1:]):
         assert past(SweepPair(source, target), ahead(-1), (view, target_view), refused)[1] == 0
+
+
+def test_deskewed_sweeps_are_one_stream_too():
+    prepare = Preparation(Settings(ground='none', ego_motion='none', network_points=256))
+    sweeps = [dataclasses.replace(sweep, times=np.zeros(len(sweep), np.float32)) for sweep, _ in stream(4)]
+    ages = [prepare(SweepPair(source, target)).past_age for target, source in zip(sweeps, sweeps[1:])]
+    assert ages == pytest.approx([0.0, 0.2, 0.3])
