@@ -14,16 +14,16 @@ from .fit import Fit
 # each axis of the cost's curvature. TURN: log rad². CLIMB: log (m/s)², off the ground's slope. CENTRE: log m², of the
 # box's centre, along the view, across it, upwards. LONE: log odds that the network's motion of a point without object
 # is better than none, errors of points that stand counted three times.
-WORTH = np.array([-3.82, 0.53, 0.64, 1.9, -0.41, 1.51, -1.13, -0.32, 2.41])
+WORTH = np.array([-3.87, 0.52, 0.64, 1.89, -0.5, 1.52, -1.2, -0.56, 1.98])
 TRUST = np.array([-0.08, -0.96, -0.11, 0.03, 0.35, 0.43, -1.35, 1.66, -1.56, -5.87, 3.91, -0.16, -1.25])
-MOVES = np.array([1.2, 0.1, -0.76, 2.34, 3.21, 1.69, 0.13, 0.57, 1.03, 0.06, 1.43, 0.72, 0.27, -0.87, -2.17, -0.48,
-                  0.36, -6.2, 0.19, -0.85, -0.05, -0.02, 0.26, -1.43, -1.37, 0.1, -0.07, -1.59, -3.47, 1.09, 0.15,
-                  -0.25, 0.9, 1.81, -2.74, -0.89, 1.77])
-SHIFT = np.array([2.47, 1.19, 0.51, -0.3, -0.3, -0.0, -0.84])
-TURN = np.array([-2.37, 1.92, 0.58, -1.71])
-CLIMB = np.array([-2.7, 0.55])
-CENTRE = np.array([[-5.12, 0.11, 0.49, 1.71], [-2.66, -0.04, 0.23, 0.89], [-0.23, -0.32, 0.57, -0.19]])
-LONE = np.array([0.2, 0.18, -0.15, 1.32, 1.16, 0.77, -0.45])
+MOVES = np.array([-0.13, 0.02, -0.78, 2.47, 3.7, 1.16, 1.02, 0.15, 0.87, 0.0, 1.42, 0.66, -0.4, -0.9, -1.41, -0.68,
+                  0.24, -4.23, -0.34, -0.18, -0.13, 0.37, 0.13, -0.42, -1.3, 0.08, 0.1, -2.67, -1.9, 1.31, -0.0, -0.14,
+                  1.31, 0.58, -2.89, -0.6, 1.47])
+SHIFT = np.array([0.69, 1.34, 0.23, -0.01, -0.76, 0.1, -0.84])
+TURN = np.array([-3.26, 1.5, 0.41, -1.29])
+CLIMB = np.array([-2.89, 0.84])
+CENTRE = np.array([[-3.95, 0.04, 0.32, 1.48], [-2.14, 0.03, 0.09, 0.64], [0.09, -0.31, 0.47, -0.33]])
+LONE = np.array([0.8, 0.23, -0.18, 1.31, 0.46, 2.08, -0.15])
 
 LEAST_WORTH = float(np.log(0.05))     # log odds, below which a proposal is not even registered
 _MANY = 500              # points, beyond which more say nothing: walls have thousands
