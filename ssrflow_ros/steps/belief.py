@@ -23,7 +23,7 @@ SHIFT = np.array([0.69, 1.34, 0.23, -0.01, -0.76, 0.1, -0.84])
 TURN = np.array([-3.26, 1.5, 0.41, -1.29])
 CLIMB = np.array([-2.89, 0.84])
 CENTRE = np.array([[-3.95, 0.04, 0.32, 1.48], [-2.14, 0.03, 0.09, 0.64], [0.09, -0.31, 0.47, -0.33]])
-LONE = np.array([0.8, 0.23, -0.18, 1.31, 0.46, 2.08, -0.15])
+LONE = np.array([0.13, 0.08, -0.15, 0.92, 0.27, 1.37, -0.28])
 
 LEAST_WORTH = float(np.log(0.05))     # log odds, below which a proposal is not even registered
 _MANY = 500              # points, beyond which more say nothing: walls have thousands
