@@ -63,7 +63,8 @@ def past(path: Path, seed: int = 3000240) -> None:
         prepared = prepare(SweepPair(newer.sweep, older.sweep))
     points, moving = prepared.points, recording[-1].moving[prepared.rows]
     figure = Figure(figsize=(15, 7.9), dpi=80, facecolor=PAGE)
-    for axes, view, when in zip(figure.subplots(1, 2), prepared.views[1:], ('a tenth of a second', 'six tenths of a second')):
+    whens = 'a tenth of a second', 'six tenths of a second'
+    for axes, view, when in zip(figure.subplots(1, 2), prepared.views[1:], whens):
         free = view.is_free(points, about=True)
         _points(axes, (points[~moving & ~free], GREY))
         for cloud, colour in ((points[moving & ~free], NEW), (points[free], OLD)):

@@ -174,10 +174,10 @@ class PreparedPair:
     rows            (n,) int64, the source's points in range that are not ground.
     target          (m, 3) float32 m, the target's points in range that are not ground, in the source's frame.
     sampled, sampled_target  what the network sees, rows into `rows` and into `target`.
-    views           what the source's, the target's, and an earlier sweep's sensor saw, ground included, to be asked about
-                    points of the source's frame; the last has seen nothing where the stream holds no such sweep.
+    views           what the source's, the target's, and an earlier sweep's sensor saw, ground included, to be asked
+                    about points of the source's frame; the last saw nothing where the stream holds no such sweep.
     past_age        s that the earlier sweep lies before the source.
-    taken, before   (n,) bool: at `rows`, stands where the target's sensor saw through, and where the earlier one surely did.
+    taken, before   (n,) bool: at `rows`, stands where the target's sensor saw through, the earlier one surely did.
     vacated         (v, 3) float32 m, those of `target` through whose places the source's sensor sees.
     timings_ms      milliseconds of each step so far.
     """

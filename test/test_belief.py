@@ -63,10 +63,10 @@ def test_trust_is_learnt_where_the_curvature_tells_who_is_right(rng, monkeypatch
 
 def test_a_point_without_object_needs_a_likelier_proposal_where_there_are_more_and_less_where_space_was_free():
     likely, company = (grid.ravel() for grid in np.meshgrid([0.0, 0.1, 0.5], [1, 10, 100]))
-    odds = (belief.lone_features(likely, company, *np.zeros((2, 9)), 0.2) @ belief.LONE).reshape(3, 3)
+    odds = (belief.lone_features(likely, company, *np.zeros((3, 9)), 0.2) @ belief.LONE).reshape(3, 3)
     assert odds[0, 2] > 0 > odds[2, 0]
     assert (np.diff(odds, axis=0) < 0).all() and (np.diff(odds, axis=1) > 0).all()
-    for evidence in np.eye(2):
+    for evidence in np.eye(3):
         told = belief.lone_features(likely, company, *np.repeat(evidence[:, None], 9, axis=1), 0.2) @ belief.LONE
         assert (told.reshape(3, 3) > odds).all()
 
@@ -75,5 +75,5 @@ def test_probabilities_are_probabilities_and_few_or_no_evidence_is_no_trouble():
     assert belief.probability(np.zeros((1, len(belief.MOVES)))) == pytest.approx(0.5)
     assert belief.probability(np.zeros((1, len(belief.MOVES))), 20.0) > 0.99
     n = np.array([8, 5000])
-    features = belief.worth_features(n, np.array([0.0, 0.9]), np.zeros(2), np.ones(2), *np.zeros((3, 2)))
+    features = belief.worth_features(n, np.array([0.0, 0.9]), np.zeros(2), np.zeros(2), np.ones(2), *np.zeros((3, 2)))
     assert features.shape == (2, len(belief.WORTH)) and np.isfinite(features).all()

@@ -13,8 +13,8 @@ CAR, PERSON = (4.2, 1.8, 1.5), (0.5, 0.5, 1.7)
 
 
 def find(now, before, flow=None, dt=-0.1, finder=None, stamp_ns=10_000_000_000, past=None, **settings):
-    """Displacement, ids and objects; `now`, `before` and `past`, half a second before, are what the sensor sees of moving
-    things, walls are added."""
+    """Displacement, ids and objects; `now`, `before` and `past`, half a second before, are what the sensor sees of
+    moving things, walls are added."""
     pair, ego = pair_of(seen(WALLS, *now), seen(WALLS, *before), dt, stamp_ns)
     network = np.zeros_like(pair.source.points) if flow is None else flow(pair.source.points)
     return pair, (finder or ObjectFinder())(
@@ -73,8 +73,8 @@ def test_what_had_been_seen_before_tells_of_what_is_slow():
     for then, past in (('unknown', None), ('elsewhere', walker(1.3)), ('here', walker(1.0))):
         pair, ego = pair_of(seen(WALLS, *walker(1.0)), seen(WALLS, *walker(1.05)), -0.1, 10_000_000_000)
         ready = prepared(pair, ego, past=None if past is None else seen(WALLS, *past))
-        weighed = ObjectFinder().weigh(ready, half_seen((0.0, -0.5, 0.0), centre=(6.0, 1.0), share=0.2)(pair.source.points),
-                                       Settings(moving_speed=0.05))
+        flow = half_seen((0.0, -0.5, 0.0), centre=(6.0, 1.0), share=0.2)(pair.source.points)
+        weighed = ObjectFinder().weigh(ready, flow, Settings(moving_speed=0.05))
         moves[then] = weighed.moves.max() if weighed else 0.0
     assert moves['elsewhere'] > moves['unknown'] > moves['here']
 

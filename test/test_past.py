@@ -1,4 +1,4 @@
-"""What had been seen half a second before is kept, led into the newest frame, and forgotten where a stream breaks off."""
+"""What had been seen half a second before is kept, led into the newest frame, and forgotten where a stream ends."""
 import dataclasses
 
 import numpy as np
@@ -44,7 +44,8 @@ def sees_the_wall(view, number):
     """Whether the view, asked in the frame of sweep `number`, saw through what stands before the wall, and to it."""
     distance = 20 - number * STEP
     asked = np.array([[distance - 4, 0, 0], [distance, 0, 0], [distance + 4, 0, 0]], np.float32)
-    return view.is_free(asked).tolist() == [True, False, False] and view.is_taken(asked).tolist() == [False, True, False]
+    free, taken = view.is_free(asked).tolist(), view.is_taken(asked).tolist()
+    return free == [True, False, False] and taken == [False, True, False]
 
 
 def test_a_first_pair_knows_nothing_of_the_past():

@@ -93,8 +93,9 @@ def test_what_had_been_seen_before_counts_and_is_not_known_when_time_runs_backwa
     pair = TrainingPair(source, source, motion, -motion, np.eye(4), source[:0], source[:0],
                         (wall[:10_000] + before[:3, 3]).astype(np.float32),
                         (wall[10_000:] + before[:3, 3]).astype(np.float32), before, 6.0)
+    how = dataclasses.replace(NO_AUGMENTATION, yaw=180.0, flip=0.5, height=0.5)
     for _ in range(3):
-        seen, _, _, moving = augmented(pair, dataclasses.replace(NO_AUGMENTATION, yaw=180.0, flip=0.5, height=0.5), 500, rng)
+        seen, _, _, moving = augmented(pair, how, 500, rng)
         assert moving.any() and (np.abs(seen[moving, 8] - 2.0) < 0.6).all()
         assert np.abs(seen[~moving, 8]).max() < 0.7
         assert not augmented(pair.reversed(), NO_AUGMENTATION, 500, rng)[0][:, 8:].any()

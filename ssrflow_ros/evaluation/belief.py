@@ -213,8 +213,8 @@ def play(method: SceneFlow, newer: LabelledSweep, older: LabelledSweep, past: La
 
 
 def recording(number: int) -> list[LabelledSweep]:
-    """The newest sweep, the one before it, and, of three recordings in four, the one half a second before that: a stream
-    has none at its beginning."""
+    """The newest sweep, the one before it, and, of three recordings in four, the one half a second before that:
+    a stream has none at its beginning."""
     gap = 5 if number // len(SENSORS) % 4 else 0
     return list(simulate(_SEED + number, gap + 2, list(SENSORS)[number % len(SENSORS)], kept={0, gap, gap + 1}))[::-1]
 

@@ -18,6 +18,7 @@ from ..scene_flow import SceneFlow
 from ..settings import Settings
 from ..simulator import simulate
 from ..steps.clusters import find_clusters
+from ..steps.past import no_past
 from ..sweep import SweepPair
 from .object_scores import Labels, Tally
 
@@ -31,8 +32,11 @@ def report(tally: Tally) -> str:
              f'{"points":10}{"IoU":>8}{"precision":>11}{"recall":>8}{"three-way":>11}{"dynamic fg":>12}'
              f'{"static fg":>11}{"static bg":>11}   (EPE in cm per 0.1 s)']
     for name in tally.moving:
-        iou, precision, recall, epe = _of_points(tally, name)
-        lines.append(f'{name:10}{iou:8.3f}{precision:11.3f}{recall:8.3f}{np.nanmean(epe):11.2f}{epe[0]:12.2f}'
+        hit, false, missed = tally.moving[name]
+        parts = np.array(tally.three_way[name]).sum(axis=0)
+        epe = 100 * np.divide(*parts.T, out=np.full(3, np.nan), where=parts[:, 1] > 0)
+        lines.append(f'{name:10}{hit / max(hit + false + missed, 1):8.3f}{hit / max(hit + false, 1):11.3f}'
+                     f'{hit / max(hit + missed, 1):8.3f}{np.nanmean(epe):11.2f}{epe[0]:12.2f}'
                      f'{epe[1]:11.2f}{epe[2]:11.2f}')
     lines += ['', f'{"movers":16}' + ''.join(f'{f"{a} to {b} m":>16}' for a, b in zip(_RANGES, _RANGES[1:]))
               + f'{"all":>16}']
@@ -65,25 +69,6 @@ def report(tally: Tally) -> str:
     return '\n'.join(lines)
 
 
-def by_place(places: list[Tally]) -> str:
-    """How the method does at each pair of the recordings, of which later ones know more of the past."""
-    lines = [f'{"refined, pair":16}{"IoU":>8}{"three-way":>11}{"dynamic fg":>12}{"movers found":>16}{"objects true":>16}']
-    for number, tally in enumerate(places, 1):
-        iou, _, _, epe = _of_points(tally, 'refined')
-        found, true = [found for _, _, found in tally.found], [kind is not None for _, kind in tally.claimed]
-        cells = (f'{np.mean(hits):.2f} of {len(hits)}' if hits else '-' for hits in (found, true))
-        lines.append(f'{number:<16}{iou:8.3f}{np.nanmean(epe):11.2f}{epe[0]:12.2f}' + ''.join(f'{cell:>16}' for cell in cells))
-    return '\n'.join(lines)
-
-
-def _of_points(tally: Tally, name: str) -> tuple[float, float, float, np.ndarray]:
-    """IoU, precision and recall of what moves, and cm per 0.1 s of the three parts, nan for none."""
-    hit, false, missed = tally.moving[name]
-    parts = np.array(tally.three_way[name]).sum(axis=0)
-    epe = 100 * np.divide(*parts.T, out=np.full(3, np.nan), where=parts[:, 1] > 0)
-    return hit / max(hit + false + missed, 1), hit / max(hit + false, 1), hit / max(hit + missed, 1), epe
-
-
 def _by_range(title: str, rows: list[tuple[float, bool]]) -> str:
     cells = []
     for low, high in [*zip(_RANGES, _RANGES[1:]), (0, np.inf)]:
@@ -92,11 +77,13 @@ def _by_range(title: str, rows: list[tuple[float, bool]]) -> str:
     return f'{title:16}' + ''.join(cells)
 
 
-def play(settings: Settings, seed: int, sweeps: int, tally: Tally, places: list[Tally]) -> None:
-    """Add one simulated recording, newest sweep against the one before it, to all and to those of each pair's place."""
+def play(settings: Settings, seed: int, sweeps: int, tally: Tally, forgets: bool = False) -> None:
+    """Add one simulated recording, newest sweep against the one before it; who `forgets` knows nothing of the past."""
     method, known = SceneFlow(settings), {}
+    if forgets:
+        method.prepare.past = no_past
     recording = list(simulate(seed, sweeps))
-    for place, newer, older in zip(places, recording[1:], recording):
+    for newer, older in zip(recording[1:], recording):
         try:
             flow = method(SweepPair(newer.sweep, older.sweep))
         except SSRFlowError:
@@ -104,7 +91,6 @@ def play(settings: Settings, seed: int, sweeps: int, tally: Tally, places: list[
             continue
         truth = Labels(newer.motion_previous, ~newer.ground, newer.object_id, newer.class_id, newer.boxes)
         tally.add(flow, truth, known)
-        place.add(flow, truth, {})
 
 
 def judge_real(settings: Settings, labelled: LabelledPair) -> Tally:
@@ -128,15 +114,16 @@ def main() -> None:
     parser.add_argument('folder', type=Path, nargs='?', help='folder of labelled real pairs, *.npz')
     parser.add_argument('--recordings', type=int, default=50, metavar='N')
     parser.add_argument('--sweeps', type=int, default=8, help='sweeps of each recording')
+    parser.add_argument('--forget', action='store_true', help='know nothing of what was seen before the last sweep')
     parser.add_argument('--weights', default=Settings().weights)
     args = parser.parse_args()
     settings = Settings(weights=args.weights)
-    tally, places = Tally(), [Tally() for _ in range(args.sweeps - 1)]
+    tally = Tally()
     for seed in range(_UNSEEN_SEED, _UNSEEN_SEED + args.recordings):
-        play(settings, seed, args.sweeps, tally, places)
+        play(settings, seed, args.sweeps, tally, args.forget)
     if args.recordings:
         print(f'{args.recordings} simulated recordings of {args.sweeps} sweeps at 10 Hz, weights {args.weights}')
-        print(report(tally), by_place([place for place in places if place.pairs]), sep='\n\n')
+        print(report(tally))
     pairs = open_dataset(f'pairs:{args.folder}') if args.folder else ()
     for labelled in (pairs[number] for number in range(len(pairs))):
         real = judge_real(settings, labelled)

@@ -96,7 +96,7 @@ class View:
 
 def free_space(points: np.ndarray, target: np.ndarray, views: tuple[View, View, View]
                ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of points (n, 3) and target (m, 3) m, asked of the `views` of a `PreparedPair`: its `taken`, `before` and `vacated`."""
+    """`taken`, `before` and `vacated` of a `PreparedPair`, of its points (n, 3), target (m, 3) m, and `views`."""
     view, other, past = views
     return (other.is_free(points), past.is_free(points, about=True),
             target.take(np.flatnonzero(view.is_free(target)), axis=0))

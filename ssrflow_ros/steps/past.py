@@ -17,6 +17,11 @@ _LONGEST = 0.55  # s before the target, up to which a view is of use: what is se
 _NOTHING = View(np.zeros((0, 3), np.float32))
 
 
+def no_past(*_: object) -> tuple[View, float]:
+    """As a `Past` answers where nothing had been seen before."""
+    return _NOTHING, 0.0
+
+
 class Past:
     """The views of one stream's last half second.
 
@@ -30,8 +35,8 @@ class Past:
 
     def __call__(self, pair: SweepPair, ego: EgoMotion, views: tuple[View, View],
                  find: Callable[[SweepPair], EgoMotion]) -> tuple[View, float]:
-        """The oldest view before the target, to be asked about points of the source's frame, and the seconds that it lies
-        before the source; it has seen nothing where there is none.
+        """The oldest view before the target, to be asked about points of the source's frame, and the seconds that it
+        lies before the source; it has seen nothing where there is none.
 
         views  of the source and of the target, each in its own frame.
         find   the motion over a pair of sweeps, if need be.
@@ -46,7 +51,7 @@ class Past:
         self._seen, self._newest = [*seen, (pair.source.stamp_ns, views[0], np.eye(4))], pair.source
         stamp, view, into = seen[0]
         if stamp >= pair.target.stamp_ns:
-            return _NOTHING, 0.0
+            return no_past()
         return view.taking(EgoMotion(into, ego.method).into_target), (pair.source.stamp_ns - stamp) * 1e-9
 
     def _onward(self, target: Sweep, find: Callable[[SweepPair], EgoMotion]) -> np.ndarray | None:

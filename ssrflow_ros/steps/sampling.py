@@ -48,8 +48,8 @@ def sample_pair(source: np.ndarray, target: np.ndarray, n_points: int, seed: int
                             np.zeros((len(some), 4), np.float32))
                      for kept, some in zip(rows, chosen))
     samples = []
-    view, other_view, past = views or [View(points) for points in (source, target, source[:0])]
-    for kept, points, others, other_view in zip(rows, thinned, reversed(thinned), (other_view, view)):
+    source_view, target_view, past = views or [View(points) for points in (source, target, source[:0])]
+    for kept, points, others, other_view in zip(rows, thinned, reversed(thinned), (target_view, source_view)):
         nearest, away = (column[:, 0] for column in KdTree(others).search(points, 1))
         change = _change(points, away) + _TAKEN * past.is_free(points, about=True)  # what is slow changes little
         changed = np.flatnonzero(change > 1.0)

@@ -18,7 +18,8 @@ class Asked(NamedTuple):
 
     few (n,) rows of those of their points that are asked, one proposal after the other, `asked` (K,) of each.   taken,
     before, framed, fast (K,) shares of them that took free space, that took space which was free half a second before,
-    that are seen past something nearer, and that the network says move.   unlike (K,) m by which its flows differ.   worth (K, F) features.
+    that are seen past something nearer, and that the network says move.   unlike (K,) m by which its flows differ.
+    worth (K, F) features.
     """
 
     groups: list[np.ndarray]

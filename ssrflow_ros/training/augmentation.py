@@ -21,8 +21,8 @@ class Augmentation:
     may correct it; a share `astray` has 15 times as much of it. Up to `movers` upright pieces of the
     static world are set in motion, whatever they are: what moves then has every shape and speed, and
     "nothing moves" is no answer that pays. A crop is an upright cylinder around something that moves, if anything does:
-    few points a pair then are as dense as many points a whole sweep are in use, and tell more. The sweep before is known
-    of pairs that are not reversed.
+    few points a pair then are as dense as many points a whole sweep are in use, and tell more. The sweep before is
+    known of pairs that are not reversed.
     """
 
     reverse: float = 0.5
@@ -145,8 +145,8 @@ def beams_kept(sweeps: Sequence[np.ndarray], rng: np.random.Generator) -> list[n
 def _set_in_motion(source: np.ndarray, motion: np.ndarray, target: np.ndarray, past: np.ndarray, still: np.ndarray,
                    target_still: np.ndarray, past_age: float, how: Augmentation,
                    rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Move pieces of what is `still` (N,) and `target_still` (M,), and what was there before: adds to `motion` in place,
-    returns the target and the past."""
+    """Move pieces of what is `still` (N,) and `target_still` (M,), and what was there before: adds to `motion` in
+    place, returns the target and the past."""
     target, past = target.copy(), past.copy()
     for _ in range(rng.integers(how.movers + 1) if still.any() else 0):
         centre = source[rng.choice(np.flatnonzero(still))]

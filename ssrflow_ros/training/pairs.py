@@ -67,8 +67,8 @@ class TrainingPair:
 
 
 def make_pair(seed: int) -> TrainingPair:
-    """A simulated pair: scene, sensor, sweep rate, age of the sweep before, and quality of the ground removal drawn from
-    the seed."""
+    """A simulated pair: scene, sensor, sweep rate, age of the sweep before, and quality of the ground removal drawn
+    from the seed."""
     rng = np.random.default_rng([seed, 0x55F])
     rate = 10.0 if rng.random() < 0.6 else float(rng.uniform(5.0, 20.0))
     gap = max(1, round(rate * rng.uniform(*_BEFORE)))
