@@ -42,7 +42,7 @@ def test_onnxruntime_says_what_torch_says(network, exported, n, m):
     session = onnxruntime.InferenceSession(str(exported), providers=['CPUExecutionProvider'])
     source = 10 * torch.randn(1, 256, 3, generator=torch.Generator().manual_seed(5))
     source, target = source[:, :n], source[:, :m] + 0.2
-    clouds = [torch.cat([cloud, nearest_offsets(cloud, other), 1 - cloud[..., :2]], dim=-1)
+    clouds = [torch.cat([cloud, nearest_offsets(cloud, other), 1 - cloud[..., :2], cloud[..., 1:]], dim=-1)
               for cloud, other in ((source, target), (target, source))]
     clouds = [gather(cloud, farthest_point_order(cloud[..., :3], cloud.shape[1])) for cloud in clouds]
     padded = [torch.cat([cloud, 9 * torch.randn(1, 256 - cloud.shape[1], 10)], dim=1).numpy() for cloud in clouds]
@@ -57,7 +57,7 @@ def test_the_file_says_what_it_is(exported):
     session = onnxruntime.InferenceSession(str(exported), providers=['CPUExecutionProvider'])
     assert session.get_modelmeta().custom_metadata_map['n_points'] == '256'
     assert [(entry.name, entry.shape) for entry in (*session.get_inputs(), *session.get_outputs())] == [
-        ('source', [1, 256, 8]), ('target', [1, 256, 8]), ('source_count', [1]), ('target_count', [1]),
+        ('source', [1, 256, 10]), ('target', [1, 256, 10]), ('source_count', [1]), ('target_count', [1]),
         ('flow', [1, 256, 3])]
     assert [path.name for path in exported.parent.iterdir() if 'onnx' in path.name] == ['small.onnx']
 

@@ -9,7 +9,8 @@ from ..whole import written_whole
 from .stages import STAGES
 
 _PAGE, _INK, _SOFT = '#0f1720', '#f3f6f9', '#93a3b3'
-_COLOURS = dict(zip(STAGES, ('#5b6b7a', '#ffb454', '#8bd450', '#4cc3ff', '#ff5fa2', '#b48cff', '#ffd866', '#9fb3c8')))
+_COLOURS = dict(zip(STAGES, ('#5b6b7a', '#ffb454', '#8bd450', '#4cc3ff', '#2f7fb0', '#ff5fa2', '#b48cff', '#ffd866',
+                             '#9fb3c8'), strict=True))
 _LEGEND = {'fontsize': 10, 'columnspacing': 1.2, 'handlelength': 1.0, 'borderaxespad': 0.2}
 _NARROWEST_NUMBER = 0.03  # share of the longest bar, in which a number still fits
 
