@@ -86,7 +86,7 @@ def test_a_pair_forwards_in_time_knows_nothing():
     past = Past()
     sweeps = stream(4)
     for (source, view), (target, target_view) in zip(sweeps, sweeps[1:]):
-        assert past(SweepPair(source, target), ahead(-1), (view, target_view), refused)[1] == 0
+        assert past(SweepPair(source, target), ahead(-1), (view, target_view), lambda pair: ahead())[1] == 0
 
 
 def test_deskewed_sweeps_are_one_stream_too():

@@ -41,10 +41,13 @@ class Past:
         views  of the source and of the target, each in its own frame.
         find   the motion over a pair of sweeps, if need be.
         """
+        if pair.dt > 0:     # forwards in time: what is known lies between the two, or is of another stream
+            self._seen, self._newest = [], None
+            return no_past()
         onward = self._onward(pair.target, find)
         seen = [] if onward is None else [
             (stamp, view, into @ onward) for stamp, view, into in self._seen
-            if 0 <= pair.target.stamp_ns - stamp <= _LONGEST * 1e9]
+            if pair.target.stamp_ns - stamp <= _LONGEST * 1e9]
         if pair.target is not self._newest:
             seen.append((pair.target.stamp_ns, views[1], np.eye(4)))
         seen = [(stamp, view, into @ ego.target_from_source) for stamp, view, into in seen]
