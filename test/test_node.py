@@ -193,7 +193,8 @@ def test_nothing_is_done_while_nobody_listens(tmp_path):
 
         def values():
             return {v.key: v.value for m in live.heard['/diagnostics'] for s in m.status for v in s.values}
-        live.wait(lambda: float(values().get('rate_in_hz', 0)) > 0, 'diagnostics')
+        # The first cloud is kept, not dropped: diagnostics may come between it and the second.
+        live.wait(lambda: any(key.startswith('drops/') for key in values()), 'drops in the diagnostics')
         assert not [key for key in values() if key.startswith('network_ms')]
         assert [key for key in values() if key.startswith('drops/')] == ['drops/nobody listens']
 
