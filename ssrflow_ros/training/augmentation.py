@@ -89,7 +89,7 @@ def augmented(pair: TrainingPair, how: Augmentation, n_points: int,
 
     moving = np.linalg.norm(motion, axis=1) > MOVING
     amount = 15.0 if rng.random() < how.astray else 1.0
-    for view in (2, 1):
+    for view in (2, 1):  # the target's comes last: its points and the truth bear it, too
         noise, shift = _small_rotation(rng, amount * how.pose_angle), rng.normal(0.0, amount * how.pose_shift, 3)
         seen[view], eyes[view] = (p @ noise.T + shift for p in (seen[view], eyes[view]))
     target = target @ noise.T + shift
