@@ -135,8 +135,9 @@ def test_the_end_of_the_recording_is_held_out(folder, sweeps, tmp_path):
 
 def test_pairs_know_what_had_been_seen_before_but_not_what_is_to_come(folder):
     seen = RecordedPairs(folder / 'sweeps' / 'seen', TINY, 512, NO_AUGMENTATION)
-    assert [older.name < newer.name and (past.name < older.name) == (place > 0)
-            for place, (older, newer, past) in enumerate(seen.pairs)] == [True] * len(seen.pairs)
+    for place, (older, newer, past) in enumerate(seen.pairs):
+        assert older.name < newer.name and (past is not None) == (place > 0)
+        assert past is None or past.name < older.name
     backwards = RecordedPairs(folder / 'sweeps' / 'seen', TINY, 512, dataclasses.replace(NO_AUGMENTATION, reverse=1.0))
     for item in range(len(seen)):
         place, _ = drawn(TINY.seed, item, len(seen))

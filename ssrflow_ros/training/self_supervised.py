@@ -34,8 +34,9 @@ class RecordedPairs(Dataset):
     def __init__(self, folder: Path, config: TrainingConfig, n_points: int, augmentation: Augmentation):
         paths = sorted(Path(folder).glob('*.npz'))
         runs = [RecordedSweep.load(path).run for path in paths]
-        # And the first sweep of the run, or the one that was _BEFORE sweeps earlier.
-        self.pairs = [(paths[i], paths[i + 1], paths[max(i - _BEFORE, runs.index(runs[i]))])
+        # With each, the earliest of the _BEFORE sweeps before them that is of their run; None at its beginning.
+        self.pairs = [(paths[i], paths[i + 1], next((paths[j] for j in range(max(0, i - _BEFORE), i)
+                                                     if runs[j] == runs[i]), None))
                       for i in range(len(paths) - 1) if runs[i] == runs[i + 1]]
         if not self.pairs:
             raise InputError(f'no two sweeps in {folder} follow each other: give a longer recording')
@@ -48,11 +49,10 @@ class RecordedPairs(Dataset):
         """Item i is the same in every run with the same seed; the newest sweep is the source, unless reversed."""
         how, n = self.augmentation, self.n_points
         place, rng = drawn(self.config.seed, item, len(self))
-        older, newer, past = (RecordedSweep.load(path) for path in self.pairs[place])
+        older, newer, past = (path and RecordedSweep.load(path) for path in self.pairs[place])
+        source, target = newer, older
         if rng.random() < how.reverse:
             source, target, past = older, newer, None       # what is to come is not known
-        else:
-            source, target, past = newer, older, past if self.pairs[place][2] != self.pairs[place][0] else None
         (points, others), views = varied(source, target, past, how, rng)
         s, t = sample_pair(points[0], others[0], n, int(rng.integers(2**31)), rng.uniform(*how.focus), views)
         known = repeated(np.column_stack([s.of(points[0]), points[1][s.rows]]), n, rng)
