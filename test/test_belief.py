@@ -2,8 +2,11 @@
 import numpy as np
 import pytest
 
-from ssrflow_ros.evaluation.belief import fit_trust
+from ssrflow_ros.evaluation.belief import fit_share
+from ssrflow_ros.evaluation.expectation import Expected, fit
 from ssrflow_ros.steps import belief
+from ssrflow_ros.steps.fit import Fit
+from ssrflow_ros.steps.objects import Candidates
 
 
 @pytest.fixture
@@ -56,9 +59,76 @@ def test_trust_is_learnt_where_the_curvature_tells_who_is_right(rng, monkeypatch
     features = features_of(curvature, measured, network)
     axes = belief.principal(curvature)[1]
     samples = list(zip(features, axes, measured, network, true, np.ones(count)))
-    monkeypatch.setattr(belief, 'TRUST', fit_trust(samples, np.zeros(len(belief.TRUST))))
+    monkeypatch.setattr(belief, 'TRUST', fit_share(samples, np.zeros(len(belief.TRUST))))
     error = np.linalg.norm(belief.trusted(curvature, measured, network, features) - true, axis=1)
     assert error.mean() < 0.15 * np.linalg.norm(measured - true, axis=1).mean()
+
+
+def share_of_the_expected(found, expected, costs=(0.1, 0.1), against=(0.0, 0.0), curvature=((1.0, 0.0), (0.0, 1.0))):
+    """How far each of the steady displacements lies from the one that was found towards the one that was expected."""
+    n, curvature = len(found), np.tile(np.array(curvature), (len(found), 1, 1))
+    features = belief.steady_features(
+        curvature, expected, found, [np.full(n, cost) for cost in costs], [np.full(n, share) for share in against],
+        np.full(n, 4.0), np.full((n, 2), 0.02), -0.1)
+    steady = belief.steadied(curvature, expected, found, features)
+    return np.linalg.norm(steady - found, axis=1) / np.linalg.norm(expected - found, axis=1)
+
+
+def test_what_was_expected_counts_as_far_as_it_explains_this_pair(rng):
+    found = rng.normal(size=(30, 2))
+    expected = found + 0.1 * rng.normal(size=(30, 2))
+    alike = share_of_the_expected(found, expected)
+    assert (alike > 0.05).all() and (alike < 0.95).all()
+    assert (share_of_the_expected(found, expected, costs=(0.3, 0.1)) < alike).all()
+    assert (share_of_the_expected(found, expected, costs=(0.1, 0.3)) > alike).all()
+    assert (share_of_the_expected(found, expected, against=(0.4, 0.0)) < alike).all()
+    assert (share_of_the_expected(found, expected, against=(0.0, 0.4)) > alike).all()
+    # Braked hard: what was expected neither fits nor leaves open what the other sweep saw through.
+    assert (share_of_the_expected(found, expected, costs=(0.8, 0.02), against=(0.5, 0.0)) < 0.05).all()
+
+
+def movers(rng, count, expected_off=0.2, found_off=0.2):
+    """Candidates that were expected, and their true displacements; where `unsure`, what was found is off."""
+    true, unsure = rng.normal(size=(count, 2)), rng.random(count) < 0.5
+    found = true + (0.03 + found_off * unsure[:, None]) * rng.normal(size=(count, 2))
+    expected = true + (0.03 + expected_off * ~unsure[:, None]) * rng.normal(size=(count, 2))
+    curvature, n = np.tile(np.eye(2), (count, 1, 1)), np.full(count, 60)
+    costs = np.where(unsure, 0.05, 0.4), np.where(unsure, 0.4, 0.05)
+    features = belief.steady_features(curvature, expected, found, costs, np.zeros((2, count)), np.full(count, 4.0),
+                                      np.full((count, 2), 0.02), -0.1)
+    nothing = np.zeros(count)
+    fitted = Fit(found, found, nothing, np.zeros((count, 2)), np.ones((count, 3)), found, found, nothing, expected,
+                 features, costs[1], nothing, curvature)
+    seen = Candidates([np.arange(60)] * count, fitted, nothing, np.full(count, 0.9), nothing, nothing,
+                      np.full(count, 4.0), np.full(count, 10.0), nothing)
+    return Expected(seen, np.arange(count), true, -0.1), n
+
+
+def test_what_a_stream_expects_is_learnt_and_how_surely(rng, monkeypatch):
+    for name in ('STEADY', 'STEADY_SHIFT'):
+        monkeypatch.setattr(belief, name, getattr(belief, name))
+    pair, n = movers(rng, 800)
+    lines = list(fit([pair]))
+    assert [line.split(' = ')[0] for line in lines[1:]] == ['STEADY', 'STEADY_SHIFT']
+    pair, n = movers(rng, 800)
+    steadied = pair.steadied()
+    off = np.linalg.norm(steadied.steady - pair.true, axis=1)
+    assert off.mean() < 0.5 * np.linalg.norm(steadied.shift - pair.true, axis=1).mean()
+    covariance = belief.shift_covariance(steadied, pair.seen.moves, n, pair.seen.size, pair.seen.reach, -0.1)
+    error = steadied.steady - pair.true
+    nees = np.einsum('ki,kij,kj->k', error, np.linalg.inv(covariance), error) / 2
+    assert 0.5 < nees.mean() < 2.0
+
+
+def test_a_motion_is_surer_where_it_was_expected_likewise(rng):
+    pair, n = movers(rng, 50, expected_off=0.0, found_off=0.0)
+    seen = pair.seen
+
+    def spread(expected):
+        there = Fit(*(expected if name == 'expected' else value for name, value in vars(seen.fit).items()))
+        return np.trace(belief.shift_covariance(there, seen.moves, n, seen.size, seen.reach, -0.1), axis1=1, axis2=2)
+    likewise, otherwise, unknown = (spread(seen.fit.shift + off) for off in (0.01, 0.5, np.nan))
+    assert (likewise < unknown).all() and (likewise < otherwise).all()
 
 
 def test_a_point_without_object_needs_a_likelier_proposal_where_there_are_more_and_less_where_space_was_free():

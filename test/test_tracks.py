@@ -89,6 +89,16 @@ def test_what_is_expected():
             for place, way in ((here, alike), (here, unlike), (there, alike))] == [True, False, False]
 
 
+def test_how_what_is_expected_goes():
+    tracks, asked = Tracks(), np.array([[1.0, 5.0], [1.4, 5.0], [9.0, 5.0]])
+    assert np.isnan(tracks.expected(asked)).all()
+    tracks.advance(pair(0), ego())
+    tracks.follow([car(0, 5)], [(np.array([8.0, 5.0]), np.array([10.0, 0.0]), 4.0)])
+    tracks.advance(pair(1), ego())
+    velocity = tracks.expected(asked)
+    assert velocity[:2] == pytest.approx(np.array([[10.0, 0.0]] * 2)) and np.isnan(velocity[2]).all()
+
+
 def test_what_was_suspected_is_expected_in_the_next_pair_only_and_gets_a_number_of_its_own():
     tracks, asked = Tracks(), (np.array([[1.0, 5.0]]), np.array([[10.0, 0.0]]))
     suspect = np.array([0.0, 5.0]), np.array([10.0, 0.0]), 4.0

@@ -24,14 +24,14 @@ from ..steps.objects import Candidates, ObjectFinder, rigid_displacement
 from ..sweep import PreparedPair, SweepPair
 
 _SEED = 4_000_000
-_SLOWEST = 0.25          # m/s of a mover
+SLOWEST = 0.25           # m/s of a mover
 _DYNAMIC = 0.5           # m/s, slower proposals are not asked for
 _STILL = 0.025           # m, what has moved less tells nothing of trust
-_OWN = 0.6               # share of a proposal's points that are one mover's, from which its motion can be told
-_HEAVIEST = 64           # points, beyond which a proposal counts no more: the few near ones would decide for all
+OWN = 0.6                # share of a proposal's points that are one mover's, from which its motion can be told
+HEAVIEST = 64            # points, beyond which a proposal counts no more: the few near ones would decide for all
 _STANDS = 3.0            # times that an error of a point which stands counts
 _FEWEST = 30             # points that move, or stand: fewer of a pair count no more each
-_SCORED = 0.3            # probability, from which errors are fitted: what is less likely becomes no object
+SCORED = 0.3             # probability, from which errors are fitted: what is less likely becomes no object
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +67,7 @@ class Played:
         return features, gain > 0, weight[lone] * np.abs(gain)
 
 
-def fit_trust(samples: list[tuple], before: np.ndarray) -> np.ndarray:
+def fit_share(samples: list[tuple], before: np.ndarray) -> np.ndarray:
     """Of `Samples.trust`: weights with which the trusted displacement is nearest to the true one, in the mean.
 
     Held to the weights `before`, but for those that were 0: they answer for cases that are rare in simulation, as a
@@ -107,16 +107,16 @@ class Samples:
         owner, motion, boxes = pair.owner, pair.motion, pair.boxes
         n = np.array([len(group) for group in seen.groups])
         curvature, axes = belief.principal(seen.fit.curvature)
-        shift = belief.shift_features(curvature, seen.fit.cost, seen.moves, n, seen.size, seen.reach)
+        shift = belief.shift_features(seen.fit, seen.moves, n, seen.size, seen.reach, dt)[0][..., :-1]
         turn = belief.turn_features(seen.fit.cost, n, seen.size)
         for k, group in enumerate(seen.groups):
             owners, counts = np.unique(owner[group], return_counts=True)
             number, share = owners[np.argmax(counts)], counts.max() / n[k]
             true = motion[group].mean(axis=0)
-            if number >= 0 and share >= _OWN and np.hypot(*true[:2]) >= _STILL:
+            if number >= 0 and share >= OWN and np.hypot(*true[:2]) >= _STILL:
                 self.trust.append((seen.fit.trust[k], axes[k], seen.fit.measured[k], seen.fit.network[k], true[:2],
-                                   np.sqrt(min(n[k], _HEAVIEST))))
-            moves = number >= 0 and share >= 0.5 and np.linalg.norm(true) >= _SLOWEST * abs(dt)
+                                   np.sqrt(min(n[k], HEAVIEST))))
+            moves = number >= 0 and share >= 0.5 and np.linalg.norm(true) >= SLOWEST * abs(dt)
             off = seen.fit.shift[k] - true[:2]
             arm = points[group, :2] - seen.fit.centre[k]
             said = rigid_displacement(arm, seen.fit.shift[k], seen.fit.turn[k], slope)
@@ -152,13 +152,13 @@ class Samples:
             probability = 1 / (1 + np.exp(-movement @ moves))
             if rows is self.shift:
                 features[..., belief.DOUBT] = belief.doubt(probability)[:, None]
-            return [features[probability >= _SCORED], squared[probability >= _SCORED]]
+            return [features[probability >= SCORED], squared[probability >= SCORED]]
 
         shift, squared = likely(self.shift)
         centre, away = likely(self.centre)
-        return {'MOVES': moves, 'SHIFT': _log_variance(shift.reshape(-1, shift.shape[-1]), squared.ravel()),
-                'TURN': _log_variance(*likely(self.turn)), 'CLIMB': _log_variance(*likely(self.climb)),
-                'CENTRE': np.array([_log_variance(centre, column) for column in away.T])}
+        return {'MOVES': moves, 'SHIFT': log_variance(shift.reshape(-1, shift.shape[-1]), squared.ravel()),
+                'TURN': log_variance(*likely(self.turn)), 'CLIMB': log_variance(*likely(self.climb)),
+                'CENTRE': np.array([log_variance(centre, column) for column in away.T])}
 
 
 def _length(motion: np.ndarray) -> float:
@@ -184,7 +184,7 @@ def _spread(features: np.ndarray) -> np.ndarray:
     return np.where(spread > 1e-6, spread, 1.0)
 
 
-def _log_variance(features: np.ndarray, squared: np.ndarray) -> np.ndarray:
+def log_variance(features: np.ndarray, squared: np.ndarray) -> np.ndarray:
     """Weights of the most likely log-linear variance of zero-mean errors; their mean NEES then is 1."""
     scale, squared = features.std(axis=0), squared + 1e-6
 
@@ -238,7 +238,7 @@ def main() -> None:
 def fit(pairs: list[Played], settings: Settings) -> Iterator[str]:
     """Lines of `steps/belief.py`, whose numbers are the new ones from then on."""
     first = weigh(pairs, settings, -np.inf)
-    belief.TRUST, belief.WORTH = fit_trust(first.trust, belief.TRUST), _logistic(*map(np.array, zip(*first.worth)))
+    belief.TRUST, belief.WORTH = fit_share(first.trust, belief.TRUST), _logistic(*map(np.array, zip(*first.worth)))
     samples = weigh(pairs, settings, belief.LEAST_WORTH)
     yield f'# {len(samples.moves)} proposals, {np.mean([right for _, right in samples.moves]):.0%} of them right'
     fitted = {'WORTH': belief.WORTH, 'TRUST': belief.TRUST, **samples.fit()}

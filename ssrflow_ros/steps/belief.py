@@ -19,7 +19,9 @@ TRUST = np.array([-0.08, -0.96, -0.11, 0.03, 0.35, 0.43, -1.35, 1.66, -1.56, -5.
 MOVES = np.array([-0.13, 0.02, -0.78, 2.47, 3.7, 1.16, 1.02, 0.15, 0.87, 0.0, 1.42, 0.66, -0.4, -0.9, -1.41, -0.68,
                   0.24, -4.23, -0.34, -0.18, -0.13, 0.37, 0.13, -0.42, -1.3, 0.08, 0.1, -2.67, -1.9, 1.31, -0.0, -0.14,
                   1.31, 0.58, -2.89, -0.6, 1.47])
-SHIFT = np.array([0.69, 1.34, 0.23, -0.01, -0.76, 0.1, -0.84])
+STEADY = np.array([0.69, -0.84, 0.77, -5.28, 3.97, -0.66, 1.0, 0.48])
+SHIFT = np.array([-0.62, 0.53, 0.83, -0.18, -0.51, -0.16, 1.06, 0.62, -0.94])
+STEADY_SHIFT = np.array([-3.84, 0.23, 0.57, -0.05, -0.36, 0.04, 0.65, 0.23, -0.45, 1.33])
 TURN = np.array([-3.26, 1.5, 0.41, -1.29])
 CLIMB = np.array([-2.89, 0.84])
 CENTRE = np.array([[-3.95, 0.04, 0.32, 1.48], [-2.14, 0.03, 0.09, 0.64], [0.09, -0.31, 0.47, -0.33]])
@@ -110,8 +112,29 @@ def trust_features(curvature: np.ndarray, measured: np.ndarray, network: np.ndar
 
 def trusted(curvature: np.ndarray, measured: np.ndarray, network: np.ndarray, features: np.ndarray) -> np.ndarray:
     """(K, 2) m, between the displacement that was measured and the network's, as far as `features` tell to trust it."""
-    axes, share = principal(curvature)[1], _share(features @ TRUST)
-    return network + np.einsum('kij,kj,klj,kl->ki', axes, share, axes, measured - network)
+    return _between(curvature, measured, network, features @ TRUST)
+
+
+def steady_features(curvature: np.ndarray, expected: np.ndarray, found: np.ndarray, costs: tuple[np.ndarray, ...],
+                    against: tuple[np.ndarray, ...], size: np.ndarray, unsure: np.ndarray, dt: float) -> np.ndarray:
+    """(K, 2, F), for each axis of the curvature, how far to trust an `expected` displacement (K, 2) m against the one
+    that was `found`, (K, 2) m; costs and `against` (K,) of the one and the other, size (K,) m, and `unsure` (K, 2) m:
+    what lies between measured and network."""
+    axes = principal(curvature)[1]
+    along = np.abs(np.einsum('kij,ki->kj', axes, expected - found)) / abs(dt)
+    return _by_axis([np.ones(len(size)), *(np.log(cost + 0.01) for cost in costs), *map(np.sqrt, against),
+                     np.log(size + 0.2), np.log(np.linalg.norm(unsure, axis=1) / abs(dt) + 0.3)],
+                    [np.log(along + 0.3)])
+
+
+def steadied(curvature: np.ndarray, expected: np.ndarray, found: np.ndarray, features: np.ndarray) -> np.ndarray:
+    """(K, 2) m, between the displacement that was expected and the one found, as far as `features` tell to trust it."""
+    return _between(curvature, expected, found, features @ STEADY)
+
+
+def _between(curvature: np.ndarray, one: np.ndarray, other: np.ndarray, odds: np.ndarray) -> np.ndarray:
+    axes, share = principal(curvature)[1], _share(odds)
+    return other + np.einsum('kij,kj,klj,kl->ki', axes, share, axes, one - other)
 
 
 def _share(odds: np.ndarray) -> np.ndarray:
@@ -123,11 +146,16 @@ def _by_axis(shared: list[np.ndarray], own: list[np.ndarray]) -> np.ndarray:
     return np.stack([*(np.repeat(column[:, None], 2, axis=1) for column in shared), *own], axis=-1)
 
 
-def shift_features(curvature: np.ndarray, cost: np.ndarray, moves: np.ndarray, n: np.ndarray, size: np.ndarray,
-                   reach: np.ndarray) -> np.ndarray:
-    """(K, 2, F) for each axis; curvature (K, 2) 1/m²; moves (K,) probability; size (K,) and range (K,) m."""
-    return _by_axis([np.ones(len(n)), np.log(cost + 0.01), doubt(moves), np.log(n), np.log(size + 0.2),
-                     np.log(reach + 2)], [np.log(curvature)])
+def shift_features(fit: Fit, moves: np.ndarray, n: np.ndarray, size: np.ndarray, reach: np.ndarray,
+                   dt: float) -> tuple[np.ndarray, np.ndarray]:
+    """(K, 2, F) for the errors of the steady displacement along each axis of the curvature, and these axes (K, 2, 2);
+    moves (K,) probability; size (K,) and range (K,) m. The last tells how far what was expected is off."""
+    flattest, axes = principal(fit.curvature)
+    speed, unsure = (np.linalg.norm(motion, axis=1) / abs(dt) for motion in (fit.steady, fit.measured - fit.network))
+    off = np.abs(np.einsum('kij,ki->kj', axes, fit.expected - fit.shift)) / abs(dt)
+    return _by_axis([np.ones(len(n)), np.log(fit.cost + 0.01), doubt(moves), np.log(n), np.log(size + 0.2),
+                     np.log(reach + 2), np.log(speed + 0.5), np.log(unsure + 0.3)],
+                    [np.log(flattest), np.log(off + 0.3)]), axes
 
 
 DOUBT = 2       # where `doubt` is among the `shift_features`
@@ -138,11 +166,13 @@ def doubt(moves: np.ndarray) -> np.ndarray:
     return np.log(1.02 - moves)
 
 
-def shift_covariance(fit: Fit, moves: np.ndarray, n: np.ndarray, size: np.ndarray, reach: np.ndarray) -> np.ndarray:
-    """(K, 2, 2) m² of the displacement."""
-    curvature, axes = principal(fit.curvature)
-    variance = np.exp(shift_features(curvature, fit.cost, moves, n, size, reach) @ SHIFT)
-    return np.einsum('kij,kj,klj->kil', axes, variance, axes)
+def shift_covariance(fit: Fit, moves: np.ndarray, n: np.ndarray, size: np.ndarray, reach: np.ndarray,
+                     dt: float) -> np.ndarray:
+    """(K, 2, 2) m² of the steady displacement."""
+    features, axes = shift_features(fit, moves, n, size, reach, dt)
+    known = np.isfinite(features[..., -1])
+    log = np.where(known, np.nan_to_num(features) @ STEADY_SHIFT, features[..., :-1] @ SHIFT)
+    return np.einsum('kij,kj,klj->kil', axes, np.exp(log), axes)
 
 
 def turn_features(cost: np.ndarray, n: np.ndarray, size: np.ndarray) -> np.ndarray:

@@ -76,7 +76,7 @@ class ObjectFinder:
             free[group] = False
             ids[rows[group]] = len(objects)
             arm = points[group, :2] - seen.fit.centre[k]
-            found[rows[group]] = rigid_displacement(arm, seen.fit.shift[k], seen.fit.turn[k], prepared.slope)
+            found[rows[group]] = rigid_displacement(arm, seen.fit.steady[k], seen.fit.turn[k], prepared.slope)
             objects.append(_describe(len(objects), points[group], seen, k, pair.dt, prepared.slope))
         lone, features = self.lone(prepared, residual.take(rows, axis=0), free, seen, settings)
         lone = rows[lone[features @ belief.LONE > 0]]
@@ -109,7 +109,10 @@ class ObjectFinder:
         def against(shift: np.ndarray) -> np.ndarray:
             return shares(other.is_free(moved(shift)), ask.asked)
 
-        fit = register(few, ask.asked, Blocks(new), motion.take(ask.few, axis=0), pair.dt, against)
+        def expected(centre: np.ndarray) -> np.ndarray:
+            return self.tracks.expected(centre) * pair.dt
+
+        fit = register(few, ask.asked, Blocks(new), motion.take(ask.few, axis=0), pair.dt, against, expected)
         left = shares(view.is_free(moved(fit.shift)), ask.asked)
         n = np.array([len(group) for group in ask.groups])
         there = moved(fit.shift * abs(prepared.past_age / pair.dt))
@@ -121,7 +124,7 @@ class ObjectFinder:
         moves = belief.probability(features)
         size = fit.size[:, :2].max(axis=1)
         away = np.linalg.norm(fit.centre, axis=1)
-        return Candidates(ask.groups, fit, features, moves, belief.shift_covariance(fit, moves, n, size, away),
+        return Candidates(ask.groups, fit, features, moves, belief.shift_covariance(fit, moves, n, size, away, pair.dt),
                           np.exp(belief.turn_features(fit.cost, n, size) @ belief.TURN), size, away, ask.worth)
 
     def _believed(self, seen: Candidates, dt: float, settings: Settings) -> tuple[list[int], list[int]]:
@@ -170,7 +173,7 @@ def rigid_displacement(arm: np.ndarray, shift: np.ndarray, turn: float, slope: n
 def _describe(number: int, points: np.ndarray, seen: Candidates, k: int, dt: float, slope: np.ndarray) -> MovingObject:
     """The points (n, 3) of candidate `k` as an object."""
     points = points.astype(float)
-    velocity = np.array([*seen.fit.shift[k] / dt, 0.0])
+    velocity = np.array([*seen.fit.steady[k] / dt, 0.0])
     fast = np.hypot(velocity[0], velocity[1]) > _HEADING_SPEED
     yaw = float(np.arctan2(velocity[1], velocity[0])) if fast else _longest_side(points[:, :2])
     axes = np.array([[np.cos(yaw), np.sin(yaw), 0], [-np.sin(yaw), np.cos(yaw), 0], [0, 0, 1]])

@@ -4,8 +4,8 @@ Every cluster has a tile, a small map seen from above, with the distance to the 
 point that nothing static explains. The displacement that lays the cluster onto those points, and them
 onto the cluster, is searched for over all that a mover can do in the time, from many starts; whatever
 start leads there, the residual decides. A long smooth side slides along itself at no cost: there the
-network knows better, and which of the two is trusted how far is fitted (`belief.py`). From above,
-because the height of a return is where a beam happened to strike, and because all tiles are then
+network knows better, and which of the two is trusted how far is fitted (`belief.py`), as it is of what a stream
+expects. From above, because the height of a return is where a beam happened to strike, and because all tiles are then
 worked on as one array.
 """
 from __future__ import annotations
@@ -37,7 +37,8 @@ def reach(dt: float) -> float:
 
 
 def register(points: np.ndarray, counts: np.ndarray, around: Blocks, flow: np.ndarray, dt: float,
-             against: Callable[[np.ndarray], np.ndarray]) -> Fit:
+             against: Callable[[np.ndarray], np.ndarray],
+             expected: Callable[[np.ndarray], np.ndarray] = lambda centre: np.full(centre.shape, np.nan)) -> Fit:
     """Lay each of K clusters onto the other sweep, all in one frame, the static world at rest.
 
     points  (n, 3) m of the clusters, `counts` (K,) of each, one after the other.
@@ -45,6 +46,7 @@ def register(points: np.ndarray, counts: np.ndarray, around: Blocks, flow: np.nd
     flow    (n, 3) m, displacement of the points as the network has it.
     against of displacements (K, 2) m, the share (K,) of each cluster's points through whose places, moved so, the
             other sweep saw.
+    expected of the centres (K, 2) m, the displacements (K, 2) m that a stream expects there, NaN where it has none.
     """
     tiles = Tiles(points, counts, around, reach(dt))
     cell = tiles.cell[:, None]
@@ -64,12 +66,18 @@ def register(points: np.ndarray, counts: np.ndarray, around: Blocks, flow: np.nd
     cost = tiles.cost(np.concatenate([asked, median[:, None] / cell[:, None], np.zeros_like(asked[:, :1])], axis=1))
     around, network, still = cost[:, :len(_AROUND)], cost[:, -2], cost[:, -1]
     curvature = _curvature(around, _FLAT * tiles.cell)
-    features = belief.trust_features(curvature, shift, median, (around[:, 0], network, still),
-                                     (against(shift), against(median)), counts,
-                                     tiles.size[:, :2].max(axis=1), np.linalg.norm(tiles.centre, axis=1))
-    trusted = belief.trusted(curvature, shift, median, features)
-    return Fit(trusted, turn, tiles.centre, tiles.size, median, shift, features,
-               tiles.cost((trusted / cell)[:, None])[:, 0], still, curvature)
+    size = tiles.size[:, :2].max(axis=1)
+    trust = belief.trust_features(curvature, shift, median, (around[:, 0], network, still),
+                                  (against(shift), against(median)), counts, size,
+                                  np.linalg.norm(tiles.centre, axis=1))
+    trusted = belief.trusted(curvature, shift, median, trust)
+    expected = expected(tiles.centre)
+    then = np.where(np.isfinite(expected), expected, trusted)
+    cost = tiles.cost(np.stack([trusted, then], axis=1) / cell[:, None])
+    steadiness = belief.steady_features(curvature, then, trusted, cost[:, ::-1].T, (against(then), against(trusted)),
+                                        size, shift - median, dt)
+    return Fit(trusted, belief.steadied(curvature, then, trusted, steadiness), turn, tiles.centre, tiles.size, median,
+               shift, trust, expected, steadiness, cost[:, 0], still, curvature)
 
 
 def _medians(flow: np.ndarray, counts: np.ndarray) -> np.ndarray:

@@ -77,6 +77,16 @@ class Tracks:
         most = np.maximum(_ALIKE[0], _ALIKE[1] * np.linalg.norm(velocities, axis=1))[:, None]
         return ((off <= _array(tracks, 'gate')) & (unlike <= most)).any(axis=1)
 
+    def expected(self, centres: np.ndarray) -> np.ndarray:
+        """(K, 2) m/s: how the object goes that is expected nearest to each of the centres (K, 2) m, NaN where none is."""
+        if not self._tracks:
+            return np.full(centres.shape, np.nan)
+        off = np.linalg.norm(centres[:, None] - _array(self._tracks, 'centre')[:, :2], axis=-1)
+        off = off / _array(self._tracks, 'gate')
+        nearest = off.argmin(axis=1)
+        there = np.take_along_axis(off, nearest[:, None], axis=1) <= 1
+        return np.where(there, _array(self._tracks, 'velocity')[nearest, :2], np.nan)
+
     def follow(self, objects: list[MovingObject],
                suspects: Iterable[tuple[np.ndarray, np.ndarray, float]] = ()) -> tuple[MovingObject, ...]:
         """The objects of this sweep with `track_id` and `age`.

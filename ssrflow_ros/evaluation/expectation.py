@@ -1,0 +1,127 @@
+"""Fit what `steps/belief.py` knows of streams: `python -m ssrflow_ros.evaluation.expectation [--recordings N]`.
+
+Plays simulated recordings as a live node does, half of them on a machine that leaves sweeps out, and compares what was
+found of each mover, and what its track let expect, with the truth. Prints STEADY and STEADY_SHIFT, to be pasted into
+`steps/belief.py`. To be run after `evaluation.belief`, whose numbers it builds on; and twice, for what is expected
+rests on STEADY itself.
+"""
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from dataclasses import dataclass
+from typing import Iterator
+
+import numpy as np
+
+from ..errors import SSRFlowError
+from ..scene_flow import SceneFlow
+from ..settings import Settings
+from ..simulator import simulate
+from ..steps import belief
+from ..steps.fit import Fit
+from ..steps.objects import Candidates, ObjectFinder
+from ..sweep import PreparedPair, SweepPair
+from .belief import HEAVIEST, OWN, SCORED, SLOWEST, fit_share, log_variance
+
+_SEED = 4_600_000
+_STEPS = 1, 2, 1, 3, 1, 4    # sweeps from one pair to the next, of the recordings in turn
+_PAIRS = 7
+
+
+@dataclass(frozen=True, eq=False)
+class Expected:
+    """What a stream expected of the K movers in one of its pairs, and the truth.
+
+    seen  the candidates of the pair, `rows` (K,) those of them; true (K, 2) m their displacement; dt s of the pair.
+    """
+
+    seen: Candidates
+    rows: np.ndarray
+    true: np.ndarray
+    dt: float
+
+    @classmethod
+    def of(cls, seen: Candidates, owner: np.ndarray, motion: np.ndarray, dt: float) -> 'Expected':
+        """owner (n,) number of the mover of each point that was asked, motion (n, 3) m."""
+        rows, true = [], []
+        for k in np.flatnonzero(np.isfinite(seen.fit.expected[:, 0]) & (seen.moves >= SCORED)):
+            group = seen.groups[k]
+            owners, counts = np.unique(owner[group], return_counts=True)
+            number = owners[np.argmax(counts)]
+            mean = motion[group[owner[group] == number]].mean(axis=0)
+            if number >= 0 and counts.max() >= OWN * len(group) and np.linalg.norm(mean) >= SLOWEST * abs(dt):
+                rows.append(k)
+                true.append(mean[:2])
+        return cls(seen, np.array(rows, int), np.array(true).reshape(-1, 2), dt)
+
+    def shares(self) -> Iterator[tuple]:
+        """Samples of `fit_share`, what was expected being the one and what was found the other."""
+        fit, axes = self.seen.fit, belief.principal(self.seen.fit.curvature)[1]
+        for k, true in zip(self.rows, self.true):
+            weight = np.sqrt(min(len(self.seen.groups[k]), HEAVIEST))
+            yield fit.steadiness[k], axes[k], fit.expected[k], fit.shift[k], true, weight
+
+    def errors(self) -> tuple[np.ndarray, np.ndarray]:
+        """Features (K, 2, F) and squared errors (K, 2) m² of the displacement that STEADY, as it is now, gives."""
+        fit, n = self.steadied(), np.array([len(group) for group in self.seen.groups])
+        features, axes = belief.shift_features(fit, self.seen.moves, n, self.seen.size, self.seen.reach, self.dt)
+        off = np.einsum('kij,ki->kj', axes[self.rows], fit.steady[self.rows] - self.true)
+        return features[self.rows], off ** 2
+
+    def steadied(self) -> Fit:
+        fit = self.seen.fit
+        expected = np.where(np.isfinite(fit.expected), fit.expected, fit.shift)
+        return dataclasses.replace(fit, steady=belief.steadied(fit.curvature, expected, fit.shift, fit.steadiness))
+
+
+class _Watched(ObjectFinder):
+    seen: Candidates | None = None
+
+    def weigh(self, prepared: PreparedPair, residual: np.ndarray, settings: Settings) -> Candidates | None:
+        self.seen = super().weigh(prepared, residual, settings)
+        return self.seen
+
+
+def play(method: SceneFlow, number: int) -> Iterator[Expected]:
+    """What one recording expected."""
+    method.reset()
+    method.objects = finder = _Watched()
+    first = range(0, _PAIRS * (step := _STEPS[number % len(_STEPS)]), step)
+    kept = sorted({place + more for place in first for more in (0, 1)})
+    sweeps = dict(zip(kept, simulate(_SEED + number, kept[-1] + 1, kept=kept)))
+    for older, newer in ((sweeps[place], sweeps[place + 1]) for place in first):
+        try:
+            prepared = method.prepare(SweepPair(newer.sweep, older.sweep))
+        except SSRFlowError:
+            continue        # refused: nothing is published there
+        method.estimate(prepared)
+        if finder.seen is not None:
+            rows = prepared.rows
+            yield Expected.of(finder.seen, newer.object_id[rows], newer.motion_previous[rows], prepared.pair.dt)
+
+
+def fit(pairs: list[Expected]) -> Iterator[str]:
+    """Lines of `steps/belief.py`, whose numbers are the new ones from then on."""
+    samples = [sample for pair in pairs for sample in pair.shares()]
+    yield f'# {len(samples)} movers that were expected'
+    belief.STEADY = fit_share(samples, np.zeros(len(belief.STEADY)))
+    features, squared = (np.concatenate(part) for part in zip(*(pair.errors() for pair in pairs)))
+    belief.STEADY_SHIFT = log_variance(features.reshape(-1, features.shape[-1]), squared.ravel())
+    for name in ('STEADY', 'STEADY_SHIFT'):
+        yield f'{name} = np.array({np.round(getattr(belief, name), 2).tolist()})'
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--recordings', type=int, default=120, help=f'of {_PAIRS} pairs')
+    parser.add_argument('--weights', default=Settings().weights)
+    args = parser.parse_args()
+    from tqdm import tqdm
+    method = SceneFlow(Settings(weights=args.weights))
+    for line in fit([pair for number in tqdm(range(args.recordings), disable=None) for pair in play(method, number)]):
+        print(line)
+
+
+if __name__ == '__main__':
+    main()
