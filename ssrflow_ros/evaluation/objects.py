@@ -51,6 +51,8 @@ def report(tally: Tally) -> str:
               'vehicles': [row for row in rows if row['kind'] in ('car', 'van', 'bus', 'truck')]}
     for low, high in ((0.5, 2), (2, 5), (5, 10), (10, 99)):
         groups[f'{low} to {high} m/s'] = [row for row in rows if low <= row['speed'] < high]
+    for title, ages in (('seen first', range(1, 2)), ('2nd, 3rd sweep', range(2, 4)), ('from 4th on', range(4, 10**6))):
+        groups[title] = [row for row in rows if row['age'] in ages]
     for title, group in groups.items():
         if not group:
             continue

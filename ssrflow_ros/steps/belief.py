@@ -2,7 +2,7 @@
 
 A logistic model of plain features and a few of their products, and log-linear models of the errors' variance, all
 fitted on simulated recordings that nothing else uses: `python -m ssrflow_ros.evaluation.belief` prints the numbers
-below anew.
+below anew, and `python -m ssrflow_ros.evaluation.expectation` those of STEADY and STEADY_SHIFT.
 """
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ import numpy as np
 
 from .fit import Fit
 
-# WORTH, TRUST, MOVES: log odds, see `worth_features`, `trust_features`, `movement_features`. SHIFT: log m², along
-# each axis of the cost's curvature. TURN: log rad². CLIMB: log (m/s)², off the ground's slope. CENTRE: log m², of the
-# box's centre, along the view, across it, upwards. LONE: log odds that the network's motion of a point without object
-# is better than none, errors of points that stand counted three times.
+# WORTH, TRUST, STEADY, MOVES: log odds, see `worth_features`, `trust_features`, `steady_features`,
+# `movement_features`. SHIFT: log m², along each axis of the cost's curvature, and STEADY_SHIFT where something was
+# expected. TURN: log rad². CLIMB: log (m/s)², off the ground's slope. CENTRE: log m², of the box's centre, along the
+# view, across it, upwards. LONE: log odds that the network's motion of a point without object is better than none,
+# errors of points that stand counted three times.
 WORTH = np.array([-3.87, 0.52, 0.64, 1.89, -0.5, 1.52, -1.2, -0.56, 1.98])
 TRUST = np.array([-0.08, -0.96, -0.11, 0.03, 0.35, 0.43, -1.35, 1.66, -1.56, -5.87, 3.91, -0.16, -1.25])
+STEADY = np.array([0.69, -0.84, 0.77, -5.28, 3.97, -0.66, 1.0, 0.48])
 MOVES = np.array([-0.13, 0.02, -0.78, 2.47, 3.7, 1.16, 1.02, 0.15, 0.87, 0.0, 1.42, 0.66, -0.4, -0.9, -1.41, -0.68,
                   0.24, -4.23, -0.34, -0.18, -0.13, 0.37, 0.13, -0.42, -1.3, 0.08, 0.1, -2.67, -1.9, 1.31, -0.0, -0.14,
                   1.31, 0.58, -2.89, -0.6, 1.47])
-STEADY = np.array([0.69, -0.84, 0.77, -5.28, 3.97, -0.66, 1.0, 0.48])
 SHIFT = np.array([-0.62, 0.53, 0.83, -0.18, -0.51, -0.16, 1.06, 0.62, -0.94])
 STEADY_SHIFT = np.array([-3.84, 0.23, 0.57, -0.05, -0.36, 0.04, 0.65, 0.23, -0.45, 1.33])
 TURN = np.array([-3.26, 1.5, 0.41, -1.29])

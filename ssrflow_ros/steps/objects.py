@@ -129,11 +129,10 @@ class ObjectFinder:
 
     def _believed(self, seen: Candidates, dt: float, settings: Settings) -> tuple[list[int], list[int]]:
         """Numbers of the candidates that move, the surest first, and of those that would, were they not new."""
-        velocity = seen.fit.shift / dt
-        known, new = self.tracks.expects(seen.fit.centre, velocity), _NEW if self.tracks.goes_on else 0.0
+        known, new = self.tracks.expects(seen.fit.centre, seen.fit.shift / dt), _NEW if self.tracks.goes_on else 0.0
         moves = belief.probability(seen.features, np.where(known, _KNOWN, new))
         # A cost of 1: nothing in the other sweep lies where it would be.
-        may = (seen.fit.cost < 1) & (np.linalg.norm(velocity, axis=1) >= settings.moving_speed)
+        may = (seen.fit.cost < 1) & (np.linalg.norm(seen.fit.steady, axis=1) >= settings.moving_speed * abs(dt))
         moving = may & (moves >= settings.belief)
         doubtful = may & (seen.moves >= settings.belief) & ~moving
         return [k for k in np.argsort(-moves, kind='stable') if moving[k]], np.flatnonzero(doubtful).tolist()
