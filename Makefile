@@ -8,6 +8,8 @@ VENV       := .venv
 LOG        := $(VENV)/pip.log
 INSTALLED  := $(VENV)/.installed
 PIP        := $(VENV)/bin/python -m pip --disable-pip-version-check
+# The tests of a file stay together; those that run a node wait most of the time, each in a DDS domain of its own.
+PYTEST      = $(VENV)/bin/python -m pytest -q -n $(TEST_PROCESSES) --dist loadfile
 # Where torch comes from besides the usual index. Empty: the CPU build where there is no NVIDIA driver.
 TORCH_INDEX ?=
 CPU_TORCH  := https://download.pytorch.org/whl/cpu
@@ -15,6 +17,7 @@ CPU_TORCH  := https://download.pytorch.org/whl/cpu
 BAG        ?=
 TOPIC      ?=
 PYTEST_ARGS ?=
+TEST_PROCESSES ?= 2
 SOAK_MINUTES ?= 10
 BENCH_ARGS ?=
 
@@ -27,7 +30,7 @@ help:
 	@echo '                 (your own: make demo BAG=/path/to/bag TOPIC=/points)'
 	@echo 'make bench       where the time goes on this machine: tables, bench/bench.json, bench/*.png'
 	@echo '                 (your own: make bench BAG=... TOPIC=..., more: BENCH_ARGS="--device cuda --sweeps 50")'
-	@echo 'make test        every test but the slow ones   (make test PYTEST_ARGS="-k node -x")'
+	@echo 'make test        every test but the slow ones   (make test PYTEST_ARGS="-k node -x" TEST_PROCESSES=0)'
 	@echo 'make test-slow   every test'
 	@echo 'make soak        the node with large clouds and every disturbance for 10 minutes (SOAK_MINUTES=1: shorter)'
 	@echo 'make lint        style of the code'
@@ -42,10 +45,10 @@ bench: $(INSTALLED)
 	@$(VENV)/bin/ssrflow bench $(if $(BAG),'$(BAG)') $(if $(TOPIC),--topic '$(TOPIC)') $(BENCH_ARGS)
 
 test: $(INSTALLED)
-	@$(VENV)/bin/python -m pytest -q -m 'not slow' $(PYTEST_ARGS)
+	@$(PYTEST) -m 'not slow' $(PYTEST_ARGS)
 
 test-slow: $(INSTALLED)
-	@$(VENV)/bin/python -m pytest -q $(PYTEST_ARGS)
+	@$(PYTEST) $(PYTEST_ARGS)
 
 soak: $(INSTALLED)
 	@PYTHONPATH=test $(VENV)/bin/python -m soak --minutes $(SOAK_MINUTES)

@@ -19,7 +19,7 @@ EXTRAS = {
         'rclpy', 'rmw-fastrtps-cpp', 'diagnostic-msgs', 'geometry-msgs', 'lifecycle-msgs', 'nav-msgs',
         'sensor-msgs', 'std-msgs', 'std-srvs', 'visualization-msgs')],
     # The Makefile adds bucketed-scene-flow-eval, without the open3d and opencv that it does not score with.
-    'test': ['filterpy>=2', 'pytest', 'hypothesis', 'jsonschema', 'mcap', 'PyYAML', 'pyarrow', 'ruff',
+    'test': ['filterpy>=2', 'pytest', 'pytest-xdist', 'hypothesis', 'jsonschema', 'mcap', 'PyYAML', 'pyarrow', 'ruff',
              'onnx', 'onnxscript', 'onnxruntime', 'triton; platform_machine == "x86_64"',
              'colcon-core', 'colcon-ros', 'colcon-python-setup-py', 'colcon-recursive-crawl'],
 }

@@ -101,7 +101,7 @@ def movers(rng, count, expected_off=0.2, found_off=0.2):
                  features, costs[1], nothing, curvature)
     seen = Candidates([np.arange(60)] * count, fitted, nothing, np.full(count, 0.9), nothing, nothing,
                       np.full(count, 4.0), np.full(count, 10.0), nothing)
-    return Expected(seen, np.arange(count), true, -0.1), n
+    return Expected(seen, np.arange(count), true, np.ones(count, bool), -0.1), n
 
 
 def test_what_a_stream_expects_is_learnt_and_how_surely(rng, monkeypatch):

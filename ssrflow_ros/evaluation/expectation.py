@@ -31,29 +31,32 @@ _PAIRS = 7
 
 @dataclass(frozen=True, eq=False)
 class Expected:
-    """What a stream expected of the K movers in one of its pairs, and the truth.
+    """What a stream expected of K proposals in one of its pairs, and the truth.
 
-    seen  the candidates of the pair, `rows` (K,) those of them; true (K, 2) m their displacement; dt s of the pair.
+    seen  the candidates of the pair, `rows` (K,) those of them that were expected; true (K, 2) m their displacement,
+    moves (K,) bool: it is a mover's; dt s of the pair.
     """
 
     seen: Candidates
     rows: np.ndarray
     true: np.ndarray
+    moves: np.ndarray
     dt: float
 
     @classmethod
     def of(cls, seen: Candidates, owner: np.ndarray, motion: np.ndarray, dt: float) -> 'Expected':
         """owner (n,) number of the mover of each point that was asked, motion (n, 3) m."""
-        rows, true = [], []
+        rows, true, moves = [], [], []
         for k in np.flatnonzero(np.isfinite(seen.fit.expected[:, 0]) & (seen.moves >= SCORED)):
             group = seen.groups[k]
             owners, counts = np.unique(owner[group], return_counts=True)
             number = owners[np.argmax(counts)]
-            mean = motion[group[owner[group] == number]].mean(axis=0)
-            if number >= 0 and counts.max() >= OWN * len(group) and np.linalg.norm(mean) >= SLOWEST * abs(dt):
+            if counts.max() >= OWN * len(group):
+                mean = motion[group[owner[group] == number]].mean(axis=0)
                 rows.append(k)
                 true.append(mean[:2])
-        return cls(seen, np.array(rows, int), np.array(true).reshape(-1, 2), dt)
+                moves.append(number >= 0 and np.linalg.norm(mean) >= SLOWEST * abs(dt))
+        return cls(seen, np.array(rows, int), np.array(true).reshape(-1, 2), np.array(moves, bool), dt)
 
     def shares(self) -> Iterator[tuple]:
         """Samples of `fit_share`, what was expected being the one and what was found the other."""
@@ -63,11 +66,13 @@ class Expected:
             yield fit.steadiness[k], axes[k], fit.expected[k], fit.shift[k], true, weight
 
     def errors(self) -> tuple[np.ndarray, np.ndarray]:
-        """Features (K, 2, F) and squared errors (K, 2) m² of the displacement that STEADY, as it is now, gives."""
+        """Features (M, 2, F) and squared errors (M, 2) m² of the displacement that STEADY, as it is now, gives to what
+        moves."""
         fit, n = self.steadied(), np.array([len(group) for group in self.seen.groups])
         features, axes = belief.shift_features(fit, self.seen.moves, n, self.seen.size, self.seen.reach, self.dt)
-        off = np.einsum('kij,ki->kj', axes[self.rows], fit.steady[self.rows] - self.true)
-        return features[self.rows], off ** 2
+        rows = self.rows[self.moves]
+        off = np.einsum('kij,ki->kj', axes[rows], fit.steady[rows] - self.true[self.moves])
+        return features[rows], off ** 2
 
     def steadied(self) -> Fit:
         fit = self.seen.fit
@@ -104,7 +109,8 @@ def play(method: SceneFlow, number: int) -> Iterator[Expected]:
 def fit(pairs: list[Expected]) -> Iterator[str]:
     """Lines of `steps/belief.py`, whose numbers are the new ones from then on."""
     samples = [sample for pair in pairs for sample in pair.shares()]
-    yield f'# {len(samples)} movers that were expected'
+    movers = np.concatenate([pair.moves for pair in pairs])
+    yield f'# {len(samples)} proposals that were expected, {movers.mean():.0%} of them movers'
     belief.STEADY = fit_share(samples, np.zeros(len(belief.STEADY)))
     features, squared = (np.concatenate(part) for part in zip(*(pair.errors() for pair in pairs)))
     belief.STEADY_SHIFT = log_variance(features.reshape(-1, features.shape[-1]), squared.ravel())

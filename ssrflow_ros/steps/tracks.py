@@ -78,7 +78,7 @@ class Tracks:
         return ((off <= _array(tracks, 'gate')) & (unlike <= most)).any(axis=1)
 
     def expected(self, centres: np.ndarray) -> np.ndarray:
-        """(K, 2) m/s: how the object goes that is expected nearest to each of the centres (K, 2) m, NaN where none is."""
+        """(K, 2) m/s: how the object goes that is expected nearest each of the centres (K, 2) m, NaN where none is."""
         if not self._tracks:
             return np.full(centres.shape, np.nan)
         off = np.linalg.norm(centres[:, None] - _array(self._tracks, 'centre')[:, :2], axis=-1)
