@@ -113,6 +113,9 @@ class Settings:
     belief: float = _parameter(
         0.55, 'A cluster must be this likely to move to become an object: higher misses more, lower invents more.',
         low=0.0, high=1.0, live=True)
+    steady: bool = _parameter(
+        True, "An object's velocity rests on what its track had, too; false: on each pair of sweeps alone, for a "
+        'tracker that wants independent errors.', live=True)
     max_gap: float = _parameter(
         0.5, 'Sweeps further apart than this are not paired.', unit='s', low=0.01, high=60.0, live=True)
     marker_arrows: int = _parameter(

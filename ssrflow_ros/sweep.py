@@ -209,7 +209,7 @@ class MovingObject:
 
     id        label of its points in `FlowField.object_ids`, of this sweep only.
     centre    (3,) m, centre of the box; size (3,) m, length, width, height; yaw rad, of the length.
-    velocity  (3,) m/s, of the centre.
+    velocity  (3,) m/s, of the centre; in a stream it rests on the last sweeps' velocities, too.
     n_points  number of points.
     track_id  number that stays with the object from sweep to sweep, -1 where nobody follows it.
     age       sweeps in which it was seen, this one included.

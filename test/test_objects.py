@@ -35,10 +35,10 @@ def moved_car(velocity, turn_rate=0.0, dt=-0.1, centre=(12.0, 3.0, 0.0), yaw=0.3
     return now, box(np.array(centre) + dt * np.array(velocity), CAR, yaw + dt * turn_rate)
 
 
-def half_seen(velocity, dt=-0.1, centre=(12.0, 3.0), share=0.5):
+def half_seen(velocity, dt=-0.1, centre=(12.0, 3.0), share=0.5, within=3.0):
     """A network that sees a share of the motion of what stands at `centre`."""
     def flow(points):
-        near = np.linalg.norm(points[:, :2] - centre, axis=1) < 3
+        near = np.linalg.norm(points[:, :2] - centre, axis=1) < within
         return (near[:, None] * share * dt * np.array(velocity)).astype(np.float32)
     return flow
 
@@ -154,6 +154,30 @@ def test_an_object_keeps_its_number_and_ages():
                                   stamp_ns=10_000_000_000 + sweep * 100_000_000)
         numbers.append((objects[0].track_id, objects[0].age))
     assert numbers == [(0, 1), (0, 2), (0, 3), (0, 4)]
+
+
+def followed(speeds, steady, hidden=False):
+    """Speed that is found, sweep by sweep, of a lorry that goes by at `speeds` m/s; in the last screens may hide its
+    ends, and the network sees less than half."""
+    finder, found, x = ObjectFinder(), [], -3.0
+    for sweep, speed in enumerate(speeds):
+        x += 0.1 * speed
+        now, before = (box(np.array([x - back, 7.0, 0.5]), (12.0, 2.5, 3.0)) for back in (0.0, 0.1 * speed))
+        last = hidden and sweep == len(speeds) - 1
+        screens = [box(np.array([side * 8.0, 4.0, 0.5]), (12.0, 0.2, 6.0)) for side in (-1, 1)] if last else []
+        network = half_seen((speed, 0.0, 0.0), centre=(x, 7.0), share=0.4 if last else 1.0, within=7.0)
+        _, (_, _, (item,)) = find([now, *screens], [before, *screens], network, finder=finder, steady=steady,
+                                  stamp_ns=10_000_000_000 + sweep * 100_000_000, belief=0.3)
+        found.append(item.velocity[0])
+    return np.array(found)
+
+
+def test_in_a_stream_a_velocity_is_steady_and_yields_to_what_the_sweeps_say():
+    steady, alone = (followed([8.0] * 4, of_stream, hidden=True) for of_stream in (True, False))
+    assert steady[0] == alone[0] and np.abs(steady[1:] - 8).max() < 0.5
+    assert np.abs(np.diff(steady)).mean() < 0.8 * np.abs(np.diff(alone)).mean()
+    for of_stream in (True, False):
+        assert followed([8.0, 8.0, 3.0], of_stream)[2] == pytest.approx(3.0, abs=1.0)
 
 
 @pytest.mark.parametrize('n', [0, 1, 5])

@@ -117,9 +117,10 @@ def main() -> None:
     parser.add_argument('--recordings', type=int, default=50, metavar='N')
     parser.add_argument('--sweeps', type=int, default=8, help='sweeps of each recording')
     parser.add_argument('--forget', action='store_true', help='know nothing of what was seen before the last sweep')
+    parser.add_argument('--alone', action='store_true', help='velocities of each pair alone, as with "steady: false"')
     parser.add_argument('--weights', default=Settings().weights)
     args = parser.parse_args()
-    settings = Settings(weights=args.weights)
+    settings = Settings(weights=args.weights, steady=not args.alone)
     tally = Tally()
     for seed in range(_UNSEEN_SEED, _UNSEEN_SEED + args.recordings):
         play(settings, seed, args.sweeps, tally, args.forget)

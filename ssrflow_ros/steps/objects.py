@@ -110,7 +110,7 @@ class ObjectFinder:
             return shares(other.is_free(moved(shift)), ask.asked)
 
         def expected(centre: np.ndarray) -> np.ndarray:
-            return self.tracks.expected(centre) * pair.dt
+            return self.tracks.expected(centre) * (pair.dt if settings.steady else np.nan)
 
         fit = register(few, ask.asked, Blocks(new), motion.take(ask.few, axis=0), pair.dt, against, expected)
         left = shares(view.is_free(moved(fit.shift)), ask.asked)
