@@ -1,8 +1,9 @@
-"""Draws docs/images/method.png, past.png, learning_curve.png and objects_*.png anew: python docs/figures.py"""
+"""Draws docs/images/method.png, past.png, steady.png, learning_curve.png and objects_*.png: python docs/figures.py"""
 from __future__ import annotations
 
 import csv
 import json
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from ssrflow_ros import SceneFlow, Settings, SweepPair
 from ssrflow_ros.formats.picture import draw_flow
 from ssrflow_ros.network.weights import SHIPPED
 from ssrflow_ros.preparation import Preparation
-from ssrflow_ros.simulator import simulate
+from ssrflow_ros.simulator import CLASSES, simulate
 
 IMAGES = Path(__file__).parent / 'images'
 PAGE, INK, GREY, DARK, OLD, NEW = '#0f1720', '#f3f6f9', '#7c8c9b', '#34424f', '#ffb454', '#4cc3ff'
@@ -73,6 +74,57 @@ def past(path: Path, seed: int = 3000240) -> None:
                f'{free[moving].mean():.0%} of the points that move, {free[~moving].mean():.2%} of those that stand')
     figure.subplots_adjust(0.01, 0.01, 0.99, 0.93, 0.03)
     figure.savefig(path)
+
+
+def steady(path: Path, seed: int = 3000240, sweeps: int = 24) -> None:
+    """Speeds of movers over a recording, by each pair alone and in the stream: of those seen for 10 sweeps and more the
+    fastest, the slowest, and the one above 2 m/s whose speed changes by the largest share."""
+    recording = list(simulate(seed, sweeps, 'hdl64e', 'street'))
+    alone, stream = (_velocities(recording, Settings(steady=steady)) for steady in (False, True))
+    seen = {mover: both for mover in alone if len(both := sorted(alone[mover].keys() & stream[mover].keys())) >= 10}
+    truth = {mover: {number: np.median(labelled.velocity[labelled.object_id == mover], axis=0)
+                     for number in seen[mover] for labelled in [recording[number]]} for mover in seen}
+
+    def off(said) -> float:
+        return float(np.mean([np.mean([np.linalg.norm((said[mover][number] - truth[mover][number])[:2])
+                                       for number in seen[mover]]) for mover in seen]))
+    mean = {mover: np.mean([np.linalg.norm(velocity) for velocity in truth[mover].values()]) for mover in seen}
+    change = {mover: np.ptp([np.linalg.norm(velocity) for velocity in truth[mover].values()]) / mean[mover]
+              for mover in seen if mean[mover] > 2}
+    figure = Figure(figsize=(15, 4.6), dpi=80, facecolor=PAGE)
+    for axes, mover in zip(figure.subplots(1, 3), (max(seen, key=mean.get), max(change, key=change.get),
+                                                   min(seen, key=mean.get))):
+        for said, colour, label in ((truth, INK, 'truth'), (alone, OLD, 'each pair alone'),
+                                    (stream, NEW, 'in the stream')):
+            axes.plot([number / 10 for number in seen[mover]],
+                      [np.linalg.norm(said[mover][number][:2]) for number in seen[mover]], color=colour, label=label,
+                      marker=None if said is truth else 'o', markersize=4, linewidth=1.5)
+        kind = CLASSES[np.median([labelled.class_id[labelled.object_id == mover][0] for labelled in
+                                  (recording[number] for number in seen[mover])]).astype(int)]
+        axes.set_title(kind, color=INK, fontsize=14, loc='left')
+        axes.set_facecolor(PAGE)
+        axes.tick_params(colors=GREY)
+        axes.set_xlabel('s', color=GREY)
+        axes.spines[['top', 'right']].set_visible(False)
+        axes.spines[['left', 'bottom']].set_color(GREY)
+        axes.legend(frameon=False, labelcolor=INK)
+    figure.axes[0].set_ylabel('m/s', color=GREY)
+    figure.suptitle(f'{len(seen)} movers seen for 10 sweeps and more: velocity wrong by {off(alone):.2f} m/s alone, '
+                    f'{off(stream):.2f} in the stream', color=INK, x=0.01, ha='left')
+    figure.tight_layout()
+    figure.savefig(path)
+
+
+def _velocities(recording, settings: Settings) -> dict[int, dict[int, np.ndarray]]:
+    """Of each mover, of each sweep, the velocity of the largest object that is mostly its own."""
+    method, said = SceneFlow(settings), defaultdict(dict)
+    for number, (newer, older) in enumerate(zip(recording[1:], recording), 1):
+        flow = method(SweepPair(newer.sweep, older.sweep))
+        for item in sorted(flow.objects, key=lambda item: item.n_points):
+            owners, counts = np.unique(newer.object_id[flow.object_ids == item.id], return_counts=True)
+            if (owner := int(owners[counts.argmax()])) >= 0:
+                said[owner][number] = item.velocity
+    return said
 
 
 def objects(path: Path, seed: int, sensor: str, scene: str) -> None:
@@ -138,6 +190,7 @@ if __name__ == '__main__':
     IMAGES.mkdir(exist_ok=True)
     method(IMAGES / 'method.png')
     past(IMAGES / 'past.png')
+    steady(IMAGES / 'steady.png')
     learning_curve(IMAGES / 'learning_curve.png')
     for drawn in ((3_000_237, 'hdl64e', 'street'), (3_000_102, 'os1_128', 'yard'), (3_000_103, 'os1_128', 'hall')):
         objects(IMAGES / f'objects_{drawn[2]}.png', *drawn)
