@@ -69,7 +69,7 @@ def share_of_the_expected(found, expected, costs=(0.1, 0.1), against=(0.0, 0.0),
     n, curvature = len(found), np.tile(np.array(curvature), (len(found), 1, 1))
     features = belief.steady_features(
         curvature, expected, found, [np.full(n, cost) for cost in costs], [np.full(n, share) for share in against],
-        np.full(n, 4.0), np.full((n, 2), 0.02), -0.1)
+        np.full(n, 4.0), np.full((n, 2), 0.02))
     steady = belief.steadied(curvature, expected, found, features)
     return np.linalg.norm(steady - found, axis=1) / np.linalg.norm(expected - found, axis=1)
 
@@ -95,13 +95,13 @@ def movers(rng, count, expected_off=0.2, found_off=0.2):
     curvature, n = np.tile(np.eye(2), (count, 1, 1)), np.full(count, 60)
     costs = np.where(unsure, 0.05, 0.4), np.where(unsure, 0.4, 0.05)
     features = belief.steady_features(curvature, expected, found, costs, np.zeros((2, count)), np.full(count, 4.0),
-                                      np.full((count, 2), 0.02), -0.1)
+                                      np.full((count, 2), 0.02))
     nothing = np.zeros(count)
     fitted = Fit(found, found, nothing, np.zeros((count, 2)), np.ones((count, 3)), found, found, nothing, expected,
                  features, costs[1], nothing, curvature)
     seen = Candidates([np.arange(60)] * count, fitted, nothing, np.full(count, 0.9), nothing, nothing,
                       np.full(count, 4.0), np.full(count, 10.0), nothing)
-    return Expected(seen, np.arange(count), true, np.ones(count, bool), -0.1), n
+    return Expected(seen, np.arange(count), true, np.ones(count, bool)), n
 
 
 def test_what_a_stream_expects_is_learnt_and_how_surely(rng, monkeypatch):
@@ -114,7 +114,7 @@ def test_what_a_stream_expects_is_learnt_and_how_surely(rng, monkeypatch):
     steadied = pair.steadied()
     off = np.linalg.norm(steadied.steady - pair.true, axis=1)
     assert off.mean() < 0.5 * np.linalg.norm(steadied.shift - pair.true, axis=1).mean()
-    covariance = belief.shift_covariance(steadied, pair.seen.moves, n, pair.seen.size, pair.seen.reach, -0.1)
+    covariance = belief.shift_covariance(steadied, pair.seen.moves, n, pair.seen.size, pair.seen.reach)
     error = steadied.steady - pair.true
     nees = np.einsum('ki,kij,kj->k', error, np.linalg.inv(covariance), error) / 2
     assert 0.5 < nees.mean() < 2.0
@@ -126,7 +126,7 @@ def test_a_motion_is_surer_where_it_was_expected_likewise(rng):
 
     def spread(expected):
         there = Fit(*(expected if name == 'expected' else value for name, value in vars(seen.fit).items()))
-        return np.trace(belief.shift_covariance(there, seen.moves, n, seen.size, seen.reach, -0.1), axis1=1, axis2=2)
+        return np.trace(belief.shift_covariance(there, seen.moves, n, seen.size, seen.reach), axis1=1, axis2=2)
     likewise, otherwise, unknown = (spread(seen.fit.shift + off) for off in (0.01, 0.5, np.nan))
     assert (likewise < unknown).all() and (likewise < otherwise).all()
 

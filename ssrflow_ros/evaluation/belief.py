@@ -68,19 +68,20 @@ class Played:
 
 
 def fit_share(samples: list[tuple], before: np.ndarray) -> np.ndarray:
-    """Of `Samples.trust`: weights with which the trusted displacement is nearest to the true one, in the mean.
+    """Of samples as in `Samples.trust`: weights of the share of one displacement, the rest being the other's, with which
+    the displacement between them is nearest to the true one, in the mean.
 
     Held to the weights `before`, but for those that were 0: they answer for cases that are rare in simulation, as a
     car that is seen perfectly.
     """
     held = np.where(before, 1e-2, 1e-4)
-    features, axes, measured, network, true, weight = (np.array(column, float) for column in zip(*samples))
+    features, axes, one, other, true, weight = (np.array(column, float) for column in zip(*samples))
     scale, weight = _spread(features.reshape(-1, features.shape[-1])), weight / weight.sum()
-    before, features, off = before * scale, features / scale, np.einsum('kij,ki->kj', axes, measured - network)
+    before, features, off = before * scale, features / scale, np.einsum('kij,ki->kj', axes, one - other)
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
         share = expit(features @ weights)
-        error = network - true + np.einsum('kij,kj->ki', axes, share * off)
+        error = other - true + np.einsum('kij,kj->ki', axes, share * off)
         length = np.sqrt((error ** 2).sum(axis=1) + 1e-8)
         slope = np.einsum('kij,ki->kj', axes, error / length[:, None]) * off * share * (1 - share)
         return ((weight * length).sum() + (held * (weights - before) ** 2).sum(),
@@ -107,7 +108,7 @@ class Samples:
         owner, motion, boxes = pair.owner, pair.motion, pair.boxes
         n = np.array([len(group) for group in seen.groups])
         curvature, axes = belief.principal(seen.fit.curvature)
-        shift = belief.shift_features(seen.fit, seen.moves, n, seen.size, seen.reach, dt)[0][..., :-1]
+        shift = belief.shift_features(seen.fit, seen.moves, n, seen.size, seen.reach)[0][..., :-1]
         turn = belief.turn_features(seen.fit.cost, n, seen.size)
         for k, group in enumerate(seen.groups):
             owners, counts = np.unique(owner[group], return_counts=True)

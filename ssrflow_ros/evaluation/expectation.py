@@ -34,14 +34,13 @@ class Expected:
     """What a stream expected of K proposals in one of its pairs, and the truth.
 
     seen  the candidates of the pair, `rows` (K,) those of them that were expected; true (K, 2) m their displacement,
-    moves (K,) bool: it is a mover's; dt s of the pair.
+    moves (K,) bool: it is a mover's.
     """
 
     seen: Candidates
     rows: np.ndarray
     true: np.ndarray
     moves: np.ndarray
-    dt: float
 
     @classmethod
     def of(cls, seen: Candidates, owner: np.ndarray, motion: np.ndarray, dt: float) -> 'Expected':
@@ -56,7 +55,7 @@ class Expected:
                 rows.append(k)
                 true.append(mean[:2])
                 moves.append(number >= 0 and np.linalg.norm(mean) >= SLOWEST * abs(dt))
-        return cls(seen, np.array(rows, int), np.array(true).reshape(-1, 2), np.array(moves, bool), dt)
+        return cls(seen, np.array(rows, int), np.array(true).reshape(-1, 2), np.array(moves, bool))
 
     def shares(self) -> Iterator[tuple]:
         """Samples of `fit_share`, what was expected being the one and what was found the other."""
@@ -69,7 +68,7 @@ class Expected:
         """Features (M, 2, F) and squared errors (M, 2) m² of the displacement that STEADY, as it is now, gives to what
         moves."""
         fit, n = self.steadied(), np.array([len(group) for group in self.seen.groups])
-        features, axes = belief.shift_features(fit, self.seen.moves, n, self.seen.size, self.seen.reach, self.dt)
+        features, axes = belief.shift_features(fit, self.seen.moves, n, self.seen.size, self.seen.reach)
         rows = self.rows[self.moves]
         off = np.einsum('kij,ki->kj', axes[rows], fit.steady[rows] - self.true[self.moves])
         return features[rows], off ** 2

@@ -17,12 +17,12 @@ from .fit import Fit
 # errors of points that stand counted three times.
 WORTH = np.array([-3.87, 0.52, 0.64, 1.89, -0.5, 1.52, -1.2, -0.56, 1.98])
 TRUST = np.array([-0.08, -0.96, -0.11, 0.03, 0.35, 0.43, -1.35, 1.66, -1.56, -5.87, 3.91, -0.16, -1.25])
-STEADY = np.array([0.68, -0.81, 0.75, -5.29, 3.96, -0.62, 0.99, 0.48])
+STEADY = np.array([4.06, -0.81, 0.75, -5.29, 3.96, -0.62, 0.99, 0.48])
 MOVES = np.array([-0.13, 0.02, -0.78, 2.47, 3.7, 1.16, 1.02, 0.15, 0.87, 0.0, 1.42, 0.66, -0.4, -0.9, -1.41, -0.68,
                   0.24, -4.23, -0.34, -0.18, -0.13, 0.37, 0.13, -0.42, -1.3, 0.08, 0.1, -2.67, -1.9, 1.31, -0.0, -0.14,
                   1.31, 0.58, -2.89, -0.6, 1.47])
-SHIFT = np.array([-0.62, 0.53, 0.83, -0.18, -0.51, -0.16, 1.06, 0.62, -0.94])
-STEADY_SHIFT = np.array([-3.73, 0.23, 0.62, -0.05, -0.36, 0.05, 0.66, 0.23, -0.46, 1.26])
+SHIFT = np.array([3.25, 0.53, 0.83, -0.18, -0.51, -0.16, 1.06, 0.62, -0.94])
+STEADY_SHIFT = np.array([1.22, 0.23, 0.62, -0.05, -0.36, 0.05, 0.66, 0.23, -0.46, 1.26])
 TURN = np.array([-3.26, 1.5, 0.41, -1.29])
 CLIMB = np.array([-2.89, 0.84])
 CENTRE = np.array([[-3.95, 0.04, 0.32, 1.48], [-2.14, 0.03, 0.09, 0.64], [0.09, -0.31, 0.47, -0.33]])
@@ -117,15 +117,14 @@ def trusted(curvature: np.ndarray, measured: np.ndarray, network: np.ndarray, fe
 
 
 def steady_features(curvature: np.ndarray, expected: np.ndarray, found: np.ndarray, costs: tuple[np.ndarray, ...],
-                    against: tuple[np.ndarray, ...], size: np.ndarray, unsure: np.ndarray, dt: float) -> np.ndarray:
+                    against: tuple[np.ndarray, ...], size: np.ndarray, unsure: np.ndarray) -> np.ndarray:
     """(K, 2, F), for each axis of the curvature, how far to trust an `expected` displacement (K, 2) m against the one
     that was `found`, (K, 2) m; costs and `against` (K,) of the one and the other, size (K,) m, and `unsure` (K, 2) m:
     what lies between measured and network."""
     axes = principal(curvature)[1]
-    along = np.abs(np.einsum('kij,ki->kj', axes, expected - found)) / abs(dt)
+    along = np.abs(np.einsum('kij,ki->kj', axes, expected - found))
     return _by_axis([np.ones(len(size)), *(np.log(cost + 0.01) for cost in costs), *map(np.sqrt, against),
-                     np.log(size + 0.2), np.log(np.linalg.norm(unsure, axis=1) / abs(dt) + 0.3)],
-                    [np.log(along + 0.3)])
+                     np.log(size + 0.2), np.log(np.linalg.norm(unsure, axis=1) + 0.03)], [np.log(along + 0.03)])
 
 
 def steadied(curvature: np.ndarray, expected: np.ndarray, found: np.ndarray, features: np.ndarray) -> np.ndarray:
@@ -147,16 +146,16 @@ def _by_axis(shared: list[np.ndarray], own: list[np.ndarray]) -> np.ndarray:
     return np.stack([*(np.repeat(column[:, None], 2, axis=1) for column in shared), *own], axis=-1)
 
 
-def shift_features(fit: Fit, moves: np.ndarray, n: np.ndarray, size: np.ndarray, reach: np.ndarray,
-                   dt: float) -> tuple[np.ndarray, np.ndarray]:
+def shift_features(fit: Fit, moves: np.ndarray, n: np.ndarray, size: np.ndarray, reach: np.ndarray
+                   ) -> tuple[np.ndarray, np.ndarray]:
     """(K, 2, F) for the errors of the steady displacement along each axis of the curvature, and these axes (K, 2, 2);
     moves (K,) probability; size (K,) and range (K,) m. The last tells how far what was expected is off."""
     flattest, axes = principal(fit.curvature)
-    speed, unsure = (np.linalg.norm(motion, axis=1) / abs(dt) for motion in (fit.steady, fit.measured - fit.network))
-    off = np.abs(np.einsum('kij,ki->kj', axes, fit.expected - fit.shift)) / abs(dt)
+    length, unsure = (np.linalg.norm(motion, axis=1) for motion in (fit.steady, fit.measured - fit.network))
+    off = np.abs(np.einsum('kij,ki->kj', axes, fit.expected - fit.shift))
     return _by_axis([np.ones(len(n)), np.log(fit.cost + 0.01), doubt(moves), np.log(n), np.log(size + 0.2),
-                     np.log(reach + 2), np.log(speed + 0.5), np.log(unsure + 0.3)],
-                    [np.log(flattest), np.log(off + 0.3)]), axes
+                     np.log(reach + 2), np.log(length + 0.05), np.log(unsure + 0.03)],
+                    [np.log(flattest), np.log(off + 0.03)]), axes
 
 
 DOUBT = 2       # where `doubt` is among the `shift_features`
@@ -167,10 +166,9 @@ def doubt(moves: np.ndarray) -> np.ndarray:
     return np.log(1.02 - moves)
 
 
-def shift_covariance(fit: Fit, moves: np.ndarray, n: np.ndarray, size: np.ndarray, reach: np.ndarray,
-                     dt: float) -> np.ndarray:
+def shift_covariance(fit: Fit, moves: np.ndarray, n: np.ndarray, size: np.ndarray, reach: np.ndarray) -> np.ndarray:
     """(K, 2, 2) m² of the steady displacement."""
-    features, axes = shift_features(fit, moves, n, size, reach, dt)
+    features, axes = shift_features(fit, moves, n, size, reach)
     known = np.isfinite(features[..., -1])
     log = np.where(known, np.nan_to_num(features) @ STEADY_SHIFT, features[..., :-1] @ SHIFT)
     return np.einsum('kij,kj,klj->kil', axes, np.exp(log), axes)

@@ -124,7 +124,7 @@ class ObjectFinder:
         moves = belief.probability(features)
         size = fit.size[:, :2].max(axis=1)
         away = np.linalg.norm(fit.centre, axis=1)
-        return Candidates(ask.groups, fit, features, moves, belief.shift_covariance(fit, moves, n, size, away, pair.dt),
+        return Candidates(ask.groups, fit, features, moves, belief.shift_covariance(fit, moves, n, size, away),
                           np.exp(belief.turn_features(fit.cost, n, size) @ belief.TURN), size, away, ask.worth)
 
     def _believed(self, seen: Candidates, dt: float, settings: Settings) -> tuple[list[int], list[int]]:

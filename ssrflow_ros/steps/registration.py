@@ -75,7 +75,7 @@ def register(points: np.ndarray, counts: np.ndarray, around: Blocks, flow: np.nd
     then = np.where(np.isfinite(expected), expected, trusted)
     cost = tiles.cost(np.stack([trusted, then], axis=1) / cell[:, None])
     steadiness = belief.steady_features(curvature, then, trusted, cost[:, ::-1].T, (against(then), against(trusted)),
-                                        size, shift - median, dt)
+                                        size, shift - median)
     return Fit(trusted, belief.steadied(curvature, then, trusted, steadiness), turn, tiles.centre, tiles.size, median,
                shift, trust, expected, steadiness, cost[:, 0], still, curvature)
 
