@@ -68,8 +68,8 @@ class Played:
 
 
 def fit_share(samples: list[tuple], before: np.ndarray) -> np.ndarray:
-    """Of samples as in `Samples.trust`: weights of the share of one displacement, the rest being the other's, with which
-    the displacement between them is nearest to the true one, in the mean.
+    """Weights with which the displacement between two is nearest to the true one, in the mean; of samples as in
+    `Samples.trust`, each with the one displacement, whose share they tell, and the other.
 
     Held to the weights `before`, but for those that were 0: they answer for cases that are rare in simulation, as a
     car that is seen perfectly.
