@@ -98,7 +98,7 @@ def movers(rng, count, expected_off=0.2, found_off=0.2):
                                       np.full((count, 2), 0.02))
     nothing = np.zeros(count)
     fitted = Fit(found, found, nothing, np.zeros((count, 2)), np.ones((count, 3)), found, found, nothing, expected,
-                 features, costs[1], nothing, curvature)
+                 features, costs[1], nothing, curvature, nothing)
     seen = Candidates([np.arange(60)] * count, fitted, nothing, np.full(count, 0.9), nothing, nothing,
                       np.full(count, 4.0), np.full(count, 10.0), nothing)
     return Expected(seen, np.arange(count), true, np.ones(count, bool)), n

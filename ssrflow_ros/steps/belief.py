@@ -46,14 +46,12 @@ def worth_features(n: np.ndarray, taken: np.ndarray, before: np.ndarray, guess: 
                     axis=1)
 
 
-def movement_features(fit: Fit, n: np.ndarray, taken: np.ndarray, left: np.ndarray, against: np.ndarray,
-                      framed: np.ndarray, fast: np.ndarray, unlike: np.ndarray, travelled: float,
-                      past: np.ndarray) -> np.ndarray:
+def movement_features(fit: Fit, n: np.ndarray, taken: np.ndarray, left: np.ndarray, framed: np.ndarray,
+                      fast: np.ndarray, unlike: np.ndarray, travelled: float, past: np.ndarray) -> np.ndarray:
     """(K, F) features of K clusters of n (K,) points, and products of those that mean more together.
 
     taken, left  (K,) share of the points that stand where the other sweep saw through, and share of them whose
                  places in the other sweep this one sees through.
-    against      (K,) share of them through whose places in the other sweep that one saw itself.
     framed       (K,) share of them that are seen past something nearer: through windows, gaps, between leaves. There
                  what is seen changes with every step of the sensor, and seems to move; as it does wherever something
                  comes into view or is lost to it.
@@ -71,11 +69,11 @@ def movement_features(fit: Fit, n: np.ndarray, taken: np.ndarray, left: np.ndarr
     tall, free = np.clip(fit.size[:, 2] - 2.5, 0.0, _TALLEST), np.log(np.maximum(taken, left) + 0.01) + 2
     length, guess, measured, off, unlike = (np.log(value + least) + 1 for value, least in (
         (length, 0.02), (guess, 0.02), (measured, 0.02), (off, 0.05), (unlike, 0.02)))
-    taken, both, left, doubtful = np.sqrt(taken), np.sqrt(taken * left), np.sqrt(left), np.sqrt(against)
+    taken, both, left, doubtful = np.sqrt(taken), np.sqrt(taken * left), np.sqrt(left), np.sqrt(fit.against)
     return np.stack([
         np.ones(len(n)), many, cost, better, taken, both, left, free, alike, length, guess, measured, off, tall, fast,
         unlike, many * tall, taken ** 2, better * alike, off * fast, many * cost, many * taken, length * free,
-        both * unlike, left ** 2, off * unlike, doubtful, against, doubtful * left, doubtful * free, framed,
+        both * unlike, left ** 2, off * unlike, doubtful, fit.against, doubtful * left, doubtful * free, framed,
         _went(travelled, len(n)), *np.sqrt(past).T], axis=1)
 
 
@@ -102,7 +100,7 @@ def trust_features(curvature: np.ndarray, measured: np.ndarray, network: np.ndar
                    against: tuple[np.ndarray, ...], n: np.ndarray, size: np.ndarray, reach: np.ndarray) -> np.ndarray:
     """(K, 2, F), for each axis of the curvature, how far to trust a `measured` displacement (K, 2) m against the
     network's, (K, 2) m; costs (K,) of the one, the other, and of rest; `against` (K,) of the one and the other, as in
-    `movement_features`; size (K,) and range (K,) m."""
+    `Fit`; size (K,) and range (K,) m."""
     flattest, axes = principal(curvature)
     off = measured - network
     along = np.abs(np.einsum('kij,ki->kj', axes, off))

@@ -20,6 +20,7 @@ class Fit:
                 it against `shift`.
     cost        (K,) in [0, 1], truncated squared distance both ways at `shift`; `cost_still` (K,) the same at rest.
     curvature   (K, 2, 2) 1/m² of the cost at `measured`: what slides along itself is flat that way.
+    against     (K,) share of its points through whose places, moved by `shift`, the other sweep saw.
     """
 
     shift: np.ndarray
@@ -35,3 +36,4 @@ class Fit:
     cost: np.ndarray
     cost_still: np.ndarray
     curvature: np.ndarray
+    against: np.ndarray

@@ -119,8 +119,8 @@ class ObjectFinder:
         told = np.column_stack([shares(values, ask.asked) for values in (
             past.is_free(few), past.is_free(few, about=True), past.is_taken(few), past.is_free(there),
             past.is_taken(there))])
-        features = belief.movement_features(fit, n, ask.taken, left, against(fit.shift), ask.framed,
-                                            ask.fast, ask.unlike, ego.travelled, told)
+        features = belief.movement_features(fit, n, ask.taken, left, ask.framed, ask.fast, ask.unlike, ego.travelled,
+                                            told)
         moves = belief.probability(features)
         size = fit.size[:, :2].max(axis=1)
         away = np.linalg.norm(fit.centre, axis=1)

@@ -72,12 +72,13 @@ def register(points: np.ndarray, counts: np.ndarray, around: Blocks, flow: np.nd
                                   np.linalg.norm(tiles.centre, axis=1))
     trusted = belief.trusted(curvature, shift, median, trust)
     expected = expected(tiles.centre)
-    then = np.where(np.isfinite(expected), expected, trusted)
-    cost = tiles.cost(np.stack([trusted, then], axis=1) / cell[:, None])
-    steadiness = belief.steady_features(curvature, then, trusted, cost[:, ::-1].T, (against(then), against(trusted)),
-                                        size, shift - median)
+    known = np.isfinite(expected)
+    then = np.where(known, expected, trusted)
+    cost, opposed = tiles.cost(np.stack([trusted, then], axis=1) / cell[:, None]), against(trusted)
+    steadiness = belief.steady_features(curvature, then, trusted, cost[:, ::-1].T,
+                                        (against(then) if known.any() else opposed, opposed), size, shift - median)
     return Fit(trusted, belief.steadied(curvature, then, trusted, steadiness), turn, tiles.centre, tiles.size, median,
-               shift, trust, expected, steadiness, cost[:, 0], still, curvature)
+               shift, trust, expected, steadiness, cost[:, 0], still, curvature, opposed)
 
 
 def _medians(flow: np.ndarray, counts: np.ndarray) -> np.ndarray:
