@@ -27,9 +27,18 @@ REAL = [sys.executable, '-m', 'ssrflow_ros.node.flow_node']
 
 def environment(folder):
     """Environment that keeps a test to this machine, to a DDS domain and to a log folder of its own."""
-    return {**os.environ, 'ROS_DOMAIN_ID': str(free_domain()), 'ROS_LOG_DIR': str(folder),
+    return {**os.environ, 'ROS_DOMAIN_ID': str(_own_domain()), 'ROS_LOG_DIR': str(folder),
             **OF_THE_NETWORK, 'GOMP_SPINCOUNT': '0',
             'PYTHONPATH': os.pathsep.join(filter(None, [str(TEST.parent), *STAND_INS, os.environ.get('PYTHONPATH')]))}
+
+
+def _own_domain():
+    """A free domain that no test process beside this one draws: each has every n-th."""
+    number = int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw'))
+    count = int(os.environ.get('PYTEST_XDIST_WORKER_COUNT', 1))
+    while (domain := free_domain()) % count != number:
+        pass
+    return domain
 
 
 class LiveNode:
