@@ -214,20 +214,28 @@ def test_signals_end_it_while_it_starts(start, ending, delay):
 @pytest.mark.skipif(not SHARED_MEMORY.is_dir(), reason='this system shows no /dev/shm')
 def test_it_gives_its_shared_memory_back(tmp_path):
     """Tens of MB a node, which a container of Docker has once: what starts often would fill it."""
-    log = tmp_path / 'node.log'
+    before, log = set(SHARED_MEMORY.glob('fast*')), tmp_path / 'node.log'
     with log.open('w') as out:
         node = subprocess.Popen([*STAND_IN, '--ros-args'], env=environment(tmp_path), stdout=out, stderr=out)
     end = time.monotonic() + 40.0
     while 'ready' not in log.read_text() and time.monotonic() < end:
         time.sleep(0.1)
-    mapped = {line.split()[-1] for line in Path(f'/proc/{node.pid}/maps').read_text().splitlines()}
-    # Other nodes may run beside, with segments of their own, and share the ports.
-    own = {file for file in SHARED_MEMORY.glob('fast*') if str(file) in mapped and '_port' not in file.name}
+    own = _mapped(node.pid) - before    # others may run beside
     if not own:
         pytest.skip('this middleware takes no shared memory')
     node.send_signal(signal.SIGINT)
     assert node.wait(20) == 0, log.read_text()
-    assert not {file for file in own if file.exists()}
+    held = set().union(*(_mapped(process.name) for process in Path('/proc').iterdir() if process.name.isdigit()))
+    assert not {file for file in own - held if file.exists()}
+
+
+def _mapped(pid):
+    """Segments of shared memory that a process holds; a port may be held by several."""
+    try:
+        mapped = {line.split()[-1] for line in Path(f'/proc/{pid}/maps').read_text().splitlines()}
+    except OSError:
+        return set()        # it has ended
+    return {file for file in SHARED_MEMORY.glob('fast*') if str(file) in mapped}
 
 
 def _wait_until_ours(pid):
