@@ -82,26 +82,28 @@ def steady(path: Path, seed: int = 3000240, sweeps: int = 24) -> None:
     recording = list(simulate(seed, sweeps, 'hdl64e', 'street'))
     alone, stream = (_velocities(recording, Settings(steady=steady)) for steady in (False, True))
     seen = {mover: both for mover in alone if len(both := sorted(alone[mover].keys() & stream[mover].keys())) >= 10}
-    truth = {mover: {number: np.median(labelled.velocity[labelled.object_id == mover], axis=0)
-                     for number in seen[mover] for labelled in [recording[number]]} for mover in seen}
+    truth, kind = {}, {}
+    for mover, numbers in seen.items():
+        its = {number: recording[number].object_id == mover for number in numbers}
+        truth[mover] = {number: np.median(recording[number].velocity[its[number]], axis=0) for number in numbers}
+        kind[mover] = CLASSES[recording[numbers[0]].class_id[its[numbers[0]]][0]]
+
+    def speeds(said, mover) -> np.ndarray:
+        return np.array([np.linalg.norm(said[mover][number][:2]) for number in seen[mover]])
 
     def off(said) -> float:
         return float(np.mean([np.mean([np.linalg.norm((said[mover][number] - truth[mover][number])[:2])
                                        for number in seen[mover]]) for mover in seen]))
-    mean = {mover: np.mean([np.linalg.norm(velocity) for velocity in truth[mover].values()]) for mover in seen}
-    change = {mover: np.ptp([np.linalg.norm(velocity) for velocity in truth[mover].values()]) / mean[mover]
-              for mover in seen if mean[mover] > 2}
+    mean = {mover: speeds(truth, mover).mean() for mover in seen}
+    change = {mover: np.ptp(speeds(truth, mover)) / mean[mover] for mover in seen if mean[mover] > 2}
     figure = Figure(figsize=(15, 4.6), dpi=80, facecolor=PAGE)
     for axes, mover in zip(figure.subplots(1, 3), (max(seen, key=mean.get), max(change, key=change.get),
                                                    min(seen, key=mean.get))):
         for said, colour, label in ((truth, INK, 'truth'), (alone, OLD, 'each pair alone'),
                                     (stream, NEW, 'in the stream')):
-            axes.plot([number / 10 for number in seen[mover]],
-                      [np.linalg.norm(said[mover][number][:2]) for number in seen[mover]], color=colour, label=label,
+            axes.plot(np.array(seen[mover]) / 10, speeds(said, mover), color=colour, label=label,
                       marker=None if said is truth else 'o', markersize=4, linewidth=1.5)
-        kind = CLASSES[np.median([labelled.class_id[labelled.object_id == mover][0] for labelled in
-                                  (recording[number] for number in seen[mover])]).astype(int)]
-        axes.set_title(kind, color=INK, fontsize=14, loc='left')
+        axes.set_title(kind[mover], color=INK, fontsize=14, loc='left')
         axes.set_facecolor(PAGE)
         axes.tick_params(colors=GREY)
         axes.set_xlabel('s', color=GREY)

@@ -38,7 +38,7 @@ def reach(dt: float) -> float:
 
 def register(points: np.ndarray, counts: np.ndarray, around: Blocks, flow: np.ndarray, dt: float,
              against: Callable[[np.ndarray], np.ndarray],
-             expected: Callable[[np.ndarray], np.ndarray] = lambda centre: np.full(centre.shape, np.nan)) -> Fit:
+             expected: Callable[[np.ndarray], np.ndarray]) -> Fit:
     """Lay each of K clusters onto the other sweep, all in one frame, the static world at rest.
 
     points  (n, 3) m of the clusters, `counts` (K,) of each, one after the other.
