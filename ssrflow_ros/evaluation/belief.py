@@ -8,6 +8,7 @@ believed builds on it, and what is said of points without object builds on both.
 from __future__ import annotations
 
 import argparse
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Iterator
 
@@ -251,15 +252,22 @@ def fit(pairs: list[Played], settings: Settings) -> Iterator[str]:
 
 def weigh(pairs: list[Played], settings: Settings, least_worth: float) -> Samples:
     """All proposals, with the numbers of `steps/belief.py` as they are now, but the one that is given."""
-    samples, before = Samples(), belief.LEAST_WORTH
-    belief.LEAST_WORTH = least_worth
-    try:
+    samples = Samples()
+    with asking(least_worth):
         for pair in pairs:
             if (seen := pair.weigh(settings)) is not None:
                 samples.add(seen, pair)
+    return samples
+
+
+@contextmanager
+def asking(least_worth: float) -> Iterator[None]:
+    """Meanwhile proposals are registered from these log odds on."""
+    before, belief.LEAST_WORTH = belief.LEAST_WORTH, least_worth
+    try:
+        yield
     finally:
         belief.LEAST_WORTH = before
-    return samples
 
 
 if __name__ == '__main__':
