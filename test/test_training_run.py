@@ -231,6 +231,10 @@ def test_warm_start(pairs, tmp_path):
     whole, rest = load_weights(start).network.state_dict(), lighter.average.state_dict()
     assert all(torch.equal(whole[name], tensor) for name, tensor in rest.items())
     assert whole.keys() - rest.keys() == {name for name in whole if name.startswith('decoder.0.reembed.')}
+    half = Training(tmp_path / 'half', pairs, changed(dataclasses.replace(TINY, start=start),
+                                                      {'switches': {'spatial': False}})).average.state_dict()
+    anew = {name for name, tensor in half.items() if not torch.equal(whole[name], tensor)}
+    assert anew == {name for name in whole if name.endswith('reembed.fusion.0.weight')}, 'only what joins the halves'
 
 
 def test_mixed_precision_learns_in_float32(pairs, tmp_path):

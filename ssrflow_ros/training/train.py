@@ -56,7 +56,7 @@ class Training:
         self.network = SSRFlow(config.network).to(self.device)
         self.step, self.minutes = 0, 0.0
         if config.start and not self.checkpoint.exists():
-            self.network.load_state_dict(_begun_from(config))
+            self.network.load_state_dict(_begun_from(config, self.network.state_dict()))
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         graphed = self.device.type == 'cuda' and self.objective.STEADY and distributed.count() == 1
         self._do: Callable[[Callable[[], None]], None] = Graphed(self.device) if graphed else _at_once
@@ -247,23 +247,22 @@ def _at_once(part: Callable[[], None]) -> None:
 
 # What no tensor's shape depends on: weights may be trained further with other points, neighbours and units.
 _FREE = ('divisors', 'lengths', 'k_pointconv', 'k_embedding', 'k_predictor', 'radius')
+# What some depend on: they may be trained further with another part in the place of one, or without it.
+_PARTS = ('attention', 'position_encoder', 'initial_flow', 'fusion_pooling', 'temporal', 'spatial',
+          'finest_reembedded', 'local_flow_embedding')
 
 
-def _begun_from(config: TrainingConfig) -> dict[str, torch.Tensor]:
-    """Tensors of the weights `config.start`; those of an input that they do not know begin at zero, STR of the finest
-    levels may be left out."""
+def _begun_from(config: TrainingConfig, fresh: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Tensors of the weights `config.start`; those of an input that they do not know begin at zero, those of a part
+    that they do not have as in `fresh`."""
     found = load_weights(config.start).network
     state, network = found.state_dict(), found.config
     if network.levels == config.network.levels:
-        network = dataclasses.replace(network, **{name: getattr(config.network, name) for name in _FREE})
+        network = dataclasses.replace(network, **{name: getattr(config.network, name) for name in _FREE + _PARTS})
     if network.columns < config.network.columns:
         network = dataclasses.replace(network, offset_input=True, beyond_input=config.network.beyond_input,
                                       past_input=config.network.past_input)
         state = widened(state, config.network.columns)
-    if network.finest_reembedded < config.network.finest_reembedded:
-        network = dataclasses.replace(network, finest_reembedded=config.network.finest_reembedded)
-        left_out = tuple(f'decoder.{level - network.finest_level}.reembed.'
-                         for level in range(network.finest_level, network.finest_reembedded))
-        state = {name: tensor for name, tensor in state.items() if not name.startswith(left_out)}
     check_config(config.start, network, config.network)
-    return state
+    return {name: state[name] if name in state and state[name].shape == tensor.shape else tensor
+            for name, tensor in fresh.items()}
