@@ -247,8 +247,8 @@ def _at_once(part: Callable[[], None]) -> None:
 
 # What no tensor's shape depends on: weights may be trained further with other points, neighbours and units.
 _FREE = ('divisors', 'lengths', 'k_pointconv', 'k_embedding', 'k_predictor', 'radius')
-# What some depend on: they may be trained further with another part in the place of one, or without it.
-_PARTS = ('attention', 'position_encoder', 'initial_flow', 'fusion_pooling', 'temporal', 'spatial',
+# What some do: weights may be trained further with another part in the place of one, or without it.
+_SWITCHES = ('attention', 'position_encoder', 'initial_flow', 'fusion_pooling', 'temporal', 'spatial',
           'finest_reembedded', 'local_flow_embedding')
 
 
@@ -258,7 +258,7 @@ def _begun_from(config: TrainingConfig, fresh: dict[str, torch.Tensor]) -> dict[
     found = load_weights(config.start).network
     state, network = found.state_dict(), found.config
     if network.levels == config.network.levels:
-        network = dataclasses.replace(network, **{name: getattr(config.network, name) for name in _FREE + _PARTS})
+        network = dataclasses.replace(network, **{name: getattr(config.network, name) for name in _FREE + _SWITCHES})
     if network.columns < config.network.columns:
         network = dataclasses.replace(network, offset_input=True, beyond_input=config.network.beyond_input,
                                       past_input=config.network.past_input)
