@@ -34,8 +34,8 @@ def upsample(points: np.ndarray, known: np.ndarray, values: torch.Tensor) -> np.
         squared = sum((there.take(index) - here) ** 2 for there, here in zip(known, points))
         weight = 1 / np.maximum(np.sqrt(squared), np.float32(_NEAREST))
         total += weight
-        for sum_, value in zip(found, values):
-            sum_ += weight * value.take(index)
+        for column, value in zip(found, values):
+            column += weight * value.take(index)
     upsampled = np.empty((len(rows), len(values)), np.float32)
     upsampled[rows] = (found / total).T
     return upsampled
