@@ -235,6 +235,13 @@ def test_warm_start(pairs, tmp_path):
                                                       {'switches': {'spatial': False}})).average.state_dict()
     anew = {name for name, tensor in half.items() if not torch.equal(whole[name], tensor)}
     assert anew == {name for name in whole if name.endswith('reembed.fusion.0.weight')}, 'only what joins the halves'
+    # And told less of each point it goes on with what it knows of the rest.
+    less = Training(tmp_path / 'less', pairs, changed(dataclasses.replace(TINY, start=start),
+                                                      {'switches': {'past_input': False}})).average.state_dict()
+    assert torch.equal(less['features.first.0.weight'], whole['features.first.0.weight'][:, :-2])
+    deeper = Training(tmp_path / 'deeper', pairs, changed(dataclasses.replace(TINY, start=start),
+                                                          {'switches': {'mlp_depth': 3}})).average.state_dict()
+    assert len(deeper) > len(whole) and all(torch.equal(whole[name], deeper[name]) for name in whole)
 
 
 def test_mixed_precision_learns_in_float32(pairs, tmp_path):
@@ -265,6 +272,11 @@ def test_ablation_runs_what_is_missing_and_tells_all(pairs, tmp_path, capsys):
     assert float(rows[2][4]) > 0
     assert cli.main([*command, '--only', 'curly']) == 2
     assert "no variant 'curly'" in capsys.readouterr().err
+    assert cli.main(['ablate', str(tmp_path / 'runs'), '--variants', str(variants), '--list']) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == [f"{'flat':22} {{'switches': {{'mlp_depth': 1}}}}",
+                                                        f"{'rigid':22} {{'loss': {{'lfc_weight': 2.0}}}}"]
+    assert cli.main(['ablate', str(tmp_path / 'runs')]) == 2
+    assert '--pairs' in capsys.readouterr().err
 
 
 def test_every_variant_makes_a_network():

@@ -11,13 +11,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..errors import InputError
 from .train import add_config, add_machine, config_from
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('folder', type=Path, metavar='FOLDER', help='holds a training a variant, and the table')
-    parser.add_argument('--pairs', required=True, help='folder of training pairs, or ft3ds:FOLDER/train')
-    parser.add_argument('--unseen', required=True, help='folder of pairs to compare on')
+    parser.add_argument('--pairs', help='folder of training pairs, or ft3ds:FOLDER/train')
+    parser.add_argument('--unseen', help='folder of pairs to compare on')
     parser.add_argument('--only', nargs='+', default=[], metavar='NAME', help='these variants (default: all)')
     parser.add_argument('--variants', type=Path, metavar='FILE',
                         help='.yaml or .json of variants of your own: {name: changes to the settings}')
@@ -36,6 +37,9 @@ def run(args: argparse.Namespace) -> None:
         for name, changes in variants.items():
             print(f'{name:22} {changes}')
         return
+    if not (args.pairs and args.unseen):
+        raise InputError('an ablation trains on --pairs and compares on --unseen: give both, made by '
+                         '"ssrflow train pairs FOLDER", or --list to only see the variants')
     table = ablate(args.folder, args.pairs, args.unseen, config_from(args), variants, args.seeds,
                    choose_device(args.device), args.workers)
     print(f'\n{table.read_text()}\nwritten: {table}')

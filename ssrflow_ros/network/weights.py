@@ -57,16 +57,16 @@ def load_weights(name: str, device: torch.device | str = 'cpu') -> LoadedWeights
                            'give weights that "ssrflow train" wrote')
     config = _config(path, header)
     if config.beyond_input and _FIRST in tensors and tensors[_FIRST].shape[-1] == config.columns - 1:
-        tensors = widened(tensors, config.columns)  # made while how far was seen past a point was one number
+        tensors = with_columns(tensors, config.columns)  # made while how far was seen past a point was one number
     network = SSRFlow(config)
     _check_shapes(path, network.state_dict(), tensors)
     network.load_state_dict(tensors)
     return LoadedWeights(network.eval().requires_grad_(False).to(device), json.loads(header['card']))
 
 
-def widened(tensors: dict[str, torch.Tensor], columns: int) -> dict[str, torch.Tensor]:
-    """With `columns` numbers of each point as input: those that they did not know count for nothing."""
-    first = tensors[_FIRST]
+def with_columns(tensors: dict[str, torch.Tensor], columns: int) -> dict[str, torch.Tensor]:
+    """With the first `columns` numbers of each point as input: those that they did not know count for nothing."""
+    first = tensors[_FIRST][:, :columns]
     unknown = first.new_zeros(len(first), columns - first.shape[1])
     return {**tensors, _FIRST: torch.cat([first, unknown], dim=1)}
 

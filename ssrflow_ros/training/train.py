@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from ..errors import InputError
 from ..network.ssrflow import FlowPyramid, SSRFlow
-from ..network.weights import check_config, load_weights, widened
+from ..network.weights import check_config, load_weights, with_columns
 from ..stopwatch import Stopwatch
 from ..whole import written_whole
 from . import distributed
@@ -249,20 +249,19 @@ def _at_once(part: Callable[[], None]) -> None:
 _FREE = ('divisors', 'lengths', 'k_pointconv', 'k_embedding', 'k_predictor', 'radius')
 # What some do: weights may be trained further with another part in the place of one, or without it.
 _SWITCHES = ('attention', 'position_encoder', 'initial_flow', 'fusion_pooling', 'temporal', 'spatial',
-          'finest_reembedded', 'local_flow_embedding')
+             'finest_reembedded', 'local_flow_embedding', 'mlp_depth')
+_INPUTS = ('offset_input', 'beyond_input', 'past_input')
 
 
 def _begun_from(config: TrainingConfig, fresh: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Tensors of the weights `config.start`; those of an input that they do not know begin at zero, those of a part
-    that they do not have as in `fresh`."""
+    """Tensors of the weights `config.start`; those of an input that they do not know begin at zero, those of one that
+    is taken away are left out, those of a part that they do not have are as in `fresh`."""
     found = load_weights(config.start).network
     state, network = found.state_dict(), found.config
     if network.levels == config.network.levels:
-        network = dataclasses.replace(network, **{name: getattr(config.network, name) for name in _FREE + _SWITCHES})
-    if network.columns < config.network.columns:
-        network = dataclasses.replace(network, offset_input=True, beyond_input=config.network.beyond_input,
-                                      past_input=config.network.past_input)
-        state = widened(state, config.network.columns)
+        alike = _FREE + _SWITCHES + _INPUTS
+        network = dataclasses.replace(network, **{name: getattr(config.network, name) for name in alike})
+        state = with_columns(state, config.network.columns)
     check_config(config.start, network, config.network)
     return {name: state[name] if name in state and state[name].shape == tensor.shape else tensor
             for name, tensor in fresh.items()}
