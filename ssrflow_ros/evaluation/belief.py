@@ -24,7 +24,7 @@ from ..steps import belief
 from ..steps.objects import Candidates, ObjectFinder, rigid_displacement
 from ..sweep import PreparedPair, SweepPair
 
-_SEED = 4_000_000
+_SEED, _QUIET_SEED = 4_000_000, 6_000_000
 SLOWEST = 0.25           # m/s of a mover
 _DYNAMIC = 0.5           # m/s, slower proposals are not asked for
 _STILL = 0.025           # m, what has moved less tells nothing of trust
@@ -214,23 +214,27 @@ def play(method: SceneFlow, newer: LabelledSweep, older: LabelledSweep, past: La
     return Played(prepared, residual, newer.object_id[rows], newer.motion_previous[rows], newer.boxes)
 
 
-def recording(number: int) -> list[LabelledSweep]:
+def recording(number: int, quiet: bool = False) -> list[LabelledSweep]:
     """The newest sweep, the one before it, and, of three recordings in four, the one half a second before that:
-    a stream has none at its beginning."""
+    a stream has none at its beginning. Of any world, or of a street in which next to nothing moves."""
     gap = 5 if number // len(SENSORS) % 4 else 0
-    return list(simulate(_SEED + number, gap + 2, list(SENSORS)[number % len(SENSORS)], kept={0, gap, gap + 1}))[::-1]
+    seed, scene = (_QUIET_SEED, 'quiet_street') if quiet else (_SEED, None)
+    return list(simulate(seed + number, gap + 2, list(SENSORS)[number % len(SENSORS)], scene,
+                         kept={0, gap, gap + 1}))[::-1]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--recordings', type=int, default=240, help='of two sweeps; 4 MB of memory for each')
+    parser.add_argument('--quiet', type=int, default=48, help='more of them, of streets in which next to nothing moves')
     parser.add_argument('--weights', default=Settings().weights)
     args = parser.parse_args()
     from tqdm import tqdm
     method, pairs = SceneFlow(Settings(weights=args.weights)), []
-    for number in tqdm(range(args.recordings), disable=None):
+    asked = [(number, quiet) for quiet in (False, True) for number in range(args.quiet if quiet else args.recordings)]
+    for number, quiet in tqdm(asked, disable=None):
         try:
-            pairs.append(play(method, *recording(number)))
+            pairs.append(play(method, *recording(number, quiet)))
         except SSRFlowError:
             continue        # refused: nothing is published there
     for line in fit(pairs, method.settings):

@@ -17,7 +17,8 @@ import numpy as np
 
 from ..errors import EgoMotionError
 from ..settings import Settings
-from ..simulator import SCENES, SENSORS, simulate
+from ..simulator import SENSORS, simulate
+from ..simulator.scenes import SHARES
 from ..steps.polar_grid import PolarGrid
 from ..steps.scan_matching import ScanMatching
 from ..sweep import Sweep, SweepPair
@@ -84,7 +85,7 @@ def real_pairs(folder: Path) -> Iterator[tuple[str, SweepPair, np.ndarray]]:
 
 def simulated_pairs(seeds: range) -> Iterator[tuple[str, SweepPair, np.ndarray]]:
     for sensor in SENSORS:
-        for scene in SCENES:
+        for scene in SHARES:
             for seed in seeds:
                 source, target = simulate(seed, 2, sensor, scene)
                 movers = f'{source.moving.mean():.0%}'

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from ..settings import Settings
-from ..simulator import SCENES, SENSORS, simulate
+from ..simulator import SENSORS, simulate
+from ..simulator.scenes import SHARES
 from ..steps.ground import make_ground
 
 _GROUND = (9, 10, 11, 12, 17)   # road, parking, sidewalk, other ground, terrain
@@ -65,7 +66,7 @@ def judge_simulated(method: str, seeds: range) -> Iterator[str]:
     """One row a sensor, one a scene: means over their sweeps."""
     rows: dict[str, list[list[float]]] = {}
     for sensor in SENSORS:
-        for scene in SCENES:
+        for scene in SHARES:
             for seed in seeds:
                 sweep = next(iter(simulate(seed, 1, sensor, scene)))
                 mask, spent = timed(make_ground(Settings(ground=method)), sweep.sweep.points, repeats=1)

@@ -13,7 +13,7 @@ from .body import GLASS
 from .classes import CLASS_ID
 from .motion import invert
 from .raycaster import Raycaster
-from .scenes import SCENES
+from .scenes import SCENES, SHARES
 from .sensors import SENSORS, Lidar
 from .shapes import join
 from .stage import Scene
@@ -82,7 +82,7 @@ def simulate(
     rng = np.random.default_rng([seed, 0])
     drawn_sensor, drawn_scene = (
         str(rng.choice(list(SENSORS))),
-        str(rng.choice(list(SCENES), p=(0.5, 0.2, 0.3))),
+        str(rng.choice(list(SHARES), p=list(SHARES.values()))),
     )
     lidar = SENSORS[sensor or drawn_sensor].draw(rng)
     return _record(SCENES[scene or drawn_scene](rng, sweeps / rate), lidar, seed, sweeps, rate,

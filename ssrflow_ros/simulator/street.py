@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Callable
+
 import numpy as np
 
 from . import scenery
@@ -14,6 +16,15 @@ from .terrain import Terrain
 
 def street(rng: np.random.Generator, duration: float) -> Scene:
     """A road between houses, walls and trees, with traffic; straight, curved or with a crossing."""
+    return _street(rng, duration, how_many)
+
+
+def quiet_street(rng: np.random.Generator, duration: float) -> Scene:
+    """The same with at most three movers about: what seems to move there mostly stands."""
+    return _street(rng, duration, lambda rng: int(rng.choice([0, 0, 1, 2, 3])))
+
+
+def _street(rng: np.random.Generator, duration: float, movers: Callable[[np.random.Generator], int]) -> Scene:
     road, pavement = rng.uniform(2.8, 8.5), rng.uniform(1.5, 5.5)
     walks = rng.random() < 0.25
     fastest = 300.0 / max(duration, 12.0)
@@ -70,7 +81,7 @@ def street(rng: np.random.Generator, duration: float) -> Scene:
         )
     )
     _roadside(stage, behind, ahead, road, pavement)
-    most = int(how_many(rng) * (1 + speed * duration / 80))
+    most = int(movers(rng) * (1 + speed * duration / 80))
     traffic(stage, most, road, pavement, crossing)
     return stage.scene('street', draw_mount(rng))
 

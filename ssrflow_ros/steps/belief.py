@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..sweep import EgoMotion
 from .fit import Fit
 
 # WORTH, TRUST, STEADY, MOVES: log odds, see `worth_features`, `trust_features`, `steady_features`,
@@ -15,22 +16,24 @@ from .fit import Fit
 # expected. TURN: log rad². CLIMB: log (m/s)², off the ground's slope. CENTRE: log m², of the box's centre, along the
 # view, across it, upwards. LONE: log odds that the network's motion of a point without object is better than none,
 # errors of points that stand counted three times.
-WORTH = np.array([-3.87, 0.52, 0.64, 1.89, -0.5, 1.52, -1.2, -0.56, 1.98])
+WORTH = np.array([-3.97, 0.55, 0.63, 1.92, -0.52, 1.46, -1.18, -0.56, 2.07])
 TRUST = np.array([-0.08, -0.96, -0.11, 0.03, 0.35, 0.43, -1.35, 1.66, -1.56, -5.87, 3.91, -0.16, -1.25])
 STEADY = np.array([4.06, -0.81, 0.75, -5.29, 3.96, -0.62, 0.99, 0.48])
-MOVES = np.array([-0.13, 0.02, -0.78, 2.47, 3.7, 1.16, 1.02, 0.15, 0.87, 0.0, 1.42, 0.66, -0.4, -0.9, -1.41, -0.68,
-                  0.24, -4.23, -0.34, -0.18, -0.13, 0.37, 0.13, -0.42, -1.3, 0.08, 0.1, -2.67, -1.9, 1.31, -0.0, -0.14,
-                  1.31, 0.58, -2.89, -0.6, 1.47])
-SHIFT = np.array([3.25, 0.53, 0.83, -0.18, -0.51, -0.16, 1.06, 0.62, -0.94])
+MOVES = np.array([0.79, 0.24, -0.85, 1.95, 3.33, 0.93, 1.73, 0.09, 0.67, 0.08, 1.33, 0.64, -0.21, -0.99, -1.01, -0.73,
+                  0.33, -3.79, 0.44, 0.1, -0.11, 0.3, 0.08, -0.27, -1.7, 0.08, -0.13, -2.53, -1.46, 1.18, -1.0, -0.14,
+                  1.22, 0.95, -2.87, -0.69, 1.56, -2.87, 0.94, 0.16, 2.17, 0.68, 0.19, -0.31, 0.19, 0.16, 0.1, 0.22,
+                  -0.33])
+SHIFT = np.array([3.14, 0.5, 0.82, -0.15, -0.52, -0.16, 1.0, 0.7, -0.93])
 STEADY_SHIFT = np.array([1.22, 0.23, 0.62, -0.05, -0.36, 0.05, 0.66, 0.23, -0.46, 1.26])
-TURN = np.array([-3.26, 1.5, 0.41, -1.29])
-CLIMB = np.array([-2.89, 0.84])
-CENTRE = np.array([[-3.95, 0.04, 0.32, 1.48], [-2.14, 0.03, 0.09, 0.64], [0.09, -0.31, 0.47, -0.33]])
+TURN = np.array([-3.24, 1.51, 0.42, -1.34])
+CLIMB = np.array([-2.68, 0.74])
+CENTRE = np.array([[-3.94, 0.04, 0.29, 1.48], [-2.04, 0.04, 0.06, 0.62], [0.28, -0.33, 0.52, -0.37]])
 LONE = np.array([0.13, 0.08, -0.15, 0.92, 0.27, 1.37, -0.28])
 
 LEAST_WORTH = float(np.log(0.05))     # log odds, below which a proposal is not even registered
 _MANY = 500              # points, beyond which more say nothing: walls have thousands
 _TALLEST = 3.0           # m above 2.5, likewise
+_STANDING = 0.02         # m: a sensor that went less says nothing by its heading
 
 
 def probability(features: np.ndarray, more: np.ndarray | float = 0.0) -> np.ndarray:
@@ -47,7 +50,8 @@ def worth_features(n: np.ndarray, taken: np.ndarray, before: np.ndarray, guess: 
 
 
 def movement_features(fit: Fit, n: np.ndarray, taken: np.ndarray, left: np.ndarray, framed: np.ndarray,
-                      fast: np.ndarray, unlike: np.ndarray, travelled: float, past: np.ndarray) -> np.ndarray:
+                      fast: np.ndarray, unlike: np.ndarray, ego: EgoMotion, past: np.ndarray,
+                      hidden: np.ndarray, overlap: float) -> np.ndarray:
     """(K, F) features of K clusters of n (K,) points, and products of those that mean more together.
 
     taken, left  (K,) share of the points that stand where the other sweep saw through, and share of them whose
@@ -55,11 +59,16 @@ def movement_features(fit: Fit, n: np.ndarray, taken: np.ndarray, left: np.ndarr
     framed       (K,) share of them that are seen past something nearer: through windows, gaps, between leaves. There
                  what is seen changes with every step of the sensor, and seems to move; as it does wherever something
                  comes into view or is lost to it.
-    travelled    m that the sensor itself went.
+    ego          the sensor's own motion: what is seen past something slides across the view as it goes, and where beams
+                 fall on a smooth surface goes along with it.
     fast, unlike (K,) share of the points that the network says move, and m by which its flows differ.
     past         (K, P) shares of them by what the sensor had seen half a second before, 0 where it is not
                  known: of them that stand where it saw through, and surely so, or where there was a return; and of them
                  that would have stood, had they moved so all the time, where it saw through, or where there was one.
+    hidden       (K, 2) share of them that stand where something nearer hid them from the other sweep, and that of their
+                 places in the other sweep which something nearer hides now.
+    overlap      share of all points in whose direction the other sweep saw anything: low where a sensor does not
+                 scan the same lines each time, and other parts of what stands seem to be the same, moved.
     """
     length, guess, measured, off = (np.linalg.norm(motion, axis=1) for motion in (
         fit.shift, fit.network, fit.measured, fit.measured - fit.network))
@@ -70,11 +79,24 @@ def movement_features(fit: Fit, n: np.ndarray, taken: np.ndarray, left: np.ndarr
     length, guess, measured, off, unlike = (np.log(value + least) + 1 for value, least in (
         (length, 0.02), (guess, 0.02), (measured, 0.02), (off, 0.05), (unlike, 0.02)))
     taken, both, left, doubtful = np.sqrt(taken), np.sqrt(taken * left), np.sqrt(left), np.sqrt(fit.against)
+    (across, along), elsewhere = _bearing(fit, ego), np.log(1.02 - overlap)
     return np.stack([
         np.ones(len(n)), many, cost, better, taken, both, left, free, alike, length, guess, measured, off, tall, fast,
         unlike, many * tall, taken ** 2, better * alike, off * fast, many * cost, many * taken, length * free,
         both * unlike, left ** 2, off * unlike, doubtful, fit.against, doubtful * left, doubtful * free, framed,
-        _went(travelled, len(n)), *np.sqrt(past).T], axis=1)
+        _went(ego.travelled, len(n)), *np.sqrt(past).T, across, across * framed, across * many, across * taken,
+        *np.sqrt(hidden).T, along, np.full(len(n), elsewhere), elsewhere * off, elsewhere * many, elsewhere * taken,
+        elsewhere * across], axis=1)
+
+
+def _bearing(fit: Fit, ego: EgoMotion) -> tuple[np.ndarray, np.ndarray]:
+    """(K,) sine of the angle between each motion and the line of sight, and (K,) cosine of that between it and the
+    sensor's own, 0 where the sensor stands."""
+    length, (x, y) = np.linalg.norm(fit.shift, axis=1) + 1e-6, fit.centre.T
+    across = np.abs(fit.shift[:, 0] * y - fit.shift[:, 1] * x) / (length * np.maximum(np.hypot(x, y), 0.1))
+    own = ego.into_source(np.zeros((1, 3)))[0, :2]      # where the sensor is by the target's time
+    along = fit.shift @ own / (length * max(float(np.linalg.norm(own)), 1e-6))
+    return across, along if ego.travelled >= _STANDING else np.zeros_like(along)
 
 
 def lone_features(likely: np.ndarray, company: np.ndarray, taken: np.ndarray, left: np.ndarray,

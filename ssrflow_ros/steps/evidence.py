@@ -62,7 +62,11 @@ class View:
         cell, reach = self._cells(points)
         return np.abs(self._nearest[cell] - reach) <= reach * np.float32(_DEPTH_SHARE) + np.float32(_DEPTH)
 
-    def is_hidden(self, points: np.ndarray, by: float) -> np.ndarray:
+    def is_known(self, points: np.ndarray) -> np.ndarray:
+        """(N,) bool: something came back from the direction of a point (N, 3)."""
+        return self._nearest[self._cells(points)[0]] < np.inf
+
+    def is_hidden(self, points: np.ndarray, by: float = _DEPTH) -> np.ndarray:
         """(N,) bool: what is seen in the direction of a point (N, 3) is nearer than it by `by` m or more."""
         cell, reach = self._cells(points)
         return self._nearest[cell] < reach - np.float32(by)

@@ -27,6 +27,7 @@ _HEADING_SPEED = 1.5     # m/s, faster ones face where they go
 _ENOUGH = 0.5            # share of a proposal's points that no better one has taken
 _KNOWN, _NEW = 1.6, -0.45    # log odds for what seemed to move alike in the last pair, and against what did not
 _SQUARE, _SQUARES = 1.0, 256    # m, in which points are each other's company; on a map that goes on anew beyond
+_ASKED = 4000            # points, of which it is asked whether the other sweep looked their way
 _LONE_SPEED = 1.0        # m/s, below which the network says too often of single points that they move
 
 
@@ -119,8 +120,11 @@ class ObjectFinder:
         told = np.column_stack([shares(values, ask.asked) for values in (
             past.is_free(few), past.is_free(few, about=True), past.is_taken(few), past.is_free(there),
             past.is_taken(there))])
-        features = belief.movement_features(fit, n, ask.taken, left, ask.framed, ask.fast, ask.unlike, ego.travelled,
-                                            told)
+        hidden = np.column_stack([shares(other.is_hidden(few), ask.asked),
+                                  shares(view.is_hidden(moved(fit.shift)), ask.asked)])
+        overlap = float(other.is_known(points[::1 + len(points) // _ASKED]).mean())
+        features = belief.movement_features(fit, n, ask.taken, left, ask.framed, ask.fast, ask.unlike, ego, told,
+                                            hidden, overlap)
         moves = belief.probability(features)
         size = fit.size[:, :2].max(axis=1)
         away = np.linalg.norm(fit.centre, axis=1)
