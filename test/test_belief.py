@@ -7,6 +7,7 @@ from ssrflow_ros.evaluation.expectation import Expected, fit
 from ssrflow_ros.steps import belief
 from ssrflow_ros.steps.fit import Fit
 from ssrflow_ros.steps.objects import Candidates
+from ssrflow_ros.sweep import EgoMotion
 
 
 @pytest.fixture
@@ -147,3 +148,35 @@ def test_probabilities_are_probabilities_and_few_or_no_evidence_is_no_trouble():
     n = np.array([8, 5000])
     features = belief.worth_features(n, np.array([0.0, 0.9]), np.zeros(2), np.zeros(2), np.ones(2), *np.zeros((3, 2)))
     assert features.shape == (2, len(belief.WORTH)) and np.isfinite(features).all()
+
+
+def likely(shift, ego=(0.0, 0.0), hidden=(0.0, 0.0), overlap=1.0):
+    """Probability that each of the things 10 m ahead moves by `shift` (K, 2) m, of which nothing else is known."""
+    shift = np.asarray(shift, float)
+    k, none = len(shift), np.zeros(len(shift))
+    fitted = Fit(shift, shift, none, np.tile([10.0, 0.0], (k, 1)), np.ones((k, 3)), shift, shift, none, shift, none,
+                 np.full(k, 0.05), np.full(k, 0.3), none, none)
+    pose = np.eye(4)
+    pose[:2, 3] = -np.asarray(ego)
+    features = belief.movement_features(
+        fitted, np.full(k, 60), none, none, none, np.ones(k), np.full(k, 0.05),
+        EgoMotion(pose, 'given'), np.zeros((k, 5)), np.tile(hidden, (k, 1)), overlap)
+    assert np.isfinite(features).all()
+    return belief.probability(features)
+
+
+def test_what_seems_to_move_is_doubted_where_sweeps_look_elsewhere():
+    shift = [(0.4, 0.0), (0.0, 0.4)]
+    assert (likely(shift, overlap=0.5) < likely(shift, overlap=1.0) - 0.01).all()
+
+
+def test_what_goes_across_the_view_or_with_the_sensor_is_doubted():
+    away, across = likely([(0.4, 0.0), (0.0, 0.4)])
+    assert across < away
+    assert likely([(0.4, 0.0)], ego=(-0.5, 0.0))[0] > likely([(0.4, 0.0)], ego=(0.5, 0.0))[0]
+    assert likely([(0.4, 0.0)], ego=(1e-3, 0.0)) == pytest.approx(likely([(0.4, 0.0)], ego=(-1e-3, 0.0)), abs=1e-3)
+    assert np.isfinite(likely([(0.0, 0.0)])).all()
+
+
+def test_what_was_hidden_may_have_moved():
+    assert likely([(0.4, 0.0)], hidden=(0.9, 0.0))[0] > likely([(0.4, 0.0)])[0]

@@ -49,6 +49,13 @@ def test_between_sparse_beams_the_next_one_counts():
     assert view.is_free(np.array([at(-0.4, 45.0), at(0.7, 45.0)], np.float32)).tolist() == [True, False]
 
 
+def test_what_hides_a_place_and_whether_its_direction_was_looked_at():
+    view = View(np.array([[5.0, 0.0, 0.0]], np.float32))
+    asked = np.array([[8.0, 0.0, 0.0], [5.1, 0.0, 0.0], [3.0, 0.0, 0.0], [0.0, 8.0, 0.0]], np.float32)
+    assert view.is_hidden(asked).tolist() == [True, False, False, False]
+    assert view.is_known(asked).tolist() == [True, True, True, False]
+
+
 def test_an_empty_sweep_saw_nothing():
     assert not View(np.zeros((0, 3), np.float32)).is_free(WALL.astype(np.float32)).any()
 

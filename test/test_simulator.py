@@ -8,6 +8,7 @@ pytest.importorskip('embreex')
 
 from ssrflow_ros.errors import InputError  # noqa: E402
 from ssrflow_ros.simulator import CLASSES, SCENES, SENSORS, simulate  # noqa: E402
+from ssrflow_ros.simulator.scenes import SHARES  # noqa: E402
 from ssrflow_ros.simulator.body import GLASS  # noqa: E402
 from ssrflow_ros.simulator.motion import Joints, Path, invert, rotations  # noqa: E402
 from ssrflow_ros.simulator.raycaster import Raycaster  # noqa: E402
@@ -131,6 +132,13 @@ def test_limbs_of_walkers_move_unlike_their_bodies(recordings):
         if (chosen := (first.object_id == number) & (first.class_id == person)).sum() > 40 and number >= 0
     ]
     assert len(spread) > 3 and max(spread) > 1.0
+
+
+def test_a_quiet_street_is_a_street_in_which_hardly_anything_moves():
+    def movers(scene):
+        return [len(SCENES[scene](np.random.default_rng(seed), 0.2).actors) for seed in range(20)]
+    assert max(movers('quiet_street')) <= 3 < np.median(movers('street'))
+    assert SHARES.keys() == SCENES.keys() - {'quiet_street'} and sum(SHARES.values()) == pytest.approx(1)
 
 
 def test_every_class_appears_and_speeds_are_plausible(recordings):

@@ -16,7 +16,7 @@ from ..datasets import LabelledPair, open_dataset
 from ..errors import SSRFlowError
 from ..scene_flow import SceneFlow
 from ..settings import Settings
-from ..simulator import simulate
+from ..simulator import SCENES, SENSORS, LabelledSweep, simulate
 from ..steps.clusters import find_clusters
 from ..steps.past import no_past
 from ..sweep import SweepPair
@@ -79,12 +79,11 @@ def _by_range(title: str, rows: list[tuple[float, bool]]) -> str:
     return f'{title:16}' + ''.join(cells)
 
 
-def play(settings: Settings, seed: int, sweeps: int, tally: Tally, forgets: bool = False) -> None:
+def play(settings: Settings, recording: list[LabelledSweep], tally: Tally, forgets: bool = False) -> None:
     """Add one simulated recording, newest sweep against the one before it; who `forgets` knows nothing of the past."""
     method, known = SceneFlow(settings), {}
     if forgets:
         method.prepare.past = no_past
-    recording = list(simulate(seed, sweeps))
     for newer, older in zip(recording[1:], recording):
         try:
             flow = method(SweepPair(newer.sweep, older.sweep))
@@ -116,6 +115,8 @@ def main() -> None:
     parser.add_argument('folder', type=Path, nargs='?', help='folder of labelled real pairs, *.npz')
     parser.add_argument('--recordings', type=int, default=50, metavar='N')
     parser.add_argument('--sweeps', type=int, default=8, help='sweeps of each recording')
+    parser.add_argument('--scene', choices=list(SCENES), help='of all of them (default: drawn by seed)')
+    parser.add_argument('--sensor', choices=list(SENSORS), help='likewise')
     parser.add_argument('--forget', action='store_true', help='know nothing of what was seen before the last sweep')
     parser.add_argument('--alone', action='store_true', help='velocities of each pair alone, as with "steady: false"')
     parser.add_argument('--weights', default=Settings().weights)
@@ -123,9 +124,10 @@ def main() -> None:
     settings = Settings(weights=args.weights, steady=not args.alone)
     tally = Tally()
     for seed in range(_UNSEEN_SEED, _UNSEEN_SEED + args.recordings):
-        play(settings, seed, args.sweeps, tally, args.forget)
+        play(settings, list(simulate(seed, args.sweeps, args.sensor, args.scene)), tally, args.forget)
     if args.recordings:
-        print(f'{args.recordings} simulated recordings of {args.sweeps} sweeps at 10 Hz, weights {args.weights}')
+        print(f'{args.recordings} simulated recordings of {args.sweeps} sweeps at 10 Hz, weights {args.weights}, '
+              f'scene {args.scene or "drawn"}, sensor {args.sensor or "drawn"}')
         print(report(tally))
     pairs = open_dataset(f'pairs:{args.folder}') if args.folder else ()
     for labelled in (pairs[number] for number in range(len(pairs))):
