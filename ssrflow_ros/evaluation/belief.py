@@ -1,7 +1,8 @@
 """Fit what `steps/belief.py` knows: `python -m ssrflow_ros.evaluation.belief [--recordings N]`.
 
 Plays simulated recordings, the sensors in turn, from seeds that neither training nor any report uses, weighs all
-proposals, compares them with the truth, and prints the fitted numbers, to be pasted into `steps/belief.py`. To be run
+proposals, compares them with the truth, writes `weights/belief.npz`, the network that believes, and prints the other
+fitted numbers, to be pasted into `steps/belief.py`. To be run
 again with new weights of the network. They are weighed thrice: how far registration is trusted comes first, for what is
 believed builds on it, and what is said of points without object builds on both.
 """
@@ -22,7 +23,9 @@ from ..settings import Settings
 from ..simulator import SENSORS, LabelledSweep, simulate
 from ..steps import belief
 from ..steps.objects import Candidates, ObjectFinder, rigid_displacement
+from ..steps.perceptron import Perceptron
 from ..sweep import PreparedPair, SweepPair
+from .perceptron import fit_perceptron
 
 _SEED, _QUIET_SEED = 4_000_000, 6_000_000
 SLOWEST = 0.25           # m/s of a mover
@@ -145,13 +148,13 @@ class Samples:
             of_centre = belief.centre_features(n[k], high - low, float(np.hypot(*centre[:2])))
             self.centre.append((of_centre, away ** 2, sure))
 
-    def fit(self) -> dict[str, np.ndarray]:
-        """The numbers of `steps/belief.py`, by name."""
-        moves = _logistic(*(np.array(column) for column in zip(*self.moves)))
+    def fit(self) -> dict[str, np.ndarray | Perceptron]:
+        """The numbers of `steps/belief.py`, by name, and MOVES."""
+        moves = fit_perceptron(*(np.array(column) for column in zip(*self.moves)))
 
         def likely(rows: list) -> list[np.ndarray]:
             features, squared, movement = (np.array(column) for column in zip(*rows))
-            probability = 1 / (1 + np.exp(-movement @ moves))
+            probability = expit(moves(movement))
             if rows is self.shift:
                 features[..., belief.DOUBT] = belief.doubt(probability)[:, None]
             return [features[probability >= SCORED], squared[probability >= SCORED]]
@@ -239,6 +242,8 @@ def main() -> None:
             continue        # refused: nothing is published there
     for line in fit(pairs, method.settings):
         print(line)
+    belief.MOVES.save(belief.MOVES_FILE)
+    print(f'# written: {belief.MOVES_FILE}')
 
 
 def fit(pairs: list[Played], settings: Settings) -> Iterator[str]:
@@ -248,7 +253,7 @@ def fit(pairs: list[Played], settings: Settings) -> Iterator[str]:
     samples = weigh(pairs, settings, belief.LEAST_WORTH)
     yield f'# {len(samples.moves)} proposals, {np.mean([right for _, right in samples.moves]):.0%} of them right'
     fitted = {'WORTH': belief.WORTH, 'TRUST': belief.TRUST, **samples.fit()}
-    belief.MOVES = fitted['MOVES']
+    belief.MOVES = fitted.pop('MOVES')
     fitted['LONE'] = _logistic(*map(np.concatenate, zip(*(pair.lone(settings) for pair in pairs))))
     for name, weights in fitted.items():
         yield f'{name} = np.array({np.round(weights, 2).tolist()})'

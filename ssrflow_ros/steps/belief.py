@@ -1,34 +1,36 @@
 """Belief: how likely a proposed cluster moves as it was registered, and how far off that may be.
 
-A logistic model of plain features and a few of their products, and log-linear models of the errors' variance, all
-fitted on simulated recordings that nothing else uses: `python -m ssrflow_ros.evaluation.belief` prints the numbers
-below anew, and `python -m ssrflow_ros.evaluation.expectation` those of STEADY and STEADY_SHIFT.
+A small network over plain features and a few of their products, logistic models for what is simpler, and log-linear
+models of the errors' variance, all fitted on simulated recordings that nothing else uses:
+`python -m ssrflow_ros.evaluation.belief` writes MOVES and prints the numbers below anew, and
+`python -m ssrflow_ros.evaluation.expectation` those of STEADY and STEADY_SHIFT.
 """
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 
 from ..sweep import EgoMotion
 from .fit import Fit
+from .perceptron import Perceptron
 
-# WORTH, TRUST, STEADY, MOVES: log odds, see `worth_features`, `trust_features`, `steady_features`,
-# `movement_features`. SHIFT: log m², along each axis of the cost's curvature, and STEADY_SHIFT where something was
-# expected. TURN: log rad². CLIMB: log (m/s)², off the ground's slope. CENTRE: log m², of the box's centre, along the
-# view, across it, upwards. LONE: log odds that the network's motion of a point without object is better than none,
-# errors of points that stand counted three times.
+# WORTH, TRUST, STEADY: log odds, see `worth_features`, `trust_features`, `steady_features`. SHIFT: log m², along each
+# axis of the cost's curvature, and STEADY_SHIFT where something was expected. TURN: log rad². CLIMB: log (m/s)², off
+# the ground's slope. CENTRE: log m², of the box's centre, along the view, across it, upwards. LONE: log odds that the
+# network's motion of a point without object is better than none, errors of points that stand counted three times.
 WORTH = np.array([-3.97, 0.55, 0.63, 1.92, -0.52, 1.46, -1.18, -0.56, 2.07])
 TRUST = np.array([-0.08, -0.96, -0.11, 0.03, 0.35, 0.43, -1.35, 1.66, -1.56, -5.87, 3.91, -0.16, -1.25])
-STEADY = np.array([4.06, -0.81, 0.75, -5.29, 3.96, -0.62, 0.99, 0.48])
-MOVES = np.array([0.79, 0.24, -0.85, 1.95, 3.33, 0.93, 1.73, 0.09, 0.67, 0.08, 1.33, 0.64, -0.21, -0.99, -1.01, -0.73,
-                  0.33, -3.79, 0.44, 0.1, -0.11, 0.3, 0.08, -0.27, -1.7, 0.08, -0.13, -2.53, -1.46, 1.18, -1.0, -0.14,
-                  1.22, 0.95, -2.87, -0.69, 1.56, -2.87, 0.94, 0.16, 2.17, 0.68, 0.19, -0.31, 0.19, 0.16, 0.1, 0.22,
-                  -0.33])
-SHIFT = np.array([3.14, 0.5, 0.82, -0.15, -0.52, -0.16, 1.0, 0.7, -0.93])
-STEADY_SHIFT = np.array([1.22, 0.23, 0.62, -0.05, -0.36, 0.05, 0.66, 0.23, -0.46, 1.26])
-TURN = np.array([-3.24, 1.51, 0.42, -1.34])
-CLIMB = np.array([-2.68, 0.74])
-CENTRE = np.array([[-3.94, 0.04, 0.29, 1.48], [-2.04, 0.04, 0.06, 0.62], [0.28, -0.33, 0.52, -0.37]])
+STEADY = np.array([2.71, -0.61, 0.49, -4.58, 4.01, -0.51, 0.84, 0.25])
+SHIFT = np.array([2.59, 0.51, 0.91, -0.12, -0.59, 0.07, 0.97, 0.65, -0.93])
+STEADY_SHIFT = np.array([1.22, 0.21, 0.61, -0.04, -0.33, 0.04, 0.67, 0.3, -0.45, 1.27])
+TURN = np.array([-3.28, 1.49, 0.41, -1.32])
+CLIMB = np.array([-2.67, 0.73])
+CENTRE = np.array([[-4.0, 0.05, 0.27, 1.49], [-2.21, 0.05, 0.02, 0.66], [0.29, -0.34, 0.53, -0.35]])
 LONE = np.array([0.13, 0.08, -0.15, 0.92, 0.27, 1.37, -0.28])
+
+MOVES_FILE = Path(__file__).resolve().parents[1] / 'weights' / 'belief.npz'
+MOVES = Perceptron.load(MOVES_FILE)     # log odds of `movement_features`
 
 LEAST_WORTH = float(np.log(0.05))     # log odds, below which a proposal is not even registered
 _MANY = 500              # points, beyond which more say nothing: walls have thousands
@@ -38,7 +40,7 @@ _STANDING = 0.02         # m: a sensor that went less says nothing by its headin
 
 def probability(features: np.ndarray, more: np.ndarray | float = 0.0) -> np.ndarray:
     """(K,) of `movement_features`, and `more` log odds from elsewhere."""
-    return _share(features @ MOVES + more)
+    return _share(MOVES(features) + more)
 
 
 def worth_features(n: np.ndarray, taken: np.ndarray, before: np.ndarray, guess: np.ndarray, height: np.ndarray,
@@ -51,7 +53,7 @@ def worth_features(n: np.ndarray, taken: np.ndarray, before: np.ndarray, guess: 
 
 def movement_features(fit: Fit, n: np.ndarray, taken: np.ndarray, left: np.ndarray, framed: np.ndarray,
                       fast: np.ndarray, unlike: np.ndarray, ego: EgoMotion, past: np.ndarray,
-                      hidden: np.ndarray, overlap: float) -> np.ndarray:
+                      sights: np.ndarray, overlap: float) -> np.ndarray:
     """(K, F) features of K clusters of n (K,) points, and products of those that mean more together.
 
     taken, left  (K,) share of the points that stand where the other sweep saw through, and share of them whose
@@ -65,8 +67,9 @@ def movement_features(fit: Fit, n: np.ndarray, taken: np.ndarray, left: np.ndarr
     past         (K, P) shares of them by what the sensor had seen half a second before, 0 where it is not
                  known: of them that stand where it saw through, and surely so, or where there was a return; and of them
                  that would have stood, had they moved so all the time, where it saw through, or where there was one.
-    hidden       (K, 2) share of them that stand where something nearer hid them from the other sweep, and that of their
-                 places in the other sweep which something nearer hides now.
+    sights       (K, 5) share of them that stand where something nearer hid them from the other sweep, and that of their
+                 places in the other sweep which something nearer hides now; of these places that which that sweep saw
+                 past something nearer; and of them that stand, or stood, at a return of the sweep that they are not of.
     overlap      share of all points in whose direction the other sweep saw anything: low where a sensor does not
                  scan the same lines each time, and other parts of what stands seem to be the same, moved.
     """
@@ -79,24 +82,26 @@ def movement_features(fit: Fit, n: np.ndarray, taken: np.ndarray, left: np.ndarr
     length, guess, measured, off, unlike = (np.log(value + least) + 1 for value, least in (
         (length, 0.02), (guess, 0.02), (measured, 0.02), (off, 0.05), (unlike, 0.02)))
     taken, both, left, doubtful = np.sqrt(taken), np.sqrt(taken * left), np.sqrt(left), np.sqrt(fit.against)
-    (across, along), elsewhere = _bearing(fit, ego), np.log(1.02 - overlap)
+    away, across, along = _bearing(fit, ego)
+    elsewhere = np.log(1.02 - overlap)
     return np.stack([
         np.ones(len(n)), many, cost, better, taken, both, left, free, alike, length, guess, measured, off, tall, fast,
         unlike, many * tall, taken ** 2, better * alike, off * fast, many * cost, many * taken, length * free,
         both * unlike, left ** 2, off * unlike, doubtful, fit.against, doubtful * left, doubtful * free, framed,
         _went(ego.travelled, len(n)), *np.sqrt(past).T, across, across * framed, across * many, across * taken,
-        *np.sqrt(hidden).T, along, np.full(len(n), elsewhere), elsewhere * off, elsewhere * many, elsewhere * taken,
-        elsewhere * across], axis=1)
+        *np.sqrt(sights).T, along, np.full(len(n), elsewhere), elsewhere * off, elsewhere * many, elsewhere * taken,
+        elsewhere * across, np.log(np.linalg.norm(fit.centre, axis=1) + 2), *np.log(fit.size + 0.1).T, away], axis=1)
 
 
-def _bearing(fit: Fit, ego: EgoMotion) -> tuple[np.ndarray, np.ndarray]:
-    """(K,) sine of the angle between each motion and the line of sight, and (K,) cosine of that between it and the
-    sensor's own, 0 where the sensor stands."""
+def _bearing(fit: Fit, ego: EgoMotion) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cosine and sine, without its sign, of the angle between each motion and the line of sight, and cosine of that
+    between it and the sensor's own, 0 where the sensor stands; (K,) each."""
     length, (x, y) = np.linalg.norm(fit.shift, axis=1) + 1e-6, fit.centre.T
-    across = np.abs(fit.shift[:, 0] * y - fit.shift[:, 1] * x) / (length * np.maximum(np.hypot(x, y), 0.1))
+    unit = length * np.maximum(np.hypot(x, y), 0.1)
+    away, across = fit.shift[:, 0] * x + fit.shift[:, 1] * y, np.abs(fit.shift[:, 0] * y - fit.shift[:, 1] * x)
     own = ego.into_source(np.zeros((1, 3)))[0, :2]      # where the sensor is by the target's time
     along = fit.shift @ own / (length * max(float(np.linalg.norm(own)), 1e-6))
-    return across, along if ego.travelled >= _STANDING else np.zeros_like(along)
+    return away / unit, across / unit, along if ego.travelled >= _STANDING else np.zeros_like(along)
 
 
 def lone_features(likely: np.ndarray, company: np.ndarray, taken: np.ndarray, left: np.ndarray,

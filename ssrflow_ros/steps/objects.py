@@ -114,17 +114,19 @@ class ObjectFinder:
             return self.tracks.expected(centre) * (pair.dt if settings.steady else np.nan)
 
         fit = register(few, ask.asked, Blocks(new), motion.take(ask.few, axis=0), pair.dt, against, expected)
-        left = shares(view.is_free(moved(fit.shift)), ask.asked)
         n = np.array([len(group) for group in ask.groups])
         there = moved(fit.shift * abs(prepared.past_age / pair.dt))
         told = np.column_stack([shares(values, ask.asked) for values in (
             past.is_free(few), past.is_free(few, about=True), past.is_taken(few), past.is_free(there),
             past.is_taken(there))])
-        hidden = np.column_stack([shares(other.is_hidden(few), ask.asked),
-                                  shares(view.is_hidden(moved(fit.shift)), ask.asked)])
+        places = moved(fit.shift)
+        sights = np.column_stack([shares(values, ask.asked) for values in (
+            other.is_hidden(few), view.is_hidden(places), other.is_framed(places), other.is_taken(few),
+            view.is_taken(places))])
+        left = shares(view.is_free(places), ask.asked)
         overlap = float(other.is_known(points[::1 + len(points) // _ASKED]).mean())
         features = belief.movement_features(fit, n, ask.taken, left, ask.framed, ask.fast, ask.unlike, ego, told,
-                                            hidden, overlap)
+                                            sights, overlap)
         moves = belief.probability(features)
         size = fit.size[:, :2].max(axis=1)
         away = np.linalg.norm(fit.centre, axis=1)
