@@ -4,9 +4,11 @@ import pytest
 
 from ssrflow_ros.evaluation.belief import fit_share
 from ssrflow_ros.evaluation.expectation import Expected, fit
+from ssrflow_ros.evaluation.perceptron import fit_perceptron
 from ssrflow_ros.steps import belief
 from ssrflow_ros.steps.fit import Fit
 from ssrflow_ros.steps.objects import Candidates
+from ssrflow_ros.steps.perceptron import Perceptron
 from ssrflow_ros.sweep import EgoMotion
 
 
@@ -143,15 +145,16 @@ def test_a_point_without_object_needs_a_likelier_proposal_where_there_are_more_a
 
 
 def test_probabilities_are_probabilities_and_few_or_no_evidence_is_no_trouble():
-    assert belief.probability(np.zeros((1, len(belief.MOVES)))) == pytest.approx(0.5)
-    assert belief.probability(np.zeros((1, len(belief.MOVES))), 20.0) > 0.99
+    nothing = np.tile(belief.MOVES.centre, (1, 1))
+    assert 0 < belief.probability(nothing) < belief.probability(nothing, 1.0) < 1
+    assert belief.probability(nothing, 30.0) > 0.99
     n = np.array([8, 5000])
     features = belief.worth_features(n, np.array([0.0, 0.9]), np.zeros(2), np.zeros(2), np.ones(2), *np.zeros((3, 2)))
     assert features.shape == (2, len(belief.WORTH)) and np.isfinite(features).all()
 
 
-def likely(shift, ego=(0.0, 0.0), hidden=(0.0, 0.0), overlap=1.0):
-    """Probability that each of the things 10 m ahead moves by `shift` (K, 2) m, of which nothing else is known."""
+def likely(shift, ego=(0.0, 0.0), overlap=1.0, taken=0.0):
+    """Probability that each of the things 10 m ahead moves by `shift` (K, 2) m, and their features."""
     shift = np.asarray(shift, float)
     k, none = len(shift), np.zeros(len(shift))
     fitted = Fit(shift, shift, none, np.tile([10.0, 0.0], (k, 1)), np.ones((k, 3)), shift, shift, none, shift, none,
@@ -159,24 +162,39 @@ def likely(shift, ego=(0.0, 0.0), hidden=(0.0, 0.0), overlap=1.0):
     pose = np.eye(4)
     pose[:2, 3] = -np.asarray(ego)
     features = belief.movement_features(
-        fitted, np.full(k, 60), none, none, none, np.ones(k), np.full(k, 0.05),
-        EgoMotion(pose, 'given'), np.zeros((k, 5)), np.tile(hidden, (k, 1)), overlap)
-    assert np.isfinite(features).all()
-    return belief.probability(features)
+        fitted, np.full(k, 60), np.full(k, taken), none, none, np.ones(k), np.full(k, 0.05),
+        EgoMotion(pose, 'given'), np.zeros((k, 5)), np.zeros((k, 5)), overlap)
+    assert np.isfinite(features).all() and features.shape == (k, len(belief.MOVES.centre))
+    return belief.probability(features), features
+
+
+def test_what_stands_where_the_other_sweep_saw_through_is_believed_to_move():
+    shift = [(0.4, 0.0), (0.0, 0.4), (-0.4, 0.0)]
+    assert (likely(shift, taken=0.6)[0] > likely(shift)[0]).all()
 
 
 def test_what_seems_to_move_is_doubted_where_sweeps_look_elsewhere():
     shift = [(0.4, 0.0), (0.0, 0.4)]
-    assert (likely(shift, overlap=0.5) < likely(shift, overlap=1.0) - 0.01).all()
+    assert (likely(shift, overlap=0.5)[0] < likely(shift, overlap=1.0)[0]).all()
 
 
-def test_what_goes_across_the_view_or_with_the_sensor_is_doubted():
-    away, across = likely([(0.4, 0.0), (0.0, 0.4)])
-    assert across < away
-    assert likely([(0.4, 0.0)], ego=(-0.5, 0.0))[0] > likely([(0.4, 0.0)], ego=(0.5, 0.0))[0]
-    assert likely([(0.4, 0.0)], ego=(1e-3, 0.0)) == pytest.approx(likely([(0.4, 0.0)], ego=(-1e-3, 0.0)), abs=1e-3)
-    assert np.isfinite(likely([(0.0, 0.0)])).all()
+def test_where_a_motion_goes_is_told_of_the_view_and_of_the_sensor():
+    away, across, towards = likely([(0.4, 0.0), (0.0, 0.4), (-0.4, 0.0)])[1]
+    assert [features[-1] for features in (away, across, towards)] == pytest.approx([1, 0, -1], abs=1e-4)
+    along = [int(np.flatnonzero(~np.isclose(likely([(0.4, 0.0)], ego=ego)[1], likely([(0.4, 0.0)])[1])[0])[-1])
+             for ego in ((0.5, 0.0), (-0.5, 0.0))]
+    assert along[0] == along[1]
+    assert [likely([(0.4, 0.0)], ego=ego)[1][0, along[0]] for ego in ((0.5, 0.0), (-0.5, 0.0), (0.0, 0.5), (0.0, 0.0))
+            ] == pytest.approx([1, -1, 0, 0], abs=1e-4)
+    assert np.isfinite(likely([(0.0, 0.0)])[0]).all()
 
 
-def test_what_was_hidden_may_have_moved():
-    assert likely([(0.4, 0.0)], hidden=(0.9, 0.0))[0] > likely([(0.4, 0.0)])[0]
+def test_a_perceptron_learns_what_no_sum_tells_and_is_kept(rng, tmp_path):
+    features = rng.normal(5.0, 3.0, size=(3000, 2))
+    outcome = ((features[:, 0] > 5) != (features[:, 1] > 5)).astype(float)
+    learnt = fit_perceptron(features, outcome)
+    right = (learnt(features) > 0) == (outcome > 0)
+    assert right.mean() > 0.9
+    assert np.array_equal(fit_perceptron(features, outcome)(features), learnt(features)), 'the same, the same'
+    learnt.save(tmp_path / 'it.npz')
+    assert np.allclose(Perceptron.load(tmp_path / 'it.npz')(features), learnt(features), atol=1e-4)
