@@ -21,9 +21,9 @@ from .perceptron import Perceptron
 # network's motion of a point without object is better than none, errors of points that stand counted three times.
 WORTH = np.array([-3.97, 0.55, 0.63, 1.92, -0.52, 1.46, -1.18, -0.56, 2.07])
 TRUST = np.array([-0.08, -0.96, -0.11, 0.03, 0.35, 0.43, -1.35, 1.66, -1.56, -5.87, 3.91, -0.16, -1.25])
-STEADY = np.array([2.71, -0.61, 0.49, -4.58, 4.01, -0.51, 0.84, 0.25])
+STEADY = np.array([2.57, -0.63, 0.56, -5.26, 4.68, -0.46, 0.78, 0.17])
 SHIFT = np.array([2.59, 0.51, 0.91, -0.12, -0.59, 0.07, 0.97, 0.65, -0.93])
-STEADY_SHIFT = np.array([1.22, 0.21, 0.61, -0.04, -0.33, 0.04, 0.67, 0.3, -0.45, 1.27])
+STEADY_SHIFT = np.array([1.25, 0.25, 0.6, -0.06, -0.22, 0.07, 0.57, 0.37, -0.41, 1.21])
 TURN = np.array([-3.28, 1.49, 0.41, -1.32])
 CLIMB = np.array([-2.67, 0.73])
 CENTRE = np.array([[-4.0, 0.05, 0.27, 1.49], [-2.21, 0.05, 0.02, 0.66], [0.29, -0.34, 0.53, -0.35]])
