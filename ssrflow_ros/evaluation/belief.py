@@ -2,9 +2,9 @@
 
 Plays simulated recordings, the sensors in turn, from seeds that neither training nor any report uses, weighs all
 proposals, compares them with the truth, writes `weights/belief.npz`, the network that believes, and prints the other
-fitted numbers, to be pasted into `steps/belief.py`. To be run
-again with new weights of the network. They are weighed thrice: how far registration is trusted comes first, for what is
-believed builds on it, and what is said of points without object builds on both.
+fitted numbers, to be pasted into `steps/belief.py`. To be run again with new weights of the flow network. They are
+weighed thrice: how far registration is trusted comes first, for what is believed builds on it, and what is said of
+points without object builds on both.
 """
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def street(rng: np.random.Generator, duration: float) -> Scene:
 
 
 def quiet_street(rng: np.random.Generator, duration: float) -> Scene:
-    """The same with three movers at most about: what seems to move there mostly stands."""
+    """The same with three movers at most, more along a long drive: what seems to move there mostly stands."""
     return _street(rng, duration, lambda rng: int(rng.choice([0, 0, 1, 2, 3])))
 
 
