@@ -193,6 +193,6 @@ def test_a_perceptron_learns_what_no_sum_tells_and_is_kept(rng, tmp_path):
     learnt = fit_perceptron(features, outcome)
     right = (learnt(features) > 0) == (outcome > 0)
     assert right.mean() > 0.9
-    assert np.array_equal(fit_perceptron(features, outcome)(features), learnt(features)), 'the same, the same'
+    assert np.array_equal(fit_perceptron(features, outcome)(features), learnt(features)), 'the same input, the same network'
     learnt.save(tmp_path / 'it.npz')
     assert np.allclose(Perceptron.load(tmp_path / 'it.npz')(features), learnt(features), atol=1e-4)
