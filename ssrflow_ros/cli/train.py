@@ -21,6 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     pairs.add_argument('folder', type=Path)
     pairs.add_argument('--count', type=int, default=4000, help='pairs, one a seed (default: %(default)s)')
     pairs.add_argument('--first-seed', type=int, default=0, help='seed of the first (default: %(default)s)')
+    pairs.add_argument('--scene', help='all of this scene, as of "ssrflow simulate" (default: drawn)')
+    pairs.add_argument('--sensor', help='all of this sensor, likewise')
 
     run = steps.add_parser('run', help='train, or go on where a training stopped')
     run.add_argument('folder', type=Path, help='holds checkpoint, settings and learning curve')
@@ -78,7 +80,8 @@ def run(args: argparse.Namespace) -> None:
 
 def _pairs(args: argparse.Namespace) -> None:
     from ..training.pairs import make_pairs
-    print(f'{make_pairs(args.folder, args.first_seed, args.count)} pairs made in {args.folder}')
+    made = make_pairs(args.folder, args.first_seed, args.count, args.scene, args.sensor)
+    print(f'{made} pairs made in {args.folder}')
 
 
 def _run(args: argparse.Namespace) -> None:

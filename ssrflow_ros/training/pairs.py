@@ -66,13 +66,13 @@ class TrainingPair:
                                  '"ssrflow train pairs"') from None
 
 
-def make_pair(seed: int) -> TrainingPair:
-    """A simulated pair: scene, sensor, sweep rate, age of the sweep before, and quality of the ground removal drawn
-    from the seed."""
+def make_pair(seed: int, scene: str | None = None, sensor: str | None = None) -> TrainingPair:
+    """A simulated pair: sweep rate, age of the sweep before, quality of the ground removal and, unless they are given
+    as to `simulate`, scene and sensor are drawn from the seed."""
     rng = np.random.default_rng([seed, 0x55F])
     rate = 10.0 if rng.random() < 0.6 else float(rng.uniform(5.0, 20.0))
     gap = max(1, round(rate * rng.uniform(*_BEFORE)))
-    sweeps = past, target, source = list(simulate(seed, gap + 2, rate=rate, kept=(0, gap, gap + 1)))
+    sweeps = past, target, source = list(simulate(seed, gap + 2, sensor, scene, rate, (0, gap, gap + 1)))
     # Mostly the ground removal that the network meets in use, with its mistakes; sometimes the truth.
     remove = make_ground(Settings()) if rng.random() < 0.7 else None
     kept, grounds = [], []
@@ -91,13 +91,14 @@ def make_pair(seed: int) -> TrainingPair:
                         before[nearest_in_cells(before)], grounds[0], np.linalg.inv(past.pose) @ source.pose, gap + 1.0)
 
 
-def make_pairs(folder: Path, first_seed: int, count: int) -> int:
-    """Make the pairs of `count` seeds that `folder` lacks; the number made. Safe to stop and to repeat."""
+def make_pairs(folder: Path, first_seed: int, count: int, scene: str | None = None, sensor: str | None = None) -> int:
+    """Make the pairs of `count` seeds that `folder` lacks, all of one scene or sensor if it is given; the number made.
+    Safe to stop and to repeat."""
     folder.mkdir(parents=True, exist_ok=True)
     made = 0
     for seed in range(first_seed, first_seed + count):
         path = folder / f'{seed:09d}.npz'
         if not path.exists():
-            make_pair(seed).save(path)
+            make_pair(seed, scene, sensor).save(path)
             made += 1
     return made
