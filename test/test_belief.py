@@ -9,6 +9,8 @@ from ssrflow_ros.steps import belief
 from ssrflow_ros.steps.fit import Fit
 from ssrflow_ros.steps.objects import Candidates
 from ssrflow_ros.steps.perceptron import Perceptron
+from ssrflow_ros.steps.screening import Asked
+from ssrflow_ros.steps.sights import Sights
 from ssrflow_ros.sweep import EgoMotion
 
 
@@ -161,9 +163,10 @@ def likely(shift, ego=(0.0, 0.0), overlap=1.0, taken=0.0):
                  np.full(k, 0.05), np.full(k, 0.3), none, none)
     pose = np.eye(4)
     pose[:2, 3] = -np.asarray(ego)
-    features = belief.movement_features(
-        fitted, np.full(k, 60), np.full(k, taken), none, none, np.ones(k), np.full(k, 0.05),
-        EgoMotion(pose, 'given'), np.zeros((k, 5)), np.zeros((k, 5)), overlap)
+    asked = Asked([], none, none, taken=np.full(k, taken), before=none, framed=none, fast=np.ones(k),
+                  unlike=np.full(k, 0.05), worth=none)
+    seen = Sights(none, np.zeros((k, 5)), np.zeros((k, 5)), overlap)
+    features = belief.movement_features(fitted, np.full(k, 60), asked, seen, EgoMotion(pose, 'given'))
     assert np.isfinite(features).all() and features.shape == (k, len(belief.MOVES.centre))
     return belief.probability(features), features
 
@@ -193,6 +196,6 @@ def test_a_perceptron_learns_what_no_sum_tells_and_is_kept(rng, tmp_path):
     learnt = fit_perceptron(features, outcome)
     right = (learnt(features) > 0) == (outcome > 0)
     assert right.mean() > 0.9
-    assert np.array_equal(fit_perceptron(features, outcome)(features), learnt(features)), 'the same input, the same network'
+    assert np.array_equal(fit_perceptron(features, outcome)(features), learnt(features)), 'not the same again'
     learnt.save(tmp_path / 'it.npz')
     assert np.allclose(Perceptron.load(tmp_path / 'it.npz')(features), learnt(features), atol=1e-4)

@@ -44,13 +44,13 @@ def sees_the_wall(view, number):
     """Whether the view, asked in the frame of sweep `number`, saw through what stands before the wall, and to it."""
     distance = 20 - number * STEP
     asked = np.array([[distance - 4, 0, 0], [distance, 0, 0], [distance + 4, 0, 0]], np.float32)
-    free, taken = view.is_free(asked).tolist(), view.is_taken(asked).tolist()
+    free, taken = view.at(asked).is_free().tolist(), view.at(asked).is_taken().tolist()
     return free == [True, False, False] and taken == [False, True, False]
 
 
 def test_a_first_pair_knows_nothing_of_the_past():
     view, age = played(Past(), stream(2))
-    assert age == 0 and not view.is_free(WALL.astype(np.float32) / 2).any() and not view.is_taken(WALL).any()
+    assert age == 0 and not view.at(WALL.astype(np.float32) / 2).is_free().any() and not view.at(WALL).is_taken().any()
 
 
 @pytest.mark.parametrize('sweeps, interval, age', [(3, 0.1, 0.2), (6, 0.1, 0.5), (12, 0.1, 0.6), (14, 0.05, 0.6)])

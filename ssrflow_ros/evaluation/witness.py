@@ -37,6 +37,6 @@ class Witness:
         back = np.linalg.inv(self.pose)
         own = (world @ back[:3, :3].T + back[:3, 3]).astype(np.float32)
         if self._tree is None:
-            return self._view.is_free(own), np.zeros(len(own), bool)
+            return self._view.at(own).is_free(), np.zeros(len(own), bool)
         taken = self._tree.search(own, 1)[1][:, 0] < _NEAR + _NEAR_SHARE * np.linalg.norm(own, axis=1)
-        return self._view.is_free(own) & ~taken, taken
+        return self._view.at(own).is_free() & ~taken, taken

@@ -8,12 +8,17 @@ models of the errors' variance, all fitted on simulated recordings that nothing 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..sweep import EgoMotion
 from .fit import Fit
 from .perceptron import Perceptron
+from .sights import Sights
+
+if TYPE_CHECKING:
+    from .screening import Asked
 
 # WORTH, TRUST, STEADY: log odds, see `worth_features`, `trust_features`, `steady_features`. SHIFT: log m², along each
 # axis of the cost's curvature, and STEADY_SHIFT where something was expected. TURN: log rad². CLIMB: log (m/s)², off
@@ -51,28 +56,14 @@ def worth_features(n: np.ndarray, taken: np.ndarray, before: np.ndarray, guess: 
                     axis=1)
 
 
-def movement_features(fit: Fit, n: np.ndarray, taken: np.ndarray, left: np.ndarray, framed: np.ndarray,
-                      fast: np.ndarray, unlike: np.ndarray, ego: EgoMotion, past: np.ndarray,
-                      sights: np.ndarray, overlap: float) -> np.ndarray:
+def movement_features(fit: Fit, n: np.ndarray, ask: Asked, seen: Sights, ego: EgoMotion) -> np.ndarray:
     """(K, F) features of K clusters of n (K,) points, and products of those that mean more together.
 
-    taken, left  (K,) share of the points that stand where the other sweep saw through, and share of them whose
-                 places in the other sweep this one sees through.
-    framed       (K,) share of them that are seen past something nearer: through windows, gaps, between leaves. There
-                 what is seen changes with every step of the sensor, and seems to move; as it does wherever something
-                 comes into view or is lost to it.
-    ego          the sensor's own motion: what is seen past something slides across the view as it goes, and where beams
-                 fall on a smooth surface goes along with it.
-    fast, unlike (K,) share of the points that the network says move, and m by which its flows differ.
-    past         (K, P) shares of them by what the sensor had seen half a second before, 0 where it is not
-                 known: of them that stand where it saw through, and surely so, or where there was a return; and of them
-                 that would have stood, had they moved so all the time, where it saw through, or where there was one.
-    sights       (K, 5) share of them that stand where something nearer hid them from the other sweep, and that of their
-                 places in the other sweep which something nearer hides now; of these places that which that sweep saw
-                 past something nearer; and of them that stand, or stood, at a return of the sweep that they are not of.
-    overlap      share of all points in whose direction the other sweep saw anything: low where a sensor does not
-                 scan the same lines each time, and other parts of what stands seem to be the same, moved.
+    What is seen through windows, gaps, between leaves changes with every step of the sensor, and seems to move; as it
+    does wherever something comes into view or is lost to it. What is seen past something slides across the view as the
+    sensor goes, and where beams fall on a smooth surface goes along with it.
     """
+    taken, left, framed, fast, unlike, overlap = ask.taken, seen.left, ask.framed, ask.fast, ask.unlike, seen.overlap
     length, guess, measured, off = (np.linalg.norm(motion, axis=1) for motion in (
         fit.shift, fit.network, fit.measured, fit.measured - fit.network))
     alike = np.einsum('ij,ij->i', fit.shift, fit.network) / np.maximum(length * guess, 1e-6) * (guess > 0.05)
@@ -88,8 +79,8 @@ def movement_features(fit: Fit, n: np.ndarray, taken: np.ndarray, left: np.ndarr
         np.ones(len(n)), many, cost, better, taken, both, left, free, alike, length, guess, measured, off, tall, fast,
         unlike, many * tall, taken ** 2, better * alike, off * fast, many * cost, many * taken, length * free,
         both * unlike, left ** 2, off * unlike, doubtful, fit.against, doubtful * left, doubtful * free, framed,
-        _went(ego.travelled, len(n)), *np.sqrt(past).T, across, across * framed, across * many, across * taken,
-        *np.sqrt(sights).T, along, np.full(len(n), elsewhere), elsewhere * off, elsewhere * many, elsewhere * taken,
+        _went(ego.travelled, len(n)), *np.sqrt(seen.past).T, across, across * framed, across * many, across * taken,
+        *np.sqrt(seen.pair).T, along, np.full(len(n), elsewhere), elsewhere * off, elsewhere * many, elsewhere * taken,
         elsewhere * across, np.log(np.linalg.norm(fit.centre, axis=1) + 2), *np.log(fit.size + 0.1).T, away], axis=1)
 
 

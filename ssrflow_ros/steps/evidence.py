@@ -50,45 +50,14 @@ class View:
         view._into = into
         return view
 
-    def is_free(self, points: np.ndarray, about: bool = False) -> np.ndarray:
-        """(N,) bool: all returns from the direction of a point (N, 3), or from `about` it, lay clearly beyond it."""
-        cell, reach = self._cells(points)
-        nearest = (self._nearest_of(_ABOUT, _ABOUT) if about else self._nearest)[cell]
-        # inf: nothing came back from there, so nothing is known
-        return (nearest < np.inf) & (nearest > reach * np.float32(1 + _DEPTH_SHARE) + np.float32(_DEPTH))
+    def at(self, points: np.ndarray) -> 'Places':
+        """What it saw in the direction of each of the points (N, 3) m, to be asked."""
+        return Places(self, *self._cells(points))
 
-    def is_taken(self, points: np.ndarray) -> np.ndarray:
-        """(N,) bool: the nearest return from the direction of a point (N, 3) lay at about its range."""
-        cell, reach = self._cells(points)
-        return np.abs(self._nearest[cell] - reach) <= reach * np.float32(_DEPTH_SHARE) + np.float32(_DEPTH)
-
-    def is_known(self, points: np.ndarray) -> np.ndarray:
-        """(N,) bool: something came back from the direction of a point (N, 3)."""
-        return self._nearest[self._cells(points)[0]] < np.inf
-
-    def is_hidden(self, points: np.ndarray, by: float = _DEPTH) -> np.ndarray:
-        """(N,) bool: what is seen in the direction of a point (N, 3) is nearer than it by `by` m or more."""
-        cell, reach = self._cells(points)
-        return self._nearest[cell] < reach - np.float32(by)
-
-    def is_framed(self, points: np.ndarray) -> np.ndarray:
-        """(N,) bool: beside a point (N, 3), at about its height, something clearly nearer is seen."""
-        cell, reach = self._cells(points)
-        return self._nearest_of(1, _FRAME)[cell] < reach * np.float32(1 - _DEPTH_SHARE) - np.float32(_DEPTH)
-
-    def beyond(self, points: np.ndarray) -> np.ndarray:
-        """(N, 2) float32 m, by which what is seen about the direction of a point (N, 3), and right in it, lies beyond
-        it, -4 to 4.
-
-        Positive: beams went through its place, it was free. Negative: they ended before it, it was hidden. 0: they
-        ended on it, or nothing came back and nothing is known. What is seen about it is surer, right in it finer.
-        """
-        cell, reach = self._cells(points)
-        seen = np.stack([self._nearest_of(_ABOUT, _ABOUT)[cell], self._nearest[cell]], axis=1)
-        return np.where(seen < np.inf, np.clip(seen - reach[:, None], -_FAR, _FAR), 0).astype(np.float32)
-
-    def _nearest_of(self, rows: int, columns: int) -> np.ndarray:
-        """Like `_nearest`, of so many rows and columns about each cell."""
+    def nearest(self, rows: int, columns: int) -> np.ndarray:
+        """The nearest range, m, in so many rows and columns about each cell; inf where nothing came back."""
+        if rows == columns == 1:
+            return self._nearest
         if (rows, columns) not in self._filtered:
             cells = minimum_filter1d(self._nearest.reshape(_ROWS, _COLUMNS), columns, axis=1, mode='wrap')
             self._filtered[rows, columns] = minimum_filter1d(cells, rows, axis=0, mode='nearest').ravel()
@@ -98,12 +67,59 @@ class View:
         return _cells(self._into(points) if self._into else points)
 
 
+class Places:
+    """N points as a view looks at them: the cell (N,) of each, and its range (N,) m. Answers are (N,) bool."""
+
+    def __init__(self, view: View, cell: np.ndarray, reach: np.ndarray):
+        self._view, self._cell, self._reach = view, cell, reach
+
+    def take(self, rows: np.ndarray) -> 'Places':
+        """Those of some rows (n,)."""
+        return Places(self._view, self._cell.take(rows), self._reach.take(rows))
+
+    def is_free(self, about: bool = False) -> np.ndarray:
+        """All returns from the direction of a point, or from `about` it, lay clearly beyond it."""
+        nearest = self._nearest(_ABOUT, _ABOUT) if about else self._nearest()
+        # inf: nothing came back from there, so nothing is known
+        return (nearest < np.inf) & (nearest > self._reach * np.float32(1 + _DEPTH_SHARE) + np.float32(_DEPTH))
+
+    def is_taken(self) -> np.ndarray:
+        """The nearest return from the direction of a point lay at about its range."""
+        off = np.abs(self._nearest() - self._reach)
+        return off <= self._reach * np.float32(_DEPTH_SHARE) + np.float32(_DEPTH)
+
+    def is_known(self) -> np.ndarray:
+        """Something came back from the direction of a point."""
+        return self._nearest() < np.inf
+
+    def is_hidden(self, by: float = _DEPTH) -> np.ndarray:
+        """What is seen in the direction of a point is nearer than it by `by` m or more."""
+        return self._nearest() < self._reach - np.float32(by)
+
+    def is_framed(self) -> np.ndarray:
+        """Beside a point, at about its height, something clearly nearer is seen."""
+        return self._nearest(1, _FRAME) < self._reach * np.float32(1 - _DEPTH_SHARE) - np.float32(_DEPTH)
+
+    def beyond(self) -> np.ndarray:
+        """(N, 2) float32 m, by which what is seen about the direction of a point, and right in it, lies beyond it,
+        -4 to 4.
+
+        Positive: beams went through its place, it was free. Negative: they ended before it, it was hidden. 0: they
+        ended on it, or nothing came back and nothing is known. What is seen about it is surer, right in it finer.
+        """
+        seen = np.stack([self._nearest(_ABOUT, _ABOUT), self._nearest()], axis=1)
+        return np.where(seen < np.inf, np.clip(seen - self._reach[:, None], -_FAR, _FAR), 0).astype(np.float32)
+
+    def _nearest(self, rows: int = 1, columns: int = 1) -> np.ndarray:
+        return self._view.nearest(rows, columns).take(self._cell)
+
+
 def free_space(points: np.ndarray, target: np.ndarray, views: tuple[View, View, View]
                ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """`taken`, `before` and `vacated` of a `PreparedPair`, of its points (n, 3), target (m, 3) m, and `views`."""
     view, other, past = views
-    return (other.is_free(points), past.is_free(points, about=True),
-            target.take(np.flatnonzero(view.is_free(target)), axis=0))
+    return (other.at(points).is_free(), past.at(points).is_free(about=True),
+            target.take(np.flatnonzero(view.at(target).is_free()), axis=0))
 
 
 def nearest_in_cells(points: np.ndarray) -> np.ndarray:

@@ -19,15 +19,15 @@ from . import belief
 from .fit import Fit
 from .proposals import propose
 from .registration import reach, register
-from .screening import shares, worth_asking
-from .tiles import Blocks, unexplained
+from .screening import worth_asking
+from .sights import sights
+from .tiles import Blocks, shares, unexplained
 from .tracks import Tracks
 
 _HEADING_SPEED = 1.5     # m/s, faster ones face where they go
 _ENOUGH = 0.5            # share of a proposal's points that no better one has taken
 _KNOWN, _NEW = 1.6, -0.45    # log odds for what seemed to move alike in the last pair, and against what did not
 _SQUARE, _SQUARES = 1.0, 256    # m, in which points are each other's company; on a map that goes on anew beyond
-_ASKED = 4000            # points, of which it is asked whether the other sweep looked their way
 _LONE_SPEED = 1.0        # m/s, below which the network says too often of single points that they move
 
 
@@ -88,13 +88,13 @@ class ObjectFinder:
     def weigh(self, prepared: PreparedPair, residual: np.ndarray, settings: Settings) -> Candidates | None:
         """All that may move, and what speaks for it; arguments as of a call. None if nothing may."""
         pair, ego, target = prepared.pair, prepared.ego_motion, prepared.target
-        view, other, past = prepared.views
+        view, other, _ = prepared.views
         points, motion = prepared.points, residual.take(prepared.rows, axis=0)
         fast = _length(motion) >= settings.moving_speed * abs(pair.dt)
         taken, before, vacated = prepared.taken, prepared.before, prepared.vacated
         free = taken | before
         doubtful = np.flatnonzero(fast & ~free)
-        free[doubtful] = view.is_free(points.take(doubtful, axis=0) + motion.take(doubtful, axis=0))
+        free[doubtful] = view.at(points.take(doubtful, axis=0) + motion.take(doubtful, axis=0)).is_free()
         groups = propose(points, motion / pair.dt, fast, free, vacated, settings)
         ask = worth_asking(groups, points, motion, fast, taken, before, vacated, view, reach(pair.dt))
         if not ask.groups:
@@ -108,25 +108,16 @@ class ObjectFinder:
             return np.column_stack([few[:, :2] + np.repeat(shift, ask.asked, axis=0).astype(few.dtype), few[:, 2]])
 
         def against(shift: np.ndarray) -> np.ndarray:
-            return shares(other.is_free(moved(shift)), ask.asked)
+            return shares(other.at(moved(shift)).is_free(), ask.asked)
 
         def expected(centre: np.ndarray) -> np.ndarray:
             return self.tracks.expected(centre) * (pair.dt if settings.steady else np.nan)
 
         fit = register(few, ask.asked, Blocks(new), motion.take(ask.few, axis=0), pair.dt, against, expected)
         n = np.array([len(group) for group in ask.groups])
-        there = moved(fit.shift * abs(prepared.past_age / pair.dt))
-        told = np.column_stack([shares(values, ask.asked) for values in (
-            past.is_free(few), past.is_free(few, about=True), past.is_taken(few), past.is_free(there),
-            past.is_taken(there))])
-        places = moved(fit.shift)
-        sights = np.column_stack([shares(values, ask.asked) for values in (
-            other.is_hidden(few), view.is_hidden(places), other.is_framed(places), other.is_taken(few),
-            view.is_taken(places))])
-        left = shares(view.is_free(places), ask.asked)
-        overlap = float(other.is_known(points[::1 + len(points) // _ASKED]).mean())
-        features = belief.movement_features(fit, n, ask.taken, left, ask.framed, ask.fast, ask.unlike, ego, told,
-                                            sights, overlap)
+        earlier = moved(fit.shift * abs(prepared.past_age / pair.dt))
+        seen = sights(prepared.views, points, few, moved(fit.shift), earlier, ask.asked)
+        features = belief.movement_features(fit, n, ask, seen, ego)
         moves = belief.probability(features)
         size = fit.size[:, :2].max(axis=1)
         away = np.linalg.norm(fit.centre, axis=1)
@@ -157,7 +148,7 @@ class ObjectFinder:
         square = x * _SQUARES + y
         company = np.bincount(square, minlength=_SQUARES ** 2).take(square.take(lone))
         here = points.take(lone, axis=0)
-        left = view.is_free(here + motion.take(lone, axis=0))
+        left = view.at(here + motion.take(lone, axis=0)).is_free()
         return lone, belief.lone_features(likely.take(lone), company, prepared.taken.take(lone), left,
                                           prepared.before.take(lone), travelled)
 

@@ -51,13 +51,14 @@ def sample_pair(source: np.ndarray, target: np.ndarray, n_points: int, seed: int
     source_view, target_view, past = views or [View(points) for points in (source, target, source[:0])]
     for kept, points, others, other_view in zip(rows, thinned, reversed(thinned), (target_view, source_view)):
         nearest, away = (column[:, 0] for column in KdTree(others).search(points, 1))
-        change = _change(points, away) + _TAKEN * past.is_free(points, about=True)  # what is slow changes little
+        before = past.at(points)
+        change = _change(points, away) + _TAKEN * before.is_free(about=True)  # what is slow changes little
         changed = np.flatnonzero(change > 1.0)
-        hidden = other_view.is_hidden(points.take(changed, axis=0), _HIDDEN)
+        hidden = other_view.at(points.take(changed, axis=0)).is_hidden(_HIDDEN)
         chosen = _spread(points, n_points, changed[~hidden], change, focus)
         few = points.take(chosen, axis=0)
         samples.append(Sample(kept[chosen], others.take(nearest.take(chosen), axis=0) - few,
-                              np.concatenate([other_view.beyond(few), past.beyond(few)], axis=1)))
+                              np.concatenate([other_view.at(few).beyond(), before.take(chosen).beyond()], axis=1)))
     return tuple(samples)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from . import belief
 from .evidence import View
-from .tiles import spread
+from .tiles import shares, spread
 
 _MOST_ASKED = 512        # of a proposal's points
 _FREE_SHARE = 0.01       # of a proposal's points that took free space, below which a place must be vacated about it
@@ -44,7 +44,7 @@ def worth_asking(groups: list[np.ndarray], points: np.ndarray, motion: np.ndarra
     few = np.concatenate(groups).take(few)
     flow, z, first = motion.take(few, axis=0)[:, :2], points[:, 2].take(few), np.cumsum(asked) - asked
     taken, before, framed, fast, east, north = (shares(values, asked) for values in (
-        taken.take(few), before.take(few), view.is_framed(points.take(few, axis=0)), fast.take(few), *flow.T))
+        taken.take(few), before.take(few), view.at(points.take(few, axis=0)).is_framed(), fast.take(few), *flow.T))
     middle = np.column_stack([east, north])
     off = flow - np.repeat(middle, asked, axis=0)
     unlike = shares(np.hypot(off[:, 0], off[:, 1]), asked)
@@ -65,8 +65,3 @@ def _any_about(points: np.ndarray, first: np.ndarray, others: np.ndarray, reach:
         inside &= other > np.minimum.reduceat(column, first)[:, None] - np.float32(reach)
         inside &= other < np.maximum.reduceat(column, first)[:, None] + np.float32(reach)
     return inside.any(axis=1)
-
-
-def shares(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """(K,) mean of values (n,) of groups of `counts` (K,), one after the other."""
-    return np.add.reduceat(values.astype(float), np.cumsum(counts) - counts) / counts

@@ -138,6 +138,11 @@ def spread(counts: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
     return (np.cumsum(counts) - counts)[owner] + step * (counts - 1)[owner] // np.maximum(few - 1, 1)[owner], few
 
 
+def shares(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """(K,) mean of values (n,) of groups of `counts` (K,), one after the other."""
+    return np.add.reduceat(values.astype(float), np.cumsum(counts) - counts) / counts
+
+
 def _cells(x: np.ndarray, y: np.ndarray, tile: np.ndarray) -> np.ndarray:
     """Number of the cell on all tiles."""
     return (tile * CELLS + x.astype(np.intp)) * CELLS + y.astype(np.intp)
