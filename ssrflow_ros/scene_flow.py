@@ -21,7 +21,7 @@ import torch
 
 from .errors import WeightsError
 from .network.compiled import CompiledFlow
-from .network.device import autocast, choose_device, half_of_the_cores, synchronise
+from .network.device import autocast, choose_device, set_threads, synchronise
 from .network.graphed import GraphedFlow
 from .network.padded import PaddedFlow
 from .network.weights import load_weights
@@ -43,7 +43,7 @@ class SceneFlow:
     def __init__(self, settings: Settings = Settings()):
         self.device = choose_device(settings.device)
         self._precision = autocast(self.device, settings.precision)
-        torch.set_num_threads(settings.threads or half_of_the_cores())  # of the whole process; the searches follow it
+        set_threads(settings.threads)
         weights = load_weights(settings.weights, self.device)
         self.network, self.card = weights.network, weights.card
         # On a CPU where one has been compiled for it; on a GPU from the first pair on.

@@ -85,7 +85,8 @@ def test_peaks_and_memory_of_this_machine():
     before = peak_host_bytes()
     held = np.ones(30_000_000)
     assert peak_host_bytes() - before > 0.8 * held.nbytes
-    assert CpuUse().percent() is None or 0 <= CpuUse().percent() <= 100
+    used = CpuUse().percent()     # None where hardly any time has passed
+    assert used is None or 0 <= used <= 100
 
 
 def test_timing_is_of_what_was_done():

@@ -207,6 +207,18 @@ def test_simulated_pairs_explain_themselves(pair_folder):
             assert after < 0.7 * before
 
 
+def test_pairs_of_one_sensor_and_scene(tmp_path):
+    make_pairs(tmp_path, 40, 2, 'yard', 'vlp16')
+    for path in sorted(tmp_path.glob('*.npz')):
+        pair = TrainingPair.load(path)
+        x, y, z = pair.source.T
+        beams = np.unique(np.round(np.degrees(np.arctan2(z, np.hypot(x, y))) / 2))      # two degrees apart
+        assert len(pair.source) > 100 and len(beams) <= 16
+    with pytest.raises(InputError, match="'vlp17' is not known to the simulator"):
+        make_pairs(tmp_path / 'none', 40, 1, sensor='vlp17')
+    assert not list((tmp_path / 'none').glob('*'))
+
+
 def test_the_same_item_is_drawn_again(pair_folder):
     first, again = (PairDataset(pair_folder, 128)[7] for _ in range(2))
     assert first.keys() == {'source', 'target', 'motion', 'moving'}

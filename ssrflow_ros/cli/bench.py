@@ -67,13 +67,14 @@ class _Bench:
     def __init__(self, args: argparse.Namespace, settings, output: Path):
         from ..bench import clouds
         from ..bench.machine import CpuUse, describe
-        from ..network.device import choose_device
+        from ..network.device import choose_device, set_threads
         self._args, self._settings, self._output = args, settings, output
         idle = CpuUse()
         time.sleep(1.0)
         self._baseline = idle.percent()
         self._busy = CpuUse()
         self._device = choose_device(settings.device)
+        set_threads(settings.threads)  # the peaks are told of as many as the method takes
         self._machine = describe(self._device)
         self._clouds = clouds.recorded(args.input, args.topic, args.sweeps) if args.input else \
             clouds.simulated(args.sweeps)

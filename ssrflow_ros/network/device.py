@@ -40,10 +40,11 @@ def synchronise(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def half_of_the_cores() -> int:
-    """Threads with which the network is quickest beside what else a sweep needs; no more than torch has already.
+def set_threads(asked: int) -> None:
+    """Let torch, and the searches with it, take so many threads of this whole process; 0: half of the cores.
 
-    On two cores one thread made 3.1 sweeps/s and two made 2.0: its parts are too short for threads that sleep between
-    them, and threads that spin take the core from the process that prepares the next sweep (docs/performance.md).
+    With these the network is quickest beside what else a sweep needs: on two cores one thread made 3.1 sweeps/s and two
+    made 2.0, for its parts are too short for threads that sleep between them, and threads that spin take the core from
+    the process that prepares the next sweep (docs/performance.md). No more than torch has already.
     """
-    return max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) // 2))
+    torch.set_num_threads(asked or max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) // 2)))
