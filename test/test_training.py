@@ -321,6 +321,21 @@ def test_trained_weights_ship_with_their_card(tmp_path, pair_folder, small_prese
     assert (before['name'], before['pairs_seen']) == ('toy', 12)
 
 
+def test_the_mean_of_two_trainings_ships(tmp_path, pair_folder, small_preset, monkeypatch):
+    monkeypatch.setattr(shipping, 'SHIPPED', tmp_path)
+    for seed in (0, 1):
+        config = dataclasses.replace(small_preset, seed=seed)
+        Training(tmp_path / f'run{seed}', pair_folder, config, validation=pair_folder).run(workers=0)
+    first, second = (str(shipping.ship(tmp_path / f'run{seed}', f'toy{seed}')) for seed in (0, 1))
+    mean = load_weights(str(shipping.ship(tmp_path / 'run0', 'mean', mean_with=[second])))
+    assert [other['name'] for other in mean.card['mean_with']] == ['toy1'] and mean.card['name'] == 'mean'
+    both = [load_weights(one).network.state_dict() for one in (first, second)]
+    for key, tensor in mean.network.state_dict().items():
+        torch.testing.assert_close(tensor, (both[0][key] + both[1][key]) / 2)
+    with pytest.raises(InputError, match='weights of another network than in'):
+        shipping.ship(tmp_path / 'run0', 'mean', mean_with=['onboard'])
+
+
 @pytest.mark.slow
 def test_the_network_overfits_eight_simulated_pairs(tmp_path):
     make_pairs(tmp_path, 1_000_000, 8)

@@ -36,6 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ship = steps.add_parser('ship', help='write the averaged weights and their card into the package')
     ship.add_argument('folder', type=Path)
     ship.add_argument('--name', required=True, help="name for the setting 'weights'")
+    ship.add_argument('--mean-with', nargs='+', default=(), metavar='WEIGHTS',
+                      help='write the mean of these and the trained ones; of trainings with one beginning')
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
@@ -96,7 +98,7 @@ def _run(args: argparse.Namespace) -> None:
 
 def _ship(args: argparse.Namespace) -> None:
     from ..training.ship import ship
-    print(f'written: {ship(args.folder, args.name)}')
+    print(f'written: {ship(args.folder, args.name, args.mean_with)}')
 
 
 _STEPS = {'pairs': _pairs, 'run': _run, 'ship': _ship}

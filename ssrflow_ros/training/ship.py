@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import Sequence
 
 import torch
 
@@ -14,10 +15,12 @@ from .config import TrainingConfig, changed
 from .curve import read_curve
 
 
-def ship(folder: Path, name: str, figures: dict | None = None) -> Path:
+def ship(folder: Path, name: str, mean_with: Sequence[str] = (), figures: dict | None = None) -> Path:
     """Write the averaged weights of the training in `folder` as `name`, with its card and learning curve.
 
-    figures  further measurements for the card, {what: number with unit}.
+    mean_with  weights by name or file, of the same network: what is written is the mean of all, tensor by tensor. Of
+               trainings that began with the same weights it is often better than each.
+    figures    further measurements for the card, {what: number with unit}.
     """
     checkpoint = folder / 'checkpoint.pt'
     if not checkpoint.exists():
@@ -25,7 +28,11 @@ def ship(folder: Path, name: str, figures: dict | None = None) -> Path:
     config = changed(TrainingConfig(), json.loads((folder / 'training.json').read_text()))
     state = torch.load(checkpoint, weights_only=True)
     network = SSRFlow(config.network)
-    network.load_state_dict(state['average'])
+    others = [load_weights(other) for other in mean_with]
+    if any(other.network.config != network.config for other in others):
+        raise InputError(f'--mean-with: weights of another network than in {folder}: give such as were trained with '
+                         'the same preset and switches')
+    network.load_state_dict(_mean([state['average'], *(other.network.state_dict() for other in others)]))
     card = {
         'name': name,
         'preset': config.preset,
@@ -35,9 +42,10 @@ def ship(folder: Path, name: str, figures: dict | None = None) -> Path:
         'pairs_seen': state['step'] * config.batch,
         'steps': state['step'],
         'hours': round(state['minutes'] / 60, 2),
-        **_before(config.start),
+        **({'begun_from': _origin(load_weights(config.start).card)} if config.start else {}),
+        **({'mean_with': [_origin(other.card) for other in others]} if others else {}),
         'commit': _commit(),
-        'settings': config.as_dict(),
+        'settings': {**config.as_dict(), 'start': Path(config.start).name},
         'unseen_simulated_pairs': _last_row(folder / 'validation.csv'),
         **(figures or {}),
     }
@@ -49,13 +57,14 @@ def ship(folder: Path, name: str, figures: dict | None = None) -> Path:
     return path
 
 
-def _before(start: str) -> dict[str, dict]:
-    """What the card of the weights that the training began with says of theirs."""
-    if not start:
-        return {}
-    card = load_weights(start).card
-    return {'begun_from': {key: card[key] for key in ('name', 'pairs_seen', 'steps', 'hours', 'commit', 'begun_from')
-                           if key in card}}
+def _mean(states: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    return {key: sum(state[key] for state in states) / len(states) for key in states[0]}
+
+
+def _origin(card: dict) -> dict:
+    """What a card says of where its weights come from."""
+    return {key: card[key] for key in ('name', 'pairs_seen', 'steps', 'hours', 'commit', 'begun_from', 'mean_with')
+            if key in card}
 
 
 def _last_row(path: Path) -> dict[str, float]:
