@@ -104,17 +104,23 @@ def movers(rng, count, expected_off=0.2, found_off=0.2):
     nothing = np.zeros(count)
     fitted = Fit(found, found, nothing, np.zeros((count, 2)), np.ones((count, 3)), found, found, nothing, expected,
                  features, costs[1], nothing, curvature, nothing)
-    seen = Candidates([np.arange(60)] * count, fitted, nothing, np.full(count, 0.9), nothing, nothing,
-                      np.full(count, 4.0), np.full(count, 10.0), nothing)
-    return Expected(seen, np.arange(count), true, np.ones(count, bool)), n
+    known = rng.random(count) < 0.5
+    seen = Candidates([np.arange(60)] * count, fitted, np.zeros((count, len(belief.MOVES.centre))), np.full(count, 0.9),
+                      nothing, nothing, np.full(count, 4.0), np.full(count, 10.0), nothing, nothing,
+                      belief.stream_features(known, 4, True))
+    right = rng.random(count) < np.where(known, 0.9, 0.2)
+    return Expected(seen, np.arange(count), true, np.ones(count, bool), np.arange(count), right), n
 
 
 def test_what_a_stream_expects_is_learnt_and_how_surely(rng, monkeypatch):
-    for name in ('STEADY', 'STEADY_SHIFT'):
+    for name in ('STEADY', 'STEADY_SHIFT', 'STREAM'):
         monkeypatch.setattr(belief, name, getattr(belief, name))
     pair, n = movers(rng, 800)
     lines = list(fit([pair]))
-    assert [line.split(' = ')[0] for line in lines[1:]] == ['STEADY', 'STEADY_SHIFT']
+    assert [line.split(' = ')[0] for line in lines[1:]] == ['STEADY', 'STEADY_SHIFT', 'STREAM']
+    likely = belief.probability(pair.seen.features, pair.seen.stream @ belief.STREAM)
+    known = pair.seen.stream[:, 1] > 0
+    assert np.allclose([likely[known].mean(), likely[~known].mean()], [0.9, 0.2], atol=0.05)
     pair, n = movers(rng, 800)
     steadied = pair.steadied()
     off = np.linalg.norm(steadied.steady - pair.true, axis=1)
@@ -134,6 +140,14 @@ def test_a_motion_is_surer_where_it_was_expected_likewise(rng):
         return np.trace(belief.shift_covariance(there, seen.moves, n, seen.size, seen.reach), axis1=1, axis2=2)
     likewise, otherwise, unknown = (spread(seen.fit.shift + off) for off in (0.01, 0.5, np.nan))
     assert (likewise < unknown).all() and (likewise < otherwise).all()
+
+
+def test_in_a_stream_what_is_new_is_believed_sooner_where_much_moves_already():
+    known = np.array([True, False])
+    (known_alone, new_alone), (known_among_many, new_among_many) = (
+        belief.stream_features(known, followed, True) @ belief.STREAM for followed in (0, 8))
+    assert new_alone < new_among_many < known_among_many and known_alone <= known_among_many and new_alone < -1
+    assert not belief.stream_features(known, 0, False).any(), 'no stream, nothing told'
 
 
 def test_a_point_without_object_needs_a_likelier_proposal_where_there_are_more_and_less_where_space_was_free():

@@ -121,11 +121,8 @@ class Samples:
             if number >= 0 and share >= OWN and np.hypot(*true[:2]) >= _STILL:
                 self.trust.append((seen.fit.trust[k], axes[k], seen.fit.measured[k], seen.fit.network[k], true[:2],
                                    np.sqrt(min(n[k], HEAVIEST))))
-            moves = number >= 0 and share >= 0.5 and np.linalg.norm(true) >= SLOWEST * abs(dt)
+            moves, right = judged(seen, k, points, owner, motion, slope, dt)
             off = seen.fit.shift[k] - true[:2]
-            arm = points[group, :2] - seen.fit.centre[k]
-            said = rigid_displacement(arm, seen.fit.shift[k], seen.fit.turn[k], slope)
-            right = moves and _length(motion[group] - said) < _length(motion[group])
             asked = seen.fit.cost[k] < 1 and np.hypot(*seen.fit.shift[k]) >= _DYNAMIC * abs(dt)
             self.worth.append((seen.worth[k], float(right and asked)))
             if not asked:
@@ -166,18 +163,33 @@ class Samples:
                 'CENTRE': np.array([log_variance(centre, column) for column in away.T])}
 
 
+def judged(seen: Candidates, k: int, points: np.ndarray, owner: np.ndarray, motion: np.ndarray, slope: np.ndarray,
+           dt: float) -> tuple[bool, bool]:
+    """Whether candidate `k` is mostly of one mover, and answering with its motion nearer to the truth than none; points
+    (n, 3) m of the pair, owner (n,) and motion (n, 3) m as of `Played`."""
+    group = seen.groups[k]
+    owners, counts = np.unique(owner[group], return_counts=True)
+    moves = (owners[np.argmax(counts)] >= 0 and 2 * counts.max() >= len(group)
+             and np.linalg.norm(motion[group].mean(axis=0)) >= SLOWEST * abs(dt))
+    arm = points[group, :2] - seen.fit.centre[k]
+    said = rigid_displacement(arm, seen.fit.shift[k], seen.fit.turn[k], slope)
+    return moves, moves and _length(motion[group] - said) < _length(motion[group])
+
+
 def _length(motion: np.ndarray) -> float:
     return float(np.linalg.norm(motion, axis=1).mean())
 
 
-def _logistic(features: np.ndarray, outcome: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
-    """Weights of the most likely logistic model, barely held back; a sample counts `weight` times."""
+def logistic(features: np.ndarray, outcome: np.ndarray, weight: np.ndarray | None = None,
+             known: np.ndarray | float = 0.0) -> np.ndarray:
+    """Weights of the most likely logistic model, barely held back; a sample counts `weight` times, and has the log
+    odds that are `known` besides."""
     sign, scale = 2 * outcome - 1, _spread(features)
     features = sign[:, None] * features / scale
     weight = np.full(len(sign), 1 / len(sign)) if weight is None else weight / weight.sum()
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
-        odds = features @ weights
+        odds = features @ weights + sign * known
         return (weight @ np.logaddexp(0, -odds) + 1e-4 * (weights ** 2).sum(),
                 2e-4 * weights - features.T @ (weight * expit(-odds)))
     return minimize(loss, np.zeros(len(scale)), jac=True, method='L-BFGS-B').x / scale
@@ -249,12 +261,12 @@ def main() -> None:
 def fit(pairs: list[Played], settings: Settings) -> Iterator[str]:
     """Lines of `steps/belief.py`, whose numbers are the new ones from then on."""
     first = weigh(pairs, settings, -np.inf)
-    belief.TRUST, belief.WORTH = fit_share(first.trust, belief.TRUST), _logistic(*map(np.array, zip(*first.worth)))
+    belief.TRUST, belief.WORTH = fit_share(first.trust, belief.TRUST), logistic(*map(np.array, zip(*first.worth)))
     samples = weigh(pairs, settings, belief.LEAST_WORTH)
     yield f'# {len(samples.moves)} proposals, {np.mean([right for _, right in samples.moves]):.0%} of them right'
     fitted = {'WORTH': belief.WORTH, 'TRUST': belief.TRUST, **samples.fit()}
     belief.MOVES = fitted.pop('MOVES')
-    fitted['LONE'] = _logistic(*map(np.concatenate, zip(*(pair.lone(settings) for pair in pairs))))
+    fitted['LONE'] = logistic(*map(np.concatenate, zip(*(pair.lone(settings) for pair in pairs))))
     for name, weights in fitted.items():
         yield f'{name} = np.array({np.round(weights, 2).tolist()})'
 

@@ -1,9 +1,9 @@
 """Fit what `steps/belief.py` knows of streams: `python -m ssrflow_ros.evaluation.expectation [--recordings N]`.
 
 Plays simulated recordings as a live node does, half of them on a machine that leaves sweeps out, and compares what was
-found of each mover, and what its track let expect, with the truth. Prints STEADY and STEADY_SHIFT, to be pasted into
-`steps/belief.py`. To be run after `evaluation.belief`, whose numbers it builds on; and twice, for what is expected
-rests on STEADY itself.
+found of each mover, and what its track let expect, with the truth. Prints STEADY, STEADY_SHIFT and STREAM, to be pasted
+into `steps/belief.py`. To be run after `evaluation.belief`, whose numbers it builds on; and twice, for what is expected
+rests on these numbers itself.
 """
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from ..steps import belief
 from ..steps.fit import Fit
 from ..steps.objects import Candidates, ObjectFinder
 from ..sweep import PreparedPair, SweepPair
-from .belief import HEAVIEST, OWN, SCORED, SLOWEST, fit_share, log_variance
+from .belief import HEAVIEST, OWN, SCORED, SLOWEST, fit_share, judged, log_variance, logistic
 
-_SEED = 4_600_000
+_SEED, _QUIET_SEED = 4_600_000, 6_500_000
 _STEPS = 1, 2, 1, 3, 1, 4    # sweeps from one pair to the next, of the recordings in turn
 _PAIRS = 7
 
@@ -35,16 +35,23 @@ class Expected:
 
     seen  the candidates of the pair, `rows` (K,) those of them that were expected; true (K, 2) m their displacement,
     moves (K,) bool: it is a mover's.
+    asked (A,) those that may be believed, where the stream goes on, right (A,) bool: answering with their motion is
+    nearer to the truth than none.
     """
 
     seen: Candidates
     rows: np.ndarray
     true: np.ndarray
     moves: np.ndarray
+    asked: np.ndarray
+    right: np.ndarray
 
     @classmethod
-    def of(cls, seen: Candidates, owner: np.ndarray, motion: np.ndarray, dt: float) -> 'Expected':
+    def of(cls, seen: Candidates, prepared: PreparedPair, owner: np.ndarray, motion: np.ndarray) -> 'Expected':
         """owner (n,) number of the mover of each point that was asked, motion (n, 3) m."""
+        dt = prepared.pair.dt
+        asked = np.flatnonzero(seen.may & seen.stream.any(axis=1))
+        right = [judged(seen, k, prepared.points, owner, motion, prepared.slope, dt)[1] for k in asked]
         rows, true, moves = [], [], []
         for k in np.flatnonzero(np.isfinite(seen.fit.expected[:, 0]) & (seen.moves >= SCORED)):
             group = seen.groups[k]
@@ -55,7 +62,8 @@ class Expected:
                 rows.append(k)
                 true.append(mean[:2])
                 moves.append(number >= 0 and np.linalg.norm(mean) >= SLOWEST * abs(dt))
-        return cls(seen, np.array(rows, int), np.array(true).reshape(-1, 2), np.array(moves, bool))
+        return cls(seen, np.array(rows, int), np.array(true).reshape(-1, 2), np.array(moves, bool),
+                   asked, np.array(right, bool))
 
     def shares(self) -> Iterator[tuple]:
         """Samples of `fit_share`, what was expected being the one and what was found the other."""
@@ -87,13 +95,14 @@ class _Watched(ObjectFinder):
         return self.seen
 
 
-def play(method: SceneFlow, number: int) -> Iterator[Expected]:
-    """What one recording expected."""
+def play(method: SceneFlow, number: int, quiet: bool = False) -> Iterator[Expected]:
+    """What one recording expected, of any world or of a street in which next to nothing moves."""
     method.reset()
     method.objects = finder = _Watched()
     first = range(0, _PAIRS * (step := _STEPS[number % len(_STEPS)]), step)
     kept = sorted({place + more for place in first for more in (0, 1)})
-    sweeps = dict(zip(kept, simulate(_SEED + number, kept[-1] + 1, kept=kept)))
+    seed, scene = (_QUIET_SEED, 'quiet_street') if quiet else (_SEED, None)
+    sweeps = dict(zip(kept, simulate(seed + number, kept[-1] + 1, scene=scene, kept=kept)))
     for older, newer in ((sweeps[place], sweeps[place + 1]) for place in first):
         try:
             prepared = method.prepare(SweepPair(newer.sweep, older.sweep))
@@ -102,7 +111,7 @@ def play(method: SceneFlow, number: int) -> Iterator[Expected]:
         method.estimate(prepared)
         if finder.seen is not None:
             rows = prepared.rows
-            yield Expected.of(finder.seen, newer.object_id[rows], newer.motion_previous[rows], prepared.pair.dt)
+            yield Expected.of(finder.seen, prepared, newer.object_id[rows], newer.motion_previous[rows])
 
 
 def fit(pairs: list[Expected]) -> Iterator[str]:
@@ -113,18 +122,23 @@ def fit(pairs: list[Expected]) -> Iterator[str]:
     belief.STEADY = fit_share(samples, np.zeros(len(belief.STEADY)))
     features, squared = (np.concatenate(part) for part in zip(*(pair.errors() for pair in pairs)))
     belief.STEADY_SHIFT = log_variance(features.reshape(-1, features.shape[-1]), squared.ravel())
-    for name in ('STEADY', 'STEADY_SHIFT'):
+    stream, right, odds = map(np.concatenate, zip(*(
+        (pair.seen.stream[pair.asked], pair.right, belief.MOVES(pair.seen.features[pair.asked])) for pair in pairs)))
+    belief.STREAM = logistic(stream, right, known=odds)
+    for name in ('STEADY', 'STEADY_SHIFT', 'STREAM'):
         yield f'{name} = np.array({np.round(getattr(belief, name), 2).tolist()})'
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--recordings', type=int, default=120, help=f'of {_PAIRS} pairs')
+    parser.add_argument('--quiet', type=int, default=40, help='more of them, of streets in which next to nothing moves')
     parser.add_argument('--weights', default=Settings().weights)
     args = parser.parse_args()
     from tqdm import tqdm
     method = SceneFlow(Settings(weights=args.weights))
-    for line in fit([pair for number in tqdm(range(args.recordings), disable=None) for pair in play(method, number)]):
+    asked = [(number, quiet) for quiet in (False, True) for number in range(args.quiet if quiet else args.recordings)]
+    for line in fit([pair for one in tqdm(asked, disable=None) for pair in play(method, *one)]):
         print(line)
 
 

@@ -26,7 +26,6 @@ from .tracks import Tracks
 
 _HEADING_SPEED = 1.5     # m/s, faster ones face where they go
 _ENOUGH = 0.5            # share of a proposal's points that no better one has taken
-_KNOWN, _NEW = 1.6, -0.45    # log odds for what seemed to move alike in the last pair, and against what did not
 _SQUARE, _SQUARES = 1.0, 256    # m, in which points are each other's company; on a map that goes on anew beyond
 _LONE_SPEED = 1.0        # m/s, below which the network says too often of single points that they move
 
@@ -39,6 +38,7 @@ class Candidates:
     moves     (K,) probability that they move so.   covariance (K, 2, 2) m² of the displacement.
     turn_variance (K,) rad².   size (K,) m, longer side; reach (K,) m from the sensor.
     worth     (K, F) features by which they were found worth asking.
+    may       (K,) whether they may be believed at all.   stream (K, F) features of what speaks for it in a stream.
     """
 
     groups: list[np.ndarray]
@@ -50,6 +50,8 @@ class Candidates:
     size: np.ndarray
     reach: np.ndarray
     worth: np.ndarray
+    may: np.ndarray
+    stream: np.ndarray
 
 
 class ObjectFinder:
@@ -69,7 +71,7 @@ class ObjectFinder:
         self.tracks.advance(pair, prepared.ego_motion)
         seen = self.weigh(prepared, residual, settings)
         points, objects, free = prepared.points, [], np.ones(len(rows), bool)
-        believed, doubtful = self._believed(seen, pair.dt, settings) if seen else ((), ())
+        believed, doubtful = self._believed(seen, settings.belief) if seen else ((), ())
         for k in believed:
             group = seen.groups[k][free[seen.groups[k]]]
             if len(group) < max(settings.object_points, _ENOUGH * len(seen.groups[k])):
@@ -121,17 +123,18 @@ class ObjectFinder:
         moves = belief.probability(features)
         size = fit.size[:, :2].max(axis=1)
         away = np.linalg.norm(fit.centre, axis=1)
-        return Candidates(ask.groups, fit, features, moves, belief.shift_covariance(fit, moves, n, size, away),
-                          np.exp(belief.turn_features(fit.cost, n, size) @ belief.TURN), size, away, ask.worth)
-
-    def _believed(self, seen: Candidates, dt: float, settings: Settings) -> tuple[list[int], list[int]]:
-        """Numbers of the candidates that move, the surest first, and of those that would, were they not new."""
-        known, new = self.tracks.expects(seen.fit.centre, seen.fit.shift / dt), _NEW if self.tracks.goes_on else 0.0
-        moves = belief.probability(seen.features, np.where(known, _KNOWN, new))
         # A cost of 1: nothing in the other sweep lies where it would be.
-        may = (seen.fit.cost < 1) & (np.linalg.norm(seen.fit.steady, axis=1) >= settings.moving_speed * abs(dt))
-        moving = may & (moves >= settings.belief)
-        doubtful = may & (seen.moves >= settings.belief) & ~moving
+        may = (fit.cost < 1) & (np.linalg.norm(fit.steady, axis=1) >= settings.moving_speed * abs(pair.dt))
+        known = may & self.tracks.expects(fit.centre, fit.shift / pair.dt)
+        return Candidates(ask.groups, fit, features, moves, belief.shift_covariance(fit, moves, n, size, away),
+                          np.exp(belief.turn_features(fit.cost, n, size) @ belief.TURN), size, away, ask.worth, may,
+                          belief.stream_features(known, self.tracks.followed, self.tracks.goes_on))
+
+    def _believed(self, seen: Candidates, least: float) -> tuple[list[int], list[int]]:
+        """Numbers of the candidates that move, the surest first, and of those that would, were they not new."""
+        moves = belief.probability(seen.features, seen.stream @ belief.STREAM)
+        moving = seen.may & (moves >= least)
+        doubtful = seen.may & (seen.moves >= least) & ~moving
         return [k for k in np.argsort(-moves, kind='stable') if moving[k]], np.flatnonzero(doubtful).tolist()
 
     def lone(self, prepared: PreparedPair, motion: np.ndarray, free: np.ndarray,

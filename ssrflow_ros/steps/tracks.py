@@ -67,6 +67,11 @@ class Tracks:
             track.centre = turn.T @ (track.centre + elapsed * track.velocity - share * motion[:3, 3])
             track.velocity = turn.T @ track.velocity
 
+    @property
+    def followed(self) -> int:
+        """How many objects are known."""
+        return len(self._tracks)
+
     def expects(self, centres: np.ndarray, velocities: np.ndarray) -> np.ndarray:
         """(K,) bool: something that moves like this, (K, 2) m/s, is expected here, (K, 2) m."""
         tracks = self._all()
