@@ -329,6 +329,7 @@ def test_the_mean_of_two_trainings_ships(tmp_path, pair_folder, small_preset, mo
     first, second = (str(shipping.ship(tmp_path / f'run{seed}', f'toy{seed}')) for seed in (0, 1))
     mean = load_weights(str(shipping.ship(tmp_path / 'run0', 'mean', mean_with=[second])))
     assert [other['name'] for other in mean.card['mean_with']] == ['toy1'] and mean.card['name'] == 'mean'
+    assert not mean.card['unseen_simulated_pairs'], 'the figures of one of them are not those of the mean'
     both = [load_weights(one).network.state_dict() for one in (first, second)]
     for key, tensor in mean.network.state_dict().items():
         torch.testing.assert_close(tensor, (both[0][key] + both[1][key]) / 2)

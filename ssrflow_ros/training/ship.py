@@ -46,7 +46,8 @@ def ship(folder: Path, name: str, mean_with: Sequence[str] = (), figures: dict |
         **({'mean_with': [_origin(other.card) for other in others]} if others else {}),
         'commit': _commit(),
         'settings': {**config.as_dict(), 'start': Path(config.start).name},
-        'unseen_simulated_pairs': _last_row(folder / 'validation.csv'),
+        # A mean has not been validated; the curve beside it is that of the training.
+        'unseen_simulated_pairs': {} if others else _last_row(folder / 'validation.csv'),
         **(figures or {}),
     }
     path = SHIPPED / f'{name}.safetensors'
