@@ -49,9 +49,9 @@ setup(
     ],
     extras_require=EXTRAS,
     zip_safe=False,
-    scripts=['examples/object_tracker.py'],
     entry_points={'console_scripts': [
         f'flow_node = {NAME}.node.flow_node:main',
         f'ssrflow = {NAME}.cli.main:main',
+        f'object_tracker.py = {NAME}.node.object_tracker:main',
     ]},
 )

@@ -18,10 +18,10 @@ from collections import defaultdict
 from typing import Iterator
 
 import numpy as np
-from object_tracker import Tracker, moved
 
 from ssrflow_ros import SceneFlow, SweepPair
-from ssrflow_ros.formats.object_cloud import encode_objects, read_objects
+from ssrflow_ros.formats.object_cloud import encode_objects, moved, read_objects
+from ssrflow_ros.node.tracker import Tracker
 from ssrflow_ros.settings import Settings
 from ssrflow_ros.simulator import LabelledSweep, simulate
 from ssrflow_ros.steps.ego_motion import from_poses

@@ -9,8 +9,8 @@ pytest.importorskip('filterpy')
 EXAMPLES = Path(__file__).resolve().parents[1] / 'examples'
 sys.path.insert(0, str(EXAMPLES))
 
-from object_tracker import LONGEST_GAP, MISSED, Tracker, moved  # noqa: E402
-from ssrflow_ros.formats.object_cloud import encode_objects, read_objects  # noqa: E402
+from ssrflow_ros.formats.object_cloud import encode_objects, moved, read_objects  # noqa: E402
+from ssrflow_ros.node.tracker import LONGEST_GAP, MISSED, Tracker  # noqa: E402
 from ssrflow_ros.sweep import MovingObject  # noqa: E402
 
 DT_NS = 100_000_000

@@ -1,7 +1,6 @@
 """The example's node over DDS: objects of a driving sensor in, tracks in the frame of its odometry out."""
 import signal
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +18,7 @@ from ssrflow_ros.formats.object_cloud import encode_objects, read_objects  # noq
 from ssrflow_ros.node.messages import to_pointcloud2  # noqa: E402
 from ssrflow_ros.sweep import MovingObject  # noqa: E402
 
-TRACKER = [sys.executable, str(Path(__file__).resolve().parents[1] / 'examples' / 'object_tracker.py')]
+TRACKER = [sys.executable, '-m', 'ssrflow_ros.node.object_tracker']
 TRACKS = '/object_tracker/tracks'
 EGO, WALKER = np.array([10.0, 0.0, 0.0]), np.array([0.0, 1.5, 0.0])  # m/s
 

@@ -112,7 +112,9 @@ def test_colcon_builds_and_the_node_is_where_ros2_run_looks(sources, tmp_path):
     _run([colcon, 'build', '--base-paths', sources], tmp_path, COLCON_LOG_PATH=str(tmp_path / 'log'))
     prefix = tmp_path / 'install' / 'ssrflow_ros'
     for name in ('flow_node', 'ssrflow', 'object_tracker.py'):
-        assert os.access(prefix / 'lib' / 'ssrflow_ros' / name, os.X_OK)
+        script = prefix / 'lib' / 'ssrflow_ros' / name
+        interpreter = script.read_text().splitlines()[0].removeprefix('#!').split()[0]
+        assert os.access(script, os.X_OK) and os.access(interpreter, os.X_OK), f'{name} is run by {interpreter}'
     for name in ('launch/flow.launch.py', 'config/fastdds.xml', 'rviz/flow.rviz'):
         assert (prefix / 'share' / 'ssrflow_ros' / name).is_file()
     said = _run(['sh', '-c', f'. {tmp_path}/install/setup.sh && {prefix}/lib/ssrflow_ros/ssrflow --version'],

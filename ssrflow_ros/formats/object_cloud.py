@@ -73,6 +73,17 @@ def read_objects(message: Any) -> np.ndarray:
     return rows
 
 
+def moved(objects: np.ndarray, pose: np.ndarray) -> np.ndarray:
+    """`objects` of `read_objects`, given in a frame whose pose (4, 4) is known, in the axes of the pose's own frame."""
+    out, turn = objects.copy(), pose[:3, :3]
+    out['centre'] = objects['centre'] @ turn.T + pose[:3, 3]
+    out['velocity'] = objects['velocity'] @ turn.T
+    out['yaw'] += np.arctan2(turn[1, 0], turn[0, 0])
+    for name in ('position_covariance', 'velocity_covariance'):
+        out[name] = turn @ objects[name] @ turn.T
+    return out
+
+
 def _row(item: MovingObject) -> tuple:
     return tuple(getattr(item, name) for name in OBJECT.names)
 

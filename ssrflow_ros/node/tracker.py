@@ -1,20 +1,11 @@
-#!/usr/bin/env python3
-"""A small tracker of moving objects, fed by `~/objects`: one constant-velocity Kalman filter a track.
+"""A small tracker of moving objects, fed by `~/objects`: one constant-velocity Kalman filter a track. No ROS.
 
-    ros2 run ssrflow_ros object_tracker.py --ros-args -r objects:=/ssrflow/objects -r odometry:=/odom
-    python3 examples/object_tracker.py --ros-args -r objects:=/ssrflow/objects -p standing:=true
-
-Subscribes to `objects` and to `odometry` (pose of the SENSOR in a fixed frame; not needed by a sensor that stands:
-`standing:=true`). Publishes `~/tracks`, a cloud with the fields of `~/objects`, in the odometry's frame.
-
-The tracker itself is the class `Tracker`, without ROS. Every object brings its velocity and the covariance of it, so a
-track moves rightly from its first sweep on; `Tracker(with_velocity=False)` is what others have to do.
+Every object brings its velocity and the covariance of it, so a track moves rightly from its first sweep on;
+`Tracker(with_velocity=False)` is what others have to do. The node around it: object_tracker.py. Needs filterpy.
 """
 from __future__ import annotations
 
-import signal
 from dataclasses import dataclass
-from threading import Event
 
 import numpy as np
 from filterpy.common import Q_discrete_white_noise
@@ -23,8 +14,7 @@ from scipy.linalg import block_diag
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import chi2
 
-from ssrflow_ros.formats.object_cloud import encode_objects, read_objects
-from ssrflow_ros.sweep import MovingObject
+from ..sweep import MovingObject
 
 ACCELERATION = 3.0      # m/s², standard deviation of what the filter does not expect
 UNSEEN_SPEED = 10.0     # m/s, likewise of a velocity that nobody measured
@@ -117,80 +107,3 @@ class Tracker:
         self._made += 1
         self.tracks.append(track)
         return track
-
-
-def moved(objects: np.ndarray, pose: np.ndarray) -> np.ndarray:
-    """`objects` of `read_objects`, given in a frame whose pose (4, 4) is known, in the axes of the pose's own frame."""
-    out, turn = objects.copy(), pose[:3, :3]
-    out['centre'] = objects['centre'] @ turn.T + pose[:3, 3]
-    out['velocity'] = objects['velocity'] @ turn.T
-    out['yaw'] += np.arctan2(turn[1, 0], turn[0, 0])
-    for name in ('position_covariance', 'velocity_covariance'):
-        out[name] = turn @ objects[name] @ turn.T
-    return out
-
-
-def main() -> None:
-    """The node."""
-    import rclpy
-    from nav_msgs.msg import Odometry
-    from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-    from rclpy.node import Node
-    from sensor_msgs.msg import PointCloud2
-    from std_msgs.msg import Header
-
-    from ssrflow_ros.errors import SSRFlowError
-    from ssrflow_ros.formats.stamped import pose_of, stamp_ns
-    from ssrflow_ros.node import qos
-    from ssrflow_ros.node.messages import to_pointcloud2
-    from ssrflow_ros.steps.trajectory import Trajectory
-
-    class ObjectTracker(Node):
-        def __init__(self):
-            super().__init__('object_tracker')
-            self._tracker, self._sensor, self._fixed_frame = Tracker(), Trajectory('the sensor', 2000), ''
-            self._tracks = self.create_publisher(PointCloud2, '~/tracks', qos.OUTPUT)
-            self._standing = self.declare_parameter('standing', False).value
-            self.create_subscription(Odometry, 'odometry', self._on_odometry, qos.ODOMETRY)
-            self.create_subscription(PointCloud2, 'objects', self._on_objects, qos.OUTPUT)
-
-        def _on_odometry(self, message):
-            self._fixed_frame = message.header.frame_id
-            self._sensor.push(*pose_of(message))
-
-        def _on_objects(self, message):
-            stamp, header = stamp_ns(message), message.header
-            try:
-                objects = read_objects(message)
-                if not self._standing:
-                    objects = moved(objects, self._sensor.at(stamp))
-                    header = Header(stamp=message.header.stamp, frame_id=self._fixed_frame)
-            except SSRFlowError as error:
-                self.get_logger().warning(f'objects left out: {error}', throttle_duration_sec=5.0)
-                return
-            self._tracker.update(stamp, objects)
-            tracks = encode_objects([track.as_object() for track in self._tracker.tracks])
-            self._tracks.publish(to_pointcloud2(tracks, header))
-
-    # Python's KeyboardInterrupt could come anywhere, and get lost there; rclpy misses a signal that comes just before
-    # it waits, so it never waits for long.
-    ended = Event()
-    signal.signal(signal.SIGINT, lambda *_: ended.set())
-    rclpy.init()
-    node, executor = ObjectTracker(), SingleThreadedExecutor()
-    executor.add_node(node)
-    try:
-        while rclpy.ok() and not ended.is_set():
-            executor.spin_once(timeout_sec=0.5)
-    except ExternalShutdownException:
-        pass
-    except Exception:
-        if rclpy.ok():  # else a signal ended its context in the middle of something
-            raise
-    finally:
-        node.destroy_node()
-        rclpy.try_shutdown()
-
-
-if __name__ == '__main__':
-    main()
