@@ -1,5 +1,6 @@
 """What goes wrong around the node: each line names the cure."""
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from std_msgs.msg import String  # noqa: E402
 
 from live import LiveNode, Stream, make_cloud  # noqa: E402
 
-from ssrflow_ros.node.watch import cure_of_type  # noqa: E402
+from ssrflow_ros.node import watch  # noqa: E402
 
 POINTS = np.ones((5, 3), np.float32)
 
@@ -66,5 +67,23 @@ def test_a_simulated_clock_that_nobody_publishes(live):
     wait_for_line(live, 'nobody publishes /clock', 'play the bag with --clock')
 
 
+def test_a_bag_may_wait_until_the_node_is_active(monkeypatch):
+    now, said = 0.0, []
+    node = SimpleNamespace(
+        resolve_topic_name=lambda name: f'/{name}', get_publishers_info_by_topic=lambda topic: [],
+        get_parameter=lambda name: SimpleNamespace(value=True), get_clock=lambda: SimpleNamespace(
+            now=lambda: SimpleNamespace(nanoseconds=0)),
+        get_logger=lambda: SimpleNamespace(warning=said.append))
+    monkeypatch.setattr(watch.time, 'monotonic', lambda: now)
+    looking = watch.Watch(node)
+    for state, seconds, expected in (('unconfigured', 60, 0), ('inactive', 60, 0), ('active', 9, 0), ('inactive', 1, 0),
+                                     ('active', 9, 0), ('active', 3, 1)):
+        for _ in range(seconds):
+            now += 1.0
+            looking.look(state, None)
+        assert len(said) == expected, (state, now)
+    assert 'nobody publishes /clock' in said[0]
+
+
 def test_cure_of_livox():
-    assert 'xfer_format to 0' in cure_of_type('livox_ros_driver2/msg/CustomMsg')
+    assert 'xfer_format to 0' in watch.cure_of_type('livox_ros_driver2/msg/CustomMsg')

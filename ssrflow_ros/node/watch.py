@@ -5,6 +5,7 @@ these lines the node would just be silent, or be late for a reason that nobody s
 """
 from __future__ import annotations
 
+import math
 import time
 
 from rclpy.node import Node
@@ -13,6 +14,8 @@ POINTS_TYPE = 'sensor_msgs/msg/PointCloud2'
 EVERY = 30.0
 APART = 10.0
 """Seconds between the stamp of a cloud and this machine's clock that no delay explains."""
+CLOCK_WITHIN = 10.0
+"""Seconds after the activation in which /clock may begin: the launch file plays a bag once the node is active."""
 
 
 class Watch:
@@ -22,12 +25,15 @@ class Watch:
         self._node = node
         self._topic = node.resolve_topic_name('points')
         self._last: dict[str, float] = {}
+        self._active_since = math.inf
 
     def look(self, state: str, age: float | None) -> None:
         """Look around; `state` is that of the lifecycle, `age` the newest cloud's when it came, s, if one came."""
         self._look_at_publishers(state)
+        self._active_since = min(self._active_since, time.monotonic()) if state == 'active' else math.inf
         simulated = self._node.get_parameter('use_sim_time').value
-        if simulated and self._node.get_clock().now().nanoseconds == 0:
+        if (simulated and self._node.get_clock().now().nanoseconds == 0
+                and time.monotonic() - self._active_since >= CLOCK_WITHIN):
             self._say('clock', 'use_sim_time is true, but nobody publishes /clock: play the bag with --clock, or set '
                                'use_sim_time to false')
         if age is not None and not simulated and abs(age) > APART:
