@@ -3,45 +3,25 @@
     ros2 launch ssrflow_ros flow.launch.py points:=/my/topic rviz:=true
     ros2 launch ssrflow_ros flow.launch.py points:=/points bag:=/path/to/bag rviz:=true
     ros2 launch ssrflow_ros flow.launch.py points:='/front/points /rear/points' namespace:='front rear'
+
+RViz waits for the first cloud, whose frame it takes; a recording waits until the node is active. If the node ends,
+everything ends, with exit code 1 if the node had failed.
 """
 import os
+import shlex
+import sys
 
+from ament_index_python import has_resource
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction
-from launch.substitutions import LaunchConfiguration
+from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction, Shutdown
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 from ssrflow_ros.node.distribution import profile, with_profile
+from ssrflow_ros.node.launch_arguments import ARGUMENTS, read_arguments, refuse_unknown
 
-TRUE_OR_FALSE = ['true', 'false']
-# Name, default, description, choices. An empty default leaves it to params_file and the node's own default.
-ARGUMENTS = (
-    ('points', 'points',
-     'Topic of the LiDAR (sensor_msgs/PointCloud2). Of several LiDARs: their topics, a space between them.', None),
-    ('namespace', '', 'Namespace of the node. Of several LiDARs: one for each, a space between them.', None),
-    ('odometry', 'odometry', 'Topic of the odometry (nav_msgs/Odometry), if ego_motion is odometry.', None),
-    ('ego_motion', '', "Where the sensor's own motion comes from: scan_matching, odometry, tf or none.", None),
-    ('fixed_frame', '', "Frame that stands still, to which tf leads from the clouds', if ego_motion is tf.", None),
-    ('weights', '', 'Shipped weights by name, or the path of a .safetensors file.', None),
-    ('device', '', 'Where the network runs: auto, cpu, cuda or cuda:N.', None),
-    ('params_file', '', 'YAML with parameters, like config/ssrflow.yaml; arguments given here win.', None),
-    ('rviz', 'false', 'Also start RViz, a window for each LiDAR.', TRUE_OR_FALSE),
-    ('rviz_config', '', "RViz configuration; empty: the package's.", None),
-    ('rviz_frame', 'lidar', "Fixed frame of RViz: the clouds', or one that tf connects with it.", None),
-    ('bag', '', 'Recording to play (ros2 bag play); empty: a live topic.', None),
-    ('bag_rate', '1.0', 'Speed at which the recording is played.', None),
-    ('bag_loop', 'false', 'Play the recording again and again.', TRUE_OR_FALSE),
-    ('use_sim_time', 'auto', 'Take the time from /clock; auto: with a bag, not with a live topic.',
-     ['auto', *TRUE_OR_FALSE]),
-    ('autostart', '', 'true: the node configures and activates itself; false: a lifecycle manager does.', None),
-    ('log_level', 'info', 'Least severity that is logged.', ['debug', 'info', 'warn', 'error', 'fatal']),
-    ('respawn', 'false', 'Start the node again when it ends.', TRUE_OR_FALSE),
-)
-# Arguments that are parameters of the node, and their types.
-PARAMETERS = {'ego_motion': str, 'fixed_frame': str, 'weights': str, 'device': str,
-              'autostart': bool}
+PACKAGE = 'ssrflow_ros'
 NODE = 'ssrflow'
 # Topics of the node that RViz draws.
 OUTPUTS = ('flow', 'markers', 'objects', 'ground', 'ego_odometry')
@@ -50,65 +30,84 @@ OUTPUTS = ('flow', 'markers', 'objects', 'ground', 'ego_odometry')
 def generate_launch_description():
     """Declare every argument, then start what they ask for."""
     return LaunchDescription([
-        *(DeclareLaunchArgument(name, default_value=default, description=description, choices=choices)
-          for name, default, description, choices in ARGUMENTS),
+        *(DeclareLaunchArgument(argument.name, default_value=argument.default, description=argument.help)
+          for argument in ARGUMENTS),
         OpaqueFunction(function=_start),
     ])
 
 
 def _start(context):
-    given = {name: LaunchConfiguration(name).perform(context) for name, *_ in ARGUMENTS}
-    share = get_package_share_directory('ssrflow_ros')
+    if _is_started_by(sys.argv):
+        refuse_unknown(context.argv)
+    request = read_arguments(context.launch_configurations,
+                             lambda package: bool(has_resource('packages', package)))
+    share = get_package_share_directory(PACKAGE)
     environment = _environment(os.path.join(share, 'config', 'fastdds.xml'))
-    sim_time = given['use_sim_time'] == 'true' or given['use_sim_time'] == 'auto' and bool(given['bag'])
+    config = request.rviz_config or os.path.join(share, 'rviz', 'flow.rviz')
 
-    actions = []
-    for points, namespace in _lidars(given['points'], given['namespace']):
-        actions.append(_flow_node(points, namespace, given, sim_time, environment))
-        if given['rviz'] == 'true':
-            config = given['rviz_config'] or os.path.join(share, 'rviz', 'flow.rviz')
-            actions.append(_rviz(points, namespace, config, given['rviz_frame'], sim_time, environment))
-    if given['bag']:
-        command = ['ros2', 'bag', 'play', given['bag'], '--clock', '--rate', given['bag_rate']]
-        actions.append(ExecuteProcess(cmd=command + ['--loop'] * (given['bag_loop'] == 'true'),
-                                      additional_env=environment, output='screen'))
+    nodes = [_flow_node(points, namespace, request, environment) for points, namespace in request.lidars]
+    actions = list(nodes)
+    if request.rviz:
+        actions += [_rviz(points, namespace, config, request, environment) for points, namespace in request.lidars]
+    if request.play:
+        actions.append(OpaqueFunction(function=_bag, args=[nodes, request, environment]))
     return actions
 
 
-def _lidars(points, namespaces):
-    """(topic, namespace) of each LiDAR."""
-    topics, names = points.split(), namespaces.split()
-    if len(topics) == 1 and not names:
-        names = ['']
-    if not topics or len(topics) != len(names) or len(set(names)) < len(names):
-        raise RuntimeError(f"points:='{points}' with namespace:='{namespaces}': give a topic and a namespace of "
-                           "its own for each LiDAR, such as points:='/a/points /b/points' namespace:='a b'")
-    return list(zip(topics, names))
+def _is_started_by(argv):
+    """Whether the command line `argv` is this file's; that of a file that includes it has arguments of its own."""
+    by_path = os.path.realpath(__file__) in map(os.path.realpath, argv)
+    return by_path or (PACKAGE, os.path.basename(__file__)) in zip(argv, argv[1:])
 
 
-def _flow_node(points, namespace, given, sim_time, environment):
+def _flow_node(points, namespace, request, environment):
     # The last one wins, so that an argument goes before the file.
     # RViz draws the colours, which cost a field of the cloud; the file may still say no.
-    parameters = [{'rgba': True}] if given['rviz'] == 'true' else []
-    parameters += [given['params_file']] if given['params_file'] else []
-    parameters.append({'use_sim_time': sim_time})
-    parameters += [{name: ParameterValue(given[name], value_type=kind)}
-                   for name, kind in PARAMETERS.items() if given[name]]
+    parameters = [{'rgba': True}] if request.rviz else []
+    parameters += [request.params_file] if request.params_file else []
+    parameters.append({'use_sim_time': request.sim_time})
+    parameters += [{name: ParameterValue(value, value_type=type(value))} for name, value in request.parameters.items()]
     return Node(
-        package='ssrflow_ros', executable='flow_node', name=NODE, namespace=namespace,
-        parameters=parameters, remappings=[('points', points), ('odometry', given['odometry'])],
-        ros_arguments=['--log-level', given['log_level']],
+        package=PACKAGE, executable='flow_node', name=NODE, namespace=namespace,
+        parameters=parameters, remappings=[('points', points), ('odometry', request.odometry)],
+        ros_arguments=['--log-level', request.log_level],
         additional_env={**environment, 'GOMP_SPINCOUNT': os.environ.get('GOMP_SPINCOUNT', '0')},
-        respawn=given['respawn'] == 'true', respawn_delay=2.0, output='screen', emulate_tty=True)
+        respawn=request.respawn, respawn_delay=2.0, on_exit=None if request.respawn else _end_everything,
+        output='screen', emulate_tty=True)
 
 
-def _rviz(points, namespace, config, frame, sim_time, environment):
+def _rviz(points, namespace, config, request, environment):
     # The configuration names absolute topics; relative ones follow the namespace.
     remappings = [(f'/{NODE}/{output}', f'{NODE}/{output}') for output in OUTPUTS] + [('/points', points)]
     return Node(
-        package='rviz2', executable='rviz2', name='rviz', namespace=namespace,
-        arguments=['-d', config, '-f', frame], parameters=[{'use_sim_time': sim_time}],
+        package='rviz2', executable='rviz2', name='rviz', namespace=namespace, exec_name='rviz2',
+        prefix=None if request.rviz_frame else _when('cloud'),
+        arguments=['-d', config, '-f', request.rviz_frame or '{frame}'],
+        parameters=[{'use_sim_time': request.sim_time}],
         remappings=remappings, additional_env=environment, output='screen')
+
+
+def _bag(context, nodes, request, environment):
+    # The nodes run, so they know their whole names, also where a file that includes this one pushes a namespace.
+    return [ExecuteProcess(cmd=list(request.play), name='ros2_bag_play',
+                           prefix=_when('active', *(node.node_name for node in nodes)),
+                           additional_env=environment, on_exit=_end_after_failure, output='screen')]
+
+
+def _when(*event):
+    """The words before a command that has to wait."""
+    return shlex.join([sys.executable, '-m', 'ssrflow_ros.node.start_when', *event, '--'])
+
+
+def _end_after_failure(event, context):
+    # An exception is what makes launch end everything else and give exit code 1.
+    if event.returncode and not context.is_shutdown:
+        raise RuntimeError(f'{event.process_name} ended with code {event.returncode}: its last lines say why')
+
+
+def _end_everything(event, context):
+    _end_after_failure(event, context)
+    return None if context.is_shutdown else Shutdown(reason=f'{event.process_name} ended')
 
 
 def _environment(path):
