@@ -5,7 +5,7 @@
     ros2 launch ssrflow_ros flow.launch.py points:='/front/points /rear/points' namespace:='front rear'
 
 RViz waits for the first cloud, whose frame it takes; a recording waits until the node is active. If the node ends,
-everything ends, with exit code 1 if the node had failed.
+everything ends, with exit code 1 if the node failed. A file that includes this one goes on.
 """
 import os
 import shlex
@@ -101,13 +101,18 @@ def _when(*event):
 
 def _end_after_failure(event, context):
     # An exception is what makes launch end everything else and give exit code 1.
-    if event.returncode and not context.is_shutdown:
+    if event.returncode and _may_end_everything(context):
         raise RuntimeError(f'{event.process_name} ended with code {event.returncode}: its last lines say why')
 
 
 def _end_everything(event, context):
     _end_after_failure(event, context)
-    return None if context.is_shutdown else Shutdown(reason=f'{event.process_name} ended')
+    return Shutdown(reason=f'{event.process_name} ended') if _may_end_everything(context) else None
+
+
+def _may_end_everything(context):
+    # A file that includes this one may have started a whole robot.
+    return not context.is_shutdown and _is_started_by(sys.argv)
 
 
 def _environment(path):

@@ -14,6 +14,7 @@ from ssrflow_ros.settings import Settings
 ROOT = Path(__file__).resolve().parents[1]
 WANTED = {'points', 'odometry', 'ego_motion', 'weights', 'device', 'params_file', 'namespace', 'rviz', 'rgba',
           'rviz_config', 'bag', 'bag_rate', 'bag_loop', 'use_sim_time', 'autostart', 'log_level', 'respawn'}
+OWN = ['ros2', 'launch', 'ssrflow_ros', 'flow.launch.py']
 DEFAULTS = {argument.name: argument.default for argument in ARGUMENTS}
 
 
@@ -185,7 +186,7 @@ def test_an_argument_wins_over_the_file_and_the_file_over_rviz(module, tmp_path)
 
 
 @pytest.mark.parametrize('own, argv', [
-    (True, ['ros2', 'launch', 'ssrflow_ros', 'flow.launch.py', 'topic:=/a']), (True, ['ros2', 'launch', str(PATH)]),
+    (True, [*OWN, 'topic:=/a']), (True, ['ros2', 'launch', str(PATH)]),
     (False, ['ros2', 'launch', 'robot', 'bringup.launch.py', 'topic:=/a']),
     (False, ['ros2', 'launch', 'robot', 'flow.launch.py', 'topic:=/a'])])
 def test_arguments_of_a_file_that_includes_this_one_are_not_refused(module, monkeypatch, own, argv):
@@ -202,7 +203,8 @@ def ended(code, shutdown=False):
             types.SimpleNamespace(is_shutdown=shutdown))
 
 
-def test_everything_ends_with_the_node_and_a_failure_is_one_of_the_launch(module, drive):
+def test_everything_ends_with_the_node_and_a_failure_is_one_of_the_launch(module, drive, monkeypatch):
+    monkeypatch.setattr(module.sys, 'argv', OWN)
     node, bag = run_launch_file(module, bag=drive)
     with pytest.raises(RuntimeError, match='flow_node-1 ended with code -11'):
         node.on_exit(*ended(-11))
@@ -211,8 +213,10 @@ def test_everything_ends_with_the_node_and_a_failure_is_one_of_the_launch(module
     assert bag.on_exit(*ended(0)) is None, 'the node outlives its recording'
     with pytest.raises(RuntimeError):
         bag.on_exit(*ended(1))
-    node, = run_launch_file(module, respawn='true')
-    assert node.respawn and node.on_exit is None
+    again, = run_launch_file(module, respawn='true')
+    assert again.respawn and again.on_exit is None
+    monkeypatch.setattr(module.sys, 'argv', ['ros2', 'launch', 'robot', 'bringup.launch.py'])
+    assert node.on_exit(*ended(1)) is None and bag.on_exit(*ended(1)) is None, 'a robot goes on without'
 
 
 def test_a_profile_that_is_set_stays(module, monkeypatch):

@@ -92,6 +92,7 @@ def _all_active(node: Any, names: Sequence[str], command: Sequence[str]) -> str 
             if answer.done() and answer.result().current_state.id == State.PRIMARY_STATE_ACTIVE:
                 del waiting[0]
             else:
+                waiting[0].remove_pending_request(answer)
                 rclpy.spin_once(node, timeout_sec=PERIOD)
     return None if waiting else ''
 
