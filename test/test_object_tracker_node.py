@@ -1,6 +1,9 @@
 """The example's node over DDS: objects of a driving sensor in, tracks in the frame of its odometry out."""
+import os
 import signal
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +21,7 @@ from ssrflow_ros.formats.object_cloud import encode_objects, read_objects  # noq
 from ssrflow_ros.node.messages import to_pointcloud2  # noqa: E402
 from ssrflow_ros.sweep import MovingObject  # noqa: E402
 
+ROOT = Path(__file__).resolve().parents[1]
 TRACKER = [sys.executable, '-m', 'ssrflow_ros.node.object_tracker']
 TRACKS = '/object_tracker/tracks'
 EGO, WALKER = np.array([10.0, 0.0, 0.0]), np.array([0.0, 1.5, 0.0])  # m/s
@@ -52,3 +56,10 @@ def test_tracks_of_a_driving_sensor_are_in_the_frame_of_its_odometry(tmp_path):
         assert live.stop(signal.SIGINT) == 0 and 'Traceback' not in live.log.read_text()
     finally:
         live.close()
+
+
+def test_without_filterpy_it_says_what_to_install(tmp_path):
+    (tmp_path / 'filterpy.py').write_text('raise ModuleNotFoundError("No module named filterpy", name="filterpy")')
+    done = subprocess.run(TRACKER, env={**os.environ, 'PYTHONPATH': f'{tmp_path}{os.pathsep}{ROOT}'}, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert (done.returncode, done.stdout) == (1, 'object_tracker.py needs filterpy: pip install filterpy\n')
