@@ -5,6 +5,7 @@
 | variable for the profile of Fast DDS | FASTRTPS_... | FASTRTPS_... | FASTDDS_... |
 | keeping DDS to this machine | ROS_LOCALHOST_ONLY | ROS_AUTOMATIC_DISCOVERY_RANGE | the same |
 | parameters are set in | one phase | two: check, then apply | two |
+| Debian packages are called | ros-humble-... | ros-jazzy-... | ros-kilted-... |
 | callbacks for QoS events are in | rclpy.qos_event | rclpy.event_handler | the same |
 
 Messages, services and the lifecycle of the node are the same in all of them.
@@ -36,6 +37,11 @@ def this_machine_only() -> dict[str, str]:
     if os.environ.get('ROS_DISTRO') == 'humble':
         return {'ROS_LOCALHOST_ONLY': '1'}
     return {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
+
+
+def debian_package(name: str) -> str:
+    """The Debian package that brings the ROS package `name`."""
+    return f"ros-{os.environ.get('ROS_DISTRO', '<distribution>')}-{name.replace('_', '-')}"
 
 
 def check_then_apply(node: Any, check: Callable[[list], Any], apply: Callable[[list], None]) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Callable, Iterable, Mapping
 
 from ..errors import InputError, did_you_mean
 from ..settings import Settings
+from .distribution import debian_package
 
 BOOLEAN = ('true', 'false')
 
@@ -168,9 +169,7 @@ def _rate(value: str) -> float:
 
 def _need(wanted: bool, why: str, package: str, is_installed: Callable[[str], bool]) -> None:
     if wanted and not is_installed(package):
-        distribution = os.environ.get('ROS_DISTRO', '<distribution>')
-        raise InputError(f'{why}: {package} is not installed: '
-                         f'sudo apt install ros-{distribution}-{package.replace("_", "-")}')
+        raise InputError(f'{why}: {package} is not installed: sudo apt install {debian_package(package)}')
 
 
 def _play(bag: str, rate: float, loop: bool) -> tuple[str, ...]:
