@@ -82,3 +82,9 @@ def test_a_command_that_is_not_there_is_told_of_in_one_line(start):
         live.spin(0.1)
     assert live.process.returncode == 1
     assert live.log.read_text().splitlines()[-1] == '/nowhere/rviz2 cannot be started: No such file or directory'
+
+
+@pytest.mark.parametrize('words', [[], ['cloud', 'echo'], ['soon', '--', 'echo']])
+def test_how_it_is_used_is_told(words):
+    done = subprocess.run([*START_WHEN, *words], stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1 and 'start_when cloud -- rviz2' in done.stderr

@@ -13,7 +13,8 @@ import gc
 import os
 import signal
 import sys
-from typing import Any, NoReturn, Sequence
+from threading import Event
+from typing import Any, Callable, NoReturn, Sequence
 
 PERIOD = 0.2
 """Seconds between two questions to a node."""
@@ -21,13 +22,16 @@ PERIOD = 0.2
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Wait, then become the command; ends with code 0 on a signal before that."""
-    for ending in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(ending, lambda *_: os._exit(0))
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if '--' not in words or words[0] not in ('active', 'cloud'):
+        sys.exit(__doc__)
     split = words.index('--')
-    (event, *names), command = words[:split], words[split + 1:]
-    frame = _wait(event, names, command)
-    if frame is None:
+    names, command = words[1:split], words[split + 1:]
+    ended = Event()
+    _on_signals(lambda *_: os._exit(0))
+    frame = _wait(names if words[0] == 'active' else None, command, ended)
+    _on_signals(lambda *_: os._exit(0))
+    if frame is None or ended.is_set():
         sys.exit(0)
     command = [word.replace('{frame}', frame) for word in command]
     try:
@@ -36,26 +40,31 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.exit(f'{command[0]} cannot be started: {error.strerror}')
 
 
-def _wait(event: str, names: Sequence[str], command: Sequence[str]) -> str | None:
-    """Frame of the first cloud, '' if none was waited for; None after a signal."""
+def _on_signals(handler: Callable[..., None]) -> None:
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, handler)
+
+
+def _wait(names: Sequence[str] | None, command: Sequence[str], ended: Event) -> str | None:
+    """Frame of the first cloud, or '' once the nodes `names` are active; None after a signal, which sets `ended`."""
     import rclpy
     from rclpy.executors import ExternalShutdownException
-    # rclpy's handlers chain to these; Python's would raise KeyboardInterrupt anywhere.
-    for ending in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(ending, lambda *_: None)
+    # rclpy's handlers chain to this one; Python's would raise KeyboardInterrupt anywhere.
+    _on_signals(lambda *_: ended.set())
     context = rclpy.get_default_context()
     rclpy.init(args=list(command), context=context)
-    node = rclpy.create_node('start_when')
+    node = frame = None
     try:
-        frame = _first_frame(node, command) if event == 'cloud' else _all_active(node, names, command)
+        node = rclpy.create_node('start_when')
+        frame = _first_frame(node, command, ended) if names is None else _all_active(node, names, command, ended)
     except ExternalShutdownException:
-        frame = None
+        pass
     except Exception:
         # rclpy raises various errors where a signal ends its context in the middle of something.
         if rclpy.ok():
             raise
-        frame = None
-    node.destroy_node()
+    if node is not None:
+        node.destroy_node()
     rclpy.try_shutdown()
     # The middleware gives its shared memory back when nothing holds the context any more.
     node = None
@@ -64,7 +73,7 @@ def _wait(event: str, names: Sequence[str], command: Sequence[str]) -> str | Non
     return frame
 
 
-def _first_frame(node: Any, command: Sequence[str]) -> str | None:
+def _first_frame(node: Any, command: Sequence[str], ended: Event) -> str | None:
     import rclpy
     from sensor_msgs.msg import PointCloud2
 
@@ -73,18 +82,18 @@ def _first_frame(node: Any, command: Sequence[str]) -> str | None:
     subscription = node.create_subscription(
         PointCloud2, '/points', lambda cloud: frames.append(cloud.header.frame_id), qos.POINTS)
     node.get_logger().info(f"{os.path.basename(command[0])} starts with the first cloud on '{subscription.topic_name}'")
-    while rclpy.ok() and not frames:
+    while rclpy.ok() and not ended.is_set() and not frames:
         rclpy.spin_once(node, timeout_sec=0.5)
     return frames[0] if frames else None
 
 
-def _all_active(node: Any, names: Sequence[str], command: Sequence[str]) -> str | None:
+def _all_active(node: Any, names: Sequence[str], command: Sequence[str], ended: Event) -> str | None:
     import rclpy
     from lifecycle_msgs.msg import State
     from lifecycle_msgs.srv import GetState
     waiting = [node.create_client(GetState, f'{name}/get_state') for name in names]
     node.get_logger().info(f'{" ".join(command[:3])} starts when active: {", ".join(names)}')
-    while rclpy.ok() and waiting:
+    while rclpy.ok() and not ended.is_set() and waiting:
         if waiting[0].wait_for_service(timeout_sec=PERIOD):
             answer = waiting[0].call_async(GetState.Request())
             # A node that loads its weights answers late, one that has ended never.
