@@ -119,9 +119,9 @@ def steady(path: Path, seed: int = 3000240, sweeps: int = 24) -> None:
 
 def _velocities(recording, settings: Settings) -> dict[int, dict[int, np.ndarray]]:
     """Of each mover, of each sweep, the velocity of the largest object that is mostly its own."""
-    method, said = SceneFlow(settings), defaultdict(dict)
+    stream, said = SceneFlow(settings).stream(), defaultdict(dict)
     for number, (newer, older) in enumerate(zip(recording[1:], recording), 1):
-        flow = method(SweepPair(newer.sweep, older.sweep))
+        flow = stream.flow(SweepPair(newer.sweep, older.sweep))
         for item in sorted(flow.objects, key=lambda item: item.n_points):
             owners, counts = np.unique(newer.object_id[flow.object_ids == item.id], return_counts=True)
             if (owner := int(owners[counts.argmax()])) >= 0:
@@ -131,9 +131,9 @@ def _velocities(recording, settings: Settings) -> dict[int, dict[int, np.ndarray
 
 def objects(path: Path, seed: int, sensor: str, scene: str) -> None:
     """Boxes, arrows and speeds in the fourth sweep of a simulated recording."""
-    recording, method = [labelled.sweep for labelled in simulate(seed, 4, sensor, scene)], SceneFlow(Settings())
+    recording, stream = [labelled.sweep for labelled in simulate(seed, 4, sensor, scene)], SceneFlow().stream()
     for newer, older in zip(recording[1:], recording):
-        flow = method(SweepPair(newer, older))
+        flow = stream.flow(SweepPair(newer, older))
     draw_flow(path, flow, f'{scene}, {sensor}, seed {seed}', extent=35.0 if scene != 'hall' else 20.0)
 
 

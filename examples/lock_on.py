@@ -41,12 +41,11 @@ Played = Iterator[tuple[LabelledSweep, FlowField]]
 
 def play(seed: int, sweeps: int, scene_flow: SceneFlow, sensor: str | None) -> Played:
     """Each sweep of a recording but the first, and the flow from it back to the one before."""
-    scene_flow.reset()
-    before = None
+    stream, before = scene_flow.stream(), None
     for labelled in simulate(seed, sweeps, sensor):
         if before is not None:
             ego = from_poses(labelled.pose, before.pose)
-            yield labelled, scene_flow(SweepPair(labelled.sweep, before.sweep), ego)
+            yield labelled, stream.flow(SweepPair(labelled.sweep, before.sweep), ego)
         before = labelled
 
 

@@ -11,6 +11,7 @@ __version__ = '0.1.0'
 _HOME = {
     'SceneFlow': '.scene_flow',
     'Settings': '.settings',
+    'Stream': '.stream',
     'Sweep': '.sweep',
     'SweepPair': '.sweep',
     'EgoMotion': '.sweep',

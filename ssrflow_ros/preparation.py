@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from .errors import EgoMotionError
 from .settings import Settings
 from .steps.deskew import Deskewing
 from .steps.ego_motion import make_ego_motion
@@ -57,7 +58,7 @@ class Preparation:
             slope = rise(pair.source.points, ground)
 
         with watch('ego_motion'):
-            past, past_age = self.past(pair, ego, (view, other_view), self.ego_motion)
+            past, past_age = self.past(pair, ego, (view, other_view), self._over_left_out(pair))
 
         with watch('sample'):
             views = view, other_view.taking(ego.into_target), past
@@ -66,6 +67,14 @@ class Preparation:
         with watch('free_space'):
             told = free_space(source, target, views)
         return PreparedPair(pair, ego, ground, slope, rows, target, *sampled, views, past_age, *told, watch.timings_ms)
+
+    def _over_left_out(self, pair: SweepPair) -> EgoMotion | None:
+        """The motion from the pair's target to the newest sweep before it, where sweeps of the stream were left out."""
+        between = self.past.between(pair)
+        try:
+            return None if between is None else self.ego_motion(between)
+        except EgoMotionError:
+            return None
 
     def _looked_at(self, sweep: Sweep) -> tuple[np.ndarray, np.ndarray, View]:
         """Ground mask, rows in range that are not ground, and the view; in a stream each sweep serves twice."""

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Sequence
 
 import numpy as np
 
-from .errors import PairError
+from .arrays import as_points
+from .errors import InputError, PairError
 
 if TYPE_CHECKING:
     from .steps.evidence import View
@@ -44,27 +45,47 @@ class Sweep:
         return len(self.points)
 
     @classmethod
-    def from_points(cls, points: np.ndarray, stamp_ns: int = 0, frame_id: str = '',
-                    min_range: float = 0.0, own_body: Sequence[float] = ()) -> 'Sweep':
+    def from_points(cls, points: Any, stamp_ns: int = 0, frame_id: str = '', min_range: float = 0.0,
+                    own_body: Sequence[float] = (), times: np.ndarray | None = None) -> 'Sweep':
         """Keep the returns of an (N, 3+) array: finite, not at the origin, not nearer than `min_range` m, not in the
         box `own_body` of the robot itself: least x, y, z and greatest x, y, z, m, in the points' frame; () for none.
 
-        LiDAR drivers report a missing return as NaN, inf or (0, 0, 0).
+        LiDAR drivers report a missing return as NaN, inf or (0, 0, 0). `times` (N,) as above, of all rows.
+        Raises InputError for an array that is no cloud of points.
         """
-        xyz = np.ascontiguousarray(np.asarray(points)[:, :3], dtype=np.float32)
         with np.errstate(over='ignore', invalid='ignore'):
-            squared_range = np.einsum('ij,ij->i', xyz, xyz)
-        usable = np.isfinite(squared_range) & (squared_range > min_range ** 2)
-        if own_body:
-            usable &= ~((xyz >= own_body[:3]) & (xyz <= own_body[3:])).all(axis=1)
-        rows = np.flatnonzero(usable)
-        return cls(xyz[rows], int(stamp_ns), frame_id, rows, len(xyz))
+            xyz = np.ascontiguousarray(as_points('the cloud', points), dtype=np.float32)
+            rows = np.flatnonzero(_usable(xyz, min_range, own_body))
+        if times is not None:
+            times = np.asarray(times)
+            if times.shape != (len(xyz),) or times.dtype.kind not in 'fiu':
+                raise InputError(f'times: {times.dtype} of shape {times.shape} for {len(xyz)} points: give the seconds '
+                                 'from the stamp to each point, (N,)')
+            times = times[rows].astype(np.float32)
+        return cls(xyz[rows], int(stamp_ns), frame_id, rows, len(xyz), times)
+
+    def outside(self, min_range: float, own_body: Sequence[float] = ()) -> 'Sweep':
+        """Without the returns of the robot itself, as in `from_points`; this very sweep where it has none."""
+        usable = _usable(self.points, min_range, own_body)
+        if usable.all():
+            return self
+        times = self.times if self.times is None else self.times[usable]
+        return Sweep(self.points[usable], self.stamp_ns, self.frame_id, self.rows[usable], self.n_rows, times)
 
     def to_rows(self, values: np.ndarray, missing=np.nan) -> np.ndarray:
         """Lay per-point `values` (N, ...) out over the input's rows; dropped rows hold `missing`."""
         out = np.full((self.n_rows, *values.shape[1:]), missing, dtype=values.dtype)
         out[self.rows] = values
         return out
+
+
+def _usable(xyz: np.ndarray, min_range: float, own_body: Sequence[float]) -> np.ndarray:
+    """(N,) bool of xyz (N, 3) float32 m."""
+    squared_range = np.einsum('ij,ij->i', xyz, xyz)
+    usable = np.isfinite(squared_range) & (squared_range > min_range ** 2)
+    if own_body:
+        usable &= ~((xyz >= own_body[:3]) & (xyz <= own_body[3:])).all(axis=1)
+    return usable
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,9 +257,25 @@ class MovingObject:
         return float(np.linalg.norm(self.velocity))
 
 
+class FlowRows(NamedTuple):
+    """An answer in the N rows of the cloud that was given; what is said of a return that was not used is in brackets.
+
+    flow (N, 3) float32 m, velocity (N, 3) float32 m/s [NaN], moving, ground (N,) bool [False], object_ids (N,) int32
+    [-1]: as in `FlowField`.
+    """
+
+    flow: np.ndarray
+    velocity: np.ndarray
+    moving: np.ndarray
+    ground: np.ndarray
+    object_ids: np.ndarray
+
+
 @dataclass(frozen=True, eq=False)
 class FlowField:
-    """The answer for every point of `pair.source`, aligned with its rows.
+    """The answer for every point of `pair.source`, aligned with `pair.source.points`: the returns that were used.
+
+    `in_rows` lays it out over the cloud that was given, of which some returns may not be usable.
 
     flow        (N, 3) float32 m, whole displacement until the target, sensor's motion included:
                 source.points + flow lies on the target's points.
@@ -259,3 +296,9 @@ class FlowField:
     objects: tuple[MovingObject, ...] = ()
     timings_ms: dict[str, float] = field(default_factory=dict)
     network_velocity: np.ndarray | None = None
+
+    def in_rows(self) -> FlowRows:
+        """In the rows of the cloud that was given, missing returns and those of the robot itself included."""
+        lay = self.pair.source.to_rows
+        return FlowRows(lay(self.flow), lay(self.velocity), lay(self.moving, missing=False),
+                        lay(self.ground, missing=False), lay(self.object_ids, missing=-1))

@@ -30,7 +30,8 @@ from ssrflow_ros.errors import SSRFlowError  # noqa: E402
 from ssrflow_ros.simulator import SENSORS, simulate  # noqa: E402
 from ssrflow_ros.sweep import MovingObject  # noqa: E402
 
-SETTINGS = Settings(device='cpu', threads=1, compiled=False, overlap=False)
+SETTINGS = Settings(device='cpu', threads=1, compiled=False, overlap=False, min_range=0.0)
+MIN_RANGE = 1.0                # m, of kitti_a
 SEED, SIMULATED = 7_200_000, 20
 PERIOD_NS = 100_000_000
 GAPS = 0, 3, 6, 10, 11, 12     # first sweeps of the pairs of a machine that does not keep up
@@ -50,13 +51,11 @@ class Method:
 
     def pair(self, pair: SweepPair) -> FlowField:
         """A pair by itself."""
-        self._scene_flow.reset()
         return self._scene_flow(pair)
 
     def stream(self) -> Callable[[SweepPair], FlowField]:
         """What answers the pairs of one stream."""
-        self._scene_flow.reset()
-        return self._scene_flow
+        return self._scene_flow.stream().flow
 
 
 def arrays(flow: FlowField) -> Arrays:
@@ -109,7 +108,7 @@ def _streams(data: Path) -> Iterator[tuple[str, list[SweepPair]]]:
     """The newest sweep is the source."""
     files = sorted((data / 'sequences' / 'kitti_a').glob('*.bin'))
     sweeps = [Sweep.from_points(np.fromfile(file, np.float32).reshape(-1, 4), (number + 10) * PERIOD_NS, 'lidar',
-                                SETTINGS.min_range) for number, file in enumerate(files)]
+                                MIN_RANGE) for number, file in enumerate(files)]
     # As of a sensor that turns once a period, its stamp being that of the end.
     timed = [dataclasses.replace(sweep, times=(
         1e-9 * PERIOD_NS * (np.arctan2(*sweep.points.T[1::-1]) / (2 * np.pi) - 0.5)).astype(np.float32))

@@ -20,17 +20,24 @@ TRACK, VARIANCE = 17, 0.25
 
 
 class StandIn:
-    """Answers like SceneFlow."""
+    """Answers like SceneFlow, is its own network, and the stream that it gives."""
 
     def __init__(self, settings):
-        self.settings = settings
+        self.settings, self.inference = settings, self
         if settings.weights == MISSING:
             raise WeightsError('there are no such weights: look again')
         if settings.weights == BROKEN:
             raise RuntimeError('a fault of ours')
 
+    def stream(self, overlap=False):
+        self.tell('stream')
+        return self
+
     def reset(self):
         self.tell('reset')
+
+    def close(self):
+        self.tell('close')
 
     def onload(self):
         self.tell('onload')

@@ -29,10 +29,16 @@ class StandInSceneFlow:
     def __init__(self, settings=None):
         self.settings = settings
 
-    def onload(self, wait=False):
+    def stream(self, overlap=False):
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
         pass
 
-    def offload(self):
+    def wait(self):
         pass
 
     def prepare(self, pair, ego_motion=None):

@@ -122,9 +122,9 @@ def test_one_compilation_serves_clouds_of_all_sizes_and_all_weights(kept, seed):
 def test_the_method_takes_what_was_compiled(kept, small_weights):
     settings = Settings(weights=small_weights, device='cpu', network_points=N, threads=1)
     with_it, without = (SceneFlow(settings.replace(compiled=compiled)) for compiled in (True, False))
-    assert isinstance(with_it._padded, CompiledFlow) and without._padded is None
+    assert with_it.inference.compiled and without.inference._padded is None
     clouds = cloud(100, 0), cloud(N, 1)
-    assert torch.allclose(with_it._motion(*clouds), without._motion(*clouds), atol=1e-5)
+    assert torch.allclose(with_it.inference(*clouds), without.inference(*clouds), atol=1e-5)
 
 
 def test_another_shape_size_number_of_threads_or_version_is_another_file(cache, monkeypatch):

@@ -77,15 +77,14 @@ def test_weights_that_move_are_captured_anew(monkeypatch):
     pair = SweepPair(*(Sweep.from_points(cloud(2000, i)[:, :3], i * 100_000_000) for i in (1, 0)))
     still = EgoMotion(np.eye(4), 'given')
     alone = method(pair, still).network_velocity
-    method.device = torch.device('cuda', 0)
-    monkeypatch.setattr(method.network, 'to', lambda device: method.network)
+    method.inference.device = torch.device('cuda', 0)
+    monkeypatch.setattr(method.inference.network, 'to', lambda device: method.inference.network)
     for captures in (1, 2):
         for _ in range(2):
-            method.reset()
             assert method(pair, still).network_velocity == pytest.approx(alone, abs=1e-4)
         assert len(graphs) == captures
-        method.offload()
-        method.onload()
+        method.inference.offload()
+        method.inference.onload()
 
 
 @pytest.fixture

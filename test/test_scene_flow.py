@@ -7,6 +7,8 @@ from ssrflow_ros import EgoMotion, SceneFlow, Settings, Sweep, SweepPair
 from ssrflow_ros.errors import EgoMotionError, PairError, SSRFlowError, WeightsError
 from ssrflow_ros.datasets import open_dataset
 from ssrflow_ros.evaluation.evaluate import Evaluation
+from ssrflow_ros.inference import network_runner
+from ssrflow_ros.network.device import autocast
 from ssrflow_ros.node.warm_up import warm_up
 from ssrflow_ros.simulator import simulate
 
@@ -58,10 +60,9 @@ def test_the_newest_sweep_is_annotated_with_negative_time(method, recording):
 def test_a_method_that_left_the_device_and_came_back_is_the_same(recording):
     method, pair = SceneFlow(QUICK.replace(overlap=False)), SweepPair(recording[0].sweep, recording[1].sweep)
     before = method(pair)
-    method.offload()
-    assert {weight.device.type for weight in method.network.parameters()} == {'cpu'}
-    method.onload()
-    method.reset()
+    method.inference.offload()
+    assert {weight.device.type for weight in method.inference.network.parameters()} == {'cpu'}
+    method.inference.onload()
     np.testing.assert_array_equal(method(pair).velocity, before.velocity)
 
 
@@ -164,9 +165,9 @@ def test_the_network_alone_is_told_beside_the_method(method, recording):
 
 def test_what_float16_cannot_hold_is_refused_with_the_cure(monkeypatch):
     points = np.random.default_rng(0).uniform(-20, 20, (500, 3)).astype(np.float32)
-    method = SceneFlow(Settings(device='cpu', network_points=256, overlap=False, ground='none'))
-    method.settings = method.settings.replace(precision='float16')
-    monkeypatch.setattr(method, '_motion', lambda source, target: torch.full((len(source), 3), float('inf')))
+    monkeypatch.setattr(network_runner, 'autocast', lambda device, precision: autocast(device, 'float32'))
+    method = SceneFlow(Settings(device='cpu', precision='float16', network_points=256, ground='none'))
+    monkeypatch.setattr(method.inference, '_flow', lambda source, target: torch.full((len(source), 3), float('inf')))
     pair = SweepPair(*(Sweep.from_points(points, i * 100_000_000) for i in (1, 0)))
     with pytest.raises(WeightsError, match='too large for float16: set precision to'):
         method(pair, EgoMotion(np.eye(4), 'given'))

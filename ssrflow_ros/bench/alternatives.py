@@ -25,7 +25,7 @@ _NEIGHBOURS = 16
 def measure_alternatives(method: SceneFlow, pair: SweepPair, ego: EgoMotion,
                          repeats: int) -> tuple[dict[str, dict[str, Timing]], list[str]]:
     """Times by job and way of doing it, on one pair of sweeps; and the libraries that are not installed."""
-    device, count = method.device, method.settings.network_points
+    device, count = method.inference.device, method.settings.network_points
     prepared = method.prepare(pair, ego)
     source, target = pair.source.points, pair.target.points
     rows = source[prepared.rows]

@@ -32,14 +32,15 @@ def scale(settings: Settings, pair: SweepPair, ego: EgoMotion, input_points: tup
 
 def _row(varied: str, count: int, settings: Settings, pair: SweepPair, ego: EgoMotion | None, repeats: int) -> dict:
     method = SceneFlow(settings)
-    forget_peaks(method.device)
+    stream, device = method.stream(), method.inference.device
+    forget_peaks(device)
     row = {'varied': varied, varied: count}
     passes: list[dict[str, float]] = []
     try:
         for _ in range(1 + repeats):
             # New objects, so that nothing is known of a sweep from the turn before.
-            prepared = method.prepare(SweepPair(*map(_as_new, (pair.source, pair.target))), ego)
-            passes.append(method.estimate(prepared).timings_ms)
+            prepared = stream.prepare(SweepPair(*map(_as_new, (pair.source, pair.target))), ego)
+            passes.append(stream.estimate(prepared).timings_ms)
     except (SSRFlowError, torch.OutOfMemoryError) as error:
         return {**row, 'error': str(error)}
     passes = passes[1:]
@@ -47,7 +48,7 @@ def _row(varied: str, count: int, settings: Settings, pair: SweepPair, ego: EgoM
     return {**row, 'NETWORK_POINTS_SEEN': len(prepared.sampled.rows), **whole.as_dict(),
             'POINTS_PER_SECOND': len(pair.source) / (1e-3 * whole.p50),
             'stages': {stage: Timing([one[stage] for one in passes]).p50 for stage in passes[0]},
-            'PEAK_HOST_BYTES': peak_host_bytes(), 'PEAK_DEVICE_BYTES': peak_device_bytes(method.device)}
+            'PEAK_HOST_BYTES': peak_host_bytes(), 'PEAK_DEVICE_BYTES': peak_device_bytes(device)}
 
 
 def _as_new(sweep: Sweep) -> Sweep:

@@ -41,7 +41,7 @@ def walk(method: SceneFlow, clouds: Sequence[Any], warm_up: int,
 
     Raises SSRFlowError if the clouds cannot be paired or matched.
     """
-    pairing = Pairing(method.settings)
+    pairing, stream = Pairing(method.settings), method.stream()
     times: list[dict[str, float]] = []
     found: list[EgoMotion] = []
     for cloud in clouds:
@@ -50,7 +50,7 @@ def walk(method: SceneFlow, clouds: Sequence[Any], warm_up: int,
             pair = pairing.push(decode(cloud, *method.settings.own))
         if pair is None:
             continue
-        field = method(pair, ego_motions[len(found)] if ego_motions else None)
+        field = stream.flow(pair, ego_motions[len(found)] if ego_motions else None)
         with watch('encode'):
             to_pointcloud2(encode(field, cloud), cloud.header)
         times.append({**watch.timings_ms, **field.timings_ms})

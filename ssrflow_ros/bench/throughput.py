@@ -49,21 +49,24 @@ def run_through(method: SceneFlow, clouds: Sequence[Any], warm_up: int,
     def prepare(cloud: Any) -> tuple[float, PreparedPair | None]:
         begun = time.perf_counter()
         pair = pairing.push(decode(cloud, *method.settings.own))
-        return begun, method.prepare(pair, next(given, None)) if pair else None
+        return begun, stream.prepare(pair, next(given, None)) if pair else None
 
-    start, done, latencies, use = time.perf_counter(), [], [], None
     warm_up = min(warm_up, len(clouds) - 3)
-    for cloud, future in one_ahead(prepare, clouds):
-        begun, prepared = future.result()
-        if prepared is None:
-            continue
-        to_pointcloud2(encode(method.estimate(prepared), cloud), cloud.header)
-        now = time.perf_counter()
-        done.append(1e3 * (now - start))
-        latencies.append(1e3 * (now - begun))
-        if len(done) == warm_up + 1:
-            use = CpuUse()
-    busy = use.percent() if use else None
+    done, latencies, use = [], [], None
+    with method.stream(overlap=True) as stream:
+        stream.wait()
+        start = time.perf_counter()
+        for cloud, future in one_ahead(prepare, clouds):
+            begun, prepared = future.result()
+            if prepared is None:
+                continue
+            to_pointcloud2(encode(stream.estimate(prepared), cloud), cloud.header)
+            now = time.perf_counter()
+            done.append(1e3 * (now - start))
+            latencies.append(1e3 * (now - begun))
+            if len(done) == warm_up + 1:
+                use = CpuUse()
+        busy = use.percent() if use else None
     warm_up = min(warm_up, len(done) - 2)
     apart = (done[-1] - done[warm_up]) / (len(done) - 1 - warm_up)
     return Throughput(tuple(done[warm_up:]), Timing(latencies[warm_up:]),

@@ -61,13 +61,10 @@ def run(args: argparse.Namespace) -> None:
         poses = read_poses(bag, settings, args.odometry)
         with write_bag(args.output, args.storage, args.overwrite) as out:
             from ..scene_flow import SceneFlow
-            scene_flow = SceneFlow(settings)
-            annotation = _Annotation(scene_flow, poses, out, args)
-            scene_flow.onload(wait=True)
-            try:
+            with SceneFlow(settings).stream(overlap=True) as stream:
+                annotation = _Annotation(stream, settings, poses, out, args)
+                stream.wait()
                 annotation.run(with_progress(bag, topic))
-            finally:
-                scene_flow.offload()
             if not annotation.timings:
                 raise InputError(f'none of the {annotation.n_in} sweeps of {topic} could be annotated '
                                  f'({_counted(annotation.drops)}): see the reasons above')
@@ -78,10 +75,10 @@ def run(args: argparse.Namespace) -> None:
 class _Annotation:
     """One pass over a recording, and what is to be told at its end."""
 
-    def __init__(self, scene_flow, poses, out: 'BagWriter', args: argparse.Namespace):
+    def __init__(self, stream, settings, poses, out: 'BagWriter', args: argparse.Namespace):
         from ..evaluation.hindsight import Hindsight  # loads SciPy
-        self._scene_flow, self._poses, self._out, self._args = scene_flow, poses, out, args
-        self._pairing = Pairing(scene_flow.settings)
+        self._stream, self._poses, self._out, self._args = stream, poses, out, args
+        self._pairing = Pairing(settings)
         self._drawing = Drawing()
         self.n_in = 0
         self.drops: Counter[str] = self._pairing.drops
@@ -90,7 +87,7 @@ class _Annotation:
         self._objects: list[int] = []
         self._ages: dict[int, int] = {}     # of each track, sweeps in which it was seen
         self._stamps: list[int] = []
-        self._hindsight = Hindsight(scene_flow.settings) if args.hindsight else None
+        self._hindsight = Hindsight(settings) if args.hindsight else None
         self._judged: list['Judged'] = []
         self._spent = 0.0
 
@@ -103,7 +100,7 @@ class _Annotation:
             try:
                 cloud, prepared = future.result()
                 if prepared is not None:
-                    self._write(self._scene_flow.estimate(prepared), cloud, recorded.time_ns)
+                    self._write(self._stream.estimate(prepared), cloud, recorded.time_ns)
             except EgoMotionError as error:
                 self._drop('no ego-motion', error)
             except InputError as error:
@@ -124,7 +121,7 @@ class _Annotation:
             sweep = with_times(sweep, cloud)
         self._stamps.append(sweep.stamp_ns)
         pair = self._pairing.push(sweep)
-        return cloud, None if pair is None else self._scene_flow.prepare(pair, self._ego_motion(pair))
+        return cloud, None if pair is None else self._stream.prepare(pair, self._ego_motion(pair))
 
     def _ego_motion(self, pair: SweepPair) -> EgoMotion | None:
         return self._poses.between(pair) if self._poses is not None else None

@@ -94,7 +94,7 @@ class _Bench:
         from ..scene_flow import SceneFlow
         for count in self._args.points:
             method = SceneFlow(self._settings.replace(network_points=count))
-            yield f'{count} network points{", compiled" if method.compiled else ""}', method
+            yield f'{count} network points{", compiled" if method.inference.compiled else ""}', method
 
     def _stages(self) -> None:
         from ..bench.report import print_walk, walk_json
@@ -117,9 +117,7 @@ class _Bench:
             egos = walk(method, self._clouds, 0).ego_motions
             for name, given in (('scan matching', None), ('odometry given', egos)):
                 title = f'{named}, {name}'
-                method.onload(wait=True)
                 passes[title] = run_through(method, self._clouds, self._args.warm_up, given)
-                method.offload()
         print_throughput(passes)
         self._json['throughput'] = {title: throughput_json(one) for title, one in passes.items()}
 
@@ -149,7 +147,7 @@ class _Bench:
             source = prepared.sampled.of(prepared.pair.source.points[prepared.rows])
             inputs = [torch.from_numpy(points)[None].to(self._device)
                       for points in (source, prepared.sampled_target.of(prepared.target))]
-            blocks = measure_blocks(method.network, *inputs, self._args.repeats)
+            blocks = measure_blocks(method.inference.network, *inputs, self._args.repeats)
             print(f'\n{count} network points')
             print_blocks(blocks, flops, bandwidth)
             self._json.setdefault('blocks', {})[str(count)] = blocks_json(blocks, flops, bandwidth)

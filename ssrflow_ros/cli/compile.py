@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> None:
     settings = settings_from(args, device='cpu', compiled=False)
     method = SceneFlow(settings)
     print(f'compiling the network of {settings.network_points} points ...', flush=True)
-    made = compile_network(method.network, settings.network_points)
+    made = compile_network(method.inference.network, settings.network_points)
     print(f'written: {made.path} ({made.path.stat().st_size / 1e6:.0f} MB)\n'
           f'the network takes {made.after_ms:.0f} ms instead of {made.before_ms:.0f}; '
           f'its flow differs by at most {made.difference:.1e} m')

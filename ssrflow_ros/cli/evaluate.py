@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--within', type=float, metavar='M', help='score only points as near as this to the sensor')
     parser.add_argument('--known-pose', action='store_true',
                         help="give the method the sensor's true motion, as the published figures of Argoverse 2 do")
-    add_settings(parser, without=('seed', 'max_gap'))
+    add_settings(parser, without=('seed', 'max_gap', 'min_range', 'own_body'))
 
 
 def run(args: argparse.Namespace) -> None:

@@ -72,13 +72,9 @@ def run(args: argparse.Namespace) -> None:
 
 def as_rows(flow: FlowField) -> dict[str, np.ndarray]:
     """The arrays of OUT.npz, one row for each row of the source's file."""
-    source = flow.pair.source
-    return {
-        'flow': source.to_rows(flow.flow), 'velocity': source.to_rows(flow.velocity),
-        'moving': source.to_rows(flow.moving, missing=False),
-        'ground': source.to_rows(flow.ground, missing=False),
-        'object': source.to_rows(flow.object_ids, missing=-1),
-        'ego_T': flow.ego_motion.target_from_source, 'dt': np.float64(flow.pair.dt)}
+    rows = flow.in_rows()
+    return {'flow': rows.flow, 'velocity': rows.velocity, 'moving': rows.moving, 'ground': rows.ground,
+            'object': rows.object_ids, 'ego_T': flow.ego_motion.target_from_source, 'dt': np.float64(flow.pair.dt)}
 
 
 def read_pose(path: str) -> EgoMotion:

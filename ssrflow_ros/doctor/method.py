@@ -37,7 +37,8 @@ def check_method(sweeps: list[Sweep], settings: Settings, poses: SensorPoses | N
         yield wrong('method', str(error))
         return
     yield _device(scene_flow)
-    yield ok('weights', f"{settings.weights}, trained on {scene_flow.card.get('trained_on', 'nobody knows what')}")
+    trained_on = scene_flow.inference.card.get('trained_on', 'nobody knows what')
+    yield ok('weights', f'{settings.weights}, trained on {trained_on}')
     if importlib.util.find_spec('fpsample') is None:
         yield note('libraries', "fpsample is missing, so sampling takes longer: pip install 'fpsample<1'")
     if pairs:
@@ -51,14 +52,14 @@ def check_method(sweeps: list[Sweep], settings: Settings, poses: SensorPoses | N
 
 def _device(scene_flow) -> Finding:
     import torch
-    device = scene_flow.device
+    device = scene_flow.inference.device
     if device.type == 'cuda':
         return ok('device', f'{device}, {torch.cuda.get_device_name(device)}, torch {torch.__version__}')
     if shutil.which('nvidia-smi') and not torch.cuda.is_available():
         return wrong('device', f'there is an NVIDIA driver, but torch {torch.__version__} finds no GPU: install a CUDA '
                                'build of torch that fits the driver (https://pytorch.org/get-started)')
     return ok('device', f'{device}, {torch.get_num_threads()} threads, torch {torch.__version__}, '
-                        f'network {"compiled" if scene_flow.compiled else "not compiled"}')
+                        f'network {"compiled" if scene_flow.inference.compiled else "not compiled"}')
 
 
 def _ego_motion(pairs: list[SweepPair], settings: Settings,
@@ -83,17 +84,17 @@ def _ego_motion(pairs: list[SweepPair], settings: Settings,
 
 def _speed(scene_flow, found: list[tuple[SweepPair, EgoMotion]]) -> tuple[Finding, list[FlowField]]:
     known = scene_flow.settings.ego_motion != 'scan_matching'
-    times, fields = [], []
+    times, fields, stream = [], [], scene_flow.stream()
     for pair, motion in found:
         begun = time.perf_counter()
-        fields.append(scene_flow(pair, motion if known else None))
+        fields.append(stream.flow(pair, motion if known else None))
         times.append(time.perf_counter() - begun)
     # The first one waits for libraries and memory; a live node has made a warm-up.
     took, step = float(np.median(times[1:] or times)), float(np.median([abs(pair.dt) for pair, _ in found]))
     text = f'{1e3 * took:.0f} ms a sweep on this machine as busy as it is, one comes every {1e3 * step:.0f} ms'
     if took <= step:
         return ok('speed', text), fields
-    may_compile = scene_flow.device.type == 'cpu' and not scene_flow.compiled
+    may_compile = scene_flow.inference.device.type == 'cpu' and not scene_flow.inference.compiled
     cure = f'{"run ssrflow compile once, " if may_compile else ""}give it a GPU, or lower network_points'
     return note('speed', f'{text}: about {1 - step / took:.0%} of the sweeps get no answer, the others stay current: '
                          + cure), fields

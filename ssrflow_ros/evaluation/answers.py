@@ -41,7 +41,7 @@ def answer(labelled: LabelledPair, settings: Settings, seed: int, ego: EgoMotion
 
     Raises SSRFlowError where it gives up and no answer is left.
     """
-    settings = settings.replace(seed=seed)
+    settings = settings.replace(seed=seed, min_range=0.0, own_body='')  # what is scored is answered
     return (_ego_motion_left_in if labelled.preparation.world == 'A' else _ego_motion_removed)(labelled, settings, ego)
 
 

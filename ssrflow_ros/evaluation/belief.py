@@ -217,15 +217,15 @@ def log_variance(features: np.ndarray, squared: np.ndarray) -> np.ndarray:
 
 def play(method: SceneFlow, newer: LabelledSweep, older: LabelledSweep, past: LabelledSweep | None = None) -> Played:
     """One pair, as a live node sees it that had seen `past` half a second before."""
-    method.reset()
+    stream = method.stream()
     if past:
         try:
-            method.prepare(SweepPair(older.sweep, past.sweep))
+            stream.prepare(SweepPair(older.sweep, past.sweep))
         except EgoMotionError:
             pass        # a stream that has lost its way
-    prepared = method.prepare(SweepPair(newer.sweep, older.sweep))
+    prepared = stream.prepare(SweepPair(newer.sweep, older.sweep))
     rows = prepared.rows
-    residual = method.estimate(prepared).network_velocity * np.float32(prepared.pair.dt)
+    residual = stream.estimate(prepared).network_velocity * np.float32(prepared.pair.dt)
     return Played(prepared, residual, newer.object_id[rows], newer.motion_previous[rows], newer.boxes)
 
 

@@ -36,7 +36,6 @@ def causes(method: SceneFlow, first: LabelledSweep, second: LabelledSweep) -> It
 
     Raises SSRFlowError where the method gives up.
     """
-    method.reset()
     prepared = method.prepare(SweepPair(first.sweep, second.sweep))
     flow, dt, motion = method.estimate(prepared), prepared.pair.dt, first.motion_next
     network = flow.network_velocity * np.float32(dt)

@@ -97,18 +97,18 @@ class _Watched(ObjectFinder):
 
 def play(method: SceneFlow, number: int, quiet: bool = False) -> Iterator[Expected]:
     """What one recording expected, of any world or of a street in which next to nothing moves."""
-    method.reset()
-    method.objects = finder = _Watched()
+    stream = method.stream()
+    stream.objects = finder = _Watched()
     first = range(0, _PAIRS * (step := _STEPS[number % len(_STEPS)]), step)
     kept = sorted({place + more for place in first for more in (0, 1)})
     seed, scene = (_QUIET_SEED, 'quiet_street') if quiet else (_SEED, None)
     sweeps = dict(zip(kept, simulate(seed + number, kept[-1] + 1, scene=scene, kept=kept)))
     for older, newer in ((sweeps[place], sweeps[place + 1]) for place in first):
         try:
-            prepared = method.prepare(SweepPair(newer.sweep, older.sweep))
+            prepared = stream.prepare(SweepPair(newer.sweep, older.sweep))
         except SSRFlowError:
             continue        # refused: nothing is published there
-        method.estimate(prepared)
+        stream.estimate(prepared)
         if finder.seen is not None:
             rows = prepared.rows
             yield Expected.of(finder.seen, prepared, newer.object_id[rows], newer.motion_previous[rows])

@@ -44,11 +44,11 @@ def check(recordings: int, sweeps: int) -> tuple[Counter, Counter, Counter]:
     """Of objects, movers and points, as `add` counts them."""
     counts = Counter(), Counter(), Counter()
     for seed in range(_UNSEEN_SEED, _UNSEEN_SEED + recordings):
-        method, hindsight, answered, judged = SceneFlow(Settings()), Hindsight(Settings()), {}, []
+        stream, hindsight, answered, judged = SceneFlow(Settings()).stream(), Hindsight(Settings()), {}, []
         recording = list(simulate(seed, sweeps))
         for newer, older in zip(recording[1:], recording):
             try:
-                flow = method(SweepPair(newer.sweep, older.sweep))
+                flow = stream.flow(SweepPair(newer.sweep, older.sweep))
             except SSRFlowError:
                 continue
             answered[newer.sweep.stamp_ns] = flow, newer

@@ -1,7 +1,7 @@
 """Judge the moving objects: `python -m ssrflow_ros.evaluation.objects [FOLDER] [--recordings N]`.
 
 Plays N unseen simulated recordings through the method as a live node does (newest sweep against the
-one before it, no pose given, one `SceneFlow` a recording) and scores points and objects; with FOLDER
+one before it, no pose given, one stream a recording) and scores points and objects; with FOLDER
 also the labelled real pairs in it, each by itself. What the figures mean is in docs/objects.md.
 """
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..scene_flow import SceneFlow
 from ..settings import Settings
 from ..simulator import SCENES, SENSORS, LabelledSweep, simulate
 from ..steps.clusters import find_clusters
-from ..steps.past import no_past
+from ..steps.past import Past
 from ..sweep import SweepPair
 from .object_scores import Labels, Tally
 
@@ -81,12 +81,12 @@ def _by_range(title: str, rows: list[tuple[float, bool]]) -> str:
 
 def play(settings: Settings, recording: list[LabelledSweep], tally: Tally, forgets: bool = False) -> None:
     """Add one simulated recording, newest sweep against the one before it; who `forgets` knows nothing of the past."""
-    method, known = SceneFlow(settings), {}
-    if forgets:
-        method.prepare.past = no_past
+    stream, known = SceneFlow(settings).stream(), {}
     for newer, older in zip(recording[1:], recording):
+        if forgets:
+            stream.preparation.past = Past()
         try:
-            flow = method(SweepPair(newer.sweep, older.sweep))
+            flow = stream.flow(SweepPair(newer.sweep, older.sweep))
         except SSRFlowError:
             tally.refused += 1
             continue
@@ -98,7 +98,7 @@ def judge_real(settings: Settings, labelled: LabelledPair) -> Tally:
     """One labelled pair. What moves alike by the labels is taken as one mover; nobody has labelled boxes."""
     tally = Tally()
     try:
-        flow = SceneFlow(settings)(labelled.pair)
+        flow = SceneFlow(settings).stream().flow(labelled.pair)
     except SSRFlowError:
         tally.refused += 1
         return tally

@@ -9,6 +9,7 @@ from typing import Callable
 
 import numpy as np
 
+from ..arrays import as_points
 from ..errors import InputError
 
 NPZ_KEYS = ('points', 'xyz', 'pc', 'pos', 'pc1', 'pos1', 'arr_0')
@@ -44,7 +45,7 @@ def read_points(path: str | Path, keys: tuple[str, ...] = NPZ_KEYS) -> np.ndarra
     except Exception as error:  # What the readers of others raise on damaged files is not documented.
         reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
         raise InputError(f'{path} is damaged or not a {suffix} file ({reason}): write it anew') from error
-    return _plausible(path, _as_points(path, array))
+    return _plausible(path, as_points(str(path), array))
 
 
 def _read_npy(path: Path) -> np.ndarray:
@@ -114,26 +115,6 @@ def _read_ply(path: Path) -> np.ndarray:
 _READERS: dict[str, Callable] = {
     '.npy': _read_npy, '.npz': _read_npz, '.bin': _read_bin, '.pcd': _read_pcd, '.ply': _read_ply}
 SUFFIXES = tuple(_READERS)
-
-
-def _as_points(path: Path, array: np.ndarray) -> np.ndarray:
-    """(N, 3) float32 of an (N, 3+), (H, W, 3+) or structured array."""
-    array = np.asarray(array)
-    if array.dtype.names:
-        if not {'x', 'y', 'z'} <= set(array.dtype.names):
-            raise InputError(f"{path} has the fields {', '.join(array.dtype.names)}: "
-                             'give a cloud with x, y, z')
-        array = np.stack([array[name].reshape(-1) for name in 'xyz'], axis=1)
-    if array.dtype.kind not in 'fiu':
-        raise InputError(f'{path} holds {array.dtype} and not numbers: give float32 x, y, z')
-    if array.ndim == 3:
-        array = array.reshape(-1, array.shape[2])
-    if array.ndim != 2 or array.shape[1] < 3:
-        raise InputError(f'{path} holds an array of shape {array.shape}: '
-                         'give (N, 3) or more columns, x y z first')
-    if array.shape[0] in (3, 4) and array.shape[1] > 8:
-        raise InputError(f'{path} holds an array of shape {array.shape}, one point a column: transpose it')
-    return array[:, :3]
 
 
 def _plausible(path: Path, points: np.ndarray) -> np.ndarray:

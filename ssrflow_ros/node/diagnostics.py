@@ -28,7 +28,7 @@ class Diagnostics:
         """The report since the last call: the worst of what the thresholds of `settings` say, with all its reasons.
 
         state   of the lifecycle; only an active node waits for clouds.
-        method  the SceneFlow at work, of which device and weights are told; None if there is none.
+        method  the NetworkRunner at work, of which device and weights are told; None if there is none.
         """
         statistics = self._statistics
         rate_in, rate_out = statistics.rate('in'), statistics.rate('out')

@@ -54,14 +54,14 @@ class FlowStream:
     def __init__(self, node: LifecycleNode, method: Any, statistics: Statistics, source: EgoSource,
                  outputs: Outputs):
         """`node` gives settings, clock and log; `method` is a SceneFlow."""
-        self._node, self._method, self._statistics = node, method, statistics
+        self._node, self._statistics = node, statistics
+        self._stream = method.stream(overlap=True)
         self._source, self._outputs = source, outputs
         self._pairing = Pairing(node.settings)
         self._unread: PointCloud2 | None = None
         self._forget = threading.Event()
         self.enabled = True
         self.age: float | None = None
-        method.reset()
         # The second worker's sweep is always the older one, so what it tells comes in order.
         self._first: Worker[Job] = Worker(self._prepare, lambda: statistics.drop(REPLACED))
         self._second: Worker[tuple[Job, Any]] = Worker(self._estimate, lambda: statistics.drop(STOPPED))
@@ -100,7 +100,9 @@ class FlowStream:
         """Finish the sweep at hand, or give up waiting after `timeout` s; whether it is finished."""
         self._drop_unread(STOPPED)
         deadline = time.monotonic() + timeout
-        return self._first.stop(timeout) & self._second.stop(max(0.0, deadline - time.monotonic()))
+        finished = self._first.stop(timeout) & self._second.stop(max(0.0, deadline - time.monotonic()))
+        self._stream.close()
+        return finished
 
     def _job(self, cloud: PointCloud2, arrived: float) -> Job | None:
         """What there is to do about `cloud`; None, and a drop counted, if nothing can be done."""
@@ -132,11 +134,11 @@ class FlowStream:
         if self._forget.is_set():
             self._second.wait_until_idle()
             self._forget.clear()
-            self._method.reset()
+            self._stream.reset()
         self._guarded(self._first_half, job)
 
     def _first_half(self, job: Job) -> None:
-        prepared = self._method.prepare(job.pair, self._source.between(job.pair)) if job.pair else None
+        prepared = self._stream.prepare(job.pair, self._source.between(job.pair)) if job.pair else None
         if not self._second.hand((job, prepared)):
             self._statistics.drop(STOPPED)
 
@@ -146,7 +148,7 @@ class FlowStream:
         self._guarded(self._second_half, *prepared)
 
     def _second_half(self, job: Job, prepared: Any) -> None:
-        flow = empty_flow(job.sweep) if prepared is None else self._method.estimate(prepared)
+        flow = empty_flow(job.sweep) if prepared is None else self._stream.estimate(prepared)
         self._outputs.publish(flow, job.cloud)
         now_ns = self._node.get_clock().now().nanoseconds
         self._statistics.count('out')

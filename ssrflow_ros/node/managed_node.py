@@ -37,7 +37,7 @@ from .watch import Watch
 class FlowNode(LifecycleNode):
     """Estimates the flow of the newest sweep; `make_scene_flow(settings)` gives the method.
 
-    The method is called like SceneFlow and has its `settings`, `reset`, `onload` and `offload`.
+    The method is called like SceneFlow and has its `settings`, `inference` and `stream`.
     Raises SSRFlowError if a parameter is unusable.
     """
 
@@ -86,7 +86,7 @@ class FlowNode(LifecycleNode):
     @transition
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Take the device and begin to listen."""
-        self._method.onload()
+        self._method.inference.onload()
         self._source = make_ego_source(self)
         self._stream = FlowStream(self, self._method, self._statistics, self._source, self._outputs)
         self._stream.enabled = self._enabled
@@ -101,7 +101,7 @@ class FlowNode(LifecycleNode):
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop listening, finish the sweep at hand, and free the device's memory."""
         self._stop()
-        self._method.offload()
+        self._method.inference.offload()
         return super().on_deactivate(state)
 
     @transition
@@ -138,7 +138,7 @@ class FlowNode(LifecycleNode):
         if self._outputs is not None:
             self._outputs.destroy()
         if self._method is not None:
-            self._method.offload()
+            self._method.inference.offload()
         self._outputs = self._method = None
 
     # --- services, parameters, diagnostics -----------------------------------------------------------
@@ -165,7 +165,8 @@ class FlowNode(LifecycleNode):
     def _report(self) -> None:
         state = 'active' if self._stream is not None else 'inactive' if self._outputs is not None else 'unconfigured'
         listeners = self._outputs.listeners() if self._outputs is not None else 0
-        array = DiagnosticArray(status=[self._diagnostics.status(self._settings, listeners, state, self._method)])
+        array = DiagnosticArray(status=[self._diagnostics.status(
+            self._settings, listeners, state, self._method and self._method.inference)])
         array.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics_out.publish(array)
         self.mismatches.tell()

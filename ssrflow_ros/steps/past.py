@@ -5,11 +5,8 @@ he has left all the place that he took. Of the last sweeps only a view is kept, 
 """
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
-from ..errors import EgoMotionError
 from ..sweep import EgoMotion, Sweep, SweepPair
 from .evidence import View
 
@@ -17,36 +14,40 @@ _LONGEST = 0.55  # s before the target, up to which a view is of use: what is se
 _NOTHING = View(np.zeros((0, 3), np.float32))
 
 
-def no_past(*_: object) -> tuple[View, float]:
-    """As a `Past` answers where nothing had been seen before."""
-    return _NOTHING, 0.0
-
-
 class Past:
     """The views of one stream's last half second.
 
     It goes on where a pair's target is the newest sweep that it knows. Where sweeps between were left out, because the
-    machine does not keep up, these two are matched with each other.
+    machine does not keep up, it goes on if it is told the motion over the pair that `between` names.
     """
 
     def __init__(self):
         self._seen: list[tuple[int, View, np.ndarray]] = []  # stamp, view, (4, 4) its sensor's frame from the newest's
         self._newest: Sweep | None = None
 
+    def between(self, pair: SweepPair) -> SweepPair | None:
+        """From the pair's target to the newest sweep that is known, where these are two sweeps of one stream."""
+        target, newest = pair.target, self._newest
+        if (pair.dt > 0 or newest is None or target is newest or newest.frame_id != target.frame_id
+                or not 0 < target.stamp_ns - newest.stamp_ns <= _LONGEST * 1e9):
+            return None
+        return SweepPair(target, newest)
+
     def __call__(self, pair: SweepPair, ego: EgoMotion, views: tuple[View, View],
-                 find: Callable[[SweepPair], EgoMotion]) -> tuple[View, float]:
+                 onward: EgoMotion | None = None) -> tuple[View, float]:
         """The oldest view before the target, to be asked about points of the source's frame, and the seconds that it
         lies before the source; it has seen nothing where there is none.
 
-        views  of the source and of the target, each in its own frame.
-        find   the motion over a pair of sweeps, if need be.
+        views   of the source and of the target, each in its own frame.
+        onward  the motion over the pair `between`, None where there is none or its motion is not known.
         """
         if pair.dt > 0:     # forwards in time: what is known lies between the two, or is of another stream
             self._seen, self._newest = [], None
-            return no_past()
-        onward = self._onward(pair.target, find)
+            return _NOTHING, 0.0
+        if pair.target is self._newest:
+            onward = EgoMotion(np.eye(4), 'none')
         seen = [] if onward is None else [
-            (stamp, view, into @ onward) for stamp, view, into in self._seen
+            (stamp, view, into @ onward.target_from_source) for stamp, view, into in self._seen
             if pair.target.stamp_ns - stamp <= _LONGEST * 1e9]
         if pair.target is not self._newest:
             seen.append((pair.target.stamp_ns, views[1], np.eye(4)))
@@ -54,18 +55,5 @@ class Past:
         self._seen, self._newest = [*seen, (pair.source.stamp_ns, views[0], np.eye(4))], pair.source
         stamp, view, into = seen[0]
         if stamp >= pair.target.stamp_ns:
-            return no_past()
+            return _NOTHING, 0.0
         return view.taking(EgoMotion(into, ego.method).into_target), (pair.source.stamp_ns - stamp) * 1e-9
-
-    def _onward(self, target: Sweep, find: Callable[[SweepPair], EgoMotion]) -> np.ndarray | None:
-        """(4, 4) the newest sweep's frame from the target's; None where that is not known."""
-        newest = self._newest
-        if target is newest:
-            return np.eye(4)
-        if newest is None or newest.frame_id != target.frame_id or not (
-                0 < target.stamp_ns - newest.stamp_ns <= _LONGEST * 1e9):
-            return None
-        try:
-            return find(SweepPair(target, newest)).target_from_source
-        except EgoMotionError:
-            return None

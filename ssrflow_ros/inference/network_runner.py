@@ -1,0 +1,72 @@
+"""The network on its device: as compiled for this CPU, where it has been; on a GPU as one CUDA graph."""
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from ..errors import WeightsError
+from ..network.compiled import CompiledFlow
+from ..network.device import autocast, choose_device, set_threads, synchronise
+from ..network.graphed import GraphedFlow
+from ..network.padded import PaddedFlow
+from ..network.weights import load_weights
+from ..settings import Settings
+
+
+class NetworkRunner:
+    """Loads the weights that the settings name; called with the points of a pair. One thread at a time may call it.
+
+    network  the `SSRFlow`; card what is told of its training; device where it runs.
+    """
+
+    def __init__(self, settings: Settings):
+        self.device = choose_device(settings.device)
+        self._settings, self._precision = settings, autocast(self.device, settings.precision)
+        set_threads(settings.threads)
+        weights = load_weights(settings.weights, self.device)
+        self.network, self.card = weights.network, weights.card
+        # On a CPU where one has been compiled for it; on a GPU from the first pair on.
+        self._padded: PaddedFlow | None = None
+        if self.device.type == 'cpu' and settings.compiled:
+            self._padded = CompiledFlow.found(self.network, settings.network_points)
+
+    @property
+    def compiled(self) -> bool:
+        """Whether the network runs as `ssrflow compile` has made it."""
+        return isinstance(self._padded, CompiledFlow)
+
+    def __call__(self, source: np.ndarray, target: np.ndarray) -> torch.Tensor:
+        """The network's flow (n, 3), metres, on the device, of points as `Sample.of` gives them, (n, 10), (m, 10).
+
+        Zero where nothing can match. It may be overwritten by the next call. Raises WeightsError where float16 does
+        not do.
+        """
+        flow = self._flow(source, target)
+        synchronise(self.device)  # for the times' sake alone
+        if self._settings.precision == 'float16' and not flow.isfinite().all():
+            raise WeightsError(f'weights {self._settings.weights}: what the network computes here is too large for '
+                               'float16: set precision to float32 or bfloat16')
+        return flow
+
+    @torch.inference_mode()
+    def _flow(self, source: np.ndarray, target: np.ndarray) -> torch.Tensor:
+        if not len(source) or not len(target):
+            return torch.zeros(len(source), 3)
+        if self.device.type == 'cuda' and self._padded is None:
+            self._padded = GraphedFlow(self.network, self._settings.network_points, self._precision)
+        if self._padded is not None:
+            return self._padded(source, target)
+        clouds = [torch.from_numpy(points)[None].to(self.device) for points in (source, target)]
+        with self._precision:
+            return self.network.flow(*clouds)[0]
+
+    def offload(self) -> None:
+        """Free the device's memory; to be called between pairs, and `onload` before the next one."""
+        self.network.to('cpu')
+        if self.device.type == 'cuda':
+            self._padded = None  # its graph knows where the weights were
+            torch.cuda.empty_cache()
+
+    def onload(self) -> None:
+        """Bring the network (back) to the device."""
+        self.network.to(self.device)

@@ -1,0 +1,84 @@
+"""A stream: sweep after sweep of one sensor, and all that is remembered of them."""
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from .inputs import Cloud, Motion, as_motion, as_sweep
+from .preparation import Preparation
+from .preparing_process import PreparingProcess
+from .steps.objects import ObjectFinder
+from .steps.pairing import Pairing
+from .sweep import EgoMotion, FlowField, PreparedPair, SweepPair
+
+if TYPE_CHECKING:
+    from .scene_flow import SceneFlow
+
+
+class Stream:
+    """The sweeps of one sensor in the order of time; made by `SceneFlow.stream`.
+
+    What outlives a pair is here: the last sweep and its motion, what was seen in the last half second, the objects'
+    tracks. Streams of one `SceneFlow` know nothing of each other, and take their turns in one thread.
+
+    reason  why the last `push` gave no flow, '' if it gave one.
+    """
+
+    def __init__(self, method: SceneFlow, overlap: bool = False):
+        self._method = method
+        self._pairing = Pairing(method.settings)
+        self.preparation = Preparation(method.settings)
+        self.objects = ObjectFinder()
+        self.reason = ''
+        self._process: PreparingProcess | None = None
+        if overlap and method.settings.overlap and (os.cpu_count() or 1) > 1:
+            self._process = PreparingProcess(self.preparation)
+
+    def push(self, cloud: Cloud, stamp_ns: int | None = None, ego_motion: Motion = None) -> FlowField | None:
+        """Flow of the newest sweep back to the one before it, as the live node gives it; None where there is no pair.
+
+        cloud       (N, 3+) array m of which `stamp_ns` is the time, in nanoseconds; or a Sweep, which bears its own.
+        ego_motion  if it is known, from this sweep to the one before: an EgoMotion or a (4, 4) array.
+        Raises InputError for what is no cloud, else as `SceneFlow`; the stream goes on with the next sweep.
+        """
+        self._pairing.settings = self._method.settings
+        motion = as_motion(ego_motion)
+        pair = self._pairing.push(as_sweep(self._method.settings, cloud, stamp_ns))
+        self.reason = self._pairing.reason
+        return None if pair is None else self.flow(pair, motion)
+
+    def flow(self, pair: SweepPair, ego_motion: EgoMotion | None = None) -> FlowField:
+        """Flow of the stream's next pair, of which every point is taken: both halves of the method."""
+        return self.estimate(self.prepare(pair, ego_motion))
+
+    def prepare(self, pair: SweepPair, ego_motion: EgoMotion | None = None) -> PreparedPair:
+        """The first half; it shares nothing with the second, so that it may work on the next pair meanwhile."""
+        prepare = self._process or self.preparation
+        prepare.settings = self._method.settings
+        return prepare(pair, ego_motion)
+
+    def estimate(self, prepared: PreparedPair) -> FlowField:
+        """The second half."""
+        return self._method.estimate(prepared, self.objects)
+
+    def reset(self) -> None:
+        """Forget every sweep; the next one is a first one."""
+        self._pairing.reset()
+        (self._process or self.preparation).reset()
+        self.objects = ObjectFinder()
+
+    def wait(self) -> None:
+        """Until what prepares pairs beside the network is ready, so that it prepares the first one, too."""
+        if self._process is not None:
+            self._process.wait()
+
+    def close(self) -> None:
+        """End what prepares pairs beside the network."""
+        if self._process is not None:
+            self._process.close()
+
+    def __enter__(self) -> 'Stream':
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
