@@ -29,7 +29,10 @@ def make_ego_motion(settings: Settings) -> Callable[[SweepPair], EgoMotion]:
 
 def given(target_from_source: np.ndarray, method: str = 'given') -> EgoMotion:
     """A known motion: (4, 4) rigid transform of source-frame points into the target's frame, metres."""
-    transform = np.array(target_from_source, dtype=np.float64)
+    try:
+        transform = np.array(target_from_source, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise EgoMotionError('the given motion is no matrix of numbers: give a 4x4 matrix') from None
     if transform.shape != (4, 4):
         raise EgoMotionError(f'the given motion has shape {transform.shape}: give a 4x4 matrix')
     if not np.isfinite(transform).all():
