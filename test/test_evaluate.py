@@ -121,6 +121,13 @@ def test_no_pose_is_given_unless_it_is_asked_for(ssrflow, pairs):
     assert code == 0 and 'true ego-motion given' in out and StandIn.asked[-2][1].method == 'given'
 
 
+def test_what_is_scored_is_answered_however_near_it_is(pairs):
+    from ssrflow_ros.datasets import open_dataset
+    data = open_dataset(f'pairs:{pairs}')
+    Evaluation(Settings(min_range=5.0, own_body='-9 -9 -9 9 9 9')).add(data[0])
+    assert [settings.own for settings, _ in StandIn.asked] == [(0.0, ())]
+
+
 def test_far_points_can_be_left_out(ssrflow, pairs):
     code, out, _ = ssrflow('evaluate', '--data', f'pairs:{pairs}', '--within', 10.5)
     assert code == 0 and 'points within 10.5 m' in out

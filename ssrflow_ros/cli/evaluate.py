@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from ..whole import check_free
-    settings = settings_from(args)
+    settings = settings_from(args, min_range=0.0)  # what is labelled is scored
     for name in ('seeds', 'most', 'within'):
         if getattr(args, name) is not None and not getattr(args, name) >= 1:
             raise InputError(f'--{name} {getattr(args, name)}: give a number from 1 on')
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> None:
     lines = [title, *(f'Protocol: {text}.' for text in protocols), *markdown(evaluation)]
     print('\n'.join(lines))
     if args.output:
-        _write(Path(args.output), args, evaluation, title, list(protocols), lines)
+        _write(Path(args.output), args, settings, evaluation, title, list(protocols), lines)
 
 
 def _chosen(datasets: list, most: int | None) -> Iterator:
@@ -77,12 +77,11 @@ def _chosen(datasets: list, most: int | None) -> Iterator:
     yield from tqdm(places, unit='pair', disable=None)
 
 
-def _write(output: Path, args: argparse.Namespace, evaluation, title: str, protocols: list[str],
+def _write(output: Path, args: argparse.Namespace, settings, evaluation, title: str, protocols: list[str],
            lines: list[str]) -> None:
     from ..evaluation.picture import draw_errors
     from ..evaluation.report import write_json
     from ..whole import written_whole
-    settings = settings_from(args)
     about = {'data': args.data, 'protocols': protocols, 'seeds': args.seeds, 'known_pose': args.known_pose,
              'within_m': args.within,
              'settings': {row.name: getattr(settings, row.name) for row in settings.table() if not row.of_node}}

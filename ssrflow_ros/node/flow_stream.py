@@ -100,9 +100,11 @@ class FlowStream:
         """Finish the sweep at hand, or give up waiting after `timeout` s; whether it is finished."""
         self._drop_unread(STOPPED)
         deadline = time.monotonic() + timeout
-        finished = self._first.stop(timeout) & self._second.stop(max(0.0, deadline - time.monotonic()))
+        return self._first.stop(timeout) & self._second.stop(max(0.0, deadline - time.monotonic()))
+
+    def close(self) -> None:
+        """End what prepares sweeps beside the network; to be called after `stop`."""
         self._stream.close()
-        return finished
 
     def _job(self, cloud: PointCloud2, arrived: float) -> Job | None:
         """What there is to do about `cloud`; None, and a drop counted, if nothing can be done."""

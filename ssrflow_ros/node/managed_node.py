@@ -68,8 +68,8 @@ class FlowNode(LifecycleNode):
         return self._settings
 
     def destroy_node(self) -> None:
-        """Give the worker a moment to finish its sweep, since it publishes."""
-        self._stop(timeout=1.0)
+        """Give the worker a moment to finish its sweep, since it publishes; whoever ends the node is in a hurry."""
+        self._stop(timeout=1.0, close=False)
         super().destroy_node()
 
     # --- transitions: SUCCESS, or FAILURE and the state stays, or ERROR and on_error tidies up ------
@@ -125,11 +125,13 @@ class FlowNode(LifecycleNode):
         self._free()
         return super().on_error(state)
 
-    def _stop(self, timeout: float = 10.0) -> None:
+    def _stop(self, timeout: float = 10.0, close: bool = True) -> None:
         if self._points is not None:
             self.destroy_subscription(self._points)
         if self._stream is not None and not self._stream.stop(timeout):
             self.get_logger().warning('the sweep at hand takes long: going on without it')
+        if self._stream is not None and close:
+            self._stream.close()
         if self._source is not None:
             self._source.destroy()
         self._points = self._stream = self._source = None
