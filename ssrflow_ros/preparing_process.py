@@ -5,10 +5,12 @@ the sweep that the process does not have yet is sent; what comes back are masks,
 """
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -18,25 +20,28 @@ import torch
 
 from .preparation import Preparation
 from .settings import Settings
+from .signals import kept_from
 from .sweep import EgoMotion, PreparedPair, Sweep, SweepPair
 
 _STARTING, _ENDING = 60.0, 5.0  # seconds that the process may take
 _MOST_LOSSES = 3  # then something is wrong, and all is prepared here
 _READY = 'ready'
+_log = logging.getLogger(__name__)
 _NO_ROWS = np.empty(0, np.int64)
 
 
 class PreparingProcess:
     """Called like a `Preparation`, and waits for the answer without holding Python's lock.
 
-    own  prepares here while the process is not ready: until it has loaded its libraries, and when it was lost.
+    own     prepares here while the process is not ready: until it has loaded its libraries, and when it was lost.
+    losses  how often the process has ended without being asked to; each time a warning is logged.
 
     One thread at a time may call it. `close` ends the process.
     """
 
     def __init__(self, own: Preparation):
         self._own = own
-        self._losses = 0
+        self.losses = 0
         self._start()
 
     @property
@@ -73,10 +78,17 @@ class PreparingProcess:
                 return PreparedPair(pair, *answer)
         except (EOFError, ConnectionError):
             self.close()
-            self._losses += 1
-            if self._losses < _MOST_LOSSES:
-                self._start()
+            self._lost()
         return self._own(pair, ego_motion)
+
+    def _lost(self) -> None:
+        self.losses += 1
+        again = self.losses < _MOST_LOSSES
+        _log.warning('the process that prepares sweeps has ended (code %d), for the %d. time: %s; if nobody ended it, '
+                     'see whether memory runs short, or set overlap to false', self._process.returncode, self.losses,
+                     'a new one is started' if again else 'sweeps are prepared here from now on, one after the other')
+        if again:
+            self._start()
 
     def _is_ready(self) -> bool:
         if self._connection.closed:
@@ -99,9 +111,10 @@ class PreparingProcess:
         root = str(Path(__file__).resolve().parents[1])
         path = os.pathsep.join(filter(None, (root, os.environ.get('PYTHONPATH'))))
         # Not multiprocessing's own start: it would run the caller's main program again.
-        self._process = subprocess.Popen(
-            [sys.executable, '-m', __name__, str(theirs.fileno())], pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL, env={**os.environ, 'PYTHONPATH': path})
+        with kept_from(signal.SIGINT, signal.SIGTERM):  # it ends with this process
+            self._process = subprocess.Popen(
+                [sys.executable, '-m', __name__, str(theirs.fileno())], pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL, env={**os.environ, 'PYTHONPATH': path})
         theirs.close()
         self._ready, self._fresh, self._last = False, True, None
 
@@ -112,16 +125,13 @@ def _slim(sweep: Sweep) -> Sweep:
 
 
 def _serve(connection: Connection) -> None:
-    """In the process: answer pair after pair until the other end is closed."""
+    """In the process: answer pair after pair; a ConnectionError or EOFError when the other end is closed."""
     # The network beside wants most of the cores.
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // 4))
     preparation, last = None, None
     connection.send(_READY)
     while True:
-        try:
-            settings, fresh, source, target, ego_motion = connection.recv()
-        except (EOFError, ConnectionError):
-            return
+        settings, fresh, source, target, ego_motion = connection.recv()
         try:
             if preparation is None or fresh:
                 preparation = Preparation(settings)
@@ -137,5 +147,6 @@ def _serve(connection: Connection) -> None:
 
 
 if __name__ == '__main__':
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks; this one ends with it
-    _serve(Connection(int(sys.argv[1])))
+    # It may be closed at any time, before the first pair too.
+    with suppress(EOFError, ConnectionError):
+        _serve(Connection(int(sys.argv[1])))

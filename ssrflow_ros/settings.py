@@ -17,6 +17,7 @@ class Parameter:
     """One row of the table.
 
     live      may be changed while the node runs.
+    idle      may be changed while it is not active: read anew when it is activated.
     of_node   has a meaning only in the ROS node.
     """
 
@@ -28,6 +29,7 @@ class Parameter:
     high: float | None = None
     choices: tuple[str, ...] = ()
     live: bool = False
+    idle: bool = False
     of_node: bool = False
 
     @property
@@ -72,37 +74,40 @@ class Settings:
            'is prepared.', low=0, high=256)
     overlap: bool = _parameter(
         True, 'Prepare the next sweep in a process of its own while the network works on this one: more sweeps a '
-              'second, about 200 MB more memory.')
+              'second, about 200 MB more memory.', idle=True)
     network_points: int = _parameter(
         4096, 'Points of each sweep that the network sees; the flow of the others is interpolated.',
         unit='points', low=256, high=65536)
-    seed: int = _parameter(0, 'Seed of the sampling: the same seed, the same result.', low=0, high=2**31 - 1)
+    seed: int = _parameter(0, 'Seed of the sampling: the same seed, the same result.', low=0, high=2**31 - 1, idle=True)
     min_range: float = _parameter(
-        1.0, 'Returns nearer than this are dropped: they lie on the robot itself.', unit='m', low=0.0, high=100.0)
+        1.0, 'Returns nearer than this are dropped: they lie on the robot itself.',
+        unit='m', low=0.0, high=100.0, idle=True)
     own_body: str = _parameter(
         '', "Returns in this box are dropped too: 'x y z x y z', its least and its greatest corner in the clouds' "
-        'frame (m); empty for none. For what the sensor sees of the robot beyond min_range.')
+        'frame (m); empty for none. For what the sensor sees of the robot beyond min_range.', idle=True)
     max_range: float = _parameter(
         70.0, 'Points beyond are not looked at by the network and are taken as static.',
-        unit='m', low=1.0, high=1000.0)
+        unit='m', low=1.0, high=1000.0, idle=True)
     deskew: bool = _parameter(
         False, 'Move each point from its own time (field t, time, timestamp, offset_time, time_stamp) to the stamp of '
-        'its sweep, at constant velocity; not for drivers that do so themselves.')
+        'its sweep, at constant velocity; not for drivers that do so themselves.', idle=True)
     ground: str = _parameter(
         'polar_grid', "Ground removal; 'none' for flying or strongly tilted sensors.",
-        choices=('polar_grid', 'patchwork', 'none'))
+        choices=('polar_grid', 'patchwork', 'none'), idle=True)
     sensor_height: float = _parameter(
-        0.0, 'Height of the sensor above the ground; 0 estimates it from each sweep.', unit='m', low=0.0, high=20.0)
+        0.0, 'Height of the sensor above the ground; 0 estimates it from each sweep.',
+        unit='m', low=0.0, high=20.0, idle=True)
     ego_motion: str = _parameter(
         'scan_matching', "Where the sensor's own motion comes from; 'none' only for a sensor that stands still.",
-        choices=('scan_matching', 'odometry', 'tf', 'none'))
+        choices=('scan_matching', 'odometry', 'tf', 'none'), idle=True)
     fixed_frame: str = _parameter(
-        'odom', "With ego_motion 'tf': the frame that stands still, to which tf leads from the clouds' frame.")
+        'odom', "With ego_motion 'tf': the frame that stands still, to which tf leads from the clouds' frame.",
+        idle=True)
     mounting: str = _parameter(
         '', "With ego_motion 'odometry': pose of the sensor in the odometry's child frame, as 'x y z roll pitch yaw' "
-        '(m, rad); empty takes it from /tf_static.')
+        '(m, rad); empty takes it from /tf_static.', idle=True)
     min_overlap: float = _parameter(
-        0.5, 'Scan matching fails, with a reason, if fewer of its points find a match.', low=0.0, high=1.0)
+        0.5, 'Scan matching fails, with a reason, if fewer of its points find a match.', low=0.0, high=1.0, idle=True)
     moving_speed: float = _parameter(
         0.5, 'A point at least this fast, ego-motion removed, is called moving; a slower one is taken as static.',
         unit='m/s', low=0.0, high=50.0, live=True)

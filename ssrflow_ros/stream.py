@@ -34,6 +34,11 @@ class Stream:
         if overlap and method.settings.overlap and (os.cpu_count() or 1) > 1:
             self._process = PreparingProcess(self.preparation)
 
+    @property
+    def losses(self) -> int:
+        """How often the process that prepares pairs beside the network has ended without being asked to."""
+        return self._process.losses if self._process is not None else 0
+
     def push(self, cloud: Cloud, stamp_ns: int | None = None, ego_motion: Motion = None) -> FlowField | None:
         """Flow of the newest sweep back to the one before it, as the live node gives it; None where there is no pair.
 

@@ -2,13 +2,15 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
 
 from .errors import InputError
+
+_unfinished: set[Path] = set()
 
 
 @contextmanager
@@ -21,10 +23,13 @@ def written_whole(path: str | Path, overwrite: bool = True) -> Iterator[Path]:
     """
     path = Path(path)
     check_free(path, overwrite)
+    hidden = path.parent / f'.{path.name}.unfinished-{secrets.token_hex(4)}'
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        hidden = Path(tempfile.mkdtemp(prefix=f'.{path.name}.unfinished-', dir=path.parent))
+        _unfinished.add(hidden)  # first, since a signal may come at any moment
+        hidden.mkdir(mode=0o700)
     except OSError as error:
+        _unfinished.discard(hidden)
         raise InputError(f'cannot write {path}: {error.strerror or error}: '
                          'choose a place that you may write to') from None
     try:
@@ -37,6 +42,13 @@ def written_whole(path: str | Path, overwrite: bool = True) -> Iterator[Path]:
         raise InputError(f'cannot write {path}: {error.strerror or error}: '
                          'check the space and the rights there') from error
     finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+        _unfinished.discard(hidden)
+
+
+def remove_unfinished() -> None:
+    """Remove what is not whole, for a process that ends without unwinding."""
+    for hidden in tuple(_unfinished):
         shutil.rmtree(hidden, ignore_errors=True)
 
 

@@ -3,19 +3,19 @@
 A command is a module of this folder with two functions: `add_arguments(parser)` and `run(args)`,
 which returns None or an exit code. It is imported only when it is called, so `--help` stays fast.
 
-Exit codes: 0 done, 1 unexpected, 2 something that the user can put right, 130 Ctrl-C.
+Exit codes: 0 done, 1 unexpected, 2 something that the user can put right, 130 Ctrl-C, 143 SIGTERM.
 """
 from __future__ import annotations
 
 import argparse
 import importlib
 import os
-import signal
 import sys
 import traceback
 
 from .. import __version__
 from ..errors import SSRFlowError, did_you_mean
+from .ending import Ending
 
 COMMANDS = {
     'flow': 'flow between two files: .npy, .npz, .bin, .pcd or .ply in, .npz out',
@@ -41,39 +41,37 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f'{self.prog}: error: {message} (see {self.prog} --help)\n')
 
 
-def _end(*_) -> None:
-    """End like on Ctrl-C, so that half-written outputs are removed.
-
-    Python drops what is raised inside a callback of its import system or of a C library; so the
-    alarm asks again, after a time in which any output can be removed.
-    """
-    signal.setitimer(signal.ITIMER_REAL, 3.0)
-    sys.exit(143)
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run `ssrflow` with `argv` (default: the process's own); returns the exit code."""
-    argv = sys.argv[1:] if argv is None else argv
+    ending, its_own = Ending(), argv is None
+    argv = sys.argv[1:] if its_own else argv
     # Idle OpenMP threads that spin steal the core from others; read when torch is loaded.
     os.environ.setdefault('GOMP_SPINCOUNT', '0')
-    for ending in (signal.SIGTERM, signal.SIGALRM):
-        signal.signal(ending, _end)
     try:
         try:
             return _run(argv[0], argv[1:]) if argv and not argv[0].startswith('-') else _without_command(argv)
         finally:
             sys.stdout.flush()
-    except SSRFlowError as error:
+    except BaseException as error:
+        # Whatever an ending that was asked for has become on its way, it was the cause.
+        if isinstance(error, KeyboardInterrupt) or ending.code is not None:
+            return _fail(*ending.told, argv)
+        return _failed(error, argv)
+    finally:
+        ending.over(for_good=its_own)
+
+
+def _failed(error: BaseException, argv: list[str]) -> int:
+    if isinstance(error, SSRFlowError):
         return _fail(2, str(error), argv)
-    except KeyboardInterrupt:
-        return _fail(130, 'stopped by Ctrl-C', argv)
-    except BrokenPipeError:
+    if isinstance(error, BrokenPipeError):
         # Whoever read our output has enough; keep Python from complaining once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:
+    if isinstance(error, Exception):
         return _fail(1, f'unexpected {type(error).__name__}: {error}: please report it with the output of '
                         '--traceback', argv)
+    raise error
 
 
 def _run(name: str, argv: list[str]) -> int:

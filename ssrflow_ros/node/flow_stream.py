@@ -18,16 +18,16 @@ from ..errors import EgoMotionError, InputError, SSRFlowError
 from ..formats.point_times import with_times
 from ..formats.pointcloud2 import decode
 from ..formats.stamped import stamp_ns
-from ..steps.pairing import EMPTY, OTHER_FRAME, TIME_RESTARTED, Pairing
+from ..steps.pairing import CURES, EMPTY, FIRST, GAP, OTHER_FRAME, TIME_RESTARTED, Pairing
 from ..sweep import Sweep, SweepPair
 from .ego_sources import EgoSource
 from .memory import free_device, is_out_of_memory
 from .messages import empty_flow
 from .publishing import Outputs
-from .statistics import DISABLED, OUT_OF_MEMORY, REPLACED, STOPPED, UNHEARD, Statistics
+from .statistics import DISABLED, OUT_OF_MEMORY, REPLACED, STOPPED, UNHEARD, WARN_EVERY, Statistics
 from .worker import Worker
 
-RESTARTS = {TIME_RESTARTED: 'the stamps went back (a bag that begins anew?)', OTHER_FRAME: 'the frame_id changed'}
+RESTARTS = {TIME_RESTARTED: 'the stamps went back', OTHER_FRAME: 'the frame_id changed'}
 """What makes the stream forget everything, and what is said of it."""
 
 
@@ -58,6 +58,8 @@ class FlowStream:
         self._stream = method.stream(overlap=True)
         self._source, self._outputs = source, outputs
         self._pairing = Pairing(node.settings)
+        self._refused = ''  # why the newest sweep had no pair
+        self._told: dict[tuple[str, bool], float] = {}
         self._unread: PointCloud2 | None = None
         self._forget = threading.Event()
         self.enabled = True
@@ -80,18 +82,17 @@ class FlowStream:
             self._drop_unread(UNHEARD)
             self._unread = cloud
             return
-        arrived = time.monotonic()
         unread, self._unread = self._unread, None
-        if unread is not None and self._job(unread, arrived) is not None:
-            self._statistics.drop(UNHEARD)  # only to be the next one's partner
-        job = self._job(cloud, arrived)
-        if job is not None:
-            self._first.put(job)
+        if unread is not None:
+            self._guarded(self._take, unread, UNHEARD)  # only to be the next one's partner
+        self._guarded(self._take, cloud)
 
     def reset(self) -> None:
         """Forget every sweep; the next one is a first one again."""
         self._drop_unread(STOPPED)
         self._pairing.reset()
+        self._refused = ''
+        self._told.clear()
         self._source.reset()
         self._forget.set()
         self._outputs.reset()
@@ -106,6 +107,19 @@ class FlowStream:
         """End what prepares sweeps beside the network; to be called after `stop`."""
         self._stream.close()
 
+    @property
+    def losses(self) -> int:
+        """How often the process that prepares sweeps has ended without being asked to."""
+        return self._stream.losses
+
+    def _take(self, cloud: PointCloud2, without_flow: str = '') -> None:
+        """Hand on what there is to do about `cloud`, unless a reason is given for which nothing is to be done."""
+        job = self._job(cloud, time.monotonic())
+        if job is not None and without_flow:
+            self._statistics.drop(without_flow)
+        elif job is not None:
+            self._first.put(job)
+
     def _job(self, cloud: PointCloud2, arrived: float) -> Job | None:
         """What there is to do about `cloud`; None, and a drop counted, if nothing can be done."""
         self._pairing.settings = self._node.settings
@@ -116,14 +130,26 @@ class FlowStream:
         except InputError as error:
             self._drop('malformed cloud', error)
             return None
-        pair = self._pairing.push(sweep)
-        if pair is None and self._pairing.reason != EMPTY:  # an empty cloud is answered with an empty one
-            self._statistics.drop(self._pairing.reason)
-        if self._pairing.reason in RESTARTS:
-            self._node.get_logger().info(f'{RESTARTS[self._pairing.reason]}: a new start')
+        pair, reason = self._pairing.push(sweep), self._pairing.reason
+        if pair is None and reason != EMPTY:  # an empty cloud is answered with an empty one
+            self._statistics.drop(reason)
+            self._tell_refusal(reason)
+        self._refused = reason
+        if reason in RESTARTS:
             self._forget.set()
             self._outputs.reset()
-        return Job(cloud, sweep, pair, arrived) if pair or self._pairing.reason == EMPTY else None
+        return Job(cloud, sweep, pair, arrived) if pair or reason == EMPTY else None
+
+    def _tell_refusal(self, reason: str) -> None:
+        """Why a cloud has no pair, and the cure; a new start is no fault unless the next cloud is one, too."""
+        fault = reason == self._refused or reason not in (FIRST, GAP, *RESTARTS)
+        now = time.monotonic()
+        if (fault or reason in RESTARTS) and now - self._told.get((reason, fault), -WARN_EVERY) >= WARN_EVERY:
+            self._told[reason, fault] = now
+            if fault:
+                self._node.get_logger().warning(f'{reason}, cloud dropped: {CURES[reason]}')
+            else:
+                self._node.get_logger().info(f'{RESTARTS[reason]}: a new start ({CURES[reason]})')
 
     def _drop_unread(self, reason: str) -> None:
         if self._unread is not None:

@@ -25,7 +25,7 @@ from . import qos
 from .diagnostics import Diagnostics
 from .ego_sources import EgoSource, make_ego_source
 from .flow_stream import FlowStream
-from .lifecycle import transition
+from .lifecycle import answer_every_request, transition
 from .parameters import declare_settings, follow_changes
 from .publishing import Outputs
 from .qos_events import Mismatches
@@ -52,11 +52,12 @@ class FlowNode(LifecycleNode):
         self._source: EgoSource | None = None
         self._stream: FlowStream | None = None
         self._points = None
-        follow_changes(self, self._apply)
+        follow_changes(self, self._apply, lambda: self._stream is not None)
         self._diagnostics = Diagnostics(self._statistics, self.get_fully_qualified_name().strip('/'))
         self._diagnostics_out = self.create_publisher(DiagnosticArray, '/diagnostics', qos.DIAGNOSTICS)
         self.create_service(Trigger, '~/reset', self._on_reset)
         self.create_service(SetBool, '~/set_enabled', self._on_set_enabled)
+        answer_every_request(self)
         self.mismatches = Mismatches(self)
         self._watch = Watch(self)
         # Steady time, so that the diagnostics go on while a simulated clock stands.
@@ -125,6 +126,14 @@ class FlowNode(LifecycleNode):
         self._free()
         return super().on_error(state)
 
+    def undo(self, transition: str) -> None:
+        """Take back what a transition had done before it failed."""
+        if transition == 'on_activate':
+            self._stop()
+            self._method.inference.offload()
+        elif transition == 'on_configure':
+            self._free()
+
     def _stop(self, timeout: float = 10.0, close: bool = True) -> None:
         if self._points is not None:
             self.destroy_subscription(self._points)
@@ -168,7 +177,8 @@ class FlowNode(LifecycleNode):
         state = 'active' if self._stream is not None else 'inactive' if self._outputs is not None else 'unconfigured'
         listeners = self._outputs.listeners() if self._outputs is not None else 0
         array = DiagnosticArray(status=[self._diagnostics.status(
-            self._settings, listeners, state, self._method and self._method.inference)])
+            self._settings, listeners, state, self._method and self._method.inference,
+            self._stream.losses if self._stream is not None else 0)])
         array.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics_out.publish(array)
         self.mismatches.tell()

@@ -15,7 +15,7 @@ from rclpy.utilities import get_rmw_implementation_identifier
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import PointCloud2
 
-from ..formats.bags import TF_MESSAGE, TF_STATIC, BagMessage
+from ..formats.bags import POINTCLOUD2, TF_MESSAGE, TF_STATIC, BagMessage
 from . import qos
 
 NAME = 'ssrflow_doctor'
@@ -61,13 +61,17 @@ class Observer:
         return get_rmw_implementation_identifier()
 
     def topics(self, wanted: Callable[[dict[str, str]], bool]) -> dict[str, str]:
-        """Type by name of all topics, a moment after they are `wanted`, or when no more are to be expected."""
+        """Type by name of all published topics, a moment after they are `wanted`, or when no more are to be expected.
+
+        If no clouds are published, of those that somebody only listens to as well.
+        """
         end = time.monotonic() + DISCOVERY
         while True:
             topics = {name: types[0] for name, types in self._node.get_topic_names_and_types()}
+            published = {name: type for name, type in topics.items() if self._node.count_publishers(name)}
             if time.monotonic() > end:
-                return topics
-            if wanted(topics):
+                return published if POINTCLOUD2 in published.values() else topics
+            if wanted(published):
                 end = min(end, time.monotonic() + SETTLE)  # its neighbours come with it
             self._executor.spin_once(timeout_sec=0.1)
 

@@ -17,11 +17,11 @@ One table in the code, `ssrflow_ros/settings.py`, is the source of this page (`m
 `config/ssrflow.yaml`, of the JSON schema by which editors check such a file
 (`config/ssrflow.schema.json`), of the node's parameters and of the options of `ssrflow`
 (`max_range` is `--max-range`). *Live* ones may be changed while the
-node runs (`ros2 param set /ssrflow moving_speed 1.0`);
+node runs (`ros2 param set /ssrflow moving_speed 1.0`), *idle* ones while it is not active;
 a value that breaks its rule is refused with the reason. Those *of the node* are no options of
 the command line.
 
-| name | type | default | unit | allowed | live | description |
+| name | type | default | unit | allowed | change | description |
 |---|---|---|---|---|---|---|
 """
 _YAML_HEAD = """\
@@ -93,7 +93,7 @@ def _hint(row: Parameter) -> str:
 def _markdown_row(row: Parameter) -> str:
     name = f'`{row.name}`' + (' (of the node)' if row.of_node else '')
     cells = (name, row.type.__name__, f'`{json.dumps(row.default)}`', row.unit, _allowed(row),
-             'yes' if row.live else '', row.description)
+             'live' if row.live else 'idle' if row.idle else '', row.description)
     return '| ' + ' | '.join(cells) + ' |\n'
 
 

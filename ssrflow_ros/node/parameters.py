@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any, Callable
+from typing import Any, Callable, Iterator
 
 from rcl_interfaces.msg import (FloatingPointRange, IntegerRange, ParameterDescriptor, ParameterType,
                                 SetParametersResult)
@@ -49,10 +49,11 @@ def declare_settings(node: Node) -> Settings:
     return Settings(**values)
 
 
-def follow_changes(node: Node, apply: Callable[[Settings], None]) -> None:
+def follow_changes(node: Node, apply: Callable[[Settings], None], is_active: Callable[[], bool]) -> None:
     """From now on check each change of a parameter, and hand the new Settings to `apply`.
 
-    A change that breaks a rule is refused with the rule as the reason.
+    A change that breaks a rule is refused with the rule as the reason; so is one of what is not `live` while the node
+    `is_active`.
     """
     table = {row.name: row for row in Settings.table()}
 
@@ -61,6 +62,11 @@ def follow_changes(node: Node, apply: Callable[[Settings], None]) -> None:
         return Settings(**{**values, **{p.name: p.value for p in parameters if p.name in table}})
 
     def check(parameters) -> SetParametersResult:
+        for name in (p.name for p in parameters if p.name in table):
+            if not table[name].live and is_active():
+                return SetParametersResult(successful=False, reason=(
+                    f'{name}: not while the node is active: '
+                    f'ros2 lifecycle set {node.get_fully_qualified_name()} deactivate'))
         try:
             settings_with(parameters)
         except InputError as error:
@@ -73,7 +79,7 @@ def follow_changes(node: Node, apply: Callable[[Settings], None]) -> None:
 def _descriptor(row: Parameter) -> ParameterDescriptor:
     # A double that is typed dynamically also takes an integer; our own check keeps the type.
     descriptor = ParameterDescriptor(name=row.name, type=_ROS_TYPES[row.type], description=row.description,
-                                     read_only=not row.live, dynamic_typing=row.type is float)
+                                     read_only=not (row.live or row.idle), dynamic_typing=row.type is float)
     rules = [f'[{row.unit}]' if row.unit else '', f'one of {", ".join(row.choices)}' if row.choices else '']
     descriptor.additional_constraints = ' '.join(filter(None, rules))
     if row.low is not None and row.type is int:
@@ -82,6 +88,29 @@ def _descriptor(row: Parameter) -> ParameterDescriptor:
         descriptor.floating_point_range = [
             FloatingPointRange(from_value=float(row.low), to_value=float(row.high), step=0.0)]
     return descriptor
+
+
+def warn_of_silent_files(node: Node, arguments: list[str]) -> None:
+    """Warn of each `--params-file` in a process's `arguments` that has nothing for `node`; rcl says nothing."""
+    import yaml
+    for word, file in zip(arguments, arguments[1:]):
+        if word == '--params-file':
+            with open(file) as text:
+                names = set(_names(yaml.safe_load(text)))
+            if not any(name.split('.')[0] in names for name in node._parameter_overrides):
+                sections = 'it is empty' if not names else 'its sections name other nodes'
+                node.get_logger().warning(
+                    f"{file} says nothing to {node.get_fully_qualified_name()} ({sections}): write lines of "
+                    "'name: value' under '/**:' and 'ros__parameters:', as config/ssrflow.yaml shows")
+
+
+def _names(found: Any) -> Iterator[str]:
+    """First words of the names of all parameters in what a params file holds."""
+    for key, value in found.items() if isinstance(found, dict) else ():
+        if key == 'ros__parameters':
+            yield from (name.split('.')[0] for name in value or {})
+        else:
+            yield from _names(value)
 
 
 def _warn_of_misspelt(node: Node, overrides: dict[str, Any]) -> None:

@@ -4,21 +4,22 @@ Another process, because within one Fast DDS hands messages over without any tra
 """
 from __future__ import annotations
 
+import os
 import select
+import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from typing import Any, Sequence
 
 import rclpy
 from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
 from ..errors import SSRFlowError
+from ..signals import kept_from
 from . import qos
 from .messages import to_pointcloud2
 
@@ -35,7 +36,8 @@ def latencies(clouds: Sequence[Any]) -> list[float]:
     """
     context = Context()
     context.init(args=[])
-    listener = subprocess.Popen([sys.executable, '-m', __name__], stdout=subprocess.PIPE, text=True)
+    with kept_from(signal.SIGINT):
+        listener = subprocess.Popen([sys.executable, '-m', __name__], stdout=subprocess.PIPE, text=True)
     try:
         node = Node('ssrflow_sender', context=context, use_global_arguments=False)
         publisher = node.create_publisher(PointCloud2, TOPIC, qos.OUTPUT)
@@ -69,11 +71,16 @@ def _send(publisher: Any, message: PointCloud2, listener: subprocess.Popen) -> f
 
 def _listen() -> None:
     """In the other process: print the time of the monotonic clock, seconds, at which each cloud comes."""
+    parent = os.getppid()
     rclpy.init()
     node = Node('ssrflow_listener')
     node.create_subscription(PointCloud2, TOPIC, lambda _: print(time.monotonic(), flush=True), qos.OUTPUT)
-    with suppress(ExternalShutdownException, KeyboardInterrupt):
+    try:
         rclpy.spin(node)
+    except Exception:
+        # rclpy raises various errors where a signal ends its context in the middle of something.
+        if rclpy.ok() and os.getppid() == parent:
+            raise
     node.destroy_node()
     rclpy.try_shutdown()
 

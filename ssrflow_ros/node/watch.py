@@ -10,12 +10,14 @@ import time
 
 from rclpy.node import Node
 
+from ..errors import did_you_mean
+
 POINTS_TYPE = 'sensor_msgs/msg/PointCloud2'
 EVERY = 30.0
 APART = 10.0
 """Seconds between the stamp of a cloud and this machine's clock that no delay explains."""
-CLOCK_WITHIN = 10.0
-"""Seconds after the activation in which /clock may begin: the launch file plays a bag once the node is active."""
+PATIENCE = 10.0
+"""Seconds after the activation in which clouds and /clock may begin: the launch file plays a bag once the node is active."""
 
 
 class Watch:
@@ -31,9 +33,11 @@ class Watch:
         """Look around; `state` is that of the lifecycle, `age` the newest cloud's when it came, s, if one came."""
         self._look_at_publishers(state)
         self._active_since = min(self._active_since, time.monotonic()) if state == 'active' else math.inf
+        waited = time.monotonic() - self._active_since
+        if age is None and waited >= PATIENCE:
+            self._look_for_clouds()
         simulated = self._node.get_parameter('use_sim_time').value
-        if (simulated and self._node.get_clock().now().nanoseconds == 0
-                and time.monotonic() - self._active_since >= CLOCK_WITHIN):
+        if simulated and self._node.get_clock().now().nanoseconds == 0 and waited >= PATIENCE:
             self._say('clock', 'use_sim_time is true, but nobody publishes /clock: play the bag with --clock, or set '
                                'use_sim_time to false')
         if age is not None and not simulated and abs(age) > APART:
@@ -52,6 +56,28 @@ class Watch:
                              f'ros2 lifecycle set {self._node.get_fully_qualified_name()} {step}')
         for kind in kinds - {POINTS_TYPE}:
             self._say(kind, f"'{self._topic}' carries {kind}, which this node does not read: {cure_of_type(kind)}")
+
+    def _look_for_clouds(self) -> None:
+        publishers = self._node.get_publishers_info_by_topic(self._topic)
+        if POINTS_TYPE in {info.topic_type for info in publishers}:
+            self._say('silence', f"no cloud has come on '{self._topic}' for {PATIENCE:.0f} s, though {len(publishers)} "
+                                 'publish there: see that the driver sends, and what "ssrflow doctor" says of the way')
+        elif not publishers:
+            others = self._published_clouds()
+            cure = (f'{did_you_mean(self._topic, others, "name one of them")} (points:=NAME; PointCloud2 topics are '
+                    f'{", ".join(others)})' if others else
+                    'no PointCloud2 is published at all: start the LiDAR driver, and see that ROS_DOMAIN_ID and the '
+                    'discovery range are those of the driver')
+            self._say('silence', f"no cloud has come for {PATIENCE:.0f} s, for nobody publishes on '{self._topic}': "
+                                 f'{cure}')
+
+    def _published_clouds(self) -> list[str]:
+        """Topics of clouds that others publish."""
+        own = self._node.get_name(), self._node.get_namespace()
+        return sorted(
+            topic for topic, types in self._node.get_topic_names_and_types() if POINTS_TYPE in types
+            and any((info.node_name, info.node_namespace) != own
+                    for info in self._node.get_publishers_info_by_topic(topic)))
 
     def _say(self, what: str, line: str) -> None:
         now = time.monotonic()
