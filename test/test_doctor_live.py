@@ -149,6 +149,21 @@ def test_a_silent_publisher_a_scan_and_a_misspelt_name(doctor):
         rclpy.shutdown(context=context)
 
 
+def test_a_topic_that_somebody_only_listens_to_is_none(doctor):
+    """Such as that of a flow node whose topic is misspelt."""
+    context = Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node('ssrflow', context=context)
+    node.create_subscription(PointCloud2, 'pionts', print, 1)
+    try:
+        with Driver():
+            assert "there is no topic '/pionts': did you mean '/points'?" in wrong(doctor('--topic', '/pionts')[1])[0]
+            assert '/points is the only PointCloud2 topic' in doctor()[1]
+    finally:
+        node.destroy_node()
+        rclpy.shutdown(context=context)
+
+
 def test_two_publishers_and_two_topics(doctor):
     with Driver(), Driver():
         code, said = doctor()

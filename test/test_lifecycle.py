@@ -12,6 +12,8 @@ pytest.importorskip('rclpy')
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus  # noqa: E402
 from lifecycle_msgs.msg import Transition  # noqa: E402
 from lifecycle_msgs.srv import ChangeState, GetState  # noqa: E402
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue  # noqa: E402
+from rcl_interfaces.srv import SetParameters  # noqa: E402
 from sensor_msgs.msg import PointCloud2  # noqa: E402
 from std_srvs.srv import SetBool, Trigger  # noqa: E402
 from visualization_msgs.msg import Marker, MarkerArray  # noqa: E402
@@ -29,8 +31,10 @@ def start(tmp_path):
     """Starts nodes with such parameters, and leaves none behind."""
     nodes = []
 
-    def start(*parameters, **rest):
-        nodes.append(LiveNode(tmp_path, arguments=[word for p in parameters for word in ('-p', p)], **rest))
+    def start(*parameters, files=(), **rest):
+        arguments = [word for p in parameters for word in ('-p', p)]
+        arguments += [word for file in files for word in ('--params-file', str(file))]
+        nodes.append(LiveNode(tmp_path, arguments=arguments, **rest))
         return nodes[-1]
     yield start
     for node in nodes:
@@ -97,6 +101,60 @@ def test_every_transition(start):
     assert 'Traceback' not in live.log.read_text()
 
 
+@pytest.mark.parametrize('wanted, named', [
+    (dict(id=Transition.TRANSITION_CONFIGURE), '1'), (dict(id=Transition.TRANSITION_ACTIVATE), '3'),
+    (dict(id=99), '99'), (dict(label='cleanup'), "'cleanup'"), (dict(label='nonsense'), "'nonsense'")])
+def test_a_change_of_state_that_is_not_possible_is_refused_in_one_line(active, wanted, named):
+    request = ChangeState.Request(transition=Transition(**wanted))
+    assert not active.call(ChangeState, '/ssrflow/change_state', request).success
+    assert state(active) == 'active'
+    line = f'change_state: there is no transition {named} from active: possible are deactivate (4), shutdown (7)'
+    assert active.log.read_text().count(line) == 1
+    assert 'Traceback' not in active.log.read_text()
+    flows(active, active.stream)
+
+
+@pytest.fixture(scope='module')
+def active(tmp_path_factory):
+    live = LiveNode(tmp_path_factory.mktemp('active'))
+    try:
+        live.listen(PointCloud2, FLOW)
+        live.wait_until_connected()
+        live.stream = Stream(live)
+        yield live
+    finally:
+        live.close()
+
+
+def set_parameter(live, name, **value):
+    """Answer of the node."""
+    request = SetParameters.Request(parameters=[Parameter(name=name, value=ParameterValue(**value))])
+    return live.call(SetParameters, '/ssrflow/set_parameters', request).results[0]
+
+
+def test_a_parameter_of_an_unknown_type_is_refused(active):
+    answer = set_parameter(active, 'moving_speed', type=77)
+    assert not answer.successful and '77' in answer.reason
+    flows(active, active.stream)
+
+
+def test_what_is_the_robot_itself_can_be_set_while_it_is_not_active(start):
+    live = start('autostart:=false')
+    live.listen(PointCloud2, FLOW)
+    text, double = ParameterType.PARAMETER_STRING, ParameterType.PARAMETER_DOUBLE
+    assert set_parameter(live, 'min_range', type=double, double_value=5.0).successful
+    assert change(live, Transition.TRANSITION_CONFIGURE)[0]
+    assert set_parameter(live, 'own_body', type=text, string_value='-40 -40 -40 0 40 40').successful
+    refused = set_parameter(live, 'own_body', type=text, string_value='too few')
+    assert not refused.successful and 'is no box' in refused.reason
+    assert change(live, Transition.TRANSITION_ACTIVATE)[0]
+    refused = set_parameter(live, 'min_range', type=double, double_value=1.0)
+    assert not refused.successful and refused.reason.endswith('ros2 lifecycle set /ssrflow deactivate')
+    live.wait_until_connected()
+    kept = (POINTS[:, 0] > 0) & (np.linalg.norm(POINTS, axis=1) >= 5.0)
+    assert flows(live, Stream(live)).width == kept.sum()
+
+
 @pytest.mark.parametrize('before, shutdown', [
     ([], Transition.TRANSITION_UNCONFIGURED_SHUTDOWN),
     ([Transition.TRANSITION_CONFIGURE], Transition.TRANSITION_INACTIVE_SHUTDOWN)])
@@ -127,6 +185,50 @@ def test_autostart_checks_the_result(start, weights, reason):
     live = start(f'weights:={weights}')
     assert live.process.wait(30) == 1
     assert reason in live.log.read_text()
+
+
+@pytest.mark.parametrize('text, words', [
+    ('/**:\n  ros__parameters:\n    moving_speed: [1.0\n', 'Error parsing'),
+    ('ssrflow:\n', 'Cannot have a value before ros__parameters'),
+    ('moving_speed: 1.0\n', 'Cannot have a value before ros__parameters'),
+    ('/**:\n  ros__parameters:\n    use_sim_time: 3\n', 'use_sim_time'),
+    ('/**:\n  ros__parameters:\n    own_body: [1, 2, 3]\n', 'is not of type str'),
+    (None, 'Error opening YAML file')])
+def test_a_params_file_that_cannot_be_used_ends_the_start_with_one_line(start, tmp_path, text, words):
+    file = tmp_path / 'some.yaml'
+    if text:
+        file.write_text(text)
+    live = start(files=[file])
+    assert live.process.wait(30) == 1
+    lines = live.log.read_text().splitlines()
+    assert len(lines) == 1 and 'FATAL' in lines[0] and words in lines[0], lines
+    assert '/project' not in lines[0] and 'Traceback' not in lines[0]
+
+
+def test_an_override_of_rclpys_own_that_it_refuses_is_one_line(start):
+    live = start('qos_overrides./points.subscription.depth:=many')
+    assert live.process.wait(30) == 1
+    assert 'on_activate: ' in live.log.read_text() and 'Traceback' not in live.log.read_text()
+
+
+@pytest.mark.parametrize('text, words', [
+    ('', 'it is empty'), ('other:\n  ros__parameters:\n    moving_speed: 1.0\n', 'its sections name other nodes'),
+    ('/**:\n  ros__parameters:\n    moving_sped: 1.0\n', "did you mean 'moving_speed'?")])
+def test_a_params_file_that_changes_nothing_is_warned_of_in_one_line(start, tmp_path, text, words):
+    (tmp_path / 'some.yaml').write_text(text)
+    live = start('autostart:=false', files=[tmp_path / 'some.yaml'])
+    live.wait(lambda: 'WARN' in live.log.read_text(), 'the warning')
+    state(live)
+    lines = [line for line in live.log.read_text().splitlines() if 'WARN' in line and 'clouds are pub' not in line]
+    assert len(lines) == 1 and words in lines[0], lines
+
+
+def test_a_transition_that_fails_leaves_nothing_behind(start):
+    live = start('autostart:=false', 'ego_motion:=odometry', 'mounting:=nonsense')
+    assert change(live, Transition.TRANSITION_CONFIGURE)[0]
+    assert change(live, Transition.TRANSITION_ACTIVATE) == (False, 'inactive')
+    assert told(live)[-2:] == ['onload', 'offload']
+    assert not live.points.get_subscription_count()
 
 
 def test_clouds_that_come_while_it_is_inactive_are_told_of(start):

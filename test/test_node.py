@@ -166,7 +166,7 @@ def test_parameters_are_described_and_guarded(live):
                             DescribeParameters.Request(names=names)).descriptors
     for row, descriptor in zip(Settings.table(), descriptors, strict=True):
         assert descriptor.description == row.description
-        assert descriptor.read_only == (not row.live)
+        assert descriptor.read_only == (not row.live and not row.idle)
         ranges = [*descriptor.integer_range, *descriptor.floating_point_range]
         limits = [(r.from_value, r.to_value) for r in ranges]
         assert limits == ([] if row.low is None else [(row.low, row.high)])

@@ -1,6 +1,7 @@
 """A process that prepares gives what a `Preparation` gives, and its loss costs nothing but time."""
 import os
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -64,7 +65,7 @@ def test_errors_come_back(process):
     assert len(process(stream(1)[0]).sampled.rows) == 256
 
 
-def test_loss_costs_no_pair_and_a_new_process_follows(process):
+def test_loss_costs_no_pair_and_a_new_process_follows(process, caplog):
     process.settings = SETTINGS
     first, second, third = stream(3)
     lost = pid_of(process)
@@ -72,6 +73,9 @@ def test_loss_costs_no_pair_and_a_new_process_follows(process):
     os.kill(lost, signal.SIGKILL)
     assert_same(process(second), Preparation(SETTINGS)(second))  # what had been seen before is lost with it
     assert pid_of(process) != lost
+    assert process.losses == 1
+    assert [record.levelname for record in caplog.records] == ['WARNING']
+    assert 'has ended (code -9), for the 1. time: a new one is started' in caplog.text
     process.wait()
     assert_same(process(third), Preparation(SETTINGS)(third))
 
@@ -84,3 +88,23 @@ def test_what_is_lost_again_and_again_is_done_without(process):
             process._process.wait()
         assert len(process(pair).sampled.rows) == 256
     assert process._connection.closed and process._process.poll() is not None
+
+
+def test_signals_to_the_whole_group_are_not_for_it():
+    """Not even while it is Python that starts."""
+    process = PreparingProcess(Preparation(SETTINGS))
+    try:
+        for _ in range(20):
+            os.kill(pid_of(process), signal.SIGINT)
+            os.kill(pid_of(process), signal.SIGTERM)
+            time.sleep(0.02)
+        process.wait()
+        assert len(process(stream(1)[0]).sampled.rows) == 256
+        assert process.losses == 0
+    finally:
+        process.close()
+
+
+def test_it_says_nothing_when_it_is_not_wanted_any_more(capfd):
+    PreparingProcess(Preparation(SETTINGS)).close()
+    assert capfd.readouterr().err == ''

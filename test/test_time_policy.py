@@ -68,6 +68,25 @@ def test_a_bag_loop_is_told_of_once(live):
     assert live.log.read_text().count('the stamps went back') == before + 1
 
 
+@pytest.mark.parametrize('step, frames, words', [
+    (1.0, ['lidar'], 'gap too long, cloud dropped: raise max_gap, or let the LiDAR send more often'),
+    (0.1, ['front', 'rear'], 'frame_id changed, cloud dropped: pairs are made within one frame only: give each sensor '
+                             'a topic and a node of its own'),
+    (0.0, ['lidar'], 'same stamp twice, cloud dropped: see that one driver publishes on the topic, and that it fills '
+                     'in header.stamp for each sweep')])
+def test_a_stream_without_a_pair_is_told_of_with_the_cure_and_not_for_each_cloud(live, step, frames, words):
+    assert live.call(Trigger, '/ssrflow/reset', Trigger.Request()).success
+    before, came = live.log.read_text().splitlines(), int(live.diagnostics()['clouds_in'])
+    for number in range(8):
+        stamp = round((BEGIN + number * step) * 1e9) if step else 0
+        live.points.publish(make_cloud(POINTS, stamp, frames[number % len(frames)]))
+        live.spin(0.1)
+    live.wait(lambda: int(live.diagnostics()['clouds_in']) >= came + 8, 'the clouds to be counted')
+    lines = live.log.read_text().splitlines()[len(before):]
+    assert len([line for line in lines if words in line and 'WARN' in line]) in (1, 2), lines
+    assert len([line for line in lines if 'a new start' in line]) == (len(frames) > 1), lines
+
+
 def test_a_clock_that_is_simulated_and_stands_still(tmp_path):
     """A paused bag: the node goes on with whatever comes, and the diagnostics too."""
     live = LiveNode(tmp_path, arguments=['-p', 'use_sim_time:=true'])

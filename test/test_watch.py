@@ -12,9 +12,10 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy  # noqa: E
 from sensor_msgs.msg import PointCloud2  # noqa: E402
 from std_msgs.msg import String  # noqa: E402
 
-from live import LiveNode, Stream, make_cloud  # noqa: E402
+from live import LiveNode, Stream, environment, make_cloud  # noqa: E402
 
 from ssrflow_ros.node import watch  # noqa: E402
+from ssrflow_ros.node.watch import Watch, cure_of_type  # noqa: E402
 
 POINTS = np.ones((5, 3), np.float32)
 
@@ -24,6 +25,13 @@ def live(tmp_path, request):
     node = LiveNode(tmp_path, arguments=[word for p in request.param for word in ('-p', p)])
     yield node
     node.close()
+
+
+def wait_for(condition):
+    end = time.monotonic() + 20.0
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def wait_for_line(live, *words):
@@ -80,10 +88,53 @@ def test_a_bag_may_wait_until_the_node_is_active(monkeypatch):
                                      ('active', 9, 0), ('active', 3, 1)):
         for _ in range(seconds):
             now += 1.0
-            looking.look(state, None)
+            looking.look(state, 0.0)
         assert len(said) == expected, (state, now)
     assert 'nobody publishes /clock' in said[0]
 
 
 def test_cure_of_livox():
-    assert 'xfer_format to 0' in watch.cure_of_type('livox_ros_driver2/msg/CustomMsg')
+    assert 'xfer_format to 0' in cure_of_type('livox_ros_driver2/msg/CustomMsg')
+
+
+@pytest.fixture
+def listener(monkeypatch, tmp_path):
+    """A node that says nothing but what its watch makes it say, of which it keeps the lines."""
+    for name, value in environment(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(watch, 'PATIENCE', 0.0)
+    context = Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node('ssrflow', context=context, cli_args=['--ros-args', '-r', 'points:=/pionts'])
+    node.lines = []
+    monkeypatch.setattr(node, 'get_logger', lambda: SimpleNamespace(warning=node.lines.append))
+    yield node
+    node.destroy_node()
+    rclpy.shutdown(context=context)
+
+
+def test_a_misspelt_topic_is_told_of_with_those_there_are(listener):
+    listener.create_publisher(PointCloud2, '~/flow', 1)
+    watching = Watch(listener)
+    watching.look('inactive', None)
+    watching.look('active', 0.01)
+    assert not listener.lines
+    watching.look('active', None)
+    assert "nobody publishes on '/pionts': no PointCloud2 is published at all" in listener.lines[0]
+
+    driver = rclpy.create_node('driver', context=listener.context)
+    for topic in ('points', 'rear/points'):
+        driver.create_publisher(PointCloud2, topic, 1)
+    wait_for(lambda: listener.count_publishers('/points') and listener.count_publishers('/rear/points'))
+    watching = Watch(listener)
+    watching.look('active', None)
+    assert "did you mean '/points'? (points:=NAME; PointCloud2 topics are /points, /rear/points)" in listener.lines[1]
+    watching.look('active', None)
+    assert len(listener.lines) == 2, 'not again within half a minute'
+
+    driver.create_publisher(PointCloud2, 'pionts', 1)
+    wait_for(lambda: listener.count_publishers('/pionts'))
+    watching = Watch(listener)
+    watching.look('active', None)
+    assert "no cloud has come on '/pionts' for 0 s, though 1 publish there" in listener.lines[2]
+    driver.destroy_node()

@@ -32,6 +32,7 @@ class Ending:
         self._over = False
         self._watchdog = threading.Timer(GRACE, self._leave)
         self._watchdog.daemon = True
+        self._hooks = sys.excepthook, sys.unraisablehook, threading.excepthook
         # What a shell has started in the background ignores Ctrl-C.
         self._before = {number: signal.signal(number, self._on_signal) for number in (*CODES, signal.SIGALRM)
                         if signal.getsignal(number) is not signal.SIG_IGN}
@@ -47,6 +48,8 @@ class Ending:
         self._over = True
         self._watchdog.cancel()
         remove_unfinished()
+        if not for_good:
+            sys.excepthook, sys.unraisablehook, threading.excepthook = self._hooks
         for number, handler in self._before.items():
             # While Python itself ends, an exception would be a traceback.
             signal.signal(number, _exit if for_good and number in CODES else handler)

@@ -68,7 +68,7 @@ def _refusing(node: LifecycleNode, callback: Callable) -> Callable:
         if wanted.label in possible if wanted.label else wanted.id in possible.values():
             return callback(request, response)
         node.get_logger().warning(
-            f"change_state: there is no transition '{wanted.label or wanted.id}' from {machine.current_state[1]}: "
+            f"change_state: there is no transition {wanted.label or wanted.id!r} from {machine.current_state[1]}: "
             f'possible are {", ".join(f"{label} ({number})" for label, number in possible.items()) or "none"}')
         response.success = False
         return response

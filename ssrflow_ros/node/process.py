@@ -16,6 +16,7 @@ from rclpy.context import Context
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode
+from rclpy.logging import LoggingSeverity
 
 from ..errors import InputError, SSRFlowError
 from .lifecycle import activate
@@ -72,8 +73,10 @@ def run_until_signal(make_node: Callable[[], LifecycleNode], args: list[str] | N
 
 def _init(arguments: list[str], context: Context) -> None:
     """rclpy's own, which fails only for what stands in the arguments; then InputError."""
+    rclpy.logging.set_logger_level('rcl', LoggingSeverity.FATAL)  # it would say half of it in a line of its own
     try:
         rclpy.init(args=arguments, context=context)
+        rclpy.logging.set_logger_level('rcl', LoggingSeverity.UNSET)
     except Exception as error:
         # The places in rcl's source that it names at its end help nobody here.
         reason = re.sub(r', at /[^ ]*:\d+', '', ' '.join(str(error).split()))

@@ -17,7 +17,7 @@ EVERY = 30.0
 APART = 10.0
 """Seconds between the stamp of a cloud and this machine's clock that no delay explains."""
 PATIENCE = 10.0
-"""Seconds after the activation in which clouds and /clock may begin: the launch file plays a bag once the node is active."""
+"""Seconds after the activation in which clouds and /clock may begin: the launch file plays a bag once it is active."""
 
 
 class Watch:
@@ -73,11 +73,10 @@ class Watch:
 
     def _published_clouds(self) -> list[str]:
         """Topics of clouds that others publish."""
-        own = self._node.get_name(), self._node.get_namespace()
-        return sorted(
-            topic for topic, types in self._node.get_topic_names_and_types() if POINTS_TYPE in types
-            and any((info.node_name, info.node_namespace) != own
-                    for info in self._node.get_publishers_info_by_topic(topic)))
+        own = {publisher.topic_name for publisher in self._node.publishers}
+        # Not get_publishers_info_by_topic, which follows our remappings: the topic that was meant may be one of them.
+        return sorted(topic for topic, types in self._node.get_topic_names_and_types()
+                      if POINTS_TYPE in types and self._node.count_publishers(topic) > (topic in own))
 
     def _say(self, what: str, line: str) -> None:
         now = time.monotonic()
