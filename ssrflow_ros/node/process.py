@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import traceback
+from contextlib import nullcontext, suppress
 from typing import Callable, NoReturn
 
 import rclpy
@@ -59,9 +60,10 @@ def run_until_signal(make_node: Callable[[], LifecycleNode], args: list[str] | N
         if not _ending.is_set():
             raise
     finally:
-        if node is not None:
-            node.destroy_node()
-        rclpy.try_shutdown()
+        with suppress(Exception) if _ending.is_set() else nullcontext():  # for the same reason
+            if node is not None:
+                node.destroy_node()
+            rclpy.try_shutdown()
     # The middleware gives its shared memory back, tens of MB in /dev/shm, when nothing holds the context any more.
     node = None
     context.destroy()
