@@ -22,6 +22,8 @@ TRACK, VARIANCE = 17, 0.25
 class StandIn:
     """Answers like SceneFlow, is its own network, and the stream that it gives."""
 
+    losses = 0
+
     def __init__(self, settings):
         self.settings, self.inference = settings, self
         if settings.weights == MISSING:

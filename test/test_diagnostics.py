@@ -10,7 +10,7 @@ from ssrflow_ros.settings import Settings  # noqa: E402
 from ssrflow_ros.steps.pairing import FIRST, GAP  # noqa: E402
 
 
-def report(clouds=50, drops=(), settings=None, listeners=1, state='active', method=None, **timings):
+def report(clouds=50, drops=(), settings=None, listeners=1, state='active', method=None, losses=0, **timings):
     """Status after `clouds` of which `drops` gave no flow."""
     statistics = Statistics()
     for _ in range(clouds):
@@ -20,7 +20,7 @@ def report(clouds=50, drops=(), settings=None, listeners=1, state='active', meth
     for _ in range(clouds - len(drops)):
         statistics.count('out')
         statistics.time(**timings)
-    return Diagnostics(statistics, 'ssrflow').status(settings or Settings(), listeners, state, method)
+    return Diagnostics(statistics, 'ssrflow').status(settings or Settings(), listeners, state, method, losses)
 
 
 def values_of(status):
@@ -76,8 +76,7 @@ def test_method_memory_and_stages_are_told():
     class Method:
         device = 'cpu'
         card = {'trained_on': 'made-up streets'}
-        losses = 2
-    values = values_of(report(method=Method(), network=3.0, stamp_to_publish=70.0))
+    values = values_of(report(method=Method(), losses=2, network=3.0, stamp_to_publish=70.0))
     assert values['trained_on'] == 'made-up streets' and values['device'] == 'cpu'
     assert values['weights'] == Settings().weights and values['ego_motion'] == Settings().ego_motion
     assert values['preparing_process_losses'] == '2'

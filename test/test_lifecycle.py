@@ -1,6 +1,7 @@
 """The managed node: every transition, driven over DDS as a lifecycle manager would, and what fails on the way."""
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -349,3 +350,20 @@ def _wait_until_ours(pid):
             return
         time.sleep(0.01)
     raise AssertionError('the process never caught SIGTERM')
+
+
+def test_a_callback_that_fails_does_not_end_the_node(tmp_path):
+    code = ('from ssrflow_ros.node import managed_node\n'
+            f'import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n'
+            'from stand_in_node import StandIn, main\n'
+            'def fail(*_):\n'
+            '    raise RuntimeError("a fault of ours")\n'
+            'managed_node.Watch.look = fail\n'
+            'main(make_scene_flow=StandIn)\n')
+    (tmp_path / 'failing.py').write_text(code)
+    live = LiveNode(tmp_path, [sys.executable, str(tmp_path / 'failing.py')])
+    try:
+        live.wait(lambda: live.log.read_text().count('a callback failed') >= 2, 'the second failure')
+        assert state(live) == 'active' and live.stop() == 0
+    finally:
+        live.close()
