@@ -6,6 +6,7 @@ import sys
 import time
 from array import array
 from collections import defaultdict
+from copy import deepcopy
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import PointCloud2, PointField
 
+from ssrflow_ros.errors import InputError
+from ssrflow_ros.formats.pointcloud2 import decode
 from ssrflow_ros.node.distribution import this_machine_only, with_profile
 from ssrflow_ros.node.domain import free_domain
 
@@ -118,14 +121,29 @@ class LiveNode:
 
 
 class Stream:
-    """Clouds with rising stamps, 0.1 s apart; every test goes on where the last one stopped."""
+    """Clouds with rising stamps, 0.1 s apart; every test goes on where the last one stopped.
+
+    As of a sensor no sweep has the very points of the one before: what is only sent has a value moved, what is heard
+    has not.
+    """
 
     def __init__(self, live):
         self.live = live
         self.stamp_ns = 1_700_000_000_123_456_789
+        self.sent, self.last = 0, None
 
-    def send(self, message):
+    def send(self, message, exactly=False):
         """Publish `message` with the next stamp."""
+        self.sent += 1
+        try:
+            points = decode(message).points
+            if len(points) and not exactly:
+                field = next(field for field in message.fields if field.name == 'y')
+                message.data[field.offset + (1 if field.datatype == PointField.FLOAT32 else 5)] ^= 1 + self.sent % 7
+            if len(points):
+                self.last = points if exactly else None
+        except InputError:
+            pass    # dropped
         self.stamp_ns += 100_000_000
         message.header.stamp.sec, message.header.stamp.nanosec = divmod(self.stamp_ns, 1_000_000_000)
         self.live.points.publish(message)
@@ -133,8 +151,13 @@ class Stream:
         return message
 
     def send_and_hear(self, message, topic='/ssrflow/flow'):
-        """The node's answer to `message`: the one with its stamp."""
-        sent = self.send(message)
+        """The node's answer to `message`: the one with its stamp; `message` goes out as it is."""
+        try:
+            if self.last is not None and np.array_equal(self.last, decode(message).points):
+                self.send(deepcopy(message))
+        except InputError:
+            pass
+        sent = self.send(message, exactly=True)
         self.live.wait(lambda: any(stamp_of(m) == stamp_of(sent) for m in self.live.heard[topic]),
                        f'{topic} of the cloud sent')
         return next(m for m in self.live.heard[topic] if stamp_of(m) == stamp_of(sent))

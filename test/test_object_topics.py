@@ -39,7 +39,7 @@ def test_a_lone_listener_of_objects_hears_them(tmp_path):
     try:
         live.listen(PointCloud2, OBJECTS)
         live.wait_until_connected()
-        _send(live, POINTS, 0)
+        _send(live, POINTS[::-1], 0)
         live.spin(0.1)
         sent = _send(live, POINTS, 1)
         message = _hear(live, sent)
@@ -82,7 +82,7 @@ def test_an_installed_package_gets_its_topic(tmp_path, choice, topic, package, k
         live.listen(getattr(messages, kind), f'/ssrflow/{topic}')
         live.wait_until_connected()
         for number in range(2):
-            _send(live, POINTS, number)
+            _send(live, POINTS + np.float32(number), number)
             live.spin(0.1)
         live.wait(lambda: live.heard[f'/ssrflow/{topic}'], f'{topic}')
     finally:

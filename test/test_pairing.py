@@ -13,7 +13,7 @@ BEGIN = 1_700_000_000.0
 
 
 def sweep(seconds: float, frame: str = 'lidar', n: int = 3) -> Sweep:
-    return Sweep.from_points(np.ones((n, 3), np.float32), round(seconds * 1e9), frame)
+    return Sweep.from_points(np.full((n, 3), 1 + seconds % 1000.0, np.float32), round(seconds * 1e9), frame)
 
 
 @pytest.mark.parametrize('row', TABLE)
@@ -48,6 +48,32 @@ def test_empty_sweep_keeps_the_last_one():
     pairs.push(sweep(0.0))
     assert pairs.push(sweep(0.1, n=0)) is None and pairs.reason == pairing.EMPTY
     assert pairs.push(sweep(0.2)).dt == pytest.approx(-0.2)
+
+
+@pytest.mark.parametrize('times', [2, 3])
+def test_a_cloud_sent_again_with_a_new_stamp_is_dropped(times):
+    pairs = Pairing(Settings())
+    sent = [sweep(0.1 * index) for index in range(4) for _ in range(times)]
+    for index, one in enumerate(sent):
+        stamped = Sweep(one.points, round(index * 1e8 / times), 'lidar', one.rows, one.n_rows)
+        pair = pairs.push(stamped)
+        if index % times:
+            assert pair is None and pairs.reason == pairing.SAME_POINTS
+        elif index:
+            assert pair.dt == pytest.approx(-0.1)
+    assert pairs.drops == {pairing.FIRST: 1, pairing.SAME_POINTS: 4 * (times - 1)}
+
+
+def test_a_sensor_that_hangs_does_not_pair_with_what_comes_after_the_gap():
+    pairs = Pairing(Settings(max_gap=0.5))
+    for index in range(9):
+        pairs.push(Sweep(sweep(0.0).points, round(index * 1e8), 'lidar', np.arange(3), 3))
+    assert pairs.push(sweep(0.9)) is None and pairs.reason == pairing.GAP
+
+
+def test_every_reason_has_its_cure():
+    reasons = {value for name, value in vars(pairing).items() if name.isupper() and isinstance(value, str)}
+    assert reasons == set(pairing.CURES)
 
 
 def test_reset_forgets_the_sweep_and_keeps_the_counts():

@@ -156,9 +156,7 @@ def fields_with(**changes):
     ({'fields': fields_with(z=Field('z', 10, 7, 1))}, 'beyond point_step 12'),
     ({'fields': []}, 'none'),
     ({'point_step': 0}, 'point_step is 0'),
-    ({'height': 7, 'width': 1, 'row_step': 4}, 'row_step is 4'),
     ({'data': np.zeros(83, np.uint8)}, '83 bytes'),
-    ({'data': np.zeros(85, np.uint8)}, '85 bytes'),
     ({'data': b''}, '0 bytes'),
     ({'data': None}, 'NoneType and not bytes'),
     ({'header': None}, "without 'stamp'"),
@@ -184,9 +182,25 @@ def test_empty_cloud_is_an_empty_sweep(changes):
     assert len(sweep) == 0 and sweep.n_rows == 0 and sweep.stamp_ns == 12_500_000_000
 
 
-def test_row_step_of_one_row_is_not_needed():
-    cloud = pointcloud2.encode_points(some_points())
-    assert len(pointcloud2.decode(message(cloud, row_step=0))) == 7
+@pytest.mark.parametrize('height', [1, 2, 6])
+@pytest.mark.parametrize('row_step', [0, 4, 'whole', 'more than whole'])
+@pytest.mark.parametrize('spare', [0, 1, 500])
+def test_a_wrong_row_step_and_spare_bytes_do_not_matter(height, row_step, spare):
+    points = np.random.default_rng(0).uniform(1, 30, (12, 3)).astype(np.float32)
+    cloud = pointcloud2.encode_points(points)
+    row_step = {'whole': len(cloud.data), 'more than whole': 2 * len(cloud.data)}.get(row_step, row_step)
+    data = np.concatenate([cloud.data, np.full(spare, 255, np.uint8)])
+    sweep = pointcloud2.decode(message(cloud, height=height, width=12 // height, row_step=row_step, data=data))
+    np.testing.assert_array_equal(sweep.points, points)
+
+
+@pytest.mark.parametrize('cut', [1, 30])
+def test_padded_rows_that_were_cut_are_not_read_as_if_unpadded(cut):
+    data = np.zeros(2 * (6 * 12 + 40) - 40 - cut, np.uint8)
+    cloud = message(pointcloud2.encode_points(np.ones((12, 3), np.float32)), height=2, width=6, row_step=6 * 12 + 40,
+                    data=data)
+    with pytest.raises(InputError, match='was cut'):
+        pointcloud2.decode(cloud)
 
 
 def annotated(source: Sweep) -> FlowField:

@@ -14,10 +14,14 @@ from std_srvs.srv import Trigger  # noqa: E402
 from live import LiveNode, make_cloud, stamp_of  # noqa: E402
 from streams import TABLE  # noqa: E402
 
-POINTS = np.random.default_rng(1).uniform(-20, 20, (50, 3)).astype(np.float32)
+RNG = np.random.default_rng(1)
 FLOW = '/ssrflow/flow'
 
 BEGIN = 1_700_000_000.0
+
+
+def _points():
+    return RNG.uniform(-20, 20, (50, 3)).astype(np.float32)
 
 
 @pytest.fixture(scope='module')
@@ -43,7 +47,7 @@ def test_row(live, row):
             frame = frame if step == 'pause' else step
             live.spin(0.7)
             continue
-        cloud, answer = make_cloud(POINTS, round((BEGIN + step) * 1e9), frame), next(answers)
+        cloud, answer = make_cloud(_points(), round((BEGIN + step) * 1e9), frame), next(answers)
         live.points.publish(cloud)
         if isinstance(answer, str):
             drops[answer] = drops.get(answer, 0) + 1
@@ -63,7 +67,7 @@ def test_a_bag_loop_is_told_of_once(live):
     assert live.call(Trigger, '/ssrflow/reset', Trigger.Request()).success
     before = live.log.read_text().count('the stamps went back')
     for seconds in (20.0, 20.1, 5.0, 5.1, 5.2):
-        live.points.publish(make_cloud(POINTS, round((BEGIN + seconds) * 1e9)))
+        live.points.publish(make_cloud(_points(), round((BEGIN + seconds) * 1e9)))
         live.spin(0.2)
     assert live.log.read_text().count('the stamps went back') == before + 1
 
@@ -100,7 +104,7 @@ def test_a_clock_that_is_simulated_and_stands_still(tmp_path):
         message.clock.sec = int(BEGIN)
         clock.publish(message)
         for seconds in (0.0, 0.1):
-            live.points.publish(make_cloud(POINTS, round((BEGIN + seconds) * 1e9)))
+            live.points.publish(make_cloud(_points(), round((BEGIN + seconds) * 1e9)))
             live.spin(0.3)
         live.wait(lambda: live.heard[FLOW], 'the flow')
         heard, end = len(live.heard['/diagnostics']), time.monotonic() + 10.0

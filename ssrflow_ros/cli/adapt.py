@@ -66,21 +66,24 @@ def _sweeps(args: argparse.Namespace, settings, drops: Counter):
     with BagReader(args.input) as bag:
         topic = bag.choose(args.topic, POINTCLOUD2)
         poses = read_poses(bag, settings, args.odometry)
-        find = (lambda pair: poses.between(pair, wait=0.0)) if poses else make_ego_motion(settings)
-        yield from recorded(_pairs(with_progress(bag, topic), settings, drops), find, settings,
+        find = poses.between if poses else make_ego_motion(settings)
+        yield from recorded(_pairs(with_progress(bag, topic), settings, drops, poses), find, settings,
                             lambda error: drops.update(['no ego-motion']))
 
 
-def _pairs(messages, settings, drops: Counter) -> Iterator:
+def _pairs(messages, settings, drops: Counter, poses) -> Iterator:
     from ..formats.pointcloud2 import decode
     from ..steps.pairing import Pairing
     pairing = Pairing(settings)
     for recorded in messages:
         try:
-            pair = pairing.push(decode(recorded.read(), *settings.own))
+            sweep = decode(recorded.read(), *settings.own)
         except InputError:
             drops['malformed cloud'] += 1
             continue
+        if poses:
+            poses.note(sweep, recorded.time_ns)
+        pair = pairing.push(sweep)
         if pair is not None:
             yield pair
     drops.update(pairing.drops)

@@ -7,7 +7,7 @@ Foxglove with
   /ssrflow/objects  PointCloud2: the moving objects, one point each (docs/objects_topic.md)
   /ssrflow/markers  MarkerArray: boxes, arrows and speeds of the moving objects
 and a copy of the cloud topic. Each sweep is paired with the one before it; a sweep that cannot be
-paired is counted with its reason.
+paired is counted with its reason. What "ssrflow doctor" would say of the clouds is said at the end.
 """
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ import numpy as np
 
 from ..errors import EgoMotionError, InputError, SSRFlowError
 from ..formats.markers import Drawing
-from ..steps.pairing import Pairing
+from ..steps.pairing import CURES, FIRST, Pairing
 from ..sweep import EgoMotion, FlowField, PreparedPair, SweepPair
 from .options import add_recording, add_settings, settings_from
 from .table import print_table, stage_rows
 
 if TYPE_CHECKING:
+    from ..doctor.finding import Finding
     from ..evaluation.hindsight import Judged
     from ..formats.bags import BagMessage, BagReader, BagWriter
 
@@ -50,13 +51,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings(parser, also=('marker_arrows',))
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> int:
+    from ..doctor.finding import WRONG
     from ..formats.bag_poses import read_poses
     from ..formats.bags import POINTCLOUD2, BagReader, write_bag
     from ..whole import check_free
     settings = settings_from(args, **({'ego_motion': 'odometry'} if args.odometry else {}))
     check_free(args.output, args.overwrite)
     with BagReader(args.input) as bag:
+        if bag.cut_off:
+            print(f'ssrflow: {bag.cut_off}', file=sys.stderr)
         topic = bag.choose(args.topic, POINTCLOUD2)
         poses = read_poses(bag, settings, args.odometry)
         with write_bag(args.output, args.storage, args.overwrite) as out:
@@ -67,21 +71,30 @@ def run(args: argparse.Namespace) -> None:
                 annotation.run(with_progress(bag, topic))
             if not annotation.timings:
                 raise InputError(f'none of the {annotation.n_in} sweeps of {topic} could be annotated '
-                                 f'({_counted(annotation.drops)}): see the reasons above')
+                                 f'({_counted(annotation.drops) or "it holds none"}): {annotation.cure()}')
     annotation.summarise(f'{args.input} {topic}')
+    findings = list(annotation.findings())
+    if findings:
+        print('', *findings, sep='\n')
     print(f'\nwritten: {args.output}')
+    return 2 if any(finding.level == WRONG for finding in findings) else 0
 
 
 class _Annotation:
     """One pass over a recording, and what is to be told at its end."""
 
     def __init__(self, stream, settings, poses, out: 'BagWriter', args: argparse.Namespace):
+        from ..doctor.method import OwnBody
         from ..evaluation.hindsight import Hindsight  # loads SciPy
+        from ..formats.point_times import PointTimes
         self._stream, self._poses, self._out, self._args = stream, poses, out, args
-        self._pairing = Pairing(settings)
+        self._pairing, self._times = Pairing(settings), PointTimes()
         self._drawing = Drawing()
         self.n_in = 0
         self.drops: Counter[str] = self._pairing.drops
+        self._told: dict[str, str] = {}     # cause and cure of the first drop for each reason
+        self._own_body = OwnBody()
+        self._nearest: list[float] = []
         self.timings: list[dict[str, float]] = []
         self._moving: list[int] = []
         self._objects: list[int] = []
@@ -98,9 +111,11 @@ class _Annotation:
             self.n_in += 1
             self._out.write_raw(recorded.topic, recorded.type, recorded.time_ns, recorded.raw)
             try:
-                cloud, prepared = future.result()
+                cloud, prepared, reason = future.result()
                 if prepared is not None:
                     self._write(self._stream.estimate(prepared), cloud, recorded.time_ns)
+                elif reason != FIRST:
+                    self._tell(reason, CURES[reason])
             except EgoMotionError as error:
                 self._drop('no ego-motion', error)
             except InputError as error:
@@ -111,17 +126,22 @@ class _Annotation:
             self._judged += self._hindsight.finish()
         self._spent = time.perf_counter() - start
 
-    def _prepare(self, recorded: 'BagMessage') -> tuple[Any, PreparedPair | None]:
-        """The cloud, and what the network needs of it and of the one before; in a thread of its own."""
-        from ..formats.point_times import with_times
+    def _prepare(self, recorded: 'BagMessage') -> tuple[Any, PreparedPair | None, str]:
+        """The cloud, and what the network needs of it and of the one before, or why not; in a thread of its own."""
+        from ..doctor.cloud_log import nearest
         from ..formats.pointcloud2 import decode
         cloud = recorded.read()
         sweep = decode(cloud, *self._pairing.settings.own)
         if self._pairing.settings.deskew:
-            sweep = with_times(sweep, cloud)
+            sweep = self._times(sweep, cloud)
         self._stamps.append(sweep.stamp_ns)
+        if len(sweep):
+            self._nearest.append(nearest(sweep))
+        if self._poses is not None:
+            self._poses.note(sweep, recorded.time_ns)
         pair = self._pairing.push(sweep)
-        return cloud, None if pair is None else self._stream.prepare(pair, self._ego_motion(pair))
+        prepared = None if pair is None else self._stream.prepare(pair, self._ego_motion(pair))
+        return cloud, prepared, self._pairing.reason
 
     def _ego_motion(self, pair: SweepPair) -> EgoMotion | None:
         return self._poses.between(pair) if self._poses is not None else None
@@ -140,16 +160,33 @@ class _Annotation:
         self.timings.append(flow.timings_ms)
         self._moving.append(int(flow.moving.sum()))
         self._objects.append(len(flow.objects))
+        self._own_body.add(flow)
         self._ages.update((item.track_id, item.age) for item in flow.objects)
         if self._hindsight:
             self._judged += self._hindsight.add(flow)
 
     def _drop(self, reason: str, error: SSRFlowError) -> None:
-        from tqdm import tqdm
         self.drops[reason] += 1
-        if self.drops[reason] == 1:
-            tqdm.write(f'ssrflow: sweep {self.n_in}: {reason}: {error} (further ones are only counted)',
+        self._tell(reason, str(error))
+
+    def _tell(self, reason: str, cause: str) -> None:
+        from tqdm import tqdm
+        if reason not in self._told:
+            self._told[reason] = cause
+            tqdm.write(f'ssrflow: sweep {self.n_in}: {reason}: {cause} (further ones are only counted)',
                        file=sys.stderr)
+
+    def cure(self) -> str:
+        """What to do about the most frequent drop."""
+        told = [reason for reason, _ in self.drops.most_common() if reason in self._told]
+        return self._told[told[0]] if told else CURES[FIRST]
+
+    def findings(self) -> Iterator['Finding']:
+        """What the doctor would say of these clouds."""
+        from ..doctor.clouds import not_the_sensors, uneven
+        yield from not_the_sensors(self._nearest)
+        yield from uneven(self._stamps)
+        yield from self._own_body.findings()
 
     def summarise(self, title: str) -> None:
         from ..evaluation.hindsight import summary

@@ -4,13 +4,13 @@ from __future__ import annotations
 from typing import Iterator
 
 from ..errors import InputError
-from ..formats.bag_poses import read_poses
+from ..formats.bag_poses import RecordedPoses, read_poses
 from ..formats.bags import BagReader
 from ..settings import Settings
 from ..steps.poses import SensorPoses
 from .cloud_log import CloudLog
 from .clouds import check_clouds
-from .finding import Finding, wrong
+from .finding import Finding, note, wrong
 from .method import check_method
 from .topics import choose_topic
 
@@ -22,7 +22,9 @@ def examine_bag(path: str, topic: str | None, odometry: str | None, seconds: flo
                 settings: Settings) -> Iterator[Finding]:
     """Findings on the first `seconds` of a recording; InputError if it cannot be read at all."""
     with BagReader(path) as bag:
-        name, finding = choose_topic(topic, {name: type for name, (type, _) in bag.topics.items()})
+        if bag.cut_off:
+            yield note('recording', bag.cut_off)
+        name, finding = choose_topic(topic, {name: type for name, (type, _) in bag.topics.items()}, recorded=True)
         yield finding
         if name is None:
             yield from check_method([], settings)
@@ -38,11 +40,13 @@ def examine_bag(path: str, topic: str | None, odometry: str | None, seconds: flo
         yield from check_clouds(log, settings, LOSS_CURE, 'the clock of the recorder')
         poses, findings = _read_poses(bag, settings, odometry)
         yield from findings
+        for sweep, recorded_ns in log.recorded_ns.items() if poses else ():
+            poses.note(sweep, recorded_ns)
         yield from check_method(log.sweeps, settings, poses)
 
 
-def _read_poses(bag: BagReader, settings: Settings, odometry: str | None) -> tuple[SensorPoses | None, list[Finding]]:
+def _read_poses(bag: BagReader, settings: Settings, odometry: str | None) -> tuple[RecordedPoses | None, list[Finding]]:
     try:
         return read_poses(bag, settings, odometry), []
     except InputError as error:
-        return SensorPoses(settings), [wrong('odometry', str(error))]
+        return RecordedPoses(SensorPoses(settings)), [wrong('odometry', str(error))]

@@ -1,12 +1,13 @@
 """What the notes on a stream of clouds tell: layout, frame, rate, order, loss, clock."""
 from __future__ import annotations
 
-from typing import Iterator
+from typing import Iterator, Sequence
 
 import numpy as np
 
 from ..settings import Settings
-from ..steps.pairing import RESTART_AFTER
+from ..steps.pairing import CURES, DUPLICATE, GAP, OTHER_FRAME, OUT_OF_ORDER, RESTART_AFTER, SAME_POINTS
+from ..steps.stamps import PAUSE, Rhythm, forward_steps, rhythm
 from .cloud_log import CloudLog
 from .finding import Finding, note, ok, wrong
 
@@ -14,6 +15,8 @@ FEW = 0.05
 """A sensor of which fewer than this share of the returns is usable is covered, or its clouds are not metres."""
 FAR = 300.0
 """Metres: no LiDAR has half of its returns beyond."""
+NEAREST = 20.0
+"""Metres: about a sensor something is nearer, the ground if nothing else. By the horizontal, for those that fly."""
 SLOW_HZ = 5.0
 LOST, FEW_LOST = 0.05, 3
 """Share of missing clouds above which something is wrong, and how many may be a driver's hiccup."""
@@ -28,12 +31,13 @@ def check_clouds(log: CloudLog, settings: Settings, loss_cure: str, clock: str) 
     """
     yield from _layout(log)
     yield from _frame(log)
-    steps = np.diff(np.array(log.stamps_ns, np.int64)) * 1e-9
+    yield from not_the_sensors(log.nearest, log.ranges)
+    steps = np.diff(np.array([stamp for stamp in log.stamps_ns if stamp], np.int64)) * 1e-9
     yield from _order(log, steps)
-    forward = steps[(steps > 0)]
-    if len(forward):
-        yield from _rate(forward, settings)
-        yield from _loss(forward, loss_cure)
+    yield from uneven(log.stamps_ns)
+    if (steps > 0).any():
+        yield from _rate(steps[steps > 0], settings)
+        yield from _loss(rhythm(forward_steps(log.stamps_ns)), len(log), loss_cure)
     elif len(log) == 1:
         yield wrong('rate', 'only one cloud: two are needed to see motion')
     yield from _clock(log, clock)
@@ -42,6 +46,9 @@ def check_clouds(log: CloudLog, settings: Settings, loss_cure: str, clock: str) 
 def _layout(log: CloudLog) -> Iterator[Finding]:
     for reason, count in log.errors.most_common(3):
         yield wrong('cloud', f'{count} of {len(log)} clouds cannot be read: {reason}')
+    if log.repeats:
+        yield wrong('cloud', f'{log.repeats} of {len(log)} clouds hold the very points of the one before and are '
+                             f'dropped: {CURES[SAME_POINTS]}')
     if not log.usable:
         if not log.errors:
             yield wrong('cloud', 'every cloud is empty: see whether the sensor spins and is not covered')
@@ -63,28 +70,52 @@ def _frame(log: CloudLog) -> Iterator[Finding]:
     if '' in log.frames:
         yield wrong('frame', 'clouds without a frame_id, so that nothing can be placed: set it in the driver')
     elif len(log.frames) > 1:
-        yield wrong('frame', f'the frame_id changes ({names}), and pairs are made within one only: '
-                             'give each sensor a topic and a node of its own')
+        yield wrong('frame', f'the frame_id changes ({names}): {CURES[OTHER_FRAME]}')
     elif log.frames:
         yield ok('frame', f'{names}')
 
 
+def not_the_sensors(distances: Sequence[float], ranges: Sequence[float] = ()) -> Iterator[Finding]:
+    """Of clouds whose frame is not that of the sensor; `distances` and `ranges` as `CloudLog` has them."""
+    if not distances or ranges and np.median(ranges) > FAR:
+        return
+    distance = float(np.median(distances))
+    if distance > NEAREST:
+        yield wrong('frame', f"no return near the frame's origin, the nearest are {distance:.0f} m away, so it is the "
+                             'frame of a map or of odometry: feed the cloud in the frame of the sensor')
+
+
+def uneven(stamps_ns: Sequence[int]) -> Iterator[Finding]:
+    """Of stamps that do not come in the rhythm of the sensor."""
+    beat = rhythm(forward_steps(stamps_ns))
+    if beat is not None and beat.complaint:
+        yield note('stamps', beat.complaint)
+
+
 def _order(log: CloudLog, steps: np.ndarray) -> Iterator[Finding]:
-    if log.stamps_ns and not any(log.stamps_ns):
+    zeros = log.stamps_ns.count(0)
+    if zeros and zeros == len(log.stamps_ns):
         yield wrong('stamps', 'every stamp is 0, so no velocity can be found: let the driver fill in header.stamp')
         return
+    if zeros == 1 and log.stamps_ns[0] == 0:
+        yield note('stamps', 'the first stamp is 0: that cloud has no partner; let the driver wait for its clock')
+    elif zeros:
+        yield wrong('stamps', f'{zeros} of {len(log)} stamps are 0: let the driver fill in header.stamp each time')
     equal, back = int(np.sum(steps == 0)), int(np.sum((steps < 0) & (steps >= -RESTART_AFTER)))
-    restarts = int(np.sum(steps < -RESTART_AFTER))
+    restarts, pauses = int(np.sum(steps < -RESTART_AFTER)), int(np.sum(steps > PAUSE))
     if equal:
         yield wrong('stamps', f'{equal} of {len(log)} clouds bear the stamp of the one before and are dropped: '
-                              'see that one driver publishes on the topic, with a stamp for each sweep')
+                              f'{CURES[DUPLICATE]}')
     if back:
         yield wrong('stamps', f'{back} of {len(log)} clouds are older than the one before and are dropped: '
-                              'see that one driver publishes on the topic, and in order')
+                              f'{CURES[OUT_OF_ORDER]}')
     if restarts:
         yield note('stamps', f'time starts anew {restarts} times (a loop, or a clock that was set): '
                              'each time everything is forgotten')
-    if not (equal or back or restarts) and len(steps):
+    if pauses:
+        yield note('stamps', f'time goes on by more than {PAUSE:.0f} s {pauses} times, by {steps.max():.1f} s at most: '
+                             'the stream paused, or a clock was set')
+    if not (zeros or equal or back or restarts or pauses) and len(steps):
         yield ok('stamps', 'each later than the one before')
 
 
@@ -93,20 +124,19 @@ def _rate(forward: np.ndarray, settings: Settings) -> Iterator[Finding]:
     gaps = int(np.sum(forward > settings.max_gap))
     if step > settings.max_gap:
         yield wrong('rate', f'{step:.2f} s between clouds is more than max_gap ({settings.max_gap} s), so no pair is '
-                            'made: raise max_gap, or let the LiDAR send more often')
+                            f'made: {CURES[GAP]}')
     elif 1 / step < SLOW_HZ:
         yield note('rate', f'{1 / step:.1f} Hz: things move far between two sweeps; {SLOW_HZ:.0f} Hz or more is better')
     else:
         yield ok('rate', f'{1 / step:.1f} Hz by the stamps' + (f', {gaps} gaps above max_gap' if gaps else ''))
 
 
-def _loss(forward: np.ndarray, cure: str) -> Iterator[Finding]:
-    # The shortest steps tell the sensor's own period, however few clouds arrive.
-    period = float(np.percentile(forward, 10) if len(forward) >= 20 else np.min(forward))
-    missing = np.sum(np.maximum(np.round(forward / period) - 1, 0))
-    share = missing / (missing + len(forward) + 1)
-    if share > LOST and missing >= FEW_LOST:
-        yield wrong('loss', f'about {share:.0%} of the clouds are missing (the sensor sends {1 / period:.1f} per '
+def _loss(beat: Rhythm | None, clouds: int, cure: str) -> Iterator[Finding]:
+    if beat is None:
+        return
+    share = beat.missing / (beat.missing + clouds)
+    if share > LOST and beat.missing >= FEW_LOST:
+        yield wrong('loss', f'about {share:.0%} of the clouds are missing (the sensor sends {1 / beat.period:.1f} per '
                             f'second): {cure}')
     else:
         yield ok('loss', f'{share:.0%} of the clouds are missing')

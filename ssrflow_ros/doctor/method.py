@@ -4,7 +4,7 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import time
-from typing import Iterator
+from typing import Iterable, Iterator, Protocol
 
 import numpy as np
 
@@ -12,15 +12,21 @@ from ..errors import EgoMotionError, SSRFlowError
 from ..settings import Settings
 from ..steps.ego_motion import make_ego_motion
 from ..steps.pairing import Pairing
-from ..steps.poses import SensorPoses
 from ..sweep import EgoMotion, FlowField, Sweep, SweepPair
 from .finding import Finding, note, ok, wrong
+
+
+class Poses(Protocol):
+    """`SensorPoses`, or those of a recording."""
+
+    def between(self, pair: SweepPair) -> EgoMotion: ...
+
 
 _ALONG = 1.0    # m/s, by which what goes along with the sensor seems to differ from it
 _NEAR = 4.0     # m
 
 
-def check_method(sweeps: list[Sweep], settings: Settings, poses: SensorPoses | None = None) -> Iterator[Finding]:
+def check_method(sweeps: list[Sweep], settings: Settings, poses: Poses | None = None) -> Iterator[Finding]:
     """Load the method as `settings` say, and try it on neighbouring `sweeps`; no sweeps, no trial.
 
     poses  those of odometry or tf, where ego-motion comes from there.
@@ -63,7 +69,7 @@ def _device(scene_flow) -> Finding:
 
 
 def _ego_motion(pairs: list[SweepPair], settings: Settings,
-                poses: SensorPoses | None) -> tuple[list[tuple[SweepPair, EgoMotion]], Finding]:
+                poses: Poses | None) -> tuple[list[tuple[SweepPair, EgoMotion]], Finding]:
     search, found, error = make_ego_motion(settings), [], None
     for pair in pairs:
         try:
@@ -100,20 +106,37 @@ def _speed(scene_flow, found: list[tuple[SweepPair, EgoMotion]]) -> tuple[Findin
                          + cure), fields
 
 
-def own_body(fields: list[FlowField]) -> Iterator[Finding]:
+def own_body(fields: Iterable[FlowField]) -> Iterator[Finding]:
     """What goes along with a sensor that moves, near it, in most pairs."""
-    corners, pairs = [], 0
+    seen = OwnBody()
     for field in fields:
-        ego, dt = field.ego_motion, field.pair.dt
-        velocity = ego.into_source(np.zeros((1, 3), np.float32))[0] / dt
+        seen.add(field)
+    return seen.findings()
+
+
+class OwnBody:
+    """Looks for what goes along with the sensor, pair by pair."""
+
+    def __init__(self):
+        self._corners: list[tuple[np.ndarray, np.ndarray]] = []
+        self._pairs = 0
+
+    def add(self, field: FlowField) -> None:
+        """Look at one more pair."""
+        self._pairs += 1
+        velocity = field.ego_motion.into_source(np.zeros((1, 3), np.float32))[0] / field.pair.dt
         along = [item for item in field.objects if np.linalg.norm(item.velocity - velocity) < _ALONG
                  and np.linalg.norm(item.centre) < _NEAR]
         if np.linalg.norm(velocity) >= 2 * _ALONG and along:
             points = field.pair.source.points[np.isin(field.object_ids, [item.id for item in along])]
-            corners.append((points.min(axis=0), points.max(axis=0)))
-            pairs += 1
-    if pairs > len(fields) / 2:
-        low, high = np.min([low for low, _ in corners], axis=0), np.max([high for _, high in corners], axis=0)
-        box = ' '.join(f'{value:.1f}' for value in (*np.floor(10 * low - 1) / 10, *np.ceil(10 * high + 1) / 10))
-        yield note('own_body', f'something within {_NEAR:.0f} m goes along with the sensor in {pairs} of '
-                               f"{len(fields)} pairs: if that is the robot itself, set own_body to '{box}'")
+            self._corners.append((points.min(axis=0), points.max(axis=0)))
+
+    def findings(self) -> Iterator[Finding]:
+        """What is to be said of all of them."""
+        if len(self._corners) > self._pairs / 2:
+            # What goes along once in a while is somebody else.
+            low = np.percentile([low for low, _ in self._corners], 5, axis=0, method='lower')
+            high = np.percentile([high for _, high in self._corners], 95, axis=0, method='higher')
+            box = ' '.join(f'{value:.1f}' for value in (*np.floor(10 * low - 1) / 10, *np.ceil(10 * high + 1) / 10))
+            yield note('own_body', f'something within {_NEAR:.0f} m goes along with the sensor in {len(self._corners)} '
+                                   f"of {self._pairs} pairs: if that is the robot itself, set own_body to '{box}'")

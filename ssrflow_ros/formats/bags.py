@@ -1,6 +1,7 @@
 """Recordings: rosbag2 folders and files (sqlite3, mcap), read and written without ROS."""
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -12,6 +13,9 @@ from rosbags.typesys import Stores, get_typestore
 
 from ..errors import InputError
 from ..whole import written_whole
+from .mcap_stream import McapStream, is_indexed
+from .topics import GROUND_TRUTH as GROUND_TRUTH
+from .topics import sensors, why_no_clouds
 
 POINTCLOUD2 = 'sensor_msgs/msg/PointCloud2'
 ODOMETRY = 'nav_msgs/msg/Odometry'
@@ -22,8 +26,6 @@ TF, TF_STATIC = '/tf', '/tf_static'
 
 FLOW, OBJECTS, MARKERS = '/ssrflow/flow', '/ssrflow/objects', '/ssrflow/markers'
 """Topics of what the method says, named as by a node without a namespace."""
-GROUND_TRUTH = '/ground_truth'
-"""Topic of the labels that `ssrflow simulate` writes; never taken for a LiDAR's unless it is named."""
 
 STORAGES = ('mcap', 'sqlite3')
 _STORAGE_SUFFIXES = ('.mcap', '.db3')
@@ -55,8 +57,9 @@ class BagMessage(NamedTuple):
 class BagReader:
     """A rosbag2, open for reading; use as a context manager.
 
-    path    its folder, or one .mcap or .db3 file.
-    topics  type and number of messages by name.
+    path     its folder, or one .mcap or .db3 file.
+    topics   type and number of messages by name.
+    cut_off  '' or, of a recording without an end, what was read of it, in one line.
 
     Raises InputError with cause and cure for what cannot be read.
     """
@@ -64,15 +67,24 @@ class BagReader:
     def __init__(self, path: str | Path):
         self.path = Path(path)
         self.topics: dict[str, tuple[str, int]] = {}
+        self.cut_off = ''
         self._open = ExitStack()
+        self._readers: list[Reader | McapStream] = []
 
     def __enter__(self) -> 'BagReader':
-        storage = _find_storage(self.path)
         with self._blame_the_bag():
-            self._reader = self._open.enter_context(Reader(storage))
-            for connection in self._reader.connections:
-                count = self.topics.get(connection.topic, ('', 0))[1]
-                self.topics[connection.topic] = connection.msgtype, count + connection.msgcount
+            for storage in _find_storages(self.path):
+                reader = McapStream(storage) if _needs_streaming(storage) else Reader(storage)
+                self._readers.append(self._open.enter_context(reader))
+                for connection in reader.connections:
+                    count = self.topics.get(connection.topic, ('', 0))[1]
+                    self.topics[connection.topic] = connection.msgtype, count + connection.msgcount
+            ends = [reader.cut_off for reader in self._readers if isinstance(reader, McapStream) and reader.cut_off]
+            if ends and not self.topics:
+                raise EOFError(ends[0])
+        if ends:
+            self.cut_off = (f'{self.path} has no end, its recorder was stopped short ({ends[0]}): the '
+                            f'{sum(count for _, count in self.topics.values())} messages before it are read')
         return self
 
     def __exit__(self, *exception) -> None:
@@ -83,18 +95,24 @@ class BagReader:
         return {name: count for name, (its_type, count) in sorted(self.topics.items()) if its_type == type}
 
     def choose(self, topic: str | None, type: str, option: str = '--topic') -> str:
-        """`topic` if it is there, the only one of that type if None; else InputError that lists them."""
+        """`topic` if it is there, the only one of that type if None; else InputError that lists them.
+
+        Of several topics of clouds those that are no LiDAR's are left out, unless they are named.
+        """
         found = self.topics_of(type)
         short = type.split('/')[-1]
         listing = ', '.join(f'{name} ({count} messages)' for name, count in found.items())
+        if not found and type == POINTCLOUD2:
+            types = {name: its_type for name, (its_type, _) in self.topics.items()}
+            raise InputError(f'{self.path} has {why_no_clouds(types, recorded=True)}')
         if not found:
             others = ', '.join(sorted(self.topics)) or 'none at all'
             raise InputError(f'{self.path} has no {short} topic (topics: {others}): give another recording')
         if topic is None:
-            sensors = [name for name in found if name != GROUND_TRUTH] or list(found)
-            if len(sensors) > 1:
+            likely = sensors(found) or list(found)
+            if len(likely) > 1:
                 raise InputError(f'{self.path} has several {short} topics: choose with {option}: {listing}')
-            return sensors[0]
+            return likely[0]
         if topic not in found and f'/{topic}' in found:
             return f'/{topic}'
         if topic not in found:
@@ -104,21 +122,25 @@ class BagReader:
 
     def read(self, topics: Collection[str]) -> Iterator[BagMessage]:
         """The messages of `topics` in the order in which they were recorded."""
-        connections = [known for known in self._reader.connections if known.topic in topics]
-        with self._blame_the_bag():
-            messages = self._reader.messages(connections) if connections else iter(())
-        while True:
+        for reader in self._readers:
+            connections = [known for known in reader.connections if known.topic in topics]
             with self._blame_the_bag():
-                item = next(messages, None)
-            if item is None:
-                return
-            connection, time_ns, raw = item
-            yield BagMessage(connection.topic, connection.msgtype, time_ns, raw)
+                messages = reader.messages(connections) if connections else iter(())
+            while True:
+                with self._blame_the_bag():
+                    item = next(messages, None)
+                if item is None:
+                    break
+                connection, time_ns, raw = item
+                yield BagMessage(connection.topic, connection.msgtype, time_ns, raw)
 
     @contextmanager
     def _blame_the_bag(self) -> Iterator[None]:
         try:
             yield
+        except InputError:
+            self._open.close()
+            raise
         except Exception as error:  # Of damaged files the library makes errors of many types.
             self._open.close()
             raise InputError(f'{self.path} is damaged or was cut off ({_reason(error)}): mend it with '
@@ -155,24 +177,31 @@ def write_bag(path: str | Path, storage: str = 'mcap', overwrite: bool = False) 
         raise InputError(f'cannot write {path}: {error}: check the space and the rights there') from error
 
 
-def _find_storage(path: Path) -> Path:
-    """What rosbags is to open for `path`."""
+def _find_storages(path: Path) -> list[Path]:
+    """What is to be opened for `path`, in the order of recording."""
     if not path.exists():
         raise InputError(f'{path} does not exist: give the folder of a rosbag2, a .mcap or a .db3')
     if path.suffix == '.bag':
         raise InputError(f'{path} is a recording of ROS 1: convert it with '
                          f'"rosbags-convert --src {path} --dst NEW"')
-    if path.is_dir() and not (path / 'metadata.yaml').exists():
-        # A recorder that was killed leaves its file without metadata.
-        files = [file for file in path.iterdir() if file.suffix in _STORAGE_SUFFIXES]
-        if len(files) != 1:
-            raise InputError(f'{path} holds no metadata.yaml, so it is not a rosbag2: '
-                             + ('run "ros2 bag reindex" on it' if files else
-                                'give the folder that ros2 bag wrote'))
-        return files[0]
     if path.is_file() and path.suffix not in _STORAGE_SUFFIXES:
         raise InputError(f'{path} is no recording: give the folder of a rosbag2, a .mcap or a .db3')
-    return path
+    if path.is_file():
+        return [path]
+    files = sorted((file for file in path.iterdir() if file.suffix in _STORAGE_SUFFIXES),
+                   key=lambda file: (len(file.name), file.name))
+    if (path / 'metadata.yaml').exists():
+        # Of a file that has no end the metadata do not know what is in it.
+        return files if any(map(_needs_streaming, files)) else [path]
+    # A recorder that was killed leaves its files without metadata: NAME_0.mcap, NAME_1.mcap and so on.
+    if len(files) > 1 and len({re.sub(r'_\d+$', '', file.stem) + file.suffix for file in files}) > 1 or not files:
+        raise InputError(f'{path} holds no metadata.yaml, so it is not a rosbag2: '
+                         + ('give one of its files' if files else 'give the folder that ros2 bag wrote'))
+    return files
+
+
+def _needs_streaming(path: Path) -> bool:
+    return path.suffix == '.mcap' and path.is_file() and not is_indexed(path)
 
 
 def _reason(error: Exception) -> str:

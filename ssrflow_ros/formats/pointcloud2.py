@@ -158,18 +158,16 @@ def _grid(message: Any, height: int, width: int) -> tuple[np.ndarray, int, int]:
     point_step, row_step = _count(message, 'point_step'), _count(message, 'row_step')
     if point_step == 0:
         raise InputError('point_step is 0, so no point can be found: the driver must set it')
-    if height == 1:
-        # Of one row alone nobody needs the step, and some drivers leave it 0.
-        row_step = max(row_step, width * point_step)
-    if row_step < width * point_step:
-        raise InputError(f'row_step is {row_step} bytes, but {width} points of {point_step} bytes take '
-                         f'{width * point_step}: the driver must set row_step = width * point_step')
-    buffer = _bytes(message)
-    # The padding behind the last row may be left out.
-    needed = (height - 1) * row_step + width * point_step
-    if not needed <= len(buffer) <= height * row_step:
-        raise InputError(f'the data holds {len(buffer)} bytes, but height {height} x row_step {row_step} '
-                         f'asks for {height * row_step}: the message was cut, or its driver is broken')
+    buffer, row = _bytes(message), width * point_step
+    if row_step < row or row_step >= height * row or len(buffer) == height * row:
+        # Drivers leave the step 0, or make it that of the whole cloud: then the rows lie one behind the other.
+        row_step = row
+    # The padding behind the last row may be left out, and spare bytes may follow.
+    needed = (height - 1) * row_step + row
+    if len(buffer) < needed:
+        raise InputError(f'the data holds {len(buffer)} bytes, but height {height} x width {width} x point_step '
+                         f'{point_step} (row_step {row_step}) asks for {needed}: the message was cut, or its driver '
+                         'is broken')
     return buffer, point_step, row_step
 
 

@@ -33,12 +33,16 @@ def pose_of(odometry: Any) -> tuple[int, np.ndarray, np.ndarray]:
             np.array([turn.x, turn.y, turn.z, turn.w]))
 
 
-def push_poses(poses: SensorPoses, message: Any, static: bool = False) -> None:
-    """Note in `poses` what a nav_msgs/Odometry or a tf2_msgs/TFMessage says; `static` if it is of /tf_static."""
+def push_poses(poses: SensorPoses, message: Any, static: bool = False, recorded_ns: int | None = None) -> None:
+    """Note in `poses` what a nav_msgs/Odometry or a tf2_msgs/TFMessage says; `static` if it is of /tf_static.
+
+    recorded_ns  when it was recorded, of a recording.
+    """
     if not hasattr(message, 'transforms'):
-        poses.push_odometry(message.child_frame_id, *pose_of(message))
+        poses.push_odometry(message.child_frame_id, *pose_of(message), recorded_ns)
         return
     for item in message.transforms:
         position, turn = item.transform.translation, item.transform.rotation
         poses.push(item.header.frame_id, item.child_frame_id, None if static else stamp_ns(item),
-                   np.array([position.x, position.y, position.z]), np.array([turn.x, turn.y, turn.z, turn.w]))
+                   np.array([position.x, position.y, position.z]), np.array([turn.x, turn.y, turn.z, turn.w]),
+                   recorded_ns)

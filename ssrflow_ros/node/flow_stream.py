@@ -15,7 +15,7 @@ from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import PointCloud2
 
 from ..errors import EgoMotionError, InputError, SSRFlowError
-from ..formats.point_times import with_times
+from ..formats.point_times import PointTimes
 from ..formats.pointcloud2 import decode
 from ..formats.stamped import stamp_ns
 from ..steps.pairing import CURES, EMPTY, FIRST, GAP, OTHER_FRAME, TIME_RESTARTED, Pairing
@@ -57,7 +57,7 @@ class FlowStream:
         self._node, self._statistics = node, statistics
         self._stream = method.stream(overlap=True)
         self._source, self._outputs = source, outputs
-        self._pairing = Pairing(node.settings)
+        self._pairing, self._times = Pairing(node.settings), PointTimes()
         self._refused = ''  # why the newest sweep had no pair
         self._told: dict[tuple[str, bool], float] = {}
         self._unread: PointCloud2 | None = None
@@ -126,7 +126,7 @@ class FlowStream:
         try:
             sweep = decode(cloud, *self._node.settings.own)
             if self._node.settings.deskew:
-                sweep = with_times(sweep, cloud)
+                sweep = self._times(sweep, cloud)
         except InputError as error:
             self._drop('malformed cloud', error)
             return None

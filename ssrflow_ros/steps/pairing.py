@@ -7,6 +7,7 @@
 | same stamp as the kept sweep              | dropped (a duplicate)                                |
 | stamp up to `RESTART_AFTER` s back        | dropped (out of order)                               |
 | stamp further back (bag loop, clock jump) | everything forgotten, a new start with this sweep    |
+| a later stamp, the same points            | dropped (the cloud was sent again)                   |
 | stamp more than `max_gap` s ahead         | a new start with this sweep                          |
 | another frame_id                          | everything forgotten, a new start with this sweep    |
 | anything else                             | SweepPair(source=this sweep, target=the kept sweep)  |
@@ -14,6 +15,8 @@
 from __future__ import annotations
 
 from collections import Counter
+
+import numpy as np
 
 from ..settings import Settings
 from ..sweep import Sweep, SweepPair
@@ -28,6 +31,18 @@ OUT_OF_ORDER = 'stamp older than the last'
 TIME_RESTARTED = 'time restarted'
 GAP = 'gap too long'
 OTHER_FRAME = 'frame_id changed'
+SAME_POINTS = 'same points again'
+
+CURES = {
+    FIRST: 'two are needed to see motion',
+    EMPTY: 'see whether the sensor spins and is not covered',
+    DUPLICATE: 'see that one driver publishes on the topic, and that it fills in header.stamp for each sweep',
+    OUT_OF_ORDER: 'see that one driver publishes on the topic, and in order',
+    TIME_RESTARTED: 'at the end of a loop that is right; else let one clock stamp the clouds',
+    GAP: 'raise max_gap, or let the LiDAR send more often',
+    OTHER_FRAME: 'pairs are made within one frame only: give each sensor a topic and a node of its own',
+    SAME_POINTS: 'let each sweep be sent once: stop the republisher, or give the simulated sensor its own rate'}
+"""What to do where a reason comes often."""
 
 CURES = {
     FIRST: 'two are needed to see motion',
@@ -59,7 +74,7 @@ class Pairing:
         self.reason = self._why_no_pair(sweep)
         if self.reason:
             self.drops[self.reason] += 1
-        if self.reason not in (EMPTY, DUPLICATE, OUT_OF_ORDER):
+        if self.reason not in (EMPTY, DUPLICATE, OUT_OF_ORDER, SAME_POINTS):
             self._last = sweep
         return None if self.reason else SweepPair(source=sweep, target=last)
 
@@ -81,6 +96,8 @@ class Pairing:
             return TIME_RESTARTED
         if step < 0:
             return OUT_OF_ORDER
+        if np.array_equal(sweep.points, self._last.points):
+            return SAME_POINTS
         if step > self.settings.max_gap:
             return GAP
         return ''

@@ -36,30 +36,35 @@ class SensorPoses:
         self._mounting = parse_pose('mounting', settings.mounting)
         self._kept = kept
         self._edges: dict[tuple[str, str], Trajectory | np.ndarray] = {}
+        self._left_out: dict[tuple[str, str], tuple[int, str]] = {}
         self._child: str | None = None
         self._arrived = threading.Condition()
 
-    def push_odometry(self, child: str, stamp_ns: int, position: np.ndarray, quaternion: np.ndarray) -> None:
+    def push_odometry(self, child: str, stamp_ns: int, position: np.ndarray, quaternion: np.ndarray,
+                      recorded_ns: int | None = None) -> None:
         """Note where the frame `child` was; '' stands for the sensor's own frame."""
         self._child = child.strip('/')
-        self.push(ODOMETRY, self._child, stamp_ns, position, quaternion)
+        self.push(ODOMETRY, self._child, stamp_ns, position, quaternion, recorded_ns)
 
-    def push(self, parent: str, child: str, stamp_ns: int | None, position: np.ndarray, quaternion: np.ndarray) -> None:
+    def push(self, parent: str, child: str, stamp_ns: int | None, position: np.ndarray, quaternion: np.ndarray,
+             recorded_ns: int | None = None) -> None:
         """Note how `child` lies in `parent` at `stamp_ns`, or always (None): (3,) m and (4,) x y z w.
 
-        What is not finite or has no rotation is left out.
+        recorded_ns  when that was recorded, of a recording. What is not finite or has no rotation is left out.
         """
         position, quaternion = np.asarray(position, float), np.asarray(quaternion, float)
-        if not (np.isfinite(position).all() and np.isfinite(quaternion).all() and np.linalg.norm(quaternion) > 1e-6):
-            return
         key = parent.strip('/'), child.strip('/')
+        fault = _fault(position, quaternion)
         with self._arrived:
+            if fault:
+                self._left_out[key] = self._left_out.get(key, (0, ''))[0] + 1, fault
+                return
             if stamp_ns is None:
                 self._edges[key] = rigid(Rotation.from_quat(quaternion), position)
             else:
                 if not isinstance(self._edges.get(key), Trajectory):
                     self._edges[key] = Trajectory(f"'{key[1]}' in '{key[0]}'", self._kept)
-                self._edges[key].push(stamp_ns, position, quaternion)
+                self._edges[key].push(stamp_ns, position, quaternion, recorded_ns)
             self._arrived.notify_all()
 
     def forget(self) -> None:
@@ -67,8 +72,10 @@ class SensorPoses:
         with self._arrived:
             self._edges = {key: edge for key, edge in self._edges.items() if not isinstance(edge, Trajectory)}
 
-    def between(self, pair: SweepPair, wait: float = 0.0) -> EgoMotion:
+    def between(self, pair: SweepPair, wait: float = 0.0, recorded_ns: int | None = None) -> EgoMotion:
         """The sensor's motion over `pair`; waits up to `wait` s for poses that reach the later sweep.
+
+        recorded_ns  when the source was recorded, of a recording: in one that loops stamps come more than once.
 
         EgoMotionError if the frames are not connected or the stamps are not covered.
         """
@@ -78,9 +85,12 @@ class SensorPoses:
             self._arrived.wait_for(lambda: self._reaches(frame, latest), wait)
             self._mount(frame)
             way = self._way(frame)
-            if way is None:
-                raise EgoMotionError(self._why_not(frame))
-            source, target = (self._pose(way, sweep.stamp_ns) for sweep in (pair.source, pair.target))
+            try:
+                if way is None:
+                    raise EgoMotionError(self._why_not(frame))
+                source, target = (self._pose(way, sweep.stamp_ns, recorded_ns) for sweep in (pair.source, pair.target))
+            except EgoMotionError as error:
+                raise EgoMotionError(self._with_what_was_left_out(str(error))) from None
         return from_poses(source, target, self._method)
 
     def _mount(self, frame: str) -> None:
@@ -111,14 +121,22 @@ class SensorPoses:
                     queue.append(to)
         return ways.get(self._fixed)
 
-    def _pose(self, way: list[tuple[tuple[str, str], bool]], stamp_ns: int) -> np.ndarray:
+    def _pose(self, way: list[tuple[tuple[str, str], bool]], stamp_ns: int, recorded_ns: int | None) -> np.ndarray:
         """(4, 4) fixed_from_sensor at `stamp_ns`."""
         pose = np.eye(4)
         for key, upwards in way:
             edge = self._edges[key]
-            step = edge.at(stamp_ns) if isinstance(edge, Trajectory) else edge
+            step = edge.at(stamp_ns, recorded_ns) if isinstance(edge, Trajectory) else edge
             pose = (step if upwards else np.linalg.inv(step)) @ pose
         return pose
+
+    def _with_what_was_left_out(self, cause: str) -> str:
+        for (parent, child), (count, fault) in self._left_out.items():
+            said = (f"{count} poses of '{child}' in '{parent}' were left out, the last because its {fault}: let who "
+                    'publishes them fill them in')
+            # Where there is none else, this is the cause.
+            return f'{cause}; {said}' if (parent, child) in self._edges else said
+        return cause
 
     def _why_not(self, frame: str) -> str:
         if self._method == 'odometry' and self._child is None:
@@ -129,6 +147,15 @@ class SensorPoses:
                     f'to each other (frames known: {known}): publish it on /tf_static, or set mounting')
         return (f"tf has no way from '{frame}' to '{self._fixed}' (frames known: {known}): check fixed_frame and "
                 'who publishes /tf')
+
+
+def _fault(position: np.ndarray, quaternion: np.ndarray) -> str:
+    """Why it is no pose, '' if it is one."""
+    if not np.isfinite(position).all():
+        return f'position is ({", ".join(f"{value:g}" for value in position)})'
+    if not np.isfinite(quaternion).all() or np.linalg.norm(quaternion) <= 1e-6:
+        return f'quaternion is ({", ".join(f"{value:g}" for value in quaternion)}), which is no rotation'
+    return ''
 
 
 def parse_pose(name: str, text: str) -> np.ndarray | None:

@@ -1,0 +1,110 @@
+"""An mcap from its first record to its last: for files that `rosbags` does not read, which wants an index at the end.
+
+A recorder that was killed leaves a file without an end; other programs than rosbag2 leave the profile empty.
+"""
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Collection, Iterator, NamedTuple
+
+from ..errors import InputError
+
+_MAGIC = b'\x89MCAP0\r\n'
+_CURES = {
+    'ros1': 'of ROS 1: convert the .bag that it was made from with "rosbags-convert --src OLD.bag --dst NEW"',
+    'protobuf': "in protobuf: record the driver's sensor_msgs/PointCloud2 with ros2 bag"}
+_OTHERWISE = "in {}: record the driver's sensor_msgs/PointCloud2 with ros2 bag"
+"""What messages that are not of ROS 2 are, and the way; by their encoding."""
+
+
+class Connection(NamedTuple):
+    """A topic of the file, with the attributes that `rosbags` gives one."""
+
+    topic: str
+    msgtype: str
+    msgcount: int
+
+
+class _Message(NamedTuple):
+    topic: str
+    type: str
+    encoding: str
+    time_ns: int
+    raw: bytes
+
+
+def is_indexed(path: Path) -> bool:
+    """Whether it is a recording of rosbag2 that has its end; what is no mcap at all is taken for one."""
+    with open(path, 'rb') as file:
+        head = file.read(len(_MAGIC) + 9 + 8)
+        if not head.startswith(_MAGIC):
+            return True
+        file.seek(-len(_MAGIC), 2)
+        # The first record, a header, begins with its profile.
+        return head.endswith(b'\x04\x00\x00\x00ros2') and file.read() == _MAGIC
+
+
+class McapStream:
+    """Reads the messages of ROS 2 in a file from its begin to where it ends; use as a context manager.
+
+    connections  the topics.
+    cut_off      '' or why it was not read to an end that is one.
+
+    Raises InputError with the way out where there is none of ROS 2, and errors of the library where nothing is right.
+    """
+
+    def __init__(self, path: Path):
+        self._path = path
+        self.connections: list[Connection] = []
+        self.cut_off = ''
+
+    def __enter__(self) -> 'McapStream':
+        counts: Counter[tuple[str, str]] = Counter()
+        foreign: dict[str, str] = {}
+        for message in self._messages():
+            if message.encoding == 'cdr':
+                counts[message.topic, message.type] += 1
+            else:
+                foreign.setdefault(message.encoding, f'{message.topic} ({message.type})')
+        self.connections = [Connection(topic, type, count) for (topic, type), count in counts.items()]
+        if foreign and not counts:
+            encoding, topic = next(iter(foreign.items()))
+            raise InputError(f'{self._path} holds no message of ROS 2; {topic} is '
+                             + _CURES.get(encoding, _OTHERWISE.format(encoding or 'an unknown encoding')))
+        return self
+
+    def __exit__(self, *exception) -> None:
+        pass
+
+    def messages(self, connections: Collection[Connection]) -> Iterator[tuple[Connection, int, bytes]]:
+        """Connection, time of recording, ns, and bytes of each message, as recorded."""
+        wanted = {(one.topic, one.msgtype): one for one in connections}
+        for message in self._messages():
+            connection = wanted.get((message.topic, message.type))
+            if connection is not None and message.encoding == 'cdr':
+                yield connection, message.time_ns, message.raw
+
+    def _messages(self) -> Iterator[_Message]:
+        try:
+            from mcap.records import Channel, Chunk, Header, Message, Schema
+            from mcap.stream_reader import StreamReader, breakup_chunk
+        except ImportError:
+            raise InputError(f'{self._path} has no index; reading it needs mcap: pip install mcap') from None
+        types, channels = {0: ''}, {}
+        begun = False
+        try:
+            with open(self._path, 'rb') as file:
+                for record in StreamReader(file, emit_chunks=True).records:
+                    begun |= isinstance(record, Header)
+                    parts = breakup_chunk(record) if isinstance(record, Chunk) else [record]
+                    types.update({part.id: part.name for part in parts if isinstance(part, Schema)})
+                    channels.update({part.id: (part.topic, types[part.schema_id], part.message_encoding)
+                                     for part in parts if isinstance(part, Channel)})
+                    messages = [part for part in parts if isinstance(part, Message)]
+                    for part in sorted(messages, key=lambda message: message.log_time):
+                        yield _Message(*channels[part.channel_id], part.log_time, part.data)
+        except Exception as error:  # Of what was cut off or overwritten the library makes errors of many types.
+            if not begun:
+                raise
+            self.cut_off = str(error) or 'the last record is not whole'
