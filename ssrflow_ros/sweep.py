@@ -121,6 +121,7 @@ class EgoMotion:
                         the target's: p_target = R p_source + t.
     method              how it was found: 'given', 'odometry', 'tf', 'scan_matching', 'none'.
     inliers             share of matched points in [0, 1]; nan where nothing was matched.
+    overlap             that of the points on upright surfaces, of which `min_overlap` is asked; nan likewise.
     rmse                root mean square distance of the matched points, metres; nan likewise.
     """
 
@@ -128,6 +129,7 @@ class EgoMotion:
     method: str
     inliers: float = float('nan')
     rmse: float = float('nan')
+    overlap: float = float('nan')
 
     @property
     def travelled(self) -> float:

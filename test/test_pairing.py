@@ -50,25 +50,43 @@ def test_empty_sweep_keeps_the_last_one():
     assert pairs.push(sweep(0.2)).dt == pytest.approx(-0.2)
 
 
+def again(one, index, step=0.1):
+    """The points of `one` with the stamp of the `index`-th cloud."""
+    return Sweep(one.points, round(index * step * 1e9), 'lidar', one.rows, one.n_rows)
+
+
+@pytest.mark.parametrize('known', [True, False])
 @pytest.mark.parametrize('times', [2, 3])
-def test_a_cloud_sent_again_with_a_new_stamp_is_dropped(times):
+def test_a_cloud_sent_again_with_a_new_stamp_is_dropped(times, known):
+    """While it is not known that the points change, the first one's repeats say that nothing moves."""
     pairs = Pairing(Settings())
-    sent = [sweep(0.1 * index) for index in range(4) for _ in range(times)]
-    for index, one in enumerate(sent):
-        stamped = Sweep(one.points, round(index * 1e8 / times), 'lidar', one.rows, one.n_rows)
-        pair = pairs.push(stamped)
-        if index % times:
-            assert pair is None and pairs.reason == pairing.SAME_POINTS
-        elif index:
+    pairs.changing = known
+    clouds = [sweep(0.1 * index) for index in range(4) for _ in range(times)]
+    for index, one in enumerate(clouds):
+        pair = pairs.push(again(one, index, 0.1 / times))
+        if index >= times and not index % times:
             assert pair.dt == pytest.approx(-0.1)
-    assert pairs.drops == {pairing.FIRST: 1, pairing.SAME_POINTS: 4 * (times - 1)}
+        elif index >= times or known and index:
+            assert pair is None and pairs.reason == pairing.SAME_POINTS
+    assert pairs.drops == {pairing.FIRST: 1, pairing.SAME_POINTS: (4 if known else 3) * (times - 1)}
 
 
-def test_a_sensor_that_hangs_does_not_pair_with_what_comes_after_the_gap():
+def test_a_simulation_that_stands_still_is_answered():
+    pairs = Pairing(Settings())
+    answers = [pairs.push(again(sweep(0.0), index)) for index in range(20)]
+    assert all(pair.dt == pytest.approx(-0.1) for pair in answers[1:])
+    assert pairs.push(again(sweep(1.0), 20)).dt == pytest.approx(-0.1), 'and then goes on'
+
+
+def test_one_that_comes_to_a_stand_is_answered_after_the_longest_gap():
     pairs = Pairing(Settings(max_gap=0.5))
-    for index in range(9):
-        pairs.push(Sweep(sweep(0.0).points, round(index * 1e8), 'lidar', np.arange(3), 3))
-    assert pairs.push(sweep(0.9)) is None and pairs.reason == pairing.GAP
+    for index in range(3):
+        pairs.push(again(sweep(index), index))
+    reasons = []
+    for index in range(3, 12):
+        pairs.push(again(sweep(2), index))
+        reasons.append(pairs.reason)
+    assert reasons == [pairing.SAME_POINTS] * 5 + [pairing.GAP] + [''] * 3
 
 
 def test_every_reason_has_its_cure():

@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         with write_bag(args.output, args.storage, args.overwrite) as out:
             from ..scene_flow import SceneFlow
             with SceneFlow(settings).stream(overlap=True) as stream:
-                annotation = _Annotation(stream, settings, poses, out, args)
+                annotation = _Annotation(stream, settings, poses, out, args, _changes(bag, topic))
                 stream.wait()
                 annotation.run(with_progress(bag, topic))
             if not annotation.timings:
@@ -83,16 +83,17 @@ def run(args: argparse.Namespace) -> int:
 class _Annotation:
     """One pass over a recording, and what is to be told at its end."""
 
-    def __init__(self, stream, settings, poses, out: 'BagWriter', args: argparse.Namespace):
+    def __init__(self, stream, settings, poses, out: 'BagWriter', args: argparse.Namespace, changing: bool):
         from ..doctor.method import OwnBody
         from ..evaluation.hindsight import Hindsight  # loads SciPy
         from ..formats.point_times import PointTimes
         self._stream, self._poses, self._out, self._args = stream, poses, out, args
         self._pairing, self._times = Pairing(settings), PointTimes()
+        self._pairing.changing = changing
         self._drawing = Drawing()
         self.n_in = 0
         self.drops: Counter[str] = self._pairing.drops
-        self._told: dict[str, str] = {}     # cause and cure of the first drop for each reason
+        self._causes: dict[str, str] = {}   # of the first sweep that was dropped for it, with the cure
         self._own_body = OwnBody()
         self._nearest: list[float] = []
         self.timings: list[dict[str, float]] = []
@@ -111,11 +112,9 @@ class _Annotation:
             self.n_in += 1
             self._out.write_raw(recorded.topic, recorded.type, recorded.time_ns, recorded.raw)
             try:
-                cloud, prepared, reason = future.result()
+                cloud, prepared = future.result()
                 if prepared is not None:
                     self._write(self._stream.estimate(prepared), cloud, recorded.time_ns)
-                elif reason != FIRST:
-                    self._tell(reason, CURES[reason])
             except EgoMotionError as error:
                 self._drop('no ego-motion', error)
             except InputError as error:
@@ -126,8 +125,8 @@ class _Annotation:
             self._judged += self._hindsight.finish()
         self._spent = time.perf_counter() - start
 
-    def _prepare(self, recorded: 'BagMessage') -> tuple[Any, PreparedPair | None, str]:
-        """The cloud, and what the network needs of it and of the one before, or why not; in a thread of its own."""
+    def _prepare(self, recorded: 'BagMessage') -> tuple[Any, PreparedPair | None]:
+        """The cloud, and what the network needs of it and of the one before; in a thread of its own."""
         from ..doctor.cloud_log import nearest
         from ..formats.pointcloud2 import decode
         cloud = recorded.read()
@@ -140,8 +139,7 @@ class _Annotation:
         if self._poses is not None:
             self._poses.note(sweep, recorded.time_ns)
         pair = self._pairing.push(sweep)
-        prepared = None if pair is None else self._stream.prepare(pair, self._ego_motion(pair))
-        return cloud, prepared, self._pairing.reason
+        return cloud, None if pair is None else self._stream.prepare(pair, self._ego_motion(pair))
 
     def _ego_motion(self, pair: SweepPair) -> EgoMotion | None:
         return self._poses.between(pair) if self._poses is not None else None
@@ -166,20 +164,17 @@ class _Annotation:
             self._judged += self._hindsight.add(flow)
 
     def _drop(self, reason: str, error: SSRFlowError) -> None:
-        self.drops[reason] += 1
-        self._tell(reason, str(error))
-
-    def _tell(self, reason: str, cause: str) -> None:
         from tqdm import tqdm
-        if reason not in self._told:
-            self._told[reason] = cause
-            tqdm.write(f'ssrflow: sweep {self.n_in}: {reason}: {cause} (further ones are only counted)',
+        self.drops[reason] += 1
+        if self.drops[reason] == 1:
+            self._causes[reason] = str(error)
+            tqdm.write(f'ssrflow: sweep {self.n_in}: {reason}: {error} (further ones are only counted)',
                        file=sys.stderr)
 
     def cure(self) -> str:
         """What to do about the most frequent drop."""
-        told = [reason for reason, _ in self.drops.most_common() if reason in self._told]
-        return self._told[told[0]] if told else CURES[FIRST]
+        reasons = [reason for reason, _ in self.drops.most_common() if reason != FIRST]
+        return {**CURES, **self._causes}[reasons[0] if reasons else FIRST]
 
     def findings(self) -> Iterator['Finding']:
         """What the doctor would say of these clouds."""
@@ -197,12 +192,28 @@ class _Annotation:
                           + (f' ({(len(self._stamps) - 1) / lasted:.1f} Hz)' if lasted else '')),
             ('annotated', f'{n_out} in {self._spent:.1f} s ({n_out / self._spent:.1f} sweeps/s)'),
             ('without flow', _counted(self.drops) or 'none'),
+            *(('', f'{reason}: {CURES[reason]}') for reason in self.drops if reason in CURES and reason != FIRST),
             ('moving points', f'{np.mean(self._moving):.0f} a sweep (most {max(self._moving)})'),
             ('objects', f'{np.mean(self._objects):.1f} a sweep (most {max(self._objects)}); {len(self._ages)} tracks, '
                         f'{sum(age >= _LASTING for age in self._ages.values())} of them seen {_LASTING} times or more'),
             *summary(self._judged)]
         print_table(title, rows)
         print_table('step, ms: p50 and p95', stage_rows(self.timings))
+
+
+def _changes(bag: 'BagReader', topic: str) -> bool:
+    """Whether the clouds of `topic` are not all the same: then one that is that before was sent twice."""
+    from ..formats.pointcloud2 import decode
+    first = None
+    for message in bag.read([topic]):
+        try:
+            points = decode(message.read()).points
+        except InputError:
+            continue
+        if first is not None and not np.array_equal(first, points):
+            return True
+        first = points if first is None else first
+    return False
 
 
 def with_progress(bag: 'BagReader', topic: str) -> Iterator['BagMessage']:

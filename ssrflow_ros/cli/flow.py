@@ -24,6 +24,8 @@ from ..sweep import EgoMotion, FlowField, Sweep, SweepPair
 from .options import add_settings, settings_from
 from .table import print_table
 
+SHORTEST_DT, LONGEST_DT = 0.001, 10.0
+"""Seconds between two sweeps of which anything can be said."""
 _METHODS = ('scan_matching', 'none')
 
 
@@ -49,8 +51,9 @@ def run(args: argparse.Namespace) -> None:
     from ..whole import written_whole
     if Path(args.output).suffix != '.npz':
         raise InputError(f'{args.output}: the output is an .npz: give it that ending')
-    if not math.isfinite(args.dt) or abs(args.dt) > 3600:
-        raise InputError(f'--dt {args.dt}: give the seconds between the sweeps, such as 0.1')
+    if args.dt and not SHORTEST_DT <= abs(args.dt) <= LONGEST_DT:
+        raise InputError(f'--dt {args.dt:g}: nothing can be said of sweeps that are not {SHORTEST_DT:g} to '
+                         f'{LONGEST_DT:g} s apart: give the seconds between them, such as 0.1 for 100 milliseconds')
     pose_file = args.pose or (args.ego_motion if args.ego_motion not in _METHODS else None)
     ego_motion = read_pose(pose_file) if pose_file else None
     settings = settings_from(args, ego_motion='scan_matching' if pose_file else args.ego_motion)
@@ -58,6 +61,9 @@ def run(args: argparse.Namespace) -> None:
     source = _sweep(args.source, read_points(args.source), 0, settings)
     target = _sweep(args.target, read_points(args.target, ('pc2', 'pos2', *NPZ_KEYS)), round(args.dt * 1e9),
                     settings)
+    if np.array_equal(source.points, target.points):
+        raise InputError(f'{args.source} and {args.target} hold the same points, so that nothing is seen to move: '
+                         'give two sweeps, one after the other')
     pair = SweepPair(source, target)
     with written_whole(args.output) as output:
         from ..scene_flow import SceneFlow
@@ -111,7 +117,9 @@ def _summarise(flow: FlowField, args: argparse.Namespace) -> None:
     pair, ego = flow.pair, flow.ego_motion
     shift = ego.travelled
     speed = shift / abs(pair.dt)
-    match = '' if math.isnan(ego.inliers) else f', {100 * ego.inliers:.0f} % matched, rmse {ego.rmse:.2f} m'
+    match = '' if math.isnan(ego.overlap) else (
+        f', {100 * ego.overlap:.0f} % of the upright surfaces matched, {100 * ego.inliers:.0f} % of all points, '
+        f'rmse {ego.rmse:.2f} m')
     rows = [
         ('points', f'{len(pair.source)} of {pair.source.n_rows} rows, target {len(pair.target)}'),
         ('ground', f'{100 * flow.ground.mean():.0f} %'),

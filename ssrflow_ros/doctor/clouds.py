@@ -46,7 +46,10 @@ def check_clouds(log: CloudLog, settings: Settings, loss_cure: str, clock: str) 
 def _layout(log: CloudLog) -> Iterator[Finding]:
     for reason, count in log.errors.most_common(3):
         yield wrong('cloud', f'{count} of {len(log)} clouds cannot be read: {reason}')
-    if log.repeats:
+    if log.repeats and log.repeats == len(log.usable) - 1:
+        yield note('cloud', f'all {len(log.usable)} clouds hold the very same points: a simulation that stands still, '
+                            'or a driver that hangs')
+    elif log.repeats:
         yield wrong('cloud', f'{log.repeats} of {len(log)} clouds hold the very points of the one before and are '
                              f'dropped: {CURES[SAME_POINTS]}')
     if not log.usable:

@@ -32,6 +32,7 @@ def check_method(sweeps: list[Sweep], settings: Settings, poses: Poses | None = 
     poses  those of odometry or tf, where ego-motion comes from there.
     """
     pairing = Pairing(settings)
+    pairing.changing = any(not np.array_equal(one.points, other.points) for one, other in zip(sweeps, sweeps[1:]))
     pairs = [pair for pair in map(pairing.push, sweeps) if pair is not None]
     try:
         from ..scene_flow import SceneFlow
@@ -83,8 +84,8 @@ def _ego_motion(pairs: list[SweepPair], settings: Settings,
                                        f'{error}')
     speed = np.median([motion.travelled / abs(pair.dt)
                        for pair, motion in found])
-    inliers = np.median([motion.inliers for _, motion in found])
-    quality = '' if np.isnan(inliers) else f', {inliers:.0%} of the points match'
+    overlap = np.median([motion.overlap for _, motion in found])
+    quality = '' if np.isnan(overlap) else f', {overlap:.0%} of the upright surfaces match'
     return found, ok('ego_motion', f'{settings.ego_motion}: the sensor moves at {speed:.1f} m/s{quality}')
 
 

@@ -15,6 +15,8 @@ from ..errors import InputError
 NPZ_KEYS = ('points', 'xyz', 'pc', 'pos', 'pc1', 'pos1', 'arr_0')
 """Names under which an .npz holds its points, the first that is there wins."""
 
+_LOOKED_AT = 100_000    # numbers of a .bin
+_MORE_ALIKE = 1.4       # by which numbers must be nearer to each other to be taken for the same of two points
 FARTHEST = 1e4
 """Metres: no LiDAR sees so far, and float32 would lose millimetres beyond."""
 
@@ -74,10 +76,31 @@ def _read_bin(path: Path) -> np.ndarray:
     if head and not head.translate(None, string.printable.encode()):
         raise InputError(f'{path} is a text file: a .bin holds float32 numbers; '
                          'load it with numpy.loadtxt and save it as .npy')
+    found = _numbers_a_point(np.frombuffer(data, '<f4', len(data) // 4), columns)
+    if found != columns:
+        name = {4: ', or let its name end in .bin alone', 5: ', or let its name end in .pcd.bin'}.get(found, '')
+        raise InputError(f'{path} holds {found} float32 a point, by the look of it, and not {columns}: '
+                         f'save its x, y, z as .npy{name}')
     if len(data) % (4 * columns):
         raise InputError(f'{path} has {len(data)} bytes, no multiple of {4 * columns}: a .bin holds '
                          f'{columns} float32 a point (x, y, z, intensity); save other layouts as .npy')
     return np.frombuffer(data, '<f4').reshape(-1, columns)
+
+
+def _numbers_a_point(numbers: np.ndarray, expected: int) -> int:
+    """How many of `numbers` (N,) make a point: those that lie so far apart in the file are alike.
+
+    It is `expected` unless those that lie otherwise apart are much more so.
+    """
+    numbers = np.nan_to_num(numbers[:_LOOKED_AT], posinf=0.0, neginf=0.0)
+    if len(numbers) < _LOOKED_AT // 100:
+        return expected
+    with np.errstate(over='ignore'):
+        apart = {count: np.median(np.abs(numbers[count:] - numbers[:-count])) for count in (3, 4, 5, 6, 7)}
+    others = {count: apart[count] for count in apart if count != expected}
+    if not min(others.values()) * _MORE_ALIKE < apart[expected]:
+        return expected
+    return min(count for count, value in others.items() if value <= 2 * min(others.values()))
 
 
 def _read_pcd(path: Path) -> np.ndarray:

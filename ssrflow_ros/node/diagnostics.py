@@ -7,11 +7,14 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from ..settings import Settings
 from ..steps.pairing import FIRST
+from ..steps.stamps import forward_steps, rhythm
 from .memory import device_mb, host_mb
 from .statistics import DISABLED, OUT_OF_MEMORY, REPLACED, STOPPED, UNHEARD, Statistics
 
 # Drops that tell of no trouble: the first sweep has no partner, the newest-only slot and idling are by design.
 HARMLESS = (FIRST, REPLACED, UNHEARD, DISABLED, STOPPED)
+FEWEST_STEPS = 10
+"""From stamp to stamp, that tell whether they are even."""
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
 
@@ -36,7 +39,7 @@ class Diagnostics:
         rate_in, rate_out = statistics.rate('in'), statistics.rate('out')
         troubles = [trouble for trouble in (
             _rate(rate_in, settings) if state == 'active' else None,
-            self._drops(settings), _latency(statistics, settings)) if trouble]
+            self._drops(settings), _latency(statistics, settings), _rhythm(statistics)) if trouble]
         level = max((level for level, _ in troubles), default=OK)
         message = '; '.join(reason for _, reason in troubles)
         if not message and state != 'active':
@@ -92,6 +95,12 @@ def _latency(statistics: Statistics, settings: Settings) -> tuple[bytes, str] | 
     if level == OK or not statistics.rate('out'):
         return None
     return level, f'slow: {1e-3 * high:.2f} s from a cloud to its flow (p95)'
+
+
+def _rhythm(statistics: Statistics) -> tuple[bytes, str] | None:
+    steps = forward_steps(statistics.stamps())
+    beat = rhythm(steps) if len(steps) >= FEWEST_STEPS else None
+    return (WARN, beat.complaint) if beat is not None and beat.complaint else None
 
 
 def _above(value: float, warn: float, error: float) -> bytes:

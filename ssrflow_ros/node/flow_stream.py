@@ -73,6 +73,7 @@ class FlowStream:
     def push(self, cloud: PointCloud2) -> None:
         """Take the next cloud; never blocks."""
         self._statistics.count('in')
+        self._statistics.stamp(stamp_ns(cloud))
         self.age = (self._node.get_clock().now().nanoseconds - stamp_ns(cloud)) * 1e-9
         if not self.enabled:
             self._statistics.drop(DISABLED)

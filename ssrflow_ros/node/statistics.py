@@ -32,6 +32,7 @@ class Statistics:
         self._counts: Counter[str] = Counter()
         self._drops: Counter[str] = Counter()
         self._last_warned: dict[str, float] = {}
+        self._stamps: deque[int] = deque(maxlen=SAMPLES)
         self.last_dt = float('nan')
 
     def count(self, event: str) -> None:
@@ -51,6 +52,16 @@ class Statistics:
         """How many events there have been."""
         with self._lock:
             return self._counts[event]
+
+    def stamp(self, stamp_ns: int) -> None:
+        """Note the stamp of the next cloud."""
+        with self._lock:
+            self._stamps.append(stamp_ns)
+
+    def stamps(self) -> list[int]:
+        """Those of the newest clouds, ns."""
+        with self._lock:
+            return list(self._stamps)
 
     def drop(self, reason: str) -> bool:
         """Count a cloud that gave no flow; whether it is time to log this reason (again)."""

@@ -7,10 +7,13 @@
 | same stamp as the kept sweep              | dropped (a duplicate)                                |
 | stamp up to `RESTART_AFTER` s back        | dropped (out of order)                               |
 | stamp further back (bag loop, clock jump) | everything forgotten, a new start with this sweep    |
-| a later stamp, the same points            | dropped (the cloud was sent again)                   |
 | stamp more than `max_gap` s ahead         | a new start with this sweep                          |
+| the points of the kept sweep again        | dropped: the cloud was sent twice; but see below     |
 | another frame_id                          | everything forgotten, a new start with this sweep    |
 | anything else                             | SweepPair(source=this sweep, target=the kept sweep)  |
+
+Two sweeps of a sensor are never the same to the last bit. Those of a simulated one may be, where nothing moves: until
+the points have changed, or when they did not for `max_gap` s, the same points again are a pair like any other.
 """
 from __future__ import annotations
 
@@ -60,29 +63,43 @@ class Pairing:
 
     drops   how often a sweep gave no pair, by reason; callers may add reasons of their own.
     reason  why the last `push` gave no pair, '' if it gave one.
+    changing  whether the points are known to change from sweep to sweep; may be set by who knows.
     """
 
     def __init__(self, settings: Settings):
         self.settings = settings
         self.drops: Counter[str] = Counter()
         self.reason = ''
+        self.changing = False
         self._last: Sweep | None = None
+        self._first_alike: Sweep | None = None  # of those up to the last one that have the same points
 
     def push(self, sweep: Sweep) -> SweepPair | None:
         """The pair that `sweep` completes: source = `sweep`, target = the one before it, so dt < 0."""
-        last = self._last
-        self.reason = self._why_no_pair(sweep)
+        last, alike = self._last, self._last is not None and np.array_equal(sweep.points, self._last.points)
+        self.reason = self._why_no_pair(sweep, alike)
         if self.reason:
             self.drops[self.reason] += 1
-        if self.reason not in (EMPTY, DUPLICATE, OUT_OF_ORDER, SAME_POINTS):
-            self._last = sweep
-        return None if self.reason else SweepPair(source=sweep, target=last)
+        if self.reason in (EMPTY, DUPLICATE, OUT_OF_ORDER, SAME_POINTS):
+            return None
+        self._last = sweep
+        if self.reason:
+            self.changing &= not (self.reason == GAP and alike)
+            self._first_alike = sweep
+            return None
+        if not alike:
+            # Only now is it known that the kept one may have been sent again.
+            first = self._first_alike
+            if not self.changing and (sweep.stamp_ns - first.stamp_ns) * 1e-9 <= self.settings.max_gap:
+                last = first
+            self.changing, self._first_alike = True, sweep
+        return SweepPair(source=sweep, target=last)
 
     def reset(self) -> None:
         """Forget the kept sweep; the next one is a first one again. The counts stay."""
         self._last = None
 
-    def _why_no_pair(self, sweep: Sweep) -> str:
+    def _why_no_pair(self, sweep: Sweep, alike: bool) -> str:
         if len(sweep) == 0:
             return EMPTY
         if self._last is None:
@@ -96,8 +113,8 @@ class Pairing:
             return TIME_RESTARTED
         if step < 0:
             return OUT_OF_ORDER
-        if np.array_equal(sweep.points, self._last.points):
-            return SAME_POINTS
         if step > self.settings.max_gap:
             return GAP
+        if alike and self.changing:
+            return SAME_POINTS
         return ''

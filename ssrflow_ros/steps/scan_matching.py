@@ -88,7 +88,7 @@ class ScanMatching:
         self._velocity = np.zeros(6)        # what the next pair starts from if this one is refused
         self._judge(best, velocity)
         self._velocity = velocity
-        return EgoMotion(best.transform, 'scan_matching', best.inliers, best.rmse)
+        return EgoMotion(best.transform, 'scan_matching', best.inliers, best.rmse, best.overlap)
 
     def _prepared(self, sweep: Sweep) -> _Cloud:
         if sweep not in self._clouds:
