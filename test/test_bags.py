@@ -126,6 +126,118 @@ def test_what_is_no_recording_is_named(tmp_path):
             pass
 
 
+def write_mcap(path, n=6, profile='ros2', encoding='cdr', schema=(POINTCLOUD2, 'ros2msg'), finish=True, **options):
+    """`n` clouds of 20 kB each, written with the library of the format itself; what is not finished has no end."""
+    writing = pytest.importorskip('mcap.writer')
+    if 'compression' in options:
+        options['compression'] = getattr(writing.CompressionType, options['compression'])
+    with open(path, 'wb') as file:
+        writer = writing.Writer(file, **options)
+        writer.start(profile=profile)
+        kind = writer.register_schema(*schema, b'#')
+        channel = writer.register_channel('/points', encoding, kind)
+        for index in range(n):
+            stamp = 10_000_000_000 + 100_000_000 * index
+            cloud = pointcloud2.encode_points(np.random.default_rng(index).uniform(1, 30, (1700, 3)))
+            message = bag_messages.to_pointcloud2(cloud, bag_messages.to_header(stamp, 'lidar'))
+            raw = bags.typestore().serialize_cdr(message, POINTCLOUD2)
+            writer.add_message(channel, stamp, bytes(raw), stamp)
+        if finish:
+            writer.finish()
+
+
+def stamps_in(path):
+    """Of all clouds, and what is said of the end."""
+    with BagReader(path) as bag:
+        stamps = [pointcloud2.decode(message.read()).stamp_ns for message in bag.read([bag.choose(None, POINTCLOUD2)])]
+        assert bag.topics == {'/points': (POINTCLOUD2, len(stamps))}
+        return stamps, bag.cut_off
+
+
+KILLED = {
+    'in chunks': {'chunk_size': 50_000}, 'compressed': {'chunk_size': 50_000, 'compression': 'LZ4'},
+    'not in chunks': {'use_chunking': False}, 'one message a chunk': {'chunk_size': 1000, 'compression': 'NONE'}}
+
+
+@pytest.mark.parametrize('share', [1.0, 0.9, 0.7])
+@pytest.mark.parametrize('way', KILLED)
+def test_what_a_killed_recorder_has_left_is_read_to_its_end(tmp_path, way, share):
+    file = tmp_path / 'killed.mcap'
+    write_mcap(file, finish=False, **KILLED[way])
+    file.write_bytes(file.read_bytes()[:int(share * file.stat().st_size)])
+    stamps, cut_off = stamps_in(file)
+    assert 3 <= len(stamps) <= 6
+    assert stamps == [10_000_000_000 + 100_000_000 * index for index in range(len(stamps))]
+    assert 'has no end' in cut_off and f'the {len(stamps)} messages' in cut_off
+
+
+def test_zeros_or_rubbish_behind_the_last_record_end_it(tmp_path):
+    for tail in (bytes(5000), b'rubbish' * 700):
+        write_mcap(tmp_path / 'killed.mcap', finish=False, chunk_size=1000)
+        with open(tmp_path / 'killed.mcap', 'ab') as file:
+            file.write(tail)
+        stamps, cut_off = stamps_in(tmp_path / 'killed.mcap')
+        assert len(stamps) >= 5 and cut_off
+
+
+def test_files_of_a_killed_recorder_are_one_recording(tmp_path):
+    folder = tmp_path / 'drive'
+    folder.mkdir()
+    write_mcap(folder / 'drive_9.mcap', n=3)
+    write_mcap(folder / 'drive_10.mcap', n=4, finish=False, chunk_size=1000)
+    stamps, cut_off = stamps_in(folder)
+    assert len(stamps) >= 6 and stamps[:3] == stamps[3:6] and 'drive has no end' in cut_off
+    write_mcap(folder / 'other.mcap')
+    with pytest.raises(InputError, match='give one of its files'), BagReader(folder):
+        pass
+
+
+def test_a_whole_recording_is_not_said_to_be_cut(tmp_path):
+    write_mcap(tmp_path / 'whole.mcap')
+    assert stamps_in(tmp_path / 'whole.mcap') == ([10_000_000_000 + 100_000_000 * index for index in range(6)], '')
+
+
+def test_without_a_profile_what_is_of_ros_2_is_read(tmp_path):
+    for finish in (True, False):
+        write_mcap(tmp_path / 'plain.mcap', profile='', finish=finish, chunk_size=1000)
+        stamps, cut_off = stamps_in(tmp_path / 'plain.mcap')
+        assert len(stamps) >= 5 and bool(cut_off) != finish
+
+
+@pytest.mark.parametrize('profile, encoding, schema, words', [
+    ('ros1', 'ros1', ('sensor_msgs/PointCloud2', 'ros1msg'), 'of ROS 1: convert the .bag'),
+    ('', 'ros1', ('sensor_msgs/PointCloud2', 'ros1msg'), 'rosbags-convert'),
+    ('', 'protobuf', ('foxglove.PointCloud', 'protobuf'), r'/points \(foxglove.PointCloud\) is in protobuf: record'),
+    ('', 'json', ('foxglove.PointCloud', 'jsonschema'), 'in json: record')])
+@pytest.mark.parametrize('finish', [True, False])
+def test_what_is_not_of_ros_2_is_named_and_not_called_damaged(tmp_path, profile, encoding, schema, words, finish):
+    write_mcap(tmp_path / 'foreign.mcap', profile=profile, encoding=encoding, schema=schema, finish=finish,
+               chunk_size=1000)
+    with pytest.raises(InputError, match=words) as caught, BagReader(tmp_path / 'foreign.mcap'):
+        pass
+    assert 'damaged' not in str(caught.value) and '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize('type, words', [
+    ('pandar_msgs/msg/PandarScan', "play the recording to the driver's decoder and record the points"),
+    ('ouster_sensor_msgs/msg/PacketMsg', 'raw packets'), ('nebula_msgs/msg/NebulaPackets', 'raw packets'),
+    ('rslidar_msg/msg/RslidarPacket', 'raw packets'), ('velodyne_msgs/msg/VelodyneScan', 'velodyne_pointcloud'),
+    ('livox_ros_driver2/msg/CustomMsg', 'xfer_format'), ('sensor_msgs/msg/LaserScan', 'a 3D LiDAR'),
+    ('sensor_msgs/msg/Imu', "record the LiDAR driver's PointCloud2 topic")])
+def test_a_recording_without_clouds_is_answered_with_the_way_to_them(tmp_path, type, words):
+    write_mcap(tmp_path / 'raw.mcap', schema=(type, 'ros2msg'))
+    with BagReader(tmp_path / 'raw.mcap') as bag, pytest.raises(InputError) as caught:
+        bag.choose(None, POINTCLOUD2)
+    assert words in str(caught.value) and 'ROS_DOMAIN_ID' not in str(caught.value)
+
+
+def test_our_own_answers_and_labels_are_no_lidar(tmp_path):
+    write_clouds(tmp_path / 'bag', topics=('/points', bags.FLOW, bags.OBJECTS, '/front/ssrflow/flow', '/ground_truth'))
+    with BagReader(tmp_path / 'bag') as bag:
+        assert bag.choose(None, POINTCLOUD2) == '/points'
+        assert bag.choose(bags.FLOW, POINTCLOUD2) == bags.FLOW
+
+
 def test_recording_without_metadata_is_read_from_its_only_file(tmp_path):
     write_clouds(tmp_path / 'bag')
     (tmp_path / 'bag' / 'metadata.yaml').unlink()

@@ -7,7 +7,7 @@ from test_pointcloud2 import message
 
 from ssrflow_ros.errors import EgoMotionError, InputError
 from ssrflow_ros.formats import pointcloud2
-from ssrflow_ros.formats.point_times import point_times, with_times
+from ssrflow_ros.formats.point_times import PointTimes, point_times, with_times
 from ssrflow_ros.steps.deskew import Deskewing, deskew, twist
 from ssrflow_ros.steps.ego_motion import from_poses
 from ssrflow_ros.sweep import Sweep, SweepPair
@@ -88,6 +88,18 @@ FIELDS = {
     'Livox offsets': ('offset_time', (SECONDS * 1e9).astype(np.uint32)),
     'Autoware': ('time_stamp', (SECONDS * 1e9).astype(np.uint32)),
     'microseconds as float': ('time', (SECONDS * 1e6).astype(np.float32)),
+    'microseconds': ('t', (SECONDS * 1e6).astype(np.uint32)),
+    'milliseconds': ('t', (SECONDS * 1e3).astype(np.uint16)),
+    'share of the sweep': ('time', (SECONDS / PERIOD).astype(np.float32)),
+    'share of the sweep, double': ('timestamp', SECONDS / PERIOD),
+    'until the stamp': ('time', (SECONDS - PERIOD).astype(np.float32)),
+    'nanoseconds until the stamp': ('t', ((SECONDS - PERIOD) * 1e9).astype(np.int32)),
+    'seconds since the start': ('timestamp', 5432.1 + SECONDS),
+    'seconds since the start, float32': ('time', (1000.125 + SECONDS).astype(np.float32)),
+    'microseconds since the start': ('t', (3.2e9 + SECONDS * 1e6).astype(np.uint32)),
+    'nanoseconds since the start': ('timestamp', 5432.1e9 + SECONDS * 1e9),
+    'microseconds since 1970': ('timestamp', STAMP_NS * 1e-3 + SECONDS * 1e6),
+    'milliseconds since 1970': ('timestamp', STAMP_NS * 1e-6 + SECONDS * 1e3),
 }
 
 
@@ -102,7 +114,9 @@ def stamped_cloud(**columns):
 def test_times_of_every_driver(driver):
     name, values = FIELDS[driver]
     cloud = stamped_cloud(**{name: values})
-    np.testing.assert_allclose(point_times(cloud, STAMP_NS, np.arange(3)), SECONDS, atol=1e-6)
+    exact = SECONDS - PERIOD if 'until' in driver else SECONDS
+    atol = 1e-4 if 'start, float32' in driver else 1e-6
+    np.testing.assert_allclose(point_times(cloud, STAMP_NS, np.arange(3)), exact, atol=atol)
     assert with_times(pointcloud2.decode(cloud), cloud).times.dtype == np.float32
 
 
@@ -111,7 +125,14 @@ def test_times_of_every_driver(driver):
     ({'ring': np.zeros(3, np.uint16)}, 'set deskew to false'),
     ({'time': np.array([0.0, 0.02, 7e12])}, 'do not lie within 0.5 s'),
     ({'time': np.array([0.0, np.nan, 0.05])}, 'do not lie within 0.5 s'),
-    ({'timestamp': STAMPED + 60 + SECONDS}, 'with one clock')])
+    ({'timestamp': STAMPED + 60 + SECONDS}, 'with one clock'),
+    ({'time': np.zeros(3, np.float32)}, 'span 0 ms of a sweep of 100 ms'),
+    ({'t': np.zeros(3, np.uint32)}, 'span 0 ms'),
+    ({'timestamp': np.full(3, STAMPED)}, 'span 0 ms'),
+    ({'time': np.full(3, 5432.1)}, 'span 0 ms'),
+    ({'time': (SECONDS * 1e-3).astype(np.float32) * 1e-3}, 'nothing would be deskewed'),
+    ({'timestamp': (STAMPED + SECONDS).astype(np.float32)}, 'write float64'),
+    ({'timestamp': (STAMP_NS + SECONDS * 1e9).astype(np.float32)}, 'write float64')])
 def test_times_that_are_of_no_use_are_refused(columns, words):
     with pytest.raises(InputError, match=words):
         point_times(stamped_cloud(**columns), STAMP_NS, np.arange(3))
@@ -121,6 +142,49 @@ def test_a_non_return_needs_no_time():
     cloud = stamped_cloud(time=np.array([0.0, np.nan, 0.05]))
     np.testing.assert_allclose(point_times(cloud, STAMP_NS, np.array([0, 2])), [0, 0.05], atol=1e-7)
     assert len(point_times(stamped_cloud(), STAMP_NS, np.arange(0))) == 0
+
+
+def many(n=300, stamp_ns=STAMP_NS, **columns):
+    """A cloud of `n` points and its sweep."""
+    cloud = message(pointcloud2.encode_points(np.random.default_rng(0).uniform(2, 9, (n, 3)), **columns))
+    cloud.header.stamp.sec, cloud.header.stamp.nanosec = divmod(stamp_ns, 1_000_000_000)
+    return cloud, pointcloud2.decode(cloud)
+
+
+@pytest.mark.parametrize('bad', [np.nan, np.inf, -np.inf, 7e12, -1.7e9, 0.45])
+def test_single_points_without_a_time_are_left_out(bad):
+    times = np.linspace(0, 0.1, 300)
+    times[[3, 250]] = bad
+    cloud, sweep = many(time=times.astype(np.float32))
+    timed = with_times(sweep, cloud)
+    np.testing.assert_array_equal(timed.rows, np.delete(np.arange(300), [3, 250]))
+    np.testing.assert_array_equal(timed.points, sweep.points[timed.rows])
+    np.testing.assert_allclose(timed.times, times[timed.rows], atol=1e-7)
+    assert timed.n_rows == 300
+
+
+@pytest.mark.parametrize('period', [0.05, 0.1, 0.2])
+def test_the_share_of_the_sweep_is_of_the_time_between_two(period):
+    """Also of a sensor that does not see all around, and so has points in the first third of a turn only."""
+    times = PointTimes()
+    for number, until in enumerate((1.0, 1.0, 0.3, 0.9)):
+        share = np.linspace(0, until, 300).astype(np.float32)
+        cloud, sweep = many(stamp_ns=STAMP_NS + round(number * period * 1e9), time=share)
+        found = times(sweep, cloud).times
+        if number:
+            np.testing.assert_allclose(found, period * share, atol=1e-6)
+
+
+def test_a_few_returns_of_one_moment_are_read_as_the_others():
+    times = PointTimes()
+    for number, values in enumerate((np.linspace(0, 1e5, 300), np.linspace(4e4, 4.1e4, 300))):
+        cloud, sweep = many(stamp_ns=STAMP_NS + number * 100_000_000, t=values.astype(np.uint32))
+        np.testing.assert_allclose(times(sweep, cloud).times, values * 1e-6, atol=2e-6)
+
+
+def test_the_first_field_that_holds_times_is_taken():
+    cloud, sweep = many(t=np.zeros(300, np.uint32), timestamp=STAMPED + np.linspace(0, 0.1, 300))
+    np.testing.assert_allclose(with_times(sweep, cloud).times, np.linspace(0, 0.1, 300), atol=1e-6)
 
 
 def _street_while_driving(seed, stamps):

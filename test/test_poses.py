@@ -153,6 +153,48 @@ def test_nonsense_is_left_out():
         poses.between(pair_at(2.0))
 
 
+@pytest.mark.parametrize('loops', [2, 3])
+@pytest.mark.parametrize('delay', [-0.03, 0.0, 0.12])
+def test_in_a_recording_that_loops_poses_are_those_of_the_same_run(loops, delay):
+    """Each run goes another way, at the same stamps; the clouds are recorded `delay` s later than the poses."""
+    poses, length = SensorPoses(ODOMETRY, kept=None), 5.0
+    for run in range(loops):
+        for t in np.arange(0.0, length, 0.02):
+            pose = np.eye(4)
+            pose[0, 3] = (run + 1) * t
+            poses.push_odometry('lidar', ns(t), *parts(pose), recorded_ns=ns(run * length + t))
+    for run in range(loops):
+        for t in np.arange(0.2, length - 0.05, 0.1):
+            sweeps = (Sweep.from_points(np.ones((3, 3)), ns(s), 'lidar') for s in (t, t - 0.1))
+            ego = poses.between(SweepPair(*sweeps), recorded_ns=ns(run * length + t + delay))
+            assert ego.travelled == pytest.approx(0.1 * (run + 1), abs=1e-6)
+
+
+def test_a_live_stream_that_begins_anew_forgets_the_run_before():
+    poses = driven(ODOMETRY, 'lidar', curve.world_from_sensor, np.arange(100.0, 101.0, 0.01))
+    poses.push_odometry('lidar', ns(0.0), *parts(curve.world_from_sensor(0.0)))
+    with pytest.raises(EgoMotionError, match='after the newest'):
+        poses.between(pair_at(100.5))
+
+
+@pytest.mark.parametrize('quaternion', [(0, 0, 0, 0), (np.nan, 0, 0, 1)])
+@pytest.mark.parametrize('frame', ['lidar', 'base_link', ''])
+def test_poses_without_a_rotation_are_named(quaternion, frame):
+    poses = SensorPoses(ODOMETRY)
+    for t in HUNDREDTHS:
+        poses.push_odometry(frame, ns(t), (t, 0, 0), quaternion)
+    with pytest.raises(EgoMotionError, match=r'100 poses of .* quaternion is \((0|nan), 0, 0, [01]\)') as caught:
+        poses.between(pair_at())
+    assert 'mounting' not in str(caught.value)
+
+
+def test_a_static_transform_without_a_rotation_is_named():
+    poses = driven(ODOMETRY, 'base_link')
+    poses.push('base_link', 'lidar', None, (0, 0, 1), (0, 0, 0, 0))
+    with pytest.raises(EgoMotionError, match=r"1 poses of 'lidar' in 'base_link' .* \(0, 0, 0, 0\)"):
+        poses.between(pair_at())
+
+
 def test_mounting_as_text():
     np.testing.assert_allclose(parse_pose('mounting', curve.MOUNTING), curve.BODY_FROM_SENSOR)
     assert parse_pose('mounting', ' ') is None

@@ -41,7 +41,7 @@ class Layout(NamedTuple):
     origin: str
 
     def seconds(self, values: np.ndarray, stamp_ns: int, period: float | None) -> np.ndarray:
-        """(N,) float64 s from the stamp, NaN for what is too far from it.
+        """(N,) float64 s from the stamp, NaN for what is too far from it, or from the others.
 
         Where a sensor counts from its start, the first point is taken to be measured at the stamp.
         """
@@ -52,7 +52,12 @@ class Layout(NamedTuple):
             elif self.origin == START:
                 times = times - np.nanpercentile(times, 1)
                 times = times - np.min(times, initial=LONGEST, where=np.abs(times) <= LONGEST)
-            return np.where(np.abs(times) <= LONGEST, times, np.nan)
+            times = np.where(np.abs(times) <= LONGEST, times, np.nan)
+        if np.isnan(times).all():
+            return times
+        first, last = np.nanpercentile(times, (1, 99))
+        slack = max(last - first, (period or _PERIOD) / 2)
+        return np.where((times >= first - slack) & (times <= last + slack), times, np.nan)
 
 
 class PointTimes:
@@ -62,6 +67,7 @@ class PointTimes:
         self._last_ns: int | None = None
         self._steps: deque[float] = deque(maxlen=9)
         self._layout: Layout | None = None
+        self._sure = False      # the period was known when it was found
 
     def __call__(self, sweep: Sweep, message: Any) -> Sweep:
         """`sweep`, decoded from `message`, with the time of each point, without those of no time.
@@ -81,16 +87,17 @@ class PointTimes:
         self._last_ns = stamp_ns
         period = float(np.median(self._steps)) if self._steps else None
         try:
-            self._layout = _find_layout(message, stamp_ns, rows, period)
+            layout = _find_layout(message, stamp_ns, rows, period, self._layout if self._sure else None)
+            self._layout, self._sure = layout, period is not None
         except InputError:
             # Few returns may all be of one moment; the others have told how times are written.
-            if self._layout is None or not has_field(message, self._layout.name):
+            layout = self._layout
+            if layout is None or not has_field(message, layout.name):
                 raise
-            known = self._layout.seconds(read_field(message, self._layout.name)[rows], stamp_ns, period)
+            known = layout.seconds(read_field(message, layout.name)[rows], stamp_ns, period)
             if np.mean(np.isnan(known)) > MOST_BAD or len(rows) > 1 and not np.nanmax(known) > np.nanmin(known):
                 raise
-        times = self._layout.seconds(read_field(message, self._layout.name)[rows], stamp_ns, period)
-        return times.astype(np.float32)
+        return layout.seconds(read_field(message, layout.name)[rows], stamp_ns, period).astype(np.float32)
 
 
 def with_times(sweep: Sweep, message: Any) -> Sweep:
@@ -103,8 +110,8 @@ def point_times(message: Any, stamp_ns: int, rows: np.ndarray) -> np.ndarray:
     return PointTimes().of(message, stamp_ns, rows)
 
 
-def _find_layout(message: Any, stamp_ns: int, rows: np.ndarray, period: float | None = None) -> Layout:
-    """How the points in `rows` of a PointCloud2 bear their times: that which best fits `period`, s; errors as above."""
+def _find_layout(message: Any, stamp_ns: int, rows: np.ndarray, period: float | None, known: Layout | None) -> Layout:
+    """How the points in `rows` of a PointCloud2 bear their times: as `known`, or what best fits `period`, s."""
     names = [name for name in NAMES if has_field(message, name)]
     if not names:
         raise InputError(f"there is no time of each point (no field {', '.join(NAMES)}), so nothing can be deskewed: "
@@ -120,6 +127,8 @@ def _find_layout(message: Any, stamp_ns: int, rows: np.ndarray, period: float | 
             if np.mean(np.isnan(times)) <= MOST_BAD:
                 spans[layout] = float(np.ptp(np.nanpercentile(times, (1, 99))))
         fitting = [layout for layout, span in spans.items() if span >= shortest]
+        if known in fitting:
+            return known
         if fitting:
             return min(fitting, key=lambda layout: (layout.origin == START,
                                                     abs(np.log(spans[layout] / (period or _PERIOD)))))
