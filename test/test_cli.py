@@ -204,6 +204,9 @@ def test_flow_draws_a_picture(ssrflow, stand_in, pair, tmp_path):
 @pytest.mark.parametrize('options, words', [
     (['--dt', '0'], ['same time stamp', '--dt']),
     (['--dt', 'nan'], ['--dt', 'seconds']),
+    (['--dt', '100'], ['--dt 100', '0.1 for 100 milliseconds']),
+    (['--dt', '-50'], ['--dt -50', 'seconds']),
+    (['--dt', '1e-6'], ['--dt 1e-06', 'seconds']),
     (['--dt', '0.1', '--ego-motion', 'slam'], ['slam', 'scan_matching']),
     (['--dt', '0.1', '--ego-motion', 'odometry'], ['odometry', 'scan_matching']),
 ])
@@ -229,6 +232,21 @@ def test_flow_refuses_what_is_no_sweep(ssrflow, stand_in, pair, tmp_path):
                         'text.bin': 'text file', 'gone.bin': 'does not exist'}.items():
         for order in ([tmp_path / name, pair[1]], [pair[0], tmp_path / name]):
             assert_fails(ssrflow('flow', *order, '--dt', '0.1', '-o', tmp_path / 'o.npz'), name, words)
+
+
+def test_flow_refuses_one_sweep_given_twice(ssrflow, stand_in, pair, tmp_path):
+    (tmp_path / 'copy.npy').write_bytes(pair[0].read_bytes())
+    for other in (pair[0], tmp_path / 'copy.npy'):
+        assert_fails(ssrflow('flow', pair[0], other, '--dt', '0.1', '-o', tmp_path / 'o.npz'), 'hold the same points')
+
+
+def test_flow_tells_the_share_that_min_overlap_asks_for(ssrflow, pair, tmp_path, monkeypatch):
+    class Matched(StandInSceneFlow):
+        def __call__(self, pair, ego_motion=None):
+            return super().__call__(pair, EgoMotion(np.eye(4), 'scan_matching', 0.46, 0.05, 0.71))
+    use_method(monkeypatch, Matched)
+    out = ssrflow('flow', *pair, '--dt', '0.1', '-o', tmp_path / 'o.npz')[1]
+    assert '71 % of the upright surfaces matched, 46 % of all points' in out
 
 
 def test_flow_names_an_output_that_cannot_be_written(ssrflow, stand_in, pair, tmp_path):
@@ -342,6 +360,76 @@ def test_bag_without_a_single_pair_is_an_error(ssrflow, stand_in, tmp_path):
     write_recording(tmp_path / 'in', [0.0, 0.0, 0.0])
     assert_fails(ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out'), '2 x same stamp twice')
     assert not (tmp_path / 'out').exists()
+
+
+def _in_turn(number, message):
+    message.header.frame_id = ('front', 'rear')[number % 2]
+
+
+def _without_step(number, message):
+    message.point_step = 0
+
+
+@pytest.mark.parametrize('stamps, change, words', [
+    ([0.0] * 3, None, 'fills in header.stamp'), ([1.0, 2.0, 3.0], None, 'raise max_gap'),
+    ([1.0, 1.1, 1.2, 1.3], _in_turn, 'give each sensor a topic'), ([1.0], None, 'two are needed'),
+    ([1.0, 1.1], _without_step, 'the driver must set it'), ([], None, 'two are needed')])
+def test_a_refused_recording_is_told_the_cure_where_it_is_refused(ssrflow, stand_in, tmp_path, stamps, change, words):
+    write_recording(tmp_path / 'in', stamps, odometry=[1.0], change=change)
+    if stamps:
+        code, _, err = ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out')
+        last = err.splitlines()[-1]
+        assert code == 2 and words in last and 'could be annotated' in last and 'above' not in last
+
+
+def _shifted(number, message):
+    x = message.data.reshape(-1, message.point_step)[:, :4].copy().view(np.float32) + np.float32(100)
+    message.data.reshape(-1, message.point_step)[:, :4] = (x + np.float32(0.01 * number)).view(np.uint8)
+
+
+def test_bag_says_what_the_doctor_would(ssrflow, stand_in, tmp_path):
+    write_recording(tmp_path / 'good', [1.0, 1.1, 1.2])
+    code, out, _ = ssrflow('bag', tmp_path / 'good', '-o', tmp_path / 'o1')
+    assert code == 0 and not {'note', 'WRONG'} & {line.split(' ')[0] for line in out.splitlines()}
+    write_recording(tmp_path / 'uneven', [1.0, 1.15, 1.2])
+    code, out, _ = ssrflow('bag', tmp_path / 'uneven', '-o', tmp_path / 'o2')
+    assert code == 0 and out.count('stamps are uneven') == 1
+    write_recording(tmp_path / 'map', [1.0, 1.1, 1.2], change=_shifted)
+    code, out, _ = ssrflow('bag', tmp_path / 'map', '-o', tmp_path / 'o3')
+    assert code == 2 and out.count("no return near the frame's origin") == 1 and (tmp_path / 'o3').exists()
+
+
+def test_bag_drops_clouds_that_were_sent_twice(ssrflow, stand_in, tmp_path):
+    def moved_on(number, message):
+        message.data[1] ^= 1 + number // 2
+    write_recording(tmp_path / 'in', [1.0, 1.05, 1.1, 1.15, 1.2, 1.25], change=moved_on)
+    code, out, _ = ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out')
+    assert code == 0 and '3 x same points again' in out and 'let each sweep be sent once' in out
+    stamps = [message.header.stamp.nanosec for message in read_all(tmp_path / 'out', '/ssrflow/flow')]
+    assert stamps == [100_000_000, 200_000_000]
+
+
+def test_bag_reads_its_own_output_again(ssrflow, stand_in, tmp_path):
+    write_recording(tmp_path / 'in', [1.0, 1.1, 1.2])
+    assert ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'once')[0] == 0
+    assert ssrflow('bag', tmp_path / 'once', '-o', tmp_path / 'twice')[0] == 0
+    assert len(read_all(tmp_path / 'twice', '/ssrflow/flow')) == 2
+
+
+def test_bag_takes_the_motion_of_each_loop_from_its_own_poses(ssrflow, stand_in, tmp_path):
+    with write_bag(tmp_path / 'in') as bag:
+        for run in range(4):
+            for number in range(20):
+                stamp_ns, recorded_ns = 10**10 + 10**8 * number, 10**11 + 10**8 * (20 * run + number)
+                pose = np.eye(4)
+                pose[0, 3] = 0.1 * run * number
+                bag.write('/odom', ODOMETRY, recorded_ns, bag_messages.to_odometry(pose, stamp_ns, 'odom', 'lidar'))
+                cloud = pointcloud2.encode_points(some_points(seed=number))
+                bag.write('/points', POINTCLOUD2, recorded_ns + 10**7, bag_messages.to_pointcloud2(
+                    cloud, bag_messages.to_header(stamp_ns, 'lidar')))
+    code, out, _ = ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out', '--odometry', '/odom')
+    assert code == 0 and 'no ego-motion' not in out and '3 x time restarted' in out
+    assert len(read_all(tmp_path / 'out', '/ssrflow/flow')) == 80 - 4
 
 
 def test_bag_goes_on_after_a_failed_match(ssrflow, tmp_path, monkeypatch):

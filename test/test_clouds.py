@@ -134,6 +134,25 @@ def test_bad_file_is_one_clear_line(tmp_path, name):
     assert '\n' not in str(caught.value) and ': ' in str(caught.value)
 
 
+@pytest.mark.parametrize('columns', [3, 4, 5, 6])
+@pytest.mark.parametrize('name', ['a.bin', 'a.pcd.bin'])
+@pytest.mark.parametrize('shuffled', [False, True])
+@pytest.mark.parametrize('size', [1200, 1201])
+def test_other_layouts_of_a_bin_are_named(tmp_path, columns, name, shuffled, size):
+    rng = np.random.default_rng(0)
+    bearing = np.linspace(-np.pi, np.pi, size)
+    wall = np.abs(10 / np.maximum(np.abs(np.cos(bearing)), np.abs(np.sin(bearing))))
+    table = np.stack([wall * np.cos(bearing), wall * np.sin(bearing), rng.uniform(-1.7, 1.5, size),
+                      rng.integers(0, 80, size), np.arange(size) % 32, bearing / 60], axis=1).astype(np.float32)
+    (rng.permutation(table) if shuffled else table)[:, :columns].tofile(tmp_path / name)
+    expected = 4 if name == 'a.bin' else 5
+    if columns == expected:
+        assert len(read_points(tmp_path / name)) == size
+    else:
+        with pytest.raises(InputError, match=f'holds {columns} float32 a point, .* and not {expected}'):
+            read_points(tmp_path / name)
+
+
 @pytest.mark.parametrize('name', ['a.npy', 'a.npz', 'ascii.pcd', 'binary.pcd', 'compressed.pcd', 'ascii.ply',
                                   'little.ply'])
 def test_truncated_file_is_an_error(tmp_path, points, name):

@@ -57,6 +57,15 @@ def test_thresholds(changes, given, level, words):
     assert status.level == level and words in status.message, status.message
 
 
+@pytest.mark.parametrize('late, level', [(0, OK), (40_000_000, WARN)])
+def test_uneven_stamps_are_told(late, level):
+    statistics = Statistics()
+    for number in range(30):
+        statistics.stamp(1_700_000_000_000_000_000 + number * 100_000_000 + late * (number % 3 == 0))
+    status = Diagnostics(statistics, 'ssrflow').status(Settings(rate_warn=0.0), 1)
+    assert status.level == level and ('stamps are uneven' in status.message) == (level == WARN)
+
+
 def test_several_troubles_are_told_together_and_the_worst_counts():
     status = report(drops=[GAP], total=2100.0)
     assert status.level == ERROR and GAP in status.message and '2.10 s' in status.message

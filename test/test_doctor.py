@@ -102,6 +102,12 @@ FAULTS = {
     'slow': (lambda: [cloud_at(i) for i in (0, 8, 16)], 'rate', 'more than max_gap'),
     'lost': (lambda: [cloud_at(i) for i in (0, 1, 2, 6, 7, 8, 11)], 'loss', '42% of the clouds are missing'),
     'one cloud': (lambda: [cloud_at(0)], 'rate', 'only one cloud'),
+    'sent twice': (lambda: [cloud_at(i, yard(seed=i // 2)) for i in range(6)], 'cloud', '3 of 6 clouds hold the very'),
+    'sent three times': (lambda: [cloud_at(i, yard(seed=i // 3)) for i in range(6)], 'cloud', '4 of 6 clouds hold'),
+    'frame of a map': (lambda: [cloud_at(i, yard(seed=i) + np.float32([-150, 90, 0])) for i in range(3)], 'frame',
+                       "no return near the frame's origin"),
+    'stamps of 0 between': (lambda: [cloud_at(i, stamp_ns=None if i % 3 else 0) for i in range(6)], 'stamps',
+                            '2 of 6 stamps are 0'),
     'noise': (lambda: [cloud_at(i, np.random.default_rng(i).uniform(-60, 60, (800, 3))) for i in range(3)],
               'ego_motion', 'scan_matching'),
 }
@@ -114,6 +120,65 @@ def test_each_fault_is_found_and_has_a_cure(fault, tmp_path, settings):
     findings = [finding for finding in examine(path, settings) if finding.level == WRONG and finding.about == about]
     assert any(words in finding.text for finding in findings), findings
     assert all(': ' in finding.text for finding in findings), 'cause: cure'
+
+
+UNEVEN = {
+    'jitter': lambda rng: rng.normal(0, 0.02, 60), 'by turns': lambda rng: 0.05 * (np.arange(60) % 2),
+    'late': lambda rng: rng.exponential(0.025, 60)}
+
+
+@pytest.mark.parametrize('kind', UNEVEN)
+def test_uneven_stamps_are_noted_and_no_loss(kind, tmp_path, settings):
+    offsets = UNEVEN[kind](np.random.default_rng(0))
+    clouds = [cloud_at(i, yard(seed=i % 7)[::50], stamp_ns=BEGIN_NS + round(1e9 * (0.1 * i + offset)))
+              for i, offset in enumerate(offsets)]
+    findings = list(examine_bag(write(tmp_path / 'bag', clouds), None, None, 60.0, settings))
+    assert any(finding.about == 'stamps' and 'stamps are uneven' in finding.text for finding in findings)
+    assert [finding.level for finding in findings if finding.about == 'loss'] == [OK]
+
+
+def test_a_first_stamp_of_0_is_noted_and_no_loss(tmp_path, settings):
+    clouds = [cloud_at(i, stamp_ns=0 if i == 0 else None) for i in range(6)]
+    findings = list(examine_bag(write(tmp_path / 'bag', clouds), None, None, 60.0, settings))
+    assert any('the first stamp is 0' in finding.text for finding in findings)
+    assert not [finding for finding in findings if finding.level == WRONG], findings
+    assert any('10.0 Hz' in finding.text for finding in findings)
+
+
+def test_a_pause_is_no_loss(tmp_path, settings):
+    clouds = [cloud_at(i, yard(seed=i % 7), stamp_ns=BEGIN_NS + (i + 600 * (i > 3)) * STEP_NS) for i in range(8)]
+    findings = examine(write(tmp_path / 'bag', clouds), settings)
+    assert any('goes on by more than 5 s 1 times, by 60.1 s' in finding.text for finding in findings)
+    assert not [finding for finding in findings if finding.about == 'loss']
+
+
+def test_a_flying_sensor_and_a_scene_that_stands_still_are_not_wrong(tmp_path, settings):
+    ground = np.random.default_rng(0).uniform([-60, -60, -50.5], [60, 60, -49.5], (3000, 3)).astype(np.float32)
+    for name, clouds in {'flying': [cloud_at(i, ground + np.float32(0.01 * i)) for i in range(3)],
+                         'still': [cloud_at(i, yard()) for i in range(5)]}.items():
+        findings = examine(write(tmp_path / name, clouds), settings)
+        assert not [one for one in findings if one.level == WRONG and one.about in ('frame', 'cloud')], findings
+    assert any('all 5 clouds hold the very same points' in finding.text for finding in findings)
+
+
+def test_one_kind_of_fault_is_counted_as_one(tmp_path, settings):
+    clouds = [cloud_at(i, yard(seed=i)[i:]) for i in range(6)]
+    for cloud in clouds[1:]:
+        cloud.data = cloud.data[:-20]
+    wrong = [finding for finding in examine(write(tmp_path / 'bag', clouds), settings) if finding.level == WRONG]
+    assert ['5 of 6 clouds cannot be read' in finding.text for finding in wrong if finding.about == 'cloud'] == [True]
+
+
+def test_times_of_the_points_are_looked_at_where_they_are_asked_for(tmp_path, settings):
+    clouds = []
+    for index in range(3):
+        points = yard(seed=index)
+        cloud = pointcloud2.encode_points(points, t=np.zeros(len(points), np.uint32))
+        clouds.append(bag_messages.to_pointcloud2(cloud, bag_messages.to_header(BEGIN_NS + index * STEP_NS, 'lidar')))
+    path = write(tmp_path / 'bag', clouds)
+    assert not [finding for finding in examine(path, settings) if finding.level == WRONG]
+    found = only_wrong(examine(path, settings.replace(deskew=True)))
+    assert '3 of 3 clouds cannot be read' in found.text and 'nothing would be deskewed' in found.text
 
 
 def test_loop_is_noted_and_not_wrong(tmp_path, settings):
@@ -138,6 +203,8 @@ def test_topics(tmp_path, settings):
     ({'/livox/lidar': 'livox_ros_driver2/msg/CustomMsg'}, None, 'xfer_format'),
     ({'/livox/lidar': 'livox_ros_driver2/msg/CustomMsg'}, '/livox/lidar', 'xfer_format'),
     ({'/scan': 'sensor_msgs/msg/LaserScan'}, '/scan', 'a 3D LiDAR'),
+    ({'/packets': 'velodyne_msgs/msg/VelodyneScan'}, None, 'velodyne_pointcloud'),
+    ({'/packets': 'pandar_msgs/msg/PandarScan'}, None, "run the driver's decoder and feed"),
     ({'/text': 'std_msgs/msg/String', '/points': POINTCLOUD2}, '/text', 'is std_msgs/msg/String')])
 def test_other_types_are_told_apart(topics, wanted, words):
     name, finding = choose_topic(wanted, topics)
@@ -162,6 +229,15 @@ def test_odometry(tmp_path, settings):
     assert only_wrong(examine(short, settings)).about == 'ego_motion'
     findings = examine(write(tmp_path / 'none', clouds), settings)
     assert [finding.about for finding in findings if finding.level == WRONG] == ['odometry', 'ego_motion']
+
+
+def test_odometry_without_a_rotation_is_named(tmp_path, settings):
+    poses = [_pose_at(index) for index in range(5)]
+    for pose in poses:
+        pose.pose.pose.orientation.w, pose.child_frame_id = 0.0, 'base_link'
+    path = write(tmp_path / 'bag', [cloud_at(index) for index in range(4)], poses)
+    found = only_wrong(examine(path, settings.replace(ego_motion='odometry')))
+    assert 'quaternion is (0, 0, 0, 0)' in found.text and 'mounting' not in found.text
 
 
 @pytest.mark.parametrize('change, words', [

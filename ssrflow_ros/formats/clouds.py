@@ -98,9 +98,11 @@ def _numbers_a_point(numbers: np.ndarray, expected: int) -> int:
     with np.errstate(over='ignore'):
         apart = {count: np.median(np.abs(numbers[count:] - numbers[:-count])) for count in (3, 4, 5, 6, 7)}
     others = {count: apart[count] for count in apart if count != expected}
-    if not min(others.values()) * _MORE_ALIKE < apart[expected]:
+    best = min(others, key=others.get)
+    if others[best] * _MORE_ALIKE >= apart[expected]:
         return expected
-    return min(count for count, value in others.items() if value <= 2 * min(others.values()))
+    # Two points of three are alike in sixes, too.
+    return min(count for count, value in others.items() if best % count == 0 and value <= 2 * others[best])
 
 
 def _read_pcd(path: Path) -> np.ndarray:
