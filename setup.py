@@ -19,7 +19,7 @@ EXTRAS = {
         'rclpy', 'rmw-fastrtps-cpp', 'diagnostic-msgs', 'geometry-msgs', 'lifecycle-msgs', 'nav-msgs',
         'sensor-msgs', 'std-msgs', 'std-srvs', 'visualization-msgs')],
     # The Makefile adds bucketed-scene-flow-eval, without the open3d and opencv that it does not score with.
-    'test': ['filterpy>=2', 'pytest', 'pytest-xdist', 'hypothesis', 'jsonschema', 'mcap', 'PyYAML', 'pyarrow', 'ruff',
+    'test': ['filterpy>=2', 'pytest', 'pytest-xdist', 'hypothesis', 'jsonschema', 'PyYAML', 'pyarrow', 'ruff',
              'onnx', 'onnxscript', 'onnxruntime', 'triton; platform_machine == "x86_64"',
              'colcon-core', 'colcon-ros', 'colcon-python-setup-py', 'colcon-recursive-crawl'],
 }
@@ -45,7 +45,7 @@ setup(
     ],
     install_requires=[
         'setuptools', 'numpy>=1.21', 'scipy>=1.8', 'torch>=2.0', 'safetensors>=0.4', 'small_gicp>=1.0',
-        'rosbags>=0.10', 'tqdm', 'matplotlib>=3.5',
+        'rosbags>=0.10', 'mcap>=1.0', 'tqdm', 'matplotlib>=3.5',
     ],
     extras_require=EXTRAS,
     zip_safe=False,

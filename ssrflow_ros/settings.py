@@ -107,7 +107,8 @@ class Settings:
         '', "With ego_motion 'odometry': pose of the sensor in the odometry's child frame, as 'x y z roll pitch yaw' "
         '(m, rad); empty takes it from /tf_static.', idle=True)
     min_overlap: float = _parameter(
-        0.5, 'Scan matching fails, with a reason, if fewer of its points find a match.', low=0.0, high=1.0, idle=True)
+        0.5, 'Scan matching fails, with a reason, if fewer of its points on upright surfaces find a match.',
+        low=0.0, high=1.0, idle=True)
     moving_speed: float = _parameter(
         0.5, 'A point at least this fast, ego-motion removed, is called moving; a slower one is taken as static.',
         unit='m/s', low=0.0, high=50.0, live=True)

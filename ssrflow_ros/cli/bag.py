@@ -179,7 +179,7 @@ class _Annotation:
     def findings(self) -> Iterator['Finding']:
         """What the doctor would say of these clouds."""
         from ..doctor.clouds import not_the_sensors, uneven
-        yield from not_the_sensors(self._nearest)
+        yield from not_the_sensors(self._nearest, self._pairing.settings)
         yield from uneven(self._stamps)
         yield from self._own_body.findings()
 

@@ -15,7 +15,7 @@ FEW = 0.05
 """A sensor of which fewer than this share of the returns is usable is covered, or its clouds are not metres."""
 FAR = 300.0
 """Metres: no LiDAR has half of its returns beyond."""
-NEAREST = 20.0
+NEAREST = 15.0
 """Metres: about a sensor something is nearer, the ground if nothing else. By the horizontal, for those that fly."""
 SLOW_HZ = 5.0
 LOST, FEW_LOST = 0.05, 3
@@ -31,7 +31,8 @@ def check_clouds(log: CloudLog, settings: Settings, loss_cure: str, clock: str) 
     """
     yield from _layout(log)
     yield from _frame(log)
-    yield from not_the_sensors(log.nearest, log.ranges)
+    if not log.ranges or np.median(log.ranges) <= FAR:  # else that is said
+        yield from not_the_sensors(log.nearest, settings)
     steps = np.diff(np.array([stamp for stamp in log.stamps_ns if stamp], np.int64)) * 1e-9
     yield from _order(log, steps)
     yield from uneven(log.stamps_ns)
@@ -78,12 +79,10 @@ def _frame(log: CloudLog) -> Iterator[Finding]:
         yield ok('frame', f'{names}')
 
 
-def not_the_sensors(distances: Sequence[float], ranges: Sequence[float] = ()) -> Iterator[Finding]:
-    """Of clouds whose frame is not that of the sensor; `distances` and `ranges` as `CloudLog` has them."""
-    if not distances or ranges and np.median(ranges) > FAR:
-        return
-    distance = float(np.median(distances))
-    if distance > NEAREST:
+def not_the_sensors(distances: Sequence[float], settings: Settings) -> Iterator[Finding]:
+    """Of clouds whose frame is not that of the sensor; `distances` as `CloudLog.nearest`."""
+    distance = float(np.median(distances)) if distances else 0.0
+    if distance > max(NEAREST, 2 * settings.min_range):
         yield wrong('frame', f"no return near the frame's origin, the nearest are {distance:.0f} m away, so it is the "
                              'frame of a map or of odometry: feed the cloud in the frame of the sensor')
 

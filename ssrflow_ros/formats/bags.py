@@ -190,6 +190,8 @@ def _find_storages(path: Path) -> list[Path]:
         return [path]
     files = sorted((file for file in path.iterdir() if file.suffix in _STORAGE_SUFFIXES),
                    key=lambda file: (len(file.name), file.name))
+    # The last one may have been begun and no more.
+    files = [file for file in files if file.stat().st_size] or files
     if (path / 'metadata.yaml').exists():
         # Of a file that has no end the metadata do not know what is in it.
         return files if any(map(_needs_streaming, files)) else [path]
