@@ -7,7 +7,7 @@ from test_pointcloud2 import message
 
 from ssrflow_ros.errors import EgoMotionError, InputError
 from ssrflow_ros.formats import pointcloud2
-from ssrflow_ros.formats.point_times import PointTimes, point_times, with_times
+from ssrflow_ros.formats.point_times import PointTimes
 from ssrflow_ros.steps.deskew import Deskewing, deskew, twist
 from ssrflow_ros.steps.ego_motion import from_poses
 from ssrflow_ros.sweep import Sweep, SweepPair
@@ -116,8 +116,8 @@ def test_times_of_every_driver(driver):
     cloud = stamped_cloud(**{name: values})
     exact = SECONDS - PERIOD if 'until' in driver else SECONDS
     atol = 1e-4 if 'start, float32' in driver else 1e-6
-    np.testing.assert_allclose(point_times(cloud, STAMP_NS, np.arange(3)), exact, atol=atol)
-    assert with_times(pointcloud2.decode(cloud), cloud).times.dtype == np.float32
+    np.testing.assert_allclose(PointTimes().of(cloud, STAMP_NS, np.arange(3)), exact, atol=atol)
+    assert PointTimes()(pointcloud2.decode(cloud), cloud).times.dtype == np.float32
 
 
 @pytest.mark.parametrize('columns, words', [
@@ -135,13 +135,13 @@ def test_times_of_every_driver(driver):
     ({'timestamp': (STAMP_NS + SECONDS * 1e9).astype(np.float32)}, 'write float64')])
 def test_times_that_are_of_no_use_are_refused(columns, words):
     with pytest.raises(InputError, match=words):
-        point_times(stamped_cloud(**columns), STAMP_NS, np.arange(3))
+        PointTimes().of(stamped_cloud(**columns), STAMP_NS, np.arange(3))
 
 
 def test_a_non_return_needs_no_time():
     cloud = stamped_cloud(time=np.array([0.0, np.nan, 0.05]))
-    np.testing.assert_allclose(point_times(cloud, STAMP_NS, np.array([0, 2])), [0, 0.05], atol=1e-7)
-    assert len(point_times(stamped_cloud(), STAMP_NS, np.arange(0))) == 0
+    np.testing.assert_allclose(PointTimes().of(cloud, STAMP_NS, np.array([0, 2])), [0, 0.05], atol=1e-7)
+    assert len(PointTimes().of(stamped_cloud(), STAMP_NS, np.arange(0))) == 0
 
 
 def many(n=300, stamp_ns=STAMP_NS, **columns):
@@ -156,7 +156,7 @@ def test_single_points_without_a_time_are_left_out(bad):
     times = np.linspace(0, 0.1, 300)
     times[[3, 250]] = bad
     cloud, sweep = many(time=times.astype(np.float32))
-    timed = with_times(sweep, cloud)
+    timed = PointTimes()(sweep, cloud)
     np.testing.assert_array_equal(timed.rows, np.delete(np.arange(300), [3, 250]))
     np.testing.assert_array_equal(timed.points, sweep.points[timed.rows])
     np.testing.assert_allclose(timed.times, times[timed.rows], atol=1e-7)
@@ -184,7 +184,7 @@ def test_a_few_returns_of_one_moment_are_read_as_the_others():
 
 def test_the_first_field_that_holds_times_is_taken():
     cloud, sweep = many(t=np.zeros(300, np.uint32), timestamp=STAMPED + np.linspace(0, 0.1, 300))
-    np.testing.assert_allclose(with_times(sweep, cloud).times, np.linspace(0, 0.1, 300), atol=1e-6)
+    np.testing.assert_allclose(PointTimes()(sweep, cloud).times, np.linspace(0, 0.1, 300), atol=1e-6)
 
 
 def _street_while_driving(seed, stamps):

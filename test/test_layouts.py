@@ -7,7 +7,7 @@ import pytest
 from test_pointcloud2 import annotated, message
 
 from ssrflow_ros.formats import pointcloud2
-from ssrflow_ros.formats.point_times import point_times
+from ssrflow_ros.formats.point_times import PointTimes
 from ssrflow_ros.formats.pointcloud2 import Cloud, Field
 
 I1, U1, I2, U2, I4, U4, F4, F8 = range(1, 9)
@@ -75,7 +75,7 @@ def test_driver(driver, big):
     assert all(field.offset % 4 == 0 for field in out.fields if field.datatype in (I4, U4, F4))
 
     if DRIVERS[driver][3]:
-        times = point_times(cloud, sweep.stamp_ns, sweep.rows)
+        times = PointTimes().of(cloud, sweep.stamp_ns, sweep.rows)
         np.testing.assert_allclose(times, np.linspace(0, 0.1, len(sweep)), atol=1e-5)
     np.testing.assert_array_equal(cloud.data, before)
 

@@ -100,16 +100,6 @@ class PointTimes:
         return layout.seconds(read_field(message, layout.name)[rows], stamp_ns, period).astype(np.float32)
 
 
-def with_times(sweep: Sweep, message: Any) -> Sweep:
-    """A single `sweep` with the times of its points, as `PointTimes` gives them."""
-    return PointTimes()(sweep, message)
-
-
-def point_times(message: Any, stamp_ns: int, rows: np.ndarray) -> np.ndarray:
-    """Those of a single sweep, as `PointTimes.of` gives them."""
-    return PointTimes().of(message, stamp_ns, rows)
-
-
 def _find_layout(message: Any, stamp_ns: int, rows: np.ndarray, period: float | None, known: Layout | None) -> Layout:
     """How the points in `rows` of a PointCloud2 bear their times: as `known`, or what best fits `period`, s."""
     names = [name for name in NAMES if has_field(message, name)]
