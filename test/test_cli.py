@@ -12,6 +12,8 @@ import pytest
 
 pytest.importorskip('rosbags')
 
+from test_bags import write_mcap
+
 from ssrflow_ros import Settings, __version__
 from ssrflow_ros.cli import main as cli
 from ssrflow_ros.errors import EgoMotionError
@@ -407,6 +409,13 @@ def test_bag_drops_clouds_that_were_sent_twice(ssrflow, stand_in, tmp_path):
     assert code == 0 and '3 x same points again' in out and 'let each sweep be sent once' in out
     stamps = [message.header.stamp.nanosec for message in read_all(tmp_path / 'out', '/ssrflow/flow')]
     assert stamps == [100_000_000, 200_000_000]
+
+
+def test_bag_reads_what_a_killed_recorder_left_and_says_so(ssrflow, stand_in, tmp_path):
+    write_mcap(tmp_path / 'killed.mcap', finish=False, chunk_size=1000)
+    code, out, err = ssrflow('bag', tmp_path / 'killed.mcap', '-o', tmp_path / 'out')
+    assert code == 0 and 'has no end' in err and '1 x first sweep' in out
+    assert len(read_all(tmp_path / 'out', '/ssrflow/flow')) >= 4
 
 
 def test_bag_reads_its_own_output_again(ssrflow, stand_in, tmp_path):

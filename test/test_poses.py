@@ -191,7 +191,7 @@ def test_poses_without_a_rotation_are_named(quaternion, frame):
 def test_a_static_transform_without_a_rotation_is_named():
     poses = driven(ODOMETRY, 'base_link')
     poses.push('base_link', 'lidar', None, (0, 0, 1), (0, 0, 0, 0))
-    with pytest.raises(EgoMotionError, match=r"1 poses of 'lidar' in 'base_link' .* \(0, 0, 0, 0\)"):
+    with pytest.raises(EgoMotionError, match=r"1 pose of 'lidar' in 'base_link' .* \(0, 0, 0, 0\)"):
         poses.between(pair_at())
 
 

@@ -132,8 +132,8 @@ class SensorPoses:
 
     def _with_what_was_left_out(self, cause: str) -> str:
         for (parent, child), (count, fault) in self._left_out.items():
-            said = (f"{count} poses of '{child}' in '{parent}' were left out, the last because its {fault}: let who "
-                    'publishes them fill them in')
+            said = (f"{count} pose{'s' * (count > 1)} of '{child}' in '{parent}' left out, the last because its "
+                    f'{fault}: let who publishes them fill them in')
             # Where there is none else, this is the cause.
             return f'{cause}; {said}' if (parent, child) in self._edges else said
         return cause
