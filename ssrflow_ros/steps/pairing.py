@@ -47,16 +47,6 @@ CURES = {
     SAME_POINTS: 'let each sweep be sent once: stop the republisher, or give the simulated sensor its own rate'}
 """What to do where a reason comes often."""
 
-CURES = {
-    FIRST: 'two are needed to see motion',
-    EMPTY: 'see whether the sensor spins and is not covered',
-    DUPLICATE: 'see that one driver publishes on the topic, and that it fills in header.stamp for each sweep',
-    OUT_OF_ORDER: 'see that one driver publishes on the topic, and in order',
-    TIME_RESTARTED: 'at the end of a loop that is right; else let one clock stamp the clouds',
-    GAP: 'raise max_gap, or let the LiDAR send more often',
-    OTHER_FRAME: 'pairs are made within one frame only: give each sensor a topic and a node of its own'}
-"""What to do where a reason comes often."""
-
 
 class Pairing:
     """Keeps the last sweep and pairs the next one with it, as the table above says.
