@@ -83,7 +83,7 @@ def test_a_stream_without_a_pair_is_told_of_with_the_cure_and_not_for_each_cloud
     before, came = live.log.read_text().splitlines(), int(live.diagnostics()['clouds_in'])
     for number in range(8):
         stamp = round((BEGIN + number * step) * 1e9) if step else 0
-        live.points.publish(make_cloud(POINTS, stamp, frames[number % len(frames)]))
+        live.points.publish(make_cloud(_points(), stamp, frames[number % len(frames)]))
         live.spin(0.1)
     live.wait(lambda: int(live.diagnostics()['clouds_in']) >= came + 8, 'the clouds to be counted')
     lines = live.log.read_text().splitlines()[len(before):]
