@@ -27,8 +27,9 @@ class Preparation:
     a process of its own (`preparing_process.py`).
     """
 
-    def __init__(self, settings: Settings):
-        self.settings = settings
+    def __init__(self, settings: Settings, threads: int = 1):
+        """`threads` of its searches; scan matching has its own."""
+        self.settings, self._threads = settings, threads
         self.reset()
 
     def reset(self) -> None:
@@ -62,7 +63,8 @@ class Preparation:
 
         with watch('sample'):
             views = view, other_view.taking(ego.into_target), past
-            sampled = sample_pair(source, target, settings.network_points, settings.seed, views=views)
+            sampled = sample_pair(source, target, settings.network_points, settings.seed, views=views,
+                                  threads=self._threads)
 
         with watch('free_space'):
             told = free_space(source, target, views)

@@ -16,7 +16,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from .preparation import Preparation
 from .settings import Settings
@@ -126,15 +125,14 @@ def _slim(sweep: Sweep) -> Sweep:
 
 def _serve(connection: Connection) -> None:
     """In the process: answer pair after pair; a ConnectionError or EOFError when the other end is closed."""
-    # The network beside wants most of the cores.
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // 4))
+    threads = max(1, (os.cpu_count() or 1) // 4)  # the network beside wants most of the cores
     preparation, last = None, None
     connection.send(_READY)
     while True:
         settings, fresh, source, target, ego_motion = connection.recv()
         try:
             if preparation is None or fresh:
-                preparation = Preparation(settings)
+                preparation = Preparation(settings, threads)
             preparation.settings = settings
             done = preparation(SweepPair(source, last if target is None else target), ego_motion)
             answer = (done.ego_motion, done.ground, done.slope, done.rows, done.target, done.sampled,

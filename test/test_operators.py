@@ -5,9 +5,11 @@ from hypothesis import given, settings, strategies as st
 
 from ssrflow_ros.operators import (Linear, attentive_sum, farthest_point_order, gather, interpolation_weights,
                                    k_nearest, linear)
-from ssrflow_ros.operators import farthest_point, kd_tree
+from ssrflow_ros.operators import farthest_point
 from ssrflow_ros.operators.reference import (attentive_sum_reference, farthest_point_order_reference,
                                               k_nearest_reference)
+from ssrflow_ros.searches import kd_tree
+from ssrflow_ros.searches.farthest_points import farthest_points
 
 
 def cloud(seed, *shape):
@@ -67,6 +69,15 @@ def test_farthest_point_order_of_duplicates_takes_each_point_once(monkeypatch):
     for library in (farthest_point.fpsample, None):
         monkeypatch.setattr(farthest_point, 'fpsample', library)
         assert farthest_point_order(points, 45).unique().numel() == 45
+
+
+@pytest.mark.parametrize('points', [cloud(6, 700), torch.cat([cloud(6, 90)] * 3), torch.zeros(50, 3)])
+def test_farthest_points_without_torch_are_those_of_the_operator(points):
+    for n in (1, 20, 49):
+        rows = farthest_points(points.numpy(), n)
+        # Of points that lie at one place, either may take any.
+        assert torch.equal(points[rows], points[farthest_point_order(points[None], n)[0]])
+        assert len(set(rows.tolist())) == n
 
 
 def test_gather_is_differentiable_and_deterministic():

@@ -1,6 +1,8 @@
 """A process that prepares gives what a `Preparation` gives, and its loss costs nothing but time."""
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -53,6 +55,12 @@ def test_same_as_here_also_after_other_settings_and_a_reset(process):
     process.reset()
     assert_same(process(pair), here(pair))
     assert len(process(pair).sampled.rows) == 300
+
+
+def test_the_process_loads_no_torch():
+    loaded = subprocess.run([sys.executable, '-c', 'import sys, ssrflow_ros.preparing_process; print(*sys.modules)'],
+                            capture_output=True, text=True, check=True).stdout.split()
+    assert 'numpy' in loaded and 'torch' not in loaded
 
 
 def test_errors_come_back(process):

@@ -4,19 +4,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from ..searches.farthest_points import DIRECTION, bucketed, fpsample
 from .gather import gather
 from .opaque import are_opaque, opaque
 from .padding import is_padding
 from .reference import farthest_point_order_reference, is_traced
 from .triton_kernels import triton_kernels
-
-try:
-    import fpsample
-except ImportError:  # no wheel for this machine (a Jetson): the reference below serves
-    fpsample = None
-
-# Points are ordered along this direction, along which no two of a real cloud are level.
-_DIRECTION = (0.8017837, 0.5345225, 0.2672612)
 
 
 def farthest_point_order(points: torch.Tensor, n: int, count: torch.Tensor | None = None) -> torch.Tensor:
@@ -31,7 +24,7 @@ def farthest_point_order(points: torch.Tensor, n: int, count: torch.Tensor | Non
     with torch.no_grad():
         points = points.detach().float()
         # Axis by axis: autocast would round a matrix product, and its constant would come from the host.
-        along = sum(axis * share for axis, share in zip(points.unbind(dim=-1), _DIRECTION))
+        along = sum(axis * share for axis, share in zip(points.unbind(dim=-1), DIRECTION))
         if count is not None:
             padding = is_padding(count, points.shape[1])
             along = along.masked_fill(padding, float('inf'))
@@ -57,7 +50,7 @@ def _all_bucketed(points: torch.Tensor, counts: torch.Tensor, n: int) -> torch.T
     """(B, n) order of the first `counts` (B,) rows of each cloud (B, N, 3), the others after them."""
     orders = []
     for cloud, count in zip(points.numpy(), counts.tolist()):
-        order = _bucketed(cloud[:count], min(n, count))
+        order = bucketed(cloud[:count], min(n, count))
         orders.append(np.concatenate([order, np.arange(count, count + n - len(order))]))
     return torch.from_numpy(np.stack(orders))
 
@@ -69,18 +62,3 @@ def _any_order(points: torch.Tensor, counts: torch.Tensor, n: int) -> torch.Tens
 
 
 _opaque_order = opaque('farthest_points', _any_order, lambda points, counts, n: (len(points), n))
-
-
-def _bucketed(cloud: np.ndarray, n: int) -> np.ndarray:
-    if len(cloud) < 2:
-        return np.arange(n)
-    # Height of the library's tree: 5 and 7 measured best; it takes no more than log2 of the points.
-    height = min(5 if len(cloud) < 30_000 else 7, len(cloud).bit_length() - 1)
-    order = fpsample.bucket_fps_kdline_sampling(cloud, n, height, start_idx=0)
-    order = np.asarray(order, dtype=np.int64)
-    taken = np.unique(order, return_index=True)[1]
-    if len(taken) == n:
-        return order
-    # Nothing but duplicates was left and the library took points twice: take the others instead.
-    order = order[np.sort(taken)]
-    return np.concatenate([order, np.setdiff1d(np.arange(len(cloud)), order)[:n - len(order)]])

@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 
-from ..operators import farthest_point_order
-from ..operators.kd_tree import KdTree
+from ..searches.farthest_points import farthest_points
+from ..searches.kd_tree import KdTree
 from ..sweep import Sample
 from .cells import thin
 from .evidence import View
@@ -29,7 +28,7 @@ _NEARER = 0.4  # power of the range with which spacing widens
 
 
 def sample_pair(source: np.ndarray, target: np.ndarray, n_points: int, seed: int = 0, focus: float = FOCUS,
-                views: Sequence[View] | None = None) -> tuple[Sample, Sample]:
+                views: Sequence[View] | None = None, threads: int = 1) -> tuple[Sample, Sample]:
     """What the network sees of `source` (N, 3) and of `target` (M, 3).
 
     Both clouds in the source's frame, ego-motion removed, metres. `n_points` of each, or fewer where
@@ -37,6 +36,7 @@ def sample_pair(source: np.ndarray, target: np.ndarray, n_points: int, seed: int
 
     views  what each sensor saw, and what it had seen half a second before, to be asked about points of the source's
            frame; None: source and target are all of it, seen from the origin, and there was nothing before.
+    threads  of the search for nearest points.
     """
     origin = np.random.default_rng(seed).uniform(0.0, VOXEL, 3).astype(np.float32)
     rows = [thin(points, VOXEL, origin) for points in (source, target)]
@@ -50,7 +50,7 @@ def sample_pair(source: np.ndarray, target: np.ndarray, n_points: int, seed: int
     samples = []
     source_view, target_view, past = views or [View(points) for points in (source, target, source[:0])]
     for kept, points, others, other_view in zip(rows, thinned, reversed(thinned), (target_view, source_view)):
-        nearest, away = (column[:, 0] for column in KdTree(others).search(points, 1))
+        nearest, away = (column[:, 0] for column in KdTree(others, threads).search(points, 1))
         before = past.at(points)
         change = _change(points, away) + _TAKEN * before.is_free(about=True)  # what is slow changes little
         changed = np.flatnonzero(change > 1.0)
@@ -90,10 +90,3 @@ def _spread(points: np.ndarray, n: int, changed: np.ndarray, change: np.ndarray,
 
 def _range(points: np.ndarray) -> np.ndarray:
     return np.sqrt(np.einsum('ij,ij->i', points, points))
-
-
-def farthest_points(points: np.ndarray, n: int) -> np.ndarray:
-    """Rows (min(n, N),) int64 of a farthest point sample of `points` (N, 3)."""
-    if n == 0 or len(points) <= n:
-        return np.arange(min(n, len(points)))
-    return farthest_point_order(torch.from_numpy(points)[None], n)[0].numpy()

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 
 try:
     from small_gicp import KdTree as _Tree
@@ -12,10 +11,10 @@ except ImportError:  # scipy is always there and 1.5 times slower
 
 
 class KdTree:
-    """Nearest neighbours among `points` (N, 3), metres; searched with as many threads as torch has."""
+    """Nearest neighbours among `points` (N, 3), metres; built and searched with so many `threads`."""
 
-    def __init__(self, points: np.ndarray):
-        self._threads = torch.get_num_threads()
+    def __init__(self, points: np.ndarray, threads: int = 1):
+        self._threads = threads
         self._tree = _Tree(points.astype(np.float64), self._threads) if _Tree else cKDTree(points)
 
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
