@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from .preparation import Preparation
+from .process_memory import bound_memory
 from .settings import Settings
 from .signals import kept_from
 from .sweep import EgoMotion, PreparedPair, Sweep, SweepPair
@@ -145,6 +146,7 @@ def _serve(connection: Connection) -> None:
 
 
 if __name__ == '__main__':
+    bound_memory()
     # It may be closed at any time, before the first pair too.
     with suppress(EOFError, ConnectionError):
         _serve(Connection(int(sys.argv[1])))

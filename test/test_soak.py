@@ -46,6 +46,17 @@ def test_growth_and_backlog_are_faults():
     assert len(account.faults()) == 2
 
 
+def test_memory_must_be_flat_once_it_is_warm():
+    account = books()
+    warm = [60.0] * 10 + [100.0] * 20
+    account.phases_mb, account.rounds_mb = warm + [104.0] * 10, warm + [104.0] * 10
+    assert not account.faults() and 'once warm it rose by 4.0%, over the rounds by 4.0%' in account.report()
+    account.phases_mb = warm + [106.0] * 10
+    assert account.faults() == ['memory rose by 6.0% once it was warm']
+    account.rounds_mb = warm + [107.0] * 10
+    assert account.faults()[1] == 'memory rose by 7.0% over the rounds of the lifecycle'
+
+
 @pytest.mark.slow
 def test_short_soak_of_a_stand_in(tmp_path):
     command = [sys.executable, '-m', 'soak', '--minutes', '0.5', '--points', '2000', '--log', str(tmp_path / 'log'),

@@ -15,6 +15,7 @@ import traceback
 
 from .. import __version__
 from ..errors import SSRFlowError, did_you_mean
+from ..process_memory import bound_memory
 from .ending import Ending
 
 COMMANDS = {
@@ -47,6 +48,7 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if its_own else argv
     # Idle OpenMP threads that spin steal the core from others; read when torch is loaded.
     os.environ.setdefault('GOMP_SPINCOUNT', '0')
+    bound_memory()
     try:
         try:
             return _run(argv[0], argv[1:]) if argv and not argv[0].startswith('-') else _without_command(argv)

@@ -5,6 +5,7 @@ import os
 import signal
 from typing import Any, Callable, NoReturn
 
+from ..process_memory import bound_memory
 from ..settings import Settings
 
 
@@ -18,6 +19,7 @@ def main(args: list[str] | None = None, make_scene_flow: Callable[[Settings], An
         signal.signal(ending, lambda *_: os._exit(0))
     # Idle OpenMP threads that spin take the core from others; read once, when torch is loaded.
     os.environ.setdefault('GOMP_SPINCOUNT', '0')
+    bound_memory()
     from .managed_node import FlowNode
     from .process import run_until_signal
     run_until_signal(lambda: FlowNode(make_scene_flow or _make_scene_flow), args)

@@ -13,7 +13,7 @@ DIRECTION = (0.8017837, 0.5345225, 0.2672612)
 
 
 def farthest_points(points: np.ndarray, n: int) -> np.ndarray:
-    """Rows (min(n, N),) int64 of a farthest point sample of `points` (N, 3) float32, as `farthest_point_order` has it."""
+    """Rows (min(n, N),) int64 of a farthest point sample of `points` (N, 3) float32: `farthest_point_order` of one."""
     if n == 0 or len(points) <= n:
         return np.arange(min(n, len(points)))
     if fpsample is None:

@@ -59,7 +59,7 @@ def main() -> int:
 
 def _run(process: subprocess.Popen, account, clouds: list[bytes], args: argparse.Namespace) -> None:
     from .driver import Driver
-    from .phases import PHASES, Play, run_phase
+    from .phases import PHASES, ROUNDS, Play, rounds, run_phase
 
     def check() -> None:
         if process.poll() is not None:
@@ -81,6 +81,10 @@ def _run(process: subprocess.Popen, account, clouds: list[bytes], args: argparse
                 break
             print(f'{(time.monotonic() - account.begun) / 60:5.1f} min  {phase.__name__.replace("_", " ")}', flush=True)
             run_phase(phase, play, min(seconds, left))
+        account.phases_mb = [mb for minute in account.minutes for mb in minute.memory_mb]
+        print(f'{(time.monotonic() - account.begun) / 60:5.1f} min  {ROUNDS} rounds of the lifecycle', flush=True)
+        for _ in rounds(play, ROUNDS):
+            account.rounds_mb.append(host_mb(process.pid))
         _wait_until_calm(account, check)
 
 

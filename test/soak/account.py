@@ -10,6 +10,8 @@ import numpy as np
 
 GROWTH_MB = 100.0
 """By so much the node's memory may grow after its first minute."""
+FLAT = 0.05
+"""Share by which memory may grow once it is warm, over the phases and over the rounds of the lifecycle."""
 
 
 @dataclass
@@ -36,6 +38,8 @@ class Account:
         self.sent = 0
         self.done: Counter[str] = Counter()
         self.node: dict[str, str] = {}
+        self.phases_mb: list[float] = []  # memory, once a second, while the phases ran
+        self.rounds_mb: list[float] = []  # and at the end of each round of the lifecycle
         self._sent_at: dict[int, float] = {}
         self._lock = threading.Lock()
 
@@ -84,6 +88,8 @@ class Account:
             (self.lost < 0, f'{-self.lost} clouds more came in than were sent'),
             (self.lost > 0, f'{self.lost} of {self.sent} clouds were lost on their way to the node'),
             (growth > GROWTH_MB, f'memory grew by {growth:.0f} MB after the first minute'),
+            (rise(self.phases_mb) > FLAT, f'memory rose by {rise(self.phases_mb):.1%} once it was warm'),
+            (rise(self.rounds_mb) > FLAT, f'memory rose by {rise(self.rounds_mb):.1%} over the rounds of the lifecycle'),
             (not medians, 'hardly a cloud was answered'),
             (medians and medians[-1] > 3 * medians[0], 'latency grows with time: there is a backlog')) if fault]
 
@@ -103,4 +109,14 @@ class Account:
         lines += [f'  {step:18} {self.node[step + "_ms_p50"]:>8} {self.node[step + "_ms_p95"]:>8}' for step in steps]
         memory = [minute.memory_mb[-1] for minute in self.minutes if minute.memory_mb]
         lines += ['', f'RSS at minute 1: {memory[0]:.0f} MB, at the end: {memory[-1]:.0f} MB']
+        lines += [f'once warm it rose by {rise(self.phases_mb):.1%}, over the rounds by {rise(self.rounds_mb):.1%}: '
+                  + ' '.join(f'{mb:.0f}' for mb in self.rounds_mb)]
         return '\n'.join(lines)
+
+
+def rise(values: list[float]) -> float:
+    """Share by which the median of the last quarter lies above that of the second; in the first all gets warm."""
+    if len(values) < 8:
+        return 0.0
+    _, second, _, last = np.array_split(values, 4)
+    return float(np.median(last) / np.median(second)) - 1

@@ -12,6 +12,8 @@ from .driver import Driver
 
 LOOP_S = 5.0
 """By so much the stamps go back where a bag begins anew."""
+ROUNDS, ROUND_S = 20, 4.0
+"""How often the node is deactivated and activated at the end, and the seconds of clouds after each time."""
 
 
 class Play:
@@ -101,6 +103,16 @@ def lifecycle(play: Play, seconds: float) -> None:
     play.driver.change_state(Transition.TRANSITION_ACTIVATE)
     for _ in play.send(10, seconds / 3):
         pass
+
+
+def rounds(play: Play, count: int) -> Iterator[int]:
+    """Deactivate and activate the node `count` times, each time with some seconds of clouds; yields the number done."""
+    for number in range(1, count + 1):
+        play.driver.change_state(Transition.TRANSITION_DEACTIVATE)
+        play.driver.change_state(Transition.TRANSITION_ACTIVATE)
+        for _ in play.send(10, ROUND_S):
+            pass
+        yield number
 
 
 PHASES = (steady, fast, listeners_come_and_go, bag_loops, malformed_bursts, services, lifecycle)

@@ -1,0 +1,68 @@
+"""What a process keeps of the memory that it has used is bounded, whatever comes."""
+import gc
+import os
+import subprocess
+import sys
+import weakref
+
+import numpy as np
+import pytest
+
+from ssrflow_ros import Settings, Sweep, SweepPair
+from ssrflow_ros.preparation import Preparation
+
+BOUND = 'from ssrflow_ros.process_memory import bound_memory\nbound_memory()\n'
+
+
+def run(code, **environment):
+    kept = {name: value for name, value in os.environ.items() if 'CACHE_CAPACITY' not in name and 'MALLOC' not in name}
+    return subprocess.run([sys.executable, '-c', BOUND + code], env={**kept, **environment}, check=True,
+                          capture_output=True, text=True).stdout
+
+
+@pytest.mark.skipif(not sys.platform.startswith('linux'), reason='what malloc has given out is asked of glibc')
+def test_another_number_of_points_each_time_costs_no_memory():
+    """oneDNN's code for each layer and number of rows would be 0.5 MB each: here 100 MB, bounded to the newest."""
+    in_use = run("""if True:
+        import ctypes
+        import torch
+        from ssrflow_ros.operators import linear
+        class Info(ctypes.Structure):
+            _fields_ = [(name, ctypes.c_size_t) for name in ('arena', 'ordblks', 'smblks', 'hblks', 'hblkhd', 'usmblks',
+                                                             'fsmblks', 'uordblks', 'fordblks', 'keepcost')]
+        mallinfo = ctypes.CDLL(None).mallinfo2
+        mallinfo.restype = Info
+        weight, bias, used = torch.rand(32, 32), torch.rand(32), []
+        with torch.inference_mode():
+            for rows in range(9000, 9000 + 400):
+                linear(torch.rand(rows, 32), weight, bias, 0.1)
+                used.append(mallinfo().uordblks / 2**20)
+        print(used[199] - used[0], used[399] - used[199])""").split()
+    first, second = map(float, in_use)
+    assert second < 2, f'the first 200 numbers of rows took {first:.0f} MB, the next 200 {second:.0f}'
+
+
+def test_what_the_user_has_set_stays():
+    code = "import os; print(os.environ['LRU_CACHE_CAPACITY'], os.environ['ONEDNN_PRIMITIVE_CACHE_CAPACITY'])"
+    assert run(code, LRU_CACHE_CAPACITY='7').split() == ['7', '128']
+
+
+def test_of_a_stream_only_the_last_half_second_is_kept():
+    """Sweeps, their range images and what is prepared of them live no longer than something may ask for them."""
+    prepare, rng = Preparation(Settings(network_points=256, ground='none')), np.random.default_rng(0)
+    scene = rng.uniform((-20, -20, -2), (20, 20, 3), (6000, 3)).astype(np.float32)
+    scene[:4000, 0] = np.round(scene[:4000, 0] / 10) * 10  # walls, so that scan matching finds its way
+    scene[2000:5000, 1] = np.round(scene[2000:5000, 1] / 10) * 10
+    sweeps, images, last = weakref.WeakSet(), weakref.WeakSet(), None
+    for number in range(1, 25):
+        sweep = Sweep.from_points(scene[rng.permutation(6000)[:5000]], stamp_ns=number * 100_000_000)
+        sweeps.add(sweep)
+        if last is not None:
+            prepared = prepare(SweepPair(sweep, last))
+            images.update(prepared.views)
+            assert prepared.past_age == pytest.approx(0.0 if number == 2 else min(0.1 * (number - 1), 0.6))
+        last = sweep
+    del sweep, prepared
+    gc.collect()
+    assert len(sweeps) == 1  # `last`
+    assert len(images) <= 7  # of the last half second, and of none before it
