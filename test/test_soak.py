@@ -54,7 +54,7 @@ def test_memory_must_be_flat_once_it_is_warm():
     account.phases_mb = warm + [106.0] * 10
     assert account.faults() == ['memory rose by 6.0% once it was warm']
     account.rounds_mb = warm + [107.0] * 10
-    assert account.faults()[1] == 'memory rose by 7.0% over the rounds of the lifecycle'
+    assert account.faults()[1] == 'memory rose by 7.0% over the lifecycle rounds'
 
 
 @pytest.mark.slow

@@ -89,7 +89,7 @@ class Account:
             (self.lost > 0, f'{self.lost} of {self.sent} clouds were lost on their way to the node'),
             (growth > GROWTH_MB, f'memory grew by {growth:.0f} MB after the first minute'),
             (rise(self.phases_mb) > FLAT, f'memory rose by {rise(self.phases_mb):.1%} once it was warm'),
-            (rise(self.rounds_mb) > FLAT, f'memory rose by {rise(self.rounds_mb):.1%} over the rounds of the lifecycle'),
+            (rise(self.rounds_mb) > FLAT, f'memory rose by {rise(self.rounds_mb):.1%} over the lifecycle rounds'),
             (not medians, 'hardly a cloud was answered'),
             (medians and medians[-1] > 3 * medians[0], 'latency grows with time: there is a backlog')) if fault]
 
