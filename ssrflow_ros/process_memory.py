@@ -15,16 +15,18 @@ from __future__ import annotations
 import ctypes
 import os
 
-_PRIMITIVES = 128
 _LARGE = 2**22  # bytes, from which on an array comes from the system by itself; less costs page faults (docs)
 _SPARE = 2**24  # bytes that may stay free at the heap's end
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h
 
 
-def bound_memory() -> None:
-    """To be called before torch is loaded and the first thread begins. What the environment sets already stays so."""
+def bound_memory(layers: int = 128) -> None:
+    """To be called before torch is loaded and the first thread begins. What the environment sets already stays so.
+
+    layers  for so many of them, each with its number of rows, oneDNN's code is kept.
+    """
     for name in ('LRU_CACHE_CAPACITY', 'ONEDNN_PRIMITIVE_CACHE_CAPACITY'):  # torch's cache, and oneDNN's own
-        os.environ.setdefault(name, str(_PRIMITIVES))
+        os.environ.setdefault(name, str(layers))
     mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
     if mallopt is not None:  # glibc
         for option, variable, value in ((_M_ARENA_MAX, 'MALLOC_ARENA_MAX', 1),

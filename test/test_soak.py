@@ -59,7 +59,8 @@ def test_memory_must_be_flat_once_it_is_warm():
 
 @pytest.mark.slow
 def test_short_soak_of_a_stand_in(tmp_path):
-    command = [sys.executable, '-m', 'soak', '--minutes', '0.5', '--points', '2000', '--log', str(tmp_path / 'log'),
+    command = [sys.executable, '-m', 'soak', '--minutes', '0.5', '--points', '2000', '--rounds', '2',
+               '--log', str(tmp_path / 'log'),
                sys.executable, str(TEST / 'stand_in_node.py')]
     path = os.pathsep.join([str(TEST.parent), str(TEST)])
     done = subprocess.run(command, env={**os.environ, 'PYTHONPATH': path}, capture_output=True, text=True, timeout=300)

@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if its_own else argv
     # Idle OpenMP threads that spin steal the core from others; read when torch is loaded.
     os.environ.setdefault('GOMP_SPINCOUNT', '0')
-    bound_memory()
+    bound_memory(layers=256)  # a step of training asks for 130
     try:
         try:
             return _run(argv[0], argv[1:]) if argv and not argv[0].startswith('-') else _without_command(argv)

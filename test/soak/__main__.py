@@ -29,6 +29,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--minutes', type=float, default=10.0)
     parser.add_argument('--points', type=int, default=120_000, help='of each cloud')
+    parser.add_argument('--rounds', type=int, default=20, help='deactivate and activate so often at the end')
     parser.add_argument('--log', default=str(Path(tempfile.gettempdir()) / 'ssrflow_soak.log'), help="of the node")
     parser.add_argument('node', nargs='*', default=NODE, help='command of the node (default: the real one)')
     args = parser.parse_args()
@@ -59,7 +60,7 @@ def main() -> int:
 
 def _run(process: subprocess.Popen, account, clouds: list[bytes], args: argparse.Namespace) -> None:
     from .driver import Driver
-    from .phases import PHASES, ROUNDS, Play, rounds, run_phase
+    from .phases import PHASES, Play, rounds, run_phase
 
     def check() -> None:
         if process.poll() is not None:
@@ -82,8 +83,8 @@ def _run(process: subprocess.Popen, account, clouds: list[bytes], args: argparse
             print(f'{(time.monotonic() - account.begun) / 60:5.1f} min  {phase.__name__.replace("_", " ")}', flush=True)
             run_phase(phase, play, min(seconds, left))
         account.phases_mb = [mb for minute in account.minutes for mb in minute.memory_mb]
-        print(f'{(time.monotonic() - account.begun) / 60:5.1f} min  {ROUNDS} rounds of the lifecycle', flush=True)
-        for _ in rounds(play, ROUNDS):
+        print(f'{(time.monotonic() - account.begun) / 60:5.1f} min  {args.rounds} rounds of the lifecycle', flush=True)
+        for _ in rounds(play, args.rounds):
             account.rounds_mb.append(host_mb(process.pid))
         _wait_until_calm(account, check)
 

@@ -12,8 +12,8 @@ from .driver import Driver
 
 LOOP_S = 5.0
 """By so much the stamps go back where a bag begins anew."""
-ROUNDS, ROUND_S = 20, 4.0
-"""How often the node is deactivated and activated at the end, and the seconds of clouds after each time."""
+ROUND_S = 4.0
+"""Seconds of clouds after each deactivating and activating of the rounds at the end."""
 
 
 class Play:
