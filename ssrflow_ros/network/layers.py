@@ -4,9 +4,9 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ..operators import Linear, attentive_sum, gather, linear
+from ..operators import Linear, attentive_sum, cpu_patches, gather, linear
 from ..operators.reference import is_traced
-from ..operators.triton_kernels import Kernels, triton_kernels
+from ..operators.triton_kernels import PatchKernels, triton_kernels
 
 SLOPE = 0.1  # of LeakyReLU, as in the PointPWC-Net family
 
@@ -79,12 +79,14 @@ class PairMLP(nn.Module):
         pairs += own[:, :, None]
         return self.rest(pairs)
 
-    def kernels(self, index: torch.Tensor) -> Kernels | None:
-        """Those that do it and what follows at once: on a GPU, not in training, where it has but the first layer."""
-        k = index.shape[-1]
-        if len(self.rest) > 1 or k & (k - 1) or torch.is_grad_enabled() or is_traced():
+    def kernels(self, own: torch.Tensor, index: torch.Tensor) -> PatchKernels | None:
+        """Those that do it and what follows at once; none in training, in a tracer, or where it has more layers."""
+        if len(self.rest) > 1 or torch.is_grad_enabled() or is_traced():
             return None
-        return triton_kernels(index.device)
+        if cpu_patches.fits(own):
+            return cpu_patches
+        k = index.shape[-1]
+        return None if k & (k - 1) else triton_kernels(index.device)
 
 
 class WeightNet(MLP):

@@ -4,7 +4,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ..operators import gather
+from ..operators import cpu_patches, gather
 from .config import NetworkConfig
 from .layers import SLOPE, PairMLP, WeightNet
 from .neighbourhood import Neighbourhood
@@ -25,7 +25,7 @@ class LocalFlowEmbedding(nn.Module):
                 within: Neighbourhood) -> torch.Tensor:
         """Features (B, M, width) and (B, N, width); M neighbourhoods of warped points in the target and `within`."""
         target_features = self.cost.of_other(target_features)
-        kernels = self.cost.kernels(cross.index)
+        kernels = self.cost.kernels(target_features, cross.index)
 
         def to_patch(index: torch.Tensor, offsets: torch.Tensor, source_features: torch.Tensor) -> torch.Tensor:
             if kernels:
@@ -36,6 +36,8 @@ class LocalFlowEmbedding(nn.Module):
             return (self.target_weights(offsets) * cost).mean(dim=-2)
 
         def patch_to_patch(index: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
+            if cpu_patches.fits(cost):
+                return cpu_patches.weighted_patch(self.source_weights(offsets), cost, index)
             return (self.source_weights(offsets) * gather(cost, index)).mean(dim=-2)
 
         cost = in_tiles(to_patch, cross.index, cross.offsets, self.cost.of_own(source_features))

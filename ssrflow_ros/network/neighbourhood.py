@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..operators import gather
+from ..operators import cpu_patches, gather
 
 LONGEST = 4.0  # lengths
 
@@ -24,6 +24,8 @@ class Neighbourhood:
 
         In place of neighbours that are farther than `radius` lengths, if it is not 0, the nearest one is repeated.
         """
+        if cpu_patches.fits(centres, points):
+            return cls(*cpu_patches.neighbourhood(centres, points, index, length, radius, LONGEST))
         offsets = (gather(points, index) - centres[:, :, None]) / length
         if radius:
             far = offsets.norm(dim=-1) > radius

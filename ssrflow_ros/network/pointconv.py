@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..operators import Linear, gather, k_nearest
+from ..operators import Linear, cpu_patches, gather, k_nearest
 from .config import NetworkConfig
 from .layers import SLOPE, WeightNet, mlp
 from .neighbourhood import Neighbourhood, bent
@@ -30,6 +30,9 @@ class PointConv(nn.Module):
     def forward(self, features: torch.Tensor, neighbours: Neighbourhood) -> torch.Tensor:
         """features (B, N, C), M neighbourhoods of k among N -> (B, M, out)."""
         def convolved(index: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
+            if cpu_patches.fits(features, offsets):
+                of_features, of_offsets = cpu_patches.convolved(self.weight_net(offsets), features, index, offsets)
+                return self.activation(self.of_features(of_features) + self.of_offsets(of_offsets))
             weights = (self.weight_net(offsets) / index.shape[-1]).transpose(-1, -2)  # (B, M, weight_net, k)
             out = self.of_features((weights @ gather(features, index)).flatten(-2))
             return self.activation(out + self.of_offsets((weights @ offsets.to(weights.dtype)).flatten(-2)))

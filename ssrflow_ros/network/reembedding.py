@@ -27,7 +27,7 @@ class NeighbourReembedding(nn.Module):
                 neighbours: Neighbourhood) -> torch.Tensor:
         """Points own (B, M, 3), features of both, M neighbourhoods in the other frame -> (B, M, width)."""
         other_features = self.embed.of_other(other_features)
-        kernels = self.embed.kernels(neighbours.index)
+        kernels = self.embed.kernels(other_features, neighbours.index)
 
         def pooled(index: torch.Tensor, offsets: torch.Tensor, own: torch.Tensor,
                    own_features: torch.Tensor) -> torch.Tensor:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import torch
 
+from . import cpu_patches
 from .gather import gather
 from .neighbours import k_nearest
 
@@ -21,4 +22,6 @@ def interpolation_weights(queries: torch.Tensor, points: torch.Tensor, k: int = 
 
 def interpolate(values: torch.Tensor, index: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """`values` (B, N, C) of the points at the queries of `interpolation_weights`: (B, M, C)."""
+    if cpu_patches.fits(values, weights):
+        return cpu_patches.interpolate(values, index, weights)
     return (gather(values, index) * weights[..., None]).sum(dim=-2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 import functools
 import warnings
 from dataclasses import dataclass
-from typing import Callable
+from typing import Callable, Protocol
 
 import torch
 
@@ -12,14 +12,21 @@ from .reference import (attentive_patch_reference, cost_patch_reference, farthes
                         k_nearest_reference)
 
 
+class PatchKernels(Protocol):
+    """What embeds the neighbours of each point at once, with the arguments of the plain-torch references."""
+
+    attentive_patch: Callable[..., torch.Tensor]
+    cost_patch: Callable[..., torch.Tensor]
+
+
 @dataclass(frozen=True)
 class Kernels:
-    """What runs in place of the plain-torch references, with the same arguments."""
+    """What runs in place of the plain-torch references, with the same arguments; patches for a power of two of k."""
 
     k_nearest: Callable[[torch.Tensor, torch.Tensor, int], torch.Tensor]
     farthest_point_order: Callable[[torch.Tensor, int, torch.Tensor], torch.Tensor]
     most_points: int  # of a cloud that farthest_point_order takes
-    attentive_patch: Callable[..., torch.Tensor]  # this and the next: for a power of two of neighbours
+    attentive_patch: Callable[..., torch.Tensor]
     cost_patch: Callable[..., torch.Tensor]
 
 
