@@ -39,6 +39,7 @@ class NetworkConfig:
     fusion_width          channels of the global fusion flow embedding.
     predictor_width, predictor_out   channels inside the flow predictor, and handed to the finer level.
     mlp_depth             linear layers of each pair MLP.
+    focus_width           hidden channels of `Focus`, which says where the finest level is decoded; 0: everywhere (paper).
 
     The switches of the ablations:
     attention             dual (paper), single: each frame attends to itself, none.
@@ -68,6 +69,7 @@ class NetworkConfig:
     predictor_width: int = 128
     predictor_out: int = 64
     mlp_depth: int = 2
+    focus_width: int = 0
     attention: str = 'dual'
     position_encoder: str = 'outside'
     initial_flow: str = 'global_fusion'

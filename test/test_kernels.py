@@ -1,0 +1,115 @@
+"""The compiled loops beside plain NumPy."""
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from ssrflow_ros.kernels import patches
+from ssrflow_ros.kernels.farthest_point import farthest_point_order
+from ssrflow_ros.kernels.kd_tree import KdTree
+
+RNG = np.random.default_rng
+
+
+def clouds(rng, size):
+    """A cloud with duplicates, points on a line and one far off, as LiDAR has them."""
+    points = rng.normal(scale=[20, 20, 2], size=(size, 3)).astype(np.float32)
+    points[size // 2:size // 2 + size // 8] = points[0]
+    points[:size // 8, 1:] = 0
+    points[-1] = 500
+    return points
+
+
+@settings(deadline=None)
+@given(st.integers(1, 300), st.integers(1, 20), st.integers(0, 2**32 - 1))
+def test_neighbours_are_the_nearest_and_of_equals_the_lower_row(size, k, seed):
+    rng = RNG(seed)
+    points, queries, k = clouds(rng, size), clouds(rng, 40), min(k, size)
+    index, squared = KdTree(points).search(queries, k)
+    off = points[None] - queries[:, None]
+    away = off[..., 0] ** 2 + off[..., 1] ** 2 + off[..., 2] ** 2   # in float32, in this order: the kernel's sum
+    assert np.array_equal(index, np.argsort(away, axis=1, kind='stable')[:, :k])
+    assert np.array_equal(squared, np.take_along_axis(away, index, axis=1))
+
+
+def test_sorted_and_equal_points_take_no_longer():
+    line = np.zeros((20_000, 3), np.float32)
+    assert np.array_equal(KdTree(line).search(line[:3], 2)[0], [[0, 1]] * 3)
+    line[:, 0] = np.arange(20_000)
+    assert np.array_equal(KdTree(line).search(line[:3], 1)[0][:, 0], [0, 1, 2])
+
+
+@settings(deadline=None)
+@given(st.integers(1, 200), st.integers(0, 2**32 - 1))
+def test_each_point_is_the_farthest_from_all_before_it(size, seed):
+    points = clouds(RNG(seed), size)
+    order = farthest_point_order(points, size)
+    away, taken = np.full(size, np.inf, np.float32), 0
+    for row in order:
+        assert row == taken
+        off = points - points[row]
+        away = np.minimum(away, off[:, 0] ** 2 + off[:, 1] ** 2 + off[:, 2] ** 2)
+        away[order[:np.flatnonzero(order == row)[0] + 1]] = -1
+        taken = int(np.argmax(away))
+
+
+@pytest.fixture(scope='module')
+def patch():
+    """Neighbourhoods of 5 points among 7: features, index, one value for each neighbour and channel."""
+    rng = RNG(0)
+
+    def normal(*shape):
+        return rng.normal(size=shape).astype(np.float32)
+    return normal(5, 6, 9), normal(5, 9), normal(7, 9), rng.integers(0, 7, (5, 6))
+
+
+def leaky(values):
+    return np.where(values > 0, values, np.float32(0.1) * values)
+
+
+def test_embedding(patch):
+    pairs, own, other, index = patch
+    out = pairs.copy()
+    patches.embed(out, own, other, index, np.float32(0.1))
+    np.testing.assert_allclose(out, leaky(pairs + own[:, None] + other[index]), rtol=1e-6, atol=1e-6)
+
+
+def test_a_softmax_over_neighbours_bears_large_scores(patch):
+    scores, features = patch[0] * 100, patch[0][::-1].copy()
+    out = np.empty((5, 9), np.float32)
+    patches.attend(scores, features, out)
+    weights = np.exp(scores.astype(float) - scores.max(axis=1, keepdims=True))
+    wanted = (weights * features).sum(axis=1) / weights.sum(axis=1)
+    np.testing.assert_allclose(out, wanted, rtol=2e-6, atol=2e-6)
+
+
+def test_costs_and_means(patch):
+    pairs, own, other, index = patch
+    weights, out = pairs[::-1].copy(), np.empty((5, 9), np.float32)
+    patches.cost(weights, pairs, own, other, index, np.float32(0.1), out)
+    wanted = (weights * leaky(pairs + own[:, None] + other[index])).mean(axis=1)
+    np.testing.assert_allclose(out, wanted, rtol=1e-5, atol=1e-6)
+    patches.weighted_mean(weights, other, index, out)
+    np.testing.assert_allclose(out, (weights * other[index]).mean(axis=1), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize('k', [1, 4, 6])
+def test_a_convolution_of_any_number_of_neighbours(patch, k):
+    weights, _, features, index = patch[0][:, :k, :4].copy(), *patch[1:3], patch[3][:, :k].copy()
+    offsets = patch[0][:, :k, 4:7].copy()
+    out, of_offsets = np.empty((5, 4, 9), np.float32), np.empty((5, 4, 3), np.float32)
+    patches.convolve(weights, features, index, offsets, out, of_offsets)
+    np.testing.assert_allclose(out, np.einsum('ikw,ikc->iwc', weights, features[index]) / k, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(of_offsets, np.einsum('ikw,ikc->iwc', weights, offsets) / k, rtol=1e-5, atol=1e-6)
+
+
+def test_far_neighbours_give_way_to_the_nearest_and_long_offsets_are_bent(patch):
+    points, index = patch[2][:, :3].copy(), np.array([[0, 1], [2, 3]])
+    centres = points[[0, 2]]
+    kept, out = np.empty_like(index), np.empty((2, 2, 3), np.float32)
+    patches.offsets_of(centres, points, index, np.float32(0.5), np.float32(0), np.float32(4), kept, out)
+    off = (points[index] - centres[:, None]) / 0.5
+    wanted = off * 4 / (4 + np.linalg.norm(off, axis=2, keepdims=True))
+    assert np.array_equal(kept, index)
+    np.testing.assert_allclose(out, wanted, rtol=1e-6)
+    patches.offsets_of(centres, points, index, np.float32(0.5), np.float32(1e-3), np.float32(4), kept, out)
+    assert np.array_equal(kept, index[:, :1].repeat(2, axis=1)) and not out.any()
