@@ -27,9 +27,8 @@ class Preparation:
     a process of its own (`preparing_process.py`).
     """
 
-    def __init__(self, settings: Settings, threads: int = 1):
-        """`threads` of its searches; scan matching has its own."""
-        self.settings, self._threads = settings, threads
+    def __init__(self, settings: Settings):
+        self.settings = settings
         self.reset()
 
     def reset(self) -> None:
@@ -63,8 +62,7 @@ class Preparation:
 
         with watch('sample'):
             views = view, other_view.taking(ego.into_target), past
-            sampled = sample_pair(source, target, settings.network_points, settings.seed, views=views,
-                                  threads=self._threads)
+            sampled = sample_pair(source, target, settings.network_points, settings.seed, views=views)
 
         with watch('free_space'):
             told = free_space(source, target, views)

@@ -67,7 +67,7 @@ class SceneFlow:
 
     def prepare(self, pair: SweepPair, ego_motion: EgoMotion | None = None) -> PreparedPair:
         """The first half, of a pair by itself: everything before the network. Every point of the sweeps is taken."""
-        return Preparation(self.settings, self.inference.threads)(pair, ego_motion)
+        return Preparation(self.settings)(pair, ego_motion)
 
     def estimate(self, prepared: PreparedPair, objects: ObjectFinder | None = None) -> FlowField:
         """The second half: the network, and what it means for every point; `objects` are those of a stream."""

@@ -27,7 +27,7 @@ class Stream:
     def __init__(self, method: SceneFlow, overlap: bool = False):
         self._method = method
         self._pairing = Pairing(method.settings)
-        self.preparation = Preparation(method.settings, method.inference.threads)
+        self.preparation = Preparation(method.settings)
         self.objects = ObjectFinder()
         self.reason = ''
         self._process: PreparingProcess | None = None

@@ -24,11 +24,11 @@ def clouds(rng, size):
 def test_neighbours_are_the_nearest_and_of_equals_the_lower_row(size, k, seed):
     rng = RNG(seed)
     points, queries, k = clouds(rng, size), clouds(rng, 40), min(k, size)
-    index, squared = KdTree(points).search(queries, k)
+    index, distance = KdTree(points).search(queries, k)
     off = points[None] - queries[:, None]
     away = off[..., 0] ** 2 + off[..., 1] ** 2 + off[..., 2] ** 2   # in float32, in this order: the kernel's sum
     assert np.array_equal(index, np.argsort(away, axis=1, kind='stable')[:, :k])
-    assert np.array_equal(squared, np.take_along_axis(away, index, axis=1))
+    assert np.array_equal(distance, np.sqrt(np.take_along_axis(away, index, axis=1)))
 
 
 def test_sorted_and_equal_points_take_no_longer():

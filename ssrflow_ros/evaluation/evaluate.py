@@ -7,7 +7,7 @@ import numpy as np
 
 from ..datasets import LabelledPair
 from ..errors import SSRFlowError
-from ..searches.kd_tree import KdTree
+from ..kernels.kd_tree import KdTree
 from ..settings import Settings
 from .answers import ANSWERS, METHOD, NETWORK, Answers, answer
 from .metrics import PER, SQUARE, ResidualErrors, flow_errors, mean_of_known, moving_iou

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..searches.kd_tree import KdTree
+from ..kernels.kd_tree import KdTree
 from ..steps.cells import thin
 from ..steps.evidence import View
 from ..sweep import Sweep

@@ -35,11 +35,6 @@ class NetworkRunner:
         """Whether the network runs as `ssrflow compile` has made it."""
         return isinstance(self._padded, CompiledFlow)
 
-    @property
-    def threads(self) -> int:
-        """How many torch takes, and the searches with it."""
-        return torch.get_num_threads()
-
     def __call__(self, source: np.ndarray, target: np.ndarray) -> torch.Tensor:
         """The network's flow (n, 3), metres, on the device, of points as `Sample.of` gives them, (n, 10), (m, 10).
 

@@ -1,6 +1,6 @@
 """Nearest neighbours by a kd-tree: built and searched by plain loops that hold no lock.
 
-The tree is balanced: a node splits its points at the median along the longer side of their box, so its
+The tree is balanced: a node splits its points at the median along the longest side of its space, so its
 shape follows from the number of points alone and no pointers are kept. Points of a leaf lie side by side.
 """
 from __future__ import annotations
@@ -32,20 +32,23 @@ class Tree(NamedTuple):
 
 @compiled
 def _select(points, rows, low, high, middle, axis):
-    """Reorder `rows` from low to high (exclusive) so that what lies before `middle` is not greater along `axis`."""
+    """Reorder points and `rows` from low to high (exclusive) so that none before `middle` is greater along `axis`."""
     high -= 1
     while high > low:
         # The median of three keeps sorted input from taking a quadratic time.
-        a, b, c = points[rows[low], axis], points[rows[(low + high) >> 1], axis], points[rows[high], axis]
+        a, b, c = points[low, axis], points[(low + high) >> 1, axis], points[high, axis]
         pivot = max(min(a, b), min(max(a, b), c))
         i, j = low, high
         while i <= j:
-            while points[rows[i], axis] < pivot:
+            while points[i, axis] < pivot:
                 i += 1
-            while points[rows[j], axis] > pivot:
+            while points[j, axis] > pivot:
                 j -= 1
             if i <= j:
                 rows[i], rows[j] = rows[j], rows[i]
+                x, y, z = points[i, 0], points[i, 1], points[i, 2]
+                points[i, 0], points[i, 1], points[i, 2] = points[j, 0], points[j, 1], points[j, 2]
+                points[j, 0], points[j, 1], points[j, 2] = x, y, z
                 i += 1
                 j -= 1
         if middle <= j:
@@ -57,41 +60,41 @@ def _select(points, rows, low, high, middle, axis):
 
 
 @compiled
-def _build(points):
+def _build(points, leaf_size):
+    """The members of a `Tree` of points (N, 3), which are reordered."""
     count = len(points)
     depth = 0
-    while (count >> depth) > _LEAF:
+    while (count >> depth) > leaf_size:
         depth += 1
     inner = (1 << depth) - 1
     rows = np.arange(count).astype(np.int32)
-    axis = np.zeros(max(inner, 1), np.int8)
-    split = np.zeros(max(inner, 1), np.float32)
-    begin = np.zeros(2 * inner + 2, np.int32)
-    end = np.zeros(2 * inner + 2, np.int32)
+    axis, split = np.zeros(max(inner, 1), np.int8), np.zeros(max(inner, 1), np.float32)
+    begin, end = np.zeros(2 * inner + 2, np.int32), np.zeros(2 * inner + 2, np.int32)
     end[0] = count
+    # The part of space that belongs to each node, which is known without a look at its points.
+    space = np.empty((2 * inner + 2, 6), np.float32)
+    for column in range(3):
+        least, most = points[0, column], points[0, column]
+        for place in range(1, count):
+            least, most = min(least, points[place, column]), max(most, points[place, column])
+        space[0, column], space[0, column + 3] = least, most
     for node in range(inner):
         low, high = begin[node], end[node]
-        longest, along = np.float32(-1.0), 0
-        for column in range(3):
-            least, most = points[rows[low], column], points[rows[low], column]
-            for place in range(low + 1, high):
-                value = points[rows[place], column]
-                least, most = min(least, value), max(most, value)
-            if most - least > longest:
-                longest, along = most - least, column
+        along = 0
+        for column in range(1, 3):
+            if space[node, column + 3] - space[node, column] > space[node, along + 3] - space[node, along]:
+                along = column
         middle = (low + high) >> 1
         _select(points, rows, low, high, middle, along)
-        axis[node], split[node] = along, points[rows[middle], along]
-        begin[2 * node + 1], end[2 * node + 1] = low, middle
-        begin[2 * node + 2], end[2 * node + 2] = middle, high
+        axis[node], split[node] = along, points[middle, along]
+        one, other = 2 * node + 1, 2 * node + 2
+        begin[one], end[one], begin[other], end[other] = low, middle, middle, high
+        space[one], space[other] = space[node], space[node]
+        space[one, along + 3] = space[other, along] = points[middle, along]
     first = np.empty((1 << depth) + 1, np.int32)
     first[:-1] = begin[inner:inner + (1 << depth)]
     first[-1] = count
-    ordered = np.empty((count, 3), np.float32)
-    for place in range(count):
-        for column in range(3):
-            ordered[place, column] = points[rows[place], column]
-    return ordered, rows, first, axis, split
+    return rows, first, axis, split
 
 
 @compiled
@@ -154,12 +157,13 @@ def _search(tree, queries, k, index, squared):
 class KdTree:
     """Nearest neighbours among `points` (N, 3) m, N >= 1, which may hold no nan."""
 
-    def __init__(self, points: np.ndarray):
-        self.tree = Tree(*_build(np.ascontiguousarray(points, np.float32)))
+    def __init__(self, points: np.ndarray, leaf_size: int = _LEAF):
+        ordered = np.array(points, np.float32, order='C')
+        self.tree = Tree(ordered, *_build(ordered, leaf_size))
 
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Rows (M, k) int64 of the k <= N nearest points to each of the queries (M, 3) m, nearest first, of equals the
-        lower row, and their squared distances (M, k) float32 m²."""
+        lower row, and their distances (M, k) float32 m."""
         index, squared = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
         _search(self.tree, np.ascontiguousarray(queries, np.float32), k, index, squared)
-        return index, squared
+        return index, np.sqrt(squared)

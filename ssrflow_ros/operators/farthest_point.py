@@ -4,7 +4,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..searches.farthest_points import DIRECTION, bucketed, fpsample
+from ..kernels import farthest_point
+from ..kernels.farthest_point import DIRECTION
 from .gather import gather
 from .opaque import are_opaque, opaque
 from .padding import is_padding
@@ -17,8 +18,7 @@ def farthest_point_order(points: torch.Tensor, n: int, count: torch.Tensor | Non
 
     Each point is the one farthest from all taken before it, so every prefix is itself a farthest
     point sample: one run serves all levels of a pyramid. The points are put into an order of their
-    own first, so a permutation of the input gives the same points in the same order. Which point
-    comes first is the library's choice (fpsample counts its start in its own tree's order).
+    own first, so a permutation of the input gives the same points in the same order; the first of that is taken first.
     count (B,) int64: only so many rows of each cloud, the first, are points; at least one. The others come last.
     """
     with torch.no_grad():
@@ -37,8 +37,8 @@ def farthest_point_order(points: torch.Tensor, n: int, count: torch.Tensor | Non
         counts = torch.full_like(first, points.shape[1]) if count is None else count
         if are_opaque():
             order = _opaque_order(points, counts, n)
-        elif points.device.type == 'cpu' and fpsample is not None and count is None and not is_traced():
-            order = _all_bucketed(points, counts, n)
+        elif points.device.type == 'cpu' and not is_traced():
+            order = _compiled_order(points, counts, n)
         elif kernels and points.shape[1] <= kernels.most_points:
             order = kernels.farthest_point_order(points, n, first)
         else:
@@ -46,19 +46,13 @@ def farthest_point_order(points: torch.Tensor, n: int, count: torch.Tensor | Non
         return own.gather(1, order)
 
 
-def _all_bucketed(points: torch.Tensor, counts: torch.Tensor, n: int) -> torch.Tensor:
+def _compiled_order(points: torch.Tensor, counts: torch.Tensor, n: int) -> torch.Tensor:
     """(B, n) order of the first `counts` (B,) rows of each cloud (B, N, 3), the others after them."""
     orders = []
     for cloud, count in zip(points.numpy(), counts.tolist()):
-        order = bucketed(cloud[:count], min(n, count))
+        order = farthest_point.farthest_point_order(cloud[:count], min(n, count))
         orders.append(np.concatenate([order, np.arange(count, count + n - len(order))]))
     return torch.from_numpy(np.stack(orders))
 
 
-def _any_order(points: torch.Tensor, counts: torch.Tensor, n: int) -> torch.Tensor:
-    if fpsample is None:
-        return farthest_point_order_reference(points, n, torch.zeros_like(counts))
-    return _all_bucketed(points, counts, n)
-
-
-_opaque_order = opaque('farthest_points', _any_order, lambda points, counts, n: (len(points), n))
+_opaque_order = opaque('farthest_points', _compiled_order, lambda points, counts, n: (len(points), n))

@@ -47,9 +47,8 @@ def _search(device: torch.device) -> Callable[[torch.Tensor, torch.Tensor, int],
 
 
 def _kd_tree(queries: torch.Tensor, points: torch.Tensor, k: int) -> torch.Tensor:
-    from ..searches.kd_tree import KdTree
-    threads = torch.get_num_threads()
-    found = [torch.from_numpy(KdTree(cloud, threads).search(wanted, k)[0])
+    from ..kernels.kd_tree import KdTree
+    found = [torch.from_numpy(KdTree(cloud).search(wanted, k)[0])
              for wanted, cloud in zip(queries.numpy(), points.numpy())]
     return torch.stack(found)
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..searches.farthest_points import farthest_points
-from ..searches.kd_tree import KdTree
+from ..kernels.farthest_point import farthest_points
+from ..kernels.kd_tree import KdTree
 from ..sweep import Sample
 from .cells import thin
 from .evidence import View
@@ -28,7 +28,7 @@ _NEARER = 0.4  # power of the range with which spacing widens
 
 
 def sample_pair(source: np.ndarray, target: np.ndarray, n_points: int, seed: int = 0, focus: float = FOCUS,
-                views: Sequence[View] | None = None, threads: int = 1) -> tuple[Sample, Sample]:
+                views: Sequence[View] | None = None) -> tuple[Sample, Sample]:
     """What the network sees of `source` (N, 3) and of `target` (M, 3).
 
     Both clouds in the source's frame, ego-motion removed, metres. `n_points` of each, or fewer where
@@ -36,7 +36,6 @@ def sample_pair(source: np.ndarray, target: np.ndarray, n_points: int, seed: int
 
     views  what each sensor saw, and what it had seen half a second before, to be asked about points of the source's
            frame; None: source and target are all of it, seen from the origin, and there was nothing before.
-    threads  of the search for nearest points.
     """
     origin = np.random.default_rng(seed).uniform(0.0, VOXEL, 3).astype(np.float32)
     rows = [thin(points, VOXEL, origin) for points in (source, target)]
@@ -50,7 +49,7 @@ def sample_pair(source: np.ndarray, target: np.ndarray, n_points: int, seed: int
     samples = []
     source_view, target_view, past = views or [View(points) for points in (source, target, source[:0])]
     for kept, points, others, other_view in zip(rows, thinned, reversed(thinned), (target_view, source_view)):
-        nearest, away = (column[:, 0] for column in KdTree(others, threads).search(points, 1))
+        nearest, away = (column[:, 0] for column in KdTree(others).search(points, 1))
         before = past.at(points)
         change = _change(points, away) + _TAKEN * before.is_free(about=True)  # what is slow changes little
         changed = np.flatnonzero(change > 1.0)

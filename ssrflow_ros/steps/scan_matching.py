@@ -17,6 +17,8 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from ..errors import EgoMotionError
+from ..kernels.kd_tree import KdTree
+from ..kernels.point_to_plane import moved, normal_equations, normals
 from ..settings import Settings
 from ..sweep import EgoMotion, Sweep, SweepPair
 from .cells import by_cell
@@ -112,8 +114,9 @@ class ScanMatching:
     def _match(self, source: '_Cloud', target: '_Cloud', start: np.ndarray, reach: float) -> _Match:
         """From `start`, GICP looks `reach` m around; 0: the refinement alone."""
         if reach:
-            start = self._library.align(target.for_gicp, source.for_gicp, target.tree, start, 'GICP', reach,
-                                        self._threads, max_iterations=40).T_target_source
+            cloud, tree = target.for_gicp
+            start = self._library.align(cloud, source.for_gicp[0], tree, start, 'GICP', reach, self._threads,
+                                        max_iterations=40).T_target_source
         return _refine(source, target, start)
 
     def _judge(self, match: _Match, velocity: np.ndarray) -> None:
@@ -139,29 +142,29 @@ class _Cloud:
 
     def __init__(self, library, thinned: np.ndarray, threads: int):
         self._library, self._threads = library, threads
-        self._thinned, self._all = thinned, library.PointCloud(thinned)
-        self.tree = library.KdTree(self._all, num_threads=threads)
+        self._thinned, self._tree = thinned, KdTree(thinned)
         few = np.linspace(0, len(thinned) - 1, min(len(thinned), _REFINED_POINTS)).astype(np.int64)
         self.points = thinned.take(few, axis=0)
         self._normals, self._has_normal = np.zeros_like(thinned), np.zeros(len(thinned), bool)
 
     @cached_property
     def for_gicp(self):
-        """small_gicp's cloud of all points, with covariances."""
-        self._library.estimate_covariances(self._all, self.tree, _NEIGHBOURS, self._threads)
-        return self._all
+        """small_gicp's cloud of all points, with covariances, and its tree; made only where GICP is asked."""
+        cloud = self._library.PointCloud(self._thinned)
+        tree = self._library.KdTree(cloud, num_threads=self._threads)
+        self._library.estimate_covariances(cloud, tree, _NEIGHBOURS, self._threads)
+        return cloud, tree
 
     def surfaces(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """A point of the nearest surface to each of `points` (n, 3), its normal, and the squared distance (n,)."""
-        nearest, squared = self.tree.batch_knn_search(points, 1, self._threads)
-        nearest = nearest[:, 0].astype(np.int64)
+        nearest, distance = (column[:, 0] for column in self._tree.search(points, 1))
         # Normals cost most, and a third of the points is never the nearest one.
         asked = np.flatnonzero(np.bincount(nearest, minlength=len(self._thinned)).astype(bool) & ~self._has_normal)
         if len(asked):
-            around = self.tree.batch_knn_search(self._thinned.take(asked, axis=0), _NEIGHBOURS, self._threads)[0]
-            self._normals[asked] = _normals(self._thinned.take(around.astype(np.int64), axis=0))
+            around, _ = self._tree.search(self._thinned.take(asked, axis=0), _NEIGHBOURS)
+            self._normals[asked] = normals(self._thinned, around)
             self._has_normal[asked] = True
-        return self._thinned.take(nearest, axis=0), self._normals.take(nearest, axis=0), squared[:, 0]
+        return self._thinned.take(nearest, axis=0), self._normals.take(nearest, axis=0), distance ** 2
 
 
 def _means(points: np.ndarray, size: float) -> np.ndarray:
@@ -172,49 +175,31 @@ def _means(points: np.ndarray, size: float) -> np.ndarray:
     return np.stack([np.add.reduceat(points[:, axis].take(rows), first) / count for axis in range(3)], axis=1)
 
 
-def _normals(patches: np.ndarray) -> np.ndarray:
-    """(n, 3) unit normals of patches (n, k, 3)."""
-    patches = patches - patches.mean(axis=1, keepdims=True)
-    a, b, c = np.moveaxis(patches.transpose(0, 2, 1) @ patches, 1, 0)
-    # The adjugate has the covariance's directions; its largest eigenvalue is that of the smallest.
-    adjugate = np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], axis=1)
-    normal = adjugate[np.arange(len(patches)), np.einsum('nii->ni', adjugate).argmax(axis=1)]
-    for _ in range(3):
-        normal = (adjugate @ normal[..., None])[..., 0]
-        normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-300)
-    return normal
-
-
 def _refine(source: _Cloud, target: _Cloud, transform: np.ndarray) -> _Match:
     """Robust point-to-plane alignment of the source's points (n, 3) to the target, from a start nearby."""
     kernel, last = _KERNELS
     seen_from = None
     for _ in range(_MAX_STEPS):
-        moved = source.points @ transform[:3, :3].T + transform[:3, 3]
+        points = moved(source.points, transform)
         if seen_from is None or not _within(transform, seen_from, _AGAIN):
-            surface, normal, squared = target.surfaces(moved)
+            surface, normal, squared = target.surfaces(points)
             seen_from = transform
-        near = np.flatnonzero(squared < max(3 * kernel, 0.6) ** 2)
-        at, facing = moved.take(near, axis=0), normal.take(near, axis=0)
-        distance = np.einsum('ij,ij->i', facing, surface.take(near, axis=0) - at)
-        weight = 1 / (1 + (distance / kernel) ** 2) ** 2
-        jacobian = np.hstack([np.cross(at, facing), facing])
-        weighted = jacobian * weight[:, None]
+        matrix, right = normal_equations(points, surface, normal, squared, max(3 * kernel, 0.6), kernel)
         # The damping only keeps a scene without enough surfaces solvable; `_judge` refuses it.
-        step = np.linalg.solve(weighted.T @ jacobian + 1e-6 * np.eye(6), weighted.T @ distance)
+        step = np.linalg.solve(matrix + 1e-6 * np.eye(6), right)
         transform = _transform(step) @ transform
         settled = np.linalg.norm(step[:3]) < 1e-4 and np.linalg.norm(step[3:]) < 1e-3
         if settled and kernel == last:
             break
         kernel = max(last, kernel * (_NARROWING / 2 if settled else _NARROWING))
 
-    moved = source.points @ transform[:3, :3].T + transform[:3, 3]
-    distance = np.einsum('ij,ij->i', normal, surface - moved)
+    points = moved(source.points, transform)
+    distance = np.einsum('ij,ij->i', normal, surface - points)
     matched = (squared < 1.0) & (np.abs(distance) < _MATCHED)
     upright = np.abs(normal[:, 2]) < _UPRIGHT
     if upright.sum() < _FEWEST_UPRIGHT:
         upright[:] = True
-    facing = normal[matched].T @ normal[matched] / max(len(moved), 1)
+    facing = normal[matched].T @ normal[matched] / max(len(points), 1)
     rmse = np.sqrt(np.mean(distance[matched] ** 2)) if matched.any() else np.inf
     return _Match(transform, float(matched[upright].mean()), float(matched.mean()), float(rmse),
                   float(np.linalg.eigvalsh(facing)[0]))

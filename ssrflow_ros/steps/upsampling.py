@@ -5,7 +5,7 @@ import numpy as np
 import torch
 
 from ..operators import interpolate, interpolation_weights
-from ..searches.kd_tree import KdTree
+from ..kernels.kd_tree import KdTree
 from .cells import by_cell
 
 _CELL = 0.2      # metres; points of one cube share their neighbours, each has weights of its own
@@ -24,7 +24,7 @@ def upsample(points: np.ndarray, known: np.ndarray, values: torch.Tensor) -> np.
         return _on_device(points, known, values)
     rows, begins = by_cell(points, _CELL)
     points = points.take(rows, axis=0)
-    tree = KdTree(known, torch.get_num_threads())
+    tree = KdTree(known)
     nearest, _ = tree.search(points.take(np.flatnonzero(begins), axis=0), min(_NEIGHBOURS, len(known)))
     nearest = np.ascontiguousarray(nearest.T).take(np.cumsum(begins) - 1, axis=1)
     # Column by column: sums along rows of three take five times as long.

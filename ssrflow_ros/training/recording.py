@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import EgoMotionError, InputError
 from ..evaluation.witness import Witness
-from ..searches.kd_tree import KdTree
+from ..kernels.kd_tree import KdTree
 from ..settings import Settings
 from ..steps.clusters import find_clusters
 from ..steps.evidence import nearest_in_cells
