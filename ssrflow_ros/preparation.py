@@ -23,8 +23,8 @@ from .sweep import EgoMotion, PreparedPair, Sweep, SweepPair
 class Preparation:
     """The first half: ego-motion out, ground marked, points chosen, for the pairs of one stream.
 
-    It shares nothing with the second half, so it may work on the next pair meanwhile, in a thread or in
-    a process of its own (`preparing_process.py`).
+    It shares nothing with the second half, so it may work on the next pair meanwhile, in a thread of
+    its own: its loops hold no lock.
     """
 
     def __init__(self, settings: Settings):

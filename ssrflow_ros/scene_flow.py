@@ -61,9 +61,9 @@ class SceneFlow:
             target, ego_motion = None, target
         return self.estimate(self.prepare(as_pair(self.settings, source, target, dt), as_motion(ego_motion)))
 
-    def stream(self, overlap: bool = False) -> Stream:
-        """A stream of sweeps, which is remembered. `overlap`: for who prepares one pair while another is estimated."""
-        return Stream(self, overlap)
+    def stream(self) -> Stream:
+        """A stream of sweeps, which is remembered."""
+        return Stream(self)
 
     def prepare(self, pair: SweepPair, ego_motion: EgoMotion | None = None) -> PreparedPair:
         """The first half, of a pair by itself: everything before the network. Every point of the sweeps is taken."""

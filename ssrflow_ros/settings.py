@@ -72,9 +72,6 @@ class Settings:
     threads: int = _parameter(
         0, 'CPU threads of the network and the searches; 0 takes half of the cores, for on the others the next sweep '
            'is prepared.', low=0, high=256)
-    overlap: bool = _parameter(
-        True, 'Prepare the next sweep in a process of its own while the network works on this one: more sweeps a '
-              'second, about 110 MB more memory.', idle=True)
     network_points: int = _parameter(
         4096, 'Points of each sweep that the network sees; the flow of the others is interpolated.',
         unit='points', low=256, high=65536)

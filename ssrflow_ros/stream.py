@@ -1,12 +1,10 @@
 """A stream: sweep after sweep of one sensor, and all that is remembered of them."""
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from .inputs import Cloud, Motion, as_motion, as_sweep
 from .preparation import Preparation
-from .preparing_process import PreparingProcess
 from .steps.objects import ObjectFinder
 from .steps.pairing import Pairing
 from .sweep import EgoMotion, FlowField, PreparedPair, SweepPair
@@ -24,20 +22,12 @@ class Stream:
     reason  why the last `push` gave no flow, '' if it gave one.
     """
 
-    def __init__(self, method: SceneFlow, overlap: bool = False):
+    def __init__(self, method: SceneFlow):
         self._method = method
         self._pairing = Pairing(method.settings)
         self.preparation = Preparation(method.settings)
         self.objects = ObjectFinder()
         self.reason = ''
-        self._process: PreparingProcess | None = None
-        if overlap and method.settings.overlap and (os.cpu_count() or 1) > 1:
-            self._process = PreparingProcess(self.preparation)
-
-    @property
-    def losses(self) -> int:
-        """How often the process that prepares pairs beside the network has ended without being asked to."""
-        return self._process.losses if self._process is not None else 0
 
     def push(self, cloud: Cloud, stamp_ns: int | None = None, ego_motion: Motion = None) -> FlowField | None:
         """Flow of the newest sweep back to the one before it, as the live node gives it; None where there is no pair.
@@ -57,10 +47,9 @@ class Stream:
         return self.estimate(self.prepare(pair, ego_motion))
 
     def prepare(self, pair: SweepPair, ego_motion: EgoMotion | None = None) -> PreparedPair:
-        """The first half; it shares nothing with the second, so that it may work on the next pair meanwhile."""
-        prepare = self._process or self.preparation
-        prepare.settings = self._method.settings
-        return prepare(pair, ego_motion)
+        """The first half; it shares nothing with the second: another thread may do it for the next pair meanwhile."""
+        self.preparation.settings = self._method.settings
+        return self.preparation(pair, ego_motion)
 
     def estimate(self, prepared: PreparedPair) -> FlowField:
         """The second half."""
@@ -69,21 +58,5 @@ class Stream:
     def reset(self) -> None:
         """Forget every sweep; the next one is a first one."""
         self._pairing.reset()
-        (self._process or self.preparation).reset()
+        self.preparation.reset()
         self.objects = ObjectFinder()
-
-    def wait(self) -> None:
-        """Until what prepares pairs beside the network is ready, so that it prepares the first one, too."""
-        if self._process is not None:
-            self._process.wait()
-
-    def close(self) -> None:
-        """End what prepares pairs beside the network."""
-        if self._process is not None:
-            self._process.close()
-
-    def __enter__(self) -> 'Stream':
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

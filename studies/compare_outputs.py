@@ -30,7 +30,7 @@ from ssrflow_ros.errors import SSRFlowError  # noqa: E402
 from ssrflow_ros.simulator import SENSORS, simulate  # noqa: E402
 from ssrflow_ros.sweep import MovingObject  # noqa: E402
 
-SETTINGS = Settings(device='cpu', threads=1, compiled=False, overlap=False, min_range=0.0)
+SETTINGS = Settings(device='cpu', threads=1, compiled=False, min_range=0.0)
 MIN_RANGE = 1.0                # m, of kitti_a
 SEED, SIMULATED = 7_200_000, 20
 PERIOD_NS = 100_000_000

@@ -22,8 +22,6 @@ TRACK, VARIANCE = 17, 0.25
 class StandIn:
     """Answers like SceneFlow, is its own network, and the stream that it gives."""
 
-    losses = 0
-
     def __init__(self, settings):
         self.settings, self.inference = settings, self
         if settings.weights == MISSING:
@@ -31,15 +29,12 @@ class StandIn:
         if settings.weights == BROKEN:
             raise RuntimeError('a fault of ours')
 
-    def stream(self, overlap=False):
+    def stream(self):
         self.tell('stream')
         return self
 
     def reset(self):
         self.tell('reset')
-
-    def close(self):
-        self.tell('close')
 
     def onload(self):
         self.tell('onload')

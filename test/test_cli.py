@@ -31,17 +31,8 @@ class StandInSceneFlow:
     def __init__(self, settings=None):
         self.settings = settings
 
-    def stream(self, overlap=False):
+    def stream(self):
         return self
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
-
-    def wait(self):
-        pass
 
     def prepare(self, pair, ego_motion=None):
         return pair, ego_motion
@@ -121,7 +112,7 @@ def test_every_command_explains_itself(ssrflow, command):
 
 def test_every_setting_is_an_option_of_flow(ssrflow):
     out = ssrflow('flow', '--help')[1]
-    of_streams = ('max_gap', 'fixed_frame', 'mounting', 'deskew', 'overlap')
+    of_streams = ('max_gap', 'fixed_frame', 'mounting', 'deskew')
     for row in Settings.table():
         assert row.of_node or row.name in of_streams or f'--{row.name.replace("_", "-")}' in out
 

@@ -248,22 +248,3 @@ def test_simulated_streets_become_straight(capsys):
     rows = np.array(rows)
     moving = rows[:, 3] > 50
     assert np.median(rows[moving, 4] / rows[moving, 3]) < 0.1
-
-
-def test_a_process_that_prepares_deskews_alike():
-    from ssrflow_ros.preparation import Preparation
-    from ssrflow_ros.preparing_process import PreparingProcess
-    from ssrflow_ros.settings import Settings
-    settings = Settings(ego_motion='none', threads=1)
-    here, beside = Preparation(settings), PreparingProcess(Preparation(settings))
-    try:
-        beside.wait()
-        first, second, third = (skewed(stamp)[0] for stamp in (1.0, 1.1, 1.2))
-        for pair, ego in ((SweepPair(second, first), motion(1.1, 1.0)), (SweepPair(third, second), motion(1.2, 1.1))):
-            ours, theirs = here(pair, ego), beside(pair, ego)
-            assert ours.pair.source.times is None
-            np.testing.assert_array_equal(ours.pair.source.points, theirs.pair.source.points)
-            np.testing.assert_array_equal(ours.pair.target.points, theirs.pair.target.points)
-            np.testing.assert_array_equal(ours.target, theirs.target)
-    finally:
-        beside.close()

@@ -85,10 +85,9 @@ def test_method_memory_and_stages_are_told():
     class Method:
         device = 'cpu'
         card = {'trained_on': 'made-up streets'}
-    values = values_of(report(method=Method(), losses=2, network=3.0, stamp_to_publish=70.0))
+    values = values_of(report(method=Method(), network=3.0, stamp_to_publish=70.0))
     assert values['trained_on'] == 'made-up streets' and values['device'] == 'cpu'
     assert values['weights'] == Settings().weights and values['ego_motion'] == Settings().ego_motion
-    assert values['preparing_process_losses'] == '2'
     assert values['network_ms_p50'] == '3.0' and values['stamp_to_publish_ms_p95'] == '70.0'
     assert float(values['memory_mb']) == pytest.approx(host_mb(), rel=0.5) and values['device_memory_mb'] == '0'
 

@@ -65,7 +65,7 @@ def test_patches_are_those_of_the_reference():
 @pytest.mark.parametrize('n_points', [300, 2048, 8192])
 def test_flow_is_that_of_the_cpu(stream, n_points):
     """One graph for all pairs, and after the network has left the device and come back."""
-    settings = Settings(network_points=n_points, overlap=False, compiled=False)
+    settings = Settings(network_points=n_points, compiled=False)
     here, there = (SceneFlow(settings.replace(device=name)) for name in ('cpu', 'cuda'))
     for _ in range(2):
         for pair, ego in stream:
@@ -80,7 +80,7 @@ def test_flow_is_that_of_the_cpu(stream, n_points):
 
 @pytest.mark.parametrize('precision', ['float16', 'bfloat16'])
 def test_low_precision_is_near(stream, precision):
-    exact, rough = (SceneFlow(Settings(device='cuda', precision=name, overlap=False)) for name in
+    exact, rough = (SceneFlow(Settings(device='cuda', precision=name)) for name in
                     ('float32', precision))
     for pair, ego in stream:
         apart = np.linalg.norm(exact(pair, ego).network_velocity - rough(pair, ego).network_velocity, axis=1) * pair.dt

@@ -14,7 +14,7 @@ from ssrflow_ros.network.device import autocast
 from ssrflow_ros.network.graphed import GraphedFlow
 from ssrflow_ros.network.weights import load_weights
 from ssrflow_ros.operators import farthest_point, neighbours
-from ssrflow_ros.operators.reference import k_nearest_reference
+from ssrflow_ros.operators.reference import farthest_point_order_reference, k_nearest_reference
 from ssrflow_ros.training.graphed import Graphed
 from ssrflow_ros.training.pairs import make_pairs
 from ssrflow_ros.training.train import Training
@@ -28,7 +28,8 @@ FLOAT32 = autocast(CPU, 'float32')
 def no_libraries(monkeypatch):
     """Plain torch throughout, as on a GPU: a graph cannot see what numpy does."""
     monkeypatch.setattr(neighbours, '_kd_tree', k_nearest_reference)
-    monkeypatch.setattr(farthest_point, 'fpsample', None)
+    monkeypatch.setattr(farthest_point, '_compiled_order', lambda points, counts, n: farthest_point_order_reference(
+        points, n, torch.zeros_like(counts)))
 
 
 @pytest.fixture(scope='module')
@@ -73,7 +74,7 @@ def test_a_capture_that_fails_is_warned_of_once(network, monkeypatch):
 
 def test_weights_that_move_are_captured_anew(monkeypatch):
     graphs = stand_in(monkeypatch)
-    method = SceneFlow(Settings(device='cpu', network_points=256, overlap=False, ground='none'))
+    method = SceneFlow(Settings(device='cpu', network_points=256, ground='none'))
     pair = SweepPair(*(Sweep.from_points(cloud(2000, i)[:, :3], i * 100_000_000) for i in (1, 0)))
     still = EgoMotion(np.eye(4), 'given')
     alone = method(pair, still).network_velocity

@@ -5,11 +5,9 @@ from hypothesis import given, settings, strategies as st
 
 from ssrflow_ros.operators import (Linear, attentive_sum, farthest_point_order, gather, interpolation_weights,
                                    k_nearest, linear)
-from ssrflow_ros.operators import farthest_point
 from ssrflow_ros.operators.reference import (attentive_sum_reference, farthest_point_order_reference,
                                               k_nearest_reference)
-from ssrflow_ros.searches import kd_tree
-from ssrflow_ros.searches.farthest_points import farthest_points
+from ssrflow_ros.kernels.farthest_point import farthest_points
 
 
 def cloud(seed, *shape):
@@ -29,15 +27,6 @@ def test_k_nearest_finds_the_nearest(seed, m, n, k):
         assert (index[..., n:] == index[..., :1]).all()
 
 
-def test_k_nearest_without_small_gicp(monkeypatch):
-    from scipy.spatial import cKDTree
-    queries, points = cloud(0, 1, 50), cloud(1, 1, 80)
-    fast = k_nearest(queries, points, 8)
-    monkeypatch.setattr(kd_tree, '_Tree', None)
-    monkeypatch.setattr(kd_tree, 'cKDTree', cKDTree, raising=False)
-    assert torch.equal(k_nearest(queries, points, 8), fast)
-
-
 def test_farthest_point_order_is_a_prefix_order():
     points = cloud(3, 2, 500)
     order = farthest_point_order(points, 500)
@@ -55,20 +44,16 @@ def test_farthest_point_order_agrees_with_the_reference():
     assert torch.equal(farthest_point_order_reference(points, 100, fast[:, 0]), fast)
 
 
-def test_farthest_point_order_follows_a_permutation(monkeypatch):
+def test_farthest_point_order_follows_a_permutation():
     points = cloud(5, 1, 400)
     shuffle = torch.randperm(400, generator=torch.Generator().manual_seed(0))
-    for library in (farthest_point.fpsample, None):
-        monkeypatch.setattr(farthest_point, 'fpsample', library)
-        order = farthest_point_order(points, 50)
-        assert torch.equal(shuffle[farthest_point_order(points[:, shuffle], 50)], order)
+    order = farthest_point_order(points, 50)
+    assert torch.equal(shuffle[farthest_point_order(points[:, shuffle], 50)], order)
 
 
-def test_farthest_point_order_of_duplicates_takes_each_point_once(monkeypatch):
+def test_farthest_point_order_of_duplicates_takes_each_point_once():
     points = torch.cat([torch.zeros(1, 40, 3), cloud(0, 1, 5)], dim=1)
-    for library in (farthest_point.fpsample, None):
-        monkeypatch.setattr(farthest_point, 'fpsample', library)
-        assert farthest_point_order(points, 45).unique().numel() == 45
+    assert farthest_point_order(points, 45).unique().numel() == 45
 
 
 @pytest.mark.parametrize('points', [cloud(6, 700), torch.cat([cloud(6, 90)] * 3), torch.zeros(50, 3)])

@@ -8,7 +8,7 @@ from hypothesis import given, settings, strategies as st
 from ssrflow_ros.network.config import NetworkConfig
 from ssrflow_ros.network.pyramid import Pyramid
 from ssrflow_ros.network.ssrflow import SSRFlow
-from ssrflow_ros.operators import farthest_point, farthest_point_order, k_nearest, neighbours
+from ssrflow_ros.operators import farthest_point_order, k_nearest, neighbours
 from ssrflow_ros.operators.reference import k_nearest_reference
 
 SMALL = NetworkConfig(widths=(8, 8, 16, 16, 16), k_pointconv=8, k_embedding=8, weight_net=4, position_width=8,
@@ -42,20 +42,17 @@ NETWORKS = [loud_network(dataclasses.replace(SMALL, **switch)) for switch in SWI
        more=st.integers(0, 200))
 @settings(max_examples=8, deadline=None)
 def test_padding_does_not_change_the_flow(network, seed, sizes, more):
-    with pytest.MonkeyPatch.context() as patch:  # the library begins with a point of its own choice
-        patch.setattr(farthest_point, 'fpsample', None)
-        (n, m), size = zip(*sizes), max(map(max, sizes)) + more
-        source, n = clouds(seed, n, size)
-        target, m = clouds(seed + 1, m, size)
-        padded = network.flow(source, target, n, m)
-        assert padded.isfinite().all()
-        for i in range(len(sizes)):
-            alone = network.flow(source[i:i + 1, :n[i]], target[i:i + 1, :m[i]])
-            assert torch.allclose(padded[i, :n[i]], alone[0], atol=1e-5)
+    (n, m), size = zip(*sizes), max(map(max, sizes)) + more
+    source, n = clouds(seed, n, size)
+    target, m = clouds(seed + 1, m, size)
+    padded = network.flow(source, target, n, m)
+    assert padded.isfinite().all()
+    for i in range(len(sizes)):
+        alone = network.flow(source[i:i + 1, :n[i]], target[i:i + 1, :m[i]])
+        assert torch.allclose(padded[i, :n[i]], alone[0], atol=1e-5)
 
 
-def test_both_frames_at_once_are_the_two(monkeypatch):
-    monkeypatch.setattr(farthest_point, 'fpsample', None)
+def test_both_frames_at_once_are_the_two():
     frames = [clouds(seed, (100, 40), 120) for seed in (0, 1)]
     config = NETWORKS[0].config
     batch, count = (torch.cat(tensors) for tensors in zip(*frames))
@@ -87,10 +84,8 @@ def test_padding_comes_last_in_farthest_point_order(seed, sizes, more, duplicate
     if duplicates:
         points = (points / 20).round()
     order = farthest_point_order(points, size, count)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(farthest_point, 'fpsample', None)
-        for i, n in enumerate(sizes):
-            assert torch.equal(order[i].sort().values, torch.arange(size))
-            assert set(order[i, :n].tolist()) == set(range(n))
-            if not duplicates:
-                assert torch.equal(order[i, :n], farthest_point_order(points[i:i + 1, :n], n)[0])
+    for i, n in enumerate(sizes):
+        assert torch.equal(order[i].sort().values, torch.arange(size))
+        assert set(order[i, :n].tolist()) == set(range(n))
+        if not duplicates:
+            assert torch.equal(order[i, :n], farthest_point_order(points[i:i + 1, :n], n)[0])

@@ -53,20 +53,19 @@ def run_through(method: SceneFlow, clouds: Sequence[Any], warm_up: int,
 
     warm_up = min(warm_up, len(clouds) - 3)
     done, latencies, use = [], [], None
-    with method.stream(overlap=True) as stream:
-        stream.wait()
-        start = time.perf_counter()
-        for cloud, future in one_ahead(prepare, clouds):
-            begun, prepared = future.result()
-            if prepared is None:
-                continue
-            to_pointcloud2(encode(stream.estimate(prepared), cloud), cloud.header)
-            now = time.perf_counter()
-            done.append(1e3 * (now - start))
-            latencies.append(1e3 * (now - begun))
-            if len(done) == warm_up + 1:
-                use = CpuUse()
-        busy = use.percent() if use else None
+    stream = method.stream()
+    start = time.perf_counter()
+    for cloud, future in one_ahead(prepare, clouds):
+        begun, prepared = future.result()
+        if prepared is None:
+            continue
+        to_pointcloud2(encode(stream.estimate(prepared), cloud), cloud.header)
+        now = time.perf_counter()
+        done.append(1e3 * (now - start))
+        latencies.append(1e3 * (now - begun))
+        if len(done) == warm_up + 1:
+            use = CpuUse()
+    busy = use.percent() if use else None
     warm_up = min(warm_up, len(done) - 2)
     apart = (done[-1] - done[warm_up]) / (len(done) - 1 - warm_up)
     return Throughput(tuple(done[warm_up:]), Timing(latencies[warm_up:]),

@@ -65,10 +65,8 @@ def run(args: argparse.Namespace) -> int:
         poses = read_poses(bag, settings, args.odometry)
         with write_bag(args.output, args.storage, args.overwrite) as out:
             from ..scene_flow import SceneFlow
-            with SceneFlow(settings).stream(overlap=True) as stream:
-                annotation = _Annotation(stream, settings, poses, out, args, _changes(bag, topic))
-                stream.wait()
-                annotation.run(with_progress(bag, topic))
+            annotation = _Annotation(SceneFlow(settings).stream(), settings, poses, out, args, _changes(bag, topic))
+            annotation.run(with_progress(bag, topic))
             if not annotation.timings:
                 raise InputError(f'none of the {annotation.n_in} sweeps of {topic} could be annotated '
                                  f'({_counted(annotation.drops) or "it holds none"}): {annotation.cure()}')

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              'scaling)')
     parser.add_argument('--repeats', type=int, default=10, metavar='N',
                         help='of each block and alternative (default: 10)')
-    add_settings(parser, without=('network_points', 'max_gap', 'ego_motion', 'fixed_frame', 'mounting', 'overlap'))
+    add_settings(parser, without=('network_points', 'max_gap', 'ego_motion', 'fixed_frame', 'mounting'))
 
 
 def run(args: argparse.Namespace) -> None:

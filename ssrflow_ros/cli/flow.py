@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              "SOURCE's frame into TARGET's")
     parser.add_argument('-o', '--output', required=True, metavar='OUT.npz')
     parser.add_argument('--picture', metavar='OUT.png', help="also draw a bird's-eye view")
-    add_settings(parser, without=('ego_motion', 'fixed_frame', 'mounting', 'deskew', 'max_gap', 'overlap'))
+    add_settings(parser, without=('ego_motion', 'fixed_frame', 'mounting', 'deskew', 'max_gap'))
 
 
 def run(args: argparse.Namespace) -> None:

@@ -25,7 +25,7 @@ def compiled(kernel: F) -> F:
 
 
 def contracted(kernel: F) -> F:
-    """As `compiled`, but a product and a sum may be rounded once: twice as quick where nothing hangs on the last bit."""
+    """As `compiled`, but a product and its sum may be rounded once: quicker where nothing hangs on the last bit."""
     return _compiled(kernel, {'contract'})
 
 

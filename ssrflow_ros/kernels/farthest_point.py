@@ -14,7 +14,7 @@ DIRECTION = (0.8017837, 0.5345225, 0.2672612)
 
 @compiled
 def _boxes(points, first):
-    """(nodes, 6) least and greatest corner of each node of the tree whose leaf l holds points first[l] to first[l + 1]."""
+    """(nodes, 6) least and greatest corner of each node of a tree; leaf l begins at first[l] of the points."""
     leaves = len(first) - 1
     inner = leaves - 1
     boxes = np.empty((inner + leaves, 6), np.float32)

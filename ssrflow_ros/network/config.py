@@ -39,7 +39,7 @@ class NetworkConfig:
     fusion_width          channels of the global fusion flow embedding.
     predictor_width, predictor_out   channels inside the flow predictor, and handed to the finer level.
     mlp_depth             linear layers of each pair MLP.
-    focus_width           hidden channels of `Focus`, which says where the finest level is decoded; 0: everywhere (paper).
+    focus_width           hidden channels of `Focus`, by which the finest level is decoded; 0: everywhere (paper).
 
     The switches of the ablations:
     attention             dual (paper), single: each frame attends to itself, none.

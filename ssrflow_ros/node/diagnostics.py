@@ -27,13 +27,11 @@ class Diagnostics:
         self._drops_before: dict[str, int] = {}
         self._in_before = 0
 
-    def status(self, settings: Settings, listeners: int, state: str = 'active', method: Any = None,
-               losses: int = 0) -> DiagnosticStatus:
+    def status(self, settings: Settings, listeners: int, state: str = 'active', method: Any = None) -> DiagnosticStatus:
         """The report since the last call: the worst of what the thresholds of `settings` say, with all its reasons.
 
         state   of the lifecycle; only an active node waits for clouds.
         method  the NetworkRunner at work, of which device and weights are told; None if there is none.
-        losses  of the process that prepares sweeps.
         """
         statistics = self._statistics
         rate_in, rate_out = statistics.rate('in'), statistics.rate('out')
@@ -51,7 +49,7 @@ class Diagnostics:
             'state': state, **_facts(settings, method), 'listeners': str(listeners),
             'rate_in_hz': f'{rate_in:.2f}', 'rate_out_hz': f'{rate_out:.2f}',
             'clouds_in': str(statistics.counted('in')), 'clouds_out': str(statistics.counted('out')),
-            'last_dt_s': f'{statistics.last_dt:.4f}', 'preparing_process_losses': str(losses)}
+            'last_dt_s': f'{statistics.last_dt:.4f}'}
         values.update({f'drops/{reason}': str(count) for reason, count in statistics.drops().items()})
         for step, (median, high) in statistics.percentiles().items():
             values[f'{step}_ms_p50'], values[f'{step}_ms_p95'] = f'{median:.1f}', f'{high:.1f}'

@@ -55,7 +55,7 @@ class FlowStream:
                  outputs: Outputs):
         """`node` gives settings, clock and log; `method` is a SceneFlow."""
         self._node, self._statistics = node, statistics
-        self._stream = method.stream(overlap=True)
+        self._stream = method.stream()
         self._source, self._outputs = source, outputs
         self._pairing, self._times = Pairing(node.settings), PointTimes()
         self._refused = ''  # why the newest sweep had no pair
@@ -103,15 +103,6 @@ class FlowStream:
         self._drop_unread(STOPPED)
         deadline = time.monotonic() + timeout
         return self._first.stop(timeout) & self._second.stop(max(0.0, deadline - time.monotonic()))
-
-    def close(self) -> None:
-        """End what prepares sweeps beside the network; to be called after `stop`."""
-        self._stream.close()
-
-    @property
-    def losses(self) -> int:
-        """How often the process that prepares sweeps has ended without being asked to."""
-        return self._stream.losses
 
     def _take(self, cloud: PointCloud2, without_flow: str = '') -> None:
         """Hand on what there is to do about `cloud`, unless a reason is given for which nothing is to be done."""

@@ -70,7 +70,7 @@ class FlowNode(LifecycleNode):
 
     def destroy_node(self) -> None:
         """Give the worker a moment to finish its sweep, since it publishes; whoever ends the node is in a hurry."""
-        self._stop(timeout=1.0, close=False)
+        self._stop(timeout=1.0)
         super().destroy_node()
 
     # --- transitions: SUCCESS, or FAILURE and the state stays, or ERROR and on_error tidies up ------
@@ -134,13 +134,11 @@ class FlowNode(LifecycleNode):
         elif transition == 'on_configure':
             self._free()
 
-    def _stop(self, timeout: float = 10.0, close: bool = True) -> None:
+    def _stop(self, timeout: float = 10.0) -> None:
         if self._points is not None:
             self.destroy_subscription(self._points)
         if self._stream is not None and not self._stream.stop(timeout):
             self.get_logger().warning('the sweep at hand takes long: going on without it')
-        if self._stream is not None and close:
-            self._stream.close()
         if self._source is not None:
             self._source.destroy()
         self._points = self._stream = self._source = None
@@ -177,8 +175,7 @@ class FlowNode(LifecycleNode):
         state = 'active' if self._stream is not None else 'inactive' if self._outputs is not None else 'unconfigured'
         listeners = self._outputs.listeners() if self._outputs is not None else 0
         array = DiagnosticArray(status=[self._diagnostics.status(
-            self._settings, listeners, state, self._method and self._method.inference,
-            self._stream.losses if self._stream is not None else 0)])
+            self._settings, listeners, state, self._method and self._method.inference)])
         array.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics_out.publish(array)
         self.mismatches.tell()
