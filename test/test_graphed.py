@@ -13,7 +13,7 @@ from ssrflow_ros import EgoMotion, SceneFlow, Settings, Sweep, SweepPair
 from ssrflow_ros.network.device import autocast
 from ssrflow_ros.network.graphed import GraphedFlow
 from ssrflow_ros.network.weights import load_weights
-from ssrflow_ros.operators import farthest_point, neighbours
+from ssrflow_ros.operators import cpu_patches, farthest_point, neighbours
 from ssrflow_ros.operators.reference import farthest_point_order_reference, k_nearest_reference
 from ssrflow_ros.training.graphed import Graphed
 from ssrflow_ros.training.pairs import make_pairs
@@ -28,6 +28,7 @@ FLOAT32 = autocast(CPU, 'float32')
 def no_libraries(monkeypatch):
     """Plain torch throughout, as on a GPU: a graph cannot see what numpy does."""
     monkeypatch.setattr(neighbours, '_kd_tree', k_nearest_reference)
+    monkeypatch.setattr(cpu_patches, 'fits', lambda *tensors: False)
     monkeypatch.setattr(farthest_point, '_compiled_order', lambda points, counts, n: farthest_point_order_reference(
         points, n, torch.zeros_like(counts)))
 

@@ -151,7 +151,7 @@ class SSRFlow(nn.Module):
         return FlowPyramid(tuple(reversed(flows)), estimate.source_features, estimate.target_features, warped)
 
     def finest_flow(self, source: Pyramid, target: Pyramid) -> torch.Tensor:
-        """(B, N, 3) m, the finest of `forward`; with a `Focus` only where that expects motion, else the next one's."""
+        """(B, N, 3) m, the finest of `forward`; with a `Focus` where that expects motion, else the next one's."""
         if self.focus is None:
             return self(source, target).flows[0]
         f, g = self.features(source, target), self.features(target, source)

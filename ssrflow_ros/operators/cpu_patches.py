@@ -13,7 +13,7 @@ from .linear import linear
 
 def fits(*tensors: torch.Tensor) -> bool:
     """Whether the loops serve for such tensors: of float32, on a CPU, and nobody wants their gradient."""
-    return not torch.is_grad_enabled() and all(
+    return not torch.is_grad_enabled() and not torch.is_autocast_enabled('cpu') and all(
         tensor.device.type == 'cpu' and tensor.dtype == torch.float32 for tensor in tensors)
 
 
