@@ -7,7 +7,7 @@ import pytest
 
 from ssrflow_ros.errors import InputError
 from ssrflow_ros.formats.clouds import read_points
-from ssrflow_ros.whole import written_whole
+from ssrflow_ros.atomic_write import atomic_write
 
 
 @pytest.fixture
@@ -170,11 +170,11 @@ def test_reads_real_sweeps(data_folder):
 
 def test_whole_or_not_at_all(tmp_path):
     out = tmp_path / 'new' / 'out.txt'
-    with written_whole(out) as path:
+    with atomic_write(out) as path:
         path.write_text('first')
     assert out.read_text() == 'first'
     for stop in (ValueError, KeyboardInterrupt):
-        with pytest.raises(stop), written_whole(out) as path:
+        with pytest.raises(stop), atomic_write(out) as path:
             path.write_text('half')
             raise stop
     assert out.read_text() == 'first' and os.listdir(out.parent) == ['out.txt']
@@ -183,15 +183,15 @@ def test_whole_or_not_at_all(tmp_path):
 def test_whole_folder_is_replaced_only_if_asked(tmp_path):
     out = tmp_path / 'bag'
     for text in 'ab':
-        with written_whole(out) as path:
+        with atomic_write(out) as path:
             path.mkdir()
             (path / text).write_text(text)
     assert os.listdir(out) == ['b'] and os.listdir(tmp_path) == ['bag']
-    with pytest.raises(InputError, match='--overwrite'), written_whole(out, overwrite=False):
+    with pytest.raises(InputError, match='--overwrite'), atomic_write(out, overwrite=False):
         pass
 
 
 def test_unwritable_place_is_named_before_the_work(tmp_path):
     (tmp_path / 'file').write_text('')
-    with pytest.raises(InputError, match='cannot write'), written_whole(tmp_path / 'file' / 'out.npz'):
+    with pytest.raises(InputError, match='cannot write'), atomic_write(tmp_path / 'file' / 'out.npz'):
         pytest.fail('must not get here')

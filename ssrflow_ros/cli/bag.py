@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     from ..doctor.finding import WRONG
     from ..formats.bag_poses import read_poses
     from ..formats.bags import POINTCLOUD2, BagReader, write_bag
-    from ..whole import check_free
+    from ..atomic_write import check_free
     settings = settings_from(args, **({'ego_motion': 'odometry'} if args.odometry else {}))
     check_free(args.output, args.overwrite)
     with BagReader(args.input) as bag:

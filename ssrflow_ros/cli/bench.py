@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..whole import written_whole
+    from ..atomic_write import atomic_write
     if args.sweeps < 5 or args.warm_up < 0 or args.repeats < 1:
         raise InputError('too little to measure: give --sweeps 5 or more, --warm-up 0 or more, --repeats 1 or more')
     unknown = set(args.parts) - set(PARTS)
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
     settings = settings_from(args)
     for count in args.points:
         settings.replace(network_points=count)
-    with written_whole(args.output) as output:
+    with atomic_write(args.output) as output:
         Path(output).mkdir()
         _Bench(args, settings, Path(output)).run()
     print(f'\nwritten: {args.output}')

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..whole import check_free
+    from ..atomic_write import check_free
     settings = settings_from(args, min_range=0.0)  # what is labelled is scored
     for name in ('seeds', 'most', 'within'):
         if getattr(args, name) is not None and not getattr(args, name) >= 1:
@@ -81,11 +81,11 @@ def _write(output: Path, args: argparse.Namespace, settings, evaluation, title: 
            lines: list[str]) -> None:
     from ..evaluation.picture import draw_errors
     from ..evaluation.report import write_json
-    from ..whole import written_whole
+    from ..atomic_write import atomic_write
     about = {'data': args.data, 'protocols': protocols, 'seeds': args.seeds, 'known_pose': args.known_pose,
              'within_m': args.within,
              'settings': {row.name: getattr(settings, row.name) for row in settings.table() if not row.of_node}}
-    with written_whole(output, args.overwrite) as folder:
+    with atomic_write(output, args.overwrite) as folder:
         folder.mkdir()
         write_json(folder / 'evaluation.json', evaluation, about)
         (folder / 'tables.md').write_text('\n'.join(lines) + '\n')

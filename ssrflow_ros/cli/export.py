@@ -21,7 +21,7 @@ def run(args: argparse.Namespace) -> None:
     from ..network.export import OPSET, export_onnx
     from ..network.weights import load_weights
     from ..settings import Settings
-    from ..whole import check_free
+    from ..atomic_write import check_free
     check_free(args.output, args.overwrite)
     if args.output.suffix != '.onnx':
         raise InputError(f'{args.output}: give a name that ends in .onnx')

@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from ..formats.clouds import NPZ_KEYS, read_points
-    from ..whole import written_whole
+    from ..atomic_write import atomic_write
     if Path(args.output).suffix != '.npz':
         raise InputError(f'{args.output}: the output is an .npz: give it that ending')
     if args.dt and not SHORTEST_DT <= abs(args.dt) <= LONGEST_DT:
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(f'{args.source} and {args.target} hold the same points, so that nothing is seen to move: '
                          'give two sweeps, one after the other')
     pair = SweepPair(source, target)
-    with written_whole(args.output) as output:
+    with atomic_write(args.output) as output:
         from ..scene_flow import SceneFlow
         flow = SceneFlow(settings)(pair, ego_motion)
         with open(output, 'wb') as file:

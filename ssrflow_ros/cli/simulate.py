@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from tqdm import tqdm
     from ..formats.bags import write_bag
-    from ..whole import check_free
+    from ..atomic_write import check_free
     from ..simulator import simulate
     check_free(args.output, args.overwrite)
     start, points, moving = time.perf_counter(), [], []

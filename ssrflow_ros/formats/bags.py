@@ -12,7 +12,7 @@ from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from ..errors import InputError
-from ..whole import written_whole
+from ..atomic_write import atomic_write
 from .mcap_stream import McapStream, is_indexed
 from .topics import GROUND_TRUTH as GROUND_TRUTH
 from .topics import sensors, why_no_clouds
@@ -169,7 +169,7 @@ class BagWriter:
 def write_bag(path: str | Path, storage: str = 'mcap', overwrite: bool = False) -> Iterator[BagWriter]:
     """A new rosbag2 folder `path`, there only if the block ends without error."""
     try:
-        with written_whole(path, overwrite) as unfinished:
+        with atomic_write(path, overwrite) as unfinished:
             # Version 8 of the metadata, because Humble does not read 9.
             with Writer(unfinished, version=8, storage_plugin=StoragePlugin[storage.upper()]) as writer:
                 yield BagWriter(writer)

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..sweep import FlowField, MovingObject
 from .markers import ARROW_SECONDS
-from ..whole import written_whole
+from ..atomic_write import atomic_write
 
 # A night view: what stands still recedes into the dark, only motion has colour.
 _PAGE, _INK, _SOFT, _RING = '#0f1720', '#f3f6f9', '#93a3b3', '#26323d'
@@ -54,8 +54,8 @@ def draw_flow(path: str | Path, flow: FlowField, title: str = '', extent: float 
         _draw_colour_bar(figure, moving)
         _draw_legend(figure)
         _draw_title(figure, flow, title)
-        with written_whole(path) as whole:
-            figure.savefig(whole, format='png')
+        with atomic_write(path) as unfinished:
+            figure.savefig(unfinished, format='png')
 
 
 def _speed_colours():

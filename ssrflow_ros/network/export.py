@@ -9,7 +9,7 @@ from torch import nn
 
 from ..errors import InputError, SSRFlowError
 from ..operators import farthest_point_order, gather
-from ..whole import written_whole
+from ..atomic_write import atomic_write
 from .pointconv import nearest_offsets
 from .pyramid import Pyramid
 from .ssrflow import SSRFlow
@@ -51,12 +51,12 @@ def export_onnx(weights: LoadedWeights, n_points: int, path: Path, seed: int = 0
     given = (*(cloud[..., :model.network.config.columns] for cloud in made_up_pair(n_points, seed)),
              torch.tensor([n_points]), torch.tensor([3 * n_points // 4]))
     card = {'n_points': n_points, 'order': 'farthest point first', 'weights': json.dumps(weights.card)}
-    with written_whole(path) as whole, torch.no_grad():
+    with atomic_write(path) as unfinished, torch.no_grad():
         program = torch.onnx.export(model, given, dynamo=True, opset_version=OPSET, verbose=False,
                                     input_names=INPUTS, output_names=['flow'])
         program.model.metadata_props.update({name: str(value) for name, value in card.items()})
-        program.save(whole)
-        session = onnxruntime.InferenceSession(str(whole), providers=['CPUExecutionProvider'])
+        program.save(unfinished)
+        session = onnxruntime.InferenceSession(str(unfinished), providers=['CPUExecutionProvider'])
         flow = session.run(None, {name: tensor.numpy() for name, tensor in zip(INPUTS, given)})[0]
         difference = float((torch.from_numpy(flow) - model(*given)).abs().max())
         if not difference < TOLERANCE:

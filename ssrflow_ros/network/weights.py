@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from ..errors import WeightsError
-from ..whole import written_whole
+from ..atomic_write import atomic_write
 from .config import NetworkConfig
 from .ssrflow import SSRFlow
 
@@ -35,8 +35,8 @@ def save_weights(path: Path, network: SSRFlow, card: dict) -> None:
     """Write `network` and its `card` (JSON-able) to `path`, whole or not at all."""
     header = {'format': FORMAT, 'config': json.dumps(dataclasses.asdict(network.config)), 'card': json.dumps(card)}
     tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-    with written_whole(path) as whole:
-        whole.write_bytes(save(tensors, metadata=header))  # save_file leaves it readable by its owner alone
+    with atomic_write(path) as unfinished:
+        unfinished.write_bytes(save(tensors, metadata=header))  # save_file leaves it readable by its owner alone
 
 
 def load_weights(name: str, device: torch.device | str = 'cpu') -> LoadedWeights:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..whole import written_whole
+from ..atomic_write import atomic_write
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,5 +39,5 @@ class Perceptron:
 
     def save(self, path: Path) -> None:
         """Numbers in float32, whole or not at all."""
-        with written_whole(path) as whole, open(whole, 'wb') as file:
+        with atomic_write(path) as unfinished, open(unfinished, 'wb') as file:
             np.savez(file, **{name: np.float32(value) for name, value in vars(self).items()})

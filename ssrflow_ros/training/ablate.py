@@ -11,7 +11,7 @@ import torch
 
 from ..errors import InputError
 from ..network.ssrflow import SSRFlow
-from ..whole import written_whole
+from ..atomic_write import atomic_write
 from .config import TrainingConfig, changed
 from .curve import read_curve
 from .train import Training
@@ -92,8 +92,8 @@ def ablate(folder: Path, pairs: Path, unseen: Path, base: TrainingConfig, varian
         print(f'{name}, seed {config.seed}', flush=True)
         training = Training(folder / f'{name}-{config.seed}', pairs, config, unseen, device=device)
         training.run(validate_every=config.steps, workers=workers)
-        with written_whole(table) as whole:
-            whole.write_text('\n'.join(_table(folder, base, variants, runs, len(training.validation))) + '\n')
+        with atomic_write(table) as unfinished:
+            unfinished.write_text('\n'.join(_table(folder, base, variants, runs, len(training.validation))) + '\n')
     return table
 
 

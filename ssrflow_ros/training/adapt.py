@@ -12,7 +12,7 @@ import torch
 from ..errors import InputError, SSRFlowError
 from ..network.ssrflow import SSRFlow
 from ..network.weights import load_weights, save_weights
-from ..whole import written_whole
+from ..atomic_write import atomic_write
 from .config import TrainingConfig, changed, switches_for
 from .dataset import on_device, with_pyramids
 from .losses import LossConfig
@@ -76,20 +76,20 @@ def split(folder: Path, described: dict, sweeps: Iterable[RecordedSweep]) -> Non
         if json.loads((place / 'recording.json').read_text()) != described:
             raise InputError(f'{folder} holds the sweeps of another recording: choose another folder')
         return
-    with written_whole(place) as whole:
-        whole.mkdir()
-        (whole / 'recording.json').write_text(json.dumps(described))
+    with atomic_write(place) as unfinished:
+        unfinished.mkdir()
+        (unfinished / 'recording.json').write_text(json.dumps(described))
         files = []
         for number, sweep in enumerate(sweeps):
-            files.append(whole / f'{number:06d}.npz')
+            files.append(unfinished / f'{number:06d}.npz')
             sweep.save(files[-1])
         if len(files) < _FEWEST:
             raise InputError(f'only {len(files)} sweeps could be used: give a recording with {_FEWEST} or more')
         held = max(3, round(_HELD_OUT * len(files)))
         for part, its_files in (('seen', files[:-held]), ('held_out', files[-held:])):
-            (whole / part).mkdir()
+            (unfinished / part).mkdir()
             for file in its_files:
-                file.rename(whole / part / file.name)
+                file.rename(unfinished / part / file.name)
 
 
 def adapt(folder: Path, config: TrainingConfig, minutes: float = math.inf, device: torch.device | str = 'cpu',
@@ -104,8 +104,8 @@ def adapt(folder: Path, config: TrainingConfig, minutes: float = math.inf, devic
     first = load_weights(config.start, device)
     held_out = training.objective.unseen(sweeps / 'held_out')
     judgement = judge(training.objective, held_out, first.network, training.average, torch.device(device))
-    with written_whole(folder / 'judgement.json') as whole:
-        whole.write_text(json.dumps(judgement.as_dict(), indent=1))
+    with atomic_write(folder / 'judgement.json') as unfinished:
+        unfinished.write_text(json.dumps(judgement.as_dict(), indent=1))
     path = folder / 'adapted.safetensors'
     if not judgement.better:
         path.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from ..simulator import simulate
 from ..steps.cells import thin
 from ..steps.evidence import nearest_in_cells
 from ..steps.ground import make_ground
-from ..whole import written_whole
+from ..atomic_write import atomic_write
 
 MOVING = 0.05  # metres over a pair: what counts as moving, as in the published protocols at 10 Hz
 _MOST_POINTS = 24_000  # kept of each sweep, after thinning
@@ -52,8 +52,8 @@ class TrainingPair:
 
     def save(self, path: Path) -> None:
         """Write an .npz, whole or not at all."""
-        with written_whole(path) as whole:
-            np.savez(whole, **vars(self))
+        with atomic_write(path) as unfinished:
+            np.savez(unfinished, **vars(self))
 
     @classmethod
     def load(cls, path: Path) -> 'TrainingPair':

@@ -20,7 +20,7 @@ from ..steps.clusters import find_clusters
 from ..steps.evidence import nearest_in_cells
 from ..steps.ground import make_ground
 from ..sweep import EgoMotion, Sweep, SweepPair
-from ..whole import written_whole
+from ..atomic_write import atomic_write
 from .self_losses import STATIC, UNKNOWN
 
 _FAR = 5  # sweeps, over which even walkers leave their place
@@ -45,8 +45,8 @@ class RecordedSweep:
     ground: np.ndarray
 
     def save(self, path: Path) -> None:
-        with written_whole(path) as whole:
-            np.savez(whole, **vars(self))
+        with atomic_write(path) as unfinished:
+            np.savez(unfinished, **vars(self))
 
     @classmethod
     def load(cls, path: Path) -> 'RecordedSweep':

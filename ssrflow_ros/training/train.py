@@ -18,7 +18,7 @@ from ..errors import InputError
 from ..network.ssrflow import FlowPyramid, SSRFlow
 from ..network.weights import check_config, load_weights, with_columns
 from ..stopwatch import Stopwatch
-from ..whole import written_whole
+from ..atomic_write import atomic_write
 from . import distributed
 from .config import TrainingConfig, changed
 from .curve import Curve
@@ -193,8 +193,8 @@ class Training:
             return
         state = {'step': self.step, 'minutes': self.minutes, 'network': self.network.state_dict(),
                  'average': self.average.state_dict(), 'optimiser': self.optimiser.state_dict()}
-        with written_whole(self.checkpoint) as whole:
-            torch.save(state, whole)
+        with atomic_write(self.checkpoint) as unfinished:
+            torch.save(state, unfinished)
 
     def _resume(self) -> None:
         settings = self.folder / 'training.json'
@@ -203,8 +203,8 @@ class Training:
             if begun.as_dict() != self.config.as_dict():
                 raise InputError(f'{settings} was begun with other settings: give the same, or another folder')
         elif not distributed.rank():
-            with written_whole(settings) as whole:
-                whole.write_text(json.dumps(self.config.as_dict(), indent=1))
+            with atomic_write(settings) as unfinished:
+                unfinished.write_text(json.dumps(self.config.as_dict(), indent=1))
         if self.checkpoint.exists():
             state = torch.load(self.checkpoint, weights_only=True, map_location=self.device)
             self.network.load_state_dict(state['network'])

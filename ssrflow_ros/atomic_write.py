@@ -14,7 +14,7 @@ _unfinished: set[Path] = set()
 
 
 @contextmanager
-def written_whole(path: str | Path, overwrite: bool = True) -> Iterator[Path]:
+def atomic_write(path: str | Path, overwrite: bool = True) -> Iterator[Path]:
     """A path to write a file or folder to; it gets the name `path` when the block ends without error.
 
     Until then it lies in a hidden folder beside `path` (the same disk, so the last step is one rename),
