@@ -316,6 +316,20 @@ def test_bag_annotates_the_newest_sweep(ssrflow, stand_in, tmp_path, storage):
     np.testing.assert_array_equal(copy.data, original.data)
 
 
+def test_bag_says_what_it_cannot_keep(ssrflow, stand_in, tmp_path):
+    def without_ring(number, message):
+        if number == 0:
+            message.data = message.data[:5]     # is not asked
+        if number == 2:
+            message.fields[-1].name = 'channel'
+    write_recording(tmp_path / 'in', [1.0, 1.1, 1.2, 1.3], change=without_ring)
+    assert_fails(ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out', '--keep', 'intensity', 'rnig'),
+                 "/points have no field 'rnig'", "did you mean 'ring'")
+    assert os.listdir(tmp_path) == ['in']
+    code, out, _ = ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out', '--keep', 'ring')
+    assert code == 0 and '1 x ring' in out and len(read_all(tmp_path / 'out', '/ssrflow/flow')) == 2
+
+
 def test_bag_judges_in_hindsight_where_asked(ssrflow, stand_in, tmp_path):
     """Of a recording this short nothing can be told, and that is said."""
     write_recording(tmp_path / 'in', [1.0, 1.1, 1.2])
@@ -485,6 +499,22 @@ def test_pack_takes_a_folder_in_the_order_of_its_names(ssrflow, tmp_path):
     assert [len(sweep) for sweep in sweeps] == [1, 2, 10]
     assert np.diff([sweep.stamp_ns for sweep in sweeps]).tolist() == [50_000_000] * 2
     assert_fails(ssrflow('pack', tmp_path / 'bag', '-o', tmp_path / 'b2'), 'holds no .npy')
+
+
+def test_pack_keeps_what_the_files_hold(ssrflow, tmp_path):
+    cloud = np.zeros(9, [('x', '>f8'), ('y', 'f4'), ('z', 'f4'), ('intensity', '>f4'), ('ring', 'u2'), ('points', 'i1'),
+                         ('time', 'i8'), ('valid', '?'), ('half', 'f2')])
+    for name in ('x', 'intensity', 'ring', 'time'):
+        cloud[name] = 5 + np.arange(9)
+    np.save(tmp_path / 'a.npy', cloud)
+    np.column_stack([some_points(9), np.arange(9)]).astype('<f4').tofile(tmp_path / 'b.bin')
+    assert ssrflow('pack', tmp_path / 'a.npy', tmp_path / 'b.bin', '-o', tmp_path / 'bag')[0] == 0
+    first, second = read_all(tmp_path / 'bag', '/points')
+    assert [(field.name, field.datatype) for field in first.fields] == [
+        ('x', 7), ('y', 7), ('z', 7), ('intensity', 7), ('ring', 4), ('points', 1), ('time', 8), ('valid', 2), ('half', 7)]
+    for name in ('x', 'intensity', 'ring', 'time'):
+        np.testing.assert_array_equal(pointcloud2.read_field(first, name), cloud[name])
+    np.testing.assert_array_equal(pointcloud2.read_field(second, 'intensity'), np.arange(9))
 
 
 def test_simulated_recording_holds_its_truth(ssrflow, tmp_path):

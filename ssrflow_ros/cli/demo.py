@@ -4,6 +4,7 @@ Without --bag, a recording is made with the simulator first. The output folder t
   flow.png    bird's-eye view of the sweep with the most movers
   flow_bag    what the node published, for RViz and Foxglove
   node.log    what the node said
+  recording   what was simulated, if it was
 The table compares the velocities with the truth where the recording has /ground_truth
 (see ssrflow simulate). Needs ROS 2: an installation, or the wheels of pip install 'ssrflow_ros[ros]'.
 """
@@ -21,15 +22,17 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..atomic_write import check_free, check_outputs, make_folder, signature
 from ..errors import InputError, SSRFlowError
 from ..node.domain import private_network
 from ..settings import Settings
-from .options import add_settings, settings_from
+from .options import add_overwrite, add_settings, settings_from, weights_file
 
 if TYPE_CHECKING:
     from ..node.rehearsal import Answers
     from .demo_report import Recorded
 
+COMMAND = 'demo'
 SEED = 4_000_000_004
 """A busy street seen from a moving car; far from the seeds that weights are trained on."""
 START_TIMEOUT = 120.0
@@ -38,6 +41,7 @@ START_TIMEOUT = 120.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('-o', '--output', default='demo', metavar='FOLDER', help='default: demo')
+    add_overwrite(parser, 'one of these four')
     parser.add_argument('--bag', metavar='BAG', help='a rosbag2 of your own; default: a simulated one')
     parser.add_argument('--topic', metavar='NAME', help='its PointCloud2 topic, if it has several')
     parser.add_argument('--odometry', metavar='TOPIC',
@@ -59,7 +63,10 @@ def run(args: argparse.Namespace) -> None:
     from ..formats.bags import ODOMETRY, POINTCLOUD2, BagReader
     from .demo_report import Recorded, drops, report
     output = Path(args.output)
-    output.mkdir(parents=True, exist_ok=True)
+    names = ('flow.png', 'flow_bag', 'node.log', *(() if args.bag else ('recording',)))
+    check_outputs({name: output / name for name in names}, (args.bag, weights_file(settings.weights)), COMMAND,
+                  args.overwrite)
+    make_folder(output)
     bag_path = Path(args.bag) if args.bag else _simulate(output / 'recording', args)
     with BagReader(bag_path) as bag:
         topic = bag.choose(args.topic, POINTCLOUD2)
@@ -67,11 +74,11 @@ def run(args: argparse.Namespace) -> None:
         if settings.ego_motion == 'odometry':
             odometry = bag.choose(args.odometry, ODOMETRY, '--odometry')
         recorded = Recorded(bag, topic, args.seconds)
-        answers = _rehearse(recorded, odometry, settings, output / 'node.log')
+        answers = _rehearse(recorded, odometry, settings, output / 'node.log', args.overwrite)
         if not answers.flow:
             raise SSRFlowError(f'the node answered none of {len(answers.sent)} clouds '
                                f'({drops(answers) or "no reason known"}): see {output / "node.log"}')
-        report(recorded, answers, settings, output)
+        report(recorded, answers, settings, output, args.overwrite)
 
 
 def _simulate(path: Path, args: argparse.Namespace) -> Path:
@@ -79,19 +86,21 @@ def _simulate(path: Path, args: argparse.Namespace) -> Path:
     from ..formats.bags import write_bag
     from ..simulator import simulate
     from .simulate import write_labelled
-    with write_bag(path, overwrite=True) as out:
+    with write_bag(path, command=COMMAND, overwrite=args.overwrite) as out:
         sweeps = simulate(args.seed, args.sweeps, args.sensor, args.scene)
         for labelled in tqdm(sweeps, 'simulating', args.sweeps, unit=' sweeps', disable=None):
             write_labelled(out, labelled)
     return path
 
 
-def _rehearse(recorded: 'Recorded', odometry: str | None, settings: Settings, log: Path) -> 'Answers':
+def _rehearse(recorded: 'Recorded', odometry: str | None, settings: Settings, log: Path,
+              overwrite: bool) -> 'Answers':
     """Start the node, play to it, stop it."""
     from tqdm import tqdm
     os.environ.update(private_network())
     from ..node.rehearsal import ODOMETRY, POINTS, Rehearsal
     with ExitStack() as stack:
+        check_free(log, COMMAND, overwrite)
         node = stack.enter_context(_NodeProcess(settings, log))
         rehearsal = stack.enter_context(Rehearsal())
         print('starting the node ...', flush=True)
@@ -121,14 +130,18 @@ class _NodeProcess:
         self._command += [word for parameter in parameters for word in ('-p', parameter)]
 
     def __enter__(self) -> '_NodeProcess':
-        with self._log.open('w') as log:
+        # Not cut to nothing in its place, for it may have a second name.
+        self._log.unlink(missing_ok=True)
+        with self._log.open('x') as log:
+            log.write(f'{signature(COMMAND)}\n')
+            log.flush()
             self._process = subprocess.Popen(self._command, stdout=log, stderr=subprocess.STDOUT)
         return self
 
     def check(self) -> None:
         """Raise SSRFlowError with the node's last words if it has ended."""
         if self._process.poll() is not None:
-            lines = [line for line in self._log.read_text(errors='replace').splitlines() if line.strip()]
+            lines = [line for line in self._log.read_text(errors='replace').splitlines() if line.strip()][1:]
             last_words = lines[-1].split(']: ')[-1] if lines else 'it said nothing'
             raise SSRFlowError(
                 f'the node ended with code {self._process.returncode}: {last_words} (see {self._log})')

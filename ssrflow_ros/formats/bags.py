@@ -166,10 +166,11 @@ class BagWriter:
 
 
 @contextmanager
-def write_bag(path: str | Path, storage: str = 'mcap', overwrite: bool = False) -> Iterator[BagWriter]:
-    """A new rosbag2 folder `path`, there only if the block ends without error."""
+def write_bag(path: str | Path, storage: str = 'mcap', command: str = 'write_bag',
+              overwrite: bool = False) -> Iterator[BagWriter]:
+    """A new rosbag2 folder `path`, there only if the block ends without error; the rest as `atomic_write` has it."""
     try:
-        with atomic_write(path, overwrite) as unfinished:
+        with atomic_write(path, command, overwrite) as unfinished:
             # Version 8 of the metadata, because Humble does not read 9.
             with Writer(unfinished, version=8, storage_plugin=StoragePlugin[storage.upper()]) as writer:
                 yield BagWriter(writer)

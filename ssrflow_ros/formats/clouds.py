@@ -27,6 +27,57 @@ def read_points(path: str | Path, keys: tuple[str, ...] = NPZ_KEYS) -> np.ndarra
     Organised clouds (H, W, 3+) are laid out row by row. Raises InputError with cause and cure.
     """
     path = Path(path)
+    return _plausible(path, as_points(str(path), _read(path, keys)))
+
+
+def read_fields(path: str | Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The points as `read_points`, and all else that the file holds of each, (N,) by name, in its own number type.
+
+    Columns without a name are the intensity, then column_4, column_5 and so on; of five in a .bin the last is ring.
+    A field of several numbers is one of each: rgb_0, rgb_1, rgb_2. What is no number is left out.
+    """
+    path = Path(path)
+    array = _read(path, NPZ_KEYS)
+    points = _plausible(path, as_points(str(path), array))
+    columns = _columns(path, array)
+    if path.suffix.lower() == '.npz':
+        columns.update(_beside(path, array.shape[:1] if array.ndim < 3 else array.shape[:2]))
+    fields: dict[str, np.ndarray] = {}
+    for name, column in columns.items():
+        if column.dtype.kind in 'fiub' and column.size and name not in ('x', 'y', 'z'):
+            column = column.reshape(len(points), -1)
+            names = [name] if column.shape[1] == 1 else [f'{name}_{place}' for place in range(column.shape[1])]
+            fields.update(zip(names, column.T))
+    return points, fields
+
+
+def _columns(path: Path, array: np.ndarray) -> dict[str, np.ndarray]:
+    """What `array` holds beside x, y, z."""
+    if array.dtype.names:
+        return {name: array[name] for name in array.dtype.names}
+    columns = array.reshape(-1, array.shape[-1]).T[3:]
+    names = ['intensity', *(f'column_{place}' for place in range(4, 3 + len(columns)))]
+    if path.suffix.lower() == '.bin' and len(columns) == 2:
+        names[1] = 'ring'
+    return dict(zip(names, columns))
+
+
+def _beside(path: Path, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """The arrays of an .npz that have one number for each of the points, which have `shape`."""
+    found = {}
+    with np.load(path, allow_pickle=False) as archive:
+        for name in archive.files:
+            try:
+                column = archive[name]
+            except ValueError:  # pickled
+                continue
+            if name not in NPZ_KEYS and column.shape in (shape, (*shape, 1)):
+                found[name] = column
+    return found
+
+
+def _read(path: Path, keys: tuple[str, ...]) -> np.ndarray:
+    """The file's array of points as it is."""
     if path.is_dir():
         raise InputError(f'{path} is a folder: give one file of it')
     if not path.exists():
@@ -36,7 +87,7 @@ def read_points(path: str | Path, keys: tuple[str, ...] = NPZ_KEYS) -> np.ndarra
         raise InputError(f'{path}: cannot read a file that ends in {suffix or "nothing"}: '
                          f'give {", ".join(_READERS)}')
     try:
-        array = _read_npz(path, keys) if suffix == '.npz' else _READERS[suffix](path)
+        return np.asarray(_read_npz(path, keys) if suffix == '.npz' else _READERS[suffix](path))
     except (InputError, ImportError):
         raise
     except OSError as error:
@@ -47,7 +98,6 @@ def read_points(path: str | Path, keys: tuple[str, ...] = NPZ_KEYS) -> np.ndarra
     except Exception as error:  # What the readers of others raise on damaged files is not documented.
         reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
         raise InputError(f'{path} is damaged or not a {suffix} file ({reason}): write it anew') from error
-    return _plausible(path, as_points(str(path), array))
 
 
 def _read_npy(path: Path) -> np.ndarray:
@@ -115,7 +165,8 @@ def _read_pcd(path: Path) -> np.ndarray:
     if missing:
         raise InputError(f"{path} has no field {', '.join(missing)} (there are: {', '.join(cloud.fields)}): "
                          'give a cloud with x, y, z')
-    return cloud.numpy(('x', 'y', 'z'))
+    data = np.atleast_1d(cloud.pc_data)
+    return data[[name for name in data.dtype.names if not name.startswith('#')]]  # so it names what is only padding
 
 
 def _read_ply(path: Path) -> np.ndarray:
@@ -128,13 +179,21 @@ def _read_ply(path: Path) -> np.ndarray:
         # trimesh takes a file that ends too soon for a shorter one, so count.
         declared = re.search(rb'element vertex (\d+)', file.read(1 << 16))
         file.seek(0)
-        vertices = load_ply(file).get('vertices', np.empty((0, 3)))
+        loaded = load_ply(file)
+    vertices = loaded.get('vertices', np.empty((0, 3)))
     if declared is None:
         raise InputError(f'{path} has no vertices: give a .ply of points')
     if len(vertices) != int(declared[1]):
         raise InputError(f'{path} has {len(vertices)} vertices with x, y, z where its header promises '
                          f'{int(declared[1])}: it is cut off or holds no points; write it anew')
-    return vertices
+    if not len(vertices):
+        return vertices
+    element = loaded['metadata']['_ply_raw']['vertex']
+    numbers = {name: kind for name, kind in element['properties'].items() if '$LIST' not in kind}
+    rows = np.empty(len(vertices), list(numbers.items()))
+    for name in numbers:
+        rows[name] = element['data'][name].reshape(-1)
+    return rows
 
 
 _READERS: dict[str, Callable] = {

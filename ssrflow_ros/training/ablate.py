@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Iterator
@@ -17,6 +18,7 @@ from .curve import read_curve
 from .train import Training
 
 UNCHANGED = 'as-it-is'
+TABLE = 'ablation.md'
 
 
 def _network(**switches) -> dict:
@@ -87,7 +89,9 @@ def ablate(folder: Path, pairs: Path, unseen: Path, base: TrainingConfig, varian
             for name, changes in variants.items() for seed in range(seeds)}
     for config in runs.values():
         config.network  # noqa: B018  a wrong switch is told now, not after hours
-    table = folder / 'ablation.md'
+    table = folder / TABLE
+    if os.path.lexists(table) and not any(folder.glob('*/training.json')):
+        raise InputError(f'"ssrflow ablate" did not write {table}: choose another folder, or move it away')
     for (name, _), config in runs.items():
         print(f'{name}, seed {config.seed}', flush=True)
         training = Training(folder / f'{name}-{config.seed}', pairs, config, unseen, device=device)

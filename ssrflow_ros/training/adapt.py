@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,10 @@ from .losses import LossConfig
 from .recording import RecordedSweep
 from .self_supervised import SelfSupervised
 from .train import Training
+from .training_data import UNKNOWN, trained_on
 
+OUTPUTS = ('sweeps', 'training', 'judgement.json', 'adapted.safetensors')
+"""What an adaptation writes into its folder; where `sweeps` lies, the others are its own."""
 _HELD_OUT = 0.2  # share of the recording, its end
 _LEAST_GAIN = 0.01  # share of the score
 _FEWEST = 10  # sweeps, with fewer of which there is nothing to hold out
@@ -72,10 +76,17 @@ def split(folder: Path, described: dict, sweeps: Iterable[RecordedSweep]) -> Non
     Where they lie already nothing is read, but `described` must say the same of the recording as then.
     """
     place = folder / 'sweeps'
-    if place.exists():
-        if json.loads((place / 'recording.json').read_text()) != described:
+    if os.path.lexists(place):
+        try:
+            same = json.loads((place / 'recording.json').read_text()) == described
+        except (OSError, ValueError):
+            raise InputError(f'"ssrflow adapt" did not make {place}: choose another folder') from None
+        if not same:
             raise InputError(f'{folder} holds the sweeps of another recording: choose another folder')
         return
+    for name in OUTPUTS:
+        if os.path.lexists(folder / name):
+            raise InputError(f'"ssrflow adapt" did not write {folder / name}: choose another folder, or move it away')
     with atomic_write(place) as unfinished:
         unfinished.mkdir()
         (unfinished / 'recording.json').write_text(json.dumps(described))
@@ -114,6 +125,7 @@ def adapt(folder: Path, config: TrainingConfig, minutes: float = math.inf, devic
             f'before, {_told(judgement.after)} after; gain {judgement.gain:.4f} m with a standard error of '
             f'{judgement.uncertainty:.4f}: record more that moves, or keep {config.start}')
     card = {**first.card, 'name': f'{config.start}, adapted', 'adapted_from': config.start,
+            'trained_on': f"{first.card.get('trained_on', UNKNOWN)}; then {trained_on(training.folder)}",
             'adapted_steps': training.step, 'adapted_pairs_seen': training.step * config.batch,
             'adapted_settings': config.as_dict(), 'held_out_pairs': len(held_out), 'held_out': judgement.as_dict()}
     save_weights(path, training.average, card)

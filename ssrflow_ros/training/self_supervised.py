@@ -114,6 +114,11 @@ class SelfSupervised:
         """Recorded pairs to train on, varied each time they are drawn."""
         return RecordedPairs(pairs, self.config, self.config.n_points, self.config.augmentation)
 
+    @staticmethod
+    def describe(pairs: Path) -> str:
+        """What lies there, in words, for the card of the weights."""
+        return f'{len(list(Path(pairs).glob("*.npz")))} sweeps of a recording, labelled by free space'
+
     def unseen(self, pairs: Path) -> Dataset:
         """Recorded pairs to judge by, whole."""
         return RecordedPairs(pairs, self.config, self.config.unseen_points, NO_AUGMENTATION)
