@@ -157,7 +157,7 @@ def _check_apart(place: Path, given: str | Path, entry: Path) -> None:
     links = [] if not entry.is_dir() or not place.exists() else [
         Path(folder, name) for folder, folders, files in os.walk(entry) for name in (*folders, *files)
         if os.path.islink(Path(folder, name))]
-    for source in {way for one in (entry, *links) for way in (_place(one), Path(os.path.realpath(one)))}:
+    for source in (_place(entry), *(Path(os.path.realpath(way)) for way in (entry, *links))):
         if _same(place, source) or place == source:
             raise InputError(f'cannot write {given}: it is an input of this command: choose another name')
         if any(_same(place, folder) for folder in source.parents):

@@ -511,7 +511,8 @@ def test_pack_keeps_what_the_files_hold(ssrflow, tmp_path):
     assert ssrflow('pack', tmp_path / 'a.npy', tmp_path / 'b.bin', '-o', tmp_path / 'bag')[0] == 0
     first, second = read_all(tmp_path / 'bag', '/points')
     assert [(field.name, field.datatype) for field in first.fields] == [
-        ('x', 7), ('y', 7), ('z', 7), ('intensity', 7), ('ring', 4), ('points', 1), ('time', 8), ('valid', 2), ('half', 7)]
+        ('x', 7), ('y', 7), ('z', 7), ('intensity', 7), ('ring', 4), ('points', 1), ('time', 8), ('valid', 2),
+        ('half', 7)]
     for name in ('x', 'intensity', 'ring', 'time'):
         np.testing.assert_array_equal(pointcloud2.read_field(first, name), cloud[name])
     np.testing.assert_array_equal(pointcloud2.read_field(second, 'intensity'), np.arange(9))

@@ -77,7 +77,8 @@ def fields_of(path):
 
 @pytest.mark.parametrize('name, fields', [
     ('a.npy', {}), ('organised.npy', {'intensity': ('<f4', [1, 1])}), ('kitti.bin', {'intensity': ('<f4', [1, 1])}),
-    ('nuscenes.pcd.bin', {'intensity': ('<f4', [1, 1]), 'ring': ('<f4', [1, 1])}), ('fields.npy', {'t': ('<f8', [1, 1])}),
+    ('nuscenes.pcd.bin', {'intensity': ('<f4', [1, 1]), 'ring': ('<f4', [1, 1])}),
+    ('fields.npy', {'t': ('<f8', [1, 1])}),
     ('ascii.pcd', {'ring': ('<u2', [0, 1])}), ('compressed.pcd', {'ring': ('<u2', [0, 1])}),
     ('ascii.ply', {'ring': ('|u1', [3, 3])}), ('big.ply', {'ring': ('|u1', [0, 0])})])
 def test_what_a_file_holds_beside_the_points_is_kept(tmp_path, points, name, fields):

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Iterator
@@ -12,13 +11,13 @@ import torch
 
 from ..errors import InputError
 from ..network.ssrflow import SSRFlow
-from ..atomic_write import atomic_write
+from ..atomic_write import atomic_write, check_free, signature
 from .config import TrainingConfig, changed
 from .curve import read_curve
 from .train import Training
 
 UNCHANGED = 'as-it-is'
-TABLE = 'ablation.md'
+COMMAND, TABLE = 'ablate', 'ablation.md'
 
 
 def _network(**switches) -> dict:
@@ -90,14 +89,14 @@ def ablate(folder: Path, pairs: Path, unseen: Path, base: TrainingConfig, varian
     for config in runs.values():
         config.network  # noqa: B018  a wrong switch is told now, not after hours
     table = folder / TABLE
-    if os.path.lexists(table) and not any(folder.glob('*/training.json')):
-        raise InputError(f'"ssrflow ablate" did not write {table}: choose another folder, or move it away')
+    check_free(table, COMMAND, overwrite=True)
     for (name, _), config in runs.items():
         print(f'{name}, seed {config.seed}', flush=True)
         training = Training(folder / f'{name}-{config.seed}', pairs, config, unseen, device=device)
         training.run(validate_every=config.steps, workers=workers)
-        with atomic_write(table) as unfinished:
-            unfinished.write_text('\n'.join(_table(folder, base, variants, runs, len(training.validation))) + '\n')
+        with atomic_write(table, COMMAND, overwrite=True) as unfinished:
+            lines = _table(folder, base, variants, runs, len(training.validation))
+            unfinished.write_text('\n'.join([*lines, '', f'<!-- {signature(COMMAND)} -->']) + '\n')
     return table
 
 
