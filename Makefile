@@ -39,10 +39,10 @@ help:
 	@echo 'PYTHON=python3.12 chooses the Python, TORCH_INDEX=https://... where torch comes from.'
 
 demo: $(INSTALLED)
-	@$(VENV)/bin/ssrflow demo $(if $(BAG),--bag '$(BAG)') $(if $(TOPIC),--topic '$(TOPIC)')
+	@$(VENV)/bin/ssrflow demo --overwrite $(if $(BAG),--bag '$(BAG)') $(if $(TOPIC),--topic '$(TOPIC)')
 
 bench: $(INSTALLED)
-	@$(VENV)/bin/ssrflow bench $(if $(BAG),'$(BAG)') $(if $(TOPIC),--topic '$(TOPIC)') $(BENCH_ARGS)
+	@$(VENV)/bin/ssrflow bench --overwrite $(if $(BAG),'$(BAG)') $(if $(TOPIC),--topic '$(TOPIC)') $(BENCH_ARGS)
 
 test: $(INSTALLED)
 	@$(PYTEST) -m 'not slow' $(PYTEST_ARGS)
