@@ -95,8 +95,8 @@ def ablate(folder: Path, pairs: Path, unseen: Path, base: TrainingConfig, varian
         training = Training(folder / f'{name}-{config.seed}', pairs, config, unseen, device=device)
         training.run(validate_every=config.steps, workers=workers)
         with atomic_write(table, COMMAND, overwrite=True) as unfinished:
-            lines = _table(folder, base, variants, runs, len(training.validation))
-            unfinished.write_text('\n'.join([*lines, '', f'<!-- {signature(COMMAND)} -->']) + '\n')
+            title, *lines = _table(folder, base, variants, runs, len(training.validation))
+            unfinished.write_text('\n'.join([f'{title} <!-- {signature(COMMAND)} -->', *lines]) + '\n')
     return table
 
 
