@@ -173,7 +173,7 @@ def stand_in():
     sys.modules['ssrflow_ros.scene_flow'] = SimpleNamespace(SceneFlow=StandInSceneFlow)
     sys.modules['ssrflow_ros.node.rehearsal'] = SimpleNamespace(POINTS='points', ODOMETRY='odometry',
                                                                 Rehearsal=Rehearsal)
-    StandInSceneFlow.network = property(lambda self: SSRFlow(TINY.network).eval())
+    StandInSceneFlow.inference = property(lambda self: SimpleNamespace(network=SSRFlow(TINY.network).eval()))
     ssrflow_ros.simulator.simulate = simulated
     pairs.make_pair = training_pair
     bench._Bench = Measured
