@@ -213,7 +213,8 @@ def materials(tmp_path_factory):
     (folder / 'rec' / MARKER).unlink()                   # it is the user's
     for number in range(2):
         (folder / 'clouds').mkdir(exist_ok=True)
-        np.column_stack([POINTS, POINTS[:, 0]]).astype(np.float32).tofile(folder / 'clouds' / f'{number}.bin')
+        points = POINTS + np.float32(0.1 * (number + 1))
+        np.column_stack([points, points[:, 0]]).astype(np.float32).tofile(folder / 'clouds' / f'{number}.bin')
     (folder / 'pairs').mkdir()
     np.savez(folder / 'pairs' / 'a.npz', pc1=POINTS, pc2=POINTS, flow=FEATURES, dt=0.1, ego_T=np.eye(4))
     (folder / 'training').mkdir()
