@@ -41,7 +41,7 @@ def test_versions_and_licence_agree():
     tree = ElementTree.parse(ROOT / 'package.xml')
     assert tree.findtext('name') == 'ssrflow_ros'
     assert tree.findtext('version') == ssrflow_ros.__version__
-    assert f"version='{ssrflow_ros.__version__}'" in (ROOT / 'setup.py').read_text()
+    assert f"version='{ssrflow_ros.__version__}'" in (ROOT / 'setup.py').read_text(), 'run "make clean"'
     assert tree.findtext('license') == 'Apache-2.0'
     assert 'Apache License' in (ROOT / 'LICENSE').read_text()
 
