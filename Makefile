@@ -56,6 +56,8 @@ soak: $(INSTALLED)
 
 lint: $(INSTALLED)
 	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/typos
+	@$(VENV)/bin/mypy
 
 docs: $(INSTALLED)
 	@$(VENV)/bin/python -m ssrflow_ros.node.parameter_docs

