@@ -21,7 +21,8 @@ ELSEWHERE = {'README.md': 'index.md', 'CONTRIBUTING.md': 'contributing.md', 'SEC
              'examples/README.md': 'examples.md'}
 """Pages that lie outside docs/: file in the repository, page of the site."""
 
-API = ('scene_flow', 'stream', 'sweep', 'settings', 'errors', 'formats.clouds', 'formats.pointcloud2', 'formats.object_cloud',
+API = ('scene_flow', 'stream', 'sweep', 'settings', 'errors', 'formats.clouds', 'formats.pointcloud2',
+       'formats.object_cloud',
        'datasets', 'datasets.labelled_pair', 'simulator.simulate', 'evaluation.metrics', 'network.config')
 """Modules of the Python reference."""
 
