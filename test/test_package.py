@@ -1,6 +1,7 @@
 """The package as it is installed: by pip, by colcon, and what imports without ROS."""
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -59,6 +60,18 @@ def test_package_xml_names_every_ros_package_that_is_imported():
     of_ros = {name for name in imported if name.endswith(('_msgs', '_interfaces', '_ros'))}
     of_ros |= imported & {'rclpy', 'launch', 'ament_index_python'}
     assert of_ros - {'ssrflow_ros'} <= declared
+
+
+def test_package_xml_names_nothing_that_is_not_used():
+    root = ElementTree.parse(ROOT / 'package.xml').getroot()
+    declared = {element.text for element in root if element.tag.endswith('_depend')}
+    used = {'ros2launch', 'ros2bag', 'rosbag2_storage_mcap', 'rviz2'}  # that the launch file starts
+    for folder in ('ssrflow_ros', 'launch', 'test'):
+        for path in (ROOT / folder).rglob('*.py'):
+            text = path.read_text()
+            used |= {name for name in declared
+                     if re.search(rf"(import|from|importorskip\(') ?{name.removeprefix('python3-')}\b", text)}
+    assert declared <= used
 
 
 def test_only_the_node_imports_ros():
