@@ -1,12 +1,14 @@
 """README and docs: short, of today, and no link or name that leads nowhere."""
+import argparse
 import re
+import shlex
 import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / 'docs'))
+sys.path[:0] = [str(ROOT / 'docs'), str(ROOT / 'studies')]
 import site_pages  # noqa: E402
 
 USER_PAGES = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *(ROOT / 'docs').glob('*.md')]
@@ -67,3 +69,24 @@ def test_the_site_builds_strictly(tmp_path):
     from mkdocs.config import load_config
     build.build(load_config(str(ROOT / 'mkdocs.yml'), strict=True, site_dir=str(tmp_path)))
     assert (tmp_path / 'index.html').is_file() and (tmp_path / 'reference/python/index.html').is_file()
+
+
+def test_every_table_can_be_made_anew():
+    from importlib import import_module
+    from importlib.util import find_spec
+    tables = import_module('tables').TABLES
+    for place, commands in tables.values():
+        page, _, anchor = place.partition('#')
+        assert not anchor or anchor in _anchors(ROOT / 'docs' / page), place
+        for command in commands:
+            match shlex.split(command.format(data='data', bag='drive')):
+                case ['ssrflow', name, *rest]:
+                    module, parser = import_module(f'ssrflow_ros.cli.{name}'), argparse.ArgumentParser()
+                    module.add_arguments(parser)
+                    parser.parse_args(rest)
+                case ['python', '-m', name, *_]:
+                    assert find_spec(name), command
+                case ['python', name, *_]:
+                    assert (ROOT / name).is_file(), command
+                case other:
+                    assert other[0] == 'make', command
