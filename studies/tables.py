@@ -5,9 +5,9 @@
     python studies/tables.py accuracy-real --data DATA
 
 DATA is a folder of real sweeps that you have, with pairs/*.npz (`ssrflow_ros/datasets/neutral.py` says how a pair
-looks), ground/*.npz and sequences/; BAG a recording, made of its sweeps by `ssrflow pack`. Each table goes into the docs
-as it is printed, with the commit that printed it (`git rev-parse --short HEAD`). Times mean something on a quiet machine
-only.
+looks), ground/*.npz and sequences/; BAG a recording, made of its sweeps by `ssrflow pack`. Each table goes into the
+docs as it is printed, with the commit that printed it (`git rev-parse --short HEAD`). Times mean something on a quiet
+machine only.
 """
 from __future__ import annotations
 
