@@ -75,7 +75,7 @@ def test_a_fresh_environment_runs_it(release, tmp_path):
     rng = np.random.default_rng(0)
     cloud = rng.uniform((-20, -20, -2), (20, 20, 3), (3000, 3)).astype(np.float32)
     np.save(tmp_path / 'before.npy', cloud)
-    np.save(tmp_path / 'after.npy', cloud)
+    np.save(tmp_path / 'after.npy', cloud + rng.normal(0, 0.001, cloud.shape).astype(np.float32))
     _run(ssrflow, 'flow', 'before.npy', 'after.npy', '--dt', '0.1', '--ego-motion', 'none', '--ground', 'none',
          '--network-points', '512', '-o', 'flow.npz', cwd=tmp_path)
     assert not np.load(tmp_path / 'flow.npz')['moving'].any()
