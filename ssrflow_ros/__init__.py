@@ -20,8 +20,11 @@ __all__ = [*_HOME, '__version__']
 
 def __getattr__(name: str):
     if name == '__version__':  # of the installed package: it is written in package.xml and setup.py
-        from importlib.metadata import version
-        return version(__name__)
+        from importlib.metadata import PackageNotFoundError, version
+        try:
+            return version(__name__)
+        except PackageNotFoundError:
+            return 'unknown: not installed'
     if name not in _HOME:
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
     return getattr(importlib.import_module(_HOME[name], __name__), name)

@@ -47,6 +47,13 @@ def test_versions_and_licence_agree():
     assert 'Apache License' in (ROOT / 'LICENSE').read_text()
 
 
+def test_a_tree_that_is_not_installed_has_no_version(sources):
+    # -I: neither PYTHONPATH nor the folder at hand; -S: no site-packages.
+    said = _run([sys.executable, '-I', '-S', '-c', f'import sys; sys.path.insert(0, {str(sources)!r}); '
+                 'import ssrflow_ros; print(ssrflow_ros.__version__)'], sources)
+    assert said == 'unknown: not installed\n'
+
+
 def test_package_xml_names_every_ros_package_that_is_imported():
     declared = {element.text for element in ElementTree.parse(ROOT / 'package.xml').getroot()
                 if element.tag == 'exec_depend'}
