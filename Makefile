@@ -24,7 +24,7 @@ BENCH_ARGS ?=
 # A sourced ROS installation must not leak into the virtual environment.
 unexport PYTHONPATH AMENT_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH RMW_IMPLEMENTATION ROS_DISTRO
 
-.PHONY: help demo bench test test-slow soak lint docs clean
+.PHONY: help demo bench test test-slow soak lint docs site clean
 help:
 	@echo 'make demo        play a simulated recording through the live node: a table, and demo/flow.png'
 	@echo '                 (your own: make demo BAG=/path/to/bag TOPIC=/points)'
@@ -33,8 +33,9 @@ help:
 	@echo 'make test        every test but the slow ones   (make test PYTEST_ARGS="-k node -x" TEST_PROCESSES=0)'
 	@echo 'make test-slow   every test'
 	@echo 'make soak        the node with large clouds and every disturbance for 10 minutes (SOAK_MINUTES=1: shorter)'
-	@echo 'make lint        style of the code'
+	@echo 'make lint        style, spelling and types of the code'
 	@echo 'make docs        write docs/parameters.md and config/ssrflow.* anew from the settings table'
+	@echo 'make site        the documentation as a website in site/; a link that leads nowhere fails'
 	@echo 'make clean       remove the virtual environment and everything that was built'
 	@echo 'PYTHON=python3.12 chooses the Python, TORCH_INDEX=https://... where torch comes from.'
 
@@ -55,9 +56,19 @@ soak: $(INSTALLED)
 
 lint: $(INSTALLED)
 	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/typos
+	@$(VENV)/bin/mypy
 
 docs: $(INSTALLED)
 	@$(VENV)/bin/python -m ssrflow_ros.node.parameter_docs
+
+site: $(INSTALLED) $(VENV)/.docs
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
+	@echo 'open site/index.html'
+
+$(VENV)/.docs: $(INSTALLED)
+	@$(PIP) install -q -c constraints.txt --no-build-isolation -e '.[docs]'
+	@touch $@
 
 # One virtual environment for all of it; made anew when the pins or the dependencies change.
 $(INSTALLED): constraints.txt setup.py
@@ -81,5 +92,5 @@ $(INSTALLED): constraints.txt setup.py
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build install log demo bench *.egg-info .pytest_cache .hypothesis .ruff_cache
+	rm -rf $(VENV) build install log demo bench site dist *.egg-info .pytest_cache .hypothesis .ruff_cache .mypy_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,6 +1,7 @@
 """The package as it is installed: by pip, by colcon, and what imports without ROS."""
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -41,9 +42,16 @@ def test_versions_and_licence_agree():
     tree = ElementTree.parse(ROOT / 'package.xml')
     assert tree.findtext('name') == 'ssrflow_ros'
     assert tree.findtext('version') == ssrflow_ros.__version__
-    assert f"version='{ssrflow_ros.__version__}'" in (ROOT / 'setup.py').read_text()
+    assert f"version='{ssrflow_ros.__version__}'" in (ROOT / 'setup.py').read_text(), 'run "make clean"'
     assert tree.findtext('license') == 'Apache-2.0'
     assert 'Apache License' in (ROOT / 'LICENSE').read_text()
+
+
+def test_a_tree_that_is_not_installed_has_no_version(sources):
+    # -I: neither PYTHONPATH nor the folder at hand; -S: no site-packages.
+    said = _run([sys.executable, '-I', '-S', '-c', f'import sys; sys.path.insert(0, {str(sources)!r}); '
+                 'import ssrflow_ros; print(ssrflow_ros.__version__)'], sources)
+    assert said == 'unknown: not installed\n'
 
 
 def test_package_xml_names_every_ros_package_that_is_imported():
@@ -59,6 +67,18 @@ def test_package_xml_names_every_ros_package_that_is_imported():
     of_ros = {name for name in imported if name.endswith(('_msgs', '_interfaces', '_ros'))}
     of_ros |= imported & {'rclpy', 'launch', 'ament_index_python'}
     assert of_ros - {'ssrflow_ros'} <= declared
+
+
+def test_package_xml_names_nothing_that_is_not_used():
+    root = ElementTree.parse(ROOT / 'package.xml').getroot()
+    declared = {element.text for element in root if element.tag.endswith('_depend')}
+    used = {'ros2launch', 'ros2bag', 'rosbag2_storage_mcap', 'rviz2'}  # that the launch file starts
+    for folder in ('ssrflow_ros', 'launch', 'test'):
+        for path in (ROOT / folder).rglob('*.py'):
+            text = path.read_text()
+            used |= {name for name in declared
+                     if re.search(rf"(import|from|importorskip\(') ?{name.removeprefix('python3-')}\b", text)}
+    assert declared <= used
 
 
 def test_only_the_node_imports_ros():

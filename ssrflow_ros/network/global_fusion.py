@@ -42,7 +42,7 @@ class GlobalFusion(nn.Module):
         if self.attention:
             source_features, target_features = self.attention(source_features, target_features, position,
                                                               source_mask, target_mask)
-        if self.outside:
+        if self.outside and position is not None:
             relation = torch.cat([relation.to(position.dtype), position], dim=-1)
         pairs = self.embed(self.embed.of_own(source_features), self.embed.of_other(target_features), relation, None)
         return self.pool(pairs, target_mask), source_features, target_features
