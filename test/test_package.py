@@ -2,10 +2,13 @@
 import ast
 import os
 import re
+import random
 import shutil
+import socket
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -149,10 +152,29 @@ def test_make_knows_its_targets(command, wanted):
     assert wanted in _run(['make', '-n', *command], ROOT)
 
 
-def test_free_domain_is_one_whose_port_can_be_had():
-    import socket
-    from ssrflow_ros.node.domain import free_domain
-    domain = free_domain()
-    assert 1 <= domain <= 100
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(('', 7400 + 250 * domain + 10))
+def test_a_reserved_domain_can_be_used_and_is_nobody_elses():
+    from ssrflow_ros.node.domain import reserved_domain
+    with ExitStack() as stack:
+        drawn = [stack.enter_context(reserved_domain()) for _ in range(20)]
+        assert len(set(drawn)) == 20 and 1 <= min(drawn) and max(drawn) <= 100
+        # Another process draws none of them either: of the 100 it would hit one of these nearly always.
+        code = ('from contextlib import ExitStack; from ssrflow_ros.node.domain import reserved_domain\n'
+                'with ExitStack() as stack: print(*(stack.enter_context(reserved_domain()) for _ in range(20)))')
+        assert not set(drawn) & {int(word) for word in _run([sys.executable, '-c', code], ROOT).split()}
+        for domain in drawn:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as participant:
+                participant.bind(('', 7400 + 250 * domain + 10))
+
+
+def test_a_domain_that_is_in_use_is_not_drawn(monkeypatch):
+    from ssrflow_ros.node import domain
+    with ExitStack() as stack:
+        free = [stack.enter_context(domain.reserved_domain()) for _ in range(2)]
+    order = random.SystemRandom
+    monkeypatch.setattr(order, 'sample', lambda *_: free)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as participant:
+        participant.bind(('', 7400 + 250 * free[0] + 10))
+        with domain.reserved_domain() as found:
+            assert found == free[1]
+            with pytest.raises(InputError, match='end some ROS processes'), domain.reserved_domain():
+                pass

@@ -97,10 +97,10 @@ def _rehearse(recorded: 'Recorded', odometry: str | None, settings: Settings, lo
               overwrite: bool) -> 'Answers':
     """Start the node, play to it, stop it."""
     from tqdm import tqdm
-    os.environ.update(private_network())
-    from ..node.rehearsal import ODOMETRY, POINTS, Rehearsal
     with ExitStack() as stack:
         check_free(log, COMMAND, overwrite)
+        os.environ.update(stack.enter_context(private_network()))
+        from ..node.rehearsal import ODOMETRY, POINTS, Rehearsal
         node = stack.enter_context(_NodeProcess(settings, log))
         rehearsal = stack.enter_context(Rehearsal())
         print('starting the node ...', flush=True)

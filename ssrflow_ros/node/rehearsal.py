@@ -20,8 +20,8 @@ from ..formats.stamped import stamp_of
 from . import qos
 
 POINTS, ODOMETRY = 'points', 'odometry'
-SETTLE = 3.0
-"""Seconds without an answer after which no more are waited for."""
+SETTLE, GIVE_UP = 3.0, 60.0
+"""Seconds without an answer after which no more are waited for: where the node has no cloud in hand, and anyway."""
 
 
 @dataclass
@@ -50,6 +50,7 @@ class Rehearsal:
     def __init__(self):
         self.answers = Answers()
         self._heard = self.answers.flow, self.answers.objects, self.answers.markers
+        self._told = 0.0
         self._context = Context()
 
     def __enter__(self) -> 'Rehearsal':
@@ -96,11 +97,19 @@ class Rehearsal:
                 self.answers.sent[stamp_of(raw)] = time.monotonic()
             self._publishers[topic].publish(raw)
         sent = time.monotonic()
-        while time.monotonic() - max([sent, *(times[-1][0] for times in self._heard if times)]) < SETTLE:
+        while not self._settled(sent):
             time.sleep(0.1)
             check()
 
+    def _settled(self, sent: float) -> bool:
+        last = max([sent, *(times[-1][0] for times in self._heard if times)])
+        values = self.answers.diagnostics
+        drops = sum(int(value) for key, value in values.items() if key.startswith('drops/'))
+        in_hand = int(values['clouds_in']) - int(values['clouds_out']) - drops
+        return self._told > last + SETTLE and not in_hand or time.monotonic() > last + GIVE_UP
+
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        self._told = time.monotonic()
         for status in message.status:
             self.answers.diagnostics = {pair.key: pair.value for pair in status.values}
 
