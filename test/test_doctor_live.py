@@ -28,14 +28,15 @@ from ssrflow_ros.network.ssrflow import SSRFlow  # noqa: E402
 from ssrflow_ros.network.weights import save_weights  # noqa: E402
 from ssrflow_ros.node.distribution import PROFILE_VARIABLES  # noqa: E402
 
-HZ = 10
+HZ = 5
+"""So few that all of three seconds wait for a doctor whom a busy machine holds up."""
 SWEEPS = [yard(seed=seed) for seed in range(3)]
 COPIES = int(120_000 * 22 / 12 / len(SWEEPS[0]))
 """Copies of a sweep that make a message of the size of a large sensor's."""
 
 
 class Driver:
-    """Publishes clouds at 10 Hz from a thread of its own; use as a context manager."""
+    """Publishes clouds at 5 Hz from a thread of its own; use as a context manager."""
 
     def __init__(self, topics=('points',), late_s=0.0, large=False, reliability=ReliabilityPolicy.BEST_EFFORT,
                  odometry=False, clock=False):

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..array_files import load_npy
 from ..errors import EgoMotionError, InputError
 from ..settings import Settings
 from ..sweep import EgoMotion, FlowField, Sweep, SweepPair
@@ -96,11 +97,12 @@ def as_rows(flow: FlowField) -> dict[str, np.ndarray]:
 def read_pose(path: str) -> EgoMotion:
     """A given ego-motion: 12 or 16 numbers, text or .npy, that make a rigid transform."""
     from ..steps.ego_motion import given
-    try:
-        numbers = np.load(path, allow_pickle=False) if path.endswith('.npy') else np.loadtxt(path)
-    except FileNotFoundError:
+    if not Path(path).exists():
         raise InputError(f'{path} is neither a file nor a way to find the ego-motion: '
-                         f'give {", ".join(_METHODS)} or the file of a 4x4 matrix') from None
+                         f'give {", ".join(_METHODS)} or the file of a 4x4 matrix')
+    try:
+        # More than 16 numbers are no pose.
+        numbers = load_npy(Path(path)) if path.endswith('.npy') else np.loadtxt(path, max_rows=17)
     except OSError as error:
         raise InputError(f'{path}: {error.strerror or error}: check the file and its rights') from None
     except ValueError:

@@ -3,12 +3,14 @@ from __future__ import annotations
 
 import re
 import string
+import struct
 import zipfile
 from pathlib import Path
 from typing import Callable
 
 import numpy as np
 
+from ..array_files import check_claim, load_npy, load_npz
 from ..arrays import as_points
 from ..errors import InputError
 
@@ -19,6 +21,10 @@ _LOOKED_AT = 100_000    # numbers of a .bin
 _MORE_ALIKE = 1.4       # by which numbers must be nearer to each other to be taken for the same of two points
 FARTHEST = 1e4
 """Metres: no LiDAR sees so far, and float32 would lose millimetres beyond."""
+MOST_COLUMNS = 10_000
+"""Numbers of one point: more than the longest descriptor of a .pcd has."""
+_BLOCK = 1 << 18
+"""Points that are checked at once, so that checking takes hardly any memory."""
 
 
 def read_points(path: str | Path, keys: tuple[str, ...] = NPZ_KEYS) -> np.ndarray:
@@ -64,16 +70,8 @@ def _columns(path: Path, array: np.ndarray) -> dict[str, np.ndarray]:
 
 def _beside(path: Path, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
     """The arrays of an .npz that have one number for each of the points, which have `shape`."""
-    found = {}
-    with np.load(path, allow_pickle=False) as archive:
-        for name in archive.files:
-            try:
-                column = archive[name]
-            except ValueError:  # pickled
-                continue
-            if name not in NPZ_KEYS and column.shape in (shape, (*shape, 1)):
-                found[name] = column
-    return found
+    return {name: column for name, column in load_npz(path).items()
+            if name not in NPZ_KEYS and column.shape in (shape, (*shape, 1))}
 
 
 def _read(path: Path, keys: tuple[str, ...]) -> np.ndarray:
@@ -104,18 +102,13 @@ def _read_npy(path: Path) -> np.ndarray:
     with open(path, 'rb') as file:
         if file.read(6) != b'\x93NUMPY':
             raise InputError(f'{path} is damaged or not a .npy file: write it with numpy.save')
-    return np.load(path, allow_pickle=False)
+    return load_npy(path)
 
 
 def _read_npz(path: Path, keys: tuple[str, ...]) -> np.ndarray:
     if not zipfile.is_zipfile(path):
         raise InputError(f'{path} is damaged or not a .npz file: write it with numpy.savez')
-    with np.load(path, allow_pickle=False) as archive:
-        key = next((key for key in keys if key in archive), None)
-        if key is None:
-            raise InputError(f"{path} has no points: its keys are {', '.join(archive.files) or 'none'}; "
-                             f'name them {" or ".join(keys[:3])}')
-        return archive[key]
+    return next(iter(load_npz(path, keys).values()))
 
 
 def _read_bin(path: Path) -> np.ndarray:
@@ -160,6 +153,7 @@ def _read_pcd(path: Path) -> np.ndarray:
         from pypcd4 import PointCloud
     except ImportError:
         raise InputError(f'{path}: reading .pcd needs pypcd4: pip install pypcd4') from None
+    _check_pcd(path)
     cloud = PointCloud.from_path(path)
     missing = [name for name in 'xyz' if name not in cloud.fields]
     if missing:
@@ -167,6 +161,31 @@ def _read_pcd(path: Path) -> np.ndarray:
                          'give a cloud with x, y, z')
     data = np.atleast_1d(cloud.pc_data)
     return data[[name for name in data.dtype.names if not name.startswith('#')]]  # so it names what is only padding
+
+
+def _check_pcd(path: Path) -> None:
+    """Hold what a .pcd's header says against the file: pypcd4 allocates it unseen."""
+    from pypcd4 import Encoding, MetaData
+    lines: list[str] = []
+    with open(path, 'rb') as file:
+        while len(lines) < 10 and not (lines and lines[-1].startswith('DATA')):
+            line = file.readline()
+            if not line:
+                break
+            if (text := line.decode().strip()) and not text.startswith('#'):
+                lines.append(text)
+        header = MetaData.parse_header(lines)
+        points, columns = header.points, sum(header.count)
+        claimed = points * sum(size * count for size, count in zip(header.size, header.count))
+        room = path.stat().st_size
+        if header.data == Encoding.ASCII:
+            claimed = 2 * points * columns  # a digit and a space
+        elif header.data != Encoding.BINARY and points:
+            check_claim(path, max(claimed, *struct.unpack('<II', file.read(8))))
+            room = claimed
+    if claimed > room or columns > MOST_COLUMNS:
+        raise InputError(f'{path} promises {points} points of {columns} numbers and has {room} bytes: it is cut off or '
+                         'damaged; write it anew')
 
 
 def _read_ply(path: Path) -> np.ndarray:
@@ -203,13 +222,17 @@ SUFFIXES = tuple(_READERS)
 
 def _plausible(path: Path, points: np.ndarray) -> np.ndarray:
     """`points` as float32, if they can be LiDAR points in metres."""
-    finite = np.isfinite(points).all(axis=1)
     # Inf and NaN are non-returns; a few wild values are errors of the sensor, which max_range deals with.
-    wild = finite & (np.abs(np.where(finite[:, None], points, 0)).max(axis=1, initial=0) > FARTHEST)
-    if wild.sum() > 0.01 * len(points):
+    wild = sum(_count_wild(points[begin:begin + _BLOCK]) for begin in range(0, len(points), _BLOCK))
+    if wild > 0.01 * len(points):
         hint = ('it does not hold float32 x, y, z, intensity' if path.suffix.lower() == '.bin' else
                 'they are map coordinates or millimetres')
-        raise InputError(f'{path}: {100 * wild.mean():.0f} % of the points lie beyond {FARTHEST:.0f} m: '
+        raise InputError(f'{path}: {100 * wild / len(points):.0f} % of the points lie beyond {FARTHEST:.0f} m: '
                          f'{hint}; give metres in the frame of the sensor')
     with np.errstate(over='ignore'):
-        return np.ascontiguousarray(points, dtype=np.float32)
+        return np.array(points, dtype=np.float32, order='C')
+
+
+def _count_wild(points: np.ndarray) -> int:
+    finite = np.isfinite(points).all(axis=1)
+    return int(np.sum(finite & (np.abs(np.where(finite[:, None], points, 0)).max(axis=1, initial=0) > FARTHEST)))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..array_files import load_npz
 from ..errors import InputError
 from ..settings import Settings
 from ..simulator import simulate
@@ -62,12 +63,11 @@ class TrainingPair:
     @classmethod
     def load(cls, path: Path) -> 'TrainingPair':
         """Raises InputError for a pair that another version made."""
-        with np.load(path) as arrays:
-            try:
-                return cls(**{name: array if array.ndim else array.item() for name, array in arrays.items()})
-            except TypeError:
-                raise InputError(f'{path} was made by another version of this package: make its folder anew with '
-                                 '"ssrflow train pairs"') from None
+        try:
+            return cls(**{name: array if array.ndim else array.item() for name, array in load_npz(path).items()})
+        except (TypeError, ValueError):
+            raise InputError(f'{path} was made by another version of this package: make its folder anew with '
+                             '"ssrflow train pairs"') from None
 
 
 def make_pair(seed: int, scene: str | None = None, sensor: str | None = None) -> TrainingPair:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..array_files import load_npz
 from ..errors import EgoMotionError, InputError
 from ..evaluation.witness import Witness
 from ..searches.kd_tree import KdTree
@@ -51,12 +52,11 @@ class RecordedSweep:
     @classmethod
     def load(cls, path: Path) -> 'RecordedSweep':
         """Raises InputError for a sweep that another version wrote."""
-        with np.load(path) as arrays:
-            try:
-                return cls(arrays['points'], arrays['labels'], arrays['pose'], int(arrays['run']), arrays['ground'])
-            except KeyError:
-                raise InputError(f'{path} was written by another version of this package: choose another folder'
-                                 ) from None
+        arrays = load_npz(path)
+        try:
+            return cls(arrays['points'], arrays['labels'], arrays['pose'], int(arrays['run']), arrays['ground'])
+        except (KeyError, TypeError, ValueError):
+            raise InputError(f'{path} was written by another version of this package: choose another folder') from None
 
 
 def recorded(pairs: Iterable[SweepPair], find_ego_motion: Callable[[SweepPair], EgoMotion], settings: Settings,
