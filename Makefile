@@ -19,12 +19,13 @@ TOPIC      ?=
 PYTEST_ARGS ?=
 TEST_PROCESSES ?= 2
 SOAK_MINUTES ?= 10
+FUZZ_MINUTES ?= 10
 BENCH_ARGS ?=
 
 # A sourced ROS installation must not leak into the virtual environment.
 unexport PYTHONPATH AMENT_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH RMW_IMPLEMENTATION ROS_DISTRO
 
-.PHONY: help demo bench test test-slow soak lint docs site clean
+.PHONY: help demo bench test test-slow soak fuzz lint docs site clean
 help:
 	@echo 'make demo        play a simulated recording through the live node: a table, and demo/flow.png'
 	@echo '                 (your own: make demo BAG=/path/to/bag TOPIC=/points)'
@@ -33,6 +34,7 @@ help:
 	@echo 'make test        every test but the slow ones   (make test PYTEST_ARGS="-k node -x" TEST_PROCESSES=0)'
 	@echo 'make test-slow   every test'
 	@echo 'make soak        the node with large clouds and every disturbance for 10 minutes (SOAK_MINUTES=1: shorter)'
+	@echo 'make fuzz        every reader with damaged and hostile files for 10 minutes (FUZZ_MINUTES=60: longer); finds: fuzz/'
 	@echo 'make lint        style, spelling and types of the code'
 	@echo 'make docs        write docs/parameters.md and config/ssrflow.* anew from the settings table'
 	@echo 'make site        the documentation as a website in site/; a link that leads nowhere fails'
@@ -53,6 +55,9 @@ test-slow: $(INSTALLED)
 
 soak: $(INSTALLED)
 	@PYTHONPATH=test $(VENV)/bin/python -m soak --minutes $(SOAK_MINUTES)
+
+fuzz: $(INSTALLED)
+	@PYTHONPATH=test $(VENV)/bin/python -m fuzz --minutes $(FUZZ_MINUTES)
 
 lint: $(INSTALLED)
 	@$(VENV)/bin/ruff check .
@@ -92,5 +97,5 @@ $(INSTALLED): constraints.txt setup.py
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build install log demo bench site dist *.egg-info .pytest_cache .hypothesis .ruff_cache .mypy_cache
+	rm -rf $(VENV) build install log demo bench fuzz site dist *.egg-info .pytest_cache .hypothesis .ruff_cache .mypy_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

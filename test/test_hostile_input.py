@@ -125,6 +125,22 @@ def test_pcd_that_promises_more_than_it_has(tmp_path, no_memory, count, points, 
     refused(read_points, path)
 
 
+@pytest.mark.parametrize('ending', ['ply', 'pcd'])
+def test_large_text_takes_no_more_memory_than_large_numbers(tmp_path, ending, no_memory):
+    pytest.importorskip('pypcd4')
+    points = np.random.default_rng(0).uniform(-50, 50, (400_000, 3)).round(4)
+    header = HEADER.format(count='1 1 1', points=len(points), data='ascii') if ending == 'pcd' else (
+        f'ply\nformat ascii 1.0\ncomment x\nelement sensor 1\nproperty int id\nelement vertex {len(points)}\n'
+        'property uchar ring\nproperty float z\nproperty float x\nproperty float y\nelement face 1\n'
+        'property list uchar int vertex_indices\nend_header\n7\n')
+    with (tmp_path / f'a.{ending}').open('w') as file:
+        file.write(header)
+        for x, y, z in points.tolist():
+            file.write(f'1 {z} {x} {y}\n' if ending == 'ply' else f'{x} {y} {z}\n')
+        file.write('3 0 1 2\n' if ending == 'ply' else '')
+    np.testing.assert_array_equal(read_points(tmp_path / f'a.{ending}'), points.astype(np.float32))
+
+
 def test_messages_are_one_line_whatever_the_names(tmp_path):
     (tmp_path / 'a.npz').write_bytes(npz({'\n\x1b[2Jred.npy': npy('(3,)', data=bytes(12))}))
     assert r'\n\x1b[2Jred' in refused(read_points, tmp_path / 'a.npz')

@@ -149,7 +149,7 @@ def _column(message: Any, name: str) -> np.ndarray:
 
     fields = _fields(message)
     if name not in fields:
-        known = ', '.join(map(str, fields)) or 'none'
+        known = ', '.join(text if text.isprintable() else ascii(text) for text in map(str, fields)) or 'none'
         raise InputError(f"there is no field '{name}' (there are: {known}): feed a cloud with x, y, z")
     datatype, offset = _count(fields[name], 'datatype'), _count(fields[name], 'offset')
     count = _count(fields[name], 'count')
