@@ -39,7 +39,8 @@ class Launched:
         self.log = folder / 'launch.log'
         prefixes = [str(folder), *filter(None, [os.environ.get('AMENT_PREFIX_PATH')])]
         self.network = ExitStack()
-        variables = {**self.network.enter_context(own_network(folder)), 'HOME': str(folder), 'AMENT_PREFIX_PATH': os.pathsep.join(prefixes),
+        variables = {**self.network.enter_context(own_network(folder)), 'HOME': str(folder),
+                     'AMENT_PREFIX_PATH': os.pathsep.join(prefixes),
                      'PATH': f'{folder}/bin{os.pathsep}{os.environ["PATH"]}'}
         with self.log.open('w') as log:
             self.process = subprocess.Popen([*ROS2, 'launch', str(PATH), *arguments], env=variables, stdout=log,
