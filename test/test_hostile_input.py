@@ -184,10 +184,14 @@ def copied(folder, to, edit):
 def test_mcap_whose_records_say_that_they_are_long(recorded, tmp_path, no_memory):
     data = (recorded / 'mcap' / 'mcap.mcap').read_bytes()
     summary, = struct.unpack('<Q', data[-28:-20])
+    path = tmp_path / 'a.mcap'
     for begin in (9, summary + 1):
-        path = tmp_path / 'a.mcap'
         path.write_bytes(data[:begin] + struct.pack('<Q', 2**40) + data[begin + 8:])
         refused(read_all, path)
+    path.write_bytes(data[:-8] + bytes(8))
+    assert read_all(path) == 1, 'without an end it is read all the same'
+    path.write_bytes(data[:summary + 1] + struct.pack('<Q', 2**31) + data[summary + 9:-8] + bytes(8))
+    assert read_all(path) == 1
 
 
 def test_metadata_that_leads_elsewhere(recorded, tmp_path):

@@ -16,7 +16,7 @@ from rosbags.rosbag2 import Reader, reader, storage_mcap
 
 from ..array_files import ROOM, TIMES
 
-__all__ = ['Reader']
+__all__ = ['Reader', 'unpack']
 _zstd = reader.zstd
 FILE_TIMES = 100
 """Times its size to which a whole file may be unpacked on the disk: no sensor's data shrink like that."""
@@ -87,6 +87,13 @@ def _unpack_lz4(data: bytes) -> bytes:
     if len(unpacked) > most:
         raise ValueError('it unpacks to more than such a chunk can be')
     return unpacked
+
+
+def unpack(data: bytes, compression: str) -> bytes:
+    """A chunk of an mcap, by the name of its compression; ValueError if it holds more than such a chunk can."""
+    if compression not in ('', 'lz4', 'zstd'):
+        raise ValueError(f'its chunks are compressed with {compression!r:.100}, which is not known')
+    return _BoundedZstd.decompress(data) if compression == 'zstd' else _unpack_lz4(data) if compression else data
 
 
 reader.Path = _BoundedPath

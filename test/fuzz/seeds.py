@@ -122,7 +122,8 @@ def _bags(folder: Path) -> list[Input]:
             for message in _recorded():
                 writer.write(*message)
         inputs += [Input(_files(folder / storage), 'bag')]
-        inputs += [Input({name: data}) for name, data in _files(folder / storage).items() if name != 'metadata.yaml']
+        alone = {name: data for name, data in _files(folder / storage).items() if name != 'metadata.yaml'}
+        inputs += [Input({name: data[:end]}) for name, data in alone.items() for end in (None, -40)]  # and cut off
         for mode in ('file', 'message') if storage == 'sqlite3' else ('file', 'storage'):
             _compressed(folder / f'{storage}_{mode}', storage, mode)
             inputs.append(Input(_files(folder / f'{storage}_{mode}'), 'bag'))
