@@ -203,15 +203,15 @@ def test_a_params_file_that_cannot_be_used_ends_the_start_with_one_line(start, t
     if text:
         file.write_text(text)
     live = start(files=[file])
-    assert live.process.wait(30) == 1
+    assert live.ended() == 1
     lines = live.log.read_text().splitlines()
     assert len(lines) == 1 and 'FATAL' in lines[0] and words in lines[0], lines
     assert '/project' not in lines[0] and 'Traceback' not in lines[0]
 
 
 def test_an_override_of_rclpys_own_that_it_refuses_is_one_line(start):
-    live = start('qos_overrides./points.subscription.depth:=many')
-    assert live.process.wait(30) == 1
+    live = start('qos_overrides./points.subscription.depth:=many', inputs=())
+    assert live.ended() == 1
     assert 'on_activate: ' in live.log.read_text() and 'Traceback' not in live.log.read_text()
 
 
