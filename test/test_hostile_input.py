@@ -3,8 +3,11 @@ import dataclasses
 import importlib
 import io
 import json
+import os
 import pickle
 import struct
+import subprocess
+import sys
 import zipfile
 from contextlib import suppress
 from pathlib import Path
@@ -29,6 +32,9 @@ def npz(members, compression=zipfile.ZIP_DEFLATED):
         for name, data in members.items():
             archive.writestr(name, data)
     return file.getvalue()
+
+
+TEST = Path(__file__).resolve().parent
 
 
 class Evil:
@@ -362,3 +368,22 @@ def test_poses_beyond_all_numbers(quaternion, position):
         assert np.isfinite(poses.between(pair).target_from_source).all()
     except SSRFlowError:
         pass
+
+
+# --- the fuzzer itself -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('reader', ['npz', 'messages', 'settings'])
+def test_fuzzer_runs_and_finds_nothing(tmp_path, reader):
+    """Its own process: it forks."""
+    pytest.importorskip('torch')
+    pytest.importorskip('rosbags')
+    pytest.importorskip('pypcd4')
+    code = ('from pathlib import Path\nfrom fuzz.child import run_batch\nfrom fuzz.readers import check_seeds\n'
+            f'from fuzz.seeds import make_seeds\nseeds = make_seeds()["{reader}"]\ncheck_seeds({{"{reader}": seeds}})\n'
+            f'print(*(outcome.kind for outcome, _ in run_batch("{reader}", seeds, (0, 0), 20, Path("."))))')
+    path = os.pathsep.join([str(TEST.parent), str(TEST)])
+    done = subprocess.run([sys.executable, '-c', code], cwd=tmp_path, capture_output=True, text=True,
+                          env={**os.environ, 'PYTHONPATH': path, 'OMP_NUM_THREADS': '1'})
+    kinds = done.stdout.split()[-20:]
+    assert set(kinds) == {'read', 'refused'} and len(kinds) == 20, done.stdout + done.stderr

@@ -15,7 +15,7 @@ from ssrflow_ros.errors import InputError, SSRFlowError
 from ssrflow_ros.formats.bags import ODOMETRY, POINTCLOUD2, TF_MESSAGE, TF_STATIC, BagMessage, BagReader
 from ssrflow_ros.formats.clouds import read_points
 from ssrflow_ros.formats.object_cloud import read_objects
-from ssrflow_ros.formats.point_times import with_times
+from ssrflow_ros.formats.point_times import PointTimes
 from ssrflow_ros.formats.pointcloud2 import decode, encode_points, read_field
 from ssrflow_ros.formats.stamped import push_poses, stamp_of
 from ssrflow_ros.network.weights import load_weights
@@ -78,7 +78,7 @@ def _message(message: BagMessage, poses: dict[str, SensorPoses]) -> None:
         for field in cloud.fields:
             _quietly(read_field, cloud, field.name)
         _quietly(read_objects, cloud)
-        with_times(sweep, cloud)
+        PointTimes()(sweep, cloud)
     elif message.type in (ODOMETRY, TF_MESSAGE):
         read = message.read()
         for known in poses.values():
@@ -115,7 +115,7 @@ def _odd_cloud(path: Path) -> None:
                             for index, field in enumerate(made.fields)]
         elif target is not None:
             setattr(target, last, bytes(value % 300) if last == 'data' and isinstance(value, int) else value)
-    with_times(decode(cloud), cloud)
+    PointTimes()(decode(cloud), cloud)
 
 
 def _weights(path: Path) -> None:
