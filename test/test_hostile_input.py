@@ -196,6 +196,9 @@ def test_mcap_whose_records_say_that_they_are_long(recorded, tmp_path, no_memory
         refused(read_all, path)
     path.write_bytes(data[:-8] + bytes(8))
     assert read_all(path) == 1, 'without an end it is read all the same'
+    # The name of the library, after that of the profile.
+    path.write_bytes(data[:25] + struct.pack('<I', 2**31) + data[29:-8] + bytes(8))
+    refused(read_all, path)
     path.write_bytes(data[:summary + 1] + struct.pack('<Q', 2**31) + data[summary + 9:-8] + bytes(8))
     assert read_all(path) == 1
 

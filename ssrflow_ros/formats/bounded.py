@@ -16,13 +16,13 @@ from rosbags.rosbag2 import Reader, reader, storage_mcap
 
 from ..array_files import ROOM, TIMES
 
-__all__ = ['Reader', 'unpack']
+__all__ = ['BoundedPath', 'Reader', 'unpack']
 _zstd = reader.zstd
 FILE_TIMES = 100
 """Times its size to which a whole file may be unpacked on the disk: no sensor's data shrink like that."""
 
 
-class _BoundedPath(type(Path())):
+class BoundedPath(type(Path())):
     """A path whose file is never asked for more bytes than it has; its neighbours are such paths too."""
 
     def open(self, mode: str = 'r', *arguments: Any, **options: Any) -> Any:
@@ -96,6 +96,6 @@ def unpack(data: bytes, compression: str) -> bytes:
     return _BoundedZstd.decompress(data) if compression == 'zstd' else _unpack_lz4(data) if compression else data
 
 
-reader.Path = _BoundedPath
+reader.Path = BoundedPath
 reader.zstd = storage_mcap.zstd = _BoundedZstd()
 storage_mcap.lz4_decompress = _unpack_lz4

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Collection, Iterator, NamedTuple
 
 from ..errors import InputError
-from .bounded import unpack
+from .bounded import BoundedPath, unpack
 
 _MAGIC = b'\x89MCAP0\r\n'
 _CURES = {
@@ -97,7 +97,7 @@ class McapStream:
         begun = False
         try:
             size = self._path.stat().st_size
-            with open(self._path, 'rb') as file:
+            with BoundedPath(self._path).open('rb') as file:
                 for record in StreamReader(file, emit_chunks=True, record_size_limit=size).records:
                     begun |= isinstance(record, Header)
                     parts = breakup_chunk(_unpacked(record)) if isinstance(record, Chunk) else [record]
