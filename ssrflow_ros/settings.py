@@ -6,6 +6,7 @@ This table is the source of the command line's options, the ROS parameters with 
 from __future__ import annotations
 
 import dataclasses
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Iterator
 
@@ -39,7 +40,8 @@ class Parameter:
     def check(self, value: Any) -> Any:
         """Return `value` in the parameter's type; raise InputError with the rule that it breaks."""
         if self.type is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
+            with suppress(OverflowError):  # beyond all floats it stays of another type
+                value = float(value)
         if not isinstance(value, self.type) or (self.type is int and isinstance(value, bool)):
             raise InputError(f'{self.name}: {value!r} is not of type {self.type.__name__}: '
                              f'give a value like {self.default!r}')

@@ -346,6 +346,13 @@ def test_settings_in_json(tmp_path, text):
     refused(lambda: changed(TrainingConfig(), read_settings(tmp_path / 'a.json')))
 
 
+def test_parameter_beyond_all_floats():
+    from ssrflow_ros.settings import Settings
+    refused(lambda: Settings(max_range=10**400), match='max_range')
+    refused(lambda: Settings(max_range=-10**400), match='max_range')
+    assert Settings(max_range=50).max_range == 50.0
+
+
 def test_good_settings_stay_good():
     pytest.importorskip('torch')
     from ssrflow_ros.network.config import PRESETS, NetworkConfig
