@@ -49,7 +49,7 @@ setup(
         (f'share/{NAME}/rviz', glob('rviz/*.rviz')),
     ],
     install_requires=[
-        'setuptools', 'numpy>=1.21', 'scipy>=1.8', 'torch>=2.0', 'safetensors>=0.4', 'small_gicp>=1.0',
+        'setuptools', 'numpy>=1.21', 'scipy>=1.8', 'numba>=0.55', 'torch>=2.0', 'safetensors>=0.4', 'small_gicp>=1.0',
         'rosbags>=0.10', 'mcap>=1.0', 'tqdm', 'matplotlib>=3.5',
     ],
     extras_require=EXTRAS,
