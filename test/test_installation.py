@@ -36,8 +36,8 @@ def test_all_asks_for_patchwork_only_where_it_has_wheels(package, machine, pytho
 @pytest.mark.parametrize('machine', ['x86_64', 'aarch64'])
 @pytest.mark.parametrize('python', PYTHONS)
 def test_wheels_are_there(package, machine, python, pinned, tmp_path):
-    """`newest`: pip install '.[all]'; `pinned`: what `make` installs. uv, as pip does not, takes the markers of the machine
-    asked about and not of this one. It only reads the index: nothing is installed."""
+    """`newest`: pip install '.[all]'; `pinned`: what `make` installs. uv takes the markers of the machine asked about,
+    where pip takes its own. It only reads the index: nothing is installed."""
     pytest.importorskip('uv')
     from uv import find_uv_bin
     extras = ['all', *(['test'] if pinned else [])]
