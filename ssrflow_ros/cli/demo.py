@@ -132,17 +132,14 @@ def _play(recorded: 'Recorded', poses: 'SensorPoses | None', settings: Settings)
     from ..scene_flow import SceneFlow
     from .demo_in_process import Player
     print('loading the method ...', flush=True)
-    scene_flow = SceneFlow(settings)
-    scene_flow.onload(wait=True)
-    try:
-        warm_up(scene_flow, settings)
-        scene_flow.reset()
+    method = SceneFlow(settings)
+    with method.stream(overlap=True) as stream:
+        stream.wait()
+        warm_up(method, settings)
         print(f'playing {recorded.topic} for {recorded.seconds:.1f} s ...', flush=True)
         total = recorded.count([recorded.topic])
         messages = tqdm(recorded.messages([recorded.topic]), 'playing', total, unit=' messages', disable=None)
-        return Player(scene_flow, poses).play(messages)
-    finally:
-        scene_flow.offload()
+        return Player(stream, settings, poses).play(messages)
 
 
 class _NodeProcess:

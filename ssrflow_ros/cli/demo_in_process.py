@@ -14,13 +14,14 @@ from ..formats.pointcloud2 import decode, encode
 from ..node.answers import Answers
 from ..node.statistics import REPLACED, Statistics
 from ..node.worker import Worker
+from ..settings import Settings
 from ..steps.pairing import Pairing
 from ..sweep import SweepPair
 
 if TYPE_CHECKING:
     from ..formats.bags import BagMessage
-    from ..scene_flow import SceneFlow
     from ..steps.poses import SensorPoses
+    from ..stream import Stream
 
 
 class _Job(NamedTuple):
@@ -36,9 +37,8 @@ class Player:
     poses  of the sensor, if the ego-motion is to come from there.
     """
 
-    def __init__(self, scene_flow: 'SceneFlow', poses: 'SensorPoses | None'):
-        self._scene_flow, self._poses = scene_flow, poses
-        self._settings = scene_flow.settings
+    def __init__(self, stream: 'Stream', settings: Settings, poses: 'SensorPoses | None'):
+        self._stream, self._settings, self._poses = stream, settings, poses
         self._pairing, self._drawing, self._statistics = Pairing(self._settings), Drawing(), Statistics()
         self._answers = Answers()
         self._failure: Exception | None = None
@@ -87,10 +87,10 @@ class Player:
 
     def _prepare(self, job: _Job) -> None:
         ego_motion = self._poses.between(job.pair) if self._poses is not None else None
-        self._second.hand((job, self._scene_flow.prepare(job.pair, ego_motion)))
+        self._second.hand((job, self._stream.prepare(job.pair, ego_motion)))
 
     def _estimate(self, prepared: tuple[_Job, Any]) -> None:
-        (cloud, _, arrived), flow = prepared[0], self._scene_flow.estimate(prepared[1])
+        (cloud, _, arrived), flow = prepared[0], self._stream.estimate(prepared[1])
         made = (
             (self._answers.flow, POINTCLOUD2, to_pointcloud2(
                 encode(flow, cloud, self._settings.keep_fields.split(), self._settings.rgba), cloud.header)),
