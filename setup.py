@@ -7,7 +7,6 @@ from setuptools import find_packages, setup
 NAME = 'ssrflow_ros'
 
 EXTRAS = {
-    'sim': ['embreex'],
     'formats': ['pypcd4', 'trimesh'],
     'patchwork': ['pypatchworkpp'],
     'argoverse': ['pyarrow'],
@@ -24,9 +23,11 @@ EXTRAS = {
     'test': ['filterpy>=2', 'pytest', 'pytest-xdist', 'hypothesis', 'jsonschema', 'PyYAML', 'pyarrow', 'ruff',
              'mypy', 'typos',
              'onnx', 'onnxscript', 'onnxruntime', 'triton; platform_machine == "x86_64"',
-             'colcon-core', 'colcon-ros', 'colcon-python-setup-py', 'colcon-recursive-crawl'],
+             'uv', 'colcon-core', 'colcon-ros', 'colcon-python-setup-py', 'colcon-recursive-crawl'],
 }
-EXTRAS['all'] = sorted(set(EXTRAS['sim'] + EXTRAS['formats'] + EXTRAS['patchwork'] + EXTRAS['train'] + EXTRAS['fast']))
+# Patchwork++ has wheels for these only; elsewhere the extra `patchwork` compiles it.
+EXTRAS['all'] = [*EXTRAS['formats'], *EXTRAS['train'], *EXTRAS['fast'],
+                 'pypatchworkpp; platform_machine == "x86_64" and python_version < "3.14"']
 
 setup(
     name=NAME,
@@ -49,7 +50,7 @@ setup(
         (f'share/{NAME}/rviz', glob('rviz/*.rviz')),
     ],
     install_requires=[
-        'setuptools', 'numpy>=1.21', 'scipy>=1.8', 'torch>=2.0', 'safetensors>=0.4', 'small_gicp>=1.0',
+        'setuptools', 'numpy>=1.21', 'scipy>=1.8', 'numba>=0.55', 'torch>=2.0', 'safetensors>=0.4', 'small_gicp>=1.0',
         'rosbags>=0.10', 'mcap>=1.0', 'tqdm', 'matplotlib>=3.5',
     ],
     extras_require=EXTRAS,

@@ -152,7 +152,7 @@ def test_a_reader_that_has_enough_is_no_error(args):
 
 
 def test_start_is_light():
-    heavy = 'torch matplotlib rosbags rclpy scipy trimesh embreex'.split()
+    heavy = 'torch matplotlib rosbags rclpy scipy trimesh numba'.split()
     code = ('import sys, ssrflow_ros\nfrom ssrflow_ros.cli import main, flow, bag, pack, simulate, evaluate\n'
             f'print([name for name in {heavy} if name in sys.modules])')
     done = subprocess.run([sys.executable, '-c', code], env=ENVIRONMENT, capture_output=True, text=True,
@@ -519,7 +519,6 @@ def test_pack_keeps_what_the_files_hold(ssrflow, tmp_path):
 
 
 def test_simulated_recording_holds_its_truth(ssrflow, tmp_path):
-    pytest.importorskip('embreex')
     options = ('--sweeps', 2, '--seed', 1, '--sensor', 'vlp16')
     code, out, _ = ssrflow('simulate', '-o', tmp_path / 'sim', *options)
     assert code == 0 and 'sweeps/s' in out
@@ -543,7 +542,6 @@ def test_simulate_lists_sensors_and_scenes(ssrflow, tmp_path):
 
 
 def test_simulate_cleans_up_when_it_is_ended(tmp_path):
-    pytest.importorskip('embreex')
     process = subprocess.Popen([sys.executable, '-m', 'ssrflow_ros', 'simulate', '-o', 'sim',
                                 '--sweeps', '100000'], cwd=tmp_path, env=ENVIRONMENT,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -1,7 +1,10 @@
 """Free space is known where a beam passed, and nowhere else."""
+import math
+
 import numpy as np
 from worlds import patch
 
+from ssrflow_ros.steps import evidence
 from ssrflow_ros.steps.evidence import View
 
 WALL = patch(20.0, 0.0, 30.0, 6.0)
@@ -83,3 +86,17 @@ def test_what_is_seen_through_a_window_is_framed_and_what_stands_before_a_wall_i
     asked = np.array([[14.0, 0.0, 0.0], [14.0, 0.2, 0.2], *5 * direction[300:301, 5], *8 * direction[50:51, 5]])
     assert np.isclose(np.degrees(azimuth[300, 0]), 20)
     assert view.at(asked.astype(np.float32)).is_framed().tolist() == [True, True, False, False]
+
+
+def test_beams_along_the_edge_of_a_row_get_the_same_cells_on_every_processor():
+    """Rings at 3, 9 and 15 degrees, as of many sensors, lie on the edges of rows; in float32 the processor decides."""
+    azimuth, elevation = np.meshgrid(np.radians(np.arange(0.1, 360, 0.2)), np.radians([-15, -9, -3, 3, 9, 15]))
+    reach = np.random.default_rng(0).uniform(2, 50, azimuth.shape)
+    points = (reach * (np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)))
+    points = points.reshape(3, -1).T.astype(np.float32)
+    cell, _ = evidence._cells(points)
+    across = np.sqrt(points[:, 0] * points[:, 0] + points[:, 1] * points[:, 1])
+    for (x, y, z), flat, number in zip(points.tolist(), across.tolist(), cell.tolist()):
+        row = int((math.atan2(z, flat) + math.pi / 2) / evidence._ELEVATION)
+        column = min(int((math.atan2(y, x) + math.pi) / evidence._AZIMUTH), evidence._COLUMNS - 1)
+        assert number == row * evidence._COLUMNS + column

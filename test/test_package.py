@@ -93,7 +93,7 @@ def test_only_the_node_imports_ros():
 
 def test_no_help_waits_for_a_library():
     # One process for all: what any of them loads would show.
-    heavy = ('rclpy', 'torch', 'matplotlib', 'rosbags', 'embreex', 'scipy', 'small_gicp', 'fpsample')
+    heavy = ('rclpy', 'torch', 'matplotlib', 'rosbags', 'numba', 'scipy', 'small_gicp', 'fpsample')
     said = _run([sys.executable, '-c', f"""if True:
         import contextlib, io, sys
         import ssrflow_ros

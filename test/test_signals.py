@@ -8,7 +8,6 @@ import pytest
 
 pytest.importorskip('rclpy')
 pytest.importorskip('rosbags')
-pytest.importorskip('embreex')
 
 from signal_moments import KINDS, WAYS, Moments  # noqa: E402
 from test_cli import ENVIRONMENT  # noqa: E402

@@ -127,7 +127,7 @@ class _Bench:
         from ..bench.dds import round_trip
         timing = round_trip(self._clouds)
         if timing is None:
-            print('\nDDS: not measured, since ROS 2 is not here: source it, or pip install \'ssrflow_ros[ros]\'')
+            print('\nDDS: not measured, since ROS 2 is not here: source it, or pip install \'.[ros]\' in the sources')
             return
         print_table('DDS, a cloud from publish to callback, ms: p50, p95, max', [
             ('PointCloud2', f'{timing.p50:8.1f} {timing.p95:8.1f} {timing.max:8.1f}')])

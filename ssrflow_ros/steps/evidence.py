@@ -133,8 +133,10 @@ def _cells(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Cell of each of the points (N, 3), and range (N,) m."""
     x, y, z = points.T
     flat = np.sqrt(x * x + y * y)
-    column = ((np.arctan2(y, x) + np.float32(np.pi)) * np.float32(1 / _AZIMUTH)).astype(np.int32)
-    row = ((np.arctan2(z, flat) + np.float32(np.pi / 2)) * np.float32(1 / _ELEVATION)).astype(np.int32)
+    # In double precision, for whole rings of common sensors lie on the edge of a row (multiples of 0.75 degrees), where
+    # the last bit of a float32 arctan2, which is not the same on every processor, would choose the row.
+    column = ((np.arctan2(y, x, dtype=np.float64) + np.pi) * (1 / _AZIMUTH)).astype(np.int32)
+    row = ((np.arctan2(z, flat, dtype=np.float64) + np.pi / 2) * (1 / _ELEVATION)).astype(np.int32)
     np.minimum(column, _COLUMNS - 1, out=column)
     np.minimum(row, _ROWS - 1, out=row)
     return row * np.int32(_COLUMNS) + column, np.sqrt(flat * flat + z * z).astype(np.float32, copy=False)

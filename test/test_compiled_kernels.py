@@ -1,0 +1,82 @@
+"""How kernels are compiled, whatever the machine's folders allow."""
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ssrflow_ros.kernels
+
+KERNEL = """
+from ssrflow_ros.kernels.compiled import compiled
+@compiled
+def added(a, b):
+    return a + b
+"""
+CALL = "from kernel import added; print(added(2, 3), sum(added.stats.cache_hits.values()), added.stats.cache_path)"
+
+
+def _call(folder: Path, **environment: str) -> list[str]:
+    """What a fresh process says: the sum, how often the cache was hit, where the cache is."""
+    (folder / 'kernel.py').write_text(KERNEL)
+    root = str(Path(ssrflow_ros.__file__).parents[1])
+    done = subprocess.run([sys.executable, '-c', CALL], cwd=folder, capture_output=True, text=True,
+                          env={**os.environ, 'PYTHONPATH': root, **environment})
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def _blocked(folder: Path) -> Path:
+    """A place where not even root can write."""
+    file = folder / 'a_file'
+    file.write_text('')
+    return file / 'below'
+
+
+def test_a_second_process_takes_what_the_first_compiled(tmp_path):
+    assert _call(tmp_path)[:2] == ['5', '0']
+    assert _call(tmp_path)[:2] == ['5', '1']
+
+
+def test_the_user_cache_serves_a_read_only_installation(tmp_path):
+    (tmp_path / '__pycache__').write_text('')
+    cache = tmp_path / 'cache'
+    first = _call(tmp_path, XDG_CACHE_HOME=str(cache))
+    assert first[:2] == ['5', '0'] and first[2].startswith(str(cache))
+    assert _call(tmp_path, XDG_CACHE_HOME=str(cache))[:2] == ['5', '1']
+
+
+def test_without_any_folder_it_is_compiled_each_time(tmp_path):
+    (tmp_path / '__pycache__').write_text('')
+    blocked = str(_blocked(tmp_path))
+    for _ in range(2):
+        assert _call(tmp_path, XDG_CACHE_HOME=blocked, HOME=blocked)[:2] == ['5', '0']
+
+
+@pytest.mark.parametrize('ending', ['nbi', 'nbc'])
+@pytest.mark.parametrize('left', [0, 100])
+def test_a_damaged_cache_is_compiled_anew(tmp_path, ending, left):
+    _call(tmp_path)
+    kept, = (tmp_path / '__pycache__').glob(f'*.{ending}')
+    kept.write_bytes(kept.read_bytes()[:left])
+    assert _call(tmp_path)[:2] == ['5', '0']
+    assert _call(tmp_path)[:2] == ['5', '1']
+
+
+def test_a_full_disk_costs_no_call(tmp_path, monkeypatch):
+    from numba.core.caching import FunctionCache
+    from ssrflow_ros.kernels.compiled import compiled
+
+    def full(self, sig, data):
+        raise OSError(28, 'No space left on device')
+    monkeypatch.setattr(FunctionCache, 'save_overload', full)
+    assert compiled(lambda a: a + 1)(1) == 2
+
+
+def test_a_kernel_calls_only_kernels_of_its_own_file():
+    """numba looks at the date of the kernel's own file only, so what it calls elsewhere could be of another version."""
+    for file in Path(ssrflow_ros.kernels.__file__).parent.glob('*.py'):
+        modules = re.findall(r'^\s*(?:from|import)\s+(\.\S*|ssrflow_ros\S*)', file.read_text(), re.M)
+        assert set(modules) <= {'.compiled'}, file.name
