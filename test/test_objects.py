@@ -4,12 +4,19 @@ import pytest
 from worlds import box, pair_of, patch, seen
 
 from ssrflow_ros import Settings
+from ssrflow_ros.objects.detector import ObjectDetector
+from ssrflow_ros.objects.motion_classifier import MotionClassifier
+from ssrflow_ros.objects.visibility import observe
 from ssrflow_ros.steps.evidence import View, free_space
-from ssrflow_ros.steps.objects import ObjectFinder
 from ssrflow_ros.sweep import PreparedPair, Sample
 
+CLASSIFIER = MotionClassifier.load()
 WALLS = np.concatenate([patch(25.0, 0.0, 40.0, 6.0, 0.1), patch(-20.0, 0.0, 40.0, 6.0, 0.1)])
 CAR, PERSON = (4.2, 1.8, 1.5), (0.5, 0.5, 1.7)
+
+
+def detector():
+    return ObjectDetector(CLASSIFIER)
 
 
 def find(now, before, flow=None, dt=-0.1, finder=None, stamp_ns=10_000_000_000, past=None, **settings):
@@ -17,7 +24,7 @@ def find(now, before, flow=None, dt=-0.1, finder=None, stamp_ns=10_000_000_000, 
     moving things, walls are added."""
     pair, ego = pair_of(seen(WALLS, *now), seen(WALLS, *before), dt, stamp_ns)
     network = np.zeros_like(pair.source.points) if flow is None else flow(pair.source.points)
-    return pair, (finder or ObjectFinder())(
+    return pair, (finder or detector())(
         prepared(pair, ego, past=None if past is None else seen(WALLS, *past)), network, Settings(**settings))
 
 
@@ -74,8 +81,9 @@ def test_what_had_been_seen_before_tells_of_what_is_slow():
         pair, ego = pair_of(seen(WALLS, *walker(1.0)), seen(WALLS, *walker(1.05)), -0.1, 10_000_000_000)
         ready = prepared(pair, ego, past=None if past is None else seen(WALLS, *past))
         flow = half_seen((0.0, -0.5, 0.0), centre=(6.0, 1.0), share=0.2)(pair.source.points)
-        weighed = ObjectFinder().weigh(ready, flow, Settings(moving_speed=0.05))
-        moves[then] = weighed.moves.max() if weighed else 0.0
+        settings = Settings(moving_speed=0.05)
+        weighed = detector().candidates(ready, observe(ready, flow, settings), settings)
+        moves[then] = weighed.probability.max() if weighed else 0.0
     assert moves['elsewhere'] > moves['unknown'] > moves['here']
 
 
@@ -98,7 +106,7 @@ def test_what_moves_goes_along_the_ground():
     pair, ego = pair_of(*(seen(WALLS, thing) + np.float32([0, 0, 1]) * (seen(WALLS, thing) @ [*slope, 0])[:, None]
                           .astype(np.float32) for thing in moved_car(velocity)))
     network = half_seen(velocity)(pair.source.points)
-    level, tilted = (ObjectFinder()(prepared(pair, ego, rise), network, Settings()) for rise in ((0, 0), slope))
+    level, tilted = (detector()(prepared(pair, ego, rise), network, Settings()) for rise in ((0, 0), slope))
     (flat,), (item,) = level[2], tilted[2]
     assert flat.velocity[2] == 0 and item.velocity == pytest.approx([*flat.velocity[:2], slope @ flat.velocity[:2]])
     moved = tilted[0][tilted[1] == 0]
@@ -146,7 +154,7 @@ def test_what_is_known_is_published():
 
 
 def test_an_object_keeps_its_number_and_ages():
-    finder, numbers = ObjectFinder(), []
+    finder, numbers = detector(), []
     for sweep in range(4):
         now, other = moved_car((5.0, -6.0, 0.0), centre=(10.0 + 0.5 * sweep, 3.0 - 0.6 * sweep, 0.0))
         network = half_seen((5.0, -6.0, 0.0), centre=(10.0 + 0.5 * sweep, 3.0 - 0.6 * sweep))
@@ -159,7 +167,7 @@ def test_an_object_keeps_its_number_and_ages():
 def followed(speeds, steady, hidden=False):
     """Speed that is found, sweep by sweep, of a lorry that goes by at `speeds` m/s; in the last screens may hide its
     ends, and the network sees less than half."""
-    finder, found, x = ObjectFinder(), [], -3.0
+    finder, found, x = detector(), [], -3.0
     for sweep, speed in enumerate(speeds):
         x += 0.1 * speed
         now, before = (box(np.array([x - back, 7.0, 0.5]), (12.0, 2.5, 3.0)) for back in (0.0, 0.1 * speed))
@@ -185,12 +193,12 @@ def test_few_points_or_no_partner_are_no_trouble(n):
     points = np.random.default_rng(0).uniform(3, 9, (n, 3)).astype(np.float32)
     for target in (points, points[:0]):
         pair, ego = pair_of(points, target)
-        found = ObjectFinder()(prepared(pair, ego), np.full_like(points, 0.3), Settings())
+        found = detector()(prepared(pair, ego), np.full_like(points, 0.3), Settings())
         assert found[0].shape == (n, 3) and found[2] == ()
 
 
 def test_a_target_without_points_moves_nothing():
     now, _ = moved_car((9.0, 3.0, 0.0))
     pair, ego = pair_of(seen(WALLS, now), np.zeros((0, 3), np.float32))
-    _, _, objects = ObjectFinder()(prepared(pair, ego), np.full_like(pair.source.points, 0.5), Settings())
+    _, _, objects = detector()(prepared(pair, ego), np.full_like(pair.source.points, 0.5), Settings())
     assert objects == ()

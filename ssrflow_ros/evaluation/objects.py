@@ -17,7 +17,7 @@ from ..errors import SSRFlowError
 from ..scene_flow import SceneFlow
 from ..settings import Settings
 from ..simulator import SCENES, SENSORS, LabelledSweep, simulate
-from ..steps.clusters import find_clusters
+from ..objects.clusters import find_clusters
 from ..steps.past import Past
 from ..sweep import SweepPair
 from .object_scores import Labels, Tally

@@ -16,7 +16,7 @@ from ..errors import EgoMotionError, InputError
 from ..evaluation.witness import Witness
 from ..searches.kd_tree import KdTree
 from ..settings import Settings
-from ..steps.clusters import find_clusters
+from ..objects.clusters import find_clusters
 from ..steps.evidence import nearest_in_cells
 from ..steps.ground import make_ground
 from ..sweep import EgoMotion, Sweep, SweepPair

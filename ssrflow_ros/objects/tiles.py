@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from .groups import evenly_chosen, ranges
+
 CELLS = 126                # of a tile's side, a multiple of `COARSE`
 COARSE = 3                 # cells between coarse candidates
 MOST_POINTS = 96           # of a cluster and of the other sweep that are laid onto each other
@@ -87,7 +89,7 @@ class Padded:
     """
 
     def __init__(self, x: np.ndarray, y: np.ndarray, counts: np.ndarray):
-        rows, self.counts = spread(counts, MOST_POINTS)
+        rows, self.counts = evenly_chosen(counts, MOST_POINTS)
         self.there = np.arange(MOST_POINTS) < self.counts[:, None]
         self.x, self.y = (np.full(self.there.shape, MIDDLE) for _ in range(2))
         self.x[self.there], self.y[self.there] = x[rows], y[rows]
@@ -124,25 +126,6 @@ class Blocks:
         return block.clip(0, self._SIDE - 1).astype(np.uint16)
 
 
-def ranges(begin: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """begin[k] .. begin[k] + counts[k] - 1 for one k after the other, and the k of each; (n,) both."""
-    owner = np.repeat(np.arange(len(counts)), counts)
-    return np.arange(len(owner)) + (begin - np.cumsum(counts) + counts)[owner], owner
-
-
-def spread(counts: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows (n,) of at most `most` of each of K sets of `counts` (K,) rows, one after the other, evenly, and how
-    many of each, (K,)."""
-    few = np.minimum(counts, most)
-    step, owner = ranges(np.zeros_like(few), few)
-    return (np.cumsum(counts) - counts)[owner] + step * (counts - 1)[owner] // np.maximum(few - 1, 1)[owner], few
-
-
-def shares(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """(K,) mean of values (n,) of groups of `counts` (K,), one after the other."""
-    return np.add.reduceat(values.astype(float), np.cumsum(counts) - counts) / counts
-
-
 def _cells(x: np.ndarray, y: np.ndarray, tile: np.ndarray) -> np.ndarray:
     """Number of the cell on all tiles."""
     return (tile * CELLS + x.astype(np.intp)) * CELLS + y.astype(np.intp)
@@ -177,7 +160,15 @@ _LAYER = np.float32(1.0)     # m, and no higher or lower than about that
 _SIDE = 1024                 # cells of the map, which goes on anew beyond
 
 
-def unexplained(target: np.ndarray, static: np.ndarray) -> np.ndarray:
+def unexplained(target: np.ndarray, points: np.ndarray, movers: list[np.ndarray]) -> Blocks:
+    """Those of `target` (M, 3) m that do not lie beside a point that stands: one of `points` (n, 3) m which is in none
+    of the groups of rows `movers`."""
+    stands = np.ones(len(points), bool)
+    stands[np.concatenate(movers)] = False
+    return Blocks(target.take(not_beside(target, points.take(np.flatnonzero(stands), axis=0)), axis=0))
+
+
+def not_beside(target: np.ndarray, static: np.ndarray) -> np.ndarray:
     """Rows of `target` (M, 3) m that do not lie beside a point of `static` (S, 3) m."""
     key, layer = _layers(static)
     stands = np.zeros(_SIDE ** 2, np.uint8)
