@@ -22,7 +22,7 @@ from ssrflow_ros.objects.detector import Candidates, ObjectDetector
 from ssrflow_ros.objects.features import FEATURES, stacked
 from ssrflow_ros.objects.fusion import between
 from ssrflow_ros.objects.motion_classifier import SHIPPED, MotionClassifier
-from ssrflow_ros.objects.visibility import ObservedPoints
+from ssrflow_ros.objects.observation import ObservedPoints
 from ssrflow_ros.scene_flow import SceneFlow
 from ssrflow_ros.settings import Settings
 from ssrflow_ros.simulator import simulate
@@ -55,10 +55,10 @@ class Expected:
     @classmethod
     def of(cls, candidates: Candidates, prepared: PreparedPair, owner: np.ndarray, motion: np.ndarray) -> Expected:
         """owner (n,) number of the mover of each point that was asked, motion (n, 3) m."""
-        asked = np.flatnonzero(candidates.may_move & (candidates.stream_features is not None))
+        asked = np.flatnonzero(candidates.may_move & (candidates.classified.stream_features is not None))
         right = [judged(candidates, k, prepared, owner, motion)[1] for k in asked]
         rows, true, moves = [], [], []
-        expected = np.isfinite(candidates.tracked.expected[:, 0]) & (candidates.probability >= SCORED)
+        expected = np.isfinite(candidates.tracked.expected[:, 0]) & (candidates.classified.probability >= SCORED)
         for k in np.flatnonzero(expected):
             group = candidates.proposals.groups[k]
             owners, counts = np.unique(owner[group], return_counts=True)
@@ -90,7 +90,7 @@ class Expected:
         it."""
         c, displacement = self.candidates, self.displacement(classifier)
         features = displacement_features(c.registered, c.fused, c.tracked._replace(displacement=displacement),
-                                         c.probability, c.proposals.sizes)
+                                         c.classified.probability, c.proposals.sizes)
         rows = self.rows[self.moves]
         off = np.einsum('kij,ki->kj', c.registered.axes[rows], displacement[rows] - self.true[self.moves])
         return stacked(features, FEATURES['tracked_displacement_variance'])[rows], off ** 2
@@ -131,8 +131,8 @@ def fit(pairs: list[Expected], classifier: MotionClassifier) -> MotionClassifier
     classifier = classifier.with_weights(expected_share=fit_share(samples, np.zeros(len(FEATURES['expected_share']))))
     features, squared = (np.concatenate(part) for part in zip(*(pair.errors(classifier) for pair in pairs)))
     stream, right, log_odds = map(np.concatenate, zip(*(
-        (stacked(pair.candidates.stream_features, FEATURES['stream'])[pair.asked], pair.right,
-         pair.candidates.log_odds[pair.asked]) for pair in pairs if len(pair.asked))))
+        (stacked(pair.candidates.classified.stream_features, FEATURES['stream'])[pair.asked], pair.right,
+         pair.candidates.classified.log_odds[pair.asked]) for pair in pairs if len(pair.asked))))
     return classifier.with_weights(
         tracked_displacement_variance=fit_log_variance(features.reshape(-1, features.shape[-1]), squared.ravel()),
         stream=fit_logistic(stream, right, known=log_odds))

@@ -25,7 +25,7 @@ from ssrflow_ros.objects.detector import Candidates, ObjectDetector
 from ssrflow_ros.objects.features import FEATURES, stacked
 from ssrflow_ros.objects.models import Linear
 from ssrflow_ros.objects.motion_classifier import SHIPPED, MotionClassifier
-from ssrflow_ros.objects.visibility import observe
+from ssrflow_ros.objects.observation import observe
 from ssrflow_ros.scene_flow import SceneFlow
 from ssrflow_ros.settings import Settings
 from ssrflow_ros.simulator import SENSORS, LabelledSweep, simulate
@@ -99,7 +99,7 @@ class Samples:
         dt, sizes = pair.prepared.pair.dt, candidates.proposals.sizes
         features = {
             'measured_share': fused.features, 'prefilter': candidates.proposals.features,
-            'motion': candidates.motion_features, 'displacement_variance': candidates.error_features,
+            'motion': candidates.classified.motion_features, 'displacement_variance': candidates.errors.features,
             'turn_variance': turn_features(fused.cost, sizes, registered.longer_side)}
         of = {model: stacked(columns, FEATURES[model]) for model, columns in features.items()}
         for k, group in enumerate(groups):

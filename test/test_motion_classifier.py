@@ -8,17 +8,18 @@ from studies.fit_expectation import Expected, fit
 from studies.fitting import fit_perceptron, fit_share
 
 from ssrflow_ros.errors import WeightsError
-from ssrflow_ros.objects.covariance import displacement_covariance, displacement_features
+from ssrflow_ros.objects.covariance import displacement_covariance, displacement_features, motion_errors
 from ssrflow_ros.objects.detector import Candidates
 from ssrflow_ros.objects.features import FEATURES, stacked
 from ssrflow_ros.objects.fusion import Fusion, TrackedFusion, between, expected_features, measured_features
 from ssrflow_ros.objects.groups import Clusters
 from ssrflow_ros.objects.models import logistic
 from ssrflow_ros.objects.motion_classifier import SHIPPED, MotionClassifier
-from ssrflow_ros.objects.motion_features import motion_features, stream_features
+from ssrflow_ros.objects.classification import Classification, motion_features, stream_features
 from ssrflow_ros.objects.prefilter import ScreenedProposals, prefilter
 from ssrflow_ros.objects.registration import Registration
-from ssrflow_ros.objects.visibility import ObservedPoints, VisibilityFeatures
+from ssrflow_ros.objects.observation import ObservedPoints
+from ssrflow_ros.objects.visibility import VisibilityFeatures
 from ssrflow_ros.steps.evidence import View
 from ssrflow_ros.sweep import EgoMotion
 
@@ -176,9 +177,9 @@ def movers(rng, count, expected_off=0.2, found_off=0.2):
     nothing, sizes = np.zeros(count), np.full(count, 60)
     proposals = ScreenedProposals([np.arange(60)] * count, Clusters(np.zeros((0, 3)), sizes), np.zeros((0, 3)), {},
                                   *np.zeros((4, count)))
-    of_error = displacement_features(registered, fused, steady, logistic(log_odds), sizes)
-    seen = Candidates(proposals, registered, fused, steady, nothing, log_odds, log_odds, {}, stream_features(known, 4),
-                      of_error, displacement_covariance(of_error, registered.axes, CLASSIFIER), nothing)
+    seen = Candidates(proposals, registered, fused, steady, nothing,
+                      Classification(log_odds, log_odds, {}, stream_features(known, 4)),
+                      motion_errors(registered, fused, steady, logistic(log_odds), sizes, CLASSIFIER))
     right = rng.random(count) < np.where(known, 0.9, 0.2)
     return Expected(seen, np.arange(count), true, np.ones(count, bool), np.arange(count), right)
 
@@ -188,15 +189,15 @@ def test_what_a_stream_expects_is_learnt_and_how_surely(rng):
     learnt = fit([pair], CLASSIFIER)
     assert {model for model in FEATURES if getattr(learnt, model) is not getattr(CLASSIFIER, model)} == {
         'expected_share', 'tracked_displacement_variance', 'stream'}
-    seen = pair.candidates
-    likely, known = logistic(seen.log_odds + learnt.stream(seen.stream_features)), seen.stream_features['known']
+    seen, stream = pair.candidates, pair.candidates.classified.stream_features
+    likely, known = logistic(seen.classified.log_odds + learnt.stream(stream)), stream['known']
     assert np.allclose([likely[known].mean(), likely[~known].mean()], [0.9, 0.2], atol=0.05)
     pair = movers(rng, 800)
     seen, steady = pair.candidates, pair.displacement(learnt)
     off = np.linalg.norm(steady - pair.true, axis=1)
     assert off.mean() < 0.5 * np.linalg.norm(seen.fused.displacement - pair.true, axis=1).mean()
     of_error = displacement_features(seen.registered, seen.fused, seen.tracked._replace(displacement=steady),
-                                     seen.probability, seen.proposals.sizes)
+                                     seen.classified.probability, seen.proposals.sizes)
     covariance, error = displacement_covariance(of_error, seen.registered.axes, learnt), steady - pair.true
     nees = np.einsum('ki,kij,kj->k', error, np.linalg.inv(covariance), error) / 2
     assert 0.5 < nees.mean() < 2.0
@@ -208,7 +209,7 @@ def test_a_motion_is_surer_where_it_was_expected_likewise(rng):
     def spread(off):
         expected = seen.fused.displacement + off
         of_error = displacement_features(seen.registered, seen.fused, seen.tracked._replace(expected=expected),
-                                         seen.probability, seen.proposals.sizes)
+                                         seen.classified.probability, seen.proposals.sizes)
         return np.trace(displacement_covariance(of_error, seen.registered.axes, CLASSIFIER), axis1=1, axis2=2)
     likewise, otherwise, unknown = (spread(off) for off in (0.01, 0.5, np.nan))
     assert (likewise < unknown).all() and (likewise < otherwise).all()

@@ -6,7 +6,7 @@ from worlds import box, pair_of, patch, seen
 from ssrflow_ros import Settings
 from ssrflow_ros.objects.detector import ObjectDetector
 from ssrflow_ros.objects.motion_classifier import MotionClassifier
-from ssrflow_ros.objects.visibility import observe
+from ssrflow_ros.objects.observation import observe
 from ssrflow_ros.steps.evidence import View, free_space
 from ssrflow_ros.sweep import PreparedPair, Sample
 
@@ -83,7 +83,7 @@ def test_what_had_been_seen_before_tells_of_what_is_slow():
         flow = half_seen((0.0, -0.5, 0.0), centre=(6.0, 1.0), share=0.2)(pair.source.points)
         settings = Settings(moving_speed=0.05)
         weighed = detector().candidates(ready, observe(ready, flow, settings), settings)
-        moves[then] = weighed.probability.max() if weighed else 0.0
+        moves[then] = weighed.classified.probability.max() if weighed else 0.0
     assert moves['elsewhere'] > moves['unknown'] > moves['here']
 
 

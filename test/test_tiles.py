@@ -4,7 +4,8 @@ import pytest
 
 from ssrflow_ros.objects.alignment import align
 from ssrflow_ros.objects.groups import evenly_chosen
-from ssrflow_ros.objects.tiles import Blocks, Tiles, not_beside
+from ssrflow_ros.objects.static_world import not_beside
+from ssrflow_ros.objects.tiles import Blocks, Tiles
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import SSRFlowError
 from ..objects.detector import ObjectDetector
-from ..objects.visibility import observe
+from ..objects.observation import observe
 from ..scene_flow import SceneFlow
 from ..settings import Settings
 from ..simulator import SENSORS, LabelledSweep, simulate

@@ -1,6 +1,8 @@
 """Covariance: how far off motions and boxes are, by log-linear models of the errors' variance."""
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from .features import Columns
@@ -10,10 +12,28 @@ from .planar import level_axes
 from .registration import Registration
 
 
+class MotionErrors(NamedTuple):
+    """Of K clusters: covariance (K, 2, 2) m² of the displacement that a track steadied, with the columns of its
+    features, and turn_variance (K,) rad²."""
+
+    covariance: np.ndarray
+    turn_variance: np.ndarray
+    features: Columns
+
+
+def motion_errors(registered: Registration, fused: Fusion, tracked: TrackedFusion, probability: np.ndarray,
+                  sizes: np.ndarray, classifier: MotionClassifier) -> MotionErrors:
+    """probability (K,) of the motion by this pair alone, sizes (K,) points of the clusters."""
+    features = displacement_features(registered, fused, tracked, probability, sizes)
+    turn = turn_features(fused.cost, sizes, registered.longer_side)
+    return MotionErrors(displacement_covariance(features, registered.axes, classifier),
+                        np.exp(classifier.turn_variance(turn)), features)
+
+
 def displacement_features(registered: Registration, fused: Fusion, tracked: TrackedFusion, probability: np.ndarray,
                           sizes: np.ndarray) -> Columns:
     """Columns, (K, 1) or (K, 2) for each axis of the curvature, of the errors of displacements that a track steadied;
-    probability (K,) of the motion by this pair alone, sizes (K,) points. `log_off_track` is NaN where nothing was
+    arguments as of `motion_errors`. `log_off_track` is NaN where nothing was
     expected."""
     off_track = np.abs(np.einsum('kij,ki->kj', registered.axes, tracked.expected - fused.displacement))
     return {

@@ -1,11 +1,12 @@
 """The detector of moving objects, to be read first: what moves by itself, how, and how surely.
 
-    proposals -> prefilter -> register -> classify -> fuse with tracks -> describe
+    observe -> propose -> prefilter -> register -> fuse with network and tracks -> classify -> describe -> follow
 
 Proposals are groups of points that may move together, and the prefilter drops those that are nearly sure to stand;
-registration finds how far each of the others moved by the other sweep, which is fused with what the network says;
-the classifier weighs what speaks for it. What is likely to move becomes an object, and its points get its motion. Of
-the points that are left, those few move as the network says for which that was the better answer on average.
+registration finds how far each of the others moved by the other sweep, which is fused with what the network says and
+a track lets expect; the classifier weighs what speaks for it. What is likely to move becomes an object, and its points
+get its motion. Of the points that are left, those few move as the network says for which that was the better answer on
+average.
 """
 from __future__ import annotations
 
@@ -16,22 +17,25 @@ import numpy as np
 
 from ..settings import Settings
 from ..sweep import MovingObject, PreparedPair
-from .covariance import displacement_covariance, displacement_features, turn_features
+from .classification import Classification, classify, motion_features, stream_features
+from .covariance import MotionErrors, motion_errors
 from .description import describe
 from .features import Columns
 from .fusion import Fusion, TrackedFusion, fuse_with_network, fuse_with_tracks
 from .models import logistic
 from .motion_classifier import MotionClassifier
-from .motion_features import motion_features, stream_features
+from .observation import ObservedPoints, observe
 from .planar import PlanarMotion
 from .prefilter import ScreenedProposals, prefilter
 from .proposals import propose
-from .registration import Registration, reach, register
-from .tiles import unexplained
+from .registration import Registration, register
+from .static_world import unexplained
 from .tracks import Suspect, Tracks
 from .unassigned import unassigned_points
-from .visibility import ObservedPoints, observe, visibility
+from .visibility import visibility
 
+_FASTEST = 35.0          # m/s
+_REACH = 1.0, 5.0        # m, least and most that is searched
 _ENOUGH = 0.5            # share of a proposal's points that no likelier one has taken
 
 
@@ -45,32 +49,15 @@ class Detections(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """K proposals, registered and weighed.
-
-    may_move     (K,) whether they may be objects at all.
-    log_odds     (K,) that they move as was found, by this pair alone; in_stream (K,) the same, told of the stream.
-    motion_features, stream_features  columns (K,) of which; the latter None where no stream goes on.
-    error_features, covariance (K, 2, 2) m²  of the displacement that a track steadied.
-    turn_variance  (K,) rad².
-    """
+    """K proposals with all that is known of them; may_move (K,) bool: they may be objects at all."""
 
     proposals: ScreenedProposals
     registered: Registration
     fused: Fusion
     tracked: TrackedFusion
     may_move: np.ndarray
-    log_odds: np.ndarray
-    in_stream: np.ndarray
-    motion_features: Columns
-    stream_features: Columns | None
-    error_features: Columns
-    covariance: np.ndarray
-    turn_variance: np.ndarray
-
-    @property
-    def probability(self) -> np.ndarray:
-        """(K,) that they move as was found, by this pair alone."""
-        return logistic(self.log_odds)
+    classified: Classification
+    errors: MotionErrors
 
     def motion(self, k: int) -> PlanarMotion:
         """Of candidate `k`, as a track steadied it."""
@@ -103,8 +90,8 @@ class ObjectDetector:
             points, motion = observed.points[rows], candidates.motion(k)
             ids[prepared.rows[rows]] = len(objects)
             displacement[prepared.rows[rows]] = motion.of(points, prepared.slope)
-            objects.append(describe(len(objects), points, motion, candidates.covariance[k],
-                                    candidates.turn_variance[k], prepared.pair.dt, prepared.slope, self.classifier))
+            objects.append(describe(len(objects), points, motion, candidates.errors, k, prepared.pair.dt,
+                                    prepared.slope, self.classifier))
         rows, features = self.unassigned(prepared, observed, is_free, candidates, settings)
         alone = prepared.rows[rows[self.classifier.unassigned(features) > 0]]
         displacement[alone] = residual[alone]
@@ -113,42 +100,41 @@ class ObjectDetector:
 
     def candidates(self, prepared: PreparedPair, observed: ObservedPoints, settings: Settings) -> Candidates | None:
         """All that may move, and what speaks for it; None if nothing may."""
-        dt, ego, classifier = prepared.pair.dt, prepared.ego_motion, self.classifier
+        dt, tracks, classifier = prepared.pair.dt, self.tracks, self.classifier
         source_view, target_view, _ = prepared.views
-        least = settings.moving_speed * abs(dt)
+        reach = float(np.clip(_FASTEST * abs(dt), *_REACH))
 
-        proposals = prefilter(propose(observed, dt, settings), observed, source_view, reach(dt), classifier)
+        proposals = propose(observed, dt, settings)
+        proposals = prefilter(proposals, observed, source_view, reach, classifier)
         if proposals is None:
             return None
         clusters, sizes = proposals.clusters, proposals.sizes
+
         target = unexplained(prepared.target, observed.points, proposals.groups)
-        registered = register(clusters, proposals.network, target, dt)
+        registered = register(clusters, proposals.network, target, reach, dt)
+
+        expected = tracks.expected(registered.centre) * (dt if settings.steady else np.nan)
         fused = fuse_with_network(registered, clusters, target_view, classifier)
+        tracked = fuse_with_tracks(registered, fused, expected, clusters, target_view, classifier)
+
+        # A cost of 1: nothing in the other sweep lies where it would be.
+        may_move = (fused.cost < 1) & (np.linalg.norm(tracked.displacement, axis=1) >= settings.moving_speed * abs(dt))
+        known = may_move & tracks.expects(registered.centre, fused.displacement / dt)
 
         seen = visibility(prepared, clusters, fused.displacement)
-        of_motion = motion_features(registered, fused, proposals, seen, ego)
-        log_odds = classifier.motion(of_motion)
+        of_motion = motion_features(registered, fused, proposals, seen, prepared.ego_motion)
+        of_stream = stream_features(known, tracks.followed) if tracks.goes_on else None
+        classified = classify(of_motion, of_stream, classifier)
 
-        expected = self.tracks.expected(registered.centre) * (dt if settings.steady else np.nan)
-        tracked = fuse_with_tracks(registered, fused, expected, clusters, target_view, classifier)
-        # A cost of 1: nothing in the other sweep lies where it would be.
-        may_move = (fused.cost < 1) & (np.linalg.norm(tracked.displacement, axis=1) >= least)
-        known = may_move & self.tracks.expects(registered.centre, fused.displacement / dt)
-        of_stream = stream_features(known, self.tracks.followed) if self.tracks.goes_on else None
-        in_stream = log_odds if of_stream is None else log_odds + classifier.stream(of_stream)
-
-        of_error = displacement_features(registered, fused, tracked, logistic(log_odds), sizes)
-        of_turn = turn_features(fused.cost, sizes, registered.longer_side)
-        return Candidates(
-            proposals, registered, fused, tracked, may_move, log_odds, in_stream, of_motion, of_stream, of_error,
-            displacement_covariance(of_error, registered.axes, classifier), np.exp(classifier.turn_variance(of_turn)))
+        errors = motion_errors(registered, fused, tracked, classified.probability, sizes, classifier)
+        return Candidates(proposals, registered, fused, tracked, may_move, classified, errors)
 
     def unassigned(self, prepared: PreparedPair, observed: ObservedPoints, is_free: np.ndarray,
                    candidates: Candidates | None, settings: Settings) -> tuple[np.ndarray, Columns]:
         """Rows (m,) of the points that have no object, `is_free` (n,), and move by the network, and their features."""
         likeliest = np.zeros(len(observed.points))
         if candidates is not None:
-            for group, probability in zip(candidates.proposals.groups, candidates.probability):
+            for group, probability in zip(candidates.proposals.groups, candidates.classified.probability):
                 likeliest[group] = np.maximum(likeliest[group], probability)
         return unassigned_points(prepared, observed, is_free, likeliest, settings)
 
@@ -158,9 +144,9 @@ def selected(candidates: Candidates | None, least: float) -> tuple[list[int], li
     were they not new."""
     if candidates is None:
         return [], []
-    probability = logistic(candidates.in_stream)
+    probability = logistic(candidates.classified.in_stream)
     moves = candidates.may_move & (probability >= least)
-    doubtful = candidates.may_move & (candidates.probability >= least) & ~moves
+    doubtful = candidates.may_move & (candidates.classified.probability >= least) & ~moves
     return [k for k in np.argsort(-probability, kind='stable') if moves[k]], np.flatnonzero(doubtful).tolist()
 
 

@@ -24,7 +24,7 @@ FEATURES: dict[str, tuple[str, ...]] = {
     'expected_share': (
         'constant', 'log_cost_expected', 'log_cost_found', 'contradicted_expected', 'contradicted_found', 'log_size',
         'log_disagreement', 'log_apart'),
-    # Log odds that a cluster moves as was found: `motion_features.py`. `a*b` is the product of two columns.
+    # Log odds that a cluster moves as was found: `classification.py`. `a*b` is the product of two columns.
     'motion': (
         'constant', 'points', 'cost', 'gain', 'free', 'free_and_vacated', 'vacated', 'most_free', 'agreement', 'length',
         'network_length', 'measured_length', 'disagreement', 'tallness', 'moving_share', 'network_spread',
@@ -36,7 +36,7 @@ FEATURES: dict[str, tuple[str, ...]] = {
         'place_beside_occluder', 'at_target_return', 'place_at_source_return', 'along_sensor', 'unseen',
         'unseen*disagreement', 'unseen*points', 'unseen*free', 'unseen*across', 'range', 'size_x', 'size_y', 'size_z',
         'away'),
-    # Log odds besides, where a stream goes on: `motion_features.py`.
+    # Log odds besides, where a stream goes on: `classification.py`.
     'stream': ('constant', 'known', 'log_others'),
     # Log odds that the network's motion of a point without object is better than none: `unassigned.py`.
     'unassigned': (

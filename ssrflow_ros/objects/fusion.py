@@ -11,11 +11,10 @@ import numpy as np
 
 from ..steps.evidence import View
 from .features import Columns
-from .groups import Clusters
+from .groups import Clusters, group_means
 from .models import logistic
 from .motion_classifier import MotionClassifier
 from .registration import Registration
-from .visibility import seen_through
 
 
 class Fusion(NamedTuple):
@@ -42,9 +41,9 @@ def fuse_with_network(registered: Registration, clusters: Clusters, view: View, 
     """Between what was measured and what the network says; view of the other sweep."""
     measured, network = registered.measured, registered.network
     features = measured_features(registered, clusters.counts, *(
-        seen_through(view, clusters, displacement) for displacement in (measured, network)))
+        contradiction(view, clusters, displacement) for displacement in (measured, network)))
     fused = between(registered.axes, measured, network, classifier.measured_share(features))
-    return Fusion(fused, registered.cost(fused), seen_through(view, clusters, fused), features)
+    return Fusion(fused, registered.cost(fused), contradiction(view, clusters, fused), features)
 
 
 def fuse_with_tracks(registered: Registration, fused: Fusion, expected: np.ndarray, clusters: Clusters, view: View,
@@ -52,10 +51,15 @@ def fuse_with_tracks(registered: Registration, fused: Fusion, expected: np.ndarr
     """Between the displacement by this pair alone and what is `expected`, (K, 2) m, NaN where nothing is."""
     known = np.isfinite(expected)
     then = np.where(known, expected, fused.displacement)
-    contradicted = seen_through(view, clusters, then) if known.any() else fused.contradicted
+    contradicted = contradiction(view, clusters, then) if known.any() else fused.contradicted
     features = expected_features(registered, fused, then, registered.cost(then), contradicted)
     displacement = between(registered.axes, then, fused.displacement, classifier.expected_share(features))
     return TrackedFusion(displacement, expected, features)
+
+
+def contradiction(view: View, clusters: Clusters, displacement: np.ndarray) -> np.ndarray:
+    """(K,) share of each cluster's points through whose places, moved by `displacement` (K, 2) m, the sensor saw."""
+    return group_means(view.at(clusters.moved(displacement)).is_free(), clusters.counts)
 
 
 def measured_features(registered: Registration, counts: np.ndarray, contradicted_measured: np.ndarray,

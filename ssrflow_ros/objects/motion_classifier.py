@@ -80,7 +80,7 @@ def _model(path: Path, model: str, parts: dict[str, np.ndarray]) -> Linear | Per
     names = tuple(map(str, fields.pop('names')))
     if names != FEATURES[model]:
         odd = ', '.join(sorted(set(names) ^ set(FEATURES[model]))) or 'their order'
-        raise WeightsError(f"{path}: '{model}' was fitted on other features than this version computes ({odd}): {_CURE}")
+        raise WeightsError(f"{path}: '{model}' was fitted on other features than are computed here ({odd}): {_CURE}")
     fitted = fields['into'].T if kind is Perceptron else fields['weights']
     if fitted.shape[-1:] != (len(names),):
         raise WeightsError(f"{path}: '{model}' has weights of shape {fitted.shape} for {len(names)} features: {_CURE}")

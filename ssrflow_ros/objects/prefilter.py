@@ -9,7 +9,7 @@ from ..steps.evidence import View
 from .features import Columns
 from .groups import Clusters, evenly_chosen, group_means
 from .motion_classifier import MotionClassifier
-from .visibility import ObservedPoints
+from .observation import ObservedPoints
 
 _MOST_POINTS = 512       # of a proposal that are looked at from here on
 _FREE_SHARE = 0.01       # of a proposal's points that took free space, below which a place must be vacated about it

@@ -9,7 +9,7 @@ from scipy.sparse.csgraph import connected_components
 from ..settings import Settings
 from .clusters import find_clusters
 from .groups import reduced, rows_of_each
-from .visibility import ObservedPoints
+from .observation import ObservedPoints
 
 _CELL = 0.25            # m, of the map from above; what touches on it is one thing
 _SIDE = 640            # cells of the map's side

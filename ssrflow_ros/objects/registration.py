@@ -18,8 +18,6 @@ from .alignment import align
 from .groups import Clusters, evenly_chosen
 from .tiles import COARSE, MIDDLE, MOST_POINTS, Blocks, Tiles
 
-_FASTEST = 35.0            # m/s
-_REACH = (1.0, 5.0)        # m, least and most that is searched
 _MODES = 2                 # best ones of the coarse search that are followed
 _INERTIA = 0.003           # cost of 1 m/s off the network's, for a cluster of 1 m from its middle; small ones
                            # find partners by chance
@@ -78,18 +76,15 @@ class Registration:
         return self.tiles.cost((displacement / self.tiles.cell[:, None])[:, None])[:, 0]
 
 
-def reach(dt: float) -> float:
-    """m, how far a mover may get in the time."""
-    return float(np.clip(_FASTEST * abs(dt), *_REACH))
-
-
-def register(clusters: Clusters, network: np.ndarray, target: Blocks, dt: float) -> Registration:
+def register(clusters: Clusters, network: np.ndarray, target: Blocks, reach: float, dt: float
+             ) -> Registration:
     """Lay each of K clusters onto the other sweep.
 
     network  (n, 3) m, displacement of the clusters' points by the network, from which the search begins, too.
     target   the other sweep's points that nothing which stands in the source explains.
+    reach    m, as far as they may have moved in `dt` s.
     """
-    tiles = Tiles(clusters.points, clusters.counts, target, reach(dt))
+    tiles = Tiles(clusters.points, clusters.counts, target, reach)
     cell, median = tiles.cell[:, None], _medians(network, clusters.counts)
     search = _Search(tiles, median / cell, dt)
     shift = search.best(search.starts(median[:, None] * _GUESSES / cell[:, None]), _MODES)

@@ -5,9 +5,9 @@ import numpy as np
 
 from ..settings import Settings
 from ..sweep import PreparedPair
+from .classification import log_travelled
 from .features import Columns
-from .motion_features import log_travelled
-from .visibility import ObservedPoints, lengths
+from .observation import ObservedPoints, lengths
 
 _SQUARE, _SQUARES = 1.0, 256    # m, in which points are each other's company; on a map that goes on anew beyond
 _SLOWEST = 1.0           # m/s, below which the network says too often of single points that they move

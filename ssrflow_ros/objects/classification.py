@@ -1,17 +1,43 @@
-"""What the motion classifier is told of a cluster: how well it was registered, what was seen, and where it goes."""
+"""Classification: how likely a cluster moves, by how well it was registered, what was seen, and where it goes."""
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
 from ..sweep import EgoMotion
 from .features import Columns
 from .fusion import Fusion
+from .models import logistic
+from .motion_classifier import MotionClassifier
 from .prefilter import MANY, ScreenedProposals
 from .registration import Registration
 from .visibility import VisibilityFeatures
 
 _TALLEST = 3.0           # m above 2.5, beyond which more says nothing
 _STANDING = 0.02         # m: a sensor that went less says nothing by its heading
+
+
+class Classification(NamedTuple):
+    """Of K clusters: log odds (K,) that they move as was found, by this pair alone, and `in_stream` (K,), told of the
+    stream; columns (K,) of the features, those of the stream None where none goes on."""
+
+    log_odds: np.ndarray
+    in_stream: np.ndarray
+    motion_features: Columns
+    stream_features: Columns | None
+
+    @property
+    def probability(self) -> np.ndarray:
+        """(K,) by this pair alone."""
+        return logistic(self.log_odds)
+
+
+def classify(motion: Columns, stream: Columns | None, classifier: MotionClassifier) -> Classification:
+    """How likely clusters move, by their `motion_features` and `stream_features`."""
+    log_odds = classifier.motion(motion)
+    return Classification(log_odds, log_odds if stream is None else log_odds + classifier.stream(stream),
+                          motion, stream)
 
 
 def motion_features(registered: Registration, fused: Fusion, screened: ScreenedProposals, seen: VisibilityFeatures,
