@@ -95,7 +95,7 @@ def test_a_car_that_passes_a_walker_leaves_two():
         of_car = (points[:, 0] < 14) & (points[:, 1] > 2.8)
         of_walker = (np.abs(points[:, 0] - 9.0) < 0.3) & (np.abs(points[:, 1] - 2.4) < 0.3)
         return (0.6 * (of_car[:, None] * [-0.8, 0, 0] + of_walker[:, None] * [0.15, 0, 0])).astype(np.float32)
-    _, (_, _, objects) = find([now, walker[0]], [other, walker[1]], shrunk, belief=0.3)
+    _, (_, _, objects) = find([now, walker[0]], [other, walker[1]], shrunk, min_motion_probability=0.3)
     ways = sorted(round(float(item.velocity[0])) for item in objects)
     assert len(objects) == 2 and ways[0] == pytest.approx(-1.5, abs=1) and ways[1] == pytest.approx(8, abs=1)
 
@@ -137,7 +137,7 @@ def test_a_wall_that_the_network_lets_creep_stands():
 def test_points_of_what_is_not_quite_believed_move_as_the_network_says():
     now, other = moved_car((9.0, 3.0, 0.0))
     flow = half_seen((9.0, 3.0, 0.0))
-    pair, (displacement, ids, objects) = find([now], [other], flow, belief=0.9999)
+    pair, (displacement, ids, objects) = find([now], [other], flow, min_motion_probability=0.9999)
     assert not objects and (ids == -1).all()
     said = flow(pair.source.points)
     moved = displacement.any(axis=1)
@@ -175,7 +175,7 @@ def followed(speeds, steady, hidden=False):
         screens = [box(np.array([side * 8.0, 4.0, 0.5]), (12.0, 0.2, 6.0)) for side in (-1, 1)] if last else []
         network = half_seen((speed, 0.0, 0.0), centre=(x, 7.0), share=0.4 if last else 1.0, within=7.0)
         _, (_, _, (item,)) = find([now, *screens], [before, *screens], network, finder=finder, steady=steady,
-                                  stamp_ns=10_000_000_000 + sweep * 100_000_000, belief=0.3)
+                                  stamp_ns=10_000_000_000 + sweep * 100_000_000, min_motion_probability=0.3)
         found.append(item.velocity[0])
     return np.array(found)
 

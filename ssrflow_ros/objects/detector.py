@@ -83,7 +83,7 @@ class ObjectDetector:
         self.tracks.advance(prepared.pair, prepared.ego_motion)
         observed = observe(prepared, residual, settings)
         candidates = self.candidates(prepared, observed, settings)
-        moving, doubtful = selected(candidates, settings.belief)
+        moving, doubtful = selected(candidates, settings.min_motion_probability)
         displacement, ids, objects = np.zeros_like(residual), np.full(len(residual), -1, np.int32), []
         is_free = np.ones(len(observed.points), bool)
         for k, rows in assigned(candidates, moving, is_free, settings.object_points):
