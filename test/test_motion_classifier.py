@@ -20,7 +20,7 @@ from ssrflow_ros.objects.prefilter import ScreenedProposals, prefilter
 from ssrflow_ros.objects.registration import Registration
 from ssrflow_ros.objects.observation import ObservedPoints
 from ssrflow_ros.objects.visibility import VisibilityFeatures
-from ssrflow_ros.steps.evidence import View
+from ssrflow_ros.steps.range_image import RangeImage
 from ssrflow_ros.sweep import EgoMotion
 
 CLASSIFIER = MotionClassifier.load()
@@ -241,7 +241,7 @@ def test_probabilities_are_probabilities_and_few_or_no_evidence_is_no_trouble():
     assert 0 < logistic(odds) < logistic(odds + 1) < 1 and logistic(odds + 30) > 0.99
     points, none = np.zeros((2, 3), np.float32), np.zeros(2, bool)
     observed = ObservedPoints(points, points, none, none, none, none, vacated_space=points)
-    seen = prefilter([np.array([0]), np.array([0, 1])], observed, View(points[:0]), 3.5,
+    seen = prefilter([np.array([0]), np.array([0, 1])], observed, RangeImage(points[:0]), 3.5,
                      dataclasses.replace(CLASSIFIER, least_log_odds=-np.inf))
     assert np.isfinite(stacked(seen.features, FEATURES['prefilter'])).all() and len(seen.groups) == 2
 

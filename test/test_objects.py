@@ -7,7 +7,7 @@ from ssrflow_ros import Settings
 from ssrflow_ros.objects.detector import ObjectDetector
 from ssrflow_ros.objects.motion_classifier import MotionClassifier
 from ssrflow_ros.objects.observation import observe
-from ssrflow_ros.steps.evidence import View, free_space
+from ssrflow_ros.steps.range_image import RangeImage, free_space
 from ssrflow_ros.sweep import PreparedPair, Sample
 
 CLASSIFIER = MotionClassifier.load()
@@ -32,7 +32,7 @@ def prepared(pair, ego, slope=(0.0, 0.0), past=None):
     """The pair as if nothing of it were ground."""
     n, others = len(pair.source), pair.target.points
     nothing = Sample(np.arange(0), np.zeros((0, 3)), np.zeros((0, 4)))
-    views = View(pair.source.points), View(others), View(others[:0] if past is None else past)
+    views = RangeImage(pair.source.points), RangeImage(others), RangeImage(others[:0] if past is None else past)
     return PreparedPair(pair, ego, np.zeros(n, bool), np.array(slope), np.arange(n), others, nothing, nothing,
                         views, 0.6, *free_space(pair.source.points, others, views), {})
 

@@ -101,11 +101,11 @@ class ObjectDetector:
     def candidates(self, prepared: PreparedPair, observed: ObservedPoints, settings: Settings) -> Candidates | None:
         """All that may move, and what speaks for it; None if nothing may."""
         dt, tracks, classifier = prepared.pair.dt, self.tracks, self.classifier
-        source_view, target_view, _ = prepared.views
+        source_image, target_image, _ = prepared.range_images
         reach = float(np.clip(_FASTEST * abs(dt), *_REACH))
 
         proposals = propose(observed, dt, settings)
-        proposals = prefilter(proposals, observed, source_view, reach, classifier)
+        proposals = prefilter(proposals, observed, source_image, reach, classifier)
         if proposals is None:
             return None
         clusters, sizes = proposals.clusters, proposals.sizes
@@ -114,8 +114,8 @@ class ObjectDetector:
         registered = register(clusters, proposals.network, target, reach, dt)
 
         expected = tracks.expected(registered.centre) * (dt if settings.steady else np.nan)
-        fused = fuse_with_network(registered, clusters, target_view, classifier)
-        tracked = fuse_with_tracks(registered, fused, expected, clusters, target_view, classifier)
+        fused = fuse_with_network(registered, clusters, target_image, classifier)
+        tracked = fuse_with_tracks(registered, fused, expected, clusters, target_image, classifier)
 
         # A cost of 1: nothing in the other sweep lies where it would be.
         may_move = (fused.cost < 1) & (np.linalg.norm(tracked.displacement, axis=1) >= settings.moving_speed * abs(dt))

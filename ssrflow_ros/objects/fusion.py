@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..steps.evidence import View
+from ..steps.range_image import RangeImage
 from .features import Columns
 from .groups import Clusters, group_means
 from .models import logistic
@@ -37,29 +37,30 @@ class TrackedFusion(NamedTuple):
     features: Columns
 
 
-def fuse_with_network(registered: Registration, clusters: Clusters, view: View, classifier: MotionClassifier) -> Fusion:
-    """Between what was measured and what the network says; view of the other sweep."""
+def fuse_with_network(registered: Registration, clusters: Clusters, image: RangeImage, classifier: MotionClassifier
+                      ) -> Fusion:
+    """Between what was measured and what the network says; image of the other sweep."""
     measured, network = registered.measured, registered.network
     features = measured_features(registered, clusters.counts, *(
-        contradiction(view, clusters, displacement) for displacement in (measured, network)))
+        contradiction(image, clusters, displacement) for displacement in (measured, network)))
     fused = between(registered.axes, measured, network, classifier.measured_share(features))
-    return Fusion(fused, registered.cost(fused), contradiction(view, clusters, fused), features)
+    return Fusion(fused, registered.cost(fused), contradiction(image, clusters, fused), features)
 
 
-def fuse_with_tracks(registered: Registration, fused: Fusion, expected: np.ndarray, clusters: Clusters, view: View,
-                     classifier: MotionClassifier) -> TrackedFusion:
+def fuse_with_tracks(registered: Registration, fused: Fusion, expected: np.ndarray, clusters: Clusters,
+                     image: RangeImage, classifier: MotionClassifier) -> TrackedFusion:
     """Between the displacement by this pair alone and what is `expected`, (K, 2) m, NaN where nothing is."""
     known = np.isfinite(expected)
     then = np.where(known, expected, fused.displacement)
-    contradicted = contradiction(view, clusters, then) if known.any() else fused.contradicted
+    contradicted = contradiction(image, clusters, then) if known.any() else fused.contradicted
     features = expected_features(registered, fused, then, registered.cost(then), contradicted)
     displacement = between(registered.axes, then, fused.displacement, classifier.expected_share(features))
     return TrackedFusion(displacement, expected, features)
 
 
-def contradiction(view: View, clusters: Clusters, displacement: np.ndarray) -> np.ndarray:
+def contradiction(image: RangeImage, clusters: Clusters, displacement: np.ndarray) -> np.ndarray:
     """(K,) share of each cluster's points through whose places, moved by `displacement` (K, 2) m, the sensor saw."""
-    return group_means(view.at(clusters.moved(displacement)).is_free(), clusters.counts)
+    return group_means(image.at(clusters.moved(displacement)).is_free(), clusters.counts)
 
 
 def measured_features(registered: Registration, counts: np.ndarray, contradicted_measured: np.ndarray,

@@ -32,10 +32,12 @@ def observe(prepared: PreparedPair, displacement: np.ndarray, settings: Settings
     """displacement (N, 3) m by the network, of all points of the source."""
     points, displacement = prepared.points, displacement.take(prepared.rows, axis=0)
     moving = lengths(displacement) >= settings.moving_speed * abs(prepared.pair.dt)
-    suspicious = prepared.taken | prepared.before
+    suspicious = prepared.in_free_space | prepared.in_past_free_space
     asked = np.flatnonzero(moving & ~suspicious)
-    suspicious[asked] = prepared.views[0].at(points.take(asked, axis=0) + displacement.take(asked, axis=0)).is_free()
-    return ObservedPoints(points, displacement, moving, prepared.taken, prepared.before, suspicious, prepared.vacated)
+    places = points.take(asked, axis=0) + displacement.take(asked, axis=0)
+    suspicious[asked] = prepared.range_images[0].at(places).is_free()
+    return ObservedPoints(points, displacement, moving, prepared.in_free_space, prepared.in_past_free_space, suspicious,
+                          prepared.vacated_space)
 
 
 def lengths(vectors: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..steps.evidence import View
+from ..steps.range_image import RangeImage
 from .features import Columns
 from .groups import Clusters, evenly_chosen, group_means
 from .motion_classifier import MotionClassifier
@@ -40,11 +40,11 @@ class ScreenedProposals(NamedTuple):
         return np.array([len(group) for group in self.groups])
 
 
-def prefilter(proposals: list[np.ndarray], observed: ObservedPoints, view: View, reach: float,
+def prefilter(proposals: list[np.ndarray], observed: ObservedPoints, image: RangeImage, reach: float,
               classifier: MotionClassifier) -> ScreenedProposals | None:
     """Those of the `proposals`, rows of each, that are not nearly sure to stand; None if none is left.
 
-    view of the sweep that they are of; reach m, as far as anything may have moved.
+    image of the sweep that they are of; reach m, as far as anything may have moved.
     """
     if not proposals:
         return None
@@ -55,7 +55,7 @@ def prefilter(proposals: list[np.ndarray], observed: ObservedPoints, view: View,
     in_free_space, in_past_free_space, beside_occluder, moving, east, north = (
         group_means(values, counts) for values in (
             observed.in_free_space.take(chosen), observed.in_past_free_space.take(chosen),
-            view.at(clusters.points).is_framed(), observed.moving.take(chosen), *network[:, :2].T))
+            image.at(clusters.points).is_beside_occluder(), observed.moving.take(chosen), *network[:, :2].T))
     off = network[:, :2] - np.repeat(np.column_stack([east, north]), counts, axis=0)
     spread = group_means(np.hypot(off[:, 0], off[:, 1]), counts)
     height = np.maximum.reduceat(z, first) - np.minimum.reduceat(z, first)

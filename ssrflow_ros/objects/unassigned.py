@@ -29,6 +29,6 @@ def unassigned_points(prepared: PreparedPair, observed: ObservedPoints, is_free:
     return rows, {
         'log_probability': np.log(probability.take(rows) + 0.01), 'log_company': np.log(company),
         'in_free_space': observed.in_free_space.take(rows),
-        'leaves_free_space': prepared.views[0].at(place).is_free(),
+        'leaves_free_space': prepared.range_images[0].at(place).is_free(),
         'in_past_free_space': observed.in_past_free_space.take(rows),
         'travelled': log_travelled(prepared.ego_motion)}

@@ -44,12 +44,13 @@ class VisibilityFeatures(NamedTuple):
 
 def visibility(prepared: PreparedPair, clusters: Clusters, displacement: np.ndarray) -> VisibilityFeatures:
     """Of clusters that moved by `displacement` (K, 2) m until the target."""
-    view, other, past = prepared.views
+    source, other, past = prepared.range_images
     points, places = prepared.points, clusters.moved(displacement)
     earlier = clusters.moved(displacement * abs(prepared.past_age / prepared.pair.dt))
-    here, now, then = other.at(clusters.points), view.at(places), other.at(places)
+    here, now, then = other.at(clusters.points), source.at(places), other.at(places)
     past_here, past_then = past.at(clusters.points), past.at(earlier)
+    overlap = float(other.at(points[::1 + len(points) // _ASKED]).is_known().mean())
     return VisibilityFeatures(*(group_means(answer, clusters.counts) for answer in (
-        now.is_free(), here.is_hidden(), now.is_hidden(), then.is_framed(), here.is_taken(), now.is_taken(),
-        past_here.is_free(), past_here.is_free(about=True), past_here.is_taken(), past_then.is_free(),
-        past_then.is_taken())), float(other.at(points[::1 + len(points) // _ASKED]).is_known().mean()))
+        now.is_free(), here.is_hidden(), now.is_hidden(), then.is_beside_occluder(), here.is_at_return(),
+        now.is_at_return(), past_here.is_free(), past_here.is_free(about=True), past_here.is_at_return(),
+        past_then.is_free(), past_then.is_at_return())), overlap)

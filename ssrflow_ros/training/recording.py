@@ -17,7 +17,7 @@ from ..evaluation.witness import Witness
 from ..searches.kd_tree import KdTree
 from ..settings import Settings
 from ..objects.clusters import find_clusters
-from ..steps.evidence import nearest_in_cells
+from ..steps.range_image import nearest_in_cells
 from ..steps.ground import make_ground
 from ..sweep import EgoMotion, Sweep, SweepPair
 from ..atomic_write import atomic_write
