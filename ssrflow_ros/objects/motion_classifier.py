@@ -62,7 +62,7 @@ class MotionClassifier:
         """Names and weights of every model, whole or not at all."""
         parts = {f'{model}.{part}': np.asarray(value) for model in FEATURES
                  for part, value in vars(getattr(self, model)).items()}
-        with atomic_write(path) as whole, open(whole, 'wb') as file:
+        with atomic_write(path) as unfinished, open(unfinished, 'wb') as file:
             np.savez(file, **parts)
 
     def with_weights(self, **weights: np.ndarray) -> MotionClassifier:
