@@ -43,7 +43,7 @@ def causes(method: SceneFlow, first: LabelledSweep, second: LabelledSweep) -> It
     moving = ~first.ground & (errors[0] >= DYNAMIC * dt)
     every = ObjectDetector(dataclasses.replace(method.classifier, least_log_odds=-np.inf))
     candidates = every.candidates(prepared, observe(prepared, network, method.settings), method.settings)
-    groups, asked = [], []
+    groups, asked = list[np.ndarray](), np.zeros(0, bool)
     if candidates is not None:
         groups = candidates.proposals.groups
         asked = method.classifier.prefilter(candidates.proposals.features) >= method.classifier.least_log_odds

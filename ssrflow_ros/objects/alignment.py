@@ -27,7 +27,7 @@ def align(here: np.ndarray, is_here: np.ndarray, there: np.ndarray, is_there: np
     high = np.where(is_here[..., None], here, -np.inf).max(axis=1)[:, None] + _ABOUT
     extent = np.einsum('kpi,kpi,kp->k', here, here, is_here) / size
     stiffness = 1e-3 + (_KERNEL / 3) ** 2 / (_TURN * dt) ** 2 / 8       # what holds the turn back, m²
-    reached = is_here & is_there.any(axis=1)[:, None]
+    reached = is_here & is_there.any(axis=1, keepdims=True)
     partner = np.stack([-2 * there[..., 0], -2 * there[..., 1], _squared(there, is_there), np.ones_like(is_there)], -1)
     first = np.arange(count)[:, None] * here.shape[1]
 

@@ -83,19 +83,22 @@ class ObjectDetector:
         self.tracks.advance(prepared.pair, prepared.ego_motion)
         observed = observe(prepared, residual, settings)
         candidates = self.candidates(prepared, observed, settings)
-        moving, doubtful = selected(candidates, settings.min_motion_probability)
-        displacement, ids, objects = np.zeros_like(residual), np.full(len(residual), -1, np.int32), []
-        is_free = np.ones(len(observed.points), bool)
-        for k, rows in assigned(candidates, moving, is_free, settings.object_points):
-            points, motion = observed.points[rows], candidates.motion(k)
-            ids[prepared.rows[rows]] = len(objects)
-            displacement[prepared.rows[rows]] = motion.of(points, prepared.slope)
-            objects.append(describe(len(objects), points, motion, candidates.errors, k, prepared.pair.dt,
-                                    prepared.slope, self.classifier))
+
+        displacement, ids = np.zeros_like(residual), np.full(len(residual), -1, np.int32)
+        is_free, objects, suspects = np.ones(len(observed.points), bool), list[MovingObject](), list[Suspect]()
+        if candidates is not None:
+            dt, slope = prepared.pair.dt, prepared.slope
+            moving, doubtful = selected(candidates, settings.min_motion_probability)
+            for k, rows in assigned(candidates, moving, is_free, settings.object_points):
+                points, motion = observed.points[rows], candidates.motion(k)
+                ids[prepared.rows[rows]] = len(objects)
+                displacement[prepared.rows[rows]] = motion.of(points, slope)
+                objects.append(describe(len(objects), points, motion, candidates.errors, k, dt, slope, self.classifier))
+            suspects = [candidates.suspect(k, dt) for k in doubtful]
+
         rows, features = self.unassigned(prepared, observed, is_free, candidates, settings)
         alone = prepared.rows[rows[self.classifier.unassigned(features) > 0]]
         displacement[alone] = residual[alone]
-        suspects = [candidates.suspect(k, prepared.pair.dt) for k in doubtful]
         return Detections(displacement, ids, self.tracks.follow(objects, suspects))
 
     def candidates(self, prepared: PreparedPair, observed: ObservedPoints, settings: Settings) -> Candidates | None:
@@ -104,8 +107,7 @@ class ObjectDetector:
         source_image, target_image, _ = prepared.range_images
         reach = float(np.clip(_FASTEST * abs(dt), *_REACH))
 
-        proposals = propose(observed, dt, settings)
-        proposals = prefilter(proposals, observed, source_image, reach, classifier)
+        proposals = prefilter(propose(observed, dt, settings), observed, source_image, reach, classifier)
         if proposals is None:
             return None
         clusters, sizes = proposals.clusters, proposals.sizes
@@ -139,18 +141,16 @@ class ObjectDetector:
         return unassigned_points(prepared, observed, is_free, likeliest, settings)
 
 
-def selected(candidates: Candidates | None, least: float) -> tuple[list[int], list[int]]:
+def selected(candidates: Candidates, least: float) -> tuple[list[int], list[int]]:
     """Numbers of the candidates that move with a probability of `least`, the surest first, and of those that would,
     were they not new."""
-    if candidates is None:
-        return [], []
     probability = logistic(candidates.classified.in_stream)
     moves = candidates.may_move & (probability >= least)
     doubtful = candidates.may_move & (candidates.classified.probability >= least) & ~moves
     return [k for k in np.argsort(-probability, kind='stable') if moves[k]], np.flatnonzero(doubtful).tolist()
 
 
-def assigned(candidates: Candidates | None, moving: list[int], is_free: np.ndarray, fewest: int
+def assigned(candidates: Candidates, moving: list[int], is_free: np.ndarray, fewest: int
              ) -> Iterator[tuple[int, np.ndarray]]:
     """Each of the `moving` candidates and the rows of its points, as far as they are free, (n,) bool, which they are no
     more then. One that has lost half of them to surer ones, or has fewer than `fewest`, is dropped."""

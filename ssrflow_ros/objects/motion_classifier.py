@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -56,19 +57,20 @@ class MotionClassifier:
                 parts = dict(loaded)
         except (OSError, ValueError, EOFError, BadZipFile) as error:
             raise WeightsError(f'{path}: no motion classifier can be read ({error}): {_CURE}') from error
-        return cls(**{model: _model(path, model, parts) for model in FEATURES})
+        models: dict[str, Any] = {model: _model(path, model, parts) for model in FEATURES}
+        return cls(**models)
 
     def save(self, path: Path) -> None:
         """Names and weights of every model, whole or not at all."""
-        parts = {f'{model}.{part}': np.asarray(value) for model in FEATURES
+        parts: dict[str, Any] = {f'{model}.{part}': np.asarray(value) for model in FEATURES
                  for part, value in vars(getattr(self, model)).items()}
         with atomic_write(path) as unfinished, open(unfinished, 'wb') as file:
             np.savez(file, **parts)
 
     def with_weights(self, **weights: np.ndarray) -> MotionClassifier:
         """The same with other weights of some linear models, by name."""
-        return dataclasses.replace(self, **{model: Linear(FEATURES[model], values)
-                                            for model, values in weights.items()})
+        models: dict[str, Any] = {model: Linear(FEATURES[model], values) for model, values in weights.items()}
+        return dataclasses.replace(self, **models)
 
 
 def _model(path: Path, model: str, parts: dict[str, np.ndarray]) -> Linear | Perceptron:

@@ -84,4 +84,4 @@ def _any_near(points: np.ndarray, first: np.ndarray, others: np.ndarray, reach: 
     for column, other in zip(points.T, others.T):
         inside &= other > np.minimum.reduceat(column, first)[:, None] - np.float32(reach)
         inside &= other < np.maximum.reduceat(column, first)[:, None] + np.float32(reach)
-    return inside.any(axis=1)
+    return np.asarray(inside.any(axis=1))

@@ -65,15 +65,15 @@ def _things(points: np.ndarray, suspects: np.ndarray, vacated: np.ndarray, fewes
     one, other = np.nonzero(beside >= 0)[0], beside[beside >= 0]
     graph = coo_matrix((np.ones(len(one), np.int8), (one, other)), shape=(len(place),) * 2)
     count, within = connected_components(graph, directed=False)
-    owner = within.take(number.take(key))
+    owner = within[number.take(key)]
     size, suspected = (np.bincount(thing, minlength=count) for thing in (owner, owner[suspects]))
-    beside, least, most = np.zeros(count, int), np.full((2, count), _SIDE), np.zeros((2, count), int)
+    vacancies, least, most = np.zeros(count, int), np.full((2, count), _SIDE), np.zeros((2, count), int)
     row, column = np.divmod(place, _SIDE)
-    np.maximum.at(beside, within, _counts_about(_keys(vacated))[row // _BESIDE, column // _BESIDE])
+    np.maximum.at(vacancies, within, _counts_about(_keys(vacated))[row // _BESIDE, column // _BESIDE])
     for axis, along in enumerate((row, column)):
         np.minimum.at(least[axis], within, along)
         np.maximum.at(most[axis], within, along + 1)
-    good = ((size >= fewest) & (suspected + beside >= np.maximum(_FEWEST_SUSPECTS, _SUSPECT_SHARE * size))
+    good = ((size >= fewest) & (suspected + vacancies >= np.maximum(_FEWEST_SUSPECTS, _SUSPECT_SHARE * size))
             & ((most - least).max(axis=0) * _CELL <= _LARGEST))
     return rows_of_each(np.where(good[owner], owner, -1))
 

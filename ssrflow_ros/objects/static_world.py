@@ -25,11 +25,11 @@ def not_beside(target: np.ndarray, static: np.ndarray) -> np.ndarray:
     for number in range(8):
         cells = key[layer == number]
         stands[cells] |= np.uint8((7 << number >> 1) & 255)
-    stands = stands.reshape(_SIDE, _SIDE)
+    about = stands.reshape(_SIDE, _SIDE)
     for axis in (0, 1):
-        stands = stands | np.roll(stands, 1, axis) | np.roll(stands, -1, axis)
+        about = about | np.roll(about, 1, axis) | np.roll(about, -1, axis)
     key, layer = _layers(target)
-    return np.flatnonzero(~(stands.ravel().take(key) >> layer) & 1)
+    return np.flatnonzero(~(about.ravel().take(key) >> layer) & 1)
 
 
 def _layers(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -41,7 +41,7 @@ class Tiles:
             corner = (MIDDLE - self.centre / self.cell[:, None]).astype(np.float32)
             return x * scale + corner[owner, 0], y * scale + corner[owner, 1]
 
-        x, y = placed(*points.T[:2], owner)
+        x, y = placed(points[:, 0], points[:, 1], owner)
         self.points = Padded(x, y, counts)
         self._here = _distances(_cells(x, y, owner), count)
         span = np.minimum(half + reach + _ABOUT, self.cell * (CELLS / 2 - _TRUNCATED))
