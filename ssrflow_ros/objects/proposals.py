@@ -61,7 +61,7 @@ def _things(points: np.ndarray, suspects: np.ndarray, vacated: np.ndarray, fewes
     place = np.flatnonzero(held)
     number = np.full(_SIDE * _SIDE, -1, np.int32)
     number[place] = np.arange(len(place))
-    beside = number.take(place[:, None] + [1, _SIDE - 1, _SIDE, _SIDE + 1])
+    beside = number.take(place[:, None] + np.array([1, _SIDE - 1, _SIDE, _SIDE + 1]))
     one, other = np.nonzero(beside >= 0)[0], beside[beside >= 0]
     graph = coo_matrix((np.ones(len(one), np.int8), (one, other)), shape=(len(place),) * 2)
     count, within = connected_components(graph, directed=False)
