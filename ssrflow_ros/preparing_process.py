@@ -137,8 +137,8 @@ def _serve(connection: Connection) -> None:
             preparation.settings = settings
             done = preparation(SweepPair(source, last if target is None else target), ego_motion)
             answer = (done.ego_motion, done.ground, done.slope, done.rows, done.target, done.sampled,
-                      done.sampled_target, done.views, done.past_age, done.taken, done.before, done.vacated,
-                      done.timings_ms)
+                      done.sampled_target, done.range_images, done.past_age, done.in_free_space,
+                      done.in_past_free_space, done.vacated_space, done.timings_ms)
         except Exception as error:
             answer = error
         last = source

@@ -5,9 +5,9 @@ import os
 from typing import TYPE_CHECKING
 
 from .inputs import Cloud, Motion, as_motion, as_sweep
+from .objects.detector import ObjectDetector
 from .preparation import Preparation
 from .preparing_process import PreparingProcess
-from .steps.objects import ObjectFinder
 from .steps.pairing import Pairing
 from .sweep import EgoMotion, FlowField, PreparedPair, SweepPair
 
@@ -28,7 +28,7 @@ class Stream:
         self._method = method
         self._pairing = Pairing(method.settings)
         self.preparation = Preparation(method.settings, method.inference.threads)
-        self.objects = ObjectFinder()
+        self.detector = ObjectDetector(method.classifier)
         self.reason = ''
         self._process: PreparingProcess | None = None
         if overlap and method.settings.overlap and (os.cpu_count() or 1) > 1:
@@ -64,13 +64,13 @@ class Stream:
 
     def estimate(self, prepared: PreparedPair) -> FlowField:
         """The second half."""
-        return self._method.estimate(prepared, self.objects)
+        return self._method.estimate(prepared, self.detector)
 
     def reset(self) -> None:
         """Forget every sweep; the next one is a first one."""
         self._pairing.reset()
         (self._process or self.preparation).reset()
-        self.objects = ObjectFinder()
+        self.detector = ObjectDetector(self._method.classifier)
 
     def wait(self) -> None:
         """Until what prepares pairs beside the network is ready, so that it prepares the first one, too."""

@@ -14,7 +14,7 @@ from ssrflow_ros.preparation import Preparation
 from ssrflow_ros.preparing_process import PreparingProcess
 
 SETTINGS = Settings(network_points=256, ground='none', ego_motion='none')
-FIELDS = ('ground', 'rows', 'target', 'past_age', 'taken', 'before', 'vacated')
+FIELDS = ('ground', 'rows', 'target', 'past_age', 'in_free_space', 'in_past_free_space', 'vacated_space')
 
 
 def stream(n, count=3000):
@@ -35,7 +35,7 @@ def assert_same(one, other):
     assert one.pair is other.pair
     assert all(np.array_equal(getattr(one, name), getattr(other, name)) for name in FIELDS)
     assert all(np.array_equal(getattr(getattr(one, name), part), getattr(getattr(other, name), part))
-               for name in ('sampled', 'sampled_target') for part in ('rows', 'offsets', 'beyond'))
+               for name in ('sampled', 'sampled_target') for part in ('rows', 'offsets', 'margins'))
     assert list(one.timings_ms) == list(other.timings_ms)
 
 

@@ -26,6 +26,9 @@ def add_settings(parser: argparse.ArgumentParser, without: Collection[str] = (),
             kind = {'type': row.type, 'metavar': row.type.__name__.upper()}
         group.add_argument(f'--{row.name.replace("_", "-")}', dest=_PREFIX + row.name,
                            help=f'{row.description} Default: {row.default}{unit}.'.replace('%', '%%'), **kind)
+        if row.alias:
+            group.add_argument(f'--{row.alias.replace("_", "-")}', dest=_PREFIX + row.alias, help=argparse.SUPPRESS,
+                               **kind)
 
 
 def settings_from(args: argparse.Namespace, **changes) -> Settings:

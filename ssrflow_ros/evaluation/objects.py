@@ -17,8 +17,8 @@ from ..errors import SSRFlowError
 from ..scene_flow import SceneFlow
 from ..settings import Settings
 from ..simulator import SCENES, SENSORS, LabelledSweep, simulate
-from ..steps.clusters import find_clusters
-from ..steps.past import Past
+from ..objects.clusters import find_clusters
+from ..steps.range_image_history import RangeImageHistory
 from ..sweep import SweepPair
 from .object_scores import Labels, Tally
 
@@ -85,7 +85,7 @@ def play(settings: Settings, recording: list[LabelledSweep], tally: Tally, forge
     known: dict[int, int] = {}
     for newer, older in zip(recording[1:], recording):
         if forgets:
-            stream.preparation.past = Past()
+            stream.preparation.past = RangeImageHistory()
         try:
             flow = stream.flow(SweepPair(newer.sweep, older.sweep))
         except SSRFlowError:

@@ -48,7 +48,7 @@ class NetworkConfig:
     finest_level          the finest level that is decoded; finer flow is interpolated from it.
     offset_input          the input feature is xyz and the offset to the nearest point of the other frame, not xyz
                           alone (paper). That frame is searched before it is thinned out to the network's points.
-    beyond_input          also how far the other sensor saw past each point, in two numbers (`View.beyond`); needs
+    beyond_input          also how far the other sensor saw past each point, in two numbers (free-space margins); needs
                           offset_input.
     past_input            also how far the sensor had seen past it half a second before, likewise; needs beyond_input.
     k_pointconv, k_embedding, k_predictor   neighbours in PointConv, in STR and LFE, in the predictor.

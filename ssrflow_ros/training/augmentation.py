@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..steps.evidence import View
+from ..steps.range_image import RangeImage
 from ..steps.sampling import sample_pair
 from .pairs import MOVING, TrainingPair
 
@@ -105,9 +105,9 @@ def augmented(pair: TrainingPair, how: Augmentation, n_points: int,
     return known[:, :-4], repeated(t.of(target), n_points, rng), known[:, -4:-1], known[:, -1] > 0
 
 
-def view_from(eye: np.ndarray, points: np.ndarray) -> View:
+def view_from(eye: np.ndarray, points: np.ndarray) -> RangeImage:
     """The view of `points` (N, 3) m by a sensor at `eye` (3,) m, to be asked about points of their frame."""
-    return View((points - eye).astype(np.float32)).taking(lambda asked: asked - eye.astype(np.float32))
+    return RangeImage((points - eye).astype(np.float32)).in_frame(lambda asked: asked - eye.astype(np.float32))
 
 
 def _thinned(pair: TrainingPair, how: Augmentation, rng: np.random.Generator) -> TrainingPair:

@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..settings import Settings
 from ..simulator import simulate
 from ..steps.cells import thin
-from ..steps.evidence import nearest_in_cells
+from ..steps.range_image import nearest_in_cells
 from ..steps.ground import make_ground
 from ..atomic_write import atomic_write, make_folder
 

@@ -17,8 +17,8 @@ from ..errors import EgoMotionError, InputError
 from ..evaluation.witness import Witness
 from ..searches.kd_tree import KdTree
 from ..settings import Settings
-from ..steps.clusters import find_clusters
-from ..steps.evidence import nearest_in_cells
+from ..objects.clusters import find_clusters
+from ..steps.range_image import nearest_in_cells
 from ..steps.ground import make_ground
 from ..sweep import EgoMotion, Sweep, SweepPair
 from ..atomic_write import atomic_write

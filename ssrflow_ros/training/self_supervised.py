@@ -68,8 +68,8 @@ class RecordedPairs(Dataset):
 
 def varied(source: RecordedSweep, target: RecordedSweep, past: RecordedSweep | None, how: Augmentation,
            rng: np.random.Generator):
-    """Of source and target, in the source's frame: points (N, 3) float32 and labels (N,), and the views of all three,
-    before the crop; range, density, crop, turn, flip, scale."""
+    """Of source and target, in the source's frame: points (N, 3) float32 and labels (N,), and the range images of all
+    three, before the crop; range, density, crop, turn, flip, scale."""
     clouds, grounds, eyes = [], [], []
     for sweep, share in zip((source, target, past), (*rng.uniform(*how.keep, 2), 1.0)):
         into = np.linalg.inv(source.pose) @ sweep.pose if sweep else np.eye(4)

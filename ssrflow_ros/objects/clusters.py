@@ -7,7 +7,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from ..settings import Settings
-from .cells import by_cell
+from ..steps.cells import by_cell
 
 _ALIKE = 1.0             # m/s, velocities that differ less may belong to one object ...
 _ALIKE_SHARE = 0.3       # ... or by less than this share of the speed

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Iterable
+from typing import Iterable, NamedTuple
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -31,6 +31,14 @@ class _Track:
     velocity: np.ndarray
     gate: float
     missed: int              # pairs in a row in which it was not found
+
+
+class Suspect(NamedTuple):
+    """A thing that nearly was an object: centre (2,) m, velocity (2,) m/s, longer side m."""
+
+    centre: np.ndarray
+    velocity: np.ndarray
+    longer_side: float
 
 
 class Tracks:
@@ -92,15 +100,10 @@ class Tracks:
         there = np.take_along_axis(off, nearest[:, None], axis=1) <= 1
         return np.where(there, _array(self._tracks, 'velocity')[nearest, :2], np.nan)
 
-    def follow(self, objects: list[MovingObject],
-               suspects: Iterable[tuple[np.ndarray, np.ndarray, float]] = ()) -> tuple[MovingObject, ...]:
-        """The objects of this sweep with `track_id` and `age`.
-
-        suspects  centre (2,) m, velocity (2,) m/s, longer side m of each thing that was not quite believed: in the next
-                  pair it is expected too.
-        """
-        self._suspects = [_Track(-1, 0, np.array([*centre, 0.0]), np.array([*velocity, 0.0]), _gate(size), 0)
-                          for centre, velocity, size in suspects]
+    def follow(self, objects: list[MovingObject], suspects: Iterable[Suspect] = ()) -> tuple[MovingObject, ...]:
+        """The objects of this sweep with `track_id` and `age`; suspects are expected in the next pair, too."""
+        self._suspects = [_Track(-1, 0, np.array([*thing.centre, 0.0]), np.array([*thing.velocity, 0.0]),
+                                 _gate(thing.longer_side), 0) for thing in suspects]
         gates = np.array([_gate(item.size[:2].max()) for item in objects])
         pairs: dict[int, _Track] = {}
         if self._tracks and objects:

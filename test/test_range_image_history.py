@@ -7,8 +7,8 @@ from worlds import patch
 
 from ssrflow_ros import Settings
 from ssrflow_ros.preparation import Preparation
-from ssrflow_ros.steps.evidence import View
-from ssrflow_ros.steps.past import Past
+from ssrflow_ros.steps.range_image import RangeImage
+from ssrflow_ros.steps.range_image_history import RangeImageHistory
 from ssrflow_ros.sweep import EgoMotion, Sweep, SweepPair
 
 WALL = patch(20.0, 0.0, 30.0, 6.0)
@@ -19,7 +19,7 @@ def stream(count, interval=0.1, first=0):
     """Sweeps of a wall 20 m ahead of the first place, and their views."""
     sweeps = [Sweep.from_points(WALL - [number * STEP, 0, 0], round((1 + number * interval) * 1e9), 'lidar')
               for number in range(first, first + count)]
-    return [(sweep, View(sweep.points)) for sweep in sweeps]
+    return [(sweep, RangeImage(sweep.points)) for sweep in sweeps]
 
 
 def ahead(sweeps=1):
@@ -41,23 +41,24 @@ def sees_the_wall(view, number):
     """Whether the view, asked in the frame of sweep `number`, saw through what stands before the wall, and to it."""
     distance = 20 - number * STEP
     asked = np.array([[distance - 4, 0, 0], [distance, 0, 0], [distance + 4, 0, 0]], np.float32)
-    free, taken = view.at(asked).is_free().tolist(), view.at(asked).is_taken().tolist()
+    free, taken = view.at(asked).is_free().tolist(), view.at(asked).is_at_return().tolist()
     return free == [True, False, False] and taken == [False, True, False]
 
 
 def test_a_first_pair_knows_nothing_of_the_past():
-    view, age = played(Past(), stream(2))
-    assert age == 0 and not view.at(WALL.astype(np.float32) / 2).is_free().any() and not view.at(WALL).is_taken().any()
+    view, age = played(RangeImageHistory(), stream(2))
+    assert age == 0
+    assert not view.at(WALL.astype(np.float32) / 2).is_free().any() and not view.at(WALL).is_at_return().any()
 
 
 @pytest.mark.parametrize('sweeps, interval, age', [(3, 0.1, 0.2), (6, 0.1, 0.5), (12, 0.1, 0.6), (14, 0.05, 0.6)])
 def test_the_oldest_view_of_half_a_second_is_led_into_the_newest_frame(sweeps, interval, age):
-    view, told = played(Past(), stream(sweeps, interval))
+    view, told = played(RangeImageHistory(), stream(sweeps, interval))
     assert told == pytest.approx(age, abs=0.01) and sees_the_wall(view, sweeps - 1)
 
 
 def test_where_the_stream_breaks_off_all_is_forgotten():
-    past = Past()
+    past = RangeImageHistory()
     played(past, stream(5))
     assert played(past, stream(2, first=8))[1] == 0          # the sweeps between are missing, and no motion is known
     assert played(past, stream(3, first=20))[1] == pytest.approx(0.2)
@@ -68,7 +69,7 @@ def test_where_the_stream_breaks_off_all_is_forgotten():
 
 
 def test_over_sweeps_that_were_left_out_it_goes_on_where_their_motion_is_found():
-    past, asked = Past(), []
+    past, asked = RangeImageHistory(), []
 
     def find(pair):
         asked.append(round((pair.source.stamp_ns - pair.target.stamp_ns) / 1e8))
@@ -80,7 +81,7 @@ def test_over_sweeps_that_were_left_out_it_goes_on_where_their_motion_is_found()
 
 
 def test_a_pair_forwards_in_time_knows_nothing():
-    past = Past()
+    past = RangeImageHistory()
     sweeps = stream(4)
     for (source, view), (target, target_view) in zip(sweeps, sweeps[1:]):
         pair = SweepPair(source, target)

@@ -1,7 +1,9 @@
-"""Rigid motion of clusters seen from above: robust iterative closest points, both ways, all at once."""
+"""Alignment of clusters seen from above: robust iterative closest points, both ways, all at once."""
 from __future__ import annotations
 
 import numpy as np
+
+from .planar import rotated
 
 _STEPS = 4
 _KERNEL = 0.2            # m, residuals well beyond it count for nothing
@@ -25,7 +27,7 @@ def align(here: np.ndarray, is_here: np.ndarray, there: np.ndarray, is_there: np
     high = np.where(is_here[..., None], here, -np.inf).max(axis=1)[:, None] + _ABOUT
     extent = np.einsum('kpi,kpi,kp->k', here, here, is_here) / size
     stiffness = 1e-3 + (_KERNEL / 3) ** 2 / (_TURN * dt) ** 2 / 8       # what holds the turn back, m²
-    reached = is_here & is_there.any(axis=1)[:, None]
+    reached = is_here & is_there.any(axis=1, keepdims=True)
     partner = np.stack([-2 * there[..., 0], -2 * there[..., 1], _squared(there, is_there), np.ones_like(is_there)], -1)
     first = np.arange(count)[:, None] * here.shape[1]
 
@@ -33,13 +35,13 @@ def align(here: np.ndarray, is_here: np.ndarray, there: np.ndarray, is_there: np
         return points.reshape(-1, 2).take(first + match, axis=0)
 
     for _ in range(_STEPS):
-        turned = _rotated(here, turn)
+        turned = rotated(here, turn)
         moved = turned + shift[:, None].astype(np.float32)
         # |a - b|² in one product; rounded, which may choose another of two that are equally near.
         asking = np.stack([moved[..., 0], moved[..., 1], np.ones_like(is_here), _squared(moved, is_here)], -1)
         match = (asking @ partner.swapaxes(1, 2)).argmin(axis=2)
         back = (partner @ asking.swapaxes(1, 2)).argmin(axis=2)
-        returned = _rotated(there - shift[:, None].astype(np.float32), -turn)
+        returned = rotated(there - shift[:, None].astype(np.float32), -turn)
         about = is_there & ((returned > low) & (returned < high)).all(axis=-1)
         arm = np.concatenate([turned, of(turned, back)], axis=1)
         off = np.concatenate([of(there, match) - moved, there - of(moved, back)], axis=1)
@@ -68,10 +70,3 @@ def _step(arm: np.ndarray, off: np.ndarray, weight: np.ndarray, stiffness: float
     matrix[:, 1, 2] = matrix[:, 2, 1] = along
     matrix[:, 2, 2] = inertia + stiffness
     return np.linalg.solve(matrix + 1e-6 * np.eye(3), np.stack(vector, axis=-1)[..., None])[..., 0]
-
-
-def _rotated(points: np.ndarray, turn: np.ndarray) -> np.ndarray:
-    """points (K, P, 2) of K clusters that turn by (K,) rad."""
-    cos, sin = np.cos(turn), np.sin(turn)
-    matrix = np.stack([np.stack([cos, sin], -1), np.stack([-sin, cos], -1)], -2).astype(np.float32)
-    return points @ matrix

@@ -8,6 +8,8 @@ from scipy.sparse.csgraph import connected_components
 
 from ..settings import Settings
 from .clusters import find_clusters
+from .groups import reduced, rows_of_each
+from .observation import ObservedPoints
 
 _CELL = 0.25            # m, of the map from above; what touches on it is one thing
 _SIDE = 640            # cells of the map's side
@@ -20,45 +22,35 @@ _SAME = 0.6             # of a thing's points: a group with more is the thing, a
 _MOST = 64              # proposals of one sweep
 
 
-def propose(points: np.ndarray, velocity: np.ndarray, fast: np.ndarray, free: np.ndarray, vacated: np.ndarray,
-            settings: Settings) -> list[np.ndarray]:
+def propose(observed: ObservedPoints, dt: float, settings: Settings) -> list[np.ndarray]:
     """Rows of each proposal, of which several may hold the same point.
 
-    points (n, 3) m without ground, velocity (n, 3) m/s by the network; fast (n,) bool: the network says
-    that it moves; free (n,) bool: stands where the other sweep saw through, or
-    would have left a place through which this one sees; vacated (m, 3) m: points of the other sweep
-    through which this one sees.
-
     Whole things that stand apart and are under suspicion come first, then what the network moves
-    alike, then free points by themselves: what touches a wall is no thing of its own.
+    alike, then suspicious points by themselves: what touches a wall is no thing of its own.
     """
-    suspect = fast | free
-    if not suspect.any() and not len(vacated):
+    points, suspicious, vacated = observed.points, observed.suspicious, observed.vacated_space
+    suspects = observed.moving | suspicious
+    if not suspects.any() and not len(vacated):
         return []
-    things = _things(points, suspect, vacated, settings.object_points)
+    things = _things(points, suspects, vacated, settings.object_points)
     whole = np.zeros(len(points), np.int64)     # number of points of the thing that holds each point
     for rows in things:
         whole[rows] = len(rows)
-    parts = _groups(find_clusters(points, velocity, fast, settings))
+    velocity = observed.displacement / dt
+    parts = rows_of_each(find_clusters(points, velocity, observed.moving, settings))
     if parts:
-        least = each(np.minimum, whole, parts)
+        least = reduced(np.minimum, whole, parts)
         parts = [rows for rows, least in zip(parts, least) if not least or len(rows) < _SAME * least]
-    parts += _groups(find_clusters(points, np.zeros_like(velocity), free & (whole == 0), settings))
+    parts += rows_of_each(find_clusters(points, np.zeros_like(velocity), suspicious & (whole == 0), settings))
     if not things and not parts:
         return []
-    doubts = each(np.add, free.astype(int), things + parts)
+    doubts = reduced(np.add, suspicious.astype(int), things + parts)
     best = sorted((k for k, rows in enumerate(things + parts)
                    if k < len(things) or doubts[k] >= max(2, _FREE_SHARE * len(rows))), key=lambda k: -doubts[k])
     return [(things + parts)[k] for k in best[:_MOST]]
 
 
-def each(ufunc: np.ufunc, values: np.ndarray, groups: list[np.ndarray]) -> np.ndarray:
-    """(K,) `ufunc` over the values (n,) of each of the groups of rows, of which none is empty."""
-    first = np.cumsum([0, *(len(rows) for rows in groups[:-1])])
-    return ufunc.reduceat(values.take(np.concatenate(groups)), first)
-
-
-def _things(points: np.ndarray, suspect: np.ndarray, vacated: np.ndarray, fewest: int) -> list[np.ndarray]:
+def _things(points: np.ndarray, suspects: np.ndarray, vacated: np.ndarray, fewest: int) -> list[np.ndarray]:
     """Rows of the things on the map that are small enough to move and under suspicion: of what they hold
     themselves, or of places that were vacated beside them."""
     if not len(points):
@@ -69,21 +61,21 @@ def _things(points: np.ndarray, suspect: np.ndarray, vacated: np.ndarray, fewest
     place = np.flatnonzero(held)
     number = np.full(_SIDE * _SIDE, -1, np.int32)
     number[place] = np.arange(len(place))
-    beside = number.take(place[:, None] + [1, _SIDE - 1, _SIDE, _SIDE + 1])
+    beside = number.take(place[:, None] + np.array([1, _SIDE - 1, _SIDE, _SIDE + 1]))
     one, other = np.nonzero(beside >= 0)[0], beside[beside >= 0]
     graph = coo_matrix((np.ones(len(one), np.int8), (one, other)), shape=(len(place),) * 2)
     count, within = connected_components(graph, directed=False)
-    owner = within.take(number.take(key))
-    size, suspects = (np.bincount(thing, minlength=count) for thing in (owner, owner[suspect]))
-    beside, least, most = np.zeros(count, int), np.full((2, count), _SIDE), np.zeros((2, count), int)
+    owner = within[number.take(key)]
+    size, suspected = (np.bincount(thing, minlength=count) for thing in (owner, owner[suspects]))
+    vacancies, least, most = np.zeros(count, int), np.full((2, count), _SIDE), np.zeros((2, count), int)
     row, column = np.divmod(place, _SIDE)
-    np.maximum.at(beside, within, _counts_about(_keys(vacated))[row // _BESIDE, column // _BESIDE])
+    np.maximum.at(vacancies, within, _counts_about(_keys(vacated))[row // _BESIDE, column // _BESIDE])
     for axis, along in enumerate((row, column)):
         np.minimum.at(least[axis], within, along)
         np.maximum.at(most[axis], within, along + 1)
-    good = ((size >= fewest) & (suspects + beside >= np.maximum(_FEWEST_SUSPECTS, _SUSPECT_SHARE * size))
+    good = ((size >= fewest) & (suspected + vacancies >= np.maximum(_FEWEST_SUSPECTS, _SUSPECT_SHARE * size))
             & ((most - least).max(axis=0) * _CELL <= _LARGEST))
-    return _groups(np.where(good[owner], owner, -1))
+    return rows_of_each(np.where(good[owner], owner, -1))
 
 
 def _keys(points: np.ndarray) -> np.ndarray:
@@ -100,10 +92,3 @@ def _counts_about(key: np.ndarray) -> np.ndarray:
     counts = np.bincount(square, minlength=side * side).reshape(side, side)
     return ndimage.correlate1d(ndimage.correlate1d(counts, [1, 1, 1], axis=0, mode='constant'), [1, 1, 1], axis=1,
                                mode='constant')
-
-
-def _groups(numbers: np.ndarray) -> list[np.ndarray]:
-    """Rows of each number >= 0 in `numbers` (n,)."""
-    rows = np.flatnonzero(numbers >= 0)
-    rows = rows[np.argsort(numbers[rows], kind='stable')]
-    return np.split(rows, np.flatnonzero(np.diff(numbers[rows])) + 1) if len(rows) else []

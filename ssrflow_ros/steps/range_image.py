@@ -1,9 +1,9 @@
-"""Evidence: where a sweep saw through.
+"""Range image: how far a sweep saw in each direction, and so which space was free.
 
 Light travels through free space only. What moves stands where the other sweep saw through, or has
 left a place through which this sweep sees; what seems to move and did neither is mostly an accident of
 sampling, or came into view from behind something. What is slow takes little space from sweep to sweep, and more since
-half a second ago (`past.py`).
+half a second ago (`range_image_history.py`).
 """
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.ndimage import minimum_filter1d
 
-_AZIMUTH, _ELEVATION = np.radians(0.7), np.radians(0.75)  # cells of a view
+_AZIMUTH, _ELEVATION = np.radians(0.7), np.radians(0.75)  # cells of an image
 _ROWS, _COLUMNS = round(np.pi / _ELEVATION), round(2 * np.pi / _AZIMUTH)
 _FRAME = 7               # cells in a row, among which what is nearest frames the one in the middle
 _ABOUT = 3               # cells in rows and columns, of which the nearest return is taken for the middle one's
@@ -21,7 +21,7 @@ _FAR = 4.0               # m, beyond which it does not matter how far
 _DEPTH, _DEPTH_SHARE = 0.3, 0.01  # m, and share of the range, by which a beam must have passed beyond
 
 
-class View:
+class RangeImage:
     """What a sensor saw from the origin: the nearest range in each direction."""
 
     def __init__(self, points: np.ndarray):
@@ -44,15 +44,15 @@ class View:
         # Another process makes what it asks for itself: half a megabyte is sent, not one and a half.
         return {**vars(self), '_filtered': {}}
 
-    def taking(self, into: Callable[[np.ndarray], np.ndarray]) -> 'View':
-        """The same view, to be asked about points of another frame, which `into` (N, 3) leads to the sensor's."""
-        view = copy.copy(self)
-        view._into = into
-        return view
+    def in_frame(self, into: Callable[[np.ndarray], np.ndarray]) -> 'RangeImage':
+        """The same image, to be asked about points of another frame, which `into` (N, 3) leads to the sensor's."""
+        image = copy.copy(self)
+        image._into = into
+        return image
 
-    def at(self, points: np.ndarray) -> 'Places':
+    def at(self, points: np.ndarray) -> 'RayQuery':
         """What it saw in the direction of each of the points (N, 3) m, to be asked."""
-        return Places(self, *self._cells(points))
+        return RayQuery(self, *self._cells(points))
 
     def nearest(self, rows: int, columns: int) -> np.ndarray:
         """The nearest range, m, in so many rows and columns about each cell; inf where nothing came back."""
@@ -67,15 +67,16 @@ class View:
         return _cells(self._into(points) if self._into else points)
 
 
-class Places:
-    """N points as a view looks at them: the cell (N,) of each, and its range (N,) m. Answers are (N,) bool."""
+class RayQuery:
+    """The rays to N points: the cell (N,) of a range image that each goes through, and its range (N,) m. Answers are
+    (N,) bool."""
 
-    def __init__(self, view: View, cell: np.ndarray, reach: np.ndarray):
-        self._view, self._cell, self._reach = view, cell, reach
+    def __init__(self, image: RangeImage, cell: np.ndarray, reach: np.ndarray):
+        self._image, self._cell, self._reach = image, cell, reach
 
-    def take(self, rows: np.ndarray) -> 'Places':
+    def take(self, rows: np.ndarray) -> 'RayQuery':
         """Those of some rows (n,)."""
-        return Places(self._view, self._cell.take(rows), self._reach.take(rows))
+        return RayQuery(self._image, self._cell.take(rows), self._reach.take(rows))
 
     def is_free(self, about: bool = False) -> np.ndarray:
         """All returns from the direction of a point, or from `about` it, lay clearly beyond it."""
@@ -83,7 +84,7 @@ class Places:
         # inf: nothing came back from there, so nothing is known
         return (nearest < np.inf) & (nearest > self._reach * np.float32(1 + _DEPTH_SHARE) + np.float32(_DEPTH))
 
-    def is_taken(self) -> np.ndarray:
+    def is_at_return(self) -> np.ndarray:
         """The nearest return from the direction of a point lay at about its range."""
         off = np.abs(self._nearest() - self._reach)
         return off <= self._reach * np.float32(_DEPTH_SHARE) + np.float32(_DEPTH)
@@ -96,11 +97,11 @@ class Places:
         """What is seen in the direction of a point is nearer than it by `by` m or more."""
         return self._nearest() < self._reach - np.float32(by)
 
-    def is_framed(self) -> np.ndarray:
+    def is_beside_occluder(self) -> np.ndarray:
         """Beside a point, at about its height, something clearly nearer is seen."""
         return self._nearest(1, _FRAME) < self._reach * np.float32(1 - _DEPTH_SHARE) - np.float32(_DEPTH)
 
-    def beyond(self) -> np.ndarray:
+    def free_space_margin(self) -> np.ndarray:
         """(N, 2) float32 m, by which what is seen about the direction of a point, and right in it, lies beyond it,
         -4 to 4.
 
@@ -111,19 +112,20 @@ class Places:
         return np.where(seen < np.inf, np.clip(seen - self._reach[:, None], -_FAR, _FAR), 0).astype(np.float32)
 
     def _nearest(self, rows: int = 1, columns: int = 1) -> np.ndarray:
-        return self._view.nearest(rows, columns).take(self._cell)
+        return self._image.nearest(rows, columns).take(self._cell)
 
 
-def free_space(points: np.ndarray, target: np.ndarray, views: tuple[View, View, View]
+def free_space(points: np.ndarray, target: np.ndarray, images: tuple[RangeImage, RangeImage, RangeImage]
                ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """`taken`, `before` and `vacated` of a `PreparedPair`, of its points (n, 3), target (m, 3) m, and `views`."""
-    view, other, past = views
+    """`in_free_space`, `in_past_free_space` and `vacated_space` of a `PreparedPair`, of its points (n, 3), target
+    (m, 3) m, and range images."""
+    source, other, past = images
     return (other.at(points).is_free(), past.at(points).is_free(about=True),
-            target.take(np.flatnonzero(view.at(target).is_free()), axis=0))
+            target.take(np.flatnonzero(source.at(target).is_free()), axis=0))
 
 
 def nearest_in_cells(points: np.ndarray) -> np.ndarray:
-    """Rows of those of the points (N, 3) m whose view, from the origin, is that of all."""
+    """Rows of those of the points (N, 3) m whose range image, from the origin, is that of all."""
     cell, reach = _cells(points)
     order = np.lexsort((reach, cell))
     return order[np.flatnonzero(np.diff(cell[order], prepend=-1))]

@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from .groups import evenly_chosen, ranges
+
 CELLS = 126                # of a tile's side, a multiple of `COARSE`
 COARSE = 3                 # cells between coarse candidates
 MOST_POINTS = 96           # of a cluster and of the other sweep that are laid onto each other
@@ -39,7 +41,7 @@ class Tiles:
             corner = (MIDDLE - self.centre / self.cell[:, None]).astype(np.float32)
             return x * scale + corner[owner, 0], y * scale + corner[owner, 1]
 
-        x, y = placed(*points.T[:2], owner)
+        x, y = placed(points[:, 0], points[:, 1], owner)
         self.points = Padded(x, y, counts)
         self._here = _distances(_cells(x, y, owner), count)
         span = np.minimum(half + reach + _ABOUT, self.cell * (CELLS / 2 - _TRUNCATED))
@@ -87,7 +89,7 @@ class Padded:
     """
 
     def __init__(self, x: np.ndarray, y: np.ndarray, counts: np.ndarray):
-        rows, self.counts = spread(counts, MOST_POINTS)
+        rows, self.counts = evenly_chosen(counts, MOST_POINTS)
         self.there = np.arange(MOST_POINTS) < self.counts[:, None]
         self.x, self.y = (np.full(self.there.shape, MIDDLE) for _ in range(2))
         self.x[self.there], self.y[self.there] = x[rows], y[rows]
@@ -124,25 +126,6 @@ class Blocks:
         return block.clip(0, self._SIDE - 1).astype(np.uint16)
 
 
-def ranges(begin: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """begin[k] .. begin[k] + counts[k] - 1 for one k after the other, and the k of each; (n,) both."""
-    owner = np.repeat(np.arange(len(counts)), counts)
-    return np.arange(len(owner)) + (begin - np.cumsum(counts) + counts)[owner], owner
-
-
-def spread(counts: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows (n,) of at most `most` of each of K sets of `counts` (K,) rows, one after the other, evenly, and how
-    many of each, (K,)."""
-    few = np.minimum(counts, most)
-    step, owner = ranges(np.zeros_like(few), few)
-    return (np.cumsum(counts) - counts)[owner] + step * (counts - 1)[owner] // np.maximum(few - 1, 1)[owner], few
-
-
-def shares(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """(K,) mean of values (n,) of groups of `counts` (K,), one after the other."""
-    return np.add.reduceat(values.astype(float), np.cumsum(counts) - counts) / counts
-
-
 def _cells(x: np.ndarray, y: np.ndarray, tile: np.ndarray) -> np.ndarray:
     """Number of the cell on all tiles."""
     return (tile * CELLS + x.astype(np.intp)) * CELLS + y.astype(np.intp)
@@ -170,29 +153,3 @@ def _distances(cells: np.ndarray, count: int) -> np.ndarray:
         for step in row * CELLS + column:
             maps[cells + step] = squared
     return maps
-
-
-_CELL = np.float32(0.1)      # m, of the map of what stands; what is near to it is no one's partner ...
-_LAYER = np.float32(1.0)     # m, and no higher or lower than about that
-_SIDE = 1024                 # cells of the map, which goes on anew beyond
-
-
-def unexplained(target: np.ndarray, static: np.ndarray) -> np.ndarray:
-    """Rows of `target` (M, 3) m that do not lie beside a point of `static` (S, 3) m."""
-    key, layer = _layers(static)
-    stands = np.zeros(_SIDE ** 2, np.uint8)
-    for number in range(8):
-        cells = key[layer == number]
-        stands[cells] |= np.uint8((7 << number >> 1) & 255)
-    stands = stands.reshape(_SIDE, _SIDE)
-    for axis in (0, 1):
-        stands = stands | np.roll(stands, 1, axis) | np.roll(stands, -1, axis)
-    key, layer = _layers(target)
-    return np.flatnonzero(~(stands.ravel().take(key) >> layer) & 1)
-
-
-def _layers(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(n,) cell and layer of points (n, 3)."""
-    x, y = ((column * (1 / _CELL) + np.float32(64 * _SIDE)).astype(np.int32) & (_SIDE - 1) for column in points.T[:2])
-    layer = (points[:, 2] * (1 / _LAYER) + np.float32(4)).clip(0, 7).astype(np.uint8)
-    return x * _SIDE + y, layer
