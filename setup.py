@@ -1,34 +1,39 @@
 """The package for pip and for colcon (ament_python)."""
 from glob import glob
+from pathlib import Path
 
 from setuptools import find_packages, setup
 
 NAME = 'ssrflow_ros'
 
 EXTRAS = {
-    'sim': ['embreex'],
     'formats': ['pypcd4', 'trimesh'],
     'patchwork': ['pypatchworkpp'],
     'argoverse': ['pyarrow'],
     'train': ['PyYAML'],  # settings files in YAML; in JSON they need nothing
     'export': ['onnx', 'onnxscript', 'onnxruntime'],
-    'fast': ['fpsample<1; python_version < "3.13"'],  # later ones have to be compiled
     'examples': ['filterpy>=2'],
+    'docs': ['mkdocs-material>=9'],
     # ROS 2 Jazzy for a machine without a ROS installation; never needed beside one.
     'ros': [f'ros-jazzy-{name}' for name in (
         'rclpy', 'rmw-fastrtps-cpp', 'diagnostic-msgs', 'geometry-msgs', 'lifecycle-msgs', 'nav-msgs',
         'sensor-msgs', 'std-msgs', 'std-srvs', 'visualization-msgs')],
     # The Makefile adds bucketed-scene-flow-eval, without the open3d and opencv that it does not score with.
     'test': ['filterpy>=2', 'pytest', 'pytest-xdist', 'hypothesis', 'jsonschema', 'PyYAML', 'pyarrow', 'ruff',
+             'mypy', 'typos',
              'onnx', 'onnxscript', 'onnxruntime', 'triton; platform_machine == "x86_64"',
-             'colcon-core', 'colcon-ros', 'colcon-python-setup-py', 'colcon-recursive-crawl'],
+             'uv', 'colcon-core', 'colcon-ros', 'colcon-python-setup-py', 'colcon-recursive-crawl'],
 }
-EXTRAS['all'] = sorted(set(EXTRAS['sim'] + EXTRAS['formats'] + EXTRAS['patchwork'] + EXTRAS['train'] + EXTRAS['fast']))
+# Patchwork++ has wheels for these only; elsewhere the extra `patchwork` compiles it.
+EXTRAS['all'] = [*EXTRAS['formats'], *EXTRAS['train'],
+                 'pypatchworkpp; platform_machine == "x86_64" and python_version < "3.14"']
 
 setup(
     name=NAME,
     version='0.1.0',
     description='LiDAR scene flow for robots: the velocity of every point, ego-motion removed (SSRFlow).',
+    long_description=Path(__file__).with_name('README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
     maintainer='maintainers',
     maintainer_email='maintainers@users.noreply.b-seed-e5abd0ca.example',
     license='Apache-2.0',

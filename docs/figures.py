@@ -65,8 +65,8 @@ def past(path: Path, seed: int = 3000240) -> None:
     points, moving = prepared.points, recording[-1].moving[prepared.rows]
     figure = Figure(figsize=(15, 7.9), dpi=80, facecolor=PAGE)
     whens = 'a tenth of a second', 'six tenths of a second'
-    for axes, view, when in zip(figure.subplots(1, 2), prepared.views[1:], whens):
-        free = view.at(points).is_free(about=True)
+    for axes, image, when in zip(figure.subplots(1, 2), prepared.range_images[1:], whens):
+        free = image.at(points).is_free(about=True)
         _points(axes, (points[~moving & ~free], GREY))
         for cloud, colour in ((points[moving & ~free], NEW), (points[free], OLD)):
             axes.scatter(-cloud[:, 1], cloud[:, 0], s=5, c=colour, linewidths=0)

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import importlib
 
-__version__ = '0.1.0'
-
 _HOME = {
     'SceneFlow': '.scene_flow',
     'Settings': '.settings',
@@ -21,6 +19,12 @@ __all__ = [*_HOME, '__version__']
 
 
 def __getattr__(name: str):
+    if name == '__version__':  # of the installed package: it is written in package.xml and setup.py
+        from importlib.metadata import PackageNotFoundError, version
+        try:
+            return version(__name__)
+        except PackageNotFoundError:
+            return 'unknown: not installed'
     if name not in _HOME:
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
     return getattr(importlib.import_module(_HOME[name], __name__), name)

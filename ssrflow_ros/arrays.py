@@ -21,6 +21,8 @@ def as_points(name: str, array: Any) -> np.ndarray:
         if not {'x', 'y', 'z'} <= set(array.dtype.names):
             raise InputError(f"{name} has the fields {', '.join(array.dtype.names)}: "
                              'give a cloud with x, y, z')
+        if any(array[axis].shape != array.shape for axis in 'xyz'):
+            raise InputError(f'{name} has fields x, y, z of several numbers each: give a cloud with x, y, z')
         array = np.stack([array[axis].reshape(-1) for axis in 'xyz'], axis=1)
     if array.dtype.kind not in 'fiu':
         raise InputError(f'{name} holds {array.dtype} and not numbers: give float32 x, y, z')

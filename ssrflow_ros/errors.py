@@ -3,8 +3,22 @@ import difflib
 from typing import Iterable
 
 
+LONGEST = 2000
+"""Characters of a message; of a longer one the middle is left out."""
+
+
 class SSRFlowError(Exception):
-    """Something that the user can put right; `str(error)` is one line: cause, then cure."""
+    """Something that the user can put right; `str(error)` is one line: cause, then cure.
+
+    Names out of files and messages of strangers are shown as they are, but never break the line or steer a terminal.
+    """
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        if len(text) > LONGEST:
+            text = f'{text[:LONGEST // 2]} ... {text[-LONGEST // 2:]}'
+        return text if text.isprintable() else ''.join(
+            sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
 class InputError(SSRFlowError):

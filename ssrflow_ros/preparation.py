@@ -12,9 +12,9 @@ from .errors import EgoMotionError
 from .settings import Settings
 from .steps.deskew import Deskewing
 from .steps.ego_motion import make_ego_motion
-from .steps.evidence import View, free_space
+from .steps.range_image import RangeImage, free_space
 from .steps.ground import make_ground, rise
-from .steps.past import Past
+from .steps.range_image_history import RangeImageHistory
 from .steps.sampling import sample_pair
 from .stopwatch import Stopwatch
 from .sweep import EgoMotion, PreparedPair, Sweep, SweepPair
@@ -36,8 +36,8 @@ class Preparation:
         self.ego_motion = make_ego_motion(self.settings)
         self.deskewing = Deskewing()
         self.ground = make_ground(self.settings)
-        self.past = Past()
-        self._looks: WeakKeyDictionary[Sweep, tuple[np.ndarray, np.ndarray, View]] = WeakKeyDictionary()
+        self.past = RangeImageHistory()
+        self._looks: WeakKeyDictionary[Sweep, tuple[np.ndarray, np.ndarray, RangeImage]] = WeakKeyDictionary()
 
     def __call__(self, pair: SweepPair, ego_motion: EgoMotion | None = None) -> PreparedPair:
         """All that `SceneFlow.estimate` needs of `pair`; arguments and errors as of `SceneFlow`."""
@@ -51,22 +51,22 @@ class Preparation:
                 pair = self.deskewing(pair, ego)
 
         with watch('ground'):
-            ground, rows, view = self._looked_at(pair.source)
-            _, others, other_view = self._looked_at(pair.target)
+            ground, rows, image = self._looked_at(pair.source)
+            _, others, other_image = self._looked_at(pair.target)
             source = pair.source.points.take(rows, axis=0)
             target = ego.into_source(pair.target.points.take(others, axis=0))  # the static world now lies on itself
             slope = rise(pair.source.points, ground)
 
         with watch('ego_motion'):
-            past, past_age = self.past(pair, ego, (view, other_view), self._over_left_out(pair))
+            past, past_age = self.past(pair, ego, (image, other_image), self._over_left_out(pair))
 
         with watch('sample'):
-            views = view, other_view.taking(ego.into_target), past
-            sampled = sample_pair(source, target, settings.network_points, settings.seed, views=views)
+            images = image, other_image.in_frame(ego.into_target), past
+            sampled = sample_pair(source, target, settings.network_points, settings.seed, images=images)
 
         with watch('free_space'):
-            told = free_space(source, target, views)
-        return PreparedPair(pair, ego, ground, slope, rows, target, *sampled, views, past_age, *told, watch.timings_ms)
+            told = free_space(source, target, images)
+        return PreparedPair(pair, ego, ground, slope, rows, target, *sampled, images, past_age, *told, watch.timings_ms)
 
     def _over_left_out(self, pair: SweepPair) -> EgoMotion | None:
         """The motion from the pair's target to the newest sweep before it, where sweeps of the stream were left out."""
@@ -76,11 +76,11 @@ class Preparation:
         except EgoMotionError:
             return None
 
-    def _looked_at(self, sweep: Sweep) -> tuple[np.ndarray, np.ndarray, View]:
-        """Ground mask, rows in range that are not ground, and the view; in a stream each sweep serves twice."""
+    def _looked_at(self, sweep: Sweep) -> tuple[np.ndarray, np.ndarray, RangeImage]:
+        """Ground mask, rows in range that are not ground, and the range image; in a stream each sweep serves twice."""
         if sweep not in self._looks:
             ground, points = self.ground(sweep.points), sweep.points
             in_range = np.einsum('ij,ij->i', points, points) <= self.settings.max_range ** 2
             rows = np.flatnonzero(in_range & ~ground)
-            self._looks[sweep] = ground, rows, View(points)
+            self._looks[sweep] = ground, rows, RangeImage(points)
         return self._looks[sweep]

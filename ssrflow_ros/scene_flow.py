@@ -21,9 +21,10 @@ import numpy as np
 
 from .inference.network_runner import NetworkRunner
 from .inputs import Cloud, Motion, as_motion, as_pair
+from .objects.detector import ObjectDetector
+from .objects.motion_classifier import MotionClassifier
 from .preparation import Preparation
 from .settings import Settings
-from .steps.objects import ObjectFinder
 from .steps.upsampling import upsample
 from .stopwatch import Stopwatch
 from .stream import Stream
@@ -33,13 +34,15 @@ from .sweep import EgoMotion, FlowField, PreparedPair, SweepPair
 class SceneFlow:
     """Estimates scene flow as its settings say. Build it once: a call depends on what it is given, and on nothing else.
 
-    inference  the network with its weights, on its device.
-    settings   those that are live may be exchanged between pairs.
+    inference   the network with its weights, on its device.
+    classifier  the fitted models of the detector of objects.
+    settings    those that are live may be exchanged between pairs.
     """
 
     def __init__(self, settings: Settings = Settings()):
         self.settings = settings
         self.inference = NetworkRunner(settings)
+        self.classifier = MotionClassifier.load()
 
     @overload
     def __call__(self, source: SweepPair, ego_motion: Motion = None) -> FlowField: ...
@@ -69,9 +72,9 @@ class SceneFlow:
         """The first half, of a pair by itself: everything before the network. Every point of the sweeps is taken."""
         return Preparation(self.settings)(pair, ego_motion)
 
-    def estimate(self, prepared: PreparedPair, objects: ObjectFinder | None = None) -> FlowField:
-        """The second half: the network, and what it means for every point; `objects` are those of a stream."""
-        watch, settings, find_objects = Stopwatch(prepared.timings_ms), self.settings, objects or ObjectFinder()
+    def estimate(self, prepared: PreparedPair, detector: ObjectDetector | None = None) -> FlowField:
+        """The second half: the network, and what it means for every point; `detector` is that of a stream."""
+        watch, detect = Stopwatch(prepared.timings_ms), detector or ObjectDetector(self.classifier)
         pair, ego, source = prepared.pair, prepared.ego_motion, prepared.pair.source.points
 
         with watch('network'):
@@ -84,7 +87,7 @@ class SceneFlow:
                 residual[prepared.rows] = upsample(prepared.points, seen[:, :3], motion)
 
         with watch('objects'):
-            moved, object_ids, found = find_objects(prepared, residual, settings)
+            moved, object_ids, found = detect(prepared, residual, self.settings)
 
         flow = ego.displacement(source + moved) + moved
         velocity, raw = ((motion / pair.dt).astype(np.float32) for motion in (moved, residual))

@@ -6,10 +6,15 @@ This table is the source of the command line's options, the ROS parameters with 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import logging
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator, Mapping
 
 from .errors import InputError, did_you_mean
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -19,6 +24,7 @@ class Parameter:
     live      may be changed while the node runs.
     idle      may be changed while it is not active: read anew when it is activated.
     of_node   has a meaning only in the ROS node.
+    alias     its former name, '' for none: taken for one release, with a warning (`current_names`).
     """
 
     name: str
@@ -31,6 +37,7 @@ class Parameter:
     live: bool = False
     idle: bool = False
     of_node: bool = False
+    alias: str = ''
 
     @property
     def type(self) -> type:
@@ -39,7 +46,8 @@ class Parameter:
     def check(self, value: Any) -> Any:
         """Return `value` in the parameter's type; raise InputError with the rule that it breaks."""
         if self.type is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
+            with suppress(OverflowError):  # beyond all floats it stays of another type
+                value = float(value)
         if not isinstance(value, self.type) or (self.type is int and isinstance(value, bool)):
             raise InputError(f'{self.name}: {value!r} is not of type {self.type.__name__}: '
                              f'give a value like {self.default!r}')
@@ -113,9 +121,9 @@ class Settings:
         0.7, 'Moving points nearer than this belong to one object.', unit='m', low=0.05, high=10.0, live=True)
     object_points: int = _parameter(
         8, 'Fewest points of an object.', unit='points', low=1, high=10000, live=True)
-    belief: float = _parameter(
-        0.55, 'A cluster must be this likely to move to become an object: higher misses more, lower invents more.',
-        low=0.0, high=1.0, live=True)
+    min_motion_probability: float = _parameter(
+        0.55, 'A cluster must be this likely to move to become an object. Higher: fewer false objects; lower: higher '
+              'recall.', low=0.0, high=1.0, live=True, alias='belief')
     steady: bool = _parameter(
         True, "An object's velocity rests on what its track had, too; false: on each pair of sweeps alone, for a "
         'tracker that wants independent errors.', live=True)
@@ -177,12 +185,39 @@ class Settings:
 
     def replace(self, **changes: Any) -> 'Settings':
         """A copy with `changes`; an unknown name is answered with the nearest known one."""
+        changes = current_names(changes)
         known = [row.name for row in self.table()]
         for name in changes:
             if name not in known:
                 raise InputError(f"there is no parameter '{name}': "
                                  + did_you_mean(name, known, f'known are {", ".join(known)}'))
         return dataclasses.replace(self, **changes)
+
+
+def current_names(given: Mapping[str, Any], warn: Callable[[str], None] = _log.warning) -> dict[str, Any]:
+    """What is `given` by name, former names of parameters made those of today; `warn` is told of each in one line.
+
+    Raises InputError where a parameter is given by both of its names.
+    """
+    names, current = {row.alias: row.name for row in Settings.table() if row.alias}, {}
+    for name, value in given.items():
+        if (now := names.get(name, name)) in current or name in names and now in given:
+            raise InputError(f"'{name}' is the former name of '{now}', and both are given: give '{now}' alone")
+        if name in names:
+            warn(f"the parameter '{name}' is now called '{now}': its former name goes with the next release")
+        current[now] = value
+    return current
+
+
+def _taking_former_names(init: Callable[..., None]) -> Callable[..., None]:
+    """The `__init__` of Settings, to which keywords may be given by their former names, too."""
+    @functools.wraps(init)
+    def taking(self, *values: Any, **given: Any) -> None:
+        init(self, *values, **current_names(given))
+    return taking
+
+
+Settings.__init__ = _taking_former_names(Settings.__init__)
 
 
 def _box(text: str) -> tuple[float, ...]:

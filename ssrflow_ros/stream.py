@@ -4,8 +4,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .inputs import Cloud, Motion, as_motion, as_sweep
+from .objects.detector import ObjectDetector
 from .preparation import Preparation
-from .steps.objects import ObjectFinder
 from .steps.pairing import Pairing
 from .sweep import EgoMotion, FlowField, PreparedPair, SweepPair
 
@@ -26,7 +26,7 @@ class Stream:
         self._method = method
         self._pairing = Pairing(method.settings)
         self.preparation = Preparation(method.settings)
-        self.objects = ObjectFinder()
+        self.detector = ObjectDetector(method.classifier)
         self.reason = ''
 
     def push(self, cloud: Cloud, stamp_ns: int | None = None, ego_motion: Motion = None) -> FlowField | None:
@@ -53,10 +53,10 @@ class Stream:
 
     def estimate(self, prepared: PreparedPair) -> FlowField:
         """The second half."""
-        return self._method.estimate(prepared, self.objects)
+        return self._method.estimate(prepared, self.detector)
 
     def reset(self) -> None:
         """Forget every sweep; the next one is a first one."""
         self._pairing.reset()
         self.preparation.reset()
-        self.objects = ObjectFinder()
+        self.detector = ObjectDetector(self._method.classifier)

@@ -15,7 +15,7 @@ from .arrays import as_points
 from .errors import InputError, PairError
 
 if TYPE_CHECKING:
-    from .steps.evidence import View
+    from .steps.range_image import RangeImage
 
 FIRST_STAMP_NS = 1_000_000_000
 """Stamp of the first sweep of a made recording; ROS reads a stamp of 0 as 'none'."""
@@ -175,17 +175,17 @@ class Sample:
     rows     (n,) int64, distinct, into the cloud.
     offsets  (n, 3) float32 m, from each to the nearest point of the other cloud, ego-motion removed, before
              that one was thinned out to what the network sees of it.
-    beyond   (n, 4) float32 m, by which the other sensor saw past each of them (`View.beyond`), and by which the sensor
-             had, half a second before; 0: not known.
+    margins  (n, 4) float32 m, by which the other sensor saw past each of them (`RayQuery.free_space_margin`), and by
+             which the sensor had, half a second before; 0: not known.
     """
 
     rows: np.ndarray
     offsets: np.ndarray
-    beyond: np.ndarray
+    margins: np.ndarray
 
     def of(self, cloud: np.ndarray) -> np.ndarray:
-        """(n, 10) float32 m, points, offsets and beyond: as `SSRFlow.flow` takes them, from the `cloud` (N, 3)."""
-        return np.column_stack([cloud[self.rows], self.offsets, self.beyond])
+        """(n, 10) float32 m, points, offsets and margins: as `SSRFlow.flow` takes them, from the `cloud` (N, 3)."""
+        return np.column_stack([cloud[self.rows], self.offsets, self.margins])
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,11 +197,12 @@ class PreparedPair:
     rows            (n,) int64, the source's points in range that are not ground.
     target          (m, 3) float32 m, the target's points in range that are not ground, in the source's frame.
     sampled, sampled_target  what the network sees, rows into `rows` and into `target`.
-    views           what the source's, the target's, and an earlier sweep's sensor saw, ground included, to be asked
-                    about points of the source's frame; the last saw nothing where the stream holds no such sweep.
+    range_images    of the source, the target, and an earlier sweep, ground included, to be asked about points of the
+                    source's frame; the last saw nothing where the stream holds no such sweep.
     past_age        s that the earlier sweep lies before the source.
-    taken, before   (n,) bool: at `rows`, stands where the target's sensor saw through, the earlier one surely did.
-    vacated         (v, 3) float32 m, those of `target` through whose places the source's sensor sees.
+    in_free_space, in_past_free_space  (n,) bool: at `rows`, stands where the target's sensor saw through, where the
+                    earlier one surely did.
+    vacated_space   (v, 3) float32 m, those of `target` through whose places the source's sensor sees.
     timings_ms      milliseconds of each step so far.
     """
 
@@ -213,11 +214,11 @@ class PreparedPair:
     target: np.ndarray
     sampled: Sample
     sampled_target: Sample
-    views: tuple[View, View, View]
+    range_images: tuple[RangeImage, RangeImage, RangeImage]
     past_age: float
-    taken: np.ndarray
-    before: np.ndarray
-    vacated: np.ndarray
+    in_free_space: np.ndarray
+    in_past_free_space: np.ndarray
+    vacated_space: np.ndarray
     timings_ms: dict[str, float]
 
     @cached_property

@@ -1,5 +1,6 @@
 """Shared fixtures. Real LiDAR recordings are not part of the package; tests on them skip where absent."""
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 # Tests work on small arrays, where threads cost more than they give, and on busy machines; read when
@@ -11,6 +12,13 @@ for name, value in {'OMP_NUM_THREADS': '1', 'OPENBLAS_NUM_THREADS': '1', 'GOMP_S
 os.environ['XDG_CACHE_HOME'] = str(Path(__file__).resolve().parents[1] / '.pytest_cache' / 'xdg')
 
 import pytest  # noqa: E402
+
+if find_spec('hypothesis'):
+    from hypothesis import settings
+
+    # The same examples each time, however long one takes: a test fails for what was changed, never by chance.
+    settings.register_profile('steady', deadline=None, derandomize=True)
+    settings.load_profile('steady')
 
 _DATA = Path(os.environ.get('SSRFLOW_TEST_DATA', Path(__file__).resolve().parents[2] / 'shared' / 'data'))
 

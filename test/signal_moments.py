@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from live import environment
+from live import own_network
 
 
 SSRFLOW = [sys.executable, '-m', 'ssrflow_ros']
@@ -36,7 +36,8 @@ class Moments:
         self.folder = Path(folder)
         if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as of what a shell starts in the background
             signal.signal(signal.SIGINT, signal.default_int_handler)  # and what we start would inherit it
-        self.environment = {**environment(folder), 'PYTHONFAULTHANDLER': ''}
+        self._network = own_network(folder)  # ours until this process ends
+        self.environment = {**self._network.__enter__(), 'PYTHONFAULTHANDLER': ''}
         self.recording, self.pairs = self.folder / 'recording', self.folder / 'pairs'
         self._call('simulate', '-o', self.recording, '--sweeps', 12, '--sensor', 'vlp16', '--seed', 4000000004)
         self.number = 0

@@ -137,17 +137,17 @@ def test_a_reader_that_has_enough_is_no_error(args):
     ours, theirs = os.pipe()
     os.close(ours)
     done = subprocess.run([sys.executable, '-m', 'ssrflow_ros', *args], env=ENVIRONMENT, stdout=theirs,
-                          stderr=subprocess.PIPE, text=True, timeout=60)
+                          stderr=subprocess.PIPE, text=True, timeout=120)
     os.close(theirs)
     assert (done.returncode, done.stderr) == (0, '')
 
 
 def test_start_is_light():
-    heavy = 'torch matplotlib rosbags rclpy scipy trimesh embreex'.split()
+    heavy = 'torch matplotlib rosbags rclpy scipy trimesh numba'.split()
     code = ('import sys, ssrflow_ros\nfrom ssrflow_ros.cli import main, flow, bag, pack, simulate, evaluate\n'
             f'print([name for name in {heavy} if name in sys.modules])')
     done = subprocess.run([sys.executable, '-c', code], env=ENVIRONMENT, capture_output=True, text=True,
-                          timeout=60)
+                          timeout=120)
     assert done.stdout == '[]\n', done.stderr
 
 
@@ -305,6 +305,20 @@ def test_bag_annotates_the_newest_sweep(ssrflow, stand_in, tmp_path, storage):
     np.testing.assert_array_equal(pointcloud2.read_field(second, 'intensity'), np.delete(np.arange(80), 3))
     original, copy = read_all(tmp_path / 'in', '/points')[0], read_all(tmp_path / 'out', '/points')[0]
     np.testing.assert_array_equal(copy.data, original.data)
+
+
+def test_bag_says_what_it_cannot_keep(ssrflow, stand_in, tmp_path):
+    def without_ring(number, message):
+        if number == 0:
+            message.data = message.data[:5]     # is not asked
+        if number == 2:
+            message.fields[-1].name = 'channel'
+    write_recording(tmp_path / 'in', [1.0, 1.1, 1.2, 1.3], change=without_ring)
+    assert_fails(ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out', '--keep', 'intensity', 'rnig'),
+                 "/points have no field 'rnig'", "did you mean 'ring'")
+    assert os.listdir(tmp_path) == ['in']
+    code, out, _ = ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out', '--keep', 'ring')
+    assert code == 0 and '1 x ring' in out and len(read_all(tmp_path / 'out', '/ssrflow/flow')) == 2
 
 
 def test_bag_judges_in_hindsight_where_asked(ssrflow, stand_in, tmp_path):
@@ -478,8 +492,24 @@ def test_pack_takes_a_folder_in_the_order_of_its_names(ssrflow, tmp_path):
     assert_fails(ssrflow('pack', tmp_path / 'bag', '-o', tmp_path / 'b2'), 'holds no .npy')
 
 
+def test_pack_keeps_what_the_files_hold(ssrflow, tmp_path):
+    cloud = np.zeros(9, [('x', '>f8'), ('y', 'f4'), ('z', 'f4'), ('intensity', '>f4'), ('ring', 'u2'), ('points', 'i1'),
+                         ('time', 'i8'), ('valid', '?'), ('half', 'f2')])
+    for name in ('x', 'intensity', 'ring', 'time'):
+        cloud[name] = 5 + np.arange(9)
+    np.save(tmp_path / 'a.npy', cloud)
+    np.column_stack([some_points(9), np.arange(9)]).astype('<f4').tofile(tmp_path / 'b.bin')
+    assert ssrflow('pack', tmp_path / 'a.npy', tmp_path / 'b.bin', '-o', tmp_path / 'bag')[0] == 0
+    first, second = read_all(tmp_path / 'bag', '/points')
+    assert [(field.name, field.datatype) for field in first.fields] == [
+        ('x', 7), ('y', 7), ('z', 7), ('intensity', 7), ('ring', 4), ('points', 1), ('time', 8), ('valid', 2),
+        ('half', 7)]
+    for name in ('x', 'intensity', 'ring', 'time'):
+        np.testing.assert_array_equal(pointcloud2.read_field(first, name), cloud[name])
+    np.testing.assert_array_equal(pointcloud2.read_field(second, 'intensity'), np.arange(9))
+
+
 def test_simulated_recording_holds_its_truth(ssrflow, tmp_path):
-    pytest.importorskip('embreex')
     options = ('--sweeps', 2, '--seed', 1, '--sensor', 'vlp16')
     code, out, _ = ssrflow('simulate', '-o', tmp_path / 'sim', *options)
     assert code == 0 and 'sweeps/s' in out
@@ -503,16 +533,15 @@ def test_simulate_lists_sensors_and_scenes(ssrflow, tmp_path):
 
 
 def test_simulate_cleans_up_when_it_is_ended(tmp_path):
-    pytest.importorskip('embreex')
     process = subprocess.Popen([sys.executable, '-m', 'ssrflow_ros', 'simulate', '-o', 'sim',
                                 '--sweeps', '100000'], cwd=tmp_path, env=ENVIRONMENT,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not os.listdir(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert os.listdir(tmp_path), 'it never began to write'
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 143
+    assert process.wait(120) == 143
     assert os.listdir(tmp_path) == []
 
 
@@ -529,6 +558,6 @@ def test_an_ending_that_python_dropped_is_asked_for_again(tmp_path):
             '    time.sleep(30)\n'
             'main._run = run\n'
             'raise SystemExit(main.main(["flow"]))\n')
-    done = subprocess.run([sys.executable, '-c', code], cwd=tmp_path, env=ENVIRONMENT, timeout=20,
+    done = subprocess.run([sys.executable, '-c', code], cwd=tmp_path, env=ENVIRONMENT, timeout=120,
                           capture_output=True, text=True)
     assert done.stdout == 'dropped\n' and done.returncode == 143

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ssrflow_ros.errors import InputError
-from ssrflow_ros.formats.clouds import read_points
-from ssrflow_ros.whole import written_whole
+from ssrflow_ros.formats.clouds import read_fields, read_points
+from ssrflow_ros.atomic_write import atomic_write
 
 
 @pytest.fixture
@@ -69,6 +69,35 @@ def test_every_format_gives_the_same_rows(tmp_path, points, name):
     read = read_points(tmp_path / name)
     assert read.dtype == np.float32
     np.testing.assert_array_equal(read, points)
+
+
+def fields_of(path):
+    return {name: (column.dtype.str, column[:2].tolist()) for name, column in read_fields(path)[1].items()}
+
+
+@pytest.mark.parametrize('name, fields', [
+    ('a.npy', {}), ('organised.npy', {'intensity': ('<f4', [1, 1])}), ('kitti.bin', {'intensity': ('<f4', [1, 1])}),
+    ('nuscenes.pcd.bin', {'intensity': ('<f4', [1, 1]), 'ring': ('<f4', [1, 1])}),
+    ('fields.npy', {'t': ('<f8', [1, 1])}),
+    ('ascii.pcd', {'ring': ('<u2', [0, 1])}), ('compressed.pcd', {'ring': ('<u2', [0, 1])}),
+    ('ascii.ply', {'ring': ('|u1', [3, 3])}), ('big.ply', {'ring': ('|u1', [0, 0])})])
+def test_what_a_file_holds_beside_the_points_is_kept(tmp_path, points, name, fields):
+    WRITERS[name](tmp_path / name, points)
+    assert fields_of(tmp_path / name) == fields
+    np.testing.assert_array_equal(read_fields(tmp_path / name)[0], points)
+
+
+def test_fields_of_many_kinds(tmp_path, points):
+    np.savez(tmp_path / 'a.npz', points=points, time=np.arange(30), ring=np.zeros((30, 1), np.uint8), pc2=points,
+             normal=points, names=np.array(['a'] * 30), pickled=np.array([None] * 30, object), x=np.ones(30), dt=0.1)
+    assert fields_of(tmp_path / 'a.npz') == {'time': ('<i8', [0, 1]), 'ring': ('|u1', [0, 0])}
+    rows = np.zeros((5, 6), [('x', '>f4'), ('y', '>f4'), ('z', '>f4'), ('rgb', 'u1', 3), ('xy', 'f4'), ('name', 'U3')])
+    rows['rgb'][0, 1] = 1, 2, 3
+    np.save(tmp_path / 'b.npy', rows)
+    assert fields_of(tmp_path / 'b.npy') == {
+        'rgb_0': ('|u1', [0, 1]), 'rgb_1': ('|u1', [0, 2]), 'rgb_2': ('|u1', [0, 3]), 'xy': ('<f4', [0, 0])}
+    np.save(tmp_path / 'c.npy', np.ones((4, 6)))
+    assert list(fields_of(tmp_path / 'c.npy')) == ['intensity', 'column_4', 'column_5']
 
 
 def test_npz_keys_can_be_chosen(tmp_path, points):
@@ -170,11 +199,11 @@ def test_reads_real_sweeps(data_folder):
 
 def test_whole_or_not_at_all(tmp_path):
     out = tmp_path / 'new' / 'out.txt'
-    with written_whole(out) as path:
+    with atomic_write(out) as path:
         path.write_text('first')
     assert out.read_text() == 'first'
     for stop in (ValueError, KeyboardInterrupt):
-        with pytest.raises(stop), written_whole(out) as path:
+        with pytest.raises(stop), atomic_write(out) as path:
             path.write_text('half')
             raise stop
     assert out.read_text() == 'first' and os.listdir(out.parent) == ['out.txt']
@@ -183,15 +212,15 @@ def test_whole_or_not_at_all(tmp_path):
 def test_whole_folder_is_replaced_only_if_asked(tmp_path):
     out = tmp_path / 'bag'
     for text in 'ab':
-        with written_whole(out) as path:
+        with atomic_write(out, 'bag', overwrite=True) as path:
             path.mkdir()
             (path / text).write_text(text)
-    assert os.listdir(out) == ['b'] and os.listdir(tmp_path) == ['bag']
-    with pytest.raises(InputError, match='--overwrite'), written_whole(out, overwrite=False):
+    assert sorted(os.listdir(out)) == ['.ssrflow', 'b'] and os.listdir(tmp_path) == ['bag']
+    with pytest.raises(InputError, match='--overwrite'), atomic_write(out, 'bag', overwrite=False):
         pass
 
 
 def test_unwritable_place_is_named_before_the_work(tmp_path):
     (tmp_path / 'file').write_text('')
-    with pytest.raises(InputError, match='cannot write'), written_whole(tmp_path / 'file' / 'out.npz'):
+    with pytest.raises(InputError, match='cannot write'), atomic_write(tmp_path / 'file' / 'out.npz'):
         pytest.fail('must not get here')

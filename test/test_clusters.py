@@ -2,7 +2,7 @@
 import numpy as np
 
 from ssrflow_ros import Settings
-from ssrflow_ros.steps.clusters import find_clusters
+from ssrflow_ros.objects.clusters import find_clusters
 
 
 def blob(rng, centre, velocity, n=300, size=(2.0, 1.0, 1.0)):

@@ -321,7 +321,6 @@ def test_real_neutral_pairs(data_folder):
 
 
 def test_simulated_pairs_take_the_sensors_in_turn():
-    pytest.importorskip('embreex')
     from ssrflow_ros.simulator import SENSORS
     data = open_dataset(f'simulated:{len(SENSORS) + 1}')
     pair = data[0]
@@ -332,7 +331,6 @@ def test_simulated_pairs_take_the_sensors_in_turn():
 
 @pytest.fixture
 def recording(tmp_path):
-    pytest.importorskip('embreex')
     pytest.importorskip('rosbags')
     from ssrflow_ros.cli.main import main
     assert main(['simulate', '-o', str(tmp_path / 'bag'), '--sweeps', '4', '--sensor', 'vlp16', '--seed', '5']) == 0

@@ -190,7 +190,6 @@ def test_the_first_field_that_holds_times_is_taken():
 def _street_while_driving(seed, stamps):
     """Sweeps of a simulated street in which each ray leaves from where the sensor is then, what an instant would
     show, and the scene."""
-    pytest.importorskip('embreex')
     from ssrflow_ros.simulator.raycaster import Raycaster
     from ssrflow_ros.simulator.scenes import SCENES
     from ssrflow_ros.simulator.sensors import SENSORS

@@ -20,7 +20,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy  # noqa: E
 from rosgraph_msgs.msg import Clock  # noqa: E402
 from sensor_msgs.msg import LaserScan, PointCloud2  # noqa: E402
 
-from live import LiveNode, environment, make_cloud  # noqa: E402
+from live import LiveNode, make_cloud, own_network  # noqa: E402
 
 from ssrflow_ros.cli.main import main  # noqa: E402
 from ssrflow_ros.network.config import PRESETS  # noqa: E402
@@ -28,14 +28,15 @@ from ssrflow_ros.network.ssrflow import SSRFlow  # noqa: E402
 from ssrflow_ros.network.weights import save_weights  # noqa: E402
 from ssrflow_ros.node.distribution import PROFILE_VARIABLES  # noqa: E402
 
-HZ = 20
+HZ = 5
+"""So few that all of three seconds wait for a doctor whom a busy machine holds up."""
 SWEEPS = [yard(seed=seed) for seed in range(3)]
 COPIES = int(120_000 * 22 / 12 / len(SWEEPS[0]))
 """Copies of a sweep that make a message of the size of a large sensor's."""
 
 
 class Driver:
-    """Publishes clouds at 20 Hz from a thread of its own; use as a context manager."""
+    """Publishes clouds at 5 Hz from a thread of its own; use as a context manager."""
 
     def __init__(self, topics=('points',), late_s=0.0, large=False, reliability=ReliabilityPolicy.BEST_EFFORT,
                  odometry=False, clock=False):
@@ -88,8 +89,10 @@ def weights(tmp_path_factory):
 @pytest.fixture
 def network(tmp_path, monkeypatch):
     """A DDS domain of our own."""
-    for name, value in environment(tmp_path).items():
-        monkeypatch.setenv(name, value)
+    with own_network(tmp_path) as variables:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        yield
 
 
 @pytest.fixture
@@ -188,8 +191,7 @@ def test_odometry(doctor):
 
 
 def test_a_node_that_waits_for_a_clock_and_asks_for_too_much(doctor, tmp_path, monkeypatch):
-    live = LiveNode(tmp_path, arguments=['-p', 'use_sim_time:=true', '-p',
-                                         'qos_overrides./points.subscription.reliability:=reliable'])
+    live = LiveNode(tmp_path, arguments=['-p', 'use_sim_time:=true'])
     try:
         monkeypatch.setenv('ROS_DOMAIN_ID', live.environment['ROS_DOMAIN_ID'])
         live.listen(DiagnosticArray, '/diagnostics')
@@ -198,7 +200,7 @@ def test_a_node_that_waits_for_a_clock_and_asks_for_too_much(doctor, tmp_path, m
         live.wait(lambda: any('no clouds arrive' in status.message for message in live.heard['/diagnostics']
                               for status in message.status), 'the node to warn')
         with Driver():
-            code, said = doctor()
+            code, said = doctor(seconds='6')
     finally:
         live.close()
     assert code == 2

@@ -90,7 +90,7 @@ def test_tables_json_and_picture(ssrflow, pairs, tmp_path):
     assert row_of(out, 'three way, m, square') == ['0.100', '0.050', '0.000']
     assert row_of(out, 'bucket dynamic, share, everywhere') == ['1.000', '0.500', '0.000']
     assert row_of(out, '10 to 20') and row_of(out, '2 to 5') == ['0.200', '0.100', '0.000']
-    assert sorted(os.listdir(tmp_path / 'out')) == ['errors.png', 'evaluation.json', 'tables.md']
+    assert sorted(os.listdir(tmp_path / 'out')) == ['.ssrflow', 'errors.png', 'evaluation.json', 'tables.md']
     assert (tmp_path / 'out' / 'errors.png').read_bytes().startswith(b'\x89PNG')
     assert (tmp_path / 'out' / 'tables.md').read_text().strip() in out
     told = json.loads((tmp_path / 'out' / 'evaluation.json').read_text())
@@ -135,12 +135,12 @@ def test_far_points_can_be_left_out(ssrflow, pairs):
 
 
 def test_world_a_leaves_the_ego_motion_in_for_the_network(ssrflow, tmp_path):
-    folder = tmp_path / '000002'
-    folder.mkdir()
+    folder = tmp_path / 'data' / '000002'
+    folder.mkdir(parents=True)
     points = np.random.default_rng(0).uniform((-5, -1, 11), (5, 3, 30), (100, 3)).astype(np.float32)
     np.save(folder / 'pc1.npy', points)
     np.save(folder / 'pc2.npy', points + np.float32([0.2, 0, -0.2]))  # left, and towards the sensor
-    code, out, _ = ssrflow('evaluate', '--data', f'kittis:{tmp_path}', '-o', tmp_path / 'out')
+    code, out, _ = ssrflow('evaluate', '--data', f'kittis:{tmp_path / "data"}', '-o', tmp_path / 'out')
     assert code == 0 and 'ego-motion left in' in out
     alone, whole = (settings for settings, _ in StandIn.asked)
     assert alone.ego_motion == 'none' and whole.ego_motion == 'scan_matching'

@@ -12,7 +12,6 @@ from live import LiveNode, make_cloud  # noqa: E402
 from stand_in_node import SPEED, TRACK, VARIANCE  # noqa: E402
 
 from ssrflow_ros.formats.object_cloud import read_objects  # noqa: E402
-from ssrflow_ros.formats.stamped import stamp_ns  # noqa: E402
 
 POINTS = np.random.default_rng(3).uniform(-30, 30, (300, 3)).astype(np.float32)
 OBJECTS = '/ssrflow/objects'
@@ -26,23 +25,14 @@ def _send(live, points, number):
     return cloud
 
 
-def _hear(live, cloud):
-    """The objects in `cloud`."""
-    def answers():
-        return [message for message in live.heard[OBJECTS] if stamp_ns(message) == stamp_ns(cloud)]
-    live.wait(answers, 'the objects of the cloud sent')
-    return answers()[0]
-
-
 def test_a_lone_listener_of_objects_hears_them(tmp_path):
     live = LiveNode(tmp_path)
     try:
         live.listen(PointCloud2, OBJECTS)
         live.wait_until_connected()
         _send(live, POINTS[::-1], 0)
-        live.spin(0.1)
         sent = _send(live, POINTS, 1)
-        message = _hear(live, sent)
+        message = live.hear(OBJECTS, sent)
         assert message.header == sent.header
         row, = read_objects(message)
         ahead = POINTS[POINTS[:, 0] > 0]
@@ -54,7 +44,7 @@ def test_a_lone_listener_of_objects_hears_them(tmp_path):
 
         for number, points in ((2, POINTS[:0]), (3, POINTS[POINTS[:, 0] < 0])):
             sent = _send(live, points, number)
-            nothing = _hear(live, sent)
+            nothing = live.hear(OBJECTS, sent)
             assert nothing.header == sent.header and nothing.width == 0
             assert len(nothing.fields) == len(message.fields)
     finally:
@@ -65,7 +55,7 @@ def test_a_lone_listener_of_objects_hears_them(tmp_path):
 def test_messages_of_a_missing_package_are_refused_with_the_cure(tmp_path):
     live = LiveNode(tmp_path, arguments=['-p', 'object_messages:=vision'])
     try:
-        assert live.process.wait(40) == 1
+        assert live.ended() == 1
         log = live.log.read_text()
         assert 'vision_msgs, which is not installed: sudo apt install' in log and 'Traceback' not in log
     finally:
@@ -83,7 +73,6 @@ def test_an_installed_package_gets_its_topic(tmp_path, choice, topic, package, k
         live.wait_until_connected()
         for number in range(2):
             _send(live, POINTS + np.float32(number), number)
-            live.spin(0.1)
         live.wait(lambda: live.heard[f'/ssrflow/{topic}'], f'{topic}')
     finally:
         live.close()

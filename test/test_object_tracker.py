@@ -116,7 +116,6 @@ def test_objects_are_moved_with_their_covariances():
 
 @pytest.mark.slow
 def test_on_simulated_recordings_velocities_lock_on_a_sweep_earlier():
-    pytest.importorskip('embreex')
     from lock_on import TUNED, VELOCITY, locked, measure
     from ssrflow_ros.settings import Settings
     errors = measure(range(9), 8, Settings())

@@ -27,27 +27,38 @@ TRACKS = '/object_tracker/tracks'
 EGO, WALKER = np.array([10.0, 0.0, 0.0]), np.array([0.0, 1.5, 0.0])  # m/s
 
 
+def header_of(sweep, frame_id):
+    header = Header(frame_id=frame_id)
+    header.stamp.sec, header.stamp.nanosec = 100, 100_000_000 * sweep
+    return header
+
+
 def test_tracks_of_a_driving_sensor_are_in_the_frame_of_its_odometry(tmp_path):
-    live = LiveNode(tmp_path, TRACKER, ['-r', 'objects:=/ssrflow/objects', '-r', 'odometry:=/odom'])
+    live = LiveNode(tmp_path, TRACKER, ['-r', 'objects:=/ssrflow/objects', '-r', 'odometry:=/odom'],
+                    name='/object_tracker')
     try:
         objects = live.node.create_publisher(PointCloud2, '/ssrflow/objects', 5)
-        odometry = live.node.create_publisher(Odometry, '/odom', 5)
+        odometry = live.node.create_publisher(Odometry, '/odom', 50)
         live.listen(PointCloud2, TRACKS)
         live.wait(lambda: objects.get_subscription_count() and odometry.get_subscription_count()
                   and live.node.count_publishers(TRACKS), 'the tracker')
-        live.spin(0.3)
+        live.wait_until_known()
+
+        def say_where_and_ask():
+            # DDS keeps no order between topics, and best effort loses: no objects before the poses are known.
+            for sweep in range(5):
+                at = Odometry(header=header_of(sweep, 'odom'), child_frame_id='lidar')
+                at.pose.pose.position.x, at.pose.pose.orientation.w = 0.1 * sweep * EGO[0], 1.0
+                odometry.publish(at)
+            objects.publish(to_pointcloud2(encode_objects([]), header_of(4, 'lidar')))
+        live.wait(lambda: live.heard[TRACKS], 'the poses to be known', again=say_where_and_ask)
         for sweep in range(5):
-            header = Header(frame_id='lidar')
-            header.stamp.sec, header.stamp.nanosec = 100, 100_000_000 * sweep
-            at = Odometry(header=Header(frame_id='odom', stamp=header.stamp), child_frame_id='lidar')
-            at.pose.pose.position.x, at.pose.pose.orientation.w = 0.1 * sweep * EGO[0], 1.0
-            odometry.publish(at)
-            live.spin(0.2)  # DDS keeps no order between topics
             place = np.array([40.0, -3.0, 0.0]) + 0.1 * sweep * (WALKER - EGO)
             walker = MovingObject(sweep, place, np.ones(3), 0.0, WALKER, 30, track_id=4,
                                   position_covariance=0.01 * np.eye(3), velocity_covariance=0.04 * np.eye(3))
-            objects.publish(to_pointcloud2(encode_objects([walker]), header))
-            live.wait(lambda sent=sweep: len(live.heard[TRACKS]) > sent, 'the tracks of a sweep')
+            live.heard[TRACKS].clear()
+            objects.publish(to_pointcloud2(encode_objects([walker]), header_of(sweep, 'lidar')))
+            live.wait(lambda: any(message.width for message in live.heard[TRACKS]), 'the tracks of a sweep')
         message = live.heard[TRACKS][-1]
         track, = read_objects(message)
         assert message.header.frame_id == 'odom' and (track['track_id'], track['age']) == (0, 5)

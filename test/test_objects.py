@@ -4,12 +4,19 @@ import pytest
 from worlds import box, pair_of, patch, seen
 
 from ssrflow_ros import Settings
-from ssrflow_ros.steps.evidence import View, free_space
-from ssrflow_ros.steps.objects import ObjectFinder
+from ssrflow_ros.objects.detector import ObjectDetector
+from ssrflow_ros.objects.motion_classifier import MotionClassifier
+from ssrflow_ros.objects.observation import observe
+from ssrflow_ros.steps.range_image import RangeImage, free_space
 from ssrflow_ros.sweep import PreparedPair, Sample
 
+CLASSIFIER = MotionClassifier.load()
 WALLS = np.concatenate([patch(25.0, 0.0, 40.0, 6.0, 0.1), patch(-20.0, 0.0, 40.0, 6.0, 0.1)])
 CAR, PERSON = (4.2, 1.8, 1.5), (0.5, 0.5, 1.7)
+
+
+def detector():
+    return ObjectDetector(CLASSIFIER)
 
 
 def find(now, before, flow=None, dt=-0.1, finder=None, stamp_ns=10_000_000_000, past=None, **settings):
@@ -17,7 +24,7 @@ def find(now, before, flow=None, dt=-0.1, finder=None, stamp_ns=10_000_000_000, 
     moving things, walls are added."""
     pair, ego = pair_of(seen(WALLS, *now), seen(WALLS, *before), dt, stamp_ns)
     network = np.zeros_like(pair.source.points) if flow is None else flow(pair.source.points)
-    return pair, (finder or ObjectFinder())(
+    return pair, (finder or detector())(
         prepared(pair, ego, past=None if past is None else seen(WALLS, *past)), network, Settings(**settings))
 
 
@@ -25,7 +32,7 @@ def prepared(pair, ego, slope=(0.0, 0.0), past=None):
     """The pair as if nothing of it were ground."""
     n, others = len(pair.source), pair.target.points
     nothing = Sample(np.arange(0), np.zeros((0, 3)), np.zeros((0, 4)))
-    views = View(pair.source.points), View(others), View(others[:0] if past is None else past)
+    views = RangeImage(pair.source.points), RangeImage(others), RangeImage(others[:0] if past is None else past)
     return PreparedPair(pair, ego, np.zeros(n, bool), np.array(slope), np.arange(n), others, nothing, nothing,
                         views, 0.6, *free_space(pair.source.points, others, views), {})
 
@@ -74,8 +81,9 @@ def test_what_had_been_seen_before_tells_of_what_is_slow():
         pair, ego = pair_of(seen(WALLS, *walker(1.0)), seen(WALLS, *walker(1.05)), -0.1, 10_000_000_000)
         ready = prepared(pair, ego, past=None if past is None else seen(WALLS, *past))
         flow = half_seen((0.0, -0.5, 0.0), centre=(6.0, 1.0), share=0.2)(pair.source.points)
-        weighed = ObjectFinder().weigh(ready, flow, Settings(moving_speed=0.05))
-        moves[then] = weighed.moves.max() if weighed else 0.0
+        settings = Settings(moving_speed=0.05)
+        weighed = detector().candidates(ready, observe(ready, flow, settings), settings)
+        moves[then] = weighed.classified.probability.max() if weighed else 0.0
     assert moves['elsewhere'] > moves['unknown'] > moves['here']
 
 
@@ -87,7 +95,7 @@ def test_a_car_that_passes_a_walker_leaves_two():
         of_car = (points[:, 0] < 14) & (points[:, 1] > 2.8)
         of_walker = (np.abs(points[:, 0] - 9.0) < 0.3) & (np.abs(points[:, 1] - 2.4) < 0.3)
         return (0.6 * (of_car[:, None] * [-0.8, 0, 0] + of_walker[:, None] * [0.15, 0, 0])).astype(np.float32)
-    _, (_, _, objects) = find([now, walker[0]], [other, walker[1]], shrunk, belief=0.3)
+    _, (_, _, objects) = find([now, walker[0]], [other, walker[1]], shrunk, min_motion_probability=0.3)
     ways = sorted(round(float(item.velocity[0])) for item in objects)
     assert len(objects) == 2 and ways[0] == pytest.approx(-1.5, abs=1) and ways[1] == pytest.approx(8, abs=1)
 
@@ -98,7 +106,7 @@ def test_what_moves_goes_along_the_ground():
     pair, ego = pair_of(*(seen(WALLS, thing) + np.float32([0, 0, 1]) * (seen(WALLS, thing) @ [*slope, 0])[:, None]
                           .astype(np.float32) for thing in moved_car(velocity)))
     network = half_seen(velocity)(pair.source.points)
-    level, tilted = (ObjectFinder()(prepared(pair, ego, rise), network, Settings()) for rise in ((0, 0), slope))
+    level, tilted = (detector()(prepared(pair, ego, rise), network, Settings()) for rise in ((0, 0), slope))
     (flat,), (item,) = level[2], tilted[2]
     assert flat.velocity[2] == 0 and item.velocity == pytest.approx([*flat.velocity[:2], slope @ flat.velocity[:2]])
     moved = tilted[0][tilted[1] == 0]
@@ -129,7 +137,7 @@ def test_a_wall_that_the_network_lets_creep_stands():
 def test_points_of_what_is_not_quite_believed_move_as_the_network_says():
     now, other = moved_car((9.0, 3.0, 0.0))
     flow = half_seen((9.0, 3.0, 0.0))
-    pair, (displacement, ids, objects) = find([now], [other], flow, belief=0.9999)
+    pair, (displacement, ids, objects) = find([now], [other], flow, min_motion_probability=0.9999)
     assert not objects and (ids == -1).all()
     said = flow(pair.source.points)
     moved = displacement.any(axis=1)
@@ -146,7 +154,7 @@ def test_what_is_known_is_published():
 
 
 def test_an_object_keeps_its_number_and_ages():
-    finder, numbers = ObjectFinder(), []
+    finder, numbers = detector(), []
     for sweep in range(4):
         now, other = moved_car((5.0, -6.0, 0.0), centre=(10.0 + 0.5 * sweep, 3.0 - 0.6 * sweep, 0.0))
         network = half_seen((5.0, -6.0, 0.0), centre=(10.0 + 0.5 * sweep, 3.0 - 0.6 * sweep))
@@ -159,7 +167,7 @@ def test_an_object_keeps_its_number_and_ages():
 def followed(speeds, steady, hidden=False):
     """Speed that is found, sweep by sweep, of a lorry that goes by at `speeds` m/s; in the last screens may hide its
     ends, and the network sees less than half."""
-    finder, found, x = ObjectFinder(), [], -3.0
+    finder, found, x = detector(), [], -3.0
     for sweep, speed in enumerate(speeds):
         x += 0.1 * speed
         now, before = (box(np.array([x - back, 7.0, 0.5]), (12.0, 2.5, 3.0)) for back in (0.0, 0.1 * speed))
@@ -167,7 +175,7 @@ def followed(speeds, steady, hidden=False):
         screens = [box(np.array([side * 8.0, 4.0, 0.5]), (12.0, 0.2, 6.0)) for side in (-1, 1)] if last else []
         network = half_seen((speed, 0.0, 0.0), centre=(x, 7.0), share=0.4 if last else 1.0, within=7.0)
         _, (_, _, (item,)) = find([now, *screens], [before, *screens], network, finder=finder, steady=steady,
-                                  stamp_ns=10_000_000_000 + sweep * 100_000_000, belief=0.3)
+                                  stamp_ns=10_000_000_000 + sweep * 100_000_000, min_motion_probability=0.3)
         found.append(item.velocity[0])
     return np.array(found)
 
@@ -185,12 +193,12 @@ def test_few_points_or_no_partner_are_no_trouble(n):
     points = np.random.default_rng(0).uniform(3, 9, (n, 3)).astype(np.float32)
     for target in (points, points[:0]):
         pair, ego = pair_of(points, target)
-        found = ObjectFinder()(prepared(pair, ego), np.full_like(points, 0.3), Settings())
+        found = detector()(prepared(pair, ego), np.full_like(points, 0.3), Settings())
         assert found[0].shape == (n, 3) and found[2] == ()
 
 
 def test_a_target_without_points_moves_nothing():
     now, _ = moved_car((9.0, 3.0, 0.0))
     pair, ego = pair_of(seen(WALLS, now), np.zeros((0, 3), np.float32))
-    _, _, objects = ObjectFinder()(prepared(pair, ego), np.full_like(pair.source.points, 0.5), Settings())
+    _, _, objects = detector()(prepared(pair, ego), np.full_like(pair.source.points, 0.5), Settings())
     assert objects == ()

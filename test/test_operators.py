@@ -15,7 +15,7 @@ def cloud(seed, *shape):
 
 
 @given(st.integers(0, 10_000), st.integers(1, 300), st.integers(1, 300), st.integers(1, 20))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_k_nearest_finds_the_nearest(seed, m, n, k):
     queries, points = cloud(seed, 2, m), cloud(seed + 1, 2, n)
     index = k_nearest(queries, points, k)

@@ -1,10 +1,14 @@
 """The package as it is installed: by pip, by colcon, and what imports without ROS."""
 import ast
 import os
+import re
+import random
 import shutil
+import socket
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -41,9 +45,16 @@ def test_versions_and_licence_agree():
     tree = ElementTree.parse(ROOT / 'package.xml')
     assert tree.findtext('name') == 'ssrflow_ros'
     assert tree.findtext('version') == ssrflow_ros.__version__
-    assert f"version='{ssrflow_ros.__version__}'" in (ROOT / 'setup.py').read_text()
+    assert f"version='{ssrflow_ros.__version__}'" in (ROOT / 'setup.py').read_text(), 'run "make clean"'
     assert tree.findtext('license') == 'Apache-2.0'
     assert 'Apache License' in (ROOT / 'LICENSE').read_text()
+
+
+def test_a_tree_that_is_not_installed_has_no_version(sources):
+    # -I: neither PYTHONPATH nor the folder at hand; -S: no site-packages.
+    said = _run([sys.executable, '-I', '-S', '-c', f'import sys; sys.path.insert(0, {str(sources)!r}); '
+                 'import ssrflow_ros; print(ssrflow_ros.__version__)'], sources)
+    assert said == 'unknown: not installed\n'
 
 
 def test_package_xml_names_every_ros_package_that_is_imported():
@@ -61,6 +72,18 @@ def test_package_xml_names_every_ros_package_that_is_imported():
     assert of_ros - {'ssrflow_ros'} <= declared
 
 
+def test_package_xml_names_nothing_that_is_not_used():
+    root = ElementTree.parse(ROOT / 'package.xml').getroot()
+    declared = {element.text for element in root if element.tag.endswith('_depend')}
+    used = {'ros2launch', 'ros2bag', 'rosbag2_storage_mcap', 'rviz2'}  # that the launch file starts
+    for folder in ('ssrflow_ros', 'launch', 'test'):
+        for path in (ROOT / folder).rglob('*.py'):
+            text = path.read_text()
+            used |= {name for name in declared
+                     if re.search(rf"(import|from|importorskip\(') ?{name.removeprefix('python3-')}\b", text)}
+    assert declared <= used
+
+
 def test_only_the_node_imports_ros():
     for path in (ROOT / 'ssrflow_ros').rglob('*.py'):
         if path.parent.name != 'node':
@@ -70,7 +93,7 @@ def test_only_the_node_imports_ros():
 
 def test_no_help_waits_for_a_library():
     # One process for all: what any of them loads would show.
-    heavy = ('rclpy', 'torch', 'matplotlib', 'rosbags', 'embreex', 'scipy', 'small_gicp', 'fpsample')
+    heavy = ('rclpy', 'torch', 'matplotlib', 'rosbags', 'numba', 'scipy', 'small_gicp')
     said = _run([sys.executable, '-c', f"""if True:
         import contextlib, io, sys
         import ssrflow_ros
@@ -129,10 +152,29 @@ def test_make_knows_its_targets(command, wanted):
     assert wanted in _run(['make', '-n', *command], ROOT)
 
 
-def test_free_domain_is_one_whose_port_can_be_had():
-    import socket
-    from ssrflow_ros.node.domain import free_domain
-    domain = free_domain()
-    assert 1 <= domain <= 100
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(('', 7400 + 250 * domain + 10))
+def test_a_reserved_domain_can_be_used_and_is_nobody_elses():
+    from ssrflow_ros.node.domain import reserved_domain
+    with ExitStack() as stack:
+        drawn = [stack.enter_context(reserved_domain()) for _ in range(20)]
+        assert len(set(drawn)) == 20 and 1 <= min(drawn) and max(drawn) <= 100
+        # Another process draws none of them either: of the 100 it would hit one of these nearly always.
+        code = ('from contextlib import ExitStack; from ssrflow_ros.node.domain import reserved_domain\n'
+                'with ExitStack() as stack: print(*(stack.enter_context(reserved_domain()) for _ in range(20)))')
+        assert not set(drawn) & {int(word) for word in _run([sys.executable, '-c', code], ROOT).split()}
+        for domain in drawn:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as participant:
+                participant.bind(('', 7400 + 250 * domain + 10))
+
+
+def test_a_domain_that_is_in_use_is_not_drawn(monkeypatch):
+    from ssrflow_ros.node import domain
+    with ExitStack() as stack:
+        free = [stack.enter_context(domain.reserved_domain()) for _ in range(2)]
+    order = random.SystemRandom
+    monkeypatch.setattr(order, 'sample', lambda *_: free)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as participant:
+        participant.bind(('', 7400 + 250 * free[0] + 10))
+        with domain.reserved_domain() as found:
+            assert found == free[1]
+            with pytest.raises(InputError, match='end some ROS processes'), domain.reserved_domain():
+                pass

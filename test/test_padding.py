@@ -40,7 +40,7 @@ NETWORKS = [loud_network(dataclasses.replace(SMALL, **switch)) for switch in SWI
 @pytest.mark.parametrize('network', NETWORKS, ids=map(str, SWITCHES))
 @given(seed=st.integers(0, 10_000), sizes=st.lists(st.tuples(*[st.integers(1, 300)] * 2), min_size=1, max_size=3),
        more=st.integers(0, 200))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 def test_padding_does_not_change_the_flow(network, seed, sizes, more):
     (n, m), size = zip(*sizes), max(map(max, sizes)) + more
     source, n = clouds(seed, n, size)
@@ -64,7 +64,7 @@ def test_both_frames_at_once_are_the_two():
 
 
 @given(seed=st.integers(0, 10_000), sizes=SIZES, more=st.integers(0, 100), k=st.integers(1, 12))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_padding_is_nobodys_neighbour(seed, sizes, more, k):
     points, count = clouds(seed, sizes, max(sizes) + more)
     queries = clouds(seed + 1, [20] * len(sizes), 20)[0]
@@ -77,7 +77,7 @@ def test_padding_is_nobodys_neighbour(seed, sizes, more, k):
 
 
 @given(seed=st.integers(0, 10_000), sizes=SIZES, more=st.integers(0, 100), duplicates=st.booleans())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_padding_comes_last_in_farthest_point_order(seed, sizes, more, duplicates):
     size = max(sizes) + more
     points, count = clouds(seed, sizes, size)

@@ -1,9 +1,11 @@
 """One table of parameters; the documents, the YAML and its schema are held to it."""
+import argparse
 import json
 from pathlib import Path
 
 import pytest
 
+from ssrflow_ros.cli.options import add_settings, settings_from
 from ssrflow_ros.errors import InputError
 from ssrflow_ros.node import parameter_docs
 from ssrflow_ros.settings import Settings
@@ -61,6 +63,58 @@ def test_every_row_is_whole():
         assert row.description.endswith('.'), row.name
         assert (row.low is None) == (row.high is None) == (row.type not in (int, float)), row.name
         assert row.check(row.default) == row.default
+
+
+ALIASES = [row for row in Settings.table() if row.alias]
+
+
+def test_a_former_name_is_no_name_of_today():
+    names = [row.name for row in Settings.table()]
+    assert [row.alias for row in ALIASES] == ['belief'] and not {row.alias for row in ALIASES} & set(names)
+
+
+@pytest.mark.parametrize('row', ALIASES, ids=lambda row: row.alias)
+def test_a_former_name_is_taken_with_one_line_that_says_so(row, caplog):
+    for make in (Settings, Settings().replace):
+        caplog.clear()
+        assert getattr(make(**{row.alias: row.high}), row.name) == row.high
+        (record,) = caplog.records
+        assert record.levelname == 'WARNING' and row.alias in record.message and row.name in record.message
+        with pytest.raises(InputError, match=row.name):
+            make(**{row.alias: row.high + 1})
+        for both in ({row.alias: row.low, row.name: row.low}, {row.name: row.low, row.alias: row.low}):
+            with pytest.raises(InputError, match='both'):
+                make(**both)
+    caplog.clear()
+    assert getattr(Settings(**{row.name: row.high}), row.name) == row.high and not caplog.records
+
+
+@pytest.mark.parametrize('row', ALIASES, ids=lambda row: row.alias)
+def test_the_command_line_takes_a_former_name_and_does_not_show_it(row, caplog):
+    parser = argparse.ArgumentParser()
+    add_settings(parser)
+    settings = settings_from(parser.parse_args([f'--{row.alias}', str(row.high)]))
+    assert getattr(settings, row.name) == row.high and len(caplog.records) == 1
+    assert f'--{row.alias}' not in parser.format_help()
+    assert not _complaints({row.alias: row.high}) and _complaints({row.alias: row.high + 1})
+
+
+@pytest.mark.parametrize('row', ALIASES, ids=lambda row: row.alias)
+def test_the_node_takes_a_former_name(row, tmp_path, monkeypatch, capfd):
+    rclpy = pytest.importorskip('rclpy')
+    from rclpy.context import Context
+    from ssrflow_ros.node.parameters import declare_settings
+    monkeypatch.setenv('ROS_LOG_DIR', str(tmp_path))
+    context = Context()
+    rclpy.init(args=['--ros-args', '-p', f'{row.alias}:={row.high}'], context=context)
+    node = rclpy.create_node('ssrflow', context=context)
+    try:
+        assert getattr(declare_settings(node), row.name) == row.high == node.get_parameter(row.name).value
+    finally:
+        node.destroy_node()
+        rclpy.shutdown(context=context)
+    lines = [line for line in ''.join(capfd.readouterr()).splitlines() if row.alias in line]
+    assert len(lines) == 1 and 'WARN' in lines[0] and row.name in lines[0]
 
 
 @pytest.mark.parametrize('file_first', [True, False])

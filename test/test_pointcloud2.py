@@ -94,7 +94,7 @@ def layouts(draw):
 
 
 @given(layouts())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_layout_is_read(drawn):
     cloud, values = drawn
     sweep = pointcloud2.decode(message(cloud))
@@ -116,7 +116,7 @@ garbage_field = st.builds(SimpleNamespace, name=st.one_of(st.sampled_from('xyz')
     data=st.one_of(st.binary(max_size=200), garbage),
     header=st.one_of(garbage, st.builds(SimpleNamespace, frame_id=garbage, stamp=st.one_of(
         garbage, st.builds(SimpleNamespace, sec=small, nanosec=small))))))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_garbage_is_an_input_error(thing):
     try:
         pointcloud2.decode(thing)
@@ -125,7 +125,7 @@ def test_garbage_is_an_input_error(thing):
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_nearly_right_is_an_input_error_or_right(data):
     """One attribute of a good message wrong, the rest as it should be."""
     points = some_points(4)

@@ -195,6 +195,13 @@ def test_a_static_transform_without_a_rotation_is_named():
         poses.between(pair_at())
 
 
+def test_a_mounting_is_what_tf_transformations_says():
+    tf_transformations = pytest.importorskip('tf_transformations', reason='comes with ROS only')
+    mounting = parse_pose('mounting', '1 2 3 0.1 -0.2 0.3')
+    np.testing.assert_allclose(mounting[:3, :3], tf_transformations.euler_matrix(0.1, -0.2, 0.3)[:3, :3])
+    np.testing.assert_allclose(parts(mounting)[1], tf_transformations.quaternion_from_euler(0.1, -0.2, 0.3))
+
+
 def test_mounting_as_text():
     np.testing.assert_allclose(parse_pose('mounting', curve.MOUNTING), curve.BODY_FROM_SENSOR)
     assert parse_pose('mounting', ' ') is None

@@ -59,7 +59,7 @@ def test_of_a_stream_only_the_last_half_second_is_kept():
         sweeps.add(sweep)
         if last is not None:
             prepared = prepare(SweepPair(sweep, last))
-            images.update(prepared.views)
+            images.update(prepared.range_images)
             assert prepared.past_age == pytest.approx(0.0 if number == 2 else min(0.1 * (number - 1), 0.6))
         last = sweep
     del sweep, prepared

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ pytest.importorskip('rclpy')
 pytest.importorskip('ros2launch', reason='ros2 launch comes with ROS only')
 
 from launch_stand_ins import PATH  # noqa: E402
-from live import STAND_IN, environment  # noqa: E402
+from live import PATIENCE, STAND_IN, own_network  # noqa: E402
 
 TEST = Path(__file__).resolve().parent
 ROS2 = [sys.executable, '-c', 'import sys; from ros2cli.cli import main; sys.exit(main())']
@@ -37,7 +38,9 @@ class Launched:
         (folder / 'drive').mkdir()
         self.log = folder / 'launch.log'
         prefixes = [str(folder), *filter(None, [os.environ.get('AMENT_PREFIX_PATH')])]
-        variables = {**environment(folder), 'HOME': str(folder), 'AMENT_PREFIX_PATH': os.pathsep.join(prefixes),
+        self.network = ExitStack()
+        variables = {**self.network.enter_context(own_network(folder)), 'HOME': str(folder),
+                     'AMENT_PREFIX_PATH': os.pathsep.join(prefixes),
                      'PATH': f'{folder}/bin{os.pathsep}{os.environ["PATH"]}'}
         with self.log.open('w') as log:
             self.process = subprocess.Popen([*ROS2, 'launch', str(PATH), *arguments], env=variables, stdout=log,
@@ -46,7 +49,7 @@ class Launched:
     def text(self):
         return self.log.read_text()
 
-    def wait(self, *texts, seconds=60.0):
+    def wait(self, *texts, seconds=PATIENCE):
         """Until the log has every one of `texts`."""
         end = time.monotonic() + seconds
         while not all(text in self.text() for text in texts):
@@ -71,6 +74,7 @@ def launch(tmp_path):
         if one.left():
             os.killpg(one.process.pid, signal.SIGKILL)
         one.process.wait()
+        one.network.close()
 
 
 def test_a_recording_waits_for_the_nodes_and_rviz_for_its_frame(launch):
@@ -80,7 +84,7 @@ def test_a_recording_waits_for_the_nodes_and_rviz_for_its_frame(launch):
     assert max(text.index('[front.ssrflow]: ready'), text.index('[rear.ssrflow]: ready')) < text.index('playing: bag')
     assert 'nobody publishes /clock' not in text
     running.process.send_signal(signal.SIGINT)
-    assert running.process.wait(30) == 0, running.text()
+    assert running.process.wait(PATIENCE) == 0, running.text()
     assert running.left() == []
     assert 'Traceback' not in running.text() and 'process has died' not in running.text()
 
@@ -89,13 +93,13 @@ def test_a_live_topic_needs_only_the_node(launch):
     running = launch('points:=/lidar/points', packages=['ssrflow_ros'])
     running.wait("waiting for clouds on '/lidar/points'")
     running.process.send_signal(signal.SIGINT)
-    assert running.process.wait(30) == 0 and running.left() == []
+    assert running.process.wait(PATIENCE) == 0 and running.left() == []
     assert 'Traceback' not in running.text() and 'process has died' not in running.text()
 
 
 def test_what_waits_ends_too_when_the_node_fails_and_so_does_the_launch(launch):
     running = launch('bag:=~/drive', 'rviz:=true', 'weights:=missing')
-    assert running.process.wait(60) == 1, running.text()
+    assert running.process.wait(PATIENCE) == 1, running.text()
     assert 'there are no such weights' in running.text() and 'flow_node-1 ended with code 1' in running.text()
     assert running.left() == []
 
@@ -106,5 +110,5 @@ def test_what_waits_ends_too_when_the_node_fails_and_so_does_the_launch(launch):
     ('rviz:=true', 'rviz:=true: rviz2 is not installed'), ('autostart:=maybe', 'autostart:=maybe: choose from true')])
 def test_nothing_starts_if_an_argument_is_refused(launch, argument, said):
     running = launch(argument, packages=['ssrflow_ros'])
-    assert running.process.wait(60) == 1
+    assert running.process.wait(PATIENCE) == 1
     assert said in running.text() and 'process started' not in running.text()

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings, strategies as st
 
 from ssrflow_ros.steps.cells import thin
-from ssrflow_ros.steps.evidence import View
+from ssrflow_ros.steps.range_image import RangeImage
 from ssrflow_ros.steps.sampling import VOXEL, sample_pair
 from ssrflow_ros.steps.upsampling import _on_device, upsample
 
@@ -64,7 +64,8 @@ def test_what_stands_where_there_was_nothing_half_a_second_before_gets_more_poin
     slow = (rng.uniform(-1, 1, (2000, 3)) * [0.02, 0.5, 0.5] + [8, 0, 1.5]).astype(np.float32)
     bare = wall(rng, 40_000)
     source = np.concatenate([bare, slow])
-    shown = [(sample_pair(source, source, 512, views=(View(source), View(source), View(past)))[0].rows
+    own = RangeImage(source)
+    shown = [(sample_pair(source, source, 512, images=(own, own, RangeImage(past)))[0].rows
               >= len(bare)).sum() for past in (source, bare)]
     assert shown[1] > 1.5 * shown[0] > 0
 
@@ -85,7 +86,7 @@ def test_same_seed_same_points():
 
 
 @given(n=st.integers(0, 60), m=st.integers(0, 60), wanted=st.integers(1, 40), seed=st.integers(0, 99))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_any_cloud_gives_distinct_rows(n, m, wanted, seed):
     rng = np.random.default_rng(seed)
     source, target = rng.normal(0, 5, (n, 3)).astype(np.float32), rng.normal(0, 5, (m, 3)).astype(np.float32)
@@ -113,21 +114,22 @@ def test_each_point_knows_how_far_the_other_sensor_saw_past_it():
     screen = np.stack([np.full(400, 8.0), *rng.uniform(-1, 1, (2, 400))], 1).astype(np.float32) + [0, 0, 1.5]
     source = np.concatenate([bare, screen]).astype(np.float32)
     for where in (np.zeros(3, np.float32), eye):
-        other = View(bare - where).taking(lambda points, where=where: points - where)
-        first, second = sample_pair(source, bare, 2048, views=(View(source), other, other))
+        other = RangeImage(bare - where).in_frame(lambda points, where=where: points - where)
+        first, second = sample_pair(source, bare, 2048, images=(RangeImage(source), other, other))
         of_screen = first.rows >= len(bare)
         way = screen[first.rows[of_screen] - len(bare)] - where
         past = np.linalg.norm(way, axis=1) * (10 - 8) / 8
         # About it the nearest of nine cells counts: along a wall that is up to half a metre nearer.
-        assert of_screen.sum() > 20 and np.abs(first.beyond[of_screen] - past[:, None]).max() < 0.5
-        assert np.array_equal(first.beyond[:, :2], first.beyond[:, 2:])
-        assert np.abs(first.beyond[~of_screen]).max() < 0.7
+        assert of_screen.sum() > 20 and np.abs(first.margins[of_screen] - past[:, None]).max() < 0.5
+        assert np.array_equal(first.margins[:, :2], first.margins[:, 2:])
+        assert np.abs(first.margins[~of_screen]).max() < 0.7
         hidden = np.abs(bare[second.rows] @ np.diag([0.8] * 3) - [8, 0, 1.5]).max(axis=1) < 0.8
-        assert hidden.any() and (second.beyond[hidden, 0] < -1.5).all()
-        assert (second.beyond[hidden, 1] < -1.5).mean() > 0.5  # right behind a return of the screen, not a gap of it
+        assert hidden.any() and (second.margins[hidden, 0] < -1.5).all()
+        assert (second.margins[hidden, 1] < -1.5).mean() > 0.5  # right behind a return of the screen, not a gap of it
     # Of a piece, as much is known as was seen about it.
-    piece = sample_pair(screen.astype(np.float32), bare[:10], 64, views=(View(source), View(bare), View(bare[:0])))[0]
-    assert (piece.beyond[:, :2] > 1.5).all() and not piece.beyond[:, 2:].any()
+    images = RangeImage(source), RangeImage(bare), RangeImage(bare[:0])
+    piece = sample_pair(screen.astype(np.float32), bare[:10], 64, images=images)[0]
+    assert (piece.margins[:, :2] > 1.5).all() and not piece.margins[:, 2:].any()
 
 
 def thin_again(cloud, seed):

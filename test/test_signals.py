@@ -8,7 +8,6 @@ import pytest
 
 pytest.importorskip('rclpy')
 pytest.importorskip('rosbags')
-pytest.importorskip('embreex')
 
 from signal_moments import KINDS, WAYS, Moments  # noqa: E402
 from test_cli import ENVIRONMENT  # noqa: E402
@@ -58,11 +57,11 @@ def test_an_import_is_not_interrupted(tmp_path):
 def test_what_does_not_unwind_is_left_without_anything_half_written(tmp_path):
     code = ('import os, signal, time\n'
             'from ssrflow_ros.cli import ending, main\n'
-            'from ssrflow_ros.whole import written_whole\n'
+            'from ssrflow_ros.atomic_write import atomic_write\n'
             'ending.GRACE = 0.3\n'
             'def run(*_):\n'
-            '    with written_whole("out") as whole:\n'
-            '        whole.write_text("half")\n'
+            '    with atomic_write("out") as unfinished:\n'
+            '        unfinished.write_text("half")\n'
             '        try:\n'
             '            os.kill(os.getpid(), signal.SIGTERM)\n'
             '        finally:\n'

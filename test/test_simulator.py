@@ -4,19 +4,17 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-pytest.importorskip('embreex')
-
-from ssrflow_ros.errors import InputError  # noqa: E402
-from ssrflow_ros.simulator import CLASSES, SCENES, SENSORS, simulate  # noqa: E402
-from ssrflow_ros.simulator.scenes import SHARES  # noqa: E402
-from ssrflow_ros.simulator.body import GLASS  # noqa: E402
-from ssrflow_ros.simulator.motion import Joints, Path, invert, rotations  # noqa: E402
-from ssrflow_ros.simulator.raycaster import Raycaster  # noqa: E402
-from ssrflow_ros.simulator.scenery import building  # noqa: E402
-from ssrflow_ros.simulator.sensors import Head, Lidar  # noqa: E402
-from ssrflow_ros.simulator.shapes import boxes, join  # noqa: E402
-from ssrflow_ros.simulator.simulate import _record  # noqa: E402
-from ssrflow_ros.sweep import EgoMotion  # noqa: E402
+from ssrflow_ros.errors import InputError
+from ssrflow_ros.simulator import CLASSES, SCENES, SENSORS, simulate
+from ssrflow_ros.simulator.scenes import SHARES
+from ssrflow_ros.simulator.body import GLASS
+from ssrflow_ros.simulator.motion import Joints, Path, invert, rotations
+from ssrflow_ros.simulator.raycaster import Raycaster
+from ssrflow_ros.simulator.scenery import building
+from ssrflow_ros.simulator.sensors import Head, Lidar
+from ssrflow_ros.simulator.shapes import boxes, join
+from ssrflow_ros.simulator.simulate import _record
+from ssrflow_ros.sweep import EgoMotion
 
 
 def _recording(seed, **kwargs):

@@ -23,22 +23,18 @@ def start(tmp_path):
     started = []
 
     def start(*command):
-        started.append(LiveNode(tmp_path, *command))
+        started.append(LiveNode(tmp_path, *command, inputs=()))
         return started[-1]
     yield start
     for live in started:
         live.close()
 
 
-def wait_for_text(live, text):
-    live.wait(lambda: text in live.log.read_text(), text)
-
-
 def test_a_command_is_told_the_frame_of_the_first_cloud(start):
     live = start([*START_WHEN, 'cloud', '--', 'echo', '-f', '{frame}'], ['-r', '/points:=/front/points'])
     other = live.node.create_publisher(PointCloud2, '/points', 5)
     front = live.node.create_publisher(PointCloud2, '/front/points', 5)
-    wait_for_text(live, "echo starts with the first cloud on '/front/points'")
+    live.wait_for_log("echo starts with the first cloud on '/front/points'")
     while live.process.poll() is None:  # best effort may lose one
         other.publish(make_cloud(np.ones((5, 3)), 1, 'rear'))
         front.publish(make_cloud(np.ones((5, 3)), 1, 'velodyne'))
@@ -69,14 +65,14 @@ def test_a_command_starts_when_the_node_is_active_and_not_before(start):
 @pytest.mark.parametrize('ending', [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_waiting(start, ending, tmp_path):
     live = start([*START_WHEN, 'active', '/nowhere', '--', 'touch', str(tmp_path / 'started')])
-    wait_for_text(live, 'starts when active: /nowhere')
+    live.wait_for_log('starts when active: /nowhere')
     assert live.stop(ending) == 0
     assert 'Traceback' not in live.log.read_text() and not (tmp_path / 'started').exists()
 
 
 def test_a_command_that_is_not_there_is_told_of_in_one_line(start):
     live = start([*START_WHEN, 'cloud', '--', '/nowhere/rviz2'])
-    wait_for_text(live, 'starts with the first cloud')
+    live.wait_for_log('starts with the first cloud')
     while live.process.poll() is None:
         live.points.publish(make_cloud(np.ones((5, 3)), 1))
         live.spin(0.1)

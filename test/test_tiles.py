@@ -2,8 +2,10 @@
 import numpy as np
 import pytest
 
-from ssrflow_ros.steps.rigid import align
-from ssrflow_ros.steps.tiles import Blocks, Tiles, spread, unexplained
+from ssrflow_ros.objects.alignment import align
+from ssrflow_ros.objects.groups import evenly_chosen
+from ssrflow_ros.objects.static_world import not_beside
+from ssrflow_ros.objects.tiles import Blocks, Tiles
 
 
 @pytest.fixture
@@ -15,13 +17,13 @@ def test_what_lies_beside_something_static_is_explained_and_what_is_far_from_it_
     static = rng.uniform((-70, -70, -2), (70, 70, 3), (3000, 3)).astype(np.float32)
     beside = static + rng.uniform(-0.09, 0.09, static.shape).astype(np.float32)
     other = rng.uniform((-40, -40, -2), (40, 40, 3), (3000, 3)).astype(np.float32)
-    assert not len(unexplained(beside, static))
+    assert not len(not_beside(beside, static))
     off = np.abs(other[:, None, :2] - static[:, :2]).max(axis=2).min(axis=1)
     alone = np.flatnonzero(off > 0.21)
-    assert np.isin(alone, unexplained(other, static)).mean() > 0.95      # 102 m further on the map begins anew
+    assert np.isin(alone, not_beside(other, static)).mean() > 0.95      # 102 m further on the map begins anew
     above = static[:1] + np.float32([0, 0, 2.1])
-    assert len(unexplained(above, static[:1])) and not len(unexplained(static[:0], static))
-    assert len(unexplained(other, static[:0])) == len(other)
+    assert len(not_beside(above, static[:1])) and not len(not_beside(static[:0], static))
+    assert len(not_beside(other, static[:0])) == len(other)
 
 
 def test_blocks_give_what_lies_near(rng):
@@ -35,7 +37,7 @@ def test_blocks_give_what_lies_near(rng):
 
 
 def test_at_most_so_many_of_each_are_taken_evenly_with_both_ends():
-    rows, few = spread(np.array([3, 100, 1]), 5)
+    rows, few = evenly_chosen(np.array([3, 100, 1]), 5)
     assert few.tolist() == [3, 5, 1] and rows.tolist() == [0, 1, 2, 3, 27, 52, 77, 102, 103]
 
 

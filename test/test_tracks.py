@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from ssrflow_ros.steps.tracks import Tracks
+from ssrflow_ros.objects.tracks import Suspect, Tracks
 from ssrflow_ros.sweep import EgoMotion, MovingObject, Sweep, SweepPair
 
 DT_NS = 100_000_000
@@ -93,7 +93,7 @@ def test_how_what_is_expected_goes():
     tracks, asked = Tracks(), np.array([[1.0, 5.0], [1.4, 5.0], [9.0, 5.0]])
     assert np.isnan(tracks.expected(asked)).all()
     tracks.advance(pair(0), ego())
-    tracks.follow([car(0, 5)], [(np.array([8.0, 5.0]), np.array([10.0, 0.0]), 4.0)])
+    tracks.follow([car(0, 5)], [Suspect(np.array([8.0, 5.0]), np.array([10.0, 0.0]), 4.0)])
     tracks.advance(pair(1), ego())
     velocity = tracks.expected(asked)
     assert velocity[:2] == pytest.approx(np.array([[10.0, 0.0]] * 2)) and np.isnan(velocity[2]).all()
@@ -101,7 +101,7 @@ def test_how_what_is_expected_goes():
 
 def test_what_was_suspected_is_expected_in_the_next_pair_only_and_gets_a_number_of_its_own():
     tracks, asked = Tracks(), (np.array([[1.0, 5.0]]), np.array([[10.0, 0.0]]))
-    suspect = np.array([0.0, 5.0]), np.array([10.0, 0.0]), 4.0
+    suspect = Suspect(np.array([0.0, 5.0]), np.array([10.0, 0.0]), 4.0)
     tracks.advance(pair(0), ego())
     assert tracks.follow([], [suspect]) == () and not tracks.goes_on
     tracks.advance(pair(1), ego())

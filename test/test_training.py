@@ -20,7 +20,7 @@ from ssrflow_ros.training.losses import LossConfig
 from ssrflow_ros.training.augmentation import NO_AUGMENTATION, Augmentation, _set_in_motion, augmented, beams_kept
 from ssrflow_ros.training.dataset import PairDataset, joined, with_pyramids
 from ssrflow_ros.training.optimiser import Muon, make_optimiser
-from ssrflow_ros.training.pairs import TrainingPair, make_pairs
+from ssrflow_ros.training.pairs import TrainingPair, make_pair, make_pairs
 from ssrflow_ros.training.supervised import Supervised
 from ssrflow_ros.training.config import TrainingConfig
 from ssrflow_ros.training.train import Training
@@ -308,33 +308,57 @@ def test_muon_takes_the_matrices_and_adamw_the_rest():
     assert any(p is network.initial_flow.predict.flow.weight for p in others)  # 3 columns: the flow itself
 
 
-def test_trained_weights_ship_with_their_card(tmp_path, pair_folder, small_preset, monkeypatch):
-    monkeypatch.setattr(shipping, 'SHIPPED', tmp_path)
+def test_trained_weights_ship_with_their_card(tmp_path, pair_folder, small_preset):
     Training(tmp_path / 'run', pair_folder, small_preset, validation=pair_folder).run(workers=0, report_every=3)
-    path = shipping.ship(tmp_path / 'run', 'toy')
+    path = shipping.ship(tmp_path / 'run', 'toy', tmp_path / 'shipped')
     loaded = load_weights(str(path))
-    assert loaded.card['pairs_seen'] == 12 and loaded.card['unseen_simulated_pairs']['zero flow, m'] > 0
+    assert path == tmp_path / 'shipped' / 'toy.safetensors'
+    assert loaded.card['pairs_seen'] == 12 and loaded.card['validation']['zero flow, m'] > 0
     assert json.loads(path.with_suffix('.json').read_text()) == loaded.card
     config = dataclasses.replace(small_preset, start=str(path))
     Training(tmp_path / 'further', pair_folder, config, validation=pair_folder).run(workers=0)
-    before = load_weights(str(shipping.ship(tmp_path / 'further', 'toy'))).card['begun_from']
+    before = load_weights(str(shipping.ship(tmp_path / 'further', 'toy', tmp_path / 'again'))).card['begun_from']
     assert (before['name'], before['pairs_seen']) == ('toy', 12)
 
 
-def test_the_mean_of_two_trainings_ships(tmp_path, pair_folder, small_preset, monkeypatch):
-    monkeypatch.setattr(shipping, 'SHIPPED', tmp_path)
+def test_the_mean_of_two_trainings_ships(tmp_path, pair_folder, small_preset):
     for seed in (0, 1):
         config = dataclasses.replace(small_preset, seed=seed)
         Training(tmp_path / f'run{seed}', pair_folder, config, validation=pair_folder).run(workers=0)
-    first, second = (str(shipping.ship(tmp_path / f'run{seed}', f'toy{seed}')) for seed in (0, 1))
-    mean = load_weights(str(shipping.ship(tmp_path / 'run0', 'mean', mean_with=[second])))
+    first, second = (str(shipping.ship(tmp_path / f'run{seed}', f'toy{seed}', tmp_path / f'out{seed}'))
+                     for seed in (0, 1))
+    mean = load_weights(str(shipping.ship(tmp_path / 'run0', 'mean', tmp_path / 'mean', [second])))
     assert [other['name'] for other in mean.card['mean_with']] == ['toy1'] and mean.card['name'] == 'mean'
-    assert not mean.card['unseen_simulated_pairs'], 'the figures of one of them are not those of the mean'
+    assert not mean.card['validation'], 'the figures of one of them are not those of the mean'
     both = [load_weights(one).network.state_dict() for one in (first, second)]
     for key, tensor in mean.network.state_dict().items():
         torch.testing.assert_close(tensor, (both[0][key] + both[1][key]) / 2)
     with pytest.raises(InputError, match='weights of another network than in'):
-        shipping.ship(tmp_path / 'run0', 'mean', mean_with=['onboard'])
+        shipping.ship(tmp_path / 'run0', 'mean', tmp_path / 'other', ['onboard'])
+
+
+def test_the_card_says_what_the_training_saw(tmp_path, pair_folder, small_preset):
+    run = tmp_path / 'run'
+    Training(run, pair_folder, small_preset).run(minutes=0, workers=0)
+    card = load_weights(str(shipping.ship(run, 'toy', tmp_path / 'a'))).card
+    assert card['trained_on'] == ('pairs of sweeps, ego-motion and ground removed: 3 simulated, scene drawn, '
+                                  'sensor drawn')
+    assert card['validation'] == {}
+
+    made = tmp_path / 'made'
+    for seed, pair in enumerate(sorted(pair_folder.glob('*.npz'))[:3]):
+        made.mkdir(exist_ok=True)
+        origin = 'simulated, scene street, sensor drawn' if seed else ''
+        dataclasses.replace(TrainingPair.load(pair), origin=origin).save(made / f'{seed:09d}.npz')
+    Training(run, made, small_preset, validation=pair_folder).run(minutes=0, workers=0)
+    card = load_weights(str(shipping.ship(run, 'toy', tmp_path / 'a', overwrite=True))).card
+    assert card['trained_on'].endswith('sensor drawn; then pairs of sweeps, ego-motion and ground removed: '
+                                       '2 simulated, scene street, sensor drawn; 1 origin not recorded')
+    (run / 'training_data.json').unlink()                          # begun before this was written down
+    Training(run, made, small_preset).run(workers=0)
+    card = load_weights(str(shipping.ship(run, 'toy', tmp_path / 'b'))).card
+    assert card['trained_on'].startswith('data that was not recorded; then pairs of sweeps')
+    assert make_pair(1_000_003, 'street').origin == 'simulated, scene street, sensor drawn'
 
 
 @pytest.mark.slow

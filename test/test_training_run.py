@@ -49,18 +49,20 @@ def first_gradient(checkpoint: Path) -> list[torch.Tensor]:
 
 def run_in_two_processes(*command):
     """`ssrflow` twice, as torchrun starts it."""
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        port = probe.getsockname()[1]
-    place = {'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': str(port), 'WORLD_SIZE': '2', 'OMP_NUM_THREADS': '1'}
-    processes = [subprocess.Popen([sys.executable, '-m', 'ssrflow_ros', *command],
-                                  env={**os.environ, **place, 'RANK': str(rank), 'LOCAL_RANK': str(rank)})
-                 for rank in range(2)]
-    try:
-        assert [process.wait(120) for process in processes] == [0, 0]
-    finally:
-        for process in processes:
-            process.kill()
+    with socket.socket() as reservation:
+        # Who listens there may share it; nobody is given it who asks for any port.
+        reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reservation.bind(('127.0.0.1', 0))
+        place = {'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': str(reservation.getsockname()[1]), 'WORLD_SIZE': '2',
+                 'OMP_NUM_THREADS': '1'}
+        processes = [subprocess.Popen([sys.executable, '-m', 'ssrflow_ros', *command],
+                                      env={**os.environ, **place, 'RANK': str(rank), 'LOCAL_RANK': str(rank)})
+                     for rank in range(2)]
+        try:
+            assert [process.wait(600) for process in processes] == [0, 0]
+        finally:
+            for process in processes:
+                process.kill()
 
 
 def test_two_processes_have_the_gradients_of_one(pairs, tmp_path):

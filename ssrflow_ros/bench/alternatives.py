@@ -6,7 +6,7 @@ import torch
 
 from ..operators import (Linear, attentive_sum, farthest_point_order, gather, interpolate, interpolation_weights,
                          k_nearest)
-from ..searches.kd_tree import KdTree
+from ..kernels.kd_tree import KdTree
 from ..operators.reference import attentive_sum_reference, farthest_point_order_reference, k_nearest_reference
 from ..scene_flow import SceneFlow
 from ..steps.cells import thin

@@ -11,10 +11,10 @@ import time
 import numpy as np
 import torch
 
+from ..objects.detector import ObjectDetector
 from ..scene_flow import SceneFlow
 from ..settings import Settings
 from ..simulator import simulate
-from ..steps.objects import ObjectFinder
 from ..sweep import SweepPair
 from .timing import Timing
 
@@ -28,9 +28,9 @@ def measure_crowd(method: SceneFlow, repeats: int = 20) -> tuple[Timing, Timing,
     flow = method.estimate(prepared)
     residual, wall, cpu = flow.network_velocity * np.float32(prepared.pair.dt), [], []
     for _ in range(repeats + 2):
-        finder = ObjectFinder()
+        detector = ObjectDetector(method.classifier)
         begun = time.perf_counter(), time.process_time()
-        finder(prepared, residual, method.settings)
+        detector(prepared, residual, method.settings)
         wall.append(1e3 * (time.perf_counter() - begun[0]))
         cpu.append(1e3 * (time.process_time() - begun[1]))
     return Timing(wall[2:]), Timing(cpu[2:]), len(newer), len(flow.objects)

@@ -13,6 +13,7 @@ def round_trip(clouds: Sequence[Any]) -> Timing | None:
     """From publishing each of `clouds` to its callback; None where there is no ROS."""
     if importlib.util.find_spec('rclpy') is None:
         return None
-    os.environ.update(private_network())  # read when DDS is first used
-    from ..node.round_trip import latencies
-    return Timing(latencies(clouds))
+    with private_network() as network:
+        os.environ.update(network)  # read when DDS is first used
+        from ..node.round_trip import latencies
+        return Timing(latencies(clouds))

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator, Mapping
 
-from ..whole import written_whole
+from ..atomic_write import atomic_write
 from .stages import STAGES
 
 _PAGE, _INK, _SOFT = '#0f1720', '#f3f6f9', '#93a3b3'
@@ -67,8 +67,8 @@ def _figure(path: str | Path, height: float) -> Iterator:
         figure = Figure(figsize=(12.5, height), dpi=100, facecolor=_PAGE)
         yield figure
         figure.tight_layout()
-        with written_whole(path) as whole:
-            figure.savefig(whole, format='png')
+        with atomic_write(path) as unfinished:
+            figure.savefig(unfinished, format='png')
 
 
 def _framed(axes, *sides: str) -> None:

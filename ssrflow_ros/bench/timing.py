@@ -45,7 +45,7 @@ class Timing:
 
 def timed(work: Callable[[], Any], device: torch.device = _CPU, repeats: int = 15, warm_up: int = 2) -> Timing:
     """Times of `work()`, first uses apart; fewer `repeats` of what takes seconds."""
-    begun, times = time.perf_counter(), []
+    begun, times = time.perf_counter(), list[float]()
     for turn in range(warm_up + repeats):
         slow = time.perf_counter() - begun > LONGEST
         if slow and len(times) >= _FEWEST:

@@ -12,6 +12,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import InputError
+from .options import data_path, weights_file
 from .train import add_config, add_machine, config_from
 
 
@@ -30,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from ..network.device import choose_device
-    from ..training.ablate import VARIANTS, ablate, chosen
+    from ..atomic_write import check_apart
+    from ..training.ablate import TABLE, VARIANTS, ablate, chosen
     from ..training.config import read_settings
     variants = chosen(read_settings(args.variants) if args.variants else VARIANTS, args.only)
     if args.list:
@@ -40,6 +42,11 @@ def run(args: argparse.Namespace) -> None:
     if not (args.pairs and args.unseen):
         raise InputError('an ablation trains on --pairs and compares on --unseen: give both, made by '
                          '"ssrflow train pairs FOLDER", or --list to only see the variants')
-    table = ablate(args.folder, args.pairs, args.unseen, config_from(args), variants, args.seeds,
+    config = config_from(args)
+    runs = [f'{name}-{config.seed + seed}' for name in variants for seed in range(args.seeds)]
+    check_apart({name: args.folder / name for name in (TABLE, *runs)},
+                (data_path(args.pairs), data_path(args.unseen), args.settings, args.variants,
+                 weights_file(config.start)))
+    table = ablate(args.folder, args.pairs, args.unseen, config, variants, args.seeds,
                    choose_device(args.device), args.workers)
     print(f'\n{table.read_text()}\nwritten: {table}')

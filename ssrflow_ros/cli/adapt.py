@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Iterator
 
 from ..errors import InputError
-from .options import add_settings, settings_from
+from .options import add_settings, settings_from, weights_file
 from .table import print_table
 from .train import add_machine
 
@@ -38,12 +38,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from ..atomic_write import check_apart
     from ..network.device import choose_device
-    from ..training.adapt import adapt, adaptation, split
+    from ..training.adapt import OUTPUTS, adapt, adaptation, split
     from ..training.config import read_settings
     settings = settings_from(args, **({'ego_motion': 'odometry'} if args.odometry else {}))
     config = adaptation(settings.weights, {**(read_settings(args.changes) if args.changes else {}),
                                            **({'steps': args.steps} if args.steps else {})})
+    check_apart({name: args.output / name for name in OUTPUTS},
+                (args.input, args.changes, weights_file(settings.weights)))
     drops: Counter[str] = Counter()
     described = {'recording': str(Path(args.input).resolve()), 'topic': args.topic, 'odometry': args.odometry}
     split(args.output, described, _sweeps(args, settings, drops))

@@ -15,15 +15,15 @@ import argparse
 import sys
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Iterator
+from typing import TYPE_CHECKING, Any, Iterator, Sequence
 
 import numpy as np
 
-from ..errors import EgoMotionError, InputError, SSRFlowError
+from ..errors import EgoMotionError, InputError, SSRFlowError, did_you_mean
 from ..formats.markers import Drawing
 from ..steps.pairing import CURES, FIRST, Pairing
 from ..sweep import EgoMotion, FlowField, PreparedPair, SweepPair
-from .options import add_recording, add_settings, settings_from
+from .options import add_recording, add_settings, settings_from, weights_file
 from .table import print_table, stage_rows
 
 if TYPE_CHECKING:
@@ -55,15 +55,16 @@ def run(args: argparse.Namespace) -> int:
     from ..doctor.finding import WRONG
     from ..formats.bag_poses import read_poses
     from ..formats.bags import POINTCLOUD2, BagReader, write_bag
-    from ..whole import check_free
+    from ..atomic_write import check_outputs
     settings = settings_from(args, **({'ego_motion': 'odometry'} if args.odometry else {}))
-    check_free(args.output, args.overwrite)
+    check_outputs({'-o': args.output}, (args.input, weights_file(settings.weights)), 'bag', args.overwrite)
     with BagReader(args.input) as bag:
         if bag.cut_off:
             print(f'ssrflow: {bag.cut_off}', file=sys.stderr)
         topic = bag.choose(args.topic, POINTCLOUD2)
+        _check_fields(bag, topic, args.keep)
         poses = read_poses(bag, settings, args.odometry)
-        with write_bag(args.output, args.storage, args.overwrite) as out:
+        with write_bag(args.output, args.storage, 'bag', args.overwrite) as out:
             from ..scene_flow import SceneFlow
             annotation = _Annotation(SceneFlow(settings).stream(), settings, poses, out, args, _changes(bag, topic))
             annotation.run(with_progress(bag, topic))
@@ -78,6 +79,21 @@ def run(args: argparse.Namespace) -> int:
     return 2 if any(finding.level == WRONG for finding in findings) else 0
 
 
+def _check_fields(bag: 'BagReader', topic: str, keep: Sequence[str]) -> None:
+    """Raise InputError if the first cloud that can be read lacks a field of --keep; later ones are counted."""
+    from ..formats.pointcloud2 import field_names
+    for message in bag.read([topic]) if keep else ():
+        try:
+            known = field_names(message.read())
+        except InputError:
+            continue
+        for name in keep:
+            if name not in known:
+                raise InputError(f"--keep: the clouds of {topic} have no field '{name}': "
+                                 + did_you_mean(name, known, f'choose from {", ".join(known)}'))
+        return
+
+
 class _Annotation:
     """One pass over a recording, and what is to be told at its end."""
 
@@ -89,6 +105,7 @@ class _Annotation:
         self._pairing, self._times = Pairing(settings), PointTimes()
         self._pairing.changing = changing
         self._drawing = Drawing()
+        self._lacked: Counter[str] = Counter()  # fields of --keep, in how many clouds
         self.n_in = 0
         self.drops: Counter[str] = self._pairing.drops
         self._causes: dict[str, str] = {}   # of the first sweep that was dropped for it, with the cure
@@ -146,7 +163,8 @@ class _Annotation:
         from ..formats.bag_messages import to_marker_array, to_pointcloud2
         from ..formats.bags import FLOW, MARKER_ARRAY, MARKERS, OBJECTS, POINTCLOUD2
         from ..formats.object_cloud import encode_objects
-        from ..formats.pointcloud2 import encode
+        from ..formats.pointcloud2 import encode, field_names
+        self._lacked.update(set(self._args.keep).difference(field_names(cloud)))
         annotated = to_pointcloud2(encode(flow, cloud, self._args.keep, self._args.rgba), cloud.header)
         self._out.write(FLOW, POINTCLOUD2, time_ns, annotated)
         objects = to_pointcloud2(encode_objects(flow.objects), cloud.header)
@@ -194,6 +212,7 @@ class _Annotation:
             ('moving points', f'{np.mean(self._moving):.0f} a sweep (most {max(self._moving)})'),
             ('objects', f'{np.mean(self._objects):.1f} a sweep (most {max(self._objects)}); {len(self._ages)} tracks, '
                         f'{sum(age >= _LASTING for age in self._ages.values())} of them seen {_LASTING} times or more'),
+            *([('without field', _counted(self._lacked))] if self._lacked else []),
             *summary(self._judged)]
         print_table(title, rows)
         print_table('step, ms: p50 and p95', stage_rows(self.timings))

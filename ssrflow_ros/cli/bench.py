@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from ..errors import InputError
-from .options import add_settings, settings_from
+from .options import add_overwrite, add_settings, settings_from, weights_file
 from .table import print_table
 
 PARTS = ('stages', 'throughput', 'dds', 'blocks', 'alternatives', 'scaling')
@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('input', metavar='IN', nargs='?', help='a recording; default: a simulated one')
     parser.add_argument('--topic', metavar='NAME', help='the PointCloud2 topic; needed only if there are several')
     parser.add_argument('-o', '--output', metavar='OUT', default='bench', help='folder, made anew (default: bench)')
+    add_overwrite(parser)
     parser.add_argument('--parts', type=_list_of(str), default=PARTS, metavar='A,B',
                         help=f'measure only these of {", ".join(PARTS)} (default: all)')
     parser.add_argument('--sweeps', type=int, default=22, metavar='N', help='of IN, at most (default: 22)')
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..whole import written_whole
+    from ..atomic_write import atomic_write, check_outputs
     if args.sweeps < 5 or args.warm_up < 0 or args.repeats < 1:
         raise InputError('too little to measure: give --sweeps 5 or more, --warm-up 0 or more, --repeats 1 or more')
     unknown = set(args.parts) - set(PARTS)
@@ -48,9 +49,10 @@ def run(args: argparse.Namespace) -> None:
     settings = settings_from(args)
     for count in args.points:
         settings.replace(network_points=count)
-    with written_whole(args.output) as output:
-        Path(output).mkdir()
-        _Bench(args, settings, Path(output)).run()
+    check_outputs({'-o': args.output}, (args.input, weights_file(settings.weights)), 'bench', args.overwrite)
+    with atomic_write(args.output, 'bench', args.overwrite) as output:
+        output.mkdir()
+        _Bench(args, settings, output).run()
     print(f'\nwritten: {args.output}')
 
 
@@ -125,7 +127,7 @@ class _Bench:
         from ..bench.dds import round_trip
         timing = round_trip(self._clouds)
         if timing is None:
-            print('\nDDS: not measured, since ROS 2 is not here: source it, or pip install \'ssrflow_ros[ros]\'')
+            print('\nDDS: not measured, since ROS 2 is not here: source it, or pip install \'.[ros]\' in the sources')
             return
         print_table('DDS, a cloud from publish to callback, ms: p50, p95, max', [
             ('PointCloud2', f'{timing.p50:8.1f} {timing.p95:8.1f} {timing.max:8.1f}')])

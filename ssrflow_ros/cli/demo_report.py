@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Collection, Iterable, Iterator
 
 import numpy as np
 
+from ..atomic_write import atomic_write, signature
 from ..formats.bags import (FLOW, GROUND_TRUTH, MARKER_ARRAY, MARKERS, OBJECTS, POINTCLOUD2, BagMessage, BagReader,
                             write_bag)
 from ..formats.object_cloud import OBJECT, read_objects
@@ -16,7 +17,7 @@ from ..sweep import EgoMotion, FlowField, MovingObject, Sweep, SweepPair
 from .table import print_table
 
 if TYPE_CHECKING:
-    from ..node.rehearsal import Answers
+    from ..node.answers import Answers
 
 PER = 0.1
 """Seconds to which velocities are scaled, so that errors are displacements over one turn at 10 Hz."""
@@ -48,13 +49,16 @@ class Recorded:
         return GROUND_TRUTH in self._bag.topics_of(POINTCLOUD2)
 
 
-def report(recorded: Recorded, answers: 'Answers', settings: Settings, output: Path) -> None:
-    """Write flow.png and flow_bag into `output`, print the table."""
+def report(recorded: Recorded, answers: 'Answers', settings: Settings, output: Path, through: str,
+           overwrite: bool = False) -> None:
+    """Write flow.png and flow_bag into `output`, as `atomic_write` has it, and print the table; `through` says what
+    was played to."""
     clouds = {stamp_ns(cloud): cloud for cloud in (
         BagMessage(FLOW, POINTCLOUD2, 0, raw).read() for _, raw in answers.flow)}
-    _write_bag(output / 'flow_bag', recorded, answers)
-    _draw(output / 'flow.png', clouds, answers, settings)
-    print_table(f'{recorded.topic} through the node', [*_live_rows(recorded, answers, list(clouds))])
+    with atomic_write(output / 'flow.png', 'demo', overwrite) as picture:
+        _draw(picture, clouds, answers, settings)
+    _write_bag(output / 'flow_bag', recorded, answers, overwrite)
+    print_table(f'{recorded.topic} through {through}', [*_live_rows(recorded, answers, list(clouds))])
     if recorded.has_truth():
         print_table(f'EPE3D against the truth, m per {PER} s (the sensor\'s own motion removed)',
                     _score_rows(recorded, clouds, settings))
@@ -79,7 +83,7 @@ def _live_rows(recorded: Recorded, answers: 'Answers', stamps: list[int]) -> Ite
     yield 'dropped', drops(answers) or 'none'
     yield 'latency', 'p50 {:.0f} ms, p95 {:.0f} ms, from sending a cloud to receiving its flow'.format(
         *np.percentile(latencies, (50, 95)))
-    for step, name in (('ego_motion', 'ego-motion'), ('network', 'network'), ('total', 'node in all')):
+    for step, name in (('ego_motion', 'ego-motion'), ('network', 'network'), ('total', 'in all')):
         if f'{step}_ms_p50' in answers.diagnostics:
             yield f'  {name}', 'p50 {} ms, p95 {} ms'.format(
                 *(answers.diagnostics[f'{step}_ms_{share}'] for share in ('p50', 'p95')))
@@ -117,7 +121,8 @@ def _draw(path: Path, clouds: dict[int, Any], answers: 'Answers', settings: Sett
         objects[stamp_ns(message)] = read_objects(message)
     n_moving = {stamp: int(read_field(cloud, 'moving').sum()) for stamp, cloud in clouds.items()}
     best = max(clouds, key=lambda stamp: (len(objects.get(stamp, ())), n_moving[stamp]))
-    draw_flow(path, _flow_field(clouds[best], objects.get(best, []), settings), 'ssrflow demo')
+    draw_flow(path, _flow_field(clouds[best], objects.get(best, []), settings), 'ssrflow demo',
+              software=signature('demo'))
 
 
 def _flow_field(cloud: Any, objects: Iterable[np.void], settings: Settings) -> FlowField:
@@ -133,7 +138,7 @@ def _flow_field(cloud: Any, objects: Iterable[np.void], settings: Settings) -> F
         objects=tuple(MovingObject(**dict(zip(OBJECT.names, item))) for item in objects))
 
 
-def _write_bag(path: Path, recorded: Recorded, answers: 'Answers') -> None:
+def _write_bag(path: Path, recorded: Recorded, answers: 'Answers', overwrite: bool) -> None:
     """What the node published beside the clouds it was given, in the order of time of the clouds' stamps."""
     from ..formats.stamped import stamp_of
     outputs = [(time, FLOW, POINTCLOUD2, raw) for time, raw in answers.flow]
@@ -142,7 +147,7 @@ def _write_bag(path: Path, recorded: Recorded, answers: 'Answers') -> None:
     inputs = [(answers.sent[stamp_of(message.raw)], message.topic, message.type, message.raw)
               for message in recorded.messages([recorded.topic])]
     start = next(iter(answers.sent.items()))
-    with write_bag(path, overwrite=True) as out:
+    with write_bag(path, command='demo', overwrite=overwrite) as out:
         for time, topic, type, raw in sorted(inputs + outputs, key=lambda item: item[0]):
             out.write_raw(topic, type, start[0] + round(1e9 * (time - start[1])), raw)
 

@@ -12,7 +12,7 @@ import threading
 from types import FrameType
 from typing import NoReturn
 
-from ..whole import remove_unfinished
+from ..atomic_write import remove_unfinished
 
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 NAMES = {130: 'Ctrl-C', 143: 'SIGTERM'}

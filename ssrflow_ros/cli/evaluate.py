@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Iterator
 
 from ..errors import InputError, SSRFlowError
-from .options import add_settings, settings_from
+from .options import add_overwrite, data_path, add_settings, settings_from, weights_file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--data', required=True, action='append', metavar='KIND:PATH',
                         help='what to score on, see below; may be given several times')
     parser.add_argument('-o', '--output', metavar='OUT', help='folder for evaluation.json, tables.md and errors.png')
-    parser.add_argument('--overwrite', action='store_true', help='replace OUT if it exists')
+    add_overwrite(parser)
     parser.add_argument('--seeds', type=int, default=1, metavar='N', help='mean over N sampling seeds (default: 1)')
     parser.add_argument('--most', type=int, metavar='N', help='score at most N pairs, spread evenly over the data')
     parser.add_argument('--within', type=float, metavar='M', help='score only points as near as this to the sensor')
@@ -35,13 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..whole import check_free
+    from ..atomic_write import check_outputs
     settings = settings_from(args, min_range=0.0)  # what is labelled is scored
     for name in ('seeds', 'most', 'within'):
         if getattr(args, name) is not None and not getattr(args, name) >= 1:
             raise InputError(f'--{name} {getattr(args, name)}: give a number from 1 on')
-    if args.output:
-        check_free(args.output, args.overwrite)
+    check_outputs({'-o': args.output}, (*map(data_path, args.data), weights_file(settings.weights)), 'evaluate',
+                  args.overwrite)
     from ..datasets import open_dataset
     datasets = [open_dataset(place) for place in args.data]
     from ..evaluation.evaluate import Evaluation
@@ -81,11 +81,11 @@ def _write(output: Path, args: argparse.Namespace, settings, evaluation, title: 
            lines: list[str]) -> None:
     from ..evaluation.picture import draw_errors
     from ..evaluation.report import write_json
-    from ..whole import written_whole
+    from ..atomic_write import atomic_write
     about = {'data': args.data, 'protocols': protocols, 'seeds': args.seeds, 'known_pose': args.known_pose,
              'within_m': args.within,
              'settings': {row.name: getattr(settings, row.name) for row in settings.table() if not row.of_node}}
-    with written_whole(output, args.overwrite) as folder:
+    with atomic_write(output, 'evaluate', args.overwrite) as folder:
         folder.mkdir()
         write_json(folder / 'evaluation.json', evaluation, about)
         (folder / 'tables.md').write_text('\n'.join(lines) + '\n')

@@ -14,16 +14,20 @@ from __future__ import annotations
 
 import argparse
 import math
+import zipfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 
+from ..array_files import load_npy
 from ..errors import EgoMotionError, InputError
 from ..settings import Settings
 from ..sweep import EgoMotion, FlowField, Sweep, SweepPair
-from .options import add_settings, settings_from
+from .options import add_overwrite, add_settings, settings_from, weights_file
 from .table import print_table
 
+COMMAND = 'flow'
 SHORTEST_DT, LONGEST_DT = 0.001, 10.0
 """Seconds between two sweeps of which anything can be said."""
 _METHODS = ('scan_matching', 'none')
@@ -43,12 +47,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              "SOURCE's frame into TARGET's")
     parser.add_argument('-o', '--output', required=True, metavar='OUT.npz')
     parser.add_argument('--picture', metavar='OUT.png', help="also draw a bird's-eye view")
+    add_overwrite(parser, 'OUT.npz or OUT.png')
     add_settings(parser, without=('ego_motion', 'fixed_frame', 'mounting', 'deskew', 'max_gap'))
 
 
 def run(args: argparse.Namespace) -> None:
     from ..formats.clouds import NPZ_KEYS, read_points
-    from ..whole import written_whole
+    from ..atomic_write import atomic_write, check_outputs, signature
     if Path(args.output).suffix != '.npz':
         raise InputError(f'{args.output}: the output is an .npz: give it that ending')
     if args.dt and not SHORTEST_DT <= abs(args.dt) <= LONGEST_DT:
@@ -58,6 +63,8 @@ def run(args: argparse.Namespace) -> None:
     ego_motion = read_pose(pose_file) if pose_file else None
     settings = settings_from(args, ego_motion='scan_matching' if pose_file else args.ego_motion)
 
+    check_outputs({'-o': args.output, '--picture': args.picture},
+                  (args.source, args.target, pose_file, weights_file(settings.weights)), COMMAND, args.overwrite)
     source = _sweep(args.source, read_points(args.source), 0, settings)
     target = _sweep(args.target, read_points(args.target, ('pc2', 'pos2', *NPZ_KEYS)), round(args.dt * 1e9),
                     settings)
@@ -65,14 +72,18 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(f'{args.source} and {args.target} hold the same points, so that nothing is seen to move: '
                          'give two sweeps, one after the other')
     pair = SweepPair(source, target)
-    with written_whole(args.output) as output:
+    with ExitStack() as outputs:
+        output, picture = (path and outputs.enter_context(atomic_write(path, COMMAND, args.overwrite))
+                           for path in (args.output, args.picture))
         from ..scene_flow import SceneFlow
         flow = SceneFlow(settings)(pair, ego_motion)
-        with open(output, 'wb') as file:
-            np.savez_compressed(file, **as_rows(flow))
-    if args.picture:
-        from ..formats.picture import draw_flow
-        draw_flow(args.picture, flow, title=f'{Path(args.source).name} to {Path(args.target).name}')
+        np.savez_compressed(output, **as_rows(flow))
+        with zipfile.ZipFile(output, 'a') as archive:
+            archive.comment = signature(COMMAND).encode()
+        if picture:
+            from ..formats.picture import draw_flow
+            draw_flow(picture, flow, title=f'{Path(args.source).name} to {Path(args.target).name}',
+                      software=signature(COMMAND))
     _summarise(flow, args)
 
 
@@ -86,11 +97,12 @@ def as_rows(flow: FlowField) -> dict[str, np.ndarray]:
 def read_pose(path: str) -> EgoMotion:
     """A given ego-motion: 12 or 16 numbers, text or .npy, that make a rigid transform."""
     from ..steps.ego_motion import given
-    try:
-        numbers = np.load(path, allow_pickle=False) if path.endswith('.npy') else np.loadtxt(path)
-    except FileNotFoundError:
+    if not Path(path).exists():
         raise InputError(f'{path} is neither a file nor a way to find the ego-motion: '
-                         f'give {", ".join(_METHODS)} or the file of a 4x4 matrix') from None
+                         f'give {", ".join(_METHODS)} or the file of a 4x4 matrix')
+    try:
+        # More than 16 numbers are no pose.
+        numbers = load_npy(Path(path)) if path.endswith('.npy') else np.loadtxt(path, max_rows=17)
     except OSError as error:
         raise InputError(f'{path}: {error.strerror or error}: check the file and its rights') from None
     except ValueError:

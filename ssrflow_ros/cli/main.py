@@ -13,7 +13,6 @@ import os
 import sys
 import traceback
 
-from .. import __version__
 from ..errors import SSRFlowError, did_you_mean
 from ..process_memory import bound_memory
 from .ending import Ending
@@ -89,6 +88,7 @@ def _run(name: str, argv: list[str]) -> int:
 
 
 def _without_command(argv: list[str]) -> int:
+    from .. import __version__
     listing = '\n'.join(f'  {name:10} {what}' for name, what in COMMANDS.items())
     parser = _Parser(prog='ssrflow', usage='ssrflow [-h] [--version] COMMAND ...',
                      description='LiDAR scene flow: what moves, where to, how fast.',

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Collection
 
 from ..settings import Settings
@@ -25,6 +26,9 @@ def add_settings(parser: argparse.ArgumentParser, without: Collection[str] = (),
             kind = {'type': row.type, 'metavar': row.type.__name__.upper()}
         group.add_argument(f'--{row.name.replace("_", "-")}', dest=_PREFIX + row.name,
                            help=f'{row.description} Default: {row.default}{unit}.'.replace('%', '%%'), **kind)
+        if row.alias:
+            group.add_argument(f'--{row.alias.replace("_", "-")}', dest=_PREFIX + row.alias, help=argparse.SUPPRESS,
+                               **kind)
 
 
 def settings_from(args: argparse.Namespace, **changes) -> Settings:
@@ -34,9 +38,31 @@ def settings_from(args: argparse.Namespace, **changes) -> Settings:
     return Settings().replace(**{**given, **changes})
 
 
+def weights_file(name: str) -> Path | None:
+    """The file that the setting `weights` names; None if it is a shipped name."""
+    path = Path(name).expanduser()
+    return path if path.suffix == '.safetensors' else None
+
+
+def data_path(place: str) -> str | None:
+    """Where the data set KIND:PATH, or the folder PATH, lies; None if it is simulated."""
+    from ..datasets import KINDS
+    kind, colon, path = place.partition(':')
+    if not colon or kind not in KINDS:
+        return place
+    return None if kind == 'simulated' else path
+
+
+def add_overwrite(parser: argparse.ArgumentParser, what: str = 'OUT') -> None:
+    """The option args.overwrite, whose rules are those of `atomic_write`."""
+    parser.add_argument('--overwrite', action='store_true',
+                        help=f'if {what} exists: delete it once the new one is complete. Only what this command wrote '
+                             'is deleted; a folder that holds anything else, or anything changed since, is refused')
+
+
 def add_recording(parser: argparse.ArgumentParser) -> None:
     """Options of a command that writes a rosbag2: args.output, args.overwrite, args.storage."""
     parser.add_argument('-o', '--output', required=True, metavar='OUT', help='folder of the new recording')
-    parser.add_argument('--overwrite', action='store_true', help='replace OUT if it exists')
+    add_overwrite(parser)
     parser.add_argument('--storage', choices=('mcap', 'sqlite3'), default='mcap',
                         help='format of OUT (default: mcap)')

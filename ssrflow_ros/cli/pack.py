@@ -1,7 +1,8 @@
 """Make a recording of point cloud files.
 
 FILES are sweeps of one sensor in their order (.npy, .npz, .bin, .pcd, .ply), or one folder of them,
-taken in the order of their names. OUT is a rosbag2 with the topic /points (x y z) at the given rate.
+taken in the order of their names. OUT is a rosbag2 with the topic /points at the given rate: x y z, and
+whatever else the files hold of each point (docs/command_line.md).
 """
 from __future__ import annotations
 
@@ -28,16 +29,19 @@ def run(args: argparse.Namespace) -> None:
     from tqdm import tqdm
     from ..formats.bag_messages import to_header, to_pointcloud2
     from ..formats.bags import POINTCLOUD2, write_bag
-    from ..formats.clouds import read_points
-    from ..formats.pointcloud2 import encode_points
+    from ..atomic_write import check_outputs
+    from ..formats.clouds import read_fields
+    from ..formats.pointcloud2 import encode_points, field_of
     if not 0.01 <= args.rate <= 1000:
         raise InputError(f'--rate {args.rate}: give the sweeps a second, such as 10')
     files = _in_order(args.files)
-    with write_bag(args.output, args.storage, args.overwrite) as out:
+    check_outputs({'-o': args.output}, (*args.files, *files), 'pack', args.overwrite)
+    with write_bag(args.output, args.storage, 'pack', args.overwrite) as out:
         for number, file in enumerate(tqdm(files, unit='sweep', disable=None)):
             stamp_ns = FIRST_STAMP_NS + round(number * 1e9 / args.rate)
             header = to_header(stamp_ns, args.frame)
-            cloud = encode_points(read_points(file))
+            points, fields = read_fields(file)
+            cloud = encode_points(points, **{name: field_of(column) for name, column in fields.items()})
             out.write('/points', POINTCLOUD2, stamp_ns, to_pointcloud2(cloud, header))
     print(f'written: {args.output}, {len(files)} sweeps, {len(files) / args.rate:.1f} s')
 

@@ -42,11 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from tqdm import tqdm
     from ..formats.bags import write_bag
-    from ..whole import check_free
+    from ..atomic_write import check_outputs
     from ..simulator import simulate
-    check_free(args.output, args.overwrite)
+    check_outputs({'-o': args.output}, (), 'simulate', args.overwrite)
     start, points, moving = time.perf_counter(), [], []
-    with write_bag(args.output, args.storage, args.overwrite) as out:
+    with write_bag(args.output, args.storage, 'simulate', args.overwrite) as out:
         sweeps = simulate(args.seed, args.sweeps, args.sensor, args.scene, args.rate)
         for labelled in tqdm(sweeps, total=args.sweeps, unit='sweep', disable=None):
             write_labelled(out, labelled)

@@ -3,7 +3,7 @@
     ssrflow train pairs runs/pairs  --count 4000
     ssrflow train pairs runs/unseen --count 32 --first-seed 1000000
     ssrflow train run   runs/onboard --pairs runs/pairs --unseen runs/unseen
-    ssrflow train ship  runs/onboard --name onboard
+    ssrflow train ship  runs/onboard --name onboard -o shipped
 
 Several GPUs: torchrun --nproc-per-node 4 -m ssrflow_ros train run ...
 """
@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+
+from .options import add_overwrite, data_path, weights_file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,9 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     run.add_argument('--validate-every', type=int, default=500, metavar='STEPS', help='and save (default: %(default)s)')
     add_machine(run)
 
-    ship = steps.add_parser('ship', help='write the averaged weights and their card into the package')
-    ship.add_argument('folder', type=Path)
-    ship.add_argument('--name', required=True, help="name for the setting 'weights'")
+    ship = steps.add_parser('ship', help='write the averaged weights, their card and learning curves into a folder')
+    ship.add_argument('folder', type=Path, help='of a training')
+    ship.add_argument('--name', required=True, help='of the weights: OUT/NAME.safetensors is what --weights takes')
+    ship.add_argument('-o', '--output', type=Path, required=True, metavar='OUT', help='folder, made anew')
+    add_overwrite(ship)
     ship.add_argument('--mean-with', nargs='+', default=(), metavar='WEIGHTS',
                       help='write the mean of these and the trained ones; of trainings with one beginning')
 
@@ -87,18 +91,24 @@ def _pairs(args: argparse.Namespace) -> None:
 
 
 def _run(args: argparse.Namespace) -> None:
+    from ..atomic_write import check_apart
     from ..network.device import choose_device
     from ..training.distributed import joined
-    from ..training.train import Training
+    from ..training.train import CHECKPOINT, CURVES, Training
     config = config_from(args, args.folder)
+    check_apart({name: args.folder / name for name in (CHECKPOINT, *CURVES)},
+                (data_path(args.pairs), args.unseen and data_path(args.unseen), args.settings,
+                 weights_file(config.start)))
     with joined(choose_device(args.device)) as device:
         training = Training(args.folder, args.pairs, config, args.unseen, device=device)
         training.run(args.minutes, validate_every=args.validate_every, workers=args.workers)
 
 
 def _ship(args: argparse.Namespace) -> None:
-    from ..training.ship import ship
-    print(f'written: {ship(args.folder, args.name, args.mean_with)}')
+    from ..atomic_write import check_outputs
+    from ..training.ship import COMMAND, ship
+    check_outputs({'-o': args.output}, (args.folder, *map(weights_file, args.mean_with)), COMMAND, args.overwrite)
+    print(f'written: {ship(args.folder, args.name, args.output, args.mean_with, overwrite=args.overwrite)}')
 
 
 _STEPS = {'pairs': _pairs, 'run': _run, 'ship': _ship}

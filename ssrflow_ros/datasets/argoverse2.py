@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..array_files import load_npy
 from ..errors import InputError
 from ..evaluation.metrics import BACKGROUND, CATEGORIES
 from .boxes import Box, flow_of_boxes, pose_matrix
@@ -124,7 +125,7 @@ def _read_map(log: Path) -> tuple[np.ndarray, dict]:
     if len(heights) != 1 or len(places) != 1:
         raise InputError(f'{log}/map holds no height of the ground (*_ground_height_surface____*.npy and '
                          '*img_Sim2_city.json): fetch the map of the log too')
-    return np.load(heights[0], allow_pickle=False), json.loads(places[0].read_text())
+    return load_npy(heights[0]), json.loads(places[0].read_text())
 
 
 def _on_ground(points: np.ndarray, pose: np.ndarray, ground_map: tuple[np.ndarray, dict]) -> np.ndarray:

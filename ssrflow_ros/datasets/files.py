@@ -6,6 +6,7 @@ from typing import Collection, Iterable
 
 import numpy as np
 
+from ..array_files import load_npy, load_npz
 from ..errors import InputError
 
 
@@ -27,13 +28,7 @@ def some(paths: Iterable[Path], folder: Path, layout: str) -> list[Path]:
 
 def read_npz(path: Path, keys: Collection[str]) -> dict[str, np.ndarray]:
     """All arrays of an .npz that must have `keys`; InputError if it cannot be read or lacks one."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
-    except (OSError, ValueError, EOFError, KeyError) as error:
-        raise InputError(f'{path} is damaged or not an .npz ({error}): fetch it again') from None
-    except Exception as error:  # zipfile and zlib have errors of their own
-        raise InputError(f'{path} is damaged ({type(error).__name__}: {error}): fetch it again') from None
+    arrays = load_npz(path)
     missing = [key for key in keys if key not in arrays]
     if missing:
         raise InputError(f'{path} has no {", ".join(missing)} (it has {", ".join(arrays)}): it is of another layout')
@@ -42,10 +37,7 @@ def read_npz(path: Path, keys: Collection[str]) -> dict[str, np.ndarray]:
 
 def read_npy(path: Path) -> np.ndarray:
     """(N, 3) of an .npy; InputError if it cannot be read."""
-    try:
-        points = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f'{path} cannot be read ({error}): fetch it again') from None
+    points = load_npy(path)
     if points.ndim != 2 or points.shape[1] < 3:
         raise InputError(f'{path} holds an array of shape {points.shape}: points (N, 3) are wanted')
     return points[:, :3]

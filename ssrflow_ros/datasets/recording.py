@@ -1,6 +1,8 @@
 """Any rosbag2. One that `ssrflow simulate` made holds its truth; of another there is nothing to score."""
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..errors import InputError
@@ -57,7 +59,8 @@ class _Neighbours:
         self._begin()
 
     def _begin(self) -> None:
-        self._messages, self._last, self._read = self._all(), [], 0
+        self._messages, self._read = self._all(), 0
+        self._last: list[Any] = []
 
     def _all(self):
         with BagReader(self._path) as bag:

@@ -33,7 +33,8 @@ class Pairs:
         if not 0 <= number < self._count:
             raise IndexError(number)
         sensor = list(SENSORS)[number % len(SENSORS)]
-        return from_sweeps(f'{sensor}/{UNSEEN_SEED + number}', *simulate(UNSEEN_SEED + number, 2, sensor), PREPARATION)
+        first, second = simulate(UNSEEN_SEED + number, 2, sensor)
+        return from_sweeps(f'{sensor}/{UNSEEN_SEED + number}', first, second, PREPARATION)
 
 
 def category_of(class_id: np.ndarray, mover: np.ndarray) -> np.ndarray:

@@ -40,8 +40,9 @@ def examine_bag(path: str, topic: str | None, odometry: str | None, seconds: flo
         yield from check_clouds(log, settings, LOSS_CURE, 'the clock of the recorder')
         poses, findings = _read_poses(bag, settings, odometry)
         yield from findings
-        for sweep, recorded_ns in log.recorded_ns.items() if poses else ():
-            poses.note(sweep, recorded_ns)
+        if poses:
+            for sweep, recorded_ns in log.recorded_ns.items():
+                poses.note(sweep, recorded_ns)
         yield from check_method(log.sweeps, settings, poses)
 
 

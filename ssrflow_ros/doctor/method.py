@@ -1,7 +1,6 @@
 """Device, weights, ego-motion and speed: the method itself, tried on the sweeps that were heard."""
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import time
 from typing import Iterable, Iterator, Protocol
@@ -46,8 +45,6 @@ def check_method(sweeps: list[Sweep], settings: Settings, poses: Poses | None = 
     yield _device(scene_flow)
     trained_on = scene_flow.inference.card.get('trained_on', 'nobody knows what')
     yield ok('weights', f'{settings.weights}, trained on {trained_on}')
-    if importlib.util.find_spec('fpsample') is None:
-        yield note('libraries', "fpsample is missing, so sampling takes longer: pip install 'fpsample<1'")
     if pairs:
         found, finding = _ego_motion(pairs, settings, poses)
         yield finding

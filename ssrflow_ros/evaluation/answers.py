@@ -72,4 +72,5 @@ def _ego_motion_left_in(labelled: LabelledPair, settings: Settings, ego: EgoMoti
 
 def _network(found: FlowField) -> np.ndarray:
     """(N, 3) float32 m: the network's displacement, interpolated, before objects were found."""
-    return (found.pair.dt * found.network_velocity).astype(np.float32)
+    assert found.network_velocity is not None, 'of every field that was estimated'
+    return np.asarray(found.pair.dt * found.network_velocity, np.float32)

@@ -6,19 +6,19 @@ columns add up to the errors of all moving points, means over the pairs.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from collections import defaultdict
 from typing import Iterator
 
 import numpy as np
 
 from ..errors import SSRFlowError
+from ..objects.detector import ObjectDetector
+from ..objects.observation import observe
 from ..scene_flow import SceneFlow
 from ..settings import Settings
 from ..simulator import SENSORS, LabelledSweep, simulate
-from ..steps import belief
-from ..steps.objects import ObjectFinder
 from ..sweep import SweepPair
-from .belief import asking
 from .object_scores import COVERED, DYNAMIC
 
 _SEED = 5_100_000       # no training, and nothing that is fitted, uses the seeds from here on
@@ -41,10 +41,12 @@ def causes(method: SceneFlow, first: LabelledSweep, second: LabelledSweep) -> It
     network = flow.network_velocity * np.float32(dt)
     errors = np.linalg.norm(np.stack([motion, network - motion, flow.velocity * dt - motion]), axis=2)
     moving = ~first.ground & (errors[0] >= DYNAMIC * dt)
-    with asking(-np.inf):
-        seen = ObjectFinder().weigh(prepared, network, method.settings)
-    asked = seen.worth @ belief.WORTH >= belief.LEAST_WORTH if seen else ()
-    groups = seen.groups if seen else []
+    every = ObjectDetector(dataclasses.replace(method.classifier, least_log_odds=-np.inf))
+    candidates = every.candidates(prepared, observe(prepared, network, method.settings), method.settings)
+    groups, asked = list[np.ndarray](), np.zeros(0, bool)
+    if candidates is not None:
+        groups = candidates.proposals.groups
+        asked = method.classifier.prefilter(candidates.proposals.features) >= method.classifier.least_log_odds
     for number in np.unique(first.object_id[moving]):
         own = moving & (first.object_id == number)
         inside = own[prepared.rows]

@@ -119,7 +119,7 @@ def consistency(matcher: Matcher, folder: Path) -> str:
     """One step over two sweeps against two steps over one each, along kitti_a."""
     scans = [np.fromfile(path, np.float32).reshape(-1, 4)[:, :3]
              for path in sorted(folder.glob('sequences/kitti_a/*.bin'))]
-    short = [matcher(sweep_pair(*scans[i:i + 2])) for i in range(len(scans) - 1)]
+    short = [matcher(sweep_pair(scans[i], scans[i + 1])) for i in range(len(scans) - 1)]
     errors = [error(matcher(sweep_pair(scans[i], scans[i + 2], 0.2)), short[i + 1] @ short[i])
               for i in range(len(scans) - 2)]
     middle, worst = np.median(errors, axis=0), np.max(errors, axis=0)

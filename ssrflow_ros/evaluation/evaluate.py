@@ -86,7 +86,9 @@ class Evaluation:
             _add(self.left_in, labelled, found.flow, labelled.flow)
             self._show(labelled, found.flow.get(METHOD, found.flow[NETWORK]) - labelled.flow)
             return values
-        truth = labelled.residual(labelled.flow, labelled.ego or found.ego)
+        ego = labelled.ego or found.ego
+        assert ego is not None, 'in world B it was found, or there is no answer'
+        truth = labelled.residual(labelled.flow, ego)
         group = self.groups.setdefault(PairScore(labelled.name, 'B').group, _errors(np.inf))
         own = _errors(np.inf)
         for errors in (self.everywhere, self.square, group, own):
@@ -150,6 +152,7 @@ def _explained(found: Answers) -> dict[str, float]:
         return {}
     tree = KdTree(target)
     moved = {name: source + flow for name, flow in found.flow.items()}
-    moved['ego_motion'] = source + found.ego.displacement(source)
+    if found.ego is not None:
+        moved['ego_motion'] = source + found.ego.displacement(source)
     return {'points': float(rows.sum()), 'ms': found.ms,
             **{f'{name}.nearest': float(np.median(tree.search(points[rows], 1)[1])) for name, points in moved.items()}}

@@ -76,8 +76,8 @@ def judge_simulated(method: str, seeds: range) -> Iterator[str]:
                     values[:3] = [np.nan] * 3
                 for name in (sensor, scene, 'all'):
                     rows.setdefault(name, []).append([*values, movers, spent])
-    for name, values in rows.items():
-        mean = np.nanmean(values, axis=0)
+    for name, entries in rows.items():
+        mean = np.nanmean(entries, axis=0)
         yield _row(name, list(mean[:-1]), mean[-1])
 
 

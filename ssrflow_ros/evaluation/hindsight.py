@@ -13,7 +13,7 @@ from typing import Sequence
 import numpy as np
 
 from ..settings import Settings
-from ..steps.clusters import find_clusters
+from ..objects.clusters import find_clusters
 from ..sweep import FlowField, MovingObject, Sweep
 from .witness import Witness
 

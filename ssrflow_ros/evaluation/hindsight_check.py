@@ -42,7 +42,7 @@ def add(judged: Judged, flow: FlowField, truth: LabelledSweep, objects: Counter,
 
 def check(recordings: int, sweeps: int) -> tuple[Counter, Counter, Counter]:
     """Of objects, movers and points, as `add` counts them."""
-    counts = Counter(), Counter(), Counter()
+    counts: tuple[Counter, Counter, Counter] = Counter(), Counter(), Counter()
     for seed in range(_UNSEEN_SEED, _UNSEEN_SEED + recordings):
         stream, hindsight, answered, judged = SceneFlow(Settings()).stream(), Hindsight(Settings()), {}, []
         recording = list(simulate(seed, sweeps))

@@ -181,7 +181,8 @@ class ResidualErrors:
         """As the package bucketed-scene-flow-eval: over buckets, then over the categories that there are."""
         each = {name: (float(row[0]), mean_of_known(row[1:]))
                 for name, row in zip(CATEGORIES, self._buckets.normalised())}
-        return BucketNormalised(*(mean_of_known(values) for values in zip(*each.values())), each)
+        static, dynamic = (mean_of_known(values) for values in zip(*each.values()))
+        return BucketNormalised(static, dynamic, each)
 
     def dynamic_iou(self) -> float:
         """Of predicted and true dynamic points; nan where neither has any."""

@@ -107,7 +107,8 @@ class Tally:
         self._add_objects(flow, labels, true_movers(points, labels, dt), known)
 
     def _add_objects(self, flow: FlowField, labels: Labels, movers: dict[int, Mover], known: dict[int, int]) -> None:
-        covered, best = Counter(), {}
+        covered: Counter[int] = Counter()
+        best: dict[int, tuple[int, int]] = {}
         for item in flow.objects:
             rows = np.flatnonzero(flow.object_ids == item.id)
             rows = rows[labels.scored[rows]]

@@ -17,8 +17,8 @@ from ..errors import SSRFlowError
 from ..scene_flow import SceneFlow
 from ..settings import Settings
 from ..simulator import SCENES, SENSORS, LabelledSweep, simulate
-from ..steps.clusters import find_clusters
-from ..steps.past import Past
+from ..objects.clusters import find_clusters
+from ..steps.range_image_history import RangeImageHistory
 from ..sweep import SweepPair
 from .object_scores import Labels, Tally
 
@@ -34,7 +34,7 @@ def report(tally: Tally) -> str:
     for name in tally.moving:
         hit, false, missed = tally.moving[name]
         parts = np.array(tally.three_way[name]).sum(axis=0)
-        epe = 100 * np.divide(*parts.T, out=np.full(3, np.nan), where=parts[:, 1] > 0)
+        epe = 100 * np.divide(parts[:, 0], parts[:, 1], out=np.full(3, np.nan), where=parts[:, 1] > 0)
         lines.append(f'{name:10}{hit / max(hit + false + missed, 1):8.3f}{hit / max(hit + false, 1):11.3f}'
                      f'{hit / max(hit + missed, 1):8.3f}{np.nanmean(epe):11.2f}{epe[0]:12.2f}'
                      f'{epe[1]:11.2f}{epe[2]:11.2f}')
@@ -81,10 +81,11 @@ def _by_range(title: str, rows: list[tuple[float, bool]]) -> str:
 
 def play(settings: Settings, recording: list[LabelledSweep], tally: Tally, forgets: bool = False) -> None:
     """Add one simulated recording, newest sweep against the one before it; who `forgets` knows nothing of the past."""
-    stream, known = SceneFlow(settings).stream(), {}
+    stream = SceneFlow(settings).stream()
+    known: dict[int, int] = {}
     for newer, older in zip(recording[1:], recording):
         if forgets:
-            stream.preparation.past = Past()
+            stream.preparation.past = RangeImageHistory()
         try:
             flow = stream.flow(SweepPair(newer.sweep, older.sweep))
         except SSRFlowError:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..whole import written_whole
+from ..atomic_write import atomic_write
 from .answers import METHOD, NETWORK, ZERO
 from .evaluate import Evaluation, Shown
 from .metrics import RANGES, SPEEDS
@@ -30,8 +30,8 @@ def draw_errors(path: str | Path, evaluation: Evaluation, title: str) -> None:
                f'{"moving" if lidar else "all"} points: range, m')
     _draw_bins(by_speed, SPEEDS, {name: errors[name].by_speed.error() for name in _STYLE}, 'all points: speed, m/s')
     by_range.legend(frameon=False, ncols=3, loc='lower right', bbox_to_anchor=(1, 1))
-    with written_whole(path) as whole:
-        figure.savefig(whole, format='png')
+    with atomic_write(path) as unfinished:
+        figure.savefig(unfinished, format='png')
 
 
 def _draw_view(axes, shown: Shown) -> None:

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import Any, Iterator, Sequence
 
-from ..whole import written_whole
+from ..atomic_write import atomic_write
 from .answers import METHOD, NETWORK, ZERO
 from .evaluate import Evaluation, PairScore
 from .metrics import CATEGORIES, METRICS, PER, RANGES, SPEEDS, SQUARE, ResidualErrors, ThreeWay, mean_of_known
@@ -146,8 +146,8 @@ def write_json(path: str | Path, evaluation: Evaluation, about: dict[str, Any]) 
         'ego_motion_left_in': {'by_speed': {'edges_m_per_s': SPEEDS, 'unit': f'm per {PER} s',
                                             **_by_speed(evaluation.left_in)}},
     }
-    with written_whole(path) as whole:
-        whole.write_text(json.dumps(_plain(content), indent=1, allow_nan=False) + '\n')
+    with atomic_write(path) as unfinished:
+        unfinished.write_text(json.dumps(_plain(content), indent=1, allow_nan=False) + '\n')
 
 
 def _by_speed(errors: dict[str, ResidualErrors]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import numpy as np
 
 from ..kernels.kd_tree import KdTree
 from ..steps.cells import thin
-from ..steps.evidence import View
+from ..steps.range_image import RangeImage
 from ..sweep import Sweep
 
 _VOXEL, _MOST = 0.1, 24_000             # m, cubes of which one point is kept, and points kept in all
@@ -29,7 +29,7 @@ class Witness:
         self.rows = np.sort(keep) if wanted is None else np.union1d(keep, np.flatnonzero(wanted))
         self.points = sweep.points[self.rows]
         self.world = self.points @ pose[:3, :3].T + pose[:3, 3]
-        self._view = View(sweep.points)
+        self._view = RangeImage(sweep.points)
         self._tree = KdTree(self.points) if len(self.rows) else None
 
     def sees(self, world: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

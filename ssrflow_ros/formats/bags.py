@@ -8,11 +8,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Collection, Iterator, NamedTuple
 
-from rosbags.rosbag2 import Reader, StoragePlugin, Writer
+from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from ..errors import InputError
-from ..whole import written_whole
+from ..atomic_write import atomic_write
+from .bounded import Reader
 from .mcap_stream import McapStream, is_indexed
 from .topics import GROUND_TRUTH as GROUND_TRUTH
 from .topics import sensors, why_no_clouds
@@ -74,9 +75,12 @@ class BagReader:
     def __enter__(self) -> 'BagReader':
         with self._blame_the_bag():
             for storage in _find_storages(self.path):
-                reader = McapStream(storage) if _needs_streaming(storage) else Reader(storage)
+                reader = McapStream(storage) if _needs_streaming(storage) else Reader(str(storage))
                 self._readers.append(self._open.enter_context(reader))
                 for connection in reader.connections:
+                    if not (isinstance(connection.topic, str) and isinstance(connection.msgtype, str)
+                            and isinstance(connection.msgcount, int)):
+                        raise ValueError(f'a topic is called {connection.topic!r:.100}')
                     count = self.topics.get(connection.topic, ('', 0))[1]
                     self.topics[connection.topic] = connection.msgtype, count + connection.msgcount
             ends = [reader.cut_off for reader in self._readers if isinstance(reader, McapStream) and reader.cut_off]
@@ -166,10 +170,11 @@ class BagWriter:
 
 
 @contextmanager
-def write_bag(path: str | Path, storage: str = 'mcap', overwrite: bool = False) -> Iterator[BagWriter]:
-    """A new rosbag2 folder `path`, there only if the block ends without error."""
+def write_bag(path: str | Path, storage: str = 'mcap', command: str = 'write_bag',
+              overwrite: bool = False) -> Iterator[BagWriter]:
+    """A new rosbag2 folder `path`, there only if the block ends without error; the rest as `atomic_write` has it."""
     try:
-        with written_whole(path, overwrite) as unfinished:
+        with atomic_write(path, command, overwrite) as unfinished:
             # Version 8 of the metadata, because Humble does not read 9.
             with Writer(unfinished, version=8, storage_plugin=StoragePlugin[storage.upper()]) as writer:
                 yield BagWriter(writer)
@@ -186,6 +191,10 @@ def _find_storages(path: Path) -> list[Path]:
                          f'"rosbags-convert --src {path} --dst NEW"')
     if path.is_file() and path.suffix not in _STORAGE_SUFFIXES:
         raise InputError(f'{path} is no recording: give the folder of a rosbag2, a .mcap or a .db3')
+    for file in [path, *path.glob('*')]:
+        # rosbags makes an address of the name, where these signs lead to another file.
+        if '.db3' in file.suffixes and set('?#%') & set(str(file)):
+            raise InputError(f'{file}: a .db3 with ?, # or % in its path cannot be opened: rename it')
     if path.is_file():
         return [path]
     files = sorted((file for file in path.iterdir() if file.suffix in _STORAGE_SUFFIXES),

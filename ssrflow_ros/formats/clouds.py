@@ -3,12 +3,15 @@ from __future__ import annotations
 
 import re
 import string
+import struct
 import zipfile
+from itertools import islice
 from pathlib import Path
-from typing import Callable
+from typing import BinaryIO, Callable
 
 import numpy as np
 
+from ..array_files import check_claim, load_npy, load_npz
 from ..arrays import as_points
 from ..errors import InputError
 
@@ -19,6 +22,10 @@ _LOOKED_AT = 100_000    # numbers of a .bin
 _MORE_ALIKE = 1.4       # by which numbers must be nearer to each other to be taken for the same of two points
 FARTHEST = 1e4
 """Metres: no LiDAR sees so far, and float32 would lose millimetres beyond."""
+MOST_COLUMNS = 10_000
+"""Numbers of one point: more than the longest descriptor of a .pcd has."""
+_BLOCK = 1 << 18
+"""Points that are checked at once, so that checking takes hardly any memory."""
 
 
 def read_points(path: str | Path, keys: tuple[str, ...] = NPZ_KEYS) -> np.ndarray:
@@ -27,6 +34,49 @@ def read_points(path: str | Path, keys: tuple[str, ...] = NPZ_KEYS) -> np.ndarra
     Organised clouds (H, W, 3+) are laid out row by row. Raises InputError with cause and cure.
     """
     path = Path(path)
+    return _plausible(path, as_points(str(path), _read(path, keys)))
+
+
+def read_fields(path: str | Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The points as `read_points`, and all else that the file holds of each, (N,) by name, in its own number type.
+
+    Columns without a name are the intensity, then column_4, column_5 and so on; of five in a .bin the last is ring.
+    A field of several numbers is one of each: rgb_0, rgb_1, rgb_2. What is no number is left out.
+    """
+    path = Path(path)
+    array = _read(path, NPZ_KEYS)
+    points = _plausible(path, as_points(str(path), array))
+    columns = _columns(path, array)
+    if path.suffix.lower() == '.npz':
+        columns.update(_beside(path, array.shape[:1] if array.ndim < 3 else array.shape[:2]))
+    fields: dict[str, np.ndarray] = {}
+    for name, column in columns.items():
+        if column.dtype.kind in 'fiub' and column.size and name not in ('x', 'y', 'z'):
+            column = column.reshape(len(points), -1)
+            names = [name] if column.shape[1] == 1 else [f'{name}_{place}' for place in range(column.shape[1])]
+            fields.update(zip(names, column.T))
+    return points, fields
+
+
+def _columns(path: Path, array: np.ndarray) -> dict[str, np.ndarray]:
+    """What `array` holds beside x, y, z."""
+    if array.dtype.names:
+        return {name: array[name] for name in array.dtype.names}
+    columns = array.reshape(-1, array.shape[-1]).T[3:]
+    names = ['intensity', *(f'column_{place}' for place in range(4, 3 + len(columns)))]
+    if path.suffix.lower() == '.bin' and len(columns) == 2:
+        names[1] = 'ring'
+    return dict(zip(names, columns))
+
+
+def _beside(path: Path, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """The arrays of an .npz that have one number for each of the points, which have `shape`."""
+    return {name: column for name, column in load_npz(path).items()
+            if name not in NPZ_KEYS and column.shape in (shape, (*shape, 1))}
+
+
+def _read(path: Path, keys: tuple[str, ...]) -> np.ndarray:
+    """The file's array of points as it is."""
     if path.is_dir():
         raise InputError(f'{path} is a folder: give one file of it')
     if not path.exists():
@@ -36,7 +86,7 @@ def read_points(path: str | Path, keys: tuple[str, ...] = NPZ_KEYS) -> np.ndarra
         raise InputError(f'{path}: cannot read a file that ends in {suffix or "nothing"}: '
                          f'give {", ".join(_READERS)}')
     try:
-        array = _read_npz(path, keys) if suffix == '.npz' else _READERS[suffix](path)
+        return np.asarray(_read_npz(path, keys) if suffix == '.npz' else _READERS[suffix](path))
     except (InputError, ImportError):
         raise
     except OSError as error:
@@ -47,25 +97,19 @@ def read_points(path: str | Path, keys: tuple[str, ...] = NPZ_KEYS) -> np.ndarra
     except Exception as error:  # What the readers of others raise on damaged files is not documented.
         reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
         raise InputError(f'{path} is damaged or not a {suffix} file ({reason}): write it anew') from error
-    return _plausible(path, as_points(str(path), array))
 
 
 def _read_npy(path: Path) -> np.ndarray:
     with open(path, 'rb') as file:
         if file.read(6) != b'\x93NUMPY':
             raise InputError(f'{path} is damaged or not a .npy file: write it with numpy.save')
-    return np.load(path, allow_pickle=False)
+    return load_npy(path)
 
 
 def _read_npz(path: Path, keys: tuple[str, ...]) -> np.ndarray:
     if not zipfile.is_zipfile(path):
         raise InputError(f'{path} is damaged or not a .npz file: write it with numpy.savez')
-    with np.load(path, allow_pickle=False) as archive:
-        key = next((key for key in keys if key in archive), None)
-        if key is None:
-            raise InputError(f"{path} has no points: its keys are {', '.join(archive.files) or 'none'}; "
-                             f'name them {" or ".join(keys[:3])}')
-        return archive[key]
+    return next(iter(load_npz(path, keys).values()))
 
 
 def _read_bin(path: Path) -> np.ndarray:
@@ -110,12 +154,39 @@ def _read_pcd(path: Path) -> np.ndarray:
         from pypcd4 import PointCloud
     except ImportError:
         raise InputError(f'{path}: reading .pcd needs pypcd4: pip install pypcd4') from None
+    _check_pcd(path)
     cloud = PointCloud.from_path(path)
     missing = [name for name in 'xyz' if name not in cloud.fields]
     if missing:
         raise InputError(f"{path} has no field {', '.join(missing)} (there are: {', '.join(cloud.fields)}): "
                          'give a cloud with x, y, z')
-    return cloud.numpy(('x', 'y', 'z'))
+    data = np.atleast_1d(cloud.pc_data)
+    return data[[name for name in data.dtype.names if not name.startswith('#')]]  # so it names what is only padding
+
+
+def _check_pcd(path: Path) -> None:
+    """Hold what a .pcd's header says against the file: pypcd4 allocates it unseen."""
+    from pypcd4 import Encoding, MetaData
+    lines: list[str] = []
+    with open(path, 'rb') as file:
+        while len(lines) < 10 and not (lines and lines[-1].startswith('DATA')):
+            line = file.readline()
+            if not line:
+                break
+            if (text := line.decode().strip()) and not text.startswith('#'):
+                lines.append(text)
+        header = MetaData.parse_header(lines)
+        points, columns = header.points, sum(header.count)
+        claimed = points * sum(size * count for size, count in zip(header.size, header.count))
+        room = path.stat().st_size
+        if header.data == Encoding.ASCII:
+            claimed = 2 * points * columns  # a digit and a space
+        elif header.data != Encoding.BINARY and points:
+            check_claim(path, max(claimed, *struct.unpack('<II', file.read(8))))
+            room = claimed
+    if claimed > room or columns > MOST_COLUMNS:
+        raise InputError(f'{path} promises {points} points of {columns} numbers and has {room} bytes: it is cut off or '
+                         'damaged; write it anew')
 
 
 def _read_ply(path: Path) -> np.ndarray:
@@ -125,18 +196,58 @@ def _read_ply(path: Path) -> np.ndarray:
     except ImportError:
         raise InputError(f'{path}: reading .ply needs trimesh: pip install trimesh') from None
     with open(path, 'rb') as file:
-        # trimesh takes a file that ends too soon for a shorter one, so count.
-        declared = re.search(rb'element vertex (\d+)', file.read(1 << 16))
+        head = file.read(1 << 16)
         file.seek(0)
-        vertices = load_ply(file).get('vertices', np.empty((0, 3)))
+        rows = _ply_text(file) if re.match(rb'ply\s+format ascii', head) else _ply_rows(load_ply(file))
+    # What ends too soon is taken for a shorter one, so count.
+    declared = re.search(rb'element vertex (\d+)', head)
     if declared is None:
         raise InputError(f'{path} has no vertices: give a .ply of points')
-    if len(vertices) != int(declared[1]):
-        raise InputError(f'{path} has {len(vertices)} vertices with x, y, z where its header promises '
+    if len(rows) != int(declared[1]):
+        raise InputError(f'{path} has {len(rows)} vertices with x, y, z where its header promises '
                          f'{int(declared[1])}: it is cut off or holds no points; write it anew')
-    return vertices
+    return rows
 
 
+def _ply_rows(loaded: dict) -> np.ndarray:
+    """All numbers of the vertices that trimesh has read."""
+    vertices = loaded.get('vertices', np.empty((0, 3)))
+    if not len(vertices):
+        return vertices
+    element = loaded['metadata']['_ply_raw']['vertex']
+    numbers = {name: kind for name, kind in element['properties'].items() if '$LIST' not in kind}
+    rows = np.empty(len(vertices), list(numbers.items()))
+    for name in numbers:
+        rows[name] = element['data'][name].reshape(-1)
+    return rows
+
+
+def _ply_text(file: BinaryIO) -> np.ndarray:
+    """All numbers of the vertices of an ASCII .ply, a line each; trimesh takes twenty times the memory of the file."""
+    before, count, element = 0, 0, ''
+    kinds: dict[str, str] = {}
+    for line in file:
+        keyword, *words = line.decode('ascii').split() or ['']
+        if keyword == 'end_header':
+            break
+        if keyword == 'element':
+            element, number = words[0], int(words[1])
+            count, before = (number, before) if element == 'vertex' else (count, before + number * (not kinds))
+        elif keyword == 'property' and element == 'vertex':
+            kinds[words[-1]] = _PLY_TYPES[words[0]]     # no list: a line would have any length
+    if not count or not {'x', 'y', 'z'} <= set(kinds):
+        return np.empty((0, 3))
+    columns = np.loadtxt(islice(file, before, before + count), comments=None, ndmin=2).T
+    rows = np.empty(columns.shape[1], list(kinds.items()))
+    with np.errstate(invalid='ignore', over='ignore'):
+        for name, column in zip(kinds, columns, strict=True):
+            rows[name] = column
+    return rows
+
+
+_PLY_TYPES = {'char': 'i1', 'uchar': 'u1', 'short': 'i2', 'ushort': 'u2', 'int': 'i4', 'uint': 'u4', 'float': 'f4',
+              'double': 'f8', 'int8': 'i1', 'uint8': 'u1', 'int16': 'i2', 'uint16': 'u2', 'int32': 'i4',
+              'uint32': 'u4', 'float32': 'f4', 'float64': 'f8'}
 _READERS: dict[str, Callable] = {
     '.npy': _read_npy, '.npz': _read_npz, '.bin': _read_bin, '.pcd': _read_pcd, '.ply': _read_ply}
 SUFFIXES = tuple(_READERS)
@@ -144,13 +255,17 @@ SUFFIXES = tuple(_READERS)
 
 def _plausible(path: Path, points: np.ndarray) -> np.ndarray:
     """`points` as float32, if they can be LiDAR points in metres."""
-    finite = np.isfinite(points).all(axis=1)
     # Inf and NaN are non-returns; a few wild values are errors of the sensor, which max_range deals with.
-    wild = finite & (np.abs(np.where(finite[:, None], points, 0)).max(axis=1, initial=0) > FARTHEST)
-    if wild.sum() > 0.01 * len(points):
+    wild = sum(_count_wild(points[begin:begin + _BLOCK]) for begin in range(0, len(points), _BLOCK))
+    if wild > 0.01 * len(points):
         hint = ('it does not hold float32 x, y, z, intensity' if path.suffix.lower() == '.bin' else
                 'they are map coordinates or millimetres')
-        raise InputError(f'{path}: {100 * wild.mean():.0f} % of the points lie beyond {FARTHEST:.0f} m: '
+        raise InputError(f'{path}: {100 * wild / len(points):.0f} % of the points lie beyond {FARTHEST:.0f} m: '
                          f'{hint}; give metres in the frame of the sensor')
     with np.errstate(over='ignore'):
-        return np.ascontiguousarray(points, dtype=np.float32)
+        return np.array(points, dtype=np.float32, order='C')
+
+
+def _count_wild(points: np.ndarray) -> int:
+    finite = np.isfinite(points).all(axis=1)
+    return int(np.sum(finite & (np.abs(np.where(finite[:, None], points, 0)).max(axis=1, initial=0) > FARTHEST)))

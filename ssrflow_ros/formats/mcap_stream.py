@@ -4,11 +4,13 @@ A recorder that was killed leaves a file without an end; other programs than ros
 """
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from pathlib import Path
-from typing import Collection, Iterator, NamedTuple
+from typing import Any, Collection, Iterator, NamedTuple
 
 from ..errors import InputError
+from .bounded import BoundedPath, unpack
 
 _MAGIC = b'\x89MCAP0\r\n'
 _CURES = {
@@ -94,10 +96,11 @@ class McapStream:
         types, channels = {0: ''}, {}
         begun = False
         try:
-            with open(self._path, 'rb') as file:
-                for record in StreamReader(file, emit_chunks=True).records:
+            size = self._path.stat().st_size
+            with BoundedPath(self._path).open('rb') as file:
+                for record in StreamReader(file, emit_chunks=True, record_size_limit=size).records:
                     begun |= isinstance(record, Header)
-                    parts = breakup_chunk(record) if isinstance(record, Chunk) else [record]
+                    parts = breakup_chunk(_unpacked(record)) if isinstance(record, Chunk) else [record]
                     types.update({part.id: part.name for part in parts if isinstance(part, Schema)})
                     channels.update({part.id: (part.topic, types[part.schema_id], part.message_encoding)
                                      for part in parts if isinstance(part, Channel)})
@@ -108,3 +111,7 @@ class McapStream:
             if not begun:
                 raise
             self.cut_off = str(error) or 'the last record is not whole'
+
+
+def _unpacked(chunk: Any) -> Any:
+    return dataclasses.replace(chunk, compression='', data=unpack(chunk.data, chunk.compression))

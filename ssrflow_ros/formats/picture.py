@@ -7,7 +7,7 @@ import numpy as np
 
 from ..sweep import FlowField, MovingObject
 from .markers import ARROW_SECONDS
-from ..whole import written_whole
+from ..atomic_write import atomic_write
 
 # A night view: what stands still recedes into the dark, only motion has colour.
 _PAGE, _INK, _SOFT, _RING = '#0f1720', '#f3f6f9', '#93a3b3', '#26323d'
@@ -18,11 +18,13 @@ _VIEW = (0.012, 0.012, 0.836, 0.893)
 """Place of the view on the page: left, bottom, width, height."""
 
 
-def draw_flow(path: str | Path, flow: FlowField, title: str = '', extent: float | None = None) -> None:
+def draw_flow(path: str | Path, flow: FlowField, title: str = '', extent: float | None = None,
+              software: str = 'ssrflow_ros') -> None:
     """Draw `flow` from above into a .png (1500 x 1200 pixels), the sensor's forward direction upwards.
 
     Moving points are coloured by speed; each object has its box, an arrow as long as its way in one
-    second, and its speed. `extent` is half the height of the view in metres, None: as the points lie.
+    second, and its speed. `extent` is half the height of the view in metres, None: as the points lie. `software`: what
+    the file says of its writer.
     """
     import matplotlib
     from matplotlib.figure import Figure
@@ -54,8 +56,8 @@ def draw_flow(path: str | Path, flow: FlowField, title: str = '', extent: float 
         _draw_colour_bar(figure, moving)
         _draw_legend(figure)
         _draw_title(figure, flow, title)
-        with written_whole(path) as whole:
-            figure.savefig(whole, format='png')
+        with atomic_write(path) as unfinished:
+            figure.savefig(unfinished, format='png', metadata={'Software': software})
 
 
 def _speed_colours():

@@ -68,6 +68,11 @@ def decode(message: Any, min_range: float = 0.0, own_body: Sequence[float] = ())
     return Sweep.from_points(points, stamp_ns, str(_get(header, 'frame_id')), min_range, own_body)
 
 
+def field_names(message: Any) -> list[str]:
+    """The names of the PointCloud2's fields."""
+    return list(_fields(message))
+
+
 def has_field(message: Any, name: str) -> bool:
     """Whether the PointCloud2 has a field of that name."""
     return name in _fields(message)
@@ -114,7 +119,14 @@ def encode(flow: FlowField, message: Any, keep: Iterable[str] = (), rgba: bool =
     return pack(columns)
 
 
-def encode_points(points: np.ndarray, **columns: np.ndarray) -> Cloud:
+def field_of(column: np.ndarray) -> np.ndarray:
+    """`column` in the PointField type that holds it: 64-bit integers become float64, as there is no such type."""
+    wanted = {'f2': 'f4', 'f16': 'f8', 'i8': 'f8', 'u8': 'f8', 'b1': 'u1'}
+    code = column.dtype.str[1:]
+    return column.astype(wanted.get(code, code))
+
+
+def encode_points(points: np.ndarray, /, **columns: np.ndarray) -> Cloud:
     """A cloud of `points` (N, 3) m and further `columns` (N,)."""
     return pack({**_xyz(points), **columns})
 

@@ -19,7 +19,7 @@ from torch import nn
 from .. import operators
 from ..errors import SSRFlowError
 from ..operators.opaque import opaque_searches
-from ..whole import written_whole
+from ..atomic_write import atomic_write
 from .device import autocast
 from .export import TOLERANCE, made_up_pair
 from .padded import PaddedFlow
@@ -95,10 +95,10 @@ def compile_network(network: SSRFlow, n_points: int) -> Compiled:
     """
     path = compiled_path(network, n_points)
     pair = [cloud[0].numpy() for cloud in made_up_pair(n_points, seed=0)]
-    with written_whole(path) as whole:
+    with atomic_write(path) as unfinished:
         try:
-            _compile(network, n_points, whole)
-            compiled = CompiledFlow(network, n_points, whole)
+            _compile(network, n_points, unfinished)
+            compiled = CompiledFlow(network, n_points, unfinished)
         except Exception as error:  # tracer, code generator, compiler, loader: each fails in its own way
             raise SSRFlowError(f'torch {torch.__version__} cannot compile the network ({_first_line(error)}): it needs '
                                'a C++ compiler (sudo apt install g++) and torch 2.7 or later, tested with 2.13'

@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 import dataclasses
+import reprlib
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import WeightsError
 
@@ -13,6 +15,24 @@ _CHOICES = {
     'fusion_pooling': ('attention', 'max'),
     'local_flow_embedding': ('patch_to_patch', 'point_to_patch'),
 }
+
+
+_FROM_ZERO = 'finest_level', 'finest_reembedded', 'radius'
+_MOST = {int: 2**16, float: 1e6, tuple: 16}
+"""Beyond all sense: the greatest number, and the most levels."""
+
+
+def _is_like(value: Any, model: Any, positive: bool) -> bool:
+    """Whether `value` is of the type of `model`, whole numbers for floats included, and of a size that can be built."""
+    if isinstance(model, tuple):
+        return isinstance(value, tuple) and len(value) <= _MOST[tuple] and all(
+            _is_like(one, model[0], positive) for one in value)
+    if isinstance(model, (bool, str)):
+        return isinstance(value, type(model))
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not (whole or isinstance(model, float) and isinstance(value, float)):
+        return False
+    return (0 < value if positive else 0 <= value) and value <= _MOST[type(model)]
 
 
 @dataclass(frozen=True)
@@ -28,7 +48,7 @@ class NetworkConfig:
     finest_level          the finest level that is decoded; finer flow is interpolated from it.
     offset_input          the input feature is xyz and the offset to the nearest point of the other frame, not xyz
                           alone (paper). That frame is searched before it is thinned out to the network's points.
-    beyond_input          also how far the other sensor saw past each point, in two numbers (`View.beyond`); needs
+    beyond_input          also how far the other sensor saw past each point, in two numbers (free-space margins); needs
                           offset_input.
     past_input            also how far the sensor had seen past it half a second before, likewise; needs beyond_input.
     k_pointconv, k_embedding, k_predictor   neighbours in PointConv, in STR and LFE, in the predictor.
@@ -85,8 +105,14 @@ class NetworkConfig:
             if isinstance(value, list):  # as read from JSON
                 object.__setattr__(self, entry.name, tuple(value))
             if entry.name in _CHOICES and value not in _CHOICES[entry.name]:
-                raise WeightsError(f'network setting {entry.name}: {value!r} is not known: '
+                raise WeightsError(f'network setting {entry.name}: {reprlib.repr(value)} is not known: '
                                    f'choose from {", ".join(_CHOICES[entry.name])}')
+            if not _is_like(getattr(self, entry.name), entry.default, entry.name not in _FROM_ZERO):
+                raise WeightsError(f'network setting {entry.name}: {reprlib.repr(value)} is none: '
+                                   f'give a value like {entry.default}')
+        if not len(self.divisors) == len(self.widths) == len(self.lengths) > self.finest_level:
+            raise WeightsError('network settings divisors, widths and lengths: each level has one of each, also '
+                               'finest_level: give as many of each')
         for more, needed in (('beyond_input', 'offset_input'), ('past_input', 'beyond_input')):
             if getattr(self, more) and not getattr(self, needed):
                 raise WeightsError(f'network setting {more} needs {needed}: set both, or neither')

@@ -9,12 +9,13 @@ from torch import nn
 
 from ..errors import InputError, SSRFlowError
 from ..operators import farthest_point_order, gather
-from ..whole import written_whole
+from ..atomic_write import atomic_write, signature
 from .pointconv import nearest_offsets
 from .pyramid import Pyramid
 from .ssrflow import SSRFlow
 from .weights import LoadedWeights
 
+COMMAND = 'export'
 OPSET = 18
 INPUTS = ('source', 'target', 'source_count', 'target_count')
 TOLERANCE = 1e-4  # metres, the most by which the file's flow may differ from torch's
@@ -38,25 +39,27 @@ class OrderedFlow(nn.Module):
                               for cloud, count in ((source, source_count), (target, target_count)))).flows[0]
 
 
-def export_onnx(weights: LoadedWeights, n_points: int, path: Path, seed: int = 0) -> float:
+def export_onnx(weights: LoadedWeights, n_points: int, path: Path, seed: int = 0, overwrite: bool = False) -> float:
     """Write `path` for clouds of exactly `n_points`, and run it: the greatest difference to torch, metres.
 
     Inputs `source` and `target` (1, n_points, C), as many columns as the network takes (`NetworkConfig.columns`),
     output `flow` (1, n_points, 3), all float32; `source_count` and `target_count` (1,) int64 say how many of the
     rows, the first ones, are points. No dynamic axes, since the sizes of all levels follow from n_points.
-    Raises SSRFlowError, leaving no file, if it says anything else than torch.
+    Raises SSRFlowError, leaving no file, if it says anything else than torch; InputError if there is a file already, as
+    `atomic_write`.
     """
     onnxruntime = _onnxruntime()
     model = OrderedFlow(weights.network).eval()
     given = (*(cloud[..., :model.network.config.columns] for cloud in made_up_pair(n_points, seed)),
              torch.tensor([n_points]), torch.tensor([3 * n_points // 4]))
     card = {'n_points': n_points, 'order': 'farthest point first', 'weights': json.dumps(weights.card)}
-    with written_whole(path) as whole, torch.no_grad():
+    with atomic_write(path, COMMAND, overwrite) as unfinished, torch.no_grad():
         program = torch.onnx.export(model, given, dynamo=True, opset_version=OPSET, verbose=False,
                                     input_names=INPUTS, output_names=['flow'])
         program.model.metadata_props.update({name: str(value) for name, value in card.items()})
-        program.save(whole)
-        session = onnxruntime.InferenceSession(str(whole), providers=['CPUExecutionProvider'])
+        program.model.doc_string = signature(COMMAND)
+        program.save(unfinished)
+        session = onnxruntime.InferenceSession(str(unfinished), providers=['CPUExecutionProvider'])
         flow = session.run(None, {name: tensor.numpy() for name, tensor in zip(INPUTS, given)})[0]
         difference = float((torch.from_numpy(flow) - model(*given)).abs().max())
         if not difference < TOLERANCE:

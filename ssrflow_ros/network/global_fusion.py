@@ -7,7 +7,7 @@ from torch import nn
 from .config import NetworkConfig
 from .dual_cross_attention import DualCrossAttention
 from .layers import AttentivePooling, MaxPooling, PairMLP, PositionEncoder
-from .neighbourhood import bent
+from .neighbourhood import soft_clamp
 
 
 class GlobalFusion(nn.Module):
@@ -37,12 +37,12 @@ class GlobalFusion(nn.Module):
 
         The masks, (B, 1, M) and (B, 1, N) of `Pyramid.mask`, take padding out.
         """
-        relation = bent((target[:, None] - source[:, :, None]) / self.length)
+        relation = soft_clamp((target[:, None] - source[:, :, None]) / self.length)
         position = self.position_encoder(source, relation) if self.position_encoder else None
         if self.attention:
             source_features, target_features = self.attention(source_features, target_features, position,
                                                               source_mask, target_mask)
-        if self.outside:
+        if self.outside and position is not None:
             relation = torch.cat([relation.to(position.dtype), position], dim=-1)
         pairs = self.embed(self.embed.of_own(source_features), self.embed.of_other(target_features), relation, None)
         return self.pool(pairs, target_mask), source_features, target_features

@@ -29,6 +29,7 @@ class GraphedFlow(PaddedFlow):
             self._capture()
         if self._fails:
             return super()._flow()
+        assert self._graph is not None and self._written is not None
         self._graph.replay()
         return self._written
 

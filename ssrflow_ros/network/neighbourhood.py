@@ -31,15 +31,15 @@ class Neighbourhood:
             far = offsets.norm(dim=-1) > radius
             index = torch.where(far, index[..., :1], index)
             offsets = torch.where(far[..., None], offsets[..., :1, :], offsets)
-        return cls(index, bent(offsets))
+        return cls(index, soft_clamp(offsets))
 
     def nearest(self, k: int) -> 'Neighbourhood':
         """Its first k."""
         return Neighbourhood(self.index[..., :k], self.offsets[..., :k, :])
 
 
-def bent(offsets: torch.Tensor) -> torch.Tensor:
-    """Offsets (..., 3), in lengths, long ones bent towards `LONGEST`.
+def soft_clamp(offsets: torch.Tensor) -> torch.Tensor:
+    """Offsets (..., 3), in lengths, long ones softly clamped to `LONGEST`.
 
     Offsets are direct differences in float32, whatever autocast says: centimetres of motion must
     survive coordinates of 100 m. The neighbours of a lone return lie tens of metres off, and

@@ -8,12 +8,12 @@ from torch import nn
 from ..operators import Linear, cpu_patches, gather, k_nearest
 from .config import NetworkConfig
 from .layers import SLOPE, WeightNet, mlp
-from .neighbourhood import Neighbourhood, bent
+from .neighbourhood import Neighbourhood, soft_clamp
 from .pyramid import Pyramid
 from .tiling import in_tiles
 
 
-_OFFSET_LENGTH = 0.5  # metres that count as 1; longer ones are bent, and end at 2 m
+_OFFSET_LENGTH = 0.5  # metres that count as 1; longer ones are softly clamped to 2 m
 
 
 class PointConv(nn.Module):
@@ -57,11 +57,11 @@ class HierarchicalFeatures(nn.Module):
         if self.offset_input:
             known = more.shape[-1] >= 3
             offsets = more[..., :3] if known else nearest_offsets(pyramid.points[0], other.points[0], other.counts[0])
-            given.append(bent(offsets / _OFFSET_LENGTH))
+            given.append(soft_clamp(offsets / _OFFSET_LENGTH))
         if self.looks:
             beyond = more[..., 3:3 + self.looks]
             beyond = F.pad(beyond, (0, self.looks - beyond.shape[-1]))  # what was not given is not known: 0
-            given.append(bent(beyond[..., None] / _OFFSET_LENGTH)[..., 0])
+            given.append(soft_clamp(beyond[..., None] / _OFFSET_LENGTH)[..., 0])
         features = [self.first(torch.cat(given, dim=-1))]
         for level, convolution in enumerate(self.down):
             fine, coarse = pyramid.points[level], pyramid.points[level + 1]

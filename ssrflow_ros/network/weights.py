@@ -14,12 +14,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from ..errors import WeightsError
-from ..whole import written_whole
+from ..atomic_write import atomic_write
 from .config import NetworkConfig
 from .ssrflow import SSRFlow
 
 FORMAT = 'ssrflow-1'
 _FIRST = 'features.first.0.weight'
+_NUMBERS = torch.float32, torch.float64, torch.float16, torch.bfloat16
 SHIPPED = Path(__file__).resolve().parents[1] / 'weights'
 
 
@@ -35,8 +36,8 @@ def save_weights(path: Path, network: SSRFlow, card: dict) -> None:
     """Write `network` and its `card` (JSON-able) to `path`, whole or not at all."""
     header = {'format': FORMAT, 'config': json.dumps(dataclasses.asdict(network.config)), 'card': json.dumps(card)}
     tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-    with written_whole(path) as whole:
-        whole.write_bytes(save(tensors, metadata=header))  # save_file leaves it readable by its owner alone
+    with atomic_write(path) as unfinished:
+        unfinished.write_bytes(save(tensors, metadata=header))  # save_file leaves it readable by its owner alone
 
 
 def load_weights(name: str, device: torch.device | str = 'cpu') -> LoadedWeights:
@@ -52,16 +53,20 @@ def load_weights(name: str, device: torch.device | str = 'cpu') -> LoadedWeights
             tensors = {key: file.get_tensor(key) for key in file.keys()}
     except (SafetensorError, OSError) as error:
         raise WeightsError(f'{path} is not a readable safetensors file ({error}): copy or download it again') from None
+    except ValueError as error:  # a kind of number that torch or this version of it does not have
+        raise WeightsError(f'{path} holds numbers that cannot be read ({error}): take other weights') from None
     if header.get('format') != FORMAT:
         raise WeightsError(f"{path} is of format '{header.get('format')}', not '{FORMAT}': "
                            'give weights that "ssrflow train" wrote')
     config = _config(path, header)
-    if config.beyond_input and _FIRST in tensors and tensors[_FIRST].shape[-1] == config.columns - 1:
+    if config.beyond_input and _FIRST in tensors and tensors[_FIRST].shape[1:] == (config.columns - 1,):
         tensors = with_columns(tensors, config.columns)  # made while how far was seen past a point was one number
+    # Without memory: of how much the settings speak is known only here.
+    with torch.device('meta'):
+        _check_shapes(path, SSRFlow(config).state_dict(), tensors)
     network = SSRFlow(config)
-    _check_shapes(path, network.state_dict(), tensors)
     network.load_state_dict(tensors)
-    return LoadedWeights(network.eval().requires_grad_(False).to(device), json.loads(header['card']))
+    return LoadedWeights(network.eval().requires_grad_(False).to(device), _from_json(path, header, 'card'))
 
 
 def with_columns(tensors: dict[str, torch.Tensor], columns: int) -> dict[str, torch.Tensor]:
@@ -87,10 +92,20 @@ def _find(name: str) -> Path:
 
 def _config(path: Path, header: dict) -> NetworkConfig:
     try:
-        return NetworkConfig(**json.loads(header['config']))
-    except (KeyError, TypeError, ValueError) as error:
+        return NetworkConfig(**_from_json(path, header, 'config'))
+    except TypeError as error:
         raise WeightsError(f'{path} has network settings that this version does not know ({error}): '
                            'use the version of ssrflow_ros that wrote it') from None
+
+
+def _from_json(path: Path, header: dict, name: str) -> dict:
+    try:
+        found = json.loads(header[name])
+    except (KeyError, ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise WeightsError(f'{path} has no readable {name} in its header: the file was altered, take the original')
+    return found
 
 
 def check_config(name: str, found: NetworkConfig, expected: NetworkConfig) -> None:
@@ -112,6 +127,10 @@ def _check_shapes(path: Path, wanted: dict[str, torch.Tensor], found: dict[str, 
         if shapes[0] != shapes[1]:
             raise WeightsError(f"{path} does not fit its network: '{name}' should be {shapes[0]} and is "
                                f'{shapes[1]}: the file was altered, take the original')
+    odd = [f"'{name}' {tensor.dtype}" for name, tensor in found.items() if tensor.dtype not in _NUMBERS]
+    if odd:
+        raise WeightsError(f'{path} holds numbers that are not computed with ({odd[0]}): the file was altered, take '
+                           'the original')
     broken = [name for name, tensor in found.items() if not torch.isfinite(tensor).all()]
     if broken:
         raise WeightsError(f"{path} holds numbers that are not finite ('{broken[0]}'): "

@@ -3,29 +3,49 @@ from __future__ import annotations
 
 import random
 import socket
+from contextlib import contextmanager
+from typing import Iterator
 
 from ..errors import InputError
 from .distribution import this_machine_only, with_profile
 from .share import share_file
 
 
-def private_network() -> dict[str, str]:
+@contextmanager
+def private_network() -> Iterator[dict[str, str]]:
     """Variables that keep DDS to this machine and to a domain of our own, with room for large clouds."""
-    return {'ROS_DOMAIN_ID': str(free_domain()), **this_machine_only(),
-            **with_profile(str(share_file('config/fastdds.xml')))}
+    with reserved_domain() as domain:
+        yield {'ROS_DOMAIN_ID': str(domain), **this_machine_only(),
+               **with_profile(str(share_file('config/fastdds.xml')))}
 
 
-def free_domain() -> int:
-    """A number for ROS_DOMAIN_ID, drawn from 1 to 100 until its ports are free.
+@contextmanager
+def reserved_domain() -> Iterator[int]:
+    """A number for ROS_DOMAIN_ID, from 1 to 100, that nobody else on this machine draws until the block ends.
 
-    The first participant of domain d listens at UDP port 7400 + 250 d + 10 (DDS-RTPS 9.6.2.3); above
-    domain 100 Linux gives such ports to anybody.
+    Domain d owns the UDP ports from 7400 + 250 d on (DDS-RTPS 9.6.2.3). Its first participant listens at the tenth,
+    so where that is taken the domain is in use. None listens at the ninth: whoever holds that has reserved the domain,
+    until it ends, however it ends. Above domain 100 Linux gives such ports to anybody.
     """
     for domain in random.SystemRandom().sample(range(1, 101), 100):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.bind(('', 7400 + 250 * domain + 10))
-            except OSError:
-                continue
-            return domain
+        reservation = _bound(7400 + 250 * domain + 9)
+        if reservation is None:
+            continue
+        with reservation:
+            first_participant = _bound(7400 + 250 * domain + 10)
+            if first_participant is not None:
+                first_participant.close()
+                yield domain
+                return
     raise InputError('all ROS domains from 1 to 100 are in use on this machine: end some ROS processes')
+
+
+def _bound(port: int) -> socket.socket | None:
+    """A UDP socket at `port`; None if somebody else has it."""
+    held = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        held.bind(('', port))
+    except OSError:
+        held.close()
+        return None
+    return held

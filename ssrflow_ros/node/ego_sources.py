@@ -1,10 +1,11 @@
 """Where the ego-motion of a pair comes from, as far as ROS is concerned."""
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
 
 from nav_msgs.msg import Odometry
 from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import QoSProfile
 
 from ..errors import InputError
 from ..formats.stamped import push_poses
@@ -64,8 +65,10 @@ class PoseSource(EgoSource):
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
 
-    def _listen(self, *args: Any) -> None:
-        self._subscriptions.append(self._node.create_subscription(*args))
+    def _listen(self, kind: type, topic: str, push: Callable[[Any], None], profile: QoSProfile) -> None:
+        self._subscriptions.append(self._node.create_subscription(
+            kind, topic, push, profile, event_callbacks=self._node.mismatches.of_subscription(topic),
+            qos_overriding_options=qos.overridable()))
 
     def _push(self, message: Any) -> None:
         push_poses(self._poses, message)

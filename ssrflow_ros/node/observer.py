@@ -119,11 +119,14 @@ class Observer:
     def uses_sim_time(self, node: str) -> bool:
         """Whether that node takes the time from /clock; False where it does not answer."""
         client = self._node.create_client(GetParameters, f'{node}/get_parameters')
-        if not client.wait_for_service(2.0):
+        if not client.wait_for_service(DISCOVERY):
             return False
-        future = client.call_async(GetParameters.Request(names=['use_sim_time']))
-        self._executor.spin_until_future_complete(future, timeout_sec=2.0)
-        return future.done() and any(value.bool_value for value in future.result().values)
+        # That we see the node does not say that it sees us yet, and then its answer is lost: ask again.
+        futures, end = [], time.monotonic() + DISCOVERY
+        while not any(future.done() for future in futures) and time.monotonic() < end:
+            futures.append(client.call_async(GetParameters.Request(names=['use_sim_time'])))
+            self._executor.spin_until_future_complete(futures[-1], timeout_sec=1.0)
+        return any(value.bool_value for future in futures if future.done() for value in future.result().values)
 
 
 def _name(info) -> str:

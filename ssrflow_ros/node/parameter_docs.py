@@ -50,6 +50,8 @@ def schema() -> str:
     parameters = {
         'type': 'object', 'additionalProperties': False,
         'properties': {row.name: _schema_of(row) for row in Settings.table()}
+        | {row.alias: {**_schema_of(row), 'description': f'Former name of {row.name}.', 'deprecated': True}
+           for row in Settings.table() if row.alias}
         | {'use_sim_time': {'type': 'boolean'}},
         'patternProperties': {r'^qos_overrides(\.|$)': {}}}
     node = {'type': 'object', 'properties': {'ros__parameters': parameters}, 'required': ['ros__parameters']}
@@ -93,7 +95,9 @@ def _hint(row: Parameter) -> str:
 def _markdown_row(row: Parameter) -> str:
     name = f'`{row.name}`' + (' (of the node)' if row.of_node else '')
     cells = (name, row.type.__name__, f'`{json.dumps(row.default)}`', row.unit, _allowed(row),
-             'live' if row.live else 'idle' if row.idle else '', row.description)
+             'live' if row.live else 'idle' if row.idle else '',
+             row.description + (f' Its former name `{row.alias}` is taken for one release, with a warning.'
+                                if row.alias else ''))
     return '| ' + ' | '.join(cells) + ' |\n'
 
 

@@ -9,7 +9,7 @@ from rcl_interfaces.msg import (FloatingPointRange, IntegerRange, ParameterDescr
 from rclpy.node import Node
 
 from ..errors import InputError, did_you_mean
-from ..settings import Parameter, Settings
+from ..settings import Parameter, Settings, current_names
 from .distribution import check_then_apply
 
 _ROS_TYPES = {str: ParameterType.PARAMETER_STRING, bool: ParameterType.PARAMETER_BOOL,
@@ -38,10 +38,12 @@ def declare_settings(node: Node) -> Settings:
     """Declare every row of the table on `node`; returns the Settings that the overrides ask for.
 
     Raises InputError with the rule that an override breaks. An override in a double's place may be
-    an integer. One that fits no parameter is warned about, since rclpy would ignore it in silence.
+    an integer, and one by a parameter's former name is taken with a warning. One that fits no parameter is warned
+    about, since rclpy would ignore it in silence.
     """
     # rclpy has no public way to see overrides that nobody declared.
-    overrides = {name: parameter.value for name, parameter in node._parameter_overrides.items()}
+    overrides = current_names({name: parameter.value for name, parameter in node._parameter_overrides.items()},
+                              node.get_logger().warning)
     values = {row.name: row.check(overrides.get(row.name, row.default)) for row in Settings.table()}
     for row in Settings.table():
         node.declare_parameter(row.name, values[row.name], _descriptor(row), ignore_override=True)

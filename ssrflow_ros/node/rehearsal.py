@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field
 from typing import Callable, Iterable
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -18,26 +17,11 @@ from visualization_msgs.msg import MarkerArray
 from ..formats.bags import FLOW, MARKERS, OBJECTS
 from ..formats.stamped import stamp_of
 from . import qos
+from .answers import Answers
 
 POINTS, ODOMETRY = 'points', 'odometry'
-SETTLE = 3.0
-"""Seconds without an answer after which no more are waited for."""
-
-
-@dataclass
-class Answers:
-    """What was sent and heard; serialized messages, times of the monotonic clock in seconds.
-
-    sent         time at which the cloud of each stamp (ns) was published.
-    flow         (time, message) of ~/flow;  objects, markers  likewise.
-    diagnostics  values of the node's last status.
-    """
-
-    sent: dict[int, float] = field(default_factory=dict)
-    flow: list[tuple[float, bytes]] = field(default_factory=list)
-    objects: list[tuple[float, bytes]] = field(default_factory=list)
-    markers: list[tuple[float, bytes]] = field(default_factory=list)
-    diagnostics: dict[str, str] = field(default_factory=dict)
+SETTLE, GIVE_UP = 3.0, 60.0
+"""Seconds without an answer after which no more are waited for: where the node has no cloud in hand, and anyway."""
 
 
 def _keep(answers: list[tuple[float, bytes]]) -> Callable[[bytes], None]:
@@ -50,6 +34,7 @@ class Rehearsal:
     def __init__(self):
         self.answers = Answers()
         self._heard = self.answers.flow, self.answers.objects, self.answers.markers
+        self._told = 0.0
         self._context = Context()
 
     def __enter__(self) -> 'Rehearsal':
@@ -96,11 +81,19 @@ class Rehearsal:
                 self.answers.sent[stamp_of(raw)] = time.monotonic()
             self._publishers[topic].publish(raw)
         sent = time.monotonic()
-        while time.monotonic() - max([sent, *(times[-1][0] for times in self._heard if times)]) < SETTLE:
+        while not self._settled(sent):
             time.sleep(0.1)
             check()
 
+    def _settled(self, sent: float) -> bool:
+        last = max([sent, *(times[-1][0] for times in self._heard if times)])
+        values = self.answers.diagnostics
+        drops = sum(int(value) for key, value in values.items() if key.startswith('drops/'))
+        in_hand = int(values['clouds_in']) - int(values['clouds_out']) - drops
+        return self._told > last + SETTLE and not in_hand or time.monotonic() > last + GIVE_UP
+
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        self._told = time.monotonic()
         for status in message.status:
             self.answers.diagnostics = {pair.key: pair.value for pair in status.values}
 

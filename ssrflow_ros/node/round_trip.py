@@ -24,7 +24,7 @@ from . import qos
 from .messages import to_pointcloud2
 
 TOPIC = 'ssrflow_round_trip'
-TIMEOUT = 20.0
+TIMEOUT = 60.0
 """Seconds that the listener, or a cloud, may take."""
 _ENDING = 5.0  # seconds
 

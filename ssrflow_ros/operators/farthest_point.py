@@ -1,6 +1,8 @@
 """Farthest point sampling as an order: its first n points are the best n, for every n."""
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 import torch
 
@@ -24,7 +26,7 @@ def farthest_point_order(points: torch.Tensor, n: int, count: torch.Tensor | Non
     with torch.no_grad():
         points = points.detach().float()
         # Axis by axis: autocast would round a matrix product, and its constant would come from the host.
-        along = sum(axis * share for axis, share in zip(points.unbind(dim=-1), DIRECTION))
+        along = reduce(torch.add, (axis * share for axis, share in zip(points.unbind(dim=-1), DIRECTION)))
         if count is not None:
             padding = is_padding(count, points.shape[1])
             along = along.masked_fill(padding, float('inf'))

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import platform
+from typing import Any
 
 import torch
 from torch import nn
@@ -9,7 +10,7 @@ from torch.nn import functional as F
 
 from .reference import is_traced
 
-_ONEDNN = (torch.ops.mkldnn._linear_pointwise
+_ONEDNN: Any = (torch.ops.mkldnn._linear_pointwise
            if platform.machine() in ('x86_64', 'AMD64') and torch.backends.mkldnn.is_available()
            and hasattr(torch.ops.mkldnn, '_linear_pointwise') and hasattr(torch, 'get_autocast_dtype')  # torch 2.4
            else None)

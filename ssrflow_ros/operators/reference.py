@@ -1,6 +1,8 @@
 """The operators in plain torch: for any device, for tracers, and what every faster way is held against."""
 from __future__ import annotations
 
+from functools import reduce
+
 import torch
 
 _QUERIES_AT_ONCE = 2048  # keeps the distance matrix in cache, and bounds its memory
@@ -19,8 +21,8 @@ def k_nearest_reference(queries: torch.Tensor, points: torch.Tensor, k: int) -> 
 
 def _squared_distance(queries: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
     # Axis by axis: no (B, M, N, 3), and nothing that a graph exporter lacks, as it does cdist.
-    return sum((one[:, :, None] - other[:, None, :]).square()
-               for one, other in zip(queries.unbind(dim=-1), points.unbind(dim=-1)))
+    axes = zip(queries.unbind(dim=-1), points.unbind(dim=-1))
+    return reduce(torch.add, ((one[:, :, None] - other[:, None, :]).square() for one, other in axes))
 
 
 def farthest_point_order_reference(points: torch.Tensor, n: int, first: torch.Tensor) -> torch.Tensor:

@@ -38,9 +38,12 @@ def hall(rng: np.random.Generator, duration: float) -> Scene:
         turn = rng.choice([0.0, np.pi / 2])
         for _ in range(rng.integers(0, 4)):
             size = rng.uniform(2, 12)
+            wall = scenery.wall(rng, size, rng.choice([1.2, height]))
+            x, y = rng.uniform(-0.4, 0.4, 2) * (length, width)
             stage.put(
-                scenery.wall(rng, size, rng.choice([1.2, height])),
-                *rng.uniform(-0.4, 0.4, 2) * (length, width),
+                wall,
+                x,
+                y,
                 rng.choice([0.0, np.pi / 2]),
                 size,
                 0.4,

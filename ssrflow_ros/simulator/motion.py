@@ -53,7 +53,8 @@ class Path:
     def __post_init__(self):
         nodes = [np.array([*self.start, 0.0])]
         for length, curvature in zip(self.lengths, self.curvatures):
-            nodes.append(np.array([*_arc(*nodes[-1][:3], length, curvature), nodes[-1][3] + length]))
+            x, y, yaw, gone = nodes[-1]
+            nodes.append(np.array([*_arc(x, y, yaw, length, curvature), gone + length]))
         object.__setattr__(self, 'nodes', np.array(nodes))
 
     @classmethod

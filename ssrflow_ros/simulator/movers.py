@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable
+from typing import Any, Callable
 
 import numpy as np
 
@@ -56,7 +56,7 @@ def _going(
     """Motion along `path` in the manner of `kind`: on foot upright and bobbing, on wheels with the slope."""
     surge_rate = rng.uniform(0.4, 1.5)
     surge = min(speed, (1.0 if kind in ('pedestrian', 'animal', 'cart') else 3.0) / surge_rate) * rng.random()
-    manner = {}
+    manner: dict[str, Any] = {}
     if kind in ('pedestrian', 'animal'):
         manner = dict(
             upright=True,
@@ -223,17 +223,17 @@ def traffic(
         if manner < 0.12:
             # Anywhere and anyhow: parking, wandering, crossing a forecourt.
             across = np.clip(across, -road - pavement, road + pavement)
-            x, y, yaw = terrain.to_world(along, across)
-            path = _wandering_path(rng, float(x), float(y), rng.uniform(-np.pi, np.pi), kind, False)
+            at_x, at_y, _ = terrain.to_world(along, across)
+            path = _wandering_path(rng, float(at_x), float(at_y), rng.uniform(-np.pi, np.pi), kind, False)
             speed = min(speed, 6.0)
         elif (kind in slow and manner < 0.3) or (crossing and manner < 0.4):
             # Across the road, at the crossing if it drives.
-            if kind not in slow:
-                along = crossing[0] + rng.uniform(-0.6, 0.6) * crossing[1]
-            x, y, yaw = terrain.to_world(
+            if crossing and kind not in slow:
+                along = np.asarray(crossing[0] + rng.uniform(-0.6, 0.6) * crossing[1])
+            at_x, at_y, yaw = terrain.to_world(
                 along, np.clip(across, -2 * road, 2 * road) if kind in slow else across
             )
-            path = Path.arc(float(x), float(y), float(yaw) + oncoming * np.pi / 2 + rng.normal(0, 0.1))
+            path = Path.arc(float(at_x), float(at_y), float(yaw) + oncoming * np.pi / 2 + rng.normal(0, 0.1))
         else:
             if kind in slow and rng.random() < 0.85:
                 across = rng.choice([-1, 1]) * (road + pavement * rng.uniform(0.15, 0.95))
@@ -243,10 +243,10 @@ def traffic(
                     if kind != 'cyclist'
                     else -oncoming * (road - 0.8)
                 )
-            x, y, yaw = terrain.to_world(along, across)
+            at_x, at_y, yaw = terrain.to_world(along, across)
             bend = oncoming * terrain.curvature / (1 - terrain.curvature * across)
             turn = 0.0 if oncoming > 0 else np.pi
-            path = Path.arc(float(x), float(y), float(yaw) + turn + rng.normal(0, 0.02), bend)
+            path = Path.arc(float(at_x), float(at_y), float(yaw) + turn + rng.normal(0, 0.02), bend)
             if kind not in slow and rng.random() < 0.15 and stage.duration < 4.0:
                 # A turn off, or about.
                 radius = rng.uniform(5, 15)

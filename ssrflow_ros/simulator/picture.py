@@ -25,7 +25,7 @@ def draw(path: str | Path) -> None:
     from PIL import Image  # comes with matplotlib
 
     figure = Figure(figsize=(16, 12.6), facecolor='white', layout='constrained')
-    above, below = figure.subfigures(2, 1, height_ratios=(2.1, 1))
+    above, below = figure.subfigures(2, 1, height_ratios=(2.1, 1))  # type: ignore[misc]
     axes = above.subplots(2, len(_SCENES))
     for column, (scene, seed, sensor) in enumerate(_SCENES):
         sweep = next(simulate(seed, 1, sensor, scene))
@@ -40,7 +40,7 @@ def draw(path: str | Path) -> None:
     below.suptitle('Movers as the sensor sees them (metres), coloured by speed', fontsize=11)
     raw = io.BytesIO()
     figure.savefig(raw, dpi=72)
-    Image.open(raw).convert('RGB').quantize(256, Image.MAXCOVERAGE).save(path, optimize=True)
+    Image.open(raw).convert('RGB').quantize(256, Image.Quantize.MAXCOVERAGE).save(path, optimize=True)
 
 
 def _from_above(axis, sweep: LabelledSweep, colour: str):

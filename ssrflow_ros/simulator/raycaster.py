@@ -1,10 +1,10 @@
-"""Rays against triangles, by Embree."""
+"""Rays against the triangles of a scene, panes of glass included."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ..errors import SSRFlowError
+from ..kernels.ray_casting import TriangleTree, first_hits, triangle_tree
 
 _PASSES = 0.9            # share of the light that goes through a pane
 _PANES = 4               # through which a ray goes at most; those of a car are two
@@ -15,8 +15,8 @@ class Raycaster:
     """The world that stands still is indexed once; what moves, anew for every sweep."""
 
     def __init__(self, vertices: np.ndarray, faces: np.ndarray):
-        self._faces = len(faces)
-        self._still = _scene(vertices, faces)
+        self._corners = vertices[faces]
+        self._still = triangle_tree(self._corners)
 
     def cast(
         self,
@@ -34,47 +34,31 @@ class Raycaster:
         something: ray (H,), range (H,) m, face (H,) where the moving faces are counted after those that stand still,
         incidence (H,) = |cos| to the face's normal.
         """
-        directions = np.ascontiguousarray(directions, np.float32)
-        origins = np.tile(np.asarray(origin, np.float32), (len(directions), 1))
-        moving = _scene(moving_vertices, moving_faces) if len(moving_faces) else None
-        ranges, face, normal = self._first(moving, origins, directions)
+        origins = np.tile(origin, (len(directions), 1))
+        moving_corners = moving_vertices[np.asarray(moving_faces, int)]
+        moving = triangle_tree(moving_corners)
+        ranges, face = self._first(moving, origins, directions)
         on = np.arange(len(face))
         for _ in range(_PANES):
             on = on[(face[on] >= 0) & clear[face[on]]]
             on = on[rng.random(len(on)) < _PASSES]
             if not len(on):
                 break
-            behind = ranges[on] + np.float32(_BEYOND)
-            ranges[on], face[on], normal[on] = self._first(
+            behind = ranges[on] + _BEYOND
+            ranges[on], face[on] = self._first(
                 moving, origins[on] + directions[on] * behind[:, None], directions[on])
             ranges[on] += behind
         ray = np.flatnonzero(face >= 0)
-        normal = normal[ray]
+        face = face[ray]
+        corners = np.concatenate([self._corners, moving_corners])[face]
+        normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
         incidence = np.abs(np.einsum('ij,ij->i', normal, directions[ray]))
         incidence /= np.maximum(np.sqrt(np.einsum('ij,ij->i', normal, normal)), 1e-12)
-        return ray, ranges[ray], face[ray], incidence
+        return ray, ranges[ray].astype(np.float32), face, incidence.astype(np.float32)
 
-    def _first(self, moving, origins: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Range (R,) m, face (R,) or -1, normal (R, 3) of what each ray meets first."""
-        hit = self._still.run(origins, directions, output=1)
-        ranges, face, normal = hit['tfar'], hit['primID'], hit['Ng']
-        if moving is not None:
-            other = moving.run(origins, directions, output=1)
-            nearer = np.flatnonzero((other['primID'] >= 0) & (other['tfar'] < ranges))
-            ranges[nearer] = other['tfar'][nearer]
-            face[nearer] = other['primID'][nearer] + self._faces
-            normal[nearer] = other['Ng'][nearer]
-        return ranges, face, normal
-
-
-def _scene(vertices: np.ndarray, faces: np.ndarray):
-    try:
-        from embreex.mesh_construction import TriangleMesh
-        from embreex.rtcore_scene import EmbreeScene
-    except ImportError as error:
-        raise SSRFlowError(
-            f'the simulator casts its rays with Embree ({error}): pip install embreex'
-        ) from error
-    scene = EmbreeScene()
-    TriangleMesh(scene, np.ascontiguousarray(vertices, np.float32), np.ascontiguousarray(faces, np.int32))
-    return scene
+    def _first(self, moving: TriangleTree, origins: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Range (R,) m, face (R,) or -1 of what each ray meets first."""
+        ranges, face = first_hits(self._still, origins, directions)
+        nearer, other = first_hits(moving, origins, directions, ranges)
+        moves = other >= 0
+        return np.where(moves, nearer, ranges), np.where(moves, other + len(self._corners), face)

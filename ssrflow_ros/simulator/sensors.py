@@ -54,10 +54,10 @@ class LidarModel:
 
     def draw(self, rng: np.random.Generator) -> 'Lidar':
         """One sensor off the shelf: its resolution, its noise and its faults."""
-        dead = ()
+        dead: tuple[int, ...] = ()
         if self.beams and rng.random() < 0.15:
             dead = tuple(np.flatnonzero(rng.random(self.beams) < rng.uniform(0.02, 0.25)).tolist())
-        blocked = ()
+        blocked: tuple[tuple[float, float], ...] = ()
         if rng.random() < 0.15:
             width = rng.choice([rng.uniform(3, 15), rng.uniform(30, 150)])
             blocked = ((float(rng.uniform(-180, 180)), float(width)),)

@@ -12,7 +12,6 @@ from ..sweep import FIRST_STAMP_NS, Sweep
 from .body import GLASS
 from .classes import CLASS_ID
 from .motion import invert
-from .raycaster import Raycaster
 from .scenes import SCENES, SHARES
 from .sensors import SENSORS, Lidar
 from .shapes import join
@@ -156,6 +155,7 @@ class _World:
         self._all = join([scene.still, moving]) if moving else scene.still
         self._clear = self._all.reflectivity == np.float32(GLASS)
         self._still = len(scene.still.faces)
+        from .raycaster import Raycaster  # numba: a second, which the help of a command need not wait for
         self._raycaster = Raycaster(scene.still.vertices, scene.still.faces)
 
     def actors(self, parts: np.ndarray) -> list[np.ndarray]:

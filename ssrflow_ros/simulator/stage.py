@@ -133,7 +133,7 @@ class Stage:
         turn = yaw if length >= width else yaw + np.pi / 2
         thick = max(min(length, width) / 2, 0.2 if count == 1 else 0.6)
         spots = np.column_stack([x + line * np.cos(turn), y + line * np.sin(turn)])
-        if not all(self.off_track(*spot, thick + margin) for spot in spots):
+        if not all(self.off_track(at_x, at_y, thick + margin) for at_x, at_y in spots):
             return False
         self.meshes.append(mesh.moved(x, y, float(self.terrain.height(x, y)), yaw))
         self.taken += [(*spot, thick) for spot in spots.tolist()]
@@ -142,7 +142,7 @@ class Stage:
     def put_on_road(self, mesh: Mesh, along: float, across: float, turn: float = 0.0, **size: float) -> bool:
         """`put` in road coordinates, `turn` rad to the road's heading."""
         x, y, heading = self.terrain.to_world(along, across)
-        return self.put(mesh, x, y, float(heading) + turn, **size)
+        return self.put(mesh, float(x), float(y), float(heading) + turn, **size)
 
     def near_robot(self) -> tuple[float, float, float]:
         """A moment, and a place within 50 m of the robot then, oftener near than far: s, x, y."""
@@ -160,7 +160,7 @@ class Stage:
         sizes = np.array([_ROBOT, *(other for _, other in self.ways)])
         if _touch(way[near], size, others, sizes):
             return False
-        if not isinstance(motion, FreeMotion) and not self.free(*way[near, :2].T, size[1]):
+        if not isinstance(motion, FreeMotion) and not self.free(way[near, 0], way[near, 1], size[1]):
             return False
         build = BODIES[kind]
         body = build(self.rng, speed=speed) if kind in ('pedestrian', 'animal') else build(self.rng)

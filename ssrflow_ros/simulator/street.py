@@ -91,7 +91,8 @@ def _roadside(stage: Stage, behind: float, ahead: float, road: float, pavement: 
     rng, terrain = stage.rng, stage.terrain
 
     def gap(along: float) -> bool:
-        return bool(terrain.crossing) and abs(along - terrain.crossing[0]) < terrain.crossing[1] + 1.5
+        crossing = terrain.crossing
+        return crossing is not None and abs(along - crossing[0]) < crossing[1] + 1.5
 
     urban = rng.uniform(0.1, 0.95)
     for side in (1, -1):
@@ -108,8 +109,8 @@ def _roadside(stage: Stage, behind: float, ahead: float, road: float, pavement: 
                 depth, height = rng.uniform(6, 14), rng.uniform(3.5, 22)
                 stage.put_on_road(scenery.building(rng, width, depth, height), middle, side * setback, turn)
             elif rng.random() < 0.5:
-                build = (scenery.wall, scenery.fence, scenery.hedge)[rng.integers(3)]
-                stage.put_on_road(build(rng, width, rng.uniform(0.8, 2.4)), middle, side * setback, turn)
+                barrier = (scenery.wall, scenery.fence, scenery.hedge)[rng.integers(3)]
+                stage.put_on_road(barrier(rng, width, rng.uniform(0.8, 2.4)), middle, side * setback, turn)
             else:
                 for _ in range(rng.integers(1, 4)):
                     plant = (scenery.tree, scenery.bush)[rng.integers(2)]

@@ -1,12 +1,15 @@
 """What moves its limbs: people, riders of two wheels, animals; builders as in `vehicles`."""
 from __future__ import annotations
 
+from typing import Sequence
+
 import numpy as np
 
 from .body import Body, make_body, make_joints, random_paint
 from .shapes import Mesh, balls, boxes, extrude, join, split, tubes
 
-_STILL = (-1, (0, 0, 0), 0.0, 0.0, 0.0)
+_Joint = tuple[int, Sequence[float] | np.ndarray, float, float, float]
+_STILL: _Joint = (-1, (0, 0, 0), 0.0, 0.0, 0.0)
 
 
 def pedestrian(rng: np.random.Generator, speed: float = 1.3, height: float | None = None) -> Body:

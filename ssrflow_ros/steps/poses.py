@@ -153,7 +153,9 @@ def _fault(position: np.ndarray, quaternion: np.ndarray) -> str:
     """Why it is no pose, '' if it is one."""
     if not np.isfinite(position).all():
         return f'position is ({", ".join(f"{value:g}" for value in position)})'
-    if not np.isfinite(quaternion).all() or np.linalg.norm(quaternion) <= 1e-6:
+    with np.errstate(over='ignore'):
+        length = np.linalg.norm(quaternion)
+    if not np.isfinite(length) or length <= 1e-6:
         return f'quaternion is ({", ".join(f"{value:g}" for value in quaternion)}), which is no rotation'
     return ''
 

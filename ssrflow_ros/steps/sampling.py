@@ -15,7 +15,7 @@ from ..kernels.farthest_point import farthest_points
 from ..kernels.kd_tree import KdTree
 from ..sweep import Sample
 from .cells import thin
-from .evidence import View
+from .range_image import RangeImage
 
 VOXEL = 0.2  # metres; finer than any level of the network
 FOCUS = 0.5  # share of the points that goes to the changed parts of the scene
@@ -28,14 +28,14 @@ _NEARER = 0.4  # power of the range with which spacing widens
 
 
 def sample_pair(source: np.ndarray, target: np.ndarray, n_points: int, seed: int = 0, focus: float = FOCUS,
-                views: Sequence[View] | None = None) -> tuple[Sample, Sample]:
+                images: Sequence[RangeImage] | None = None) -> tuple[Sample, Sample]:
     """What the network sees of `source` (N, 3) and of `target` (M, 3).
 
     Both clouds in the source's frame, ego-motion removed, metres. `n_points` of each, or fewer where
     the thinned clouds hold fewer. Deterministic for a given seed, which shifts the voxel grid.
 
-    views  what each sensor saw, and what it had seen half a second before, to be asked about points of the source's
-           frame; None: source and target are all of it, seen from the origin, and there was nothing before.
+    images  range images of both, and of the source's sensor half a second before, to be asked about points of the
+            source's frame; None: source and target are all of it, seen from the origin, and there was nothing before.
     """
     origin = np.random.default_rng(seed).uniform(0.0, VOXEL, 3).astype(np.float32)
     rows = [thin(points, VOXEL, origin) for points in (source, target)]
@@ -47,17 +47,18 @@ def sample_pair(source: np.ndarray, target: np.ndarray, n_points: int, seed: int
                             np.zeros((len(some), 4), np.float32))
                      for kept, some in zip(rows, chosen))
     samples = []
-    source_view, target_view, past = views or [View(points) for points in (source, target, source[:0])]
-    for kept, points, others, other_view in zip(rows, thinned, reversed(thinned), (target_view, source_view)):
+    source_image, target_image, past = images or [RangeImage(points) for points in (source, target, source[:0])]
+    for kept, points, others, other_image in zip(rows, thinned, reversed(thinned), (target_image, source_image)):
         nearest, away = (column[:, 0] for column in KdTree(others).search(points, 1))
         before = past.at(points)
         change = _change(points, away) + _TAKEN * before.is_free(about=True)  # what is slow changes little
         changed = np.flatnonzero(change > 1.0)
-        hidden = other_view.at(points.take(changed, axis=0)).is_hidden(_HIDDEN)
+        hidden = other_image.at(points.take(changed, axis=0)).is_hidden(_HIDDEN)
         chosen = _spread(points, n_points, changed[~hidden], change, focus)
         few = points.take(chosen, axis=0)
         samples.append(Sample(kept[chosen], others.take(nearest.take(chosen), axis=0) - few,
-                              np.concatenate([other_view.at(few).beyond(), before.take(chosen).beyond()], axis=1)))
+                              np.concatenate([query.free_space_margin() for query in (
+                                  other_image.at(few), before.take(chosen))], axis=1)))
     return tuple(samples)
 
 

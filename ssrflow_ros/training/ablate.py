@@ -11,12 +11,13 @@ import torch
 
 from ..errors import InputError
 from ..network.ssrflow import SSRFlow
-from ..whole import written_whole
+from ..atomic_write import atomic_write, check_free, signature
 from .config import TrainingConfig, changed
 from .curve import read_curve
 from .train import Training
 
 UNCHANGED = 'as-it-is'
+COMMAND, TABLE = 'ablate', 'ablation.md'
 
 
 def _network(**switches) -> dict:
@@ -87,13 +88,15 @@ def ablate(folder: Path, pairs: Path, unseen: Path, base: TrainingConfig, varian
             for name, changes in variants.items() for seed in range(seeds)}
     for config in runs.values():
         config.network  # noqa: B018  a wrong switch is told now, not after hours
-    table = folder / 'ablation.md'
+    table = folder / TABLE
+    check_free(table, COMMAND, overwrite=True)
     for (name, _), config in runs.items():
         print(f'{name}, seed {config.seed}', flush=True)
         training = Training(folder / f'{name}-{config.seed}', pairs, config, unseen, device=device)
         training.run(validate_every=config.steps, workers=workers)
-        with written_whole(table) as whole:
-            whole.write_text('\n'.join(_table(folder, base, variants, runs, len(training.validation))) + '\n')
+        with atomic_write(table, COMMAND, overwrite=True) as unfinished:
+            title, *lines = _table(folder, base, variants, runs, len(training.validation))
+            unfinished.write_text('\n'.join([f'{title} <!-- {signature(COMMAND)} -->', *lines]) + '\n')
     return table
 
 

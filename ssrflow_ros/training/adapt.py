@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +13,17 @@ import torch
 from ..errors import InputError, SSRFlowError
 from ..network.ssrflow import SSRFlow
 from ..network.weights import load_weights, save_weights
-from ..whole import written_whole
+from ..atomic_write import atomic_write
 from .config import TrainingConfig, changed, switches_for
 from .dataset import on_device, with_pyramids
 from .losses import LossConfig
 from .recording import RecordedSweep
 from .self_supervised import SelfSupervised
 from .train import Training
+from .training_data import UNKNOWN, trained_on
 
+OUTPUTS = ('sweeps', 'training', 'judgement.json', 'adapted.safetensors')
+"""What an adaptation writes into its folder; where `sweeps` lies, the others are its own."""
 _HELD_OUT = 0.2  # share of the recording, its end
 _LEAST_GAIN = 0.01  # share of the score
 _FEWEST = 10  # sweeps, with fewer of which there is nothing to hold out
@@ -72,24 +76,31 @@ def split(folder: Path, described: dict, sweeps: Iterable[RecordedSweep]) -> Non
     Where they lie already nothing is read, but `described` must say the same of the recording as then.
     """
     place = folder / 'sweeps'
-    if place.exists():
-        if json.loads((place / 'recording.json').read_text()) != described:
+    if os.path.lexists(place):
+        try:
+            same = json.loads((place / 'recording.json').read_text()) == described
+        except (OSError, ValueError):
+            raise InputError(f'"ssrflow adapt" did not make {place}: choose another folder') from None
+        if not same:
             raise InputError(f'{folder} holds the sweeps of another recording: choose another folder')
         return
-    with written_whole(place) as whole:
-        whole.mkdir()
-        (whole / 'recording.json').write_text(json.dumps(described))
+    for name in OUTPUTS:
+        if os.path.lexists(folder / name):
+            raise InputError(f'"ssrflow adapt" did not write {folder / name}: choose another folder, or move it away')
+    with atomic_write(place) as unfinished:
+        unfinished.mkdir()
+        (unfinished / 'recording.json').write_text(json.dumps(described))
         files = []
         for number, sweep in enumerate(sweeps):
-            files.append(whole / f'{number:06d}.npz')
+            files.append(unfinished / f'{number:06d}.npz')
             sweep.save(files[-1])
         if len(files) < _FEWEST:
             raise InputError(f'only {len(files)} sweeps could be used: give a recording with {_FEWEST} or more')
         held = max(3, round(_HELD_OUT * len(files)))
         for part, its_files in (('seen', files[:-held]), ('held_out', files[-held:])):
-            (whole / part).mkdir()
+            (unfinished / part).mkdir()
             for file in its_files:
-                file.rename(whole / part / file.name)
+                file.rename(unfinished / part / file.name)
 
 
 def adapt(folder: Path, config: TrainingConfig, minutes: float = math.inf, device: torch.device | str = 'cpu',
@@ -104,8 +115,8 @@ def adapt(folder: Path, config: TrainingConfig, minutes: float = math.inf, devic
     first = load_weights(config.start, device)
     held_out = training.objective.unseen(sweeps / 'held_out')
     judgement = judge(training.objective, held_out, first.network, training.average, torch.device(device))
-    with written_whole(folder / 'judgement.json') as whole:
-        whole.write_text(json.dumps(judgement.as_dict(), indent=1))
+    with atomic_write(folder / 'judgement.json') as unfinished:
+        unfinished.write_text(json.dumps(judgement.as_dict(), indent=1))
     path = folder / 'adapted.safetensors'
     if not judgement.better:
         path.unlink(missing_ok=True)
@@ -114,6 +125,7 @@ def adapt(folder: Path, config: TrainingConfig, minutes: float = math.inf, devic
             f'before, {_told(judgement.after)} after; gain {judgement.gain:.4f} m with a standard error of '
             f'{judgement.uncertainty:.4f}: record more that moves, or keep {config.start}')
     card = {**first.card, 'name': f'{config.start}, adapted', 'adapted_from': config.start,
+            'trained_on': f"{first.card.get('trained_on', UNKNOWN)}; then {trained_on(training.folder)}",
             'adapted_steps': training.step, 'adapted_pairs_seen': training.step * config.batch,
             'adapted_settings': config.as_dict(), 'held_out_pairs': len(held_out), 'held_out': judgement.as_dict()}
     save_weights(path, training.average, card)

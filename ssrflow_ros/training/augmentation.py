@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..steps.evidence import View
+from ..steps.range_image import RangeImage
 from ..steps.sampling import sample_pair
 from .pairs import MOVING, TrainingPair
 
@@ -59,10 +59,10 @@ def augmented(pair: TrainingPair, how: Augmentation, n_points: int,
     if rng.random() < how.beams:
         pair = _with_fewer_beams(pair, rng)
     pair = _thinned(pair, how, rng)
-    turns, eyes = zip(*((into[:3, :3].T, into[:3, 3]) for into in (
+    turns, eyes_at = zip(*((into[:3, :3].T, into[:3, 3]) for into in (
         np.eye(4), np.linalg.inv(pair.target_from_source), np.linalg.inv(pair.past_from_source))))
-    target, target_ground = (p @ turns[1] + eyes[1] for p in (pair.target, pair.target_ground))
-    past, past_ground = (p @ turns[2] + eyes[2] for p in (pair.past, pair.past_ground))
+    target, target_ground = (p @ turns[1] + eyes_at[1] for p in (pair.target, pair.target_ground))
+    past, past_ground = (p @ turns[2] + eyes_at[2] for p in (pair.past, pair.past_ground))
     source, motion = pair.source.astype(np.float64), pair.source_motion.astype(np.float64)
 
     reach = rng.uniform(*how.max_range)
@@ -85,7 +85,7 @@ def augmented(pair: TrainingPair, how: Augmentation, n_points: int,
         turn = turn * np.array([1.0, -1.0, 1.0])
     lift = np.array([0.0, 0.0, rng.uniform(-how.height, how.height)])
     source, motion = source @ turn.T + lift, motion @ turn.T
-    target, seen, eyes = target @ turn.T + lift, [p @ turn.T + lift for p in seen], [p @ turn.T + lift for p in eyes]
+    target, seen, eyes = target @ turn.T + lift, [p @ turn.T + lift for p in seen], [p @ turn.T + lift for p in eyes_at]
 
     moving = np.linalg.norm(motion, axis=1) > MOVING
     amount = 15.0 if rng.random() < how.astray else 1.0
@@ -105,9 +105,9 @@ def augmented(pair: TrainingPair, how: Augmentation, n_points: int,
     return known[:, :-4], repeated(t.of(target), n_points, rng), known[:, -4:-1], known[:, -1] > 0
 
 
-def view_from(eye: np.ndarray, points: np.ndarray) -> View:
+def view_from(eye: np.ndarray, points: np.ndarray) -> RangeImage:
     """The view of `points` (N, 3) m by a sensor at `eye` (3,) m, to be asked about points of their frame."""
-    return View((points - eye).astype(np.float32)).taking(lambda asked: asked - eye.astype(np.float32))
+    return RangeImage((points - eye).astype(np.float32)).in_frame(lambda asked: asked - eye.astype(np.float32))
 
 
 def _thinned(pair: TrainingPair, how: Augmentation, rng: np.random.Generator) -> TrainingPair:

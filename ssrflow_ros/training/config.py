@@ -5,6 +5,7 @@ import dataclasses
 import difflib
 import json
 import math
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,6 +68,8 @@ class TrainingConfig:
         for name in ('n_points', 'unseen_points', 'batch', 'steps'):
             if getattr(self, name) < 1:
                 raise InputError(f'{name}: {getattr(self, name)} is too small: give 1 or more')
+        if self.switches:
+            changed(PRESETS[self.preset], self.switches, 'switches.')  # wrong ones are told at once
         if self.halve_epochs and not self.epochs:
             raise InputError('halve_epochs counts epochs: give the length in epochs too')
 
@@ -128,8 +131,8 @@ def read_settings(path: Path) -> dict:
         found = json.loads(text) if path.suffix == '.json' else _yaml(text)
     except OSError as error:
         raise InputError(f'{path}: {error.strerror or error}: check the file and its rights') from None
-    except ValueError as error:
-        raise InputError(f'{path} cannot be read ({" ".join(str(error).split())}): '
+    except (ValueError, RecursionError) as error:
+        raise InputError(f'{path} cannot be read ({" ".join(str(error).split())[:300]}): '
                          'write it as JSON (.json) or YAML (.yaml)') from None
     if not isinstance(found, dict):
         raise InputError(f'{path} holds no settings: write lines of "name: value"')
@@ -150,8 +153,9 @@ def _yaml(text: str) -> Any:
 def _fitting(name: str, old: Any, new: Any) -> Any:
     """`new` in the type of `old`; a mapping adds to the old one."""
     if isinstance(old, dict) and isinstance(new, Mapping):
-        return {**old, **new}
-    if isinstance(new, type(old)) and isinstance(new, bool) == isinstance(old, bool) and not isinstance(new, tuple):
+        return {**old, **new}  # checked where it is used
+    if isinstance(new, type(old)) and isinstance(new, bool) == isinstance(old, bool) and not isinstance(
+            new, tuple) and not (isinstance(new, float) and not math.isfinite(new)):
         return new
     if dataclasses.is_dataclass(old) and isinstance(new, Mapping):
         return changed(old, new, f'{name}.')
@@ -159,8 +163,11 @@ def _fitting(name: str, old: Any, new: Any) -> Any:
         return tuple(_fitting(name, one, other) for one, other in zip(old, new))
     if isinstance(old, float) and isinstance(new, (int, str)) and not isinstance(new, bool):
         try:
-            return float(new)  # YAML reads 1e-4 as a word
-        except ValueError:
+            number = float(new)  # YAML reads 1e-4 as a word
+            if math.isfinite(number):
+                return number
+        except (ValueError, OverflowError):
             pass
     wanted = json.dumps(dataclasses.asdict(old) if dataclasses.is_dataclass(old) else old)
-    raise InputError(f'{name}: {new!r} does not fit: give something like {wanted}')
+    # A few lines of YAML can stand for more than any memory holds.
+    raise InputError(f'{name}: {reprlib.repr(new)} does not fit: give something like {wanted}')

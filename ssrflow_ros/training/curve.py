@@ -5,7 +5,7 @@ import csv
 from pathlib import Path
 from typing import Mapping
 
-from ..whole import written_whole
+from ..atomic_write import atomic_write
 
 
 class Curve:
@@ -17,8 +17,8 @@ class Curve:
         kept = [row for row in rows if int(row['step']) <= step]
         self.columns = list(rows[0]) if rows else None
         if len(kept) < len(rows):
-            with written_whole(path) as whole:
-                self._append(whole, kept, new=True)
+            with atomic_write(path) as unfinished:
+                self._append(unfinished, kept, new=True)
 
     def write(self, row: Mapping[str, object]) -> None:
         """Append one row; the first one ever names the columns."""

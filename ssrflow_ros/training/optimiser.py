@@ -34,10 +34,9 @@ def set_rate(optimiser: torch.optim.Optimizer | 'MuonAndAdamW', rate: float) -> 
 
 def restore(optimiser: torch.optim.Optimizer | 'MuonAndAdamW', state: dict) -> None:
     """What its `state_dict` gave, of a training that may have been captured where this one is not, or the other way."""
-    parts = {'': (optimiser, state)}
-    if isinstance(optimiser, MuonAndAdamW):
-        parts = {name: (part, state[name]) for name, part in optimiser.parts.items()}
-    for part, saved in parts.values():
+    parts = ([(part, state[name]) for name, part in optimiser.parts.items()]
+             if isinstance(optimiser, MuonAndAdamW) else [(optimiser, state)])
+    for part, saved in parts:
         for group, here in zip(saved['param_groups'], part.param_groups):
             group.update({name: here[name] for name in ('lr', 'capturable') if name in here})
         part.load_state_dict(saved)
@@ -47,7 +46,8 @@ class MuonAndAdamW:
     """Muon for matrices, AdamW for biases, norms and narrow layers."""
 
     def __init__(self, network: nn.Module, config: TrainingConfig, graphed: bool):
-        wide, others = [], []
+        wide: list[torch.Tensor] = []
+        others: list[torch.Tensor] = []
         for parameter in network.parameters():
             wide_enough = parameter.ndim == 2 and min(parameter.shape) >= _NARROW
             (wide if wide_enough else others).append(parameter)
@@ -82,7 +82,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__(matrices, {'lr': lr, 'weight_decay': weight_decay, 'momentum': momentum})
 
     @torch.no_grad()
-    def step(self) -> None:
+    def step(self) -> None:  # type: ignore[override]
         for group in self.param_groups:
             alike: dict[torch.Size, list[torch.Tensor]] = defaultdict(list)
             for matrix in group['params']:
@@ -91,7 +91,7 @@ class Muon(torch.optim.Optimizer):
             for shape, matrices in alike.items():
                 for matrix in matrices:
                     self.state[matrix].setdefault('momentum_buffer', torch.zeros_like(matrix))
-                gradients = [matrix.grad for matrix in matrices]
+                gradients = [matrix.grad for matrix in matrices if matrix.grad is not None]
                 momenta = [self.state[matrix]['momentum_buffer'] for matrix in matrices]
                 torch._foreach_lerp_(momenta, gradients, 1 - group['momentum'])
                 steps = _evened(torch.stack(torch._foreach_lerp(gradients, momenta, group['momentum'])))

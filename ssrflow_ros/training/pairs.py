@@ -1,18 +1,21 @@
 """Training pairs: made once by the simulator and kept on disk."""
 from __future__ import annotations
 
+import os
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from ..array_files import load_npz
 from ..errors import InputError
 from ..settings import Settings
 from ..simulator import simulate
 from ..steps.cells import thin
-from ..steps.evidence import nearest_in_cells
+from ..steps.range_image import nearest_in_cells
 from ..steps.ground import make_ground
-from ..whole import written_whole
+from ..atomic_write import atomic_write, make_folder
 
 MOVING = 0.05  # metres over a pair: what counts as moving, as in the published protocols at 10 Hz
 _MOST_POINTS = 24_000  # kept of each sweep, after thinning
@@ -31,6 +34,7 @@ class TrainingPair:
     sweeps saw through, too.
     past (P, 3), past_ground (Q, 3) m the nearest returns of the sweep before, in its own frame; past_from_source
     (4, 4); past_age, times the pair's own time that it lies before the source. None of it where it is not known.
+    origin, in words, where the pair comes from; '' if that is not known.
     """
 
     source: np.ndarray
@@ -44,6 +48,7 @@ class TrainingPair:
     past_ground: np.ndarray = field(default_factory=lambda: _NOTHING)
     past_from_source: np.ndarray = field(default_factory=lambda: np.eye(4))
     past_age: float = 0.0
+    origin: str = ''
 
     def reversed(self) -> 'TrainingPair':
         """The same pair with time running backwards; what is to come is not known."""
@@ -52,18 +57,17 @@ class TrainingPair:
 
     def save(self, path: Path) -> None:
         """Write an .npz, whole or not at all."""
-        with written_whole(path) as whole:
-            np.savez(whole, **vars(self))
+        with atomic_write(path) as unfinished:
+            np.savez(unfinished, **vars(self))
 
     @classmethod
     def load(cls, path: Path) -> 'TrainingPair':
         """Raises InputError for a pair that another version made."""
-        with np.load(path) as arrays:
-            try:
-                return cls(**{name: array if array.ndim else float(array) for name, array in arrays.items()})
-            except TypeError:
-                raise InputError(f'{path} was made by another version of this package: make its folder anew with '
-                                 '"ssrflow train pairs"') from None
+        try:
+            return cls(**{name: array if array.ndim else array.item() for name, array in load_npz(path).items()})
+        except (TypeError, ValueError):
+            raise InputError(f'{path} was made by another version of this package: make its folder anew with '
+                             '"ssrflow train pairs"') from None
 
 
 def make_pair(seed: int, scene: str | None = None, sensor: str | None = None) -> TrainingPair:
@@ -88,17 +92,28 @@ def make_pair(seed: int, scene: str | None = None, sensor: str | None = None) ->
     before, older, newer = (labelled.sweep.points[rows] for labelled, rows in zip(sweeps, kept))
     return TrainingPair(newer, older, source.motion_previous[kept[2]], target.motion_next[kept[1]],
                         np.linalg.inv(target.pose) @ source.pose, grounds[2], grounds[1],
-                        before[nearest_in_cells(before)], grounds[0], np.linalg.inv(past.pose) @ source.pose, gap + 1.0)
+                        before[nearest_in_cells(before)], grounds[0], np.linalg.inv(past.pose) @ source.pose, gap + 1.0,
+                        f'simulated, scene {scene or "drawn"}, sensor {sensor or "drawn"}')
 
 
 def make_pairs(folder: Path, first_seed: int, count: int, scene: str | None = None, sensor: str | None = None) -> int:
     """Make the pairs of `count` seeds that `folder` lacks, all of one scene or sensor if it is given; the number made.
     Safe to stop and to repeat."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     made = 0
     for seed in range(first_seed, first_seed + count):
         path = folder / f'{seed:09d}.npz'
-        if not path.exists():
+        if not os.path.lexists(path):
             make_pair(seed, scene, sensor).save(path)
             made += 1
     return made
+
+
+def describe_pairs(folder: Path) -> str:
+    """How many pairs of which origin lie in a folder, in words."""
+    origins: Counter[str] = Counter()
+    for path in folder.glob('*.npz'):
+        with np.load(path) as arrays:  # only the one array is read
+            origins[(str(arrays['origin']) if 'origin' in arrays else '') or 'origin not recorded'] += 1
+    return 'pairs of sweeps, ego-motion and ground removed: ' + '; '.join(
+        f'{count} {origin}' for origin, count in origins.most_common())

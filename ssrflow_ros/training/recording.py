@@ -12,15 +12,16 @@ from pathlib import Path
 
 import numpy as np
 
+from ..array_files import load_npz
 from ..errors import EgoMotionError, InputError
 from ..evaluation.witness import Witness
 from ..kernels.kd_tree import KdTree
 from ..settings import Settings
-from ..steps.clusters import find_clusters
-from ..steps.evidence import nearest_in_cells
+from ..objects.clusters import find_clusters
+from ..steps.range_image import nearest_in_cells
 from ..steps.ground import make_ground
 from ..sweep import EgoMotion, Sweep, SweepPair
-from ..whole import written_whole
+from ..atomic_write import atomic_write
 from .self_losses import STATIC, UNKNOWN
 
 _FAR = 5  # sweeps, over which even walkers leave their place
@@ -45,18 +46,17 @@ class RecordedSweep:
     ground: np.ndarray
 
     def save(self, path: Path) -> None:
-        with written_whole(path) as whole:
-            np.savez(whole, **vars(self))
+        with atomic_write(path) as unfinished:
+            np.savez(unfinished, **vars(self))
 
     @classmethod
     def load(cls, path: Path) -> 'RecordedSweep':
         """Raises InputError for a sweep that another version wrote."""
-        with np.load(path) as arrays:
-            try:
-                return cls(arrays['points'], arrays['labels'], arrays['pose'], int(arrays['run']), arrays['ground'])
-            except KeyError:
-                raise InputError(f'{path} was written by another version of this package: choose another folder'
-                                 ) from None
+        arrays = load_npz(path)
+        try:
+            return cls(arrays['points'], arrays['labels'], arrays['pose'], int(arrays['run']), arrays['ground'])
+        except (KeyError, TypeError, ValueError):
+            raise InputError(f'{path} was written by another version of this package: choose another folder') from None
 
 
 def recorded(pairs: Iterable[SweepPair], find_ego_motion: Callable[[SweepPair], EgoMotion], settings: Settings,

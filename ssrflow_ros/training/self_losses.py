@@ -19,7 +19,7 @@ STATIC, UNKNOWN = -1, 0  # labels; those above are numbers of moving clusters
 class SelfLossConfig:
     """Weights of the parts, and the distance (m) beyond which two points are no partners.
 
-    `static` is small for a reason: at 1 the network finds that silence pays (docs/training.md).
+    `static` is small for a reason: at 1 the network finds that silence pays (docs/research/training.md).
     """
 
     chamfer: float = 1.0

@@ -68,8 +68,8 @@ class RecordedPairs(Dataset):
 
 def varied(source: RecordedSweep, target: RecordedSweep, past: RecordedSweep | None, how: Augmentation,
            rng: np.random.Generator):
-    """Of source and target, in the source's frame: points (N, 3) float32 and labels (N,), and the views of all three,
-    before the crop; range, density, crop, turn, flip, scale."""
+    """Of source and target, in the source's frame: points (N, 3) float32 and labels (N,), and the range images of all
+    three, before the crop; range, density, crop, turn, flip, scale."""
     clouds, grounds, eyes = [], [], []
     for sweep, share in zip((source, target, past), (*rng.uniform(*how.keep, 2), 1.0)):
         into = np.linalg.inv(source.pose) @ sweep.pose if sweep else np.eye(4)
@@ -113,6 +113,11 @@ class SelfSupervised:
     def seen(self, pairs: Path) -> Dataset:
         """Recorded pairs to train on, varied each time they are drawn."""
         return RecordedPairs(pairs, self.config, self.config.n_points, self.config.augmentation)
+
+    @staticmethod
+    def describe(pairs: Path) -> str:
+        """What lies there, in words, for the card of the weights."""
+        return f'{len(list(Path(pairs).glob("*.npz")))} sweeps of a recording, labelled by free space'
 
     def unseen(self, pairs: Path) -> Dataset:
         """Recorded pairs to judge by, whole."""

@@ -8,24 +8,35 @@ from typing import Sequence
 
 import torch
 
+from ..atomic_write import atomic_write
 from ..errors import InputError
 from ..network.ssrflow import SSRFlow
-from ..network.weights import SHIPPED, load_weights, save_weights
+from ..network.weights import load_weights, save_weights
 from .config import TrainingConfig, changed
 from .curve import read_curve
+from .train import CHECKPOINT, CURVES, SETTINGS
+from .training_data import trained_on, validated_on
 
 
-def ship(folder: Path, name: str, mean_with: Sequence[str] = (), figures: dict | None = None) -> Path:
-    """Write the averaged weights of the training in `folder` as `name`, with its card and learning curve.
+COMMAND = 'train ship'
+
+
+def ship(folder: Path, name: str, output: Path, mean_with: Sequence[str] = (), figures: dict | None = None,
+         overwrite: bool = False) -> Path:
+    """Write the averaged weights of the training in `folder` into the new folder `output`, as NAME.safetensors, with
+    their card and learning curves beside them; the path of the weights.
 
     mean_with  weights by name or file, of the same network: what is written is the mean of all, tensor by tensor. Of
                trainings that began with the same weights it is often better than each.
     figures    further measurements for the card, {what: number with unit}.
+    overwrite  replaces `output`, as `atomic_write` has it.
     """
-    checkpoint = folder / 'checkpoint.pt'
+    if Path(name).name != name or not name:
+        raise InputError(f"--name '{name}': give a name for a file, such as mine")
+    checkpoint = folder / CHECKPOINT
     if not checkpoint.exists():
         raise InputError(f'there is no checkpoint in {folder}: train there first')
-    config = changed(TrainingConfig(), json.loads((folder / 'training.json').read_text()))
+    config = changed(TrainingConfig(), json.loads((folder / SETTINGS).read_text()))
     state = torch.load(checkpoint, weights_only=True)
     network = SSRFlow(config.network)
     others = [load_weights(other) for other in mean_with]
@@ -37,8 +48,7 @@ def ship(folder: Path, name: str, mean_with: Sequence[str] = (), figures: dict |
         'name': name,
         'preset': config.preset,
         'parameters': sum(p.numel() for p in network.parameters()),
-        'trained_on': 'simulated LiDAR pairs (ssrflow_ros.simulator, all sensors and scenes), '
-                      'ego-motion and ground removed; no real data',
+        'trained_on': trained_on(folder),
         'pairs_seen': state['step'] * config.batch,
         'steps': state['step'],
         'hours': round(state['minutes'] / 60, 2),
@@ -47,15 +57,17 @@ def ship(folder: Path, name: str, mean_with: Sequence[str] = (), figures: dict |
         'commit': _commit(),
         'settings': {**config.as_dict(), 'start': Path(config.start).name},
         # A mean has not been validated; the curve beside it is that of the training.
-        'unseen_simulated_pairs': {} if others else _last_row(folder / 'validation.csv'),
+        'validation': {} if others else _validation(folder),
         **(figures or {}),
     }
-    path = SHIPPED / f'{name}.safetensors'
-    save_weights(path, network, card)
-    path.with_suffix('.json').write_text(json.dumps(card, indent=1) + '\n')
-    for curve in ('curve.csv', 'validation.csv'):
-        (SHIPPED / f'{name}.{curve}').write_text((folder / curve).read_text())
-    return path
+    with atomic_write(output, COMMAND, overwrite) as unfinished:
+        unfinished.mkdir()
+        save_weights(unfinished / f'{name}.safetensors', network, card)
+        (unfinished / f'{name}.json').write_text(json.dumps(card, indent=1) + '\n')
+        for curve in CURVES:
+            if (folder / curve).exists():
+                (unfinished / f'{name}.{curve}').write_text((folder / curve).read_text())
+    return output / f'{name}.safetensors'
 
 
 def _mean(states: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
@@ -64,17 +76,18 @@ def _mean(states: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
 
 def _origin(card: dict) -> dict:
     """What a card says of where its weights come from."""
-    return {key: card[key] for key in ('name', 'pairs_seen', 'steps', 'hours', 'commit', 'begun_from', 'mean_with')
-            if key in card}
+    return {key: card[key] for key in ('name', 'trained_on', 'pairs_seen', 'steps', 'hours', 'commit', 'begun_from',
+                                       'mean_with') if key in card}
 
 
-def _last_row(path: Path) -> dict[str, float]:
-    rows = read_curve(path)
+def _validation(folder: Path) -> dict:
+    """What the training reached at last, and on what; {} if it was not validated."""
+    rows = read_curve(folder / CURVES[1])
     if not rows:
         return {}
     row = rows[-1]
-    return {'EPE3D moving, m': float(row['epe_moving']), 'zero flow, m': float(row['zero_moving']),
-            'EPE3D static, m': float(row['epe_static'])}
+    return {'on': validated_on(folder), 'EPE3D moving, m': float(row['epe_moving']),
+            'zero flow, m': float(row['zero_moving']), 'EPE3D static, m': float(row['epe_static'])}
 
 
 def _commit() -> str:

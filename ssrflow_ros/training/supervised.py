@@ -13,6 +13,7 @@ from .augmentation import NO_AUGMENTATION, Augmentation
 from .config import TrainingConfig
 from .dataset import PairDataset
 from .losses import training_loss
+from .pairs import describe_pairs
 from .world_a import AS_IT_IS, FamilyAugmentation, WorldADataset
 
 
@@ -33,6 +34,14 @@ class Supervised:
     def unseen(self, pairs: Path | str) -> Dataset:
         """The pairs to validate on, whole."""
         return self._open(pairs, self.config.unseen_points, NO_AUGMENTATION, AS_IT_IS)
+
+    @staticmethod
+    def describe(pairs: Path | str) -> str:
+        """What lies there, in words, for the card of the weights."""
+        kind, colon, path = str(pairs).partition(':')
+        if colon and kind in KINDS:
+            return f'{kind} ({KINDS[kind][1].partition(":")[0]}), {Path(path).name}'
+        return describe_pairs(Path(pairs))
 
     def _open(self, pairs: Path | str, n_points: int, augmentation: Augmentation,
               family: FamilyAugmentation) -> Dataset:

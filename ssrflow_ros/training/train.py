@@ -5,6 +5,7 @@ import copy
 import dataclasses
 import json
 import math
+import os
 import time
 from functools import partial
 from pathlib import Path
@@ -18,8 +19,8 @@ from ..errors import InputError
 from ..network.ssrflow import FlowPyramid, SSRFlow
 from ..network.weights import check_config, load_weights, with_columns
 from ..stopwatch import Stopwatch
-from ..whole import written_whole
-from . import distributed
+from ..atomic_write import atomic_write, make_folder
+from . import distributed, training_data
 from .config import TrainingConfig, changed
 from .curve import Curve
 from .dataset import joined, joined_with_pyramids, on_device, with_pyramids
@@ -28,6 +29,8 @@ from .optimiser import make_optimiser, restore, set_rate
 from .stopping import after_this_step, worker_of_data
 from .supervised import Supervised
 
+SETTINGS, CHECKPOINT, CURVES = 'training.json', 'checkpoint.pt', ('curve.csv', 'validation.csv')
+"""Files of a training; a folder that holds the first one is a training's."""
 PARTS = ('data', 'forward', 'backward')
 """Where the time of a step goes: waiting for the data workers; network and loss; gradients and optimiser."""
 
@@ -47,11 +50,13 @@ class Training:
         if self.device.type == 'cuda':
             torch.set_float32_matmul_precision('high')  # products in TF32, in this process
         self.objective = objective(config)
+        self._places = pairs, validation
         self.pairs = self.objective.seen(pairs)
         self.validation = self.objective.unseen(validation) if validation else None
         self.config = config.for_folder(len(self.pairs))
         self._mine = distributed.share(self.config.batch)
-        folder.mkdir(parents=True, exist_ok=True)
+        _check_own(folder)
+        make_folder(folder)
         torch.manual_seed(config.seed)
         self.network = SSRFlow(config.network).to(self.device)
         self.step, self.minutes = 0, 0.0
@@ -68,19 +73,22 @@ class Training:
         self._prediction: FlowPyramid | None = None
         self._loss = self._norm = torch.empty(())
         self._resume()
-        self._curve, self._unseen_curve = (Curve(folder / name, self.step) for name in ('curve.csv', 'validation.csv'))
+        self._curve, self._unseen_curve = (Curve(folder / name, self.step) for name in CURVES)
         self._forward = DistributedDataParallel(self.network) if distributed.count() > 1 else self.network
         self._watch = Stopwatch()
 
     @property
     def checkpoint(self) -> Path:
-        return self.folder / 'checkpoint.pt'
+        return self.folder / CHECKPOINT
 
     def run(self, minutes: float = float('inf'), report_every: int = 50, validate_every: int = 500,
             workers: int = 1) -> None:
         """Train until the last step, for `minutes`, or until Ctrl-C; the checkpoint then holds all there is."""
         if self.step >= self.config.steps:
             return
+        if not distributed.rank():
+            training_data.record(self.folder, self.step, *(place and self.objective.describe(place)
+                                                           for place in self._places))
         began = until = time.monotonic()
         until += 60 * minutes
         recent: list[torch.Tensor] = []
@@ -193,18 +201,18 @@ class Training:
             return
         state = {'step': self.step, 'minutes': self.minutes, 'network': self.network.state_dict(),
                  'average': self.average.state_dict(), 'optimiser': self.optimiser.state_dict()}
-        with written_whole(self.checkpoint) as whole:
-            torch.save(state, whole)
+        with atomic_write(self.checkpoint) as unfinished:
+            torch.save(state, unfinished)
 
     def _resume(self) -> None:
-        settings = self.folder / 'training.json'
+        settings = self.folder / SETTINGS
         if settings.exists():
             begun = changed(TrainingConfig(), json.loads(settings.read_text()))  # older ones lack newer settings
             if begun.as_dict() != self.config.as_dict():
                 raise InputError(f'{settings} was begun with other settings: give the same, or another folder')
         elif not distributed.rank():
-            with written_whole(settings) as whole:
-                whole.write_text(json.dumps(self.config.as_dict(), indent=1))
+            with atomic_write(settings) as unfinished:
+                unfinished.write_text(json.dumps(self.config.as_dict(), indent=1))
         if self.checkpoint.exists():
             state = torch.load(self.checkpoint, weights_only=True, map_location=self.device)
             self.network.load_state_dict(state['network'])
@@ -239,6 +247,16 @@ class Training:
 
     def _named(self, figures: list[float]) -> dict[str, str]:
         return {name: f'{figure:.5f}' for name, figure in zip(self.objective.FIGURES, figures)}
+
+
+def _check_own(folder: Path) -> None:
+    """Raise InputError if a file of a name that a training writes is of another origin."""
+    if os.path.lexists(folder / SETTINGS):
+        return
+    for name in (CHECKPOINT, *CURVES, training_data.NAME):
+        if os.path.lexists(folder / name):
+            raise InputError(f'{folder / name} is there, but no {SETTINGS}, so it is not of a training: '
+                             'choose another folder, or move it away')
 
 
 def _at_once(part: Callable[[], None]) -> None:

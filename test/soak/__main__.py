@@ -14,10 +14,8 @@ import threading
 import time
 from pathlib import Path
 
-from ssrflow_ros.node.distribution import this_machine_only, with_profile
-from ssrflow_ros.node.domain import free_domain
+from ssrflow_ros.node.domain import private_network
 from ssrflow_ros.node.memory import host_mb
-from ssrflow_ros.node.share import share_file
 
 NODE = [sys.executable, '-m', 'ssrflow_ros.node.flow_node']
 CALM = 4.0
@@ -33,8 +31,12 @@ def main() -> int:
     parser.add_argument('--log', default=str(Path(tempfile.gettempdir()) / 'ssrflow_soak.log'), help="of the node")
     parser.add_argument('node', nargs='*', default=NODE, help='command of the node (default: the real one)')
     args = parser.parse_args()
-    os.environ.update({'ROS_DOMAIN_ID': str(free_domain()), **this_machine_only(),
-                       **with_profile(str(share_file('config/fastdds.xml')))})
+    with private_network() as network:
+        os.environ.update(network)
+        return _soak(args)
+
+
+def _soak(args: argparse.Namespace) -> int:
     from .account import Account
     from .clouds import sweeps
     from .driver import EXACT

@@ -17,17 +17,16 @@ from sensor_msgs.msg import PointCloud2
 from std_srvs.srv import SetBool, Trigger
 from visualization_msgs.msg import MarkerArray
 
+from live import loses_nothing
 from ssrflow_ros.formats.stamped import stamp_of
 from ssrflow_ros.node import qos
 
 from .account import Account
 
-
 DEPTH = 30
-EXACT = ['--ros-args', '-p', 'qos_overrides./points.subscription.reliability:=reliable',
-         '-p', f'qos_overrides./points.subscription.depth:={DEPTH}']
-"""Arguments of a node that loses nothing on the way to it, so that the sums can be exact. By default it is best effort
-with room for two, and DDS itself replaces what a busy process has not taken yet."""
+EXACT = ['--ros-args', *loses_nothing('/points', depth=DEPTH)]
+"""Arguments of a node that loses nothing on the way to it, so that the sums can be exact. By default DDS itself
+replaces what a busy process has not taken yet."""
 
 
 class Driver:

@@ -1,0 +1,121 @@
+"""The demo where there is no ROS 2: the same clouds, at the same rate, through the same method, in this process."""
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Callable, Iterable, NamedTuple
+
+from ..errors import EgoMotionError, InputError, SSRFlowError
+from ..formats.bag_messages import to_marker_array, to_pointcloud2
+from ..formats.bags import MARKER_ARRAY, POINTCLOUD2, typestore
+from ..formats.markers import Drawing
+from ..formats.object_cloud import encode_objects
+from ..formats.point_times import with_times
+from ..formats.pointcloud2 import decode, encode
+from ..node.answers import Answers
+from ..node.statistics import REPLACED, Statistics
+from ..node.worker import Worker
+from ..settings import Settings
+from ..steps.pairing import Pairing
+from ..sweep import SweepPair
+
+if TYPE_CHECKING:
+    from ..formats.bags import BagMessage
+    from ..steps.poses import SensorPoses
+    from ..stream import Stream
+
+
+class _Job(NamedTuple):
+    cloud: Any
+    pair: SweepPair
+    arrived: float
+
+
+class Player:
+    """What the node does with clouds, without DDS: one worker prepares the newest pair while a second one runs the
+    network on the one before; a cloud that a newer one overtakes is dropped and counted.
+
+    poses  of the sensor, if the ego-motion is to come from there.
+    """
+
+    def __init__(self, stream: 'Stream', settings: Settings, poses: 'SensorPoses | None'):
+        self._stream, self._settings, self._poses = stream, settings, poses
+        self._pairing, self._drawing, self._statistics = Pairing(self._settings), Drawing(), Statistics()
+        self._answers = Answers()
+        self._failure: Exception | None = None
+
+    def play(self, messages: Iterable['BagMessage']) -> Answers:
+        """Take each cloud when it is due; return when the last one is done."""
+        first = Worker(self._guarded(self._prepare), lambda: self._statistics.drop(REPLACED))
+        self._second = Worker(self._guarded(self._estimate), lambda: None)
+        try:
+            begun_ns = None
+            for message in messages:
+                if begun_ns is None:
+                    begun, begun_ns = time.monotonic(), message.time_ns
+                time.sleep(max(0.0, begun + (message.time_ns - begun_ns) * 1e-9 - time.monotonic()))
+                job = self._job(message)
+                if job is not None:
+                    first.put(job)
+                if self._failure is not None:
+                    break
+            first.wait_until_idle()
+            self._second.wait_until_idle()
+        finally:
+            first.stop()
+            self._second.stop()
+        if self._failure is not None:
+            raise self._failure
+        self._tell()
+        return self._answers
+
+    def _job(self, message: 'BagMessage') -> _Job | None:
+        """What there is to do about a cloud; None, and a drop counted, if nothing can be done."""
+        arrived = time.monotonic()
+        try:
+            cloud = message.read()
+            sweep = decode(cloud, *self._settings.own)
+            self._answers.sent[sweep.stamp_ns] = arrived
+            if self._settings.deskew:
+                sweep = with_times(sweep, cloud)
+        except InputError:
+            self._statistics.drop('malformed cloud')
+            return None
+        pair = self._pairing.push(sweep)
+        if pair is None:
+            self._statistics.drop(self._pairing.reason)
+        return None if pair is None else _Job(cloud, pair, arrived)
+
+    def _prepare(self, job: _Job) -> None:
+        ego_motion = self._poses.between(job.pair) if self._poses is not None else None
+        self._second.hand((job, self._stream.prepare(job.pair, ego_motion)))
+
+    def _estimate(self, prepared: tuple[_Job, Any]) -> None:
+        (cloud, _, arrived), flow = prepared[0], self._stream.estimate(prepared[1])
+        made = (
+            (self._answers.flow, POINTCLOUD2, to_pointcloud2(
+                encode(flow, cloud, self._settings.keep_fields.split(), self._settings.rgba), cloud.header)),
+            (self._answers.objects, POINTCLOUD2, to_pointcloud2(encode_objects(flow.objects), cloud.header)),
+            (self._answers.markers, MARKER_ARRAY, to_marker_array(
+                self._drawing.update(flow, self._settings.marker_arrows), cloud.header)))
+        for kept, kind, message in made:
+            kept.append((time.monotonic(), bytes(typestore().serialize_cdr(message, kind))))
+        self._statistics.time(**flow.timings_ms, total=1e3 * (time.monotonic() - arrived))
+
+    def _guarded(self, work: Callable[[Any], None]) -> Callable[[Any], None]:
+        def guarded(job: Any) -> None:
+            try:
+                work(job)
+            except EgoMotionError:
+                self._statistics.drop('no ego-motion')
+            except SSRFlowError:
+                self._statistics.drop('no flow')
+            except Exception as error:  # for the thread that plays, which ends with it
+                self._failure = error
+        return guarded
+
+    def _tell(self) -> None:
+        """The values of the node's diagnostics that the demo's table shows."""
+        told = self._answers.diagnostics
+        told.update({f'drops/{reason}': str(count) for reason, count in self._statistics.drops().items()})
+        for step, (median, high) in self._statistics.percentiles().items():
+            told[f'{step}_ms_p50'], told[f'{step}_ms_p95'] = f'{median:.1f}', f'{high:.1f}'

@@ -1,0 +1,58 @@
+"""Clusters: points that move alike and lie together."""
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+
+from ..settings import Settings
+from ..steps.cells import by_cell
+
+_ALIKE = 1.0             # m/s, velocities that differ less may belong to one object ...
+_ALIKE_SHARE = 0.3       # ... or by less than this share of the speed
+_MAX_VOXELS = 8000       # clustered in place of their points; with more, the voxels are made coarser
+
+
+def find_clusters(points: np.ndarray, velocity: np.ndarray, moving: np.ndarray, settings: Settings) -> np.ndarray:
+    """Number (N,) int32 of the cluster of each point, -1 for none.
+
+    points (N, 3) m and velocity (N, 3) m/s, ego-motion removed, in one frame; moving (N,) bool.
+
+    Points belong together if a chain of neighbours within `object_distance` with like velocities
+    joins them; two movers side by side stay two, since over-segmenting is safer than merging.
+    """
+    clusters = np.full(len(points), -1, dtype=np.int32)
+    rows = np.flatnonzero(moving)
+    if len(rows):
+        found = _cluster(points.take(rows, axis=0), velocity.take(rows, axis=0), settings.object_distance)
+        large = np.bincount(found)[found] >= settings.object_points
+        clusters[rows[large]] = found[large]
+    return clusters
+
+
+def _cluster(points: np.ndarray, velocity: np.ndarray, distance: float) -> np.ndarray:
+    """(n,) number of the cluster of each moving point."""
+    # Thinned first: dense near objects would otherwise have thousands of neighbours a point.
+    size = distance / 2
+    while True:
+        rows, begins = by_cell(points, size)
+        count = np.diff(np.append(np.flatnonzero(begins), len(rows)))
+        if len(count) <= _MAX_VOXELS:
+            break
+        size *= 1.5
+    voxel = np.empty(len(rows), np.int64)
+    voxel[rows] = np.cumsum(begins) - 1
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return np.stack([np.bincount(voxel, column) for column in values.T], axis=1) / count[:, None]
+
+    centre, motion = mean(points), mean(velocity)
+    pairs = cKDTree(centre).query_pairs(max(distance, 2 * size), output_type='ndarray')
+    first, second = pairs.T
+    speed = np.linalg.norm(motion, axis=1)
+    tolerance = np.maximum(_ALIKE, _ALIKE_SHARE * np.maximum(speed[first], speed[second]))
+    alike = np.linalg.norm(motion[first] - motion[second], axis=1) < tolerance
+    first, second = first[alike], second[alike]
+    graph = coo_matrix((np.ones(len(first), dtype=np.int8), (first, second)), shape=(len(count),) * 2)
+    return connected_components(graph, directed=False)[1][voxel]

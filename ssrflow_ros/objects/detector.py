@@ -1,0 +1,162 @@
+"""The detector of moving objects, to be read first: what moves by itself, how, and how surely.
+
+    observe -> propose -> prefilter -> register -> fuse with network and tracks -> classify -> describe -> follow
+
+Proposals are groups of points that may move together, and the prefilter drops those that are nearly sure to stand;
+registration finds how far each of the others moved by the other sweep, which is fused with what the network says and
+a track lets expect; the classifier weighs what speaks for it. What is likely to move becomes an object, and its points
+get its motion. Of the points that are left, those few move as the network says for which that was the better answer on
+average.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Iterator, NamedTuple
+
+import numpy as np
+
+from ..settings import Settings
+from ..sweep import MovingObject, PreparedPair
+from .classification import Classification, classify, motion_features, stream_features
+from .covariance import MotionErrors, motion_errors
+from .description import describe
+from .features import Columns
+from .fusion import Fusion, TrackedFusion, fuse_with_network, fuse_with_tracks
+from .models import logistic
+from .motion_classifier import MotionClassifier
+from .observation import ObservedPoints, observe
+from .planar import PlanarMotion
+from .prefilter import ScreenedProposals, prefilter
+from .proposals import propose
+from .registration import Registration, register
+from .static_world import unexplained
+from .tracks import Suspect, Tracks
+from .unassigned import unassigned_points
+from .visibility import visibility
+
+_FASTEST = 35.0          # m/s
+_REACH = 1.0, 5.0        # m, least and most that is searched
+_ENOUGH = 0.5            # share of a proposal's points that no likelier one has taken
+
+
+class Detections(NamedTuple):
+    """displacement (N, 3) m of the source's points, ids (N,) int32 of their objects, -1 for none, the objects."""
+
+    displacement: np.ndarray
+    ids: np.ndarray
+    objects: tuple[MovingObject, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """K proposals with all that is known of them; may_move (K,) bool: they may be objects at all."""
+
+    proposals: ScreenedProposals
+    registered: Registration
+    fused: Fusion
+    tracked: TrackedFusion
+    may_move: np.ndarray
+    classified: Classification
+    errors: MotionErrors
+
+    def motion(self, k: int) -> PlanarMotion:
+        """Of candidate `k`, as a track steadied it."""
+        return PlanarMotion(self.registered.centre[k], self.tracked.displacement[k], self.registered.turn[k])
+
+    def suspect(self, k: int, dt: float) -> Suspect:
+        """Candidate `k` as a thing that is expected in the next pair."""
+        return Suspect(self.registered.centre[k], self.fused.displacement[k] / dt, self.registered.longer_side[k])
+
+
+class ObjectDetector:
+    """Finds the moving objects of one stream's pairs.
+
+    classifier  the fitted models, loaded once by whoever builds this.
+    """
+
+    def __init__(self, classifier: MotionClassifier):
+        self.classifier = classifier
+        self.tracks = Tracks()
+
+    def __call__(self, prepared: PreparedPair, residual: np.ndarray, settings: Settings) -> Detections:
+        """Nearly all points without an object stand still. residual (N, 3) m by the network."""
+        self.tracks.advance(prepared.pair, prepared.ego_motion)
+        observed = observe(prepared, residual, settings)
+        candidates = self.candidates(prepared, observed, settings)
+
+        displacement, ids = np.zeros_like(residual), np.full(len(residual), -1, np.int32)
+        is_free, objects, suspects = np.ones(len(observed.points), bool), list[MovingObject](), list[Suspect]()
+        if candidates is not None:
+            dt, slope = prepared.pair.dt, prepared.slope
+            moving, doubtful = selected(candidates, settings.min_motion_probability)
+            for k, rows in assigned(candidates, moving, is_free, settings.object_points):
+                points, motion = observed.points[rows], candidates.motion(k)
+                ids[prepared.rows[rows]] = len(objects)
+                displacement[prepared.rows[rows]] = motion.of(points, slope)
+                objects.append(describe(len(objects), points, motion, candidates.errors, k, dt, slope, self.classifier))
+            suspects = [candidates.suspect(k, dt) for k in doubtful]
+
+        rows, features = self.unassigned(prepared, observed, is_free, candidates, settings)
+        alone = prepared.rows[rows[self.classifier.unassigned(features) > 0]]
+        displacement[alone] = residual[alone]
+        return Detections(displacement, ids, self.tracks.follow(objects, suspects))
+
+    def candidates(self, prepared: PreparedPair, observed: ObservedPoints, settings: Settings) -> Candidates | None:
+        """All that may move, and what speaks for it; None if nothing may."""
+        dt, tracks, classifier = prepared.pair.dt, self.tracks, self.classifier
+        source_image, target_image, _ = prepared.range_images
+        reach = float(np.clip(_FASTEST * abs(dt), *_REACH))
+
+        proposals = prefilter(propose(observed, dt, settings), observed, source_image, reach, classifier)
+        if proposals is None:
+            return None
+        clusters, sizes = proposals.clusters, proposals.sizes
+
+        target = unexplained(prepared.target, observed.points, proposals.groups)
+        registered = register(clusters, proposals.network, target, reach, dt)
+
+        expected = tracks.expected(registered.centre) * (dt if settings.steady else np.nan)
+        fused = fuse_with_network(registered, clusters, target_image, classifier)
+        tracked = fuse_with_tracks(registered, fused, expected, clusters, target_image, classifier)
+
+        # A cost of 1: nothing in the other sweep lies where it would be.
+        may_move = (fused.cost < 1) & (np.linalg.norm(tracked.displacement, axis=1) >= settings.moving_speed * abs(dt))
+        known = may_move & tracks.expects(registered.centre, fused.displacement / dt)
+
+        seen = visibility(prepared, clusters, fused.displacement)
+        of_motion = motion_features(registered, fused, proposals, seen, prepared.ego_motion)
+        of_stream = stream_features(known, tracks.followed) if tracks.goes_on else None
+        classified = classify(of_motion, of_stream, classifier)
+
+        errors = motion_errors(registered, fused, tracked, classified.probability, sizes, classifier)
+        return Candidates(proposals, registered, fused, tracked, may_move, classified, errors)
+
+    def unassigned(self, prepared: PreparedPair, observed: ObservedPoints, is_free: np.ndarray,
+                   candidates: Candidates | None, settings: Settings) -> tuple[np.ndarray, Columns]:
+        """Rows (m,) of the points that have no object, `is_free` (n,), and move by the network, and their features."""
+        likeliest = np.zeros(len(observed.points))
+        if candidates is not None:
+            for group, probability in zip(candidates.proposals.groups, candidates.classified.probability):
+                likeliest[group] = np.maximum(likeliest[group], probability)
+        return unassigned_points(prepared, observed, is_free, likeliest, settings)
+
+
+def selected(candidates: Candidates, least: float) -> tuple[list[int], list[int]]:
+    """Numbers of the candidates that move with a probability of `least`, the surest first, and of those that would,
+    were they not new."""
+    probability = logistic(candidates.classified.in_stream)
+    moves = candidates.may_move & (probability >= least)
+    doubtful = candidates.may_move & (candidates.classified.probability >= least) & ~moves
+    return [k for k in np.argsort(-probability, kind='stable') if moves[k]], np.flatnonzero(doubtful).tolist()
+
+
+def assigned(candidates: Candidates, moving: list[int], is_free: np.ndarray, fewest: int
+             ) -> Iterator[tuple[int, np.ndarray]]:
+    """Each of the `moving` candidates and the rows of its points, as far as they are free, (n,) bool, which they are no
+    more then. One that has lost half of them to surer ones, or has fewer than `fewest`, is dropped."""
+    for k in moving:
+        group = candidates.proposals.groups[k]
+        rows = group[is_free[group]]
+        if len(rows) >= max(fewest, _ENOUGH * len(group)):
+            is_free[rows] = False
+            yield k, rows

@@ -1,0 +1,66 @@
+"""The one list of what each fitted model of the detector looks at, and the one place where features are stacked."""
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+import numpy as np
+
+Columns = Mapping[str, Any]
+"""Features by name: arrays that can be broadcast to one shape."""
+
+_VARIANCE = ('constant', 'log_cost', 'log_doubt', 'log_points', 'log_size', 'log_range', 'log_length',
+             'log_disagreement', 'log_curvature')
+
+FEATURES: dict[str, tuple[str, ...]] = {
+    # Log odds that a proposal becomes a right object: `prefilter.py`.
+    'prefilter': (
+        'constant', 'log_points', 'in_free_space', 'log_network_length', 'tallness', 'moving_share',
+        'log_network_spread', 'beside_occluder', 'in_past_free_space'),
+    # Log odds of trusting what was measured against the network, and a track against both: `fusion.py`.
+    'measured_share': (
+        'constant', 'log_cost_measured', 'log_cost_network', 'log_cost_still', 'log_points', 'log_size',
+        'log_disagreement', 'log_network_length', 'log_range', 'contradicted_measured', 'contradicted_network',
+        'log_curvature', 'log_apart'),
+    'expected_share': (
+        'constant', 'log_cost_expected', 'log_cost_found', 'contradicted_expected', 'contradicted_found', 'log_size',
+        'log_disagreement', 'log_apart'),
+    # Log odds that a cluster moves as was found: `classification.py`. `a*b` is the product of two columns.
+    'motion': (
+        'constant', 'points', 'cost', 'gain', 'free', 'free_and_vacated', 'vacated', 'most_free', 'agreement', 'length',
+        'network_length', 'measured_length', 'disagreement', 'tallness', 'moving_share', 'network_spread',
+        'points*tallness', 'free*free', 'gain*agreement', 'disagreement*moving_share', 'points*cost', 'points*free',
+        'length*most_free', 'free_and_vacated*network_spread', 'vacated*vacated', 'disagreement*network_spread',
+        'contradicted', 'contradicted_share', 'contradicted*vacated', 'contradicted*most_free', 'beside_occluder',
+        'travelled', 'past_free', 'past_surely_free', 'past_return', 'earlier_free', 'earlier_return', 'across',
+        'across*beside_occluder', 'across*points', 'across*free', 'hidden_from_target', 'place_hidden',
+        'place_beside_occluder', 'at_target_return', 'place_at_source_return', 'along_sensor', 'unseen',
+        'unseen*disagreement', 'unseen*points', 'unseen*free', 'unseen*across', 'range', 'size_x', 'size_y', 'size_z',
+        'away'),
+    # Log odds besides, where a stream goes on: `classification.py`.
+    'stream': ('constant', 'known', 'log_others'),
+    # Log odds that the network's motion of a point without object is better than none: `unassigned.py`.
+    'unassigned': (
+        'constant', 'log_probability', 'log_company', 'in_free_space', 'leaves_free_space', 'in_past_free_space',
+        'travelled'),
+    # Log m² of a displacement, alone and beside a track; log rad² of a turn, log m² of a box's centre away from the
+    # sensor, across and up; log (m/s)² upwards off the ground's slope: `covariance.py`.
+    'displacement_variance': _VARIANCE,
+    'tracked_displacement_variance': (*_VARIANCE, 'log_off_track'),
+    'turn_variance': ('constant', 'log_cost', 'log_points', 'log_size'),
+    'centre_variance': ('constant', 'log_points', 'log_size', 'log_range'),
+    'climb_variance': ('constant', 'log_speed'),
+}
+"""Names of the features of each model, in the order of their weights."""
+
+
+def stacked(columns: Columns, names: tuple[str, ...]) -> np.ndarray:
+    """(..., F) of the `columns` by name; a constant 1 is known, and `a*b` is the product of two of them."""
+    known = {'constant': 1.0, **columns}
+    values = []
+    for name in names:
+        first, *second = name.split('*')
+        values.append(known[first] * known[second[0]] if second else known[first])
+    out = np.empty((*np.broadcast_shapes(*map(np.shape, values)), len(names)))
+    for k, value in enumerate(values):
+        out[..., k] = value
+    return out

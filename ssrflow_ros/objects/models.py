@@ -1,0 +1,54 @@
+"""The kinds of fitted models: a weighed sum of named features, and a small network over them, in numpy."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .features import Columns, stacked
+
+
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """A weighed sum of named features; weights (F,), or (M, F) for M sums of the same."""
+
+    names: tuple[str, ...]
+    weights: np.ndarray
+
+    def __call__(self, columns: Columns) -> np.ndarray:
+        """(...) of columns that broadcast to (...); (M,) of M sums, whose columns are single numbers."""
+        features = stacked(columns, self.names)
+        return features @ self.weights if self.weights.ndim == 1 else self.weights @ features
+
+
+@dataclass(frozen=True, eq=False)
+class Perceptron:
+    """Log odds of K things by F features: a weighed sum of them, and H units that see what no sum tells.
+
+    names           of the features.
+    centre, spread  (F,) by which features are brought to mean 0 and spread 1.   line (F,) weights of the sum.
+    into (F, H), bias (H,), out (H,)  of the units, whose answers go through tanh.   offset (), log odds of nothing.
+    """
+
+    names: tuple[str, ...]
+    centre: np.ndarray
+    spread: np.ndarray
+    line: np.ndarray
+    into: np.ndarray
+    bias: np.ndarray
+    out: np.ndarray
+    offset: np.ndarray
+
+    def __call__(self, columns: Columns) -> np.ndarray:
+        """(K,) log odds of columns (K,)."""
+        return self.of_stacked(stacked(columns, self.names))
+
+    def of_stacked(self, features: np.ndarray) -> np.ndarray:
+        """(K,) log odds of features (K, F), in the order of the names."""
+        scaled = (features - self.centre) / self.spread
+        return scaled @ self.line + np.tanh(scaled @ self.into + self.bias) @ self.out + self.offset
+
+
+def logistic(log_odds: np.ndarray) -> np.ndarray:
+    """Probability of log odds."""
+    return 1 / (1 + np.exp(-log_odds))

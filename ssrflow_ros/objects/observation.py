@@ -1,0 +1,45 @@
+"""Observation: what is known of each point before any belong together."""
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..settings import Settings
+from ..sweep import PreparedPair
+
+
+class ObservedPoints(NamedTuple):
+    """What is known of each of a prepared pair's points (n, 3) m.
+
+    displacement        (n, 3) m by the network.   moving (n,) bool: that is at least `moving_speed`.
+    in_free_space       (n,) bool: stands where the other sweep saw through; in_past_free_space (n,) bool: where the
+                        sensor surely had half a second before.
+    suspicious          (n,) bool: either, or the network moves it to a place through which this sweep sees.
+    vacated_space       (v, 3) m, points of the other sweep through whose places this one sees.
+    """
+
+    points: np.ndarray
+    displacement: np.ndarray
+    moving: np.ndarray
+    in_free_space: np.ndarray
+    in_past_free_space: np.ndarray
+    suspicious: np.ndarray
+    vacated_space: np.ndarray
+
+
+def observe(prepared: PreparedPair, displacement: np.ndarray, settings: Settings) -> ObservedPoints:
+    """displacement (N, 3) m by the network, of all points of the source."""
+    points, displacement = prepared.points, displacement.take(prepared.rows, axis=0)
+    moving = lengths(displacement) >= settings.moving_speed * abs(prepared.pair.dt)
+    suspicious = prepared.in_free_space | prepared.in_past_free_space
+    asked = np.flatnonzero(moving & ~suspicious)
+    places = points.take(asked, axis=0) + displacement.take(asked, axis=0)
+    suspicious[asked] = prepared.range_images[0].at(places).is_free()
+    return ObservedPoints(points, displacement, moving, prepared.in_free_space, prepared.in_past_free_space, suspicious,
+                          prepared.vacated_space)
+
+
+def lengths(vectors: np.ndarray) -> np.ndarray:
+    """(n,) of vectors (n, d)."""
+    return np.sqrt(np.einsum('ij,ij->i', vectors, vectors))

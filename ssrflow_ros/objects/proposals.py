@@ -1,0 +1,94 @@
+"""Proposals: which points may move together, before anybody has asked how far."""
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from ..settings import Settings
+from .clusters import find_clusters
+from .groups import reduced, rows_of_each
+from .observation import ObservedPoints
+
+_CELL = 0.25            # m, of the map from above; what touches on it is one thing
+_SIDE = 640            # cells of the map's side
+_LARGEST = 16.0         # m, no mover is longer
+_SUSPECT_SHARE = 0.1    # of a thing's points, that make it a proposal
+_FEWEST_SUSPECTS = 3
+_BESIDE = 4             # cells, sides of squares; a place vacated in the next square may have been a thing's own
+_FREE_SHARE = 0.01      # of a proposal's points, that speak for free space taken or left; what is far takes little
+_SAME = 0.6             # of a thing's points: a group with more is the thing, and is not asked again
+_MOST = 64              # proposals of one sweep
+
+
+def propose(observed: ObservedPoints, dt: float, settings: Settings) -> list[np.ndarray]:
+    """Rows of each proposal, of which several may hold the same point.
+
+    Whole things that stand apart and are under suspicion come first, then what the network moves
+    alike, then suspicious points by themselves: what touches a wall is no thing of its own.
+    """
+    points, suspicious, vacated = observed.points, observed.suspicious, observed.vacated_space
+    suspects = observed.moving | suspicious
+    if not suspects.any() and not len(vacated):
+        return []
+    things = _things(points, suspects, vacated, settings.object_points)
+    whole = np.zeros(len(points), np.int64)     # number of points of the thing that holds each point
+    for rows in things:
+        whole[rows] = len(rows)
+    velocity = observed.displacement / dt
+    parts = rows_of_each(find_clusters(points, velocity, observed.moving, settings))
+    if parts:
+        least = reduced(np.minimum, whole, parts)
+        parts = [rows for rows, least in zip(parts, least) if not least or len(rows) < _SAME * least]
+    parts += rows_of_each(find_clusters(points, np.zeros_like(velocity), suspicious & (whole == 0), settings))
+    if not things and not parts:
+        return []
+    doubts = reduced(np.add, suspicious.astype(int), things + parts)
+    best = sorted((k for k, rows in enumerate(things + parts)
+                   if k < len(things) or doubts[k] >= max(2, _FREE_SHARE * len(rows))), key=lambda k: -doubts[k])
+    return [(things + parts)[k] for k in best[:_MOST]]
+
+
+def _things(points: np.ndarray, suspects: np.ndarray, vacated: np.ndarray, fewest: int) -> list[np.ndarray]:
+    """Rows of the things on the map that are small enough to move and under suspicion: of what they hold
+    themselves, or of places that were vacated beside them."""
+    if not len(points):
+        return []
+    key = _keys(points)
+    held = np.zeros(_SIDE * _SIDE, bool)
+    held[key] = True
+    place = np.flatnonzero(held)
+    number = np.full(_SIDE * _SIDE, -1, np.int32)
+    number[place] = np.arange(len(place))
+    beside = number.take(place[:, None] + np.array([1, _SIDE - 1, _SIDE, _SIDE + 1]))
+    one, other = np.nonzero(beside >= 0)[0], beside[beside >= 0]
+    graph = coo_matrix((np.ones(len(one), np.int8), (one, other)), shape=(len(place),) * 2)
+    count, within = connected_components(graph, directed=False)
+    owner = within[number.take(key)]
+    size, suspected = (np.bincount(thing, minlength=count) for thing in (owner, owner[suspects]))
+    vacancies, least, most = np.zeros(count, int), np.full((2, count), _SIDE), np.zeros((2, count), int)
+    row, column = np.divmod(place, _SIDE)
+    np.maximum.at(vacancies, within, _counts_about(_keys(vacated))[row // _BESIDE, column // _BESIDE])
+    for axis, along in enumerate((row, column)):
+        np.minimum.at(least[axis], within, along)
+        np.maximum.at(most[axis], within, along + 1)
+    good = ((size >= fewest) & (suspected + vacancies >= np.maximum(_FEWEST_SUSPECTS, _SUSPECT_SHARE * size))
+            & ((most - least).max(axis=0) * _CELL <= _LARGEST))
+    return rows_of_each(np.where(good[owner], owner, -1))
+
+
+def _keys(points: np.ndarray) -> np.ndarray:
+    """(n,) number of the cell of each point on the map, whose border stays empty."""
+    x, y = ((column * np.float32(1 / _CELL) + np.float32(_SIDE // 2)).clip(1, _SIDE - 2).astype(np.int32)
+            for column in points[:, :2].T)
+    return x * np.int32(_SIDE) + y
+
+
+def _counts_about(key: np.ndarray) -> np.ndarray:
+    """How many of the cells `key` (m,) lie in each square and the eight around it."""
+    side = _SIDE // _BESIDE
+    square = key // _SIDE // _BESIDE * side + key % _SIDE // _BESIDE
+    counts = np.bincount(square, minlength=side * side).reshape(side, side)
+    return ndimage.correlate1d(ndimage.correlate1d(counts, [1, 1, 1], axis=0, mode='constant'), [1, 1, 1], axis=1,
+                               mode='constant')

@@ -1,0 +1,176 @@
+"""Registration: how far each cluster of points moved, told by the other sweep. Geometry alone.
+
+Every cluster has a tile, a small map seen from above, with the distance to the other sweep's nearest
+point that nothing static explains. The displacement that lays the cluster onto those points, and them
+onto the cluster, is searched for over all that a mover can do in the time, from many starts; whatever
+start leads there, the cost decides. From above, because the height of a return is where a beam happened to strike,
+and because all tiles are then worked on as one array.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.ndimage import minimum_filter
+
+from .alignment import align
+from .groups import Clusters, evenly_chosen
+from .tiles import COARSE, MIDDLE, MOST_POINTS, Blocks, Tiles
+
+_MODES = 2                 # best ones of the coarse search that are followed
+_INERTIA = 0.003           # cost of 1 m/s off the network's, for a cluster of 1 m from its middle; small ones
+                           # find partners by chance
+_GUESSES = np.array([1.0, 1.5, 2.0])[:, None]   # times the network's displacement, which may fall short
+_HOPELESS = 0.3            # cost, beyond which no fit is worth to be made exact
+_FINE = 0.5                # cells, by which the best is made finer
+_FLAT = 2.0                # cells, over which the cost's curvature is taken
+_FLATTEST = 0.02           # 1/m², curvatures are not less
+
+
+@dataclass(frozen=True, eq=False)
+class Registration:
+    """K clusters laid onto the other sweep, all in one frame, the static world at rest.
+
+    tiles      the maps on which they were.
+    network    (K, 2) m, median displacement in x and y by the network.
+    measured   (K, 2) m, the one that costs least by the other sweep.
+    turn       (K,) rad, counter-clockwise about `centre`.
+    cost_measured, cost_network, cost_still  (K,) in [0, 1], truncated squared distance both ways at these and at rest.
+    curvature  (K, 2) 1/m² of the cost at `measured` along `axes` (K, 2, 2), columns: what slides along itself is flat
+               that way.
+    """
+
+    tiles: Tiles
+    network: np.ndarray
+    measured: np.ndarray
+    turn: np.ndarray
+    cost_measured: np.ndarray
+    cost_network: np.ndarray
+    cost_still: np.ndarray
+    curvature: np.ndarray
+    axes: np.ndarray
+
+    @property
+    def centre(self) -> np.ndarray:
+        """(K, 2) m, of their boxes."""
+        return self.tiles.centre
+
+    @property
+    def size(self) -> np.ndarray:
+        """(K, 3) m, of their boxes."""
+        return self.tiles.size
+
+    @cached_property
+    def longer_side(self) -> np.ndarray:
+        """(K,) m, seen from above."""
+        return self.size[:, :2].max(axis=1)
+
+    @cached_property
+    def range(self) -> np.ndarray:
+        """(K,) m from the sensor."""
+        return np.linalg.norm(self.centre, axis=1)
+
+    def cost(self, displacement: np.ndarray) -> np.ndarray:
+        """(K,) as `cost_measured`, at a `displacement` (K, 2) m."""
+        return self.tiles.cost((displacement / self.tiles.cell[:, None])[:, None])[:, 0]
+
+
+def register(clusters: Clusters, network: np.ndarray, target: Blocks, reach: float, dt: float
+             ) -> Registration:
+    """Lay each of K clusters onto the other sweep.
+
+    network  (n, 3) m, displacement of the clusters' points by the network, from which the search begins, too.
+    target   the other sweep's points that nothing which stands in the source explains.
+    reach    m, as far as they may have moved in `dt` s.
+    """
+    tiles = Tiles(clusters.points, clusters.counts, target, reach)
+    cell, median = tiles.cell[:, None], _medians(network, clusters.counts)
+    search = _Search(tiles, median / cell, dt)
+    shift = search.best(search.starts(median[:, None] * _GUESSES / cell[:, None]), _MODES)
+    shift = search.best(shift[:, :, None] + _AROUND, 1)[:, 0]
+    shift = search.best(shift[:, None] + _FINE * _AROUND, 1)[:, 0]
+    measured, turn = _aligned(tiles, shift, dt)
+    around = measured[:, None] / cell[:, None] + _FLAT * _AROUND
+    cost = tiles.cost(np.concatenate([around, median[:, None] / cell[:, None], np.zeros_like(around[:, :1])], axis=1))
+    curvature, axes = np.linalg.eigh(_curvature(cost[:, :len(_AROUND)], _FLAT * tiles.cell))
+    return Registration(tiles, median, measured, turn, cost[:, 0], cost[:, -2], cost[:, -1],
+                        np.maximum(curvature, _FLATTEST), axes)
+
+
+def _aligned(tiles: Tiles, shift: np.ndarray, dt: float) -> tuple[np.ndarray, np.ndarray]:
+    """Displacements (K, 2) m and turns (K,) rad, made exact from `shift` (K, 2) cells where that promises anything."""
+    cell = tiles.cell[:, None]
+    turn, cost, shift = np.zeros(len(shift)), tiles.cost(shift[:, None])[:, 0], shift * cell
+    hopeful = np.flatnonzero((cost < _HOPELESS) & (tiles.others.counts > 0))
+    if len(hopeful):
+        here, there = ((np.stack([padded.x, padded.y], axis=-1)[hopeful] - MIDDLE) * cell[hopeful, None]
+                       for padded in (tiles.points, tiles.others))
+        shift[hopeful], turn[hopeful] = align(here, tiles.points.there[hopeful], there, tiles.others.there[hopeful],
+                                              shift[hopeful], dt)
+    return shift, turn
+
+
+def _medians(flow: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """(K, 2) of x and y of flow (n, 3)."""
+    rows, few = evenly_chosen(counts, MOST_POINTS)
+    padded = np.full((len(counts), MOST_POINTS, 2), np.inf, np.float32)
+    padded[np.arange(MOST_POINTS) < few[:, None]] = flow[rows, :2]
+    padded.sort(axis=1)
+    which = np.arange(len(counts))
+    return (padded[which, (few - 1) // 2] + padded[which, few // 2]).astype(float) / 2
+
+
+def _curvature(cost: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """(K, 2, 2) second derivatives of costs (K, 9) at `_AROUND` times `step` (K,) m."""
+    by = {tuple(place): cost[:, k] for k, place in enumerate(_AROUND.astype(int).tolist())}
+    xx, yy = by[1, 0] + by[-1, 0] - 2 * by[0, 0], by[0, 1] + by[0, -1] - 2 * by[0, 0]
+    xy = (by[1, 1] + by[-1, -1] - by[1, -1] - by[-1, 1]) / 4
+    return np.stack([np.stack([xx, xy], -1), np.stack([xy, yy], -1)], -1) / (step ** 2)[:, None, None]
+
+
+_AROUND = np.stack(np.meshgrid([-1.0, 0.0, 1.0], [-1.0, 0.0, 1.0], indexing='ij'), -1).reshape(-1, 2)
+_AROUND = _AROUND[np.argsort(np.abs(_AROUND).sum(axis=1), kind='stable')]     # rest wins a draw
+
+
+class _Search:
+    """Which displacements of K clusters are the best; what contradicts the network must fit better.
+
+    network  (K, 2) cells, by the network.
+    """
+
+    def __init__(self, tiles: Tiles, network: np.ndarray, dt: float):
+        self._tiles, self._network = tiles, network
+        self._inertia = _INERTIA / np.maximum(tiles.size[:, :2].max(axis=1) / 2, 0.4) * tiles.cell / abs(dt)
+
+    def best(self, shift: np.ndarray, count: int) -> np.ndarray:
+        """(K, count, 2) best of each cluster's displacements (K, ..., 2), cells."""
+        shift = shift.reshape(len(shift), -1, 2)
+        cost = self._tiles.cost(shift) + self._cost_of_contradiction(shift, slice(None))
+        best = np.argsort(cost, axis=1, kind='stable')[:, :count]
+        return np.take_along_axis(shift, best[..., None], axis=1)
+
+    def starts(self, guesses: np.ndarray) -> np.ndarray:
+        """(K, Q, 2) displacements, cells, to begin with: rest, guesses (K, G, 2), and the coarse search's best."""
+        tiles = self._tiles
+        far = tiles.reach / tiles.cell
+        most = far[:, None, None]
+        starts = np.concatenate([np.zeros((len(guesses), 1, 2)), np.clip(guesses, -most, most),
+                                 np.zeros((len(guesses), _MODES, 2))], axis=1)
+        sides = far.astype(int) // COARSE
+        for side in np.unique(sides):
+            which, axis = np.flatnonzero(sides == side), COARSE * np.arange(-side, side + 1)
+            grid = np.stack(np.meshgrid(axis, axis, indexing='ij'), -1).reshape(-1, 2)
+            cost = tiles.coarse(which, side)
+            cost += 2 * self._cost_of_contradiction(grid[None], which).reshape(cost.shape)
+            lowest = minimum_filter(cost, (1, 3, 3), mode='constant', cval=np.inf) == cost
+            cost = np.where(lowest, cost, np.inf).reshape(len(which), -1)
+            modes = np.argsort(cost, axis=1, kind='stable')[:, :_MODES]
+            found = np.isfinite(np.take_along_axis(cost, modes, axis=1))
+            starts[which, -_MODES:] = np.where(found[..., None], grid[modes], 0)
+        return starts
+
+    def _cost_of_contradiction(self, shift: np.ndarray, which: slice | np.ndarray) -> np.ndarray:
+        """(k, Q) cost of what the displacements (k, Q, 2), cells, of the clusters `which` are off the network's."""
+        off = shift - self._network[which, None]
+        return self._inertia[which, None] * np.hypot(off[..., 0], off[..., 1])

@@ -1,0 +1,141 @@
+"""Tracks: which object of this sweep is which one of the last sweeps. A full tracker stays downstream.
+
+All that outlives a sweep is in one `Tracks`. It goes on where a pair goes on, newest sweeps against
+older ones or forwards, with sweeps missing between them where the machine does not keep up, and begins anew by
+itself where time was set back, stood still, or jumped, and where the frame changed.
+"""
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Iterable, NamedTuple
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.transform import Rotation
+
+from ..sweep import EgoMotion, MovingObject, SweepPair
+
+_MISSED = 2              # pairs in a row in which a thing may not be found, and is not forgotten
+_GAP, _GAP_SHARE = 1.0, 3.5    # s, or times the pair's dt, between pairs, beyond which all is forgotten
+_GATE = 1.0              # m, between the place that is expected and the one that is found, at least ...
+_GATE_SIZE = 0.5         # ... or this share of the object's longer side
+_ALIKE = (2.0, 0.5)      # m/s, or share of the speed, by which velocities may differ
+
+
+@dataclass
+class _Track:
+    number: int
+    age: int
+    centre: np.ndarray
+    velocity: np.ndarray
+    gate: float
+    missed: int              # pairs in a row in which it was not found
+
+
+class Suspect(NamedTuple):
+    """A thing that nearly was an object: centre (2,) m, velocity (2,) m/s, longer side m."""
+
+    centre: np.ndarray
+    velocity: np.ndarray
+    longer_side: float
+
+
+class Tracks:
+    """The objects of one stream's last sweeps, and what nearly was one in the very last, where they are expected now.
+
+    goes_on  whether the pair of the last `advance` continues the stream, so that what moves should be expected.
+    """
+
+    def __init__(self):
+        self._next = 0
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all objects; numbers are not used again."""
+        self._tracks: list[_Track] = []
+        self._suspects: list[_Track] = []
+        self.goes_on = False
+        self._last: tuple[str, int] | None = None
+
+    def advance(self, pair: SweepPair, ego: EgoMotion) -> None:
+        """Move all that is known to the stamp and into the frame of the pair's source."""
+        stamp, period = pair.source.stamp_ns, abs(pair.dt)
+        elapsed = (stamp - self._last[1]) * 1e-9 if self._last else 0.0
+        goes_on = (self._last is not None and self._last[0] == pair.source.frame_id
+                   and 0 < elapsed <= max(_GAP, _GAP_SHARE * period))
+        if not goes_on:
+            self.reset()
+        self._last, self.goes_on = (pair.source.frame_id, stamp), goes_on
+        # What the sensor did since the last pair is known if that is this pair's target, else it went on likewise.
+        share = -elapsed / pair.dt
+        motion = ego.target_from_source
+        turn = Rotation.from_rotvec(share * Rotation.from_matrix(motion[:3, :3]).as_rotvec()).as_matrix()
+        for track in self._all():
+            track.centre = turn.T @ (track.centre + elapsed * track.velocity - share * motion[:3, 3])
+            track.velocity = turn.T @ track.velocity
+
+    @property
+    def followed(self) -> int:
+        """How many objects are known."""
+        return len(self._tracks)
+
+    def expects(self, centres: np.ndarray, velocities: np.ndarray) -> np.ndarray:
+        """(K,) bool: something that moves like this, (K, 2) m/s, is expected here, (K, 2) m."""
+        tracks = self._all()
+        if not tracks:
+            return np.zeros(len(centres), bool)
+        off = np.linalg.norm(centres[:, None] - _array(tracks, 'centre')[:, :2], axis=-1)
+        unlike = np.linalg.norm(velocities[:, None] - _array(tracks, 'velocity')[:, :2], axis=-1)
+        most = np.maximum(_ALIKE[0], _ALIKE[1] * np.linalg.norm(velocities, axis=1))[:, None]
+        return ((off <= _array(tracks, 'gate')) & (unlike <= most)).any(axis=1)
+
+    def expected(self, centres: np.ndarray) -> np.ndarray:
+        """(K, 2) m/s: how the object goes that is expected nearest each of the centres (K, 2) m, NaN where none is."""
+        if not self._tracks:
+            return np.full(centres.shape, np.nan)
+        off = np.linalg.norm(centres[:, None] - _array(self._tracks, 'centre')[:, :2], axis=-1)
+        off = off / _array(self._tracks, 'gate')
+        nearest = off.argmin(axis=1)
+        there = np.take_along_axis(off, nearest[:, None], axis=1) <= 1
+        return np.where(there, _array(self._tracks, 'velocity')[nearest, :2], np.nan)
+
+    def follow(self, objects: list[MovingObject], suspects: Iterable[Suspect] = ()) -> tuple[MovingObject, ...]:
+        """The objects of this sweep with `track_id` and `age`; suspects are expected in the next pair, too."""
+        self._suspects = [_Track(-1, 0, np.array([*thing.centre, 0.0]), np.array([*thing.velocity, 0.0]),
+                                 _gate(thing.longer_side), 0) for thing in suspects]
+        gates = np.array([_gate(item.size[:2].max()) for item in objects])
+        pairs: dict[int, _Track] = {}
+        if self._tracks and objects:
+            off = np.linalg.norm(np.array([item.centre[:2] for item in objects])[:, None]
+                                 - _array(self._tracks, 'centre')[:, :2], axis=-1)
+            reach = np.maximum(gates[:, None], _array(self._tracks, 'gate'))
+            for k, j in zip(*linear_sum_assignment(np.minimum(off / reach, 1.0))):
+                if off[k, j] <= reach[k, j]:
+                    pairs[k] = self._tracks[j]
+        for track in self._tracks:
+            track.missed += 1
+        followed = []
+        for k, item in enumerate(objects):
+            track = pairs.get(k) or self._new()
+            track.age, track.centre, track.velocity = track.age + 1, item.centre, item.velocity
+            track.gate, track.missed = float(gates[k]), 0
+            followed.append(dataclasses.replace(item, track_id=track.number, age=track.age))
+        self._tracks = [track for track in self._tracks if track.missed <= _MISSED]
+        return tuple(followed)
+
+    def _new(self) -> _Track:
+        self._tracks.append(_Track(self._next, 0, np.zeros(3), np.zeros(3), _GATE, 0))
+        self._next += 1
+        return self._tracks[-1]
+
+    def _all(self) -> list[_Track]:
+        return self._tracks + self._suspects
+
+
+def _array(tracks: list[_Track], name: str) -> np.ndarray:
+    return np.array([getattr(track, name) for track in tracks])
+
+
+def _gate(size: float) -> float:
+    return max(_GATE, _GATE_SIZE * float(size))

@@ -1,0 +1,144 @@
+"""Range image: how far a sweep saw in each direction, and so which space was free.
+
+Light travels through free space only. What moves stands where the other sweep saw through, or has
+left a place through which this sweep sees; what seems to move and did neither is mostly an accident of
+sampling, or came into view from behind something. What is slow takes little space from sweep to sweep, and more since
+half a second ago (`range_image_history.py`).
+"""
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import numpy as np
+from scipy.ndimage import minimum_filter1d
+
+_AZIMUTH, _ELEVATION = np.radians(0.7), np.radians(0.75)  # cells of an image
+_ROWS, _COLUMNS = round(np.pi / _ELEVATION), round(2 * np.pi / _AZIMUTH)
+_FRAME = 7               # cells in a row, among which what is nearest frames the one in the middle
+_ABOUT = 3               # cells in rows and columns, of which the nearest return is taken for the middle one's
+_FAR = 4.0               # m, beyond which it does not matter how far
+_DEPTH, _DEPTH_SHARE = 0.3, 0.01  # m, and share of the range, by which a beam must have passed beyond
+
+
+class RangeImage:
+    """What a sensor saw from the origin: the nearest range in each direction."""
+
+    def __init__(self, points: np.ndarray):
+        """points (N, 3) of a whole sweep in its own frame, ground included, metres."""
+        self._into: Callable[[np.ndarray], np.ndarray] | None = None
+        self._filtered: dict[tuple[int, int], np.ndarray] = {}     # made when asked for
+        self._nearest = np.full(_ROWS * _COLUMNS, np.inf, dtype=np.float32)
+        cell, reach = self._cells(points)
+        # Sorted as one number, of which the bits of a positive float are the lower half: thrice as fast as minimum.at.
+        both = np.sort((cell.astype(np.int64) << 32) | reach.view(np.int32))
+        cell = (both >> 32).astype(np.int32)
+        first = np.flatnonzero(np.diff(cell, prepend=-1))
+        self._nearest[cell[first]] = both[first].astype(np.int32).view(np.float32)
+        # Fine rows tell a thing from the ground before it; a sensor whose beams lie farther apart leaves every other
+        # row empty, and there the returns of its neighbour count.
+        rows = self._nearest.reshape(-1, 2, _COLUMNS)
+        self._nearest = np.where(rows < np.inf, rows, rows[:, ::-1]).ravel()
+
+    def __getstate__(self) -> dict:
+        # Another process makes what it asks for itself: half a megabyte is sent, not one and a half.
+        return {**vars(self), '_filtered': {}}
+
+    def in_frame(self, into: Callable[[np.ndarray], np.ndarray]) -> 'RangeImage':
+        """The same image, to be asked about points of another frame, which `into` (N, 3) leads to the sensor's."""
+        image = copy.copy(self)
+        image._into = into
+        return image
+
+    def at(self, points: np.ndarray) -> 'RayQuery':
+        """What it saw in the direction of each of the points (N, 3) m, to be asked."""
+        return RayQuery(self, *self._cells(points))
+
+    def nearest(self, rows: int, columns: int) -> np.ndarray:
+        """The nearest range, m, in so many rows and columns about each cell; inf where nothing came back."""
+        if rows == columns == 1:
+            return self._nearest
+        if (rows, columns) not in self._filtered:
+            cells = minimum_filter1d(self._nearest.reshape(_ROWS, _COLUMNS), columns, axis=1, mode='wrap')
+            self._filtered[rows, columns] = minimum_filter1d(cells, rows, axis=0, mode='nearest').ravel()
+        return self._filtered[rows, columns]
+
+    def _cells(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return _cells(self._into(points) if self._into else points)
+
+
+class RayQuery:
+    """The rays to N points: the cell (N,) of a range image that each goes through, and its range (N,) m. Answers are
+    (N,) bool."""
+
+    def __init__(self, image: RangeImage, cell: np.ndarray, reach: np.ndarray):
+        self._image, self._cell, self._reach = image, cell, reach
+
+    def take(self, rows: np.ndarray) -> 'RayQuery':
+        """Those of some rows (n,)."""
+        return RayQuery(self._image, self._cell.take(rows), self._reach.take(rows))
+
+    def is_free(self, about: bool = False) -> np.ndarray:
+        """All returns from the direction of a point, or from `about` it, lay clearly beyond it."""
+        nearest = self._nearest(_ABOUT, _ABOUT) if about else self._nearest()
+        # inf: nothing came back from there, so nothing is known
+        return (nearest < np.inf) & (nearest > self._reach * np.float32(1 + _DEPTH_SHARE) + np.float32(_DEPTH))
+
+    def is_at_return(self) -> np.ndarray:
+        """The nearest return from the direction of a point lay at about its range."""
+        off = np.abs(self._nearest() - self._reach)
+        return off <= self._reach * np.float32(_DEPTH_SHARE) + np.float32(_DEPTH)
+
+    def is_known(self) -> np.ndarray:
+        """Something came back from the direction of a point."""
+        return self._nearest() < np.inf
+
+    def is_hidden(self, by: float = _DEPTH) -> np.ndarray:
+        """What is seen in the direction of a point is nearer than it by `by` m or more."""
+        return self._nearest() < self._reach - np.float32(by)
+
+    def is_beside_occluder(self) -> np.ndarray:
+        """Beside a point, at about its height, something clearly nearer is seen."""
+        return self._nearest(1, _FRAME) < self._reach * np.float32(1 - _DEPTH_SHARE) - np.float32(_DEPTH)
+
+    def free_space_margin(self) -> np.ndarray:
+        """(N, 2) float32 m, by which what is seen about the direction of a point, and right in it, lies beyond it,
+        -4 to 4.
+
+        Positive: beams went through its place, it was free. Negative: they ended before it, it was hidden. 0: they
+        ended on it, or nothing came back and nothing is known. What is seen about it is surer, right in it finer.
+        """
+        seen = np.stack([self._nearest(_ABOUT, _ABOUT), self._nearest()], axis=1)
+        return np.where(seen < np.inf, np.clip(seen - self._reach[:, None], -_FAR, _FAR), 0).astype(np.float32)
+
+    def _nearest(self, rows: int = 1, columns: int = 1) -> np.ndarray:
+        return self._image.nearest(rows, columns).take(self._cell)
+
+
+def free_space(points: np.ndarray, target: np.ndarray, images: tuple[RangeImage, RangeImage, RangeImage]
+               ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`in_free_space`, `in_past_free_space` and `vacated_space` of a `PreparedPair`, of its points (n, 3), target
+    (m, 3) m, and range images."""
+    source, other, past = images
+    return (other.at(points).is_free(), past.at(points).is_free(about=True),
+            target.take(np.flatnonzero(source.at(target).is_free()), axis=0))
+
+
+def nearest_in_cells(points: np.ndarray) -> np.ndarray:
+    """Rows of those of the points (N, 3) m whose range image, from the origin, is that of all."""
+    cell, reach = _cells(points)
+    order = np.lexsort((reach, cell))
+    return order[np.flatnonzero(np.diff(cell[order], prepend=-1))]
+
+
+def _cells(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cell of each of the points (N, 3), and range (N,) m."""
+    x, y, z = points.T
+    flat = np.sqrt(x * x + y * y)
+    # In double precision, for whole rings of common sensors lie on the edge of a row (multiples of 0.75 degrees), where
+    # the last bit of a float32 arctan2, which is not the same on every processor, would choose the row.
+    column = ((np.arctan2(y, x, dtype=np.float64) + np.pi) * (1 / _AZIMUTH)).astype(np.int32)
+    row = ((np.arctan2(z, flat, dtype=np.float64) + np.pi / 2) * (1 / _ELEVATION)).astype(np.int32)
+    np.minimum(column, _COLUMNS - 1, out=column)
+    np.minimum(row, _ROWS - 1, out=row)
+    return row * np.int32(_COLUMNS) + column, np.sqrt(flat * flat + z * z).astype(np.float32, copy=False)
