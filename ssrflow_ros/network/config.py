@@ -17,7 +17,7 @@ _CHOICES = {
 }
 
 
-_FROM_ZERO = 'finest_level', 'finest_reembedded', 'radius'
+_FROM_ZERO = 'finest_level', 'finest_reembedded', 'focus_width', 'radius'
 _MOST = {int: 2**16, float: 1e6, tuple: 16}
 """Beyond all sense: the greatest number, and the most levels."""
 
