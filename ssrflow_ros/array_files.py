@@ -48,11 +48,13 @@ def _claimed(archive: np.lib.npyio.NpzFile, name: str) -> int | None:
 
     None if it is no array of numbers.
     """
-    member = archive.zip.getinfo(name if name in archive.zip.namelist() else f'{name}.npy')
-    with archive.zip.open(member) as file:
+    members = archive.zip
+    assert members is not None  # until it is closed
+    member = members.getinfo(name if name in members.namelist() else f'{name}.npy')
+    with members.open(member) as file:
         if file.read(6) != np.lib.format.MAGIC_PREFIX:
             return None
-    with archive.zip.open(member) as file:
+    with members.open(member) as file:
         first = np.lib.format.read_magic(file) == (1, 0)
         read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
         shape, _, dtype = read(file)

@@ -13,7 +13,7 @@ from ssrflow_ros.cli.flow import read_pose
 from ssrflow_ros.datasets.files import read_npz
 from ssrflow_ros.errors import InputError, SSRFlowError
 from ssrflow_ros.formats.bags import ODOMETRY, POINTCLOUD2, TF_MESSAGE, TF_STATIC, BagMessage, BagReader
-from ssrflow_ros.formats.clouds import read_points
+from ssrflow_ros.formats.clouds import read_fields, read_points
 from ssrflow_ros.formats.object_cloud import read_objects
 from ssrflow_ros.formats.point_times import PointTimes
 from ssrflow_ros.formats.pointcloud2 import decode, encode_points, read_field
@@ -45,6 +45,8 @@ def check_seeds(seeds: dict[str, list[Input]]) -> None:
 
 def _cloud(path: Path) -> None:
     points = read_points(path)
+    _, fields = read_fields(path)
+    assert all(len(values) == len(points) for values in fields.values())
     assert points.dtype == np.float32 and points.ndim == 2 and points.shape[1] == 3
     assert np.isfinite(Sweep.from_points(points, 0).points).all()
 
