@@ -21,7 +21,8 @@ from .preparation import Preparation
 from .process_memory import bound_memory
 from .settings import Settings
 from .signals import kept_from
-from .sweep import EgoMotion, PreparedPair, Sweep, SweepPair
+from .steps.prepared import PreparedPair
+from .sweep import EgoMotion, Sweep, SweepPair
 
 _STARTING, _ENDING = 60.0, 5.0  # seconds that the process may take
 _MOST_LOSSES = 3  # then something is wrong, and all is prepared here

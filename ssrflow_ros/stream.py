@@ -9,7 +9,8 @@ from .objects.detector import ObjectDetector
 from .preparation import Preparation
 from .preparing_process import PreparingProcess
 from .steps.pairing import Pairing
-from .sweep import EgoMotion, FlowField, PreparedPair, SweepPair
+from .steps.prepared import PreparedPair
+from .sweep import EgoMotion, FlowField, SweepPair
 
 if TYPE_CHECKING:
     from .scene_flow import SceneFlow

@@ -6,9 +6,9 @@ from unittest.mock import MagicMock
 import numpy as np
 import pytest
 
+from ssrflow_ros.datasets.labelled_pair import BACKGROUND, CATEGORIES, UNKNOWN
 from ssrflow_ros.evaluation import metrics
-from ssrflow_ros.evaluation.metrics import (BACKGROUND, CATEGORIES, METRICS, UNKNOWN, ResidualErrors, flow_errors,
-                                            moving_iou)
+from ssrflow_ros.evaluation.metrics import METRICS, ResidualErrors, flow_errors, moving_iou
 
 CAR, PEDESTRIAN = CATEGORIES.index('car'), CATEGORIES.index('pedestrian')
 

@@ -11,7 +11,8 @@ from ..formats.pointcloud2 import decode, encode
 from ..pipeline import one_ahead
 from ..scene_flow import SceneFlow
 from ..steps.pairing import Pairing
-from ..sweep import EgoMotion, PreparedPair
+from ..steps.prepared import PreparedPair
+from ..sweep import EgoMotion
 from .machine import CpuUse
 from .timing import Timing
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Iterator
 
 from ..errors import InputError
+from ..table import print_table
 from .options import add_settings, settings_from, weights_file
-from .table import print_table
 from .train import add_machine
 
 _WITHOUT = ('device', 'threads', 'network_points', 'moving_speed')

@@ -22,9 +22,10 @@ import numpy as np
 from ..errors import EgoMotionError, InputError, SSRFlowError, did_you_mean
 from ..formats.markers import Drawing
 from ..steps.pairing import CURES, FIRST, Pairing
-from ..sweep import EgoMotion, FlowField, PreparedPair, SweepPair
+from ..steps.prepared import PreparedPair
+from ..sweep import EgoMotion, FlowField, SweepPair
+from ..table import print_table, stage_rows
 from .options import add_recording, add_settings, settings_from, weights_file
-from .table import print_table, stage_rows
 
 if TYPE_CHECKING:
     from ..doctor.finding import Finding

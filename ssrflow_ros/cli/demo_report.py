@@ -14,7 +14,7 @@ from ..formats.pointcloud2 import decode, read_field
 from ..formats.stamped import stamp_ns
 from ..settings import Settings
 from ..sweep import EgoMotion, FlowField, MovingObject, Sweep, SweepPair
-from .table import print_table
+from ..table import print_table
 
 if TYPE_CHECKING:
     from ..node.answers import Answers

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .options import add_recording
-from .table import print_table
+from ..table import print_table
 
 if TYPE_CHECKING:
     from ..formats.bags import BagWriter

@@ -16,10 +16,9 @@ import numpy as np
 
 from ..array_files import load_npy
 from ..errors import InputError
-from ..evaluation.metrics import BACKGROUND, CATEGORIES
 from .boxes import Box, flow_of_boxes, pose_matrix
 from .files import alike, existing, some
-from .labelled_pair import LabelledPair, Preparation, labelled_pair
+from .labelled_pair import BACKGROUND, CATEGORIES, LabelledPair, Preparation, labelled_pair
 
 PREPARATION = Preparation("Argoverse 2: ground by the map's height (0.4 m) cut from the score, points seen from the "
                           'upper LiDAR; road signs and animals are in EPE3D but in no category', 'B')

@@ -7,7 +7,7 @@ from typing import Mapping
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from ..evaluation.metrics import BACKGROUND
+from .labelled_pair import BACKGROUND
 
 _LOOSE = 0.2
 """Metres added to length and width, as the published labels do: boxes are a little too tight."""
@@ -15,7 +15,7 @@ _LOOSE = 0.2
 
 @dataclass(frozen=True, eq=False)
 class Box:
-    """pose (4, 4): from the box's frame (x along its length) into the sweep's; size (3,) m; category as in metrics."""
+    """pose (4, 4): from the box's frame (x along its length) into the sweep's; size (3,) m; index into CATEGORIES."""
 
     pose: np.ndarray
     size: np.ndarray

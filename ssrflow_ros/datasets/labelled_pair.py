@@ -7,8 +7,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..evaluation.metrics import BACKGROUND, DYNAMIC, PER, UNKNOWN
 from ..sweep import EgoMotion, Sweep, SweepPair
+
+PER = 0.1
+"""Seconds that displacements are scaled to where they are compared: one turn at 10 Hz."""
+DYNAMIC = 0.05
+"""Metres per 0.1 s from which on a point is called dynamic."""
+CATEGORIES = ('background', 'car', 'pedestrian', 'wheeled_vru', 'other_vehicle', 'unknown')
+"""Kinds of things, as Argoverse 2 groups them, and foreground of unknown kind; -1 is not scored."""
+BACKGROUND, UNKNOWN = 0, len(CATEGORIES) - 1
 
 
 class Preparation(NamedTuple):
@@ -31,7 +38,7 @@ class LabelledPair:
     flow      (N, 3) float32 m, displacement until the target, the sensor's own motion included; nan: unlabelled.
     scored    (N,) bool: labelled, and not cut by the protocol (ground, far points).
     moving    (N,) bool: labelled as moving by itself; all False where nobody labelled it.
-    category  (N,) int8, index into metrics.CATEGORIES, -1: not scored by category.
+    category  (N,) int8, index into CATEGORIES, -1: not scored by category.
     ego       the sensor's true motion, None where it is not known.
     """
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..evaluation.metrics import BACKGROUND, UNKNOWN
 from .files import alike, existing, in_camera_axes, read_npz, some
-from .labelled_pair import LabelledPair, Preparation, labelled_pair
+from .labelled_pair import BACKGROUND, UNKNOWN, LabelledPair, Preparation, labelled_pair
 
 LIDAR = Preparation('neutral pairs: all labelled points but the ground', 'B')
 STEREO = Preparation('neutral pairs of stereo points: ground cut on both sides by its label, depth < 35 m, '

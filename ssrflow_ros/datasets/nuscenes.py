@@ -13,12 +13,11 @@ import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
 from ..errors import InputError
-from ..evaluation.metrics import CATEGORIES
 from ..settings import Settings
 from ..steps.ground import make_ground
 from .boxes import Box, flow_of_boxes, pose_matrix
 from .files import existing, some
-from .labelled_pair import LabelledPair, Preparation, labelled_pair
+from .labelled_pair import CATEGORIES, LabelledPair, Preparation, labelled_pair
 
 PREPARATION = Preparation('nuScenes: annotated sweeps and the sweep 0.1 s later, boxes interpolated; ground, which has '
                           "no label here, by this package's own removal; cones and barriers not scored", 'B')

@@ -3,9 +3,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..evaluation.metrics import BACKGROUND, UNKNOWN
 from .files import alike, existing, in_image_axes, read_npz, some
-from .labelled_pair import LabelledPair, Preparation, labelled_pair
+from .labelled_pair import BACKGROUND, UNKNOWN, LabelledPair, Preparation, labelled_pair
 
 PREPARATION = Preparation('SF-KITTI: ground removed on file, all points; foreground is what a box holds, standing or '
                           'not; true ego-motion is fitted to the flow of the background', 'B')

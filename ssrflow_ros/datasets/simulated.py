@@ -4,10 +4,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import InputError
-from ..evaluation.metrics import BACKGROUND, CATEGORIES, UNKNOWN
 from ..simulator import SENSORS, simulate
 from ..simulator.classes import CLASSES
-from .labelled_pair import LabelledPair, Preparation, labelled_pair
+from .labelled_pair import BACKGROUND, CATEGORIES, UNKNOWN, LabelledPair, Preparation, labelled_pair
 
 UNSEEN_SEED = 3_000_000
 """No training and no choice of a constant uses the seeds from here on."""

@@ -8,10 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-PER = 0.1
-"""Seconds that world B's displacements are scaled to: one turn at 10 Hz."""
-DYNAMIC = 0.05
-"""Metres per 0.1 s from which on a point is called dynamic."""
+from ..datasets.labelled_pair import BACKGROUND, CATEGORIES, DYNAMIC, PER
+
 BUCKETS = np.append(np.linspace(0.0, 2.0, 51), np.inf)
 """Edges of the 51 speed buckets, metres per 0.1 s; bucket 0 is the static one."""
 RANGES = np.array([0.0, 10, 20, 35, 50, 70, np.inf])
@@ -20,10 +18,6 @@ SPEEDS = np.array([0.0, 0.5, 1, 2, 5, 10, 20, np.inf])
 """Edges of the table by speed, m/s, ego-motion removed."""
 SQUARE = 35.0
 """Half the side, metres, of the square around the sensor that published figures of world B are about."""
-
-CATEGORIES = ('background', 'car', 'pedestrian', 'wheeled_vru', 'other_vehicle', 'unknown')
-"""Kinds of things, as Argoverse 2 groups them, and foreground of unknown kind; -1 is not scored."""
-BACKGROUND, UNKNOWN = 0, len(CATEGORIES) - 1
 
 _B = 'ego-motion removed, scaled to 0.1 s, over points'
 METRICS: dict[str, tuple[str, str]] = {
