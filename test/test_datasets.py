@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from ssrflow_ros.datasets import KINDS, open_dataset
-from ssrflow_ros.datasets.boxes import Box, flow_of_boxes, pose_matrix
-from ssrflow_ros.datasets.sf_kitti import rigid_fit
-from ssrflow_ros.errors import InputError
+from ssrflow_ros.datasets.boxes import Box, flow_of_boxes
 from ssrflow_ros.datasets.labelled_pair import CATEGORIES
+from ssrflow_ros.errors import InputError
+from ssrflow_ros.transforms import pose_matrix, rigid_fit
 
 CAR, PEDESTRIAN, UNKNOWN = (CATEGORIES.index(name) for name in ('car', 'pedestrian', 'unknown'))
 AHEAD = np.array([1.0, 0.2, 0.1], np.float32)  # x forward, y left, z up

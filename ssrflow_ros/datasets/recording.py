@@ -9,7 +9,7 @@ from ..errors import InputError
 from ..formats.bags import GROUND_TRUTH, ODOMETRY, POINTCLOUD2, BagReader
 from ..formats.pointcloud2 import decode, read_field
 from ..formats.stamped import pose_of
-from .boxes import pose_matrix
+from ..transforms import pose_matrix
 from .labelled_pair import LabelledPair, Preparation, labelled_pair
 from .simulated import category_of
 

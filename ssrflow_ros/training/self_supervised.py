@@ -12,6 +12,7 @@ from ..network.pyramid import Pyramid
 from ..network.ssrflow import FlowPyramid
 from ..operators import interpolate, interpolation_weights
 from ..steps.sampling import sample_pair
+from ..transforms import transformed
 from .augmentation import NO_AUGMENTATION, Augmentation, around, repeated, rotation, view_from, within
 from .config import TrainingConfig
 from .dataset import as_item, drawn
@@ -75,8 +76,8 @@ def varied(source: RecordedSweep, target: RecordedSweep, past: RecordedSweep | N
         into = np.linalg.inv(source.pose) @ sweep.pose if sweep else np.eye(4)
         ground, points, labels = (sweep.ground, sweep.points, sweep.labels) if sweep else _NOTHING
         kept, ground_kept = (rng.random(len(some)) < share for some in (points, ground))
-        clouds.append((points[kept] @ into[:3, :3].T + into[:3, 3], labels[kept]))
-        grounds.append(ground[ground_kept] @ into[:3, :3].T + into[:3, 3])
+        clouds.append((transformed(points[kept], into), labels[kept]))
+        grounds.append(transformed(ground[ground_kept], into))
         eyes.append(into[:3, 3])
     seen = [np.concatenate([cloud[0], ground]) for cloud, ground in zip(clouds, grounds)]
     reach = rng.uniform(*how.max_range)
