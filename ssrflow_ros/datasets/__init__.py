@@ -39,8 +39,11 @@ class Dataset(Protocol):
     def __getitem__(self, number: int) -> LabelledPair: ...
 
 
-def open_dataset(place: str) -> Dataset:
-    """The data set at `place`, 'KIND:PATH'; InputError with cause and cure if there is none."""
+def open_dataset(place: str, deskew: bool = False) -> Dataset:
+    """The data set at `place`, 'KIND:PATH'; InputError with cause and cure if there is none.
+
+    deskew  its sweeps bear the time of each point, of which only recordings know.
+    """
     kind, colon, path = place.partition(':')
     if kind not in KINDS:
         near = difflib.get_close_matches(kind, KINDS, n=1)
@@ -49,4 +52,8 @@ def open_dataset(place: str) -> Dataset:
     if not path:
         raise InputError(f'{place}: the place is missing: give {kind}:PATH ({KINDS[kind][1]})')
     module = importlib.import_module(f'.{KINDS[kind][0]}', __package__)
-    return getattr(module, 'LAYOUTS', {}).get(kind, module).open_at(path)
+    if not deskew:
+        return getattr(module, 'LAYOUTS', {}).get(kind, module).open_at(path)
+    if kind != 'bag':
+        raise InputError(f'{place}: such data know no time of each point: give a recording (bag:PATH), or no --deskew')
+    return module.open_at(path, deskew=True)

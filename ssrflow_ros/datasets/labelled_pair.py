@@ -75,14 +75,16 @@ class LabelledPair:
 def labelled_pair(name: str, source: np.ndarray, target: np.ndarray, flow: np.ndarray, preparation: Preparation, *,
                   scored: np.ndarray | None = None, moving: np.ndarray | None = None,
                   category: np.ndarray | None = None, target_from_source: np.ndarray | None = None,
-                  dt: float = PER) -> LabelledPair:
+                  dt: float = PER, times: tuple[np.ndarray | None, np.ndarray | None] = (None, None)) -> LabelledPair:
     """From the arrays of a file, all aligned with `source` (N, 3); what is not known is worked out or left open.
 
     scored    default: every row with a label.
     moving    default: what moves 0.05 m per 0.1 s where the sensor's motion is known, else nothing.
     category  default: what moves is foreground of unknown kind, the rest background.
+    times     of source and target, as of `Sweep`, where they are to be deskewed.
     """
-    sweep, other = Sweep.from_points(source, 0), Sweep.from_points(target, round(dt * 1e9))
+    sweep, other = (Sweep.from_points(points, stamp_ns, times=its_times) for points, stamp_ns, its_times in zip(
+        (source, target), (0, round(dt * 1e9)), times))
     ego = EgoMotion(np.asarray(target_from_source, np.float64), 'given') if target_from_source is not None else None
     flow = np.ascontiguousarray(flow, np.float32)
     labelled = np.isfinite(flow).all(axis=1)

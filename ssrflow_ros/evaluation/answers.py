@@ -1,6 +1,7 @@
 """What is scored against the truth of a labelled pair: the whole method, the network alone, and doing nothing."""
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,6 +48,7 @@ def answer(labelled: LabelledPair, settings: Settings, seed: int, ego: EgoMotion
 
 def _ego_motion_removed(labelled: LabelledPair, settings: Settings, ego: EgoMotion | None) -> Answers:
     found = SceneFlow(settings)(labelled.pair, ego)
+    labelled = dataclasses.replace(labelled, pair=found.pair)  # deskewed, where asked for
     dt, nothing = labelled.pair.dt, np.zeros_like(labelled.flow)
     residual = {METHOD: dt * found.velocity, NETWORK: _network(found), ZERO: nothing}
     points = labelled.pair.source.points

@@ -19,6 +19,7 @@ from ..searches.kd_tree import KdTree
 from ..settings import Settings
 from ..objects.clusters import find_clusters
 from ..steps.range_image import nearest_in_cells
+from ..steps.deskew import Deskewing
 from ..steps.ground import make_ground
 from ..sweep import EgoMotion, Sweep, SweepPair
 from ..atomic_write import atomic_write
@@ -65,7 +66,7 @@ def recorded(pairs: Iterable[SweepPair], find_ego_motion: Callable[[SweepPair], 
 
     A pair for whose ego-motion there is no answer ends a run of sweeps, and `drop` is told the error.
     """
-    ground, rng = make_ground(settings), np.random.default_rng(settings.seed)
+    deskewing, ground, rng = Deskewing(), make_ground(settings), np.random.default_rng(settings.seed)
     window: deque[tuple[Witness, np.ndarray]] = deque()    # and the ground's nearest returns
     last: Sweep | None = None
     pose, run = np.eye(4), -1
@@ -83,6 +84,8 @@ def recorded(pairs: Iterable[SweepPair], find_ego_motion: Callable[[SweepPair], 
             drop(error)
             last = None
             continue
+        if pair.source.times is not None:
+            pair = deskewing(pair, ego)
         if pair.target is not last:
             yield from _flush(window, done, run, settings)
             window.clear()
