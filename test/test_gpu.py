@@ -12,7 +12,7 @@ import kernels_against_references as kernels
 
 from ssrflow_ros import EgoMotion, SceneFlow, Settings, SweepPair
 from ssrflow_ros.network.config import PRESETS
-from ssrflow_ros.network.memory import peak_bytes
+from studies.network_memory import peak_bytes
 from ssrflow_ros.network.ssrflow import SSRFlow
 from ssrflow_ros.network.weights import load_weights
 from ssrflow_ros.operators.triton_kernels import triton_kernels

@@ -29,7 +29,7 @@ from .options import add_recording, add_settings, settings_from, weights_file
 
 if TYPE_CHECKING:
     from ..doctor.finding import Finding
-    from ..evaluation.hindsight import Judged
+    from ..evaluation.replay_check import Judged
     from ..formats.bags import BagMessage, BagReader, BagWriter
 
 _LASTING = 3     # sweeps, from which on a track is hardly an accident
@@ -102,7 +102,7 @@ class _Annotation:
 
     def __init__(self, stream, settings, poses, out: 'BagWriter', args: argparse.Namespace, changing: bool):
         from ..doctor.method import OwnBody
-        from ..evaluation.hindsight import Hindsight  # loads SciPy
+        from ..evaluation.replay_check import ReplayCheck  # loads SciPy
         from ..pair_stream import PairStream
         self._stream, self._poses, self._out, self._args = stream, poses, out, args
         self._pairs = PairStream(settings)
@@ -119,7 +119,7 @@ class _Annotation:
         self._objects: list[int] = []
         self._ages: dict[int, int] = {}     # of each track, sweeps in which it was seen
         self._stamps: list[int] = []
-        self._hindsight = Hindsight(settings) if args.hindsight else None
+        self._check = ReplayCheck(settings) if args.hindsight else None
         self._judged: list['Judged'] = []
         self._spent = 0.0
 
@@ -139,8 +139,8 @@ class _Annotation:
                 self._drop('malformed cloud', error)
             except SSRFlowError as error:
                 self._drop('no flow', error)
-        if self._hindsight:
-            self._judged += self._hindsight.finish()
+        if self._check:
+            self._judged += self._check.finish()
         self._spent = time.perf_counter() - start
 
     def _prepare(self, recorded: 'BagMessage') -> tuple[Any, PreparedPair | None]:
@@ -175,8 +175,8 @@ class _Annotation:
         self._objects.append(len(flow.objects))
         self._own_body.add(flow)
         self._ages.update((item.track_id, item.age) for item in flow.objects)
-        if self._hindsight:
-            self._judged += self._hindsight.add(flow)
+        if self._check:
+            self._judged += self._check.add(flow)
 
     def _drop(self, reason: str, error: SSRFlowError) -> None:
         from tqdm import tqdm
@@ -199,7 +199,7 @@ class _Annotation:
         yield from self._own_body.findings()
 
     def summarise(self, title: str) -> None:
-        from ..evaluation.hindsight import summary
+        from ..evaluation.replay_check import summary
         lasted = (max(self._stamps) - min(self._stamps)) * 1e-9
         n_out = len(self.timings)
         rows = [

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..array_files import load_npz
 from ..errors import EgoMotionError, InputError
-from ..evaluation.witness import Witness
+from ..evaluation.observer_sweep import ObserverSweep
 from ..searches.kd_tree import KdTree
 from ..settings import Settings
 from ..objects.clusters import find_clusters
@@ -67,14 +67,14 @@ def recorded(pairs: Iterable[SweepPair], find_ego_motion: Callable[[SweepPair], 
     A pair for whose ego-motion there is no answer ends a run of sweeps, and `drop` is told the error.
     """
     deskewing, ground, rng = Deskewing(), make_ground(settings), np.random.default_rng(settings.seed)
-    window: deque[tuple[Witness, np.ndarray]] = deque()    # and the ground's nearest returns
+    window: deque[tuple[ObserverSweep, np.ndarray]] = deque()    # and the ground's nearest returns
     last: Sweep | None = None
     pose, run = np.eye(4), -1
 
-    def witness(sweep: Sweep) -> tuple[Witness, np.ndarray]:
+    def observer(sweep: Sweep) -> tuple[ObserverSweep, np.ndarray]:
         on_ground = ground(sweep.points)
         returns = sweep.points[on_ground]
-        return Witness(sweep, on_ground, pose, settings.max_range, rng), returns[nearest_in_cells(returns)]
+        return ObserverSweep(sweep, on_ground, pose, settings.max_range, rng), returns[nearest_in_cells(returns)]
 
     done = 0
     for pair in pairs:
@@ -90,10 +90,10 @@ def recorded(pairs: Iterable[SweepPair], find_ego_motion: Callable[[SweepPair], 
             yield from _flush(window, done, run, settings)
             window.clear()
             done, pose, run = 0, np.eye(4), run + 1
-            window.append(witness(pair.target))
+            window.append(observer(pair.target))
         pose = pose @ ego.target_from_source
         last = pair.source
-        window.append(witness(pair.source))
+        window.append(observer(pair.source))
         if len(window) > 2 * _FAR + 1:
             window.popleft()
             done -= 1

@@ -1,6 +1,6 @@
 """Memory that the network takes for a sweep pair, counted tensor by tensor without running it.
 
-    python -m ssrflow_ros.network.memory     # the table of docs/gpu.md
+    python -m studies.network_memory     # the table of docs/gpu.md
 """
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from ..operators import interpolate, interpolation_weights
-from ..operators.triton_kernels import Kernels, kernels_on_meta
-from .config import PRESETS, NetworkConfig
-from .ssrflow import SSRFlow
+from ssrflow_ros.operators import interpolate, interpolation_weights
+from ssrflow_ros.operators.triton_kernels import Kernels, kernels_on_meta
+from ssrflow_ros.network.config import PRESETS, NetworkConfig
+from ssrflow_ros.network.ssrflow import SSRFlow
 
 MIB = 2**20
 
