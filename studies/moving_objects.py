@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ssrflow_ros.datasets import LabelledPair, open_dataset
+from ssrflow_ros.datasets.labelled_pair import ARGOVERSE2
 from ssrflow_ros.errors import SSRFlowError
 from ssrflow_ros.scene_flow import SceneFlow
 from ssrflow_ros.settings import Settings
@@ -133,7 +134,7 @@ def main() -> None:
     pairs = open_dataset(f'pairs:{args.folder}') if args.folder else ()
     for labelled in (pairs[number] for number in range(len(pairs))):
         real = judge_real(settings, labelled)
-        if labelled.preparation.world == 'B' and any(count[0] + count[2] for count in real.moving.values()):
+        if labelled.preparation.protocol == ARGOVERSE2 and any(count[0] + count[2] for count in real.moving.values()):
             print(f'\n{labelled.name}\n{report(real)}', flush=True)
 
 

@@ -116,10 +116,10 @@ def test_adapt_deskews(recording, deskew):
 @both
 def test_evaluate_deskews(recording, deskew):
     from ssrflow_ros.datasets import open_dataset
-    from ssrflow_ros.evaluation.answers import answer
+    from ssrflow_ros.evaluation.predictions import predict
     labelled = open_dataset(f'bag:{recording}', deskew)[4]
     forth = given(rigid(np.eye(3), np.array([-SPEED * PERIOD, 0, 0])))
-    found = answer(labelled, SETTINGS.replace(deskew=deskew), 0, forth)
+    found = predict(labelled, SETTINGS.replace(deskew=deskew), 0, forth)
     assert_right(found.labelled.pair.source.points, 4, deskew)
     assert_right(found.labelled.pair.target.points, 5, deskew)
 

@@ -19,10 +19,10 @@ from ..errors import InputError
 from ..transforms import pose_matrix, transformed
 from .boxes import Box, flow_of_boxes
 from .files import alike, existing, some
-from .labelled_pair import BACKGROUND, CATEGORIES, LabelledPair, Preparation, labelled_pair
+from .labelled_pair import ARGOVERSE2, BACKGROUND, CATEGORIES, LabelledPair, Preparation, labelled_pair
 
 PREPARATION = Preparation("Argoverse 2: ground by the map's height (0.4 m) cut from the score, points seen from the "
-                          'upper LiDAR; road signs and animals are in EPE3D but in no category', 'B')
+                          'upper LiDAR; road signs and animals are in EPE3D but in no category', ARGOVERSE2)
 _ON_GROUND = 0.4  # metres above the map's ground, as the published scorer
 _LIDAR = 'up_lidar'
 _NAMES = ('ANIMAL ARTICULATED_BUS BICYCLE BICYCLIST BOLLARD BOX_TRUCK BUS CONSTRUCTION_BARREL CONSTRUCTION_CONE DOG '

@@ -9,6 +9,8 @@ import numpy as np
 
 from ..sweep import EgoMotion, Sweep, SweepPair
 
+FLOWNET3D, ARGOVERSE2 = 'FlowNet3D', 'Argoverse 2'
+"""The two ways of scoring that the field has, by those who began them."""
 PER = 0.1
 """Seconds that displacements are scaled to where they are compared: one turn at 10 Hz."""
 DYNAMIC = 0.05
@@ -22,12 +24,12 @@ class Preparation(NamedTuple):
     """How pairs were made ready to be scored, and by which protocol they are.
 
     text      what was cut and kept, a line for people.
-    world     'A': the sensor's motion is part of the flow; 'B': it is removed first.
+    protocol  FLOWNET3D: the sensor's motion is part of the flow; ARGOVERSE2: it is removed first.
     n_points  points of each sweep that the protocol draws at random; 0: all of them.
     """
 
     text: str
-    world: str
+    protocol: str
     n_points: int = 0
 
 

@@ -3,7 +3,7 @@
 pc1 (N, 3), pc2 (M, 3) m; flow (N, 3) m, the sensor's motion included, nan where unlabelled; dt s; and, where known,
 valid (N), dynamic (N) moves by itself, ground1 (N), in_box (N) foreground, ego_T (4, 4) maps pc1's frame into pc2's,
 note. Axes x forward, y left, z up, unless the note says "camera axes" (x left, y up, z forward). A note with "stereo"
-or "camera axes" makes it a pair of world A.
+or "camera axes" makes it one of the FlowNet3D protocol.
 """
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from .files import alike, existing, read_npz, some
-from .labelled_pair import BACKGROUND, UNKNOWN, LabelledPair, Preparation, labelled_pair
+from .labelled_pair import ARGOVERSE2, BACKGROUND, FLOWNET3D, UNKNOWN, LabelledPair, Preparation, labelled_pair
 from .pair_files import LEFT_UP_FORWARD, PairFiles, near_in_both, near_in_each, turned
 
-LIDAR = Preparation('neutral pairs: all labelled points but the ground', 'B')
+LIDAR = Preparation('neutral pairs: all labelled points but the ground', ARGOVERSE2)
 STEREO = Preparation('neutral pairs of stereo points: ground cut on both sides by its label, depth < 35 m, '
-                     '8,192 random points of each; ego-motion left in', 'A', 8192)
+                     '8,192 random points of each; ego-motion left in', FLOWNET3D, 8192)
 
 
 def read(path: Path, name: str) -> LabelledPair:
@@ -30,7 +30,7 @@ def read(path: Path, name: str) -> LabelledPair:
     source, target, flow, scored = (*(data[key] for key in ('pc1', 'pc2', 'flow')), valid & ~ground)
     alike(path, source, flow, valid, ground, dynamic, in_box)
     if 'stereo' in note or 'camera axes' in note:
-        # Ground and far points are no part of world A: they are cut, not only left unscored.
+        # Ground and far points are no part of the FlowNet3D protocol: they are cut, not only left unscored.
         axes = LEFT_UP_FORWARD if 'camera axes' in note else None
         source, target, flow = (turned(points, axes) for points in (source, target, flow))
         if len(source) == len(target):  # stereo points correspond row by row, so the label holds for both

@@ -18,10 +18,10 @@ from ..steps.ground import make_ground
 from ..transforms import pose_matrix, rigid
 from .boxes import Box, flow_of_boxes
 from .files import existing, some
-from .labelled_pair import CATEGORIES, LabelledPair, Preparation, labelled_pair
+from .labelled_pair import ARGOVERSE2, CATEGORIES, LabelledPair, Preparation, labelled_pair
 
 PREPARATION = Preparation('nuScenes: annotated sweeps and the sweep 0.1 s later, boxes interpolated; ground, which has '
-                          "no label here, by this package's own removal; cones and barriers not scored", 'B')
+                          "no label here, by this package's own removal; cones and barriers not scored", ARGOVERSE2)
 _STEP_US = 100_000
 _OTHERS = 'bus.bendy bus.rigid construction emergency.ambulance emergency.police trailer truck'
 _GROUPS = {'vehicle.car': 'car', 'vehicle.bicycle': 'wheeled_vru', 'vehicle.motorcycle': 'wheeled_vru',

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import InputError
 from ..transforms import rigid_fit
 from .files import alike, existing, read_npy, read_npz, some
-from .labelled_pair import BACKGROUND, UNKNOWN, LabelledPair, Preparation, labelled_pair
+from .labelled_pair import ARGOVERSE2, BACKGROUND, FLOWNET3D, UNKNOWN, LabelledPair, Preparation, labelled_pair
 
 NEAR, GROUND = 35.0, -1.4
 """Metres: depth of stereo points that are kept, and height in a KITTI camera's frame below which the ground is cut."""
@@ -155,34 +155,35 @@ LAYOUTS = {
     'ft3ds': Layout(
         '*/pc1.npy', 'folders with pc1.npy and pc2.npy (val/0000000/pc1.npy)',
         Preparation('FlyingThings3D, HPLFlowNet form (val, 3,824 pairs): x and z negated on load, depth < 35 m in '
-                    'both, 8,192 random points of each; no occlusion; ego-motion left in', 'A', 8192),
+                    'both, 8,192 random points of each; no occlusion; ego-motion left in', FLOWNET3D, 8192),
         ('pc1', 'pc2'), RIGHT_UP_BACKWARD, near_in_both, part='val'),
     'ft3do': Layout(
         'TEST_*.npz', 'TEST_*.npz',
         Preparation('FlyingThings3D, FlowNet3D form (TEST): as on file, 8,192 random points of each, scored where the '
-                    'mask says that the point is seen in both frames; ego-motion left in', 'A', 8192),
+                    'mask says that the point is seen in both frames; ego-motion left in', FLOWNET3D, 8192),
         ('points1', 'points2', 'flow', 'valid_mask1'), RIGHT_DOWN_FORWARD, truth=_mask,
         chosen=lambda name: name not in _OCCLUDED),
     'kittis': Layout(
         '[0-9]*/pc1.npy', 'frames with pc1.npy and pc2.npy (000002/pc1.npy)',
         Preparation('KITTI scene flow 2015, HPLFlowNet form: the 142 frames of KITTI raw, ground y < -1.4 m cut, '
-                    'depth < 35 m in both, 8,192 random points of each; no occlusion; ego-motion left in', 'A', 8192),
+                    'depth < 35 m in both, 8,192 random points of each; no occlusion; ego-motion left in', FLOWNET3D,
+                    8192),
         ('pc1', 'pc2'), LEFT_UP_FORWARD, _near_above_ground_in_both,
         chosen=lambda name: name.isdigit() and int(name) not in _UNLISTED),
     'kittio': Layout(
         '*.npz', '.npz with pos1, pos2 and gt',
         Preparation('KITTI scene flow 2015, FlowNet3D form (150 pairs): ground removed on file, depth < 35 m, 8,192 '
-                    'random points of each; occlusion left in; ego-motion left in', 'A', 8192),
+                    'random points of each; occlusion left in; ego-motion left in', FLOWNET3D, 8192),
         ('pos1', 'pos2', 'gt'), None, near_in_each),
     'lidar_kitti': Layout(
         '**/*.npz', '.npz with pc1, pc2 and flow',
         Preparation('LiDAR-KITTI (142 pairs): ground y < -1.4 m cut in each frame by itself, depth < 35 m, 8,192 '
-                    'random points of each; ego-motion left in', 'A', 8192),
+                    'random points of each; ego-motion left in', FLOWNET3D, 8192),
         ('pc1', 'pc2', 'flow'), LEFT_UP_FORWARD, _near_above_ground_in_each, _poses),
     'sf_kitti': Layout(
         '**/*.npz', 'SCENE/FRAME.npz with pc1, pc2, gt and fg_index',
         Preparation('SF-KITTI: ground removed on file, all points; foreground is what a box holds, standing or not; '
-                    'true ego-motion is fitted to the flow of the background', 'B'),
+                    'true ego-motion is fitted to the flow of the background', ARGOVERSE2),
         ('pc1', 'pc2', 'gt', 'fg_index'), RIGHT_DOWN_FORWARD, truth=_foreground),
 }
 """HPLFlowNet's (ft3ds, kittis), FlowNet3D's (ft3do, kittio), Rigid3DSceneFlow's and FH-Net's (sf_kitti)."""

@@ -12,12 +12,12 @@ from ..formats.stamped import pose_of
 from ..pair_stream import PairStream
 from ..settings import Settings
 from ..transforms import pose_matrix
-from .labelled_pair import LabelledPair, Preparation, labelled_pair
+from .labelled_pair import ARGOVERSE2, LabelledPair, Preparation, labelled_pair
 from .simulated import category_of
 
-LABELLED = Preparation('simulated recording: all points but the ground', 'B')
+LABELLED = Preparation('simulated recording: all points but the ground', ARGOVERSE2)
 UNLABELLED = Preparation('recording without labels: nothing is scored; the median distance to the nearest point of the '
-                         'next sweep says how well the flow explains it', 'B')
+                         'next sweep says how well the flow explains it', ARGOVERSE2)
 
 
 class Recording:

@@ -106,12 +106,12 @@ class SelfSupervised:
     """The objective of `Training` without labels."""
 
     FIGURES = ('chamfer_moving', 'zero_moving', 'static')
-    STEADY = False
+    GRAPH_SAFE = False
 
     def __init__(self, config: TrainingConfig):
         self.config = config
 
-    def seen(self, pairs: Path) -> Dataset:
+    def training(self, pairs: Path) -> Dataset:
         """Recorded pairs to train on, varied each time they are drawn."""
         return RecordedPairs(pairs, self.config, self.config.n_points, self.config.augmentation)
 
@@ -120,9 +120,9 @@ class SelfSupervised:
         """What lies there, in words, for the card of the weights."""
         return f'{len(list(Path(pairs).glob("*.npz")))} sweeps of a recording, labelled by free space'
 
-    def unseen(self, pairs: Path) -> Dataset:
+    def validation(self, pairs: Path) -> Dataset:
         """Recorded pairs to judge by, whole."""
-        return RecordedPairs(pairs, self.config, self.config.unseen_points, NO_AUGMENTATION)
+        return RecordedPairs(pairs, self.config, self.config.validation_points, NO_AUGMENTATION)
 
     def loss(self, prediction: FlowPyramid, source: Pyramid, target: Pyramid, batch: dict) -> torch.Tensor:
         """The weighted sum of the parts."""
@@ -151,7 +151,7 @@ class SelfSupervised:
                             flow.norm(dim=-1)[static].mean()])
 
     @staticmethod
-    def told(moving: float, zero: float, static: float) -> str:
+    def format_metrics(moving: float, zero: float, static: float) -> str:
         """The figures in words."""
         return f'Chamfer moving {moving:.3f} m (zero flow {zero:.3f}), static {static:.3f} m'
 
