@@ -13,7 +13,7 @@ from ssrflow_ros.bench.machine import CpuUse, forget_peaks, peak_bandwidth, peak
 from ssrflow_ros.bench.plot import draw_scaling
 from ssrflow_ros.bench.scaling import scale
 from ssrflow_ros.bench.timing import Timing, timed
-from ssrflow_ros.cli.main import COMMANDS, main
+from ssrflow_ros.cli.main import main
 from ssrflow_ros.network.config import PRESETS
 from ssrflow_ros.network.ssrflow import SSRFlow
 from ssrflow_ros.pipeline import prefetch
@@ -152,7 +152,3 @@ def test_cloud_over_dds():
     cloud = to_pointcloud2(encode_points(np.ones((20_000, 3), np.float32)), to_header(1, 'lidar'))
     timing = round_trip([cloud, cloud, cloud])
     assert len(timing.ms) == 3 and min(timing.ms) > 0
-
-
-def test_bench_is_a_command():
-    assert 'bench' in COMMANDS
