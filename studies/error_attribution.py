@@ -19,7 +19,7 @@ from ssrflow_ros.scene_flow import SceneFlow
 from ssrflow_ros.settings import Settings
 from ssrflow_ros.simulator import SENSORS, LabelledSweep, simulate
 from ssrflow_ros.sweep import SweepPair
-from ssrflow_ros.evaluation.object_scores import COVERED, DYNAMIC
+from studies.object_scores import COVERED, DYNAMIC
 
 _SEED = 5_100_000       # no training, and nothing that is fitted, uses the seeds from here on
 _RIGHT, _RIGHT_SHARE = 0.05, 0.1    # m, or share of its displacement, by which a mover's object may be wrong

@@ -21,7 +21,7 @@ from ssrflow_ros.simulator import SCENES, SENSORS, LabelledSweep, simulate
 from ssrflow_ros.objects.clusters import find_clusters
 from ssrflow_ros.steps.range_image_history import RangeImageHistory
 from ssrflow_ros.sweep import SweepPair
-from ssrflow_ros.evaluation.object_scores import Labels, Tally
+from studies.object_scores import Labels, Tally
 
 _UNSEEN_SEED = 3_000_000  # neither training nor any choice of a constant used the seeds from here on
 _RANGES = (0, 10, 20, 40, 70)

@@ -16,7 +16,7 @@ from ssrflow_ros.settings import Settings
 from ssrflow_ros.simulator import LabelledSweep, simulate
 from ssrflow_ros.sweep import FlowField, SweepPair
 from ssrflow_ros.evaluation.replay_check import MOVED, STOOD, UNTOLD, ReplayCheck, Judged
-from ssrflow_ros.evaluation.object_scores import COVERED, DYNAMIC, SLOWEST_TRUE, Labels, true_movers
+from studies.object_scores import COVERED, DYNAMIC, SLOWEST_TRUE, Labels, true_movers
 
 _UNSEEN_SEED = 3_100_000
 
