@@ -16,7 +16,7 @@ from ssrflow_ros.bench.timing import Timing, timed
 from ssrflow_ros.cli.main import main
 from ssrflow_ros.network.config import PRESETS
 from ssrflow_ros.network.ssrflow import SSRFlow
-from ssrflow_ros.pipeline import prefetch
+from ssrflow_ros.prefetch import prefetch
 from ssrflow_ros.sweep import EgoMotion
 
 CPU = torch.device('cpu')

@@ -9,7 +9,7 @@ from typing import Any, Sequence
 from ..formats.bag_messages import to_pointcloud2
 from ..formats.pointcloud2 import encode
 from ..pair_stream import PairStream
-from ..pipeline import prefetch
+from ..prefetch import prefetch
 from ..scene_flow import SceneFlow
 from ..steps.prepared import PreparedPair
 from ..sweep import EgoMotion

@@ -124,7 +124,7 @@ class _Annotation:
         self._spent = 0.0
 
     def run(self, messages: Iterator['BagMessage']) -> None:
-        from ..pipeline import prefetch
+        from ..prefetch import prefetch
         start = time.perf_counter()
         for recorded, future in prefetch(self._prepare, messages):
             self.n_in += 1
