@@ -1,6 +1,8 @@
 """From messages to pairs one way: what is asked of it, such as deskewing, holds in every command."""
 import argparse
+import queue
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -91,6 +93,25 @@ def test_bag_deskews(recording, tmp_path, deskew):
     with BagReader(tmp_path / 'out') as bag:
         message = [message.read() for message in bag.read([FLOW])][-1]
     assert_right(np.stack([read_field(message, axis) for axis in 'xyz'], axis=1), SWEEPS - 1, deskew)
+
+
+@both
+def test_the_node_deskews(deskew):
+    pytest.importorskip('rclpy')
+    from ssrflow_ros.node.flow_stream import FlowStream
+    from ssrflow_ros.node.statistics import Statistics
+    settings, published = SETTINGS.replace(deskew=deskew, lazy=False), queue.Queue()
+    node = SimpleNamespace(settings=settings, get_clock=lambda: SimpleNamespace(now=lambda: SimpleNamespace(
+        nanoseconds=stamp_ns(2))), get_logger=lambda: SimpleNamespace(info=print, warning=print))
+    outputs = SimpleNamespace(publish=lambda flow, cloud: published.put(flow), listeners=lambda: 1)
+    stream = FlowStream(node, SceneFlow(settings), Statistics(), SimpleNamespace(between=lambda pair: BACK), outputs)
+    try:
+        for number in range(2):
+            stream.push(cloud(number))
+        assert_right(published.get(timeout=60.0).pair.source.points, 1, deskew)
+    finally:
+        stream.stop(60.0)
+        stream.close()
 
 
 @both
