@@ -22,7 +22,6 @@ import numpy as np
 from ..errors import EgoMotionError, InputError, SSRFlowError, did_you_mean
 from ..formats.markers import Drawing
 from ..steps.pairing import CURES, FIRST
-from ..steps.prepared import PreparedPair
 from ..sweep import EgoMotion, FlowField, SweepPair
 from ..table import print_table, stage_rows
 from .options import add_recording, add_settings, settings_from, weights_file
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from ..doctor.finding import Finding
     from ..evaluation.replay_check import Judged
     from ..formats.bags import BagMessage, BagReader, BagWriter
+    from ..steps.prepared import PreparedPair
 
 _LASTING = 3     # sweeps, from which on a track is hardly an accident
 
