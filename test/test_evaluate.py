@@ -134,7 +134,7 @@ def test_far_points_can_be_left_out(ssrflow, pairs):
     assert row_of(out, 'a')[0] == '30' and row_of(out, 'a')[7] == '0'
 
 
-def test_world_a_leaves_the_ego_motion_in_for_the_network(ssrflow, tmp_path):
+def test_flownet3d_protocol_leaves_the_ego_motion_in_for_the_network(ssrflow, tmp_path):
     folder = tmp_path / 'data' / '000002'
     folder.mkdir(parents=True)
     points = np.random.default_rng(0).uniform((-5, -1, 11), (5, 3, 30), (100, 3)).astype(np.float32)

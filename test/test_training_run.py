@@ -262,7 +262,7 @@ def test_ablation_runs_what_is_missing_and_tells_all(pairs, tmp_path, capsys):
     variants.write_text('flat: {switches: {mlp_depth: 1}}\nrigid: {loss: {lfc_weight: 2.0}}\n')
     settings = tmp_path / 'settings.json'
     settings.write_text(json.dumps({**TINY.as_dict(), 'steps': 2}))
-    command = ['ablate', str(tmp_path / 'runs'), '--pairs', str(pairs), '--unseen', str(pairs), '--variants',
+    command = ['ablate', str(tmp_path / 'runs'), '--pairs', str(pairs), '--val', str(pairs), '--variants',
                str(variants), '--settings', str(settings), '--workers', '0', '--device', 'cpu']
     assert cli.main([*command, '--only', 'flat']) == 0
     first = (tmp_path / 'runs' / 'flat-0' / 'checkpoint.pt').stat().st_mtime_ns
