@@ -94,7 +94,7 @@ class Trained:
         self._report(torch.ones(1, 1 + len(self.objective.FIGURES)))
         self.save()
         if self.validation:
-            self._report_unseen([1.0] * len(self.objective.FIGURES))
+            self._report_validation([1.0] * len(self.objective.FIGURES))
 
 
 class BagReplay:
