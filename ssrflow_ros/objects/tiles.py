@@ -63,7 +63,7 @@ class Tiles:
 
         Farther than is searched is as far as that."""
         most = ((self.reach + 0.5) / self.cell)[:, None, None]
-        shift = np.clip(shift, -most, most).astype(np.float32)
+        shift = np.ascontiguousarray(np.clip(shift, -most, most), np.float32)
         points, others = self.points, self.others
         forward, number = sums_moved(self._there, points.x, points.y, points.counts, shift, *self._everywhere)
         backward, about = sums_moved(self._here, others.x, others.y, others.counts, -shift, *self._about)
