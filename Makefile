@@ -35,7 +35,7 @@ help:
 	@echo 'make test-slow   every test'
 	@echo 'make soak        the node with large clouds and every disturbance for 10 minutes (SOAK_MINUTES=1: shorter)'
 	@echo 'make fuzz        every reader with damaged and hostile files for 10 minutes (FUZZ_MINUTES=60: longer); finds: fuzz/'
-	@echo 'make lint        style, spelling and types of the code'
+	@echo 'make lint        style, spelling, types and imports of the code'
 	@echo 'make docs        write docs/parameters.md and config/ssrflow.* anew from the settings table'
 	@echo 'make site        the documentation as a website in site/; a link that leads nowhere fails'
 	@echo 'make clean       remove the virtual environment and everything that was built'
@@ -63,6 +63,7 @@ lint: $(INSTALLED)
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/typos
 	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports --no-cache
 
 docs: $(INSTALLED)
 	@$(VENV)/bin/python -m ssrflow_ros.node.parameter_docs

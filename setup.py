@@ -20,7 +20,7 @@ EXTRAS = {
         'sensor-msgs', 'std-msgs', 'std-srvs', 'visualization-msgs')],
     # The Makefile adds bucketed-scene-flow-eval, without the open3d and opencv that it does not score with.
     'test': ['filterpy>=2', 'pytest', 'pytest-xdist', 'hypothesis', 'jsonschema', 'PyYAML', 'pyarrow', 'ruff',
-             'mypy', 'typos',
+             'import-linter', 'mypy', 'typos',
              'onnx', 'onnxscript', 'onnxruntime', 'triton; platform_machine == "x86_64"',
              'uv', 'colcon-core', 'colcon-ros', 'colcon-python-setup-py', 'colcon-recursive-crawl'],
 }

@@ -17,7 +17,8 @@ from .steps.ground import make_ground, rise
 from .steps.range_image_history import RangeImageHistory
 from .steps.sampling import sample_pair
 from .stopwatch import Stopwatch
-from .sweep import EgoMotion, PreparedPair, Sweep, SweepPair
+from .steps.prepared import PreparedPair
+from .sweep import EgoMotion, Sweep, SweepPair
 
 
 class Preparation:

@@ -28,7 +28,8 @@ from .settings import Settings
 from .steps.upsampling import upsample
 from .stopwatch import Stopwatch
 from .stream import Stream
-from .sweep import EgoMotion, FlowField, PreparedPair, SweepPair
+from .steps.prepared import PreparedPair
+from .sweep import EgoMotion, FlowField, SweepPair
 
 
 class SceneFlow:

@@ -7,7 +7,8 @@ from .inputs import Cloud, Motion, as_motion, as_sweep
 from .objects.detector import ObjectDetector
 from .preparation import Preparation
 from .steps.pairing import Pairing
-from .sweep import EgoMotion, FlowField, PreparedPair, SweepPair
+from .steps.prepared import PreparedPair
+from .sweep import EgoMotion, FlowField, SweepPair
 
 if TYPE_CHECKING:
     from .scene_flow import SceneFlow

@@ -26,7 +26,8 @@ from ssrflow_ros.objects.observation import ObservedPoints
 from ssrflow_ros.scene_flow import SceneFlow
 from ssrflow_ros.settings import Settings
 from ssrflow_ros.simulator import simulate
-from ssrflow_ros.sweep import PreparedPair, SweepPair
+from ssrflow_ros.steps.prepared import PreparedPair
+from ssrflow_ros.sweep import SweepPair
 from .fit_motion_classifier import HEAVIEST, OWN, SCORED, SLOWEST, judged
 from .fitting import fit_log_variance, fit_logistic, fit_share
 

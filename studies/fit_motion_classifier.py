@@ -29,7 +29,8 @@ from ssrflow_ros.objects.observation import observe
 from ssrflow_ros.scene_flow import SceneFlow
 from ssrflow_ros.settings import Settings
 from ssrflow_ros.simulator import SENSORS, LabelledSweep, simulate
-from ssrflow_ros.sweep import PreparedPair, SweepPair
+from ssrflow_ros.steps.prepared import PreparedPair
+from ssrflow_ros.sweep import SweepPair
 from .fitting import fit_log_variance, fit_logistic, fit_perceptron, fit_share
 
 _SEED, _QUIET_SEED = 4_000_000, 6_000_000

@@ -152,7 +152,7 @@ def test_the_loss_falls_towards_the_truth(folder, start):
     """Every part counts: nothing moves is worse than what space tells, and the true flow is better than noise."""
     config = adaptation(start, {'n_points': 256, 'self_loss': {'dynamic': 2.0}, 'loss': {'cfs_weight': 0.0}})
     objective = SelfSupervised(config)
-    item = with_pyramids(objective.unseen(folder / 'sweeps' / 'held_out')[0], config.network)
+    item = with_pyramids(objective.validation(folder / 'sweeps' / 'held_out')[0], config.network)
     source, target = item['source'], item['target']
     prediction = SSRFlow(config.network)(source, target)
 
@@ -169,7 +169,7 @@ def test_the_loss_falls_towards_the_truth(folder, start):
 
 
 def test_better_weights_are_written_and_others_refused(folder, start):
-    changes = {'n_points': 128, 'unseen_points': 256, 'steps': 10, 'warm_up': 1, 'ema': 0.0}
+    changes = {'n_points': 128, 'validation_points': 256, 'steps': 10, 'warm_up': 1, 'ema': 0.0}
     config = adaptation(start, {**changes, 'learning_rate': 1e-9})
     with pytest.raises(NotBetter, match=r'no better.*before.*after'):
         adapt(folder, config, workers=0)
@@ -194,7 +194,7 @@ def test_nothing_that_moves_cannot_be_judged(tmp_path, sweeps, start):
     still = [dataclasses.replace(sweep, labels=np.minimum(sweep.labels, 0)) for sweep in sweeps]
     split(tmp_path / 'still', {}, still)
     with pytest.raises(NotBetter, match='nothing that moves'):
-        adapt(tmp_path / 'still', adaptation(start, {'n_points': 128, 'unseen_points': 256, 'steps': 1}), workers=0)
+        adapt(tmp_path / 'still', adaptation(start, {'n_points': 128, 'validation_points': 256, 'steps': 1}), workers=0)
 
 
 def test_from_the_command_line(tmp_path, simulated, start, capsys):
@@ -202,7 +202,7 @@ def test_from_the_command_line(tmp_path, simulated, start, capsys):
         for labelled in simulated:
             write_labelled(bag, labelled)
     changes = tmp_path / 'changes.json'
-    changes.write_text('{"n_points": 128, "unseen_points": 256, "steps": 1, "learning_rate": 1e-9}')
+    changes.write_text('{"n_points": 128, "validation_points": 256, "steps": 1, "learning_rate": 1e-9}')
     command = ['adapt', str(tmp_path / 'bag'), '--topic', 'points', '--odometry', '/odom', '--weights', start, '-o',
                str(tmp_path / 'run'), '--changes', str(changes), '--workers', '0', '--device', 'cpu']
     assert cli.main(command) == 2

@@ -13,10 +13,10 @@ from ssrflow_ros.bench.machine import CpuUse, forget_peaks, peak_bandwidth, peak
 from ssrflow_ros.bench.plot import draw_scaling
 from ssrflow_ros.bench.scaling import scale
 from ssrflow_ros.bench.timing import Timing, timed
-from ssrflow_ros.cli.main import COMMANDS, main
+from ssrflow_ros.cli.main import main
 from ssrflow_ros.network.config import PRESETS
 from ssrflow_ros.network.ssrflow import SSRFlow
-from ssrflow_ros.pipeline import one_ahead
+from ssrflow_ros.prefetch import prefetch
 from ssrflow_ros.sweep import EgoMotion
 
 CPU = torch.device('cpu')
@@ -118,7 +118,7 @@ def test_scaling_has_a_row_for_each_size_and_a_picture(tmp_path):
     assert all(row['P50_LATENCY'] == pytest.approx(sum(row['stages'].values())) for row in rows)
 
 
-def test_one_ahead_keeps_the_order_and_is_one_ahead():
+def test_prefetch_keeps_the_order_and_is_one_ahead():
     made, taken, handed = [], [], []
 
     def items():
@@ -132,7 +132,7 @@ def test_one_ahead_keeps_the_order_and_is_one_ahead():
             raise ValueError('two')
         return 10 * item
 
-    for item, future in one_ahead(make, items()):
+    for item, future in prefetch(make, items()):
         future.exception()
         handed.append((item, future))
         assert len(taken) <= item + 2
@@ -141,7 +141,7 @@ def test_one_ahead_keeps_the_order_and_is_one_ahead():
     with pytest.raises(ValueError, match='two'):
         handed[2][1].result()
     assert set(taken) == {threading.current_thread()}
-    assert not list(one_ahead(make, []))
+    assert not list(prefetch(make, []))
 
 
 def test_cloud_over_dds():
@@ -152,7 +152,3 @@ def test_cloud_over_dds():
     cloud = to_pointcloud2(encode_points(np.ones((20_000, 3), np.float32)), to_header(1, 'lidar'))
     timing = round_trip([cloud, cloud, cloud])
     assert len(timing.ms) == 3 and min(timing.ms) > 0
-
-
-def test_bench_is_a_command():
-    assert 'bench' in COMMANDS

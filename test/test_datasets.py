@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from ssrflow_ros.datasets import KINDS, open_dataset
-from ssrflow_ros.datasets.boxes import Box, flow_of_boxes, pose_matrix
-from ssrflow_ros.datasets.sf_kitti import rigid_fit
+from ssrflow_ros.datasets.boxes import Box, flow_of_boxes
+from ssrflow_ros.datasets.labelled_pair import ARGOVERSE2, CATEGORIES, FLOWNET3D
 from ssrflow_ros.errors import InputError
-from ssrflow_ros.evaluation.metrics import CATEGORIES
+from ssrflow_ros.transforms import pose_matrix, rigid_fit
 
 CAR, PEDESTRIAN, UNKNOWN = (CATEGORIES.index(name) for name in ('car', 'pedestrian', 'unknown'))
 AHEAD = np.array([1.0, 0.2, 0.1], np.float32)  # x forward, y left, z up
@@ -33,7 +33,7 @@ def moved(points, transform):
     return points @ transform[:3, :3].T + transform[:3, 3]
 
 
-# --- world A ---------------------------------------------------------------------------------------------
+# --- FlowNet3D protocol ----------------------------------------------------------------------------------
 
 def hplflownet(folder, points, flow):
     """x left, y up, z forward, row by row."""
@@ -53,7 +53,7 @@ def test_ft3ds_negates_x_and_z_and_cuts_what_is_far(tmp_path, rng):
     assert pair.name == '0000007' and len(pair.pair.source) == len(pair.pair.target) == 40
     assert pair.flow == pytest.approx(np.tile(AHEAD, (40, 1)), abs=1e-5) and pair.scored.all()
     assert pair.pair.source.points == pytest.approx(points[10:][:, (2, 0, 1)])
-    assert pair.preparation.world == 'A' and pair.ego is None
+    assert pair.preparation.protocol == FLOWNET3D and pair.ego is None
 
 
 def test_sampling_draws_each_sweep_by_itself(tmp_path, rng):
@@ -113,7 +113,7 @@ def test_lidar_kitti_cuts_the_ground_of_each_frame_by_itself(tmp_path, rng):
     assert pair.ego.target_from_source[:3, 3] == pytest.approx(-AHEAD) and not pair.moving.any()
 
 
-# --- world B ---------------------------------------------------------------------------------------------
+# --- Argoverse 2 protocol --------------------------------------------------------------------------------
 
 def test_sf_kitti_finds_the_ego_motion_in_the_background(tmp_path, rng):
     points = rng.uniform((-20, -2, 2), (20, 1, 60), (200, 3))
@@ -301,10 +301,10 @@ def test_neutral_pairs(tmp_path, rng):
     assert pair.scored.sum() == 69 and pair.moving.sum() == 9 and (pair.category == UNKNOWN).sum() == 29
     np.savez(tmp_path / 'lidar.npz', **whole)  # nothing labelled but the flow
     pair = open_one(f'pairs:{tmp_path}')
-    assert pair.moving.sum() == 9 and pair.scored.sum() == 89 and pair.preparation.world == 'B'
+    assert pair.moving.sum() == 9 and pair.scored.sum() == 89 and pair.preparation.protocol == ARGOVERSE2
     np.savez(tmp_path / 'lidar.npz', **{**whole, 'pc2': points}, note='stereo points', ground1=np.arange(100) < 50)
     stereo = open_one(f'pairs:{tmp_path}')
-    assert stereo.preparation.world == 'A' and (stereo.pair.source.points[:, 0] < 35).all()
+    assert stereo.preparation.protocol == FLOWNET3D and (stereo.pair.source.points[:, 0] < 35).all()
     assert len(stereo.pair.target) == len(stereo.pair.source) < 50 and stereo.ego is None
 
 
@@ -316,7 +316,7 @@ def test_real_neutral_pairs(data_folder):
     still = kitti.scored & ~kitti.moving
     assert np.median(np.linalg.norm(kitti.residual(kitti.flow, kitti.ego)[still], axis=1)) < 0.05
     assert pairs['dgp_scene_01_pair0'].moving.sum() == 1962
-    assert {name for name, pair in pairs.items() if pair.preparation.world == 'A'} == {
+    assert {name for name, pair in pairs.items() if pair.preparation.protocol == FLOWNET3D} == {
         'ft3d_ddf', 'kitti_stereo_000002', 'kitti_stereo_000003'}
 
 

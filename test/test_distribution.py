@@ -1,19 +1,9 @@
 """What differs between the ROS 2 distributions, and that it is handled in one place."""
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from ssrflow_ros.node import distribution
-
-PACKAGE = Path(distribution.__file__).resolve().parents[1]
-
-
-@pytest.mark.parametrize('words', [
-    "'ROS_DISTRO'", 'LOCALHOST', 'DEFAULT_PROFILES_FILE', 'post_set_parameters', 'qos_event as'])
-def test_nothing_else_in_the_package_looks_at_it(words):
-    files = [*PACKAGE.rglob('*.py'), *(PACKAGE.parent / 'launch').glob('*.py')]
-    assert [file.name for file in files if words in file.read_text()] == ['distribution.py']
 
 
 @pytest.mark.parametrize('distro, variable', [

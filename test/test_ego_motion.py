@@ -7,7 +7,7 @@ from scipy.spatial.transform import Rotation
 
 from ssrflow_ros import Settings, Sweep, SweepPair
 from ssrflow_ros.errors import EgoMotionError
-from ssrflow_ros.evaluation.ego_motion import error
+from studies.ego_motion import error
 from ssrflow_ros.steps.ego_motion import from_poses, given, make_ego_motion
 
 pytest.importorskip('small_gicp')

@@ -8,7 +8,7 @@ import pytest
 from ssrflow_ros import Settings
 from ssrflow_ros.cli import main as cli
 from ssrflow_ros.errors import EgoMotionError
-from ssrflow_ros.evaluation import answers
+from ssrflow_ros.evaluation import predictions
 from ssrflow_ros.evaluation.evaluate import Evaluation
 from ssrflow_ros.evaluation.metrics import METRICS
 from ssrflow_ros.sweep import EgoMotion, FlowField
@@ -41,7 +41,7 @@ class StandIn:
 
 @pytest.fixture(autouse=True)
 def stand_in(monkeypatch):
-    monkeypatch.setattr(answers, 'SceneFlow', StandIn)
+    monkeypatch.setattr(predictions, 'SceneFlow', StandIn)
     StandIn.asked = []
 
 
@@ -134,7 +134,7 @@ def test_far_points_can_be_left_out(ssrflow, pairs):
     assert row_of(out, 'a')[0] == '30' and row_of(out, 'a')[7] == '0'
 
 
-def test_world_a_leaves_the_ego_motion_in_for_the_network(ssrflow, tmp_path):
+def test_flownet3d_protocol_leaves_the_ego_motion_in_for_the_network(ssrflow, tmp_path):
     folder = tmp_path / 'data' / '000002'
     folder.mkdir(parents=True)
     points = np.random.default_rng(0).uniform((-5, -1, 11), (5, 3, 30), (100, 3)).astype(np.float32)
@@ -151,9 +151,9 @@ def test_world_a_leaves_the_ego_motion_in_for_the_network(ssrflow, tmp_path):
 
 
 def test_flying_things_that_give_no_pose_leave_the_network_alone(tmp_path):
-    from ssrflow_ros.datasets.labelled_pair import Preparation, labelled_pair
+    from ssrflow_ros.datasets.labelled_pair import FLOWNET3D, Preparation, labelled_pair
     points = np.random.default_rng(0).uniform(2, 9, (300, 3))
-    pair = labelled_pair('x', points, points[:0], np.zeros((300, 3)), Preparation('made up', 'A', 256))
+    pair = labelled_pair('x', points, points[:0], np.zeros((300, 3)), Preparation('made up', FLOWNET3D, 256))
     score = Evaluation(Settings()).add(pair)
     assert 'network.epe3d' in score.values and 'method.epe3d' not in score.values and score.values['points'] == 256
 

@@ -12,7 +12,7 @@ import kernels_against_references as kernels
 
 from ssrflow_ros import EgoMotion, SceneFlow, Settings, SweepPair
 from ssrflow_ros.network.config import PRESETS
-from ssrflow_ros.network.memory import peak_bytes
+from studies.network_memory import peak_bytes
 from ssrflow_ros.network.ssrflow import SSRFlow
 from ssrflow_ros.network.weights import load_weights
 from ssrflow_ros.operators.triton_kernels import triton_kernels
@@ -144,7 +144,7 @@ def test_gradients_are_those_of_the_cpu(tmp_path):
 @pytest.mark.parametrize('amp', [False, True])
 def test_a_training_runs_and_goes_on(tmp_path, amp):
     make_pairs(tmp_path / 'pairs', 7, 2)
-    config = TrainingConfig(n_points=256, unseen_points=256, batch=2, steps=6, optimiser='muon', amp=amp)
+    config = TrainingConfig(n_points=256, validation_points=256, batch=2, steps=6, optimiser='muon', amp=amp)
     for minutes in (0, 9):  # a step, and the rest
         training = Training(tmp_path / 'run', tmp_path / 'pairs', config, tmp_path / 'pairs', device=GPU)
         training.run(minutes, workers=1, validate_every=2)

@@ -11,7 +11,7 @@ from ssrflow_ros import Settings
 from ssrflow_ros.errors import InputError
 from ssrflow_ros.network.config import PRESETS
 from ssrflow_ros.network.device import autocast
-from ssrflow_ros.network.memory import LiveBytes, peak_bytes, upsampling_peak_bytes
+from studies.network_memory import LiveBytes, peak_bytes, upsampling_peak_bytes
 from ssrflow_ros.network.ssrflow import SSRFlow
 from ssrflow_ros.network.weights import load_weights
 from ssrflow_ros.operators import interpolate, interpolation_weights

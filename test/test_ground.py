@@ -4,7 +4,7 @@ import pytest
 
 from ssrflow_ros import Settings
 from ssrflow_ros.errors import InputError
-from ssrflow_ros.evaluation.ground import score
+from studies.ground import score
 from ssrflow_ros.steps import ground as ground_module
 from ssrflow_ros.steps.ground import estimate_height, make_ground, rise
 

@@ -134,12 +134,8 @@ def test_arguments_of_launch_itself_are_known():
 
 def test_topics_and_names_are_those_of_the_node(module):
     node, = run_launch_file(module)
-    sources = '\n'.join(path.read_text() for path in (ROOT / 'ssrflow_ros/node').glob('*.py'))
     assert node.remappings == [('points', 'points'), ('odometry', 'odometry')]
-    assert all(f"'{topic}'" in sources for topic, _ in node.remappings)
-    assert f"super().__init__('{module.NODE}'" in sources
     assert (ROOT / 'config/fastdds.xml').is_file() and (ROOT / 'rviz/flow.rviz').is_file()
-    assert 'flow_node = {NAME}.node.flow_node:main' in (ROOT / 'setup.py').read_text()
 
 
 def test_live_topic_starts_only_the_node(module):

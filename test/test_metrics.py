@@ -6,9 +6,9 @@ from unittest.mock import MagicMock
 import numpy as np
 import pytest
 
+from ssrflow_ros.datasets.labelled_pair import BACKGROUND, CATEGORIES, UNKNOWN
 from ssrflow_ros.evaluation import metrics
-from ssrflow_ros.evaluation.metrics import (BACKGROUND, CATEGORIES, METRICS, UNKNOWN, ResidualErrors, flow_errors,
-                                            moving_iou)
+from ssrflow_ros.evaluation.metrics import METRICS, ResidualErrors, flow_errors, moving_iou
 
 CAR, PEDESTRIAN = CATEGORIES.index('car'), CATEGORIES.index('pedestrian')
 
@@ -82,7 +82,7 @@ def test_the_package_of_the_field_says_the_same(judge, tmp_path, capsys, square)
     assert found == pytest.approx((np.mean(parts), *parts), abs=1e-6)
 
 
-def test_world_a_by_hand():
+def test_flownet3d_protocol_by_hand():
     truth = np.array([[1, 0, 0], [0, 0, 0], [4, 0, 0]], float)
     predicted = truth + [[0.04, 0, 0], [0.2, 0, 0], [0.35, 0, 0]]
     found = flow_errors(predicted, truth)
@@ -93,7 +93,7 @@ def test_world_a_by_hand():
         flow_errors(truth * np.nan, truth)
 
 
-def test_world_b_by_hand():
+def test_argoverse2_protocol_by_hand():
     points = np.zeros((5, 3))
     points[:, 0] = 5, 15, 25, 40, 5
     truth = np.zeros((5, 3))

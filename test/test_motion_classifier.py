@@ -1,5 +1,7 @@
 """The motion classifier: loaded with the features that it was fitted on, fused as was fitted, and found by the fits."""
 import dataclasses
+import importlib
+import pkgutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,13 +9,14 @@ import pytest
 from studies.fit_expectation import Expected, fit
 from studies.fitting import fit_perceptron, fit_share
 
+import ssrflow_ros.objects
 from ssrflow_ros.errors import WeightsError
 from ssrflow_ros.objects.covariance import displacement_covariance, displacement_features, motion_errors
 from ssrflow_ros.objects.detector import Candidates
 from ssrflow_ros.objects.features import FEATURES, stacked
 from ssrflow_ros.objects.fusion import Fusion, TrackedFusion, between, expected_features, measured_features
 from ssrflow_ros.objects.groups import Clusters
-from ssrflow_ros.objects.models import logistic
+from ssrflow_ros.objects.models import Linear, Perceptron, logistic
 from ssrflow_ros.objects.motion_classifier import SHIPPED, MotionClassifier
 from ssrflow_ros.objects.classification import Classification, motion_features, stream_features
 from ssrflow_ros.objects.prefilter import ScreenedProposals, prefilter
@@ -29,6 +32,14 @@ CLASSIFIER = MotionClassifier.load()
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
+
+
+def test_nothing_is_loaded_at_import():
+    modules = [importlib.import_module(f'ssrflow_ros.objects.{module.name}')
+               for module in pkgutil.iter_modules(ssrflow_ros.objects.__path__)]
+    loaded = MotionClassifier, Linear, Perceptron
+    assert len(modules) > 10 and not [value for module in modules for value in vars(module).values()
+                                      if isinstance(value, loaded)]
 
 
 def saved_with(tmp_path, **changes):

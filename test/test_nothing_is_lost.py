@@ -31,7 +31,7 @@ from ssrflow_ros import atomic_write, operators  # noqa: F401
 from ssrflow_ros.atomic_write import MARKER, _foreign
 from ssrflow_ros.cli import adapt as cli_adapt, bench, demo, main as cli
 from ssrflow_ros.doctor.finding import ok
-from ssrflow_ros.evaluation import answers, hindsight  # noqa: F401
+from ssrflow_ros.evaluation import predictions, replay_check  # noqa: F401
 from ssrflow_ros.formats import bag_messages, picture, pointcloud2
 from ssrflow_ros.formats.bags import POINTCLOUD2, BagMessage, BagReader, typestore
 from ssrflow_ros.formats.object_cloud import encode_objects
@@ -94,14 +94,14 @@ class Trained:
         self._report(torch.ones(1, 1 + len(self.objective.FIGURES)))
         self.save()
         if self.validation:
-            self._report_unseen([1.0] * len(self.objective.FIGURES))
+            self._report_validation([1.0] * len(self.objective.FIGURES))
 
 
-class Rehearsal:
+class BagReplay:
     """In place of the node: answers every cloud."""
 
     def __init__(self):
-        self.answers = SimpleNamespace(sent={}, flow=[], objects=[], markers=[], diagnostics={})
+        self.record = SimpleNamespace(sent={}, flow=[], objects=[], markers=[], diagnostics={})
 
     def __enter__(self):
         return self
@@ -118,11 +118,11 @@ class Rehearsal:
             sweep = pointcloud2.decode(cloud)
             before = Sweep.from_points(POINTS, sweep.stamp_ns - 10**8, sweep.frame_id)
             flow = StandInSceneFlow(SimpleNamespace(ego_motion='none'))(SweepPair(sweep, before))
-            self.answers.sent[stamp_of(raw)] = time.monotonic()
-            for answers_, encoded in ((self.answers.flow, pointcloud2.encode(flow, cloud)),
-                                      (self.answers.objects, encode_objects(flow.objects))):
+            self.record.sent[stamp_of(raw)] = time.monotonic()
+            for answers, encoded in ((self.record.flow, pointcloud2.encode(flow, cloud)),
+                                      (self.record.objects, encode_objects(flow.objects))):
                 message = bag_messages.to_pointcloud2(encoded, cloud.header)
-                answers_.append((time.monotonic(), bytes(typestore().serialize_cdr(message, POINTCLOUD2))))
+                answers.append((time.monotonic(), bytes(typestore().serialize_cdr(message, POINTCLOUD2))))
 
 
 class Node:
@@ -171,8 +171,8 @@ def judged(*_):
 def stand_in():
     """Only ever called in a fork."""
     sys.modules['ssrflow_ros.scene_flow'] = SimpleNamespace(SceneFlow=StandInSceneFlow)
-    sys.modules['ssrflow_ros.node.rehearsal'] = SimpleNamespace(POINTS='points', ODOMETRY='odometry',
-                                                                Rehearsal=Rehearsal)
+    sys.modules['ssrflow_ros.node.bag_replay'] = SimpleNamespace(POINTS='points', ODOMETRY='odometry',
+                                                                 BagReplay=BagReplay)
     StandInSceneFlow.inference = property(lambda self: SimpleNamespace(network=SSRFlow(TINY.network).eval()))
     ssrflow_ros.simulator.simulate = simulated
     pairs.make_pair = training_pair
@@ -180,7 +180,7 @@ def stand_in():
     Training.run = Trained.run
     adapt.judge = judged
     cli_adapt._sweeps = recorded_sweeps
-    answers.SceneFlow = ScoredSceneFlow
+    predictions.SceneFlow = ScoredSceneFlow
     ssrflow_ros.evaluation.picture.draw_errors = lambda path, *_: path.write_bytes(b'picture')
     picture._INCHES, picture._DPI = (3.0, 3.0), 20
     ssrflow_ros.doctor.bag.examine_bag = lambda path, *_: BagReader(path).__enter__() and [ok('bag', 'is one')]
@@ -363,7 +363,7 @@ class Lines:
         if step == 'pairs':
             return ['train', 'pairs', folder, '--count', '2'], []
         if step == 'run':
-            return ['train', 'run', folder, '--pairs', self.one_of('training', 'made', folder), '--unseen', 'training',
+            return ['train', 'run', folder, '--pairs', self.one_of('training', 'made', folder), '--val', 'training',
                     '--settings', 'tiny.json', '--workers', '0', '--device', 'cpu'], []
         output = self.place('shipped', 'out')
         return ['train', 'ship', folder, '--name', self.rng.choice(['net', 'onboard']), '-o', output,
@@ -389,7 +389,7 @@ class Lines:
 
     def ablate(self):
         folder = self.place('runs', 'out')
-        return ['ablate', folder, '--pairs', self.one_of('training', folder), '--unseen', 'training', '--only',
+        return ['ablate', folder, '--pairs', self.one_of('training', folder), '--val', 'training', '--only',
                 'as-it-is', '--settings', 'tiny.json', '--workers', '0', '--device', 'cpu'], []
 
 
@@ -528,9 +528,9 @@ GOOD = {
     'demo': 'demo -o demo', 'bench': 'bench rec', 'evaluate': 'evaluate --data pairs:pairs -o report',
     'doctor': 'doctor --bag rec', 'export': 'export net.onnx --points 256 --weights w.safetensors',
     'compile': 'compile --network-points 256', 'train pairs': 'train pairs more --count 2',
-    'train run': 'train run run --pairs training --unseen training --settings tiny.json --device cpu',
+    'train run': 'train run run --pairs training --val training --settings tiny.json --device cpu',
     'train ship': 'train ship run --name net -o shipped',
-    'ablate': 'ablate table --pairs training --unseen training --only as-it-is --settings tiny.json --device cpu',
+    'ablate': 'ablate table --pairs training --val training --only as-it-is --settings tiny.json --device cpu',
     'adapt': 'adapt rec -o mine --steps 1 --device cpu --weights w.safetensors'}
 """A line of every command that succeeds in a tree of the materials."""
 ASKS = {'flow', 'bag', 'pack', 'simulate', 'demo', 'bench', 'evaluate', 'export', 'train ship'}

@@ -2,8 +2,8 @@
 import numpy as np
 import pytest
 
-from ssrflow_ros.evaluation.object_scores import Labels, Tally, true_movers
-from ssrflow_ros.evaluation.objects import report
+from studies.object_scores import Labels, Tally, true_movers
+from studies.moving_objects import report
 from ssrflow_ros.simulator import CLASSES
 from ssrflow_ros.sweep import EgoMotion, FlowField, MovingObject, Sweep, SweepPair
 

@@ -8,7 +8,7 @@ from ssrflow_ros.objects.detector import ObjectDetector
 from ssrflow_ros.objects.motion_classifier import MotionClassifier
 from ssrflow_ros.objects.observation import observe
 from ssrflow_ros.steps.range_image import RangeImage, free_space
-from ssrflow_ros.sweep import PreparedPair, Sample
+from ssrflow_ros.steps.prepared import PreparedPair, Sample
 
 CLASSIFIER = MotionClassifier.load()
 WALLS = np.concatenate([patch(25.0, 0.0, 40.0, 6.0, 0.1), patch(-20.0, 0.0, 40.0, 6.0, 0.1)])

@@ -84,13 +84,6 @@ def test_package_xml_names_nothing_that_is_not_used():
     assert declared <= used
 
 
-def test_only_the_node_imports_ros():
-    for path in (ROOT / 'ssrflow_ros').rglob('*.py'):
-        if path.parent.name != 'node':
-            text = path.read_text()
-            assert 'import rclpy' not in text and 'from rclpy' not in text, path
-
-
 def test_no_help_waits_for_a_library():
     # One process for all: what any of them loads would show.
     heavy = ('rclpy', 'torch', 'matplotlib', 'rosbags', 'numba', 'scipy', 'small_gicp')
@@ -143,13 +136,6 @@ def test_colcon_builds_and_the_node_is_where_ros2_run_looks(sources, tmp_path):
     said = _run(['sh', '-c', f'. {tmp_path}/install/setup.sh && {prefix}/lib/ssrflow_ros/ssrflow --version'],
                 tmp_path, AMENT_PREFIX_PATH=sys.prefix)
     assert ssrflow_ros.__version__ in said
-
-
-@pytest.mark.parametrize('command, wanted', [([], 'make demo'), (['demo'], 'ssrflow demo'), (['test'], 'pytest')])
-def test_make_knows_its_targets(command, wanted):
-    if not shutil.which('make'):
-        pytest.skip('there is no make')
-    assert wanted in _run(['make', '-n', *command], ROOT)
 
 
 def test_a_reserved_domain_can_be_used_and_is_nobody_elses():

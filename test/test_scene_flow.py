@@ -75,7 +75,9 @@ def test_warming_up_takes_clouds_of_several_sizes_and_ends_when_told(method):
     assert len(set(sizes)) == 3 and min(sizes) < QUICK.network_points < max(sizes)
     assert not warm_up(count, QUICK, go_on=lambda: False)
     assert len(sizes) == 3
-    assert warm_up(method, QUICK)
+    flows = []
+    assert warm_up(lambda *given: flows.append(method(*given)), QUICK)
+    assert all(flow.objects for flow in flows), 'what objects are found by is not made ready'
 
 
 def test_a_given_motion_replaces_the_search(method, recording):

@@ -8,13 +8,14 @@ from ssrflow_ros.errors import InputError
 from ssrflow_ros.simulator import CLASSES, SCENES, SENSORS, simulate
 from ssrflow_ros.simulator.scenes import SHARES
 from ssrflow_ros.simulator.body import GLASS
-from ssrflow_ros.simulator.motion import Joints, Path, invert, rotations
+from ssrflow_ros.simulator.motion import Joints, Path, rotations
 from ssrflow_ros.simulator.raycaster import Raycaster
 from ssrflow_ros.simulator.scenery import building
 from ssrflow_ros.simulator.sensors import Head, Lidar
 from ssrflow_ros.simulator.shapes import boxes, join
 from ssrflow_ros.simulator.simulate import _record
 from ssrflow_ros.sweep import EgoMotion
+from ssrflow_ros.transforms import invert
 
 
 def _recording(seed, **kwargs):

@@ -258,7 +258,7 @@ def test_a_batch_keeps_with_each_point_what_is_known_of_it(pair_folder):
 @pytest.fixture
 def small_preset(monkeypatch):
     monkeypatch.setitem(PRESETS, 'small', SMALL)
-    return TrainingConfig(preset='small', n_points=128, unseen_points=256, batch=2, steps=6, warm_up=2)
+    return TrainingConfig(preset='small', n_points=128, validation_points=256, batch=2, steps=6, warm_up=2)
 
 
 @pytest.mark.parametrize('optimiser', ['adamw', 'muon'])

@@ -25,13 +25,13 @@ from ssrflow_ros.training.config import RECIPES, TrainingConfig, changed, read_s
 from ssrflow_ros.training.curve import Curve, read_curve
 from ssrflow_ros.training.pairs import make_pairs
 from ssrflow_ros.training.train import PARTS, Training
-from ssrflow_ros.training.world_a import AS_IT_IS, FamilyAugmentation, family_augmented
+from ssrflow_ros.training.flownet3d_protocol import AS_IT_IS, PointPWCAugmentation, augmented
 
 SWITCHES = {'widths': [8, 8, 8, 8, 8], 'k_pointconv': 4, 'k_embedding': 4, 'weight_net': 2, 'fusion_width': 8,
             'attention_width': 8, 'predictor_width': 8, 'predictor_out': 8, 'position_width': 4}
-TINY = changed(TrainingConfig(), {'switches': SWITCHES, 'n_points': 128, 'unseen_points': 256, 'batch': 4, 'steps': 6,
-                                  'warm_up': 2, 'loss': {'lfc_weight': 0.5, 'cfs_weight': 0.5, 'lfc_radius': 1.0,
-                                                         'cfs_radius': 1.0}})
+TINY = changed(TrainingConfig(), {
+    'switches': SWITCHES, 'n_points': 128, 'validation_points': 256, 'batch': 4, 'steps': 6, 'warm_up': 2,
+    'loss': {'lfc_weight': 0.5, 'cfs_weight': 0.5, 'lfc_radius': 1.0, 'cfs_radius': 1.0}})
 
 
 @pytest.fixture(scope='module')
@@ -70,7 +70,7 @@ def test_two_processes_have_the_gradients_of_one(pairs, tmp_path):
     settings.write_text(json.dumps({**TINY.as_dict(), 'steps': 1, 'clip': 0.0}))
 
     def command(name):
-        return ['train', 'run', str(tmp_path / name), '--pairs', str(pairs), '--unseen', str(pairs),
+        return ['train', 'run', str(tmp_path / name), '--pairs', str(pairs), '--val', str(pairs),
                 '--settings', str(settings), '--workers', '0', '--device', 'cpu']
     run_in_two_processes(*command('two'))
     assert cli.main(command('one')) == 0
@@ -132,15 +132,15 @@ def test_the_published_recipe():
     assert config.network == PRESETS['paper']
 
 
-def test_family_augmentation_moves_points_and_flow_alike():
+def test_pointpwc_augmentation_moves_points_and_flow_alike():
     rng = np.random.default_rng(0)
     source, flow = rng.normal(0, 5, (300, 3)), rng.normal(0, 1, (300, 3))
-    s, t, f = family_augmented(source, source + flow, flow, FamilyAugmentation(), 300, rng)
+    s, t, f = augmented(source, source + flow, flow, PointPWCAugmentation(), 300, rng)
     gap = np.linalg.norm((s + f)[:, None] - t[None], axis=-1).min(axis=1)
     assert gap.max() < 1e-5 and not np.allclose(s, source, atol=0.1)
     scale = np.linalg.norm(f, axis=1).sum() / np.linalg.norm(flow, axis=1).sum()
     assert 0.95 <= scale <= 1.05
-    s, t, f = family_augmented(source, source + flow, flow, AS_IT_IS, 400, rng)
+    s, t, f = augmented(source, source + flow, flow, AS_IT_IS, 400, rng)
     assert len(s) == len(t) == 400 and f.dtype == np.float32
     assert {tuple(row) for row in s} == {tuple(row) for row in source.astype(np.float32)}
 
@@ -195,7 +195,7 @@ def test_a_signal_to_the_whole_group_loses_no_step(pairs, tmp_path):
     settings.write_text(json.dumps({**TINY.as_dict(), 'steps': 100_000}))
     run = tmp_path / 'run'
     training = subprocess.Popen(
-        [sys.executable, '-m', 'ssrflow_ros', 'train', 'run', str(run), '--pairs', str(pairs), '--unseen', str(pairs),
+        [sys.executable, '-m', 'ssrflow_ros', 'train', 'run', str(run), '--pairs', str(pairs), '--val', str(pairs),
          '--settings', str(settings), '--workers', '1', '--device', 'cpu'],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
     try:
@@ -262,7 +262,7 @@ def test_ablation_runs_what_is_missing_and_tells_all(pairs, tmp_path, capsys):
     variants.write_text('flat: {switches: {mlp_depth: 1}}\nrigid: {loss: {lfc_weight: 2.0}}\n')
     settings = tmp_path / 'settings.json'
     settings.write_text(json.dumps({**TINY.as_dict(), 'steps': 2}))
-    command = ['ablate', str(tmp_path / 'runs'), '--pairs', str(pairs), '--unseen', str(pairs), '--variants',
+    command = ['ablate', str(tmp_path / 'runs'), '--pairs', str(pairs), '--val', str(pairs), '--variants',
                str(variants), '--settings', str(settings), '--workers', '0', '--device', 'cpu']
     assert cli.main([*command, '--only', 'flat']) == 0
     first = (tmp_path / 'runs' / 'flat-0' / 'checkpoint.pt').stat().st_mtime_ns
@@ -305,7 +305,7 @@ def test_training_on_flying_things(tmp_path):
     training.run(workers=0)
     rows = read_curve(tmp_path / 'run' / 'validation.csv')
     assert float(rows[-1]['zero_moving']) == pytest.approx(np.hypot(0.5, 0.2), abs=1e-3)
-    with pytest.raises(InputError, match='world B'):
+    with pytest.raises(InputError, match='Argoverse 2 protocol'):
         Training(tmp_path / 'other', 'simulated:1', config)
 
 
@@ -327,3 +327,8 @@ def test_a_signal_that_comes_twice_at_once_ends_after_the_step(monkeypatch, inte
             signal.raise_signal(signal.SIGINT)
             reached.append('too late')
     assert len(reached) == 1
+
+
+def test_former_names_are_read_for_one_release_more():
+    config = changed(TrainingConfig(), {'unseen_points': 99, 'family': {'yaw': 5.0}, 'augmentation': {'astray': 0.5}})
+    assert (config.validation_points, config.pointpwc.yaw, config.augmentation.large_pose_noise) == (99, 5.0, 0.5)

@@ -88,12 +88,12 @@ def test_kernels_that_fail_are_warned_of_once_and_not_used(monkeypatch):
     def broken(device):
         raise OSError('no C compiler')
     monkeypatch.setattr(triton_kernels, 'checked', broken)
-    triton_kernels.triton_kernels.cache_clear()
+    triton_kernels._of_gpu.cache_clear()
     device = torch.device('cuda', 0)
     with pytest.warns(UserWarning, match='plain torch.*no C compiler'):
         assert triton_kernels.triton_kernels(device) is None
     assert triton_kernels.triton_kernels(device) is None
-    triton_kernels.triton_kernels.cache_clear()
+    triton_kernels._of_gpu.cache_clear()
 
 
 @pytest.mark.parametrize('depth', [2, 3])

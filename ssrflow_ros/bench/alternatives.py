@@ -14,7 +14,8 @@ from ..steps.ego_motion import make_ego_motion
 from ..steps.ground import make_ground
 from ..steps.sampling import VOXEL, sample_pair
 from ..steps.upsampling import upsample
-from ..sweep import EgoMotion, PreparedPair, SweepPair
+from ..steps.prepared import PreparedPair
+from ..sweep import EgoMotion, SweepPair
 from . import peers
 from .timing import Timing, timed
 

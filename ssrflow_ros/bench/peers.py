@@ -1,6 +1,6 @@
-"""What else could do the job: plain-torch references, and libraries that happen to be installed.
+"""What else could do a job, of the libraries that this package needs or offers as extras; kiss-icp where it is there.
 
-Nothing is installed for this; what cannot be imported is left out, and named.
+What cannot be imported is left out, and named.
 """
 from __future__ import annotations
 
@@ -24,38 +24,7 @@ def nearest_neighbours(queries: np.ndarray, points: np.ndarray, k: int) -> dict[
         from small_gicp import KdTree
         return KdTree(points.astype(np.float64), threads).batch_knn_search(queries.astype(np.float64), k, threads)
 
-    def pykdtree():
-        from pykdtree.kdtree import KDTree
-        return KDTree(points).query(queries, k)
-
-    def open3d():
-        from open3d.core import Tensor, nns
-        search = nns.NearestNeighborSearch(Tensor.from_numpy(points))
-        search.knn_index()
-        return search.knn_search(Tensor.from_numpy(queries), k)
-
-    def pynanoflann():
-        from pynanoflann import KDTree
-        tree = KDTree(n_neighbors=k)
-        tree.fit(points)
-        return tree.kneighbors(queries, n_jobs=threads)
-
-    def faiss():
-        from faiss import IndexFlatL2
-        index = IndexFlatL2(3)
-        index.add(points)
-        return index.search(queries, k)
-
-    def scikit_learn():
-        from sklearn.neighbors import KDTree
-        return KDTree(points).query(queries, k)
-
-    def torch_cluster():
-        from torch_cluster import knn
-        return knn(torch.from_numpy(points), torch.from_numpy(queries), k)
-
-    return {'scipy': scipy, 'small_gicp': small_gicp, 'pykdtree': pykdtree, 'open3d': open3d,
-            'pynanoflann': pynanoflann, 'faiss': faiss, 'scikit-learn': scikit_learn, 'torch_cluster': torch_cluster}
+    return {'scipy': scipy, 'small_gicp': small_gicp}
 
 
 def farthest_points(points: np.ndarray, n: int) -> dict[str, Work]:
@@ -64,16 +33,7 @@ def farthest_points(points: np.ndarray, n: int) -> dict[str, Work]:
         from fpsample import bucket_fps_kdline_sampling
         return bucket_fps_kdline_sampling(points, n, 5, start_idx=0)
 
-    def open3d():
-        from open3d.geometry import PointCloud
-        from open3d.utility import Vector3dVector
-        return PointCloud(Vector3dVector(points.astype(np.float64))).farthest_point_down_sample(n)
-
-    def torch_cluster():
-        from torch_cluster import fps
-        return fps(torch.from_numpy(points), ratio=n / len(points), random_start=False)
-
-    return {'fpsample': fpsample, 'open3d': open3d, 'torch_cluster': torch_cluster}
+    return {'fpsample': fpsample}
 
 
 def thinning(points: np.ndarray, voxel: float) -> dict[str, Work]:
@@ -82,12 +42,7 @@ def thinning(points: np.ndarray, voxel: float) -> dict[str, Work]:
         from small_gicp import voxelgrid_sampling
         return voxelgrid_sampling(points.astype(np.float64), voxel, num_threads=1)
 
-    def open3d():
-        from open3d.geometry import PointCloud
-        from open3d.utility import Vector3dVector
-        return PointCloud(Vector3dVector(points.astype(np.float64))).voxel_down_sample(voxel)
-
-    return {'small_gicp': small_gicp, 'open3d': open3d,
+    return {'small_gicp': small_gicp,
             'numpy.unique': lambda: np.unique(np.floor(points / voxel).astype(np.int64), axis=0, return_index=True)}
 
 
@@ -99,12 +54,7 @@ def ground(points: np.ndarray) -> dict[str, Work]:
         remove = make_ground(Settings(ground='patchwork'))
         return remove(points)
 
-    def open3d():
-        from open3d.geometry import PointCloud
-        from open3d.utility import Vector3dVector
-        return PointCloud(Vector3dVector(points.astype(np.float64))).segment_plane(0.1, 3, 200)
-
-    return {'Patchwork++': patchwork, 'open3d, one plane by RANSAC': open3d}
+    return {'Patchwork++': patchwork}
 
 
 def ego_motion(source: np.ndarray, target: np.ndarray) -> dict[str, Work]:

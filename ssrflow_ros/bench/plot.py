@@ -9,8 +9,8 @@ from ..atomic_write import atomic_write
 from .stages import STAGES
 
 _PAGE, _INK, _SOFT = '#0f1720', '#f3f6f9', '#93a3b3'
-_COLOURS = dict(zip(STAGES, ('#5b6b7a', '#ffb454', '#8bd450', '#4cc3ff', '#2f7fb0', '#ff5fa2', '#b48cff', '#ffd866',
-                             '#9fb3c8'), strict=True))
+_COLOURS = dict(zip(STAGES, ('#5b6b7a', '#ffb454', '#e06c5a', '#8bd450', '#4cc3ff', '#2f7fb0', '#ff5fa2', '#b48cff',
+                             '#ffd866', '#9fb3c8'), strict=True))
 _LEGEND = {'fontsize': 10, 'columnspacing': 1.2, 'handlelength': 1.0, 'borderaxespad': 0.2}
 _NARROWEST_NUMBER = 0.03  # share of the longest bar, in which a number still fits
 
@@ -21,7 +21,8 @@ def draw_stages(path: str | Path, bars: Mapping[str, Mapping[str, float]], title
         axes = figure.add_subplot(facecolor=_PAGE)
         longest = max(sum(bar.values()) for bar in bars.values())
         left = dict.fromkeys(bars, 0.0)
-        for stage in STAGES:
+        stages = [stage for stage in STAGES if any(stage in bar for bar in bars.values())]
+        for stage in stages:
             widths = [bar.get(stage, 0.0) for bar in bars.values()]
             axes.barh(list(bars), widths, left=list(left.values()), color=_COLOURS[stage],
                       label=stage.replace('_', '-'))
@@ -35,7 +36,7 @@ def draw_stages(path: str | Path, bars: Mapping[str, Mapping[str, float]], title
         axes.invert_yaxis()
         _framed(axes, 'bottom')
         axes.set_title(title, loc='left', pad=34)
-        axes.legend(ncols=len(STAGES), frameon=False, loc='lower left', bbox_to_anchor=(0, 1.0), **_LEGEND)
+        axes.legend(ncols=len(stages), frameon=False, loc='lower left', bbox_to_anchor=(0, 1.0), **_LEGEND)
 
 
 def draw_scaling(path: str | Path, rows: list[dict], title: str) -> None:

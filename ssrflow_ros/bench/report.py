@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..cli.table import print_table
+from ..table import print_table
 from .alternatives import OURS
 from .blocks import Block
 from .stages import Walk

@@ -1,6 +1,8 @@
 """How time and memory grow with the points of a sweep, and with those that the network sees."""
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import torch
 
@@ -39,7 +41,7 @@ def _row(varied: str, count: int, settings: Settings, pair: SweepPair, ego: EgoM
     try:
         for _ in range(1 + repeats):
             # New objects, so that nothing is known of a sweep from the turn before.
-            prepared = stream.prepare(SweepPair(*map(_as_new, (pair.source, pair.target))), ego)
+            prepared = stream.prepare(SweepPair(*map(dataclasses.replace, (pair.source, pair.target))), ego)
             passes.append(stream.estimate(prepared).timings_ms)
     except (SSRFlowError, torch.OutOfMemoryError) as error:
         return {**row, 'error': str(error)}
@@ -51,10 +53,6 @@ def _row(varied: str, count: int, settings: Settings, pair: SweepPair, ego: EgoM
             'PEAK_HOST_BYTES': peak_host_bytes(), 'PEAK_DEVICE_BYTES': peak_device_bytes(device)}
 
 
-def _as_new(sweep: Sweep) -> Sweep:
-    return Sweep(sweep.points, sweep.stamp_ns, sweep.frame_id, sweep.rows, sweep.n_rows)
-
-
 def _resized(pair: SweepPair, count: int) -> SweepPair:
     return SweepPair(_resize(pair.source, count), _resize(pair.target, count))
 
@@ -63,8 +61,10 @@ def _resize(sweep: Sweep, count: int) -> Sweep:
     """`count` points of `sweep`: a random part of them, or each again and again with a little noise."""
     random = np.random.default_rng(0)
     if count <= len(sweep):
-        points = sweep.points[np.sort(random.choice(len(sweep), count, replace=False))]
+        rows = np.sort(random.choice(len(sweep), count, replace=False))
     else:
-        points = np.resize(sweep.points, (count, 3))
-        points[len(sweep):] += random.normal(0, _BESIDE, (count - len(sweep), 3)).astype(np.float32)
-    return Sweep.from_points(points, sweep.stamp_ns, sweep.frame_id)
+        rows = np.resize(np.arange(len(sweep)), count)
+    points = sweep.points[rows]
+    points[len(sweep):] += random.normal(0, _BESIDE, (max(0, count - len(sweep)), 3)).astype(np.float32)
+    times = None if sweep.times is None else sweep.times[rows]
+    return Sweep.from_points(points, sweep.stamp_ns, sweep.frame_id, times=times)

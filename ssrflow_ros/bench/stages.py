@@ -6,17 +6,20 @@ from typing import Any, Sequence
 
 import numpy as np
 
+from ..errors import InputError
 from ..formats.bag_messages import to_pointcloud2
-from ..formats.pointcloud2 import decode, encode
+from ..formats.pointcloud2 import encode
+from ..pair_stream import PairStream
 from ..scene_flow import SceneFlow
 from ..steps.ego_motion import make_ego_motion
-from ..steps.pairing import Pairing
+from ..steps.pairing import CURES
 from ..stopwatch import Stopwatch
 from ..sweep import EgoMotion, SweepPair
 from .timing import Timing
 
-STAGES = ('decode', 'ego_motion', 'ground', 'sample', 'free_space', 'network', 'upsample', 'objects', 'encode')
-"""In the order of the data's walk."""
+STAGES = ('decode', 'ego_motion', 'deskew', 'ground', 'sample', 'free_space', 'network', 'upsample', 'objects',
+          'encode')
+"""In the order of the data's walk; deskew where it is asked for."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +44,13 @@ def walk(method: SceneFlow, clouds: Sequence[Any], warm_up: int,
 
     Raises SSRFlowError if the clouds cannot be paired or matched.
     """
-    pairing, stream = Pairing(method.settings), method.stream()
+    pairs, stream = PairStream(method.settings), method.stream()
     times: list[dict[str, float]] = []
     found: list[EgoMotion] = []
     for cloud in clouds:
         watch = Stopwatch()
         with watch('decode'):
-            pair = pairing.push(decode(cloud, *method.settings.own))
+            pair = pairs.push(cloud)[1]
         if pair is None:
             continue
         field = stream.flow(pair, ego_motions[len(found)] if ego_motions else None)
@@ -55,14 +58,24 @@ def walk(method: SceneFlow, clouds: Sequence[Any], warm_up: int,
             to_pointcloud2(encode(field, cloud), cloud.header)
         times.append({**watch.timings_ms, **field.timings_ms})
         found.append(field.ego_motion)
+    if not times:
+        raise _no_pair(clouds, pairs)
     kept = times[min(warm_up, len(times) - 1):]
-    return Walk({stage: Timing([one.get(stage, 0.0) for one in kept]) for stage in STAGES},
+    return Walk({stage: Timing([one.get(stage, 0.0) for one in kept]) for stage in STAGES
+                 if any(stage in one for one in kept)},
                 Timing([sum(one.values()) for one in kept]),
                 float(np.mean([cloud.height * cloud.width for cloud in clouds])), tuple(found))
 
 
 def one_pair(method: SceneFlow, clouds: Sequence[Any]) -> tuple[SweepPair, EgoMotion]:
-    """The last pair of `clouds`, and its ego-motion."""
-    before, after = (decode(cloud, *method.settings.own) for cloud in clouds[-2:])
-    pair = SweepPair(after, before)
-    return pair, make_ego_motion(method.settings)(pair)
+    """The last pair of `clouds`, and its ego-motion; InputError where there is none."""
+    stream = PairStream(method.settings)
+    pairs = [pair for _, pair in map(stream.push, clouds) if pair is not None]
+    if not pairs:
+        raise _no_pair(clouds, stream)
+    return pairs[-1], make_ego_motion(method.settings)(pairs[-1])
+
+
+def _no_pair(clouds: Sequence[Any], stream: PairStream) -> InputError:
+    reason = stream.pairing.reason
+    return InputError(f'none of {len(clouds)} clouds gives a pair ({reason}): {CURES[reason]}')

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Sequence
 
 from ..formats.bag_messages import to_pointcloud2
-from ..formats.pointcloud2 import decode, encode
-from ..pipeline import one_ahead
+from ..formats.pointcloud2 import encode
+from ..pair_stream import PairStream
+from ..prefetch import prefetch
 from ..scene_flow import SceneFlow
-from ..steps.pairing import Pairing
-from ..sweep import EgoMotion, PreparedPair
+from ..steps.prepared import PreparedPair
+from ..sweep import EgoMotion
 from .machine import CpuUse
 from .timing import Timing
 
@@ -43,19 +44,19 @@ class Throughput:
 def run_through(method: SceneFlow, clouds: Sequence[Any], warm_up: int,
                 ego_motions: Sequence[EgoMotion] | None = None) -> Throughput:
     """All of `clouds` (PointCloud2), at least `warm_up` + 3 of them; `ego_motions` as in `walk`."""
-    pairing = Pairing(method.settings)
+    pairs = PairStream(method.settings)
     given = iter(ego_motions or ())
 
     def prepare(cloud: Any) -> tuple[float, PreparedPair | None]:
         begun = time.perf_counter()
-        pair = pairing.push(decode(cloud, *method.settings.own))
+        pair = pairs.push(cloud)[1]
         return begun, stream.prepare(pair, next(given, None)) if pair else None
 
     warm_up = min(warm_up, len(clouds) - 3)
     done, latencies, use = [], [], None
     stream = method.stream()
     start = time.perf_counter()
-    for cloud, future in one_ahead(prepare, clouds):
+    for cloud, future in prefetch(prepare, clouds):
         begun, prepared = future.result()
         if prepared is None:
             continue

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Iterator
 
 from ..errors import InputError
+from ..table import print_table
 from .options import add_settings, settings_from, weights_file
-from .table import print_table
 from .train import add_machine
 
 _WITHOUT = ('device', 'threads', 'network_points', 'moving_speed')
@@ -75,18 +75,16 @@ def _sweeps(args: argparse.Namespace, settings, drops: Counter):
 
 
 def _pairs(messages, settings, drops: Counter, poses) -> Iterator:
-    from ..formats.pointcloud2 import decode
-    from ..steps.pairing import Pairing
-    pairing = Pairing(settings)
+    from ..pair_stream import PairStream
+    stream = PairStream(settings)
     for recorded in messages:
         try:
-            sweep = decode(recorded.read(), *settings.own)
+            sweep, pair = stream.push(recorded.read())
         except InputError:
             drops['malformed cloud'] += 1
             continue
         if poses:
             poses.note(sweep, recorded.time_ns)
-        pair = pairing.push(sweep)
         if pair is not None:
             yield pair
-    drops.update(pairing.drops)
+    drops.update(stream.pairing.drops)

@@ -21,15 +21,16 @@ import numpy as np
 
 from ..errors import EgoMotionError, InputError, SSRFlowError, did_you_mean
 from ..formats.markers import Drawing
-from ..steps.pairing import CURES, FIRST, Pairing
-from ..sweep import EgoMotion, FlowField, PreparedPair, SweepPair
+from ..steps.pairing import CURES, FIRST
+from ..sweep import EgoMotion, FlowField, SweepPair
+from ..table import print_table, stage_rows
 from .options import add_recording, add_settings, settings_from, weights_file
-from .table import print_table, stage_rows
 
 if TYPE_CHECKING:
     from ..doctor.finding import Finding
-    from ..evaluation.hindsight import Judged
+    from ..evaluation.replay_check import Judged
     from ..formats.bags import BagMessage, BagReader, BagWriter
+    from ..steps.prepared import PreparedPair
 
 _LASTING = 3     # sweeps, from which on a track is hardly an accident
 
@@ -99,15 +100,15 @@ class _Annotation:
 
     def __init__(self, stream, settings, poses, out: 'BagWriter', args: argparse.Namespace, changing: bool):
         from ..doctor.method import OwnBody
-        from ..evaluation.hindsight import Hindsight  # loads SciPy
-        from ..formats.point_times import PointTimes
+        from ..evaluation.replay_check import ReplayCheck  # loads SciPy
+        from ..pair_stream import PairStream
         self._stream, self._poses, self._out, self._args = stream, poses, out, args
-        self._pairing, self._times = Pairing(settings), PointTimes()
-        self._pairing.changing = changing
+        self._pairs = PairStream(settings)
+        self._pairs.pairing.changing = changing
         self._drawing = Drawing()
         self._lacked: Counter[str] = Counter()  # fields of --keep, in how many clouds
         self.n_in = 0
-        self.drops: Counter[str] = self._pairing.drops
+        self.drops: Counter[str] = self._pairs.pairing.drops
         self._causes: dict[str, str] = {}   # of the first sweep that was dropped for it, with the cure
         self._own_body = OwnBody()
         self._nearest: list[float] = []
@@ -116,14 +117,14 @@ class _Annotation:
         self._objects: list[int] = []
         self._ages: dict[int, int] = {}     # of each track, sweeps in which it was seen
         self._stamps: list[int] = []
-        self._hindsight = Hindsight(settings) if args.hindsight else None
+        self._check = ReplayCheck(settings) if args.hindsight else None
         self._judged: list['Judged'] = []
         self._spent = 0.0
 
     def run(self, messages: Iterator['BagMessage']) -> None:
-        from ..pipeline import one_ahead
+        from ..prefetch import prefetch
         start = time.perf_counter()
-        for recorded, future in one_ahead(self._prepare, messages):
+        for recorded, future in prefetch(self._prepare, messages):
             self.n_in += 1
             self._out.write_raw(recorded.topic, recorded.type, recorded.time_ns, recorded.raw)
             try:
@@ -136,24 +137,20 @@ class _Annotation:
                 self._drop('malformed cloud', error)
             except SSRFlowError as error:
                 self._drop('no flow', error)
-        if self._hindsight:
-            self._judged += self._hindsight.finish()
+        if self._check:
+            self._judged += self._check.finish()
         self._spent = time.perf_counter() - start
 
     def _prepare(self, recorded: 'BagMessage') -> tuple[Any, PreparedPair | None]:
         """The cloud, and what the network needs of it and of the one before; in a thread of its own."""
         from ..doctor.cloud_log import nearest
-        from ..formats.pointcloud2 import decode
         cloud = recorded.read()
-        sweep = decode(cloud, *self._pairing.settings.own)
-        if self._pairing.settings.deskew:
-            sweep = self._times(sweep, cloud)
+        sweep, pair = self._pairs.push(cloud)
         self._stamps.append(sweep.stamp_ns)
         if len(sweep):
             self._nearest.append(nearest(sweep))
         if self._poses is not None:
             self._poses.note(sweep, recorded.time_ns)
-        pair = self._pairing.push(sweep)
         return cloud, None if pair is None else self._stream.prepare(pair, self._ego_motion(pair))
 
     def _ego_motion(self, pair: SweepPair) -> EgoMotion | None:
@@ -169,15 +166,15 @@ class _Annotation:
         self._out.write(FLOW, POINTCLOUD2, time_ns, annotated)
         objects = to_pointcloud2(encode_objects(flow.objects), cloud.header)
         self._out.write(OBJECTS, POINTCLOUD2, time_ns, objects)
-        markers = self._drawing.update(flow, self._pairing.settings.marker_arrows)
+        markers = self._drawing.update(flow, self._pairs.settings.marker_arrows)
         self._out.write(MARKERS, MARKER_ARRAY, time_ns, to_marker_array(markers, cloud.header))
         self.timings.append(flow.timings_ms)
         self._moving.append(int(flow.moving.sum()))
         self._objects.append(len(flow.objects))
         self._own_body.add(flow)
         self._ages.update((item.track_id, item.age) for item in flow.objects)
-        if self._hindsight:
-            self._judged += self._hindsight.add(flow)
+        if self._check:
+            self._judged += self._check.add(flow)
 
     def _drop(self, reason: str, error: SSRFlowError) -> None:
         from tqdm import tqdm
@@ -195,12 +192,12 @@ class _Annotation:
     def findings(self) -> Iterator['Finding']:
         """What the doctor would say of these clouds."""
         from ..doctor.clouds import not_the_sensors, uneven
-        yield from not_the_sensors(self._nearest, self._pairing.settings)
+        yield from not_the_sensors(self._nearest, self._pairs.settings)
         yield from uneven(self._stamps)
         yield from self._own_body.findings()
 
     def summarise(self, title: str) -> None:
-        from ..evaluation.hindsight import summary
+        from ..evaluation.replay_check import summary
         lasted = (max(self._stamps) - min(self._stamps)) * 1e-9
         n_out = len(self.timings)
         rows = [

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Callable
 
 from ..errors import InputError
+from ..table import print_table
 from .options import add_overwrite, add_settings, settings_from, weights_file
-from .table import print_table
 
 PARTS = ('stages', 'throughput', 'dds', 'blocks', 'alternatives', 'scaling')
 

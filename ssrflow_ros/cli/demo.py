@@ -30,7 +30,7 @@ from ..settings import Settings
 from .options import add_overwrite, add_settings, settings_from, weights_file
 
 if TYPE_CHECKING:
-    from ..node.answers import Answers
+    from ..node.replay_record import ReplayRecord
     from ..steps.poses import SensorPoses
     from .demo_report import Recorded
 
@@ -79,13 +79,13 @@ def run(args: argparse.Namespace) -> None:
             if settings.ego_motion == 'odometry':
                 odometry = bag.choose(args.odometry, ODOMETRY, '--odometry')
             log = output / 'node.log'
-            answers, see = _rehearse(recorded, odometry, settings, log, args.overwrite), f': see {log}'
+            record, see = _replay(recorded, odometry, settings, log, args.overwrite), f': see {log}'
         else:
-            answers, see = _play(recorded, read_poses(bag, settings, args.odometry), settings), ''
-        if not answers.flow:
-            raise SSRFlowError(f'none of {len(answers.sent)} clouds gave a flow '
-                               f'({drops(answers) or "no reason known"}){see}')
-        report(recorded, answers, settings, output, 'the node' if live else 'this process', args.overwrite)
+            record, see = _play(recorded, read_poses(bag, settings, args.odometry), settings), ''
+        if not record.flow:
+            raise SSRFlowError(f'none of {len(record.sent)} clouds gave a flow '
+                               f'({drops(record) or "no reason known"}){see}')
+        report(recorded, record, settings, output, 'the node' if live else 'this process', args.overwrite)
 
 
 def _simulate(path: Path, args: argparse.Namespace) -> Path:
@@ -100,19 +100,19 @@ def _simulate(path: Path, args: argparse.Namespace) -> Path:
     return path
 
 
-def _rehearse(recorded: 'Recorded', odometry: str | None, settings: Settings, log: Path,
-              overwrite: bool) -> 'Answers':
+def _replay(recorded: 'Recorded', odometry: str | None, settings: Settings, log: Path,
+              overwrite: bool) -> 'ReplayRecord':
     """Start the node, play to it, stop it."""
     from tqdm import tqdm
     with ExitStack() as stack:
         check_free(log, COMMAND, overwrite)
         os.environ.update(stack.enter_context(private_network()))
-        from ..node.rehearsal import ODOMETRY, POINTS, Rehearsal
+        from ..node.bag_replay import ODOMETRY, POINTS, BagReplay
         node = stack.enter_context(_NodeProcess(settings, log))
-        rehearsal = stack.enter_context(Rehearsal())
+        replay = stack.enter_context(BagReplay())
         print('starting the node ...', flush=True)
         deadline = time.monotonic() + START_TIMEOUT
-        while not rehearsal.connected():
+        while not replay.connected():
             node.check()
             if time.monotonic() > deadline:
                 raise SSRFlowError(f'the node is not ready after {START_TIMEOUT:.0f} s: see {log}')
@@ -121,11 +121,11 @@ def _rehearse(recorded: 'Recorded', odometry: str | None, settings: Settings, lo
         names = {recorded.topic: POINTS, odometry: ODOMETRY}
         total = recorded.count(names)
         messages = tqdm(recorded.messages(names), 'playing', total, unit=' messages', disable=None)
-        rehearsal.play(((names[one.topic], one.time_ns, one.raw) for one in messages), node.check)
-        return rehearsal.answers
+        replay.play(((names[one.topic], one.time_ns, one.raw) for one in messages), node.check)
+        return replay.record
 
 
-def _play(recorded: 'Recorded', poses: 'SensorPoses | None', settings: Settings) -> 'Answers':
+def _play(recorded: 'Recorded', poses: 'SensorPoses | None', settings: Settings) -> 'ReplayRecord':
     """Play to the method itself."""
     from tqdm import tqdm
     from ..node.warm_up import warm_up

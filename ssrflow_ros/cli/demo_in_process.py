@@ -9,13 +9,12 @@ from ..formats.bag_messages import to_marker_array, to_pointcloud2
 from ..formats.bags import MARKER_ARRAY, POINTCLOUD2, typestore
 from ..formats.markers import Drawing
 from ..formats.object_cloud import encode_objects
-from ..formats.point_times import with_times
-from ..formats.pointcloud2 import decode, encode
-from ..node.answers import Answers
+from ..formats.pointcloud2 import encode
+from ..node.replay_record import ReplayRecord
 from ..node.statistics import REPLACED, Statistics
 from ..node.worker import Worker
+from ..pair_stream import PairStream
 from ..settings import Settings
-from ..steps.pairing import Pairing
 from ..sweep import SweepPair
 
 if TYPE_CHECKING:
@@ -39,11 +38,11 @@ class Player:
 
     def __init__(self, stream: 'Stream', settings: Settings, poses: 'SensorPoses | None'):
         self._stream, self._settings, self._poses = stream, settings, poses
-        self._pairing, self._drawing, self._statistics = Pairing(self._settings), Drawing(), Statistics()
-        self._answers = Answers()
+        self._pairs, self._drawing, self._statistics = PairStream(settings), Drawing(), Statistics()
+        self._record = ReplayRecord()
         self._failure: Exception | None = None
 
-    def play(self, messages: Iterable['BagMessage']) -> Answers:
+    def play(self, messages: Iterable['BagMessage']) -> ReplayRecord:
         """Take each cloud when it is due; return when the last one is done."""
         first = Worker(self._guarded(self._prepare), lambda: self._statistics.drop(REPLACED))
         self._second = Worker(self._guarded(self._estimate), lambda: None)
@@ -66,23 +65,20 @@ class Player:
         if self._failure is not None:
             raise self._failure
         self._tell()
-        return self._answers
+        return self._record
 
     def _job(self, message: 'BagMessage') -> _Job | None:
         """What there is to do about a cloud; None, and a drop counted, if nothing can be done."""
         arrived = time.monotonic()
         try:
             cloud = message.read()
-            sweep = decode(cloud, *self._settings.own)
-            self._answers.sent[sweep.stamp_ns] = arrived
-            if self._settings.deskew:
-                sweep = with_times(sweep, cloud)
+            sweep, pair = self._pairs.push(cloud)
         except InputError:
             self._statistics.drop('malformed cloud')
             return None
-        pair = self._pairing.push(sweep)
+        self._record.sent[sweep.stamp_ns] = arrived
         if pair is None:
-            self._statistics.drop(self._pairing.reason)
+            self._statistics.drop(self._pairs.pairing.reason)
         return None if pair is None else _Job(cloud, pair, arrived)
 
     def _prepare(self, job: _Job) -> None:
@@ -92,10 +88,10 @@ class Player:
     def _estimate(self, prepared: tuple[_Job, Any]) -> None:
         (cloud, _, arrived), flow = prepared[0], self._stream.estimate(prepared[1])
         made = (
-            (self._answers.flow, POINTCLOUD2, to_pointcloud2(
+            (self._record.flow, POINTCLOUD2, to_pointcloud2(
                 encode(flow, cloud, self._settings.keep_fields.split(), self._settings.rgba), cloud.header)),
-            (self._answers.objects, POINTCLOUD2, to_pointcloud2(encode_objects(flow.objects), cloud.header)),
-            (self._answers.markers, MARKER_ARRAY, to_marker_array(
+            (self._record.objects, POINTCLOUD2, to_pointcloud2(encode_objects(flow.objects), cloud.header)),
+            (self._record.markers, MARKER_ARRAY, to_marker_array(
                 self._drawing.update(flow, self._settings.marker_arrows), cloud.header)))
         for kept, kind, message in made:
             kept.append((time.monotonic(), bytes(typestore().serialize_cdr(message, kind))))
@@ -115,7 +111,7 @@ class Player:
 
     def _tell(self) -> None:
         """The values of the node's diagnostics that the demo's table shows."""
-        told = self._answers.diagnostics
+        told = self._record.diagnostics
         told.update({f'drops/{reason}': str(count) for reason, count in self._statistics.drops().items()})
         for step, (median, high) in self._statistics.percentiles().items():
             told[f'{step}_ms_p50'], told[f'{step}_ms_p95'] = f'{median:.1f}', f'{high:.1f}'

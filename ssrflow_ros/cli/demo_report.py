@@ -14,10 +14,10 @@ from ..formats.pointcloud2 import decode, read_field
 from ..formats.stamped import stamp_ns
 from ..settings import Settings
 from ..sweep import EgoMotion, FlowField, MovingObject, Sweep, SweepPair
-from .table import print_table
+from ..table import print_table
 
 if TYPE_CHECKING:
-    from ..node.answers import Answers
+    from ..node.replay_record import ReplayRecord
 
 PER = 0.1
 """Seconds to which velocities are scaled, so that errors are displacements over one turn at 10 Hz."""
@@ -49,44 +49,44 @@ class Recorded:
         return GROUND_TRUTH in self._bag.topics_of(POINTCLOUD2)
 
 
-def report(recorded: Recorded, answers: 'Answers', settings: Settings, output: Path, through: str,
+def report(recorded: Recorded, record: 'ReplayRecord', settings: Settings, output: Path, through: str,
            overwrite: bool = False) -> None:
     """Write flow.png and flow_bag into `output`, as `atomic_write` has it, and print the table; `through` says what
     was played to."""
     clouds = {stamp_ns(cloud): cloud for cloud in (
-        BagMessage(FLOW, POINTCLOUD2, 0, raw).read() for _, raw in answers.flow)}
+        BagMessage(FLOW, POINTCLOUD2, 0, raw).read() for _, raw in record.flow)}
     with atomic_write(output / 'flow.png', 'demo', overwrite) as picture:
-        _draw(picture, clouds, answers, settings)
-    _write_bag(output / 'flow_bag', recorded, answers, overwrite)
-    print_table(f'{recorded.topic} through {through}', [*_live_rows(recorded, answers, list(clouds))])
+        _draw(picture, clouds, record, settings)
+    _write_bag(output / 'flow_bag', recorded, record, overwrite)
+    print_table(f'{recorded.topic} through {through}', [*_live_rows(recorded, record, list(clouds))])
     if recorded.has_truth():
         print_table(f'EPE3D against the truth, m per {PER} s (the sensor\'s own motion removed)',
                     _score_rows(recorded, clouds, settings))
     print(f'\npicture: {output / "flow.png"}\nrecording: {output / "flow_bag"}')
 
 
-def drops(answers: 'Answers') -> str:
+def drops(record: 'ReplayRecord') -> str:
     """The clouds that gave no flow, by reason, as the node counted them."""
-    counted = {key.removeprefix('drops/'): value for key, value in answers.diagnostics.items()
+    counted = {key.removeprefix('drops/'): value for key, value in record.diagnostics.items()
                if key.startswith('drops/')}
     return ', '.join(f'{count} x {reason}' for reason, count in counted.items())
 
 
-def _live_rows(recorded: Recorded, answers: 'Answers', stamps: list[int]) -> Iterator[tuple[str, str]]:
+def _live_rows(recorded: Recorded, record: 'ReplayRecord', stamps: list[int]) -> Iterator[tuple[str, str]]:
     # The last cloud has its turn too: n clouds last n intervals.
-    seconds = max(recorded.seconds * len(answers.sent) / max(len(answers.sent) - 1, 1), 1e-9)
-    arrived = zip(stamps, (time for time, _ in answers.flow))
-    latencies = [1e3 * (time - answers.sent[stamp]) for stamp, time in arrived if stamp in answers.sent]
-    yield 'clouds in', f'{len(answers.sent)} ({len(answers.sent) / seconds:.1f} Hz)'
-    yield 'flow out', f'{len(answers.flow)} ({len(answers.flow) / seconds:.1f} Hz)'
-    yield 'markers out', f'{len(answers.markers)}'
-    yield 'dropped', drops(answers) or 'none'
+    seconds = max(recorded.seconds * len(record.sent) / max(len(record.sent) - 1, 1), 1e-9)
+    arrived = zip(stamps, (time for time, _ in record.flow))
+    latencies = [1e3 * (time - record.sent[stamp]) for stamp, time in arrived if stamp in record.sent]
+    yield 'clouds in', f'{len(record.sent)} ({len(record.sent) / seconds:.1f} Hz)'
+    yield 'flow out', f'{len(record.flow)} ({len(record.flow) / seconds:.1f} Hz)'
+    yield 'markers out', f'{len(record.markers)}'
+    yield 'dropped', drops(record) or 'none'
     yield 'latency', 'p50 {:.0f} ms, p95 {:.0f} ms, from sending a cloud to receiving its flow'.format(
         *np.percentile(latencies, (50, 95)))
     for step, name in (('ego_motion', 'ego-motion'), ('network', 'network'), ('total', 'in all')):
-        if f'{step}_ms_p50' in answers.diagnostics:
+        if f'{step}_ms_p50' in record.diagnostics:
             yield f'  {name}', 'p50 {} ms, p95 {} ms'.format(
-                *(answers.diagnostics[f'{step}_ms_{share}'] for share in ('p50', 'p95')))
+                *(record.diagnostics[f'{step}_ms_{share}'] for share in ('p50', 'p95')))
 
 
 def _score_rows(recorded: Recorded, clouds: dict[int, Any], settings: Settings) -> list[tuple[str, str]]:
@@ -112,11 +112,11 @@ def _score_rows(recorded: Recorded, clouds: dict[int, Any], settings: Settings) 
     return rows
 
 
-def _draw(path: Path, clouds: dict[int, Any], answers: 'Answers', settings: Settings) -> None:
+def _draw(path: Path, clouds: dict[int, Any], record: 'ReplayRecord', settings: Settings) -> None:
     """The picture of the sweep with the most moving objects, of these the one with the most moving points."""
     from ..formats.picture import draw_flow
     objects = {}
-    for _, raw in answers.objects:
+    for _, raw in record.objects:
         message = BagMessage(OBJECTS, POINTCLOUD2, 0, raw).read()
         objects[stamp_ns(message)] = read_objects(message)
     n_moving = {stamp: int(read_field(cloud, 'moving').sum()) for stamp, cloud in clouds.items()}
@@ -138,15 +138,15 @@ def _flow_field(cloud: Any, objects: Iterable[np.void], settings: Settings) -> F
         objects=tuple(MovingObject(**dict(zip(OBJECT.names, item))) for item in objects))
 
 
-def _write_bag(path: Path, recorded: Recorded, answers: 'Answers', overwrite: bool) -> None:
+def _write_bag(path: Path, recorded: Recorded, record: 'ReplayRecord', overwrite: bool) -> None:
     """What the node published beside the clouds it was given, in the order of time of the clouds' stamps."""
     from ..formats.stamped import stamp_of
-    outputs = [(time, FLOW, POINTCLOUD2, raw) for time, raw in answers.flow]
-    outputs += [(time, OBJECTS, POINTCLOUD2, raw) for time, raw in answers.objects]
-    outputs += [(time, MARKERS, MARKER_ARRAY, raw) for time, raw in answers.markers]
-    inputs = [(answers.sent[stamp_of(message.raw)], message.topic, message.type, message.raw)
+    outputs = [(time, FLOW, POINTCLOUD2, raw) for time, raw in record.flow]
+    outputs += [(time, OBJECTS, POINTCLOUD2, raw) for time, raw in record.objects]
+    outputs += [(time, MARKERS, MARKER_ARRAY, raw) for time, raw in record.markers]
+    inputs = [(record.sent[stamp_of(message.raw)], message.topic, message.type, message.raw)
               for message in recorded.messages([recorded.topic])]
-    start = next(iter(answers.sent.items()))
+    start = next(iter(record.sent.items()))
     with write_bag(path, command='demo', overwrite=overwrite) as out:
         for time, topic, type, raw in sorted(inputs + outputs, key=lambda item: item[0]):
             out.write_raw(topic, type, start[0] + round(1e9 * (time - start[1])), raw)

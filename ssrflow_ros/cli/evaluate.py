@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
     check_outputs({'-o': args.output}, (*map(data_path, args.data), weights_file(settings.weights)), 'evaluate',
                   args.overwrite)
     from ..datasets import open_dataset
-    datasets = [open_dataset(place) for place in args.data]
+    datasets = [open_dataset(place, settings.deskew) for place in args.data]
     from ..evaluation.evaluate import Evaluation
     from ..evaluation.report import markdown
     evaluation, protocols = Evaluation(settings, args.seeds, args.known_pose), {}

@@ -24,8 +24,8 @@ from ..array_files import load_npy
 from ..errors import EgoMotionError, InputError
 from ..settings import Settings
 from ..sweep import EgoMotion, FlowField, Sweep, SweepPair
+from ..table import print_table
 from .options import add_overwrite, add_settings, settings_from, weights_file
-from .table import print_table
 
 COMMAND = 'flow'
 SHORTEST_DT, LONGEST_DT = 0.001, 10.0

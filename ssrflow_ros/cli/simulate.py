@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..table import print_table
 from .options import add_recording
-from .table import print_table
 
 if TYPE_CHECKING:
     from ..formats.bags import BagWriter

@@ -1,8 +1,8 @@
 """`ssrflow train`: make pairs, train on them, ship the result.
 
     ssrflow train pairs runs/pairs  --count 4000
-    ssrflow train pairs runs/unseen --count 32 --first-seed 1000000
-    ssrflow train run   runs/onboard --pairs runs/pairs --unseen runs/unseen
+    ssrflow train pairs runs/val --count 32 --first-seed 1000000
+    ssrflow train run   runs/onboard --pairs runs/pairs --val runs/val
     ssrflow train ship  runs/onboard --name onboard -o shipped
 
 Several GPUs: torchrun --nproc-per-node 4 -m ssrflow_ros train run ...
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     run = steps.add_parser('run', help='train, or go on where a training stopped')
     run.add_argument('folder', type=Path, help='holds checkpoint, settings and learning curve')
     run.add_argument('--pairs', required=True, help='folder of training pairs, or ft3ds:FOLDER/train')
-    run.add_argument('--unseen', help='the same, to validate on')
+    run.add_argument('--val', '--unseen', help='the same, to validate on (--unseen: its deprecated name)')
     add_config(run)
     run.add_argument('--minutes', type=float, default=float('inf'), help='stop after this, to go on later')
     run.add_argument('--validate-every', type=int, default=500, metavar='STEPS', help='and save (default: %(default)s)')
@@ -97,10 +97,10 @@ def _run(args: argparse.Namespace) -> None:
     from ..training.train import CHECKPOINT, CURVES, Training
     config = config_from(args, args.folder)
     check_apart({name: args.folder / name for name in (CHECKPOINT, *CURVES)},
-                (data_path(args.pairs), args.unseen and data_path(args.unseen), args.settings,
+                (data_path(args.pairs), args.val and data_path(args.val), args.settings,
                  weights_file(config.start)))
     with joined(choose_device(args.device)) as device:
-        training = Training(args.folder, args.pairs, config, args.unseen, device=device)
+        training = Training(args.folder, args.pairs, config, args.val, device=device)
         training.run(args.minutes, validate_every=args.validate_every, workers=args.workers)
 
 

@@ -16,13 +16,13 @@ import numpy as np
 
 from ..array_files import load_npy
 from ..errors import InputError
-from ..evaluation.metrics import BACKGROUND, CATEGORIES
-from .boxes import Box, flow_of_boxes, pose_matrix
+from ..transforms import pose_matrix, transformed
+from .boxes import Box, flow_of_boxes
 from .files import alike, existing, some
-from .labelled_pair import LabelledPair, Preparation, labelled_pair
+from .labelled_pair import ARGOVERSE2, BACKGROUND, CATEGORIES, LabelledPair, Preparation, labelled_pair
 
 PREPARATION = Preparation("Argoverse 2: ground by the map's height (0.4 m) cut from the score, points seen from the "
-                          'upper LiDAR; road signs and animals are in EPE3D but in no category', 'B')
+                          'upper LiDAR; road signs and animals are in EPE3D but in no category', ARGOVERSE2)
 _ON_GROUND = 0.4  # metres above the map's ground, as the published scorer
 _LIDAR = 'up_lidar'
 _NAMES = ('ANIMAL ARTICULATED_BUS BICYCLE BICYCLIST BOLLARD BOX_TRUCK BUS CONSTRUCTION_BARREL CONSTRUCTION_CONE DOG '
@@ -62,7 +62,7 @@ class Logs:
         flow, category = _stored_flow(log, first, source, ego) or _flow_of_annotations(
             log, tables, source, first, second, ego)
         into, out = np.linalg.inv(sensor), sensor
-        points, others = (cloud @ into[:3, :3].T + into[:3, 3] for cloud in (source, target))
+        points, others = (transformed(cloud, into) for cloud in (source, target))
         return labelled_pair(f'{log.name}/{first}', points, others, flow @ into[:3, :3].T, PREPARATION,
                              scored=~_on_ground(source, poses[first], tables['map']), category=category,
                              target_from_source=into @ ego @ out, dt=(second - first) * 1e-9)
@@ -131,7 +131,7 @@ def _read_map(log: Path) -> tuple[np.ndarray, dict]:
 def _on_ground(points: np.ndarray, pose: np.ndarray, ground_map: tuple[np.ndarray, dict]) -> np.ndarray:
     """(N,) bool: at most 0.4 m above the map's ground, or below it; False where the map has none."""
     heights, place = ground_map
-    city = points @ pose[:3, :3].T + pose[:3, 3]
+    city = transformed(points, pose)
     turn, shift, scale = np.reshape(place['R'], (2, 2)), np.array(place['t']), float(place['s'])
     column, row = np.round((city[:, :2] @ turn.T + shift) * scale).astype(np.int64).T
     inside = (column >= 0) & (row >= 0) & (column < heights.shape[1]) & (row < heights.shape[0])

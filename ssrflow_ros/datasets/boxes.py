@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Mapping
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
-from ..evaluation.metrics import BACKGROUND
+from ..transforms import transformed
+from .labelled_pair import BACKGROUND
 
 _LOOSE = 0.2
 """Metres added to length and width, as the published labels do: boxes are a little too tight."""
@@ -15,7 +15,7 @@ _LOOSE = 0.2
 
 @dataclass(frozen=True, eq=False)
 class Box:
-    """pose (4, 4): from the box's frame (x along its length) into the sweep's; size (3,) m; category as in metrics."""
+    """pose (4, 4): from the box's frame (x along its length) into the sweep's; size (3,) m; index into CATEGORIES."""
 
     pose: np.ndarray
     size: np.ndarray
@@ -23,18 +23,8 @@ class Box:
 
     def holds(self, points: np.ndarray) -> np.ndarray:
         """(N,) bool."""
-        inside = np.linalg.inv(self.pose)
-        local = points @ inside[:3, :3].T + inside[:3, 3]
+        local = transformed(points, np.linalg.inv(self.pose))
         return (np.abs(local) <= (self.size + (_LOOSE, _LOOSE, 0)) / 2).all(axis=1)
-
-
-def pose_matrix(translation, quaternion_wxyz) -> np.ndarray:
-    """(4, 4) float64 of a translation (3,) m and a quaternion w x y z."""
-    w, x, y, z = (float(value) for value in quaternion_wxyz)
-    pose = np.eye(4)
-    pose[:3, :3] = Rotation.from_quat((x, y, z, w)).as_matrix()
-    pose[:3, 3] = translation
-    return pose
 
 
 def flow_of_boxes(points: np.ndarray, boxes: Mapping[str, Box], later: Mapping[str, Box],
@@ -43,15 +33,13 @@ def flow_of_boxes(points: np.ndarray, boxes: Mapping[str, Box], later: Mapping[s
 
     boxes, later  the boxes by track, in the frames of source and target. A point in a box whose track ends has nan.
     """
-    still = target_from_source - np.eye(4)
-    flow = points @ still[:3, :3].T + still[:3, 3]
+    flow = transformed(points, target_from_source - np.eye(4))
     category = np.full(len(points), BACKGROUND, np.int8)
     for track, box in boxes.items():
         inside = box.holds(points)
         category[inside] = box.category
         if track in later:
-            moved = later[track].pose @ np.linalg.inv(box.pose) - np.eye(4)
-            flow[inside] = points[inside] @ moved[:3, :3].T + moved[:3, 3]
+            flow[inside] = transformed(points[inside], later[track].pose @ np.linalg.inv(box.pose) - np.eye(4))
         else:
             flow[inside] = np.nan
     return flow, category

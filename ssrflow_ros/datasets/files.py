@@ -48,13 +48,3 @@ def alike(path: Path, *arrays: np.ndarray) -> None:
     if len({len(array) for array in arrays}) > 1:
         raise InputError(f'{path}: its arrays have {", ".join(str(len(array)) for array in arrays)} rows, '
                          'which should be equal: it is damaged or of another layout')
-
-
-def in_camera_axes(left_up_forward: np.ndarray) -> np.ndarray:
-    """Points (N, 3) x left, y up, z forward (HPLFlowNet's axes) as x forward, y left, z up."""
-    return left_up_forward[:, (2, 0, 1)]
-
-
-def in_image_axes(right_down_forward: np.ndarray) -> np.ndarray:
-    """Points (N, 3) x right, y down, z forward (a camera's own axes) as x forward, y left, z up."""
-    return right_down_forward[:, (2, 0, 1)] * np.array([1, -1, -1], right_down_forward.dtype)

@@ -7,20 +7,29 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..evaluation.metrics import BACKGROUND, DYNAMIC, PER, UNKNOWN
 from ..sweep import EgoMotion, Sweep, SweepPair
+
+FLOWNET3D, ARGOVERSE2 = 'FlowNet3D', 'Argoverse 2'
+"""The two ways of scoring that the field has, by those who began them."""
+PER = 0.1
+"""Seconds that displacements are scaled to where they are compared: one turn at 10 Hz."""
+DYNAMIC = 0.05
+"""Metres per 0.1 s from which on a point is called dynamic."""
+CATEGORIES = ('background', 'car', 'pedestrian', 'wheeled_vru', 'other_vehicle', 'unknown')
+"""Kinds of things, as Argoverse 2 groups them, and foreground of unknown kind; -1 is not scored."""
+BACKGROUND, UNKNOWN = 0, len(CATEGORIES) - 1
 
 
 class Preparation(NamedTuple):
     """How pairs were made ready to be scored, and by which protocol they are.
 
     text      what was cut and kept, a line for people.
-    world     'A': the sensor's motion is part of the flow; 'B': it is removed first.
+    protocol  FLOWNET3D: the sensor's motion is part of the flow; ARGOVERSE2: it is removed first.
     n_points  points of each sweep that the protocol draws at random; 0: all of them.
     """
 
     text: str
-    world: str
+    protocol: str
     n_points: int = 0
 
 
@@ -31,7 +40,7 @@ class LabelledPair:
     flow      (N, 3) float32 m, displacement until the target, the sensor's own motion included; nan: unlabelled.
     scored    (N,) bool: labelled, and not cut by the protocol (ground, far points).
     moving    (N,) bool: labelled as moving by itself; all False where nobody labelled it.
-    category  (N,) int8, index into metrics.CATEGORIES, -1: not scored by category.
+    category  (N,) int8, index into CATEGORIES, -1: not scored by category.
     ego       the sensor's true motion, None where it is not known.
     """
 
@@ -68,14 +77,16 @@ class LabelledPair:
 def labelled_pair(name: str, source: np.ndarray, target: np.ndarray, flow: np.ndarray, preparation: Preparation, *,
                   scored: np.ndarray | None = None, moving: np.ndarray | None = None,
                   category: np.ndarray | None = None, target_from_source: np.ndarray | None = None,
-                  dt: float = PER) -> LabelledPair:
+                  dt: float = PER, times: tuple[np.ndarray | None, np.ndarray | None] = (None, None)) -> LabelledPair:
     """From the arrays of a file, all aligned with `source` (N, 3); what is not known is worked out or left open.
 
     scored    default: every row with a label.
     moving    default: what moves 0.05 m per 0.1 s where the sensor's motion is known, else nothing.
     category  default: what moves is foreground of unknown kind, the rest background.
+    times     of source and target, as of `Sweep`, where they are to be deskewed.
     """
-    sweep, other = Sweep.from_points(source, 0), Sweep.from_points(target, round(dt * 1e9))
+    sweep, other = (Sweep.from_points(points, stamp_ns, times=its_times) for points, stamp_ns, its_times in zip(
+        (source, target), (0, round(dt * 1e9)), times))
     ego = EgoMotion(np.asarray(target_from_source, np.float64), 'given') if target_from_source is not None else None
     flow = np.ascontiguousarray(flow, np.float32)
     labelled = np.isfinite(flow).all(axis=1)

@@ -13,15 +13,15 @@ import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
 from ..errors import InputError
-from ..evaluation.metrics import CATEGORIES
 from ..settings import Settings
 from ..steps.ground import make_ground
-from .boxes import Box, flow_of_boxes, pose_matrix
+from ..transforms import pose_matrix, rigid
+from .boxes import Box, flow_of_boxes
 from .files import existing, some
-from .labelled_pair import LabelledPair, Preparation, labelled_pair
+from .labelled_pair import ARGOVERSE2, CATEGORIES, LabelledPair, Preparation, labelled_pair
 
 PREPARATION = Preparation('nuScenes: annotated sweeps and the sweep 0.1 s later, boxes interpolated; ground, which has '
-                          "no label here, by this package's own removal; cones and barriers not scored", 'B')
+                          "no label here, by this package's own removal; cones and barriers not scored", ARGOVERSE2)
 _STEP_US = 100_000
 _OTHERS = 'bus.bendy bus.rigid construction emergency.ambulance emergency.police trailer truck'
 _GROUPS = {'vehicle.car': 'car', 'vehicle.bicycle': 'wheeled_vru', 'vehicle.motorcycle': 'wheeled_vru',
@@ -87,8 +87,7 @@ class Pairs:
         points = points.reshape(-1, 5)[:, :3].astype(np.float64)
         mount, place = self._mounts[row['calibrated_sensor_token']], self._places[row['ego_pose_token']]
         sensor = pose_matrix(mount['translation'], mount['rotation'])
-        shifted = np.eye(4)
-        shifted[:3, 3] = sensor[:3, 3]  # turned like the vehicle, in the place of the sensor
+        shifted = rigid(np.eye(3), sensor[:3, 3])  # turned like the vehicle, in the place of the sensor
         return points @ sensor[:3, :3].T, pose_matrix(place['translation'], place['rotation']) @ shifted
 
     def _between(self, row: dict, stamp_us: int) -> np.ndarray:
@@ -97,10 +96,9 @@ class Pairs:
         times = [self._samples[one['sample_token']]['timestamp'] for one in (row, after)]
         share = np.clip((stamp_us - times[0]) / (times[1] - times[0]), 0.0, 1.0)
         w_first = np.array([row['rotation'], after['rotation']], float)
-        pose = np.eye(4)
-        pose[:3, :3] = Slerp([0, 1], Rotation.from_quat(w_first[:, (1, 2, 3, 0)]))(share).as_matrix()
-        pose[:3, 3] = (1 - share) * np.array(row['translation']) + share * np.array(after['translation'])
-        return pose
+        turn = Slerp([0, 1], Rotation.from_quat(w_first[:, (1, 2, 3, 0)]))(share)
+        place = (1 - share) * np.array(row['translation']) + share * np.array(after['translation'])
+        return rigid(turn.as_matrix(), place)
 
     @cached_property
     def _annotations(self) -> dict[str, list[dict]]:

@@ -7,21 +7,24 @@ import numpy as np
 
 from ..errors import InputError
 from ..formats.bags import GROUND_TRUTH, ODOMETRY, POINTCLOUD2, BagReader
-from ..formats.pointcloud2 import decode, read_field
+from ..formats.pointcloud2 import read_field
 from ..formats.stamped import pose_of
-from .boxes import pose_matrix
-from .labelled_pair import LabelledPair, Preparation, labelled_pair
+from ..pair_stream import PairStream
+from ..settings import Settings
+from ..transforms import pose_matrix
+from .labelled_pair import ARGOVERSE2, LabelledPair, Preparation, labelled_pair
 from .simulated import category_of
 
-LABELLED = Preparation('simulated recording: all points but the ground', 'B')
+LABELLED = Preparation('simulated recording: all points but the ground', ARGOVERSE2)
 UNLABELLED = Preparation('recording without labels: nothing is scored; the median distance to the nearest point of the '
-                         'next sweep says how well the flow explains it', 'B')
+                         'next sweep says how well the flow explains it', ARGOVERSE2)
 
 
 class Recording:
     """Pairs of neighbouring sweeps of a recording's cloud topic, older one first; read in order, it is read once."""
 
-    def __init__(self, path: str, topic: str | None):
+    def __init__(self, path: str, topic: str | None, deskew: bool):
+        self._deskew = deskew
         with BagReader(path) as bag:
             topic = bag.choose(topic, POINTCLOUD2)
             self._n = bag.topics[topic][1]
@@ -37,17 +40,19 @@ class Recording:
     def __getitem__(self, number: int) -> LabelledPair:
         if not 0 <= number < len(self):
             raise IndexError(number)
-        source, target = (decode(cloud) for cloud in self._clouds.at(number))
-        name, dt = str(source.stamp_ns), (target.stamp_ns - source.stamp_ns) * 1e-9
+        stream = PairStream(Settings(min_range=0.0, deskew=self._deskew))
+        # Times are read best when the second stamp has told how long a sweep takes.
+        *_, source, target = map(stream.sweep, self._clouds.at(number) * (2 if self._deskew else 1))
+        name, dt, times = str(source.stamp_ns), (target.stamp_ns - source.stamp_ns) * 1e-9, (source.times, target.times)
         if not self._truth:
             unknown = np.full((len(source), 3), np.nan)
-            return labelled_pair(name, source.points, target.points, unknown, UNLABELLED, dt=dt)
+            return labelled_pair(name, source.points, target.points, unknown, UNLABELLED, dt=dt, times=times)
         truth, poses = self._truth[0].at(number)[0], [_pose(message) for message in self._truth[1].at(number)]
         columns = {key: read_field(truth, key)[source.rows]
                    for key in ('flow_x', 'flow_y', 'flow_z', 'ground', 'class', 'object')}
         flow = np.stack([columns[f'flow_{axis}'] for axis in 'xyz'], axis=1)
         return labelled_pair(name, source.points, target.points, flow, LABELLED, scored=columns['ground'] == 0,
-                             category=category_of(columns['class'], columns['object']), dt=dt,
+                             category=category_of(columns['class'], columns['object']), dt=dt, times=times,
                              target_from_source=np.linalg.inv(poses[1]) @ poses[0])
 
 
@@ -85,7 +90,7 @@ def _pose(message) -> np.ndarray:
     return pose_matrix(position, (w, x, y, z))
 
 
-def open_at(path: str) -> Recording:
-    """PATH is a rosbag2, its topic behind a # where there are several: drive#/points."""
+def open_at(path: str, deskew: bool = False) -> Recording:
+    """PATH is a rosbag2, its topic behind a # where there are several: drive#/points; `deskew`: read points' times."""
     path, _, topic = path.partition('#')
-    return Recording(path, topic or None)
+    return Recording(path, topic or None, deskew)

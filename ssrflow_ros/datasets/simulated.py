@@ -4,15 +4,14 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import InputError
-from ..evaluation.metrics import BACKGROUND, CATEGORIES, UNKNOWN
 from ..simulator import SENSORS, simulate
 from ..simulator.classes import CLASSES
-from .labelled_pair import LabelledPair, Preparation, labelled_pair
+from .labelled_pair import ARGOVERSE2, BACKGROUND, CATEGORIES, UNKNOWN, LabelledPair, Preparation, labelled_pair
 
 UNSEEN_SEED = 3_000_000
 """No training and no choice of a constant uses the seeds from here on."""
 PREPARATION = Preparation('simulated pairs at 10 Hz, seeds from 3,000,000 on, the sensors in turn, scenes drawn; '
-                          'all points but the ground', 'B')
+                          'all points but the ground', ARGOVERSE2)
 _KIND = {'car': 'car', 'van': 'car', 'pedestrian': 'pedestrian', 'animal': 'pedestrian', 'motorcycle': 'wheeled_vru',
          'cyclist': 'wheeled_vru', 'bus': 'other_vehicle', 'truck': 'other_vehicle', 'cart': 'other_vehicle',
          'forklift': 'other_vehicle', 'drone': 'unknown', 'blob': 'unknown'}

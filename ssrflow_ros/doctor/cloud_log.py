@@ -8,9 +8,8 @@ import numpy as np
 
 from ..errors import InputError
 from ..formats.bags import BagMessage
-from ..formats.point_times import PointTimes
-from ..formats.pointcloud2 import decode
 from ..formats.stamped import stamp_of
+from ..pair_stream import PairStream
 from ..settings import Settings
 from ..sweep import Sweep
 
@@ -34,7 +33,7 @@ class CloudLog:
 
     def __init__(self, settings: Settings, read: int | None = None):
         """Reads the points of the first `read` clouds only; None: of all."""
-        self._settings, self._read = settings, read
+        self._pairs, self._read = PairStream(settings), read
         self.times_ns: list[int] = []
         self.stamps_ns: list[int] = []
         self.sizes: list[int] = []
@@ -48,7 +47,6 @@ class CloudLog:
         self.sweeps: list[Sweep] = []
         self.recorded_ns: dict[Sweep, int] = {}
         self._last: Sweep | None = None
-        self._times = PointTimes()
         self._kinds: dict[str, str] = {}
 
     def __len__(self) -> int:
@@ -69,9 +67,7 @@ class CloudLog:
     def _look(self, message: BagMessage) -> None:
         cloud = message.read()
         self.fields = self.fields or [field.name for field in cloud.fields]
-        sweep = decode(cloud, *self._settings.own)
-        if self._settings.deskew:
-            sweep = self._times(sweep, cloud)
+        sweep = self._pairs.sweep(cloud)
         self.frames[sweep.frame_id] += 1
         if sweep.n_rows:
             self.usable.append(len(sweep) / sweep.n_rows)

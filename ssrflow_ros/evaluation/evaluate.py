@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..datasets import LabelledPair
+from ..datasets.labelled_pair import ARGOVERSE2, FLOWNET3D
 from ..errors import SSRFlowError
 from ..kernels.kd_tree import KdTree
 from ..settings import Settings
-from .answers import ANSWERS, METHOD, NETWORK, Answers, answer
+from .predictions import METHOD, NETWORK, PREDICTORS, Predictions, predict
 from .metrics import PER, SQUARE, ResidualErrors, flow_errors, mean_of_known, moving_iou
 
 
@@ -18,7 +19,7 @@ class PairScore:
     """One pair: means over sampling seeds of `values`, by 'ANSWER.METRIC'; or `refused`, why there is no answer."""
 
     name: str
-    world: str
+    protocol: str
     values: dict[str, float] = field(default_factory=dict)
     refused: str = ''
 
@@ -40,11 +41,11 @@ class Shown:
 
 
 class Evaluation:
-    """Feed it labelled pairs; it keeps `scores` by pair, and world B's errors of all points, by answer.
+    """Feed it labelled pairs; it keeps `scores` by pair, and errors of all points, by predictor.
 
-    everywhere, square  {answer: ResidualErrors} of world B, without limit and within the 35 m square.
-    left_in             {answer: ResidualErrors} of world A: by range and by speed, the ego-motion left in.
-    groups              {group: {answer: ResidualErrors}}.
+    everywhere, square  {predictor: ResidualErrors}, Argoverse 2 protocol, without limit and within the 35 m square.
+    left_in             {predictor: ResidualErrors}, FlowNet3D protocol: by range and by speed, the ego-motion left in.
+    groups              {group: {predictor: ResidualErrors}}.
     shown               the pair with the most moving points.
     """
 
@@ -58,18 +59,18 @@ class Evaluation:
 
     def add(self, labelled: LabelledPair) -> PairScore:
         """Score one pair."""
-        world, rows, ego = labelled.preparation.world, [], labelled.ego if self._known_pose else None
+        protocol, rows, ego = labelled.preparation.protocol, [], labelled.ego if self._known_pose else None
         try:
             for seed in range(self._seeds):
-                found = answer(labelled, self._settings, seed, ego)
+                found = predict(labelled, self._settings, seed, ego)
                 rows.append(self._values(found))
-                if world == 'B':
+                if protocol == ARGOVERSE2:
                     ego = found.ego  # scan matching does not depend on the seed
         except SSRFlowError as error:
             return self.refuse(labelled.name, error)
         names = dict.fromkeys(name for row in rows for name in row)
-        self.scores.append(PairScore(labelled.name, world, {name: mean_of_known([row.get(name, np.nan) for row in rows])
-                                                            for name in names}))
+        self.scores.append(PairScore(labelled.name, protocol, {
+            name: mean_of_known([row.get(name, np.nan) for row in rows]) for name in names}))
         return self.scores[-1]
 
     def refuse(self, name: str, error: SSRFlowError) -> PairScore:
@@ -77,19 +78,19 @@ class Evaluation:
         self.scores.append(PairScore(name, '', refused=str(error)))
         return self.scores[-1]
 
-    def _values(self, found: Answers) -> dict[str, float]:
+    def _values(self, found: Predictions) -> dict[str, float]:
         labelled = found.labelled
         if not labelled.scored.any():
             return _explained(found)
         values = _whole_flow(found)
-        if labelled.preparation.world == 'A':
+        if labelled.preparation.protocol == FLOWNET3D:
             _add(self.left_in, labelled, found.flow, labelled.flow)
             self._show(labelled, found.flow.get(METHOD, found.flow[NETWORK]) - labelled.flow)
             return values
         ego = labelled.ego or found.ego
-        assert ego is not None, 'in world B it was found, or there is no answer'
+        assert ego is not None, 'by the Argoverse 2 protocol it was found, or there is no answer'
         truth = labelled.residual(labelled.flow, ego)
-        group = self.groups.setdefault(PairScore(labelled.name, 'B').group, _errors(np.inf))
+        group = self.groups.setdefault(PairScore(labelled.name, ARGOVERSE2).group, _errors(np.inf))
         own = _errors(np.inf)
         for errors in (self.everywhere, self.square, group, own):
             _add(errors, labelled, found.residual, truth)
@@ -107,7 +108,7 @@ class Evaluation:
 
 
 def _errors(square: float) -> dict[str, ResidualErrors]:
-    return {name: ResidualErrors(square) for name in ANSWERS}
+    return {name: ResidualErrors(square) for name in PREDICTORS}
 
 
 def _add(errors: dict[str, ResidualErrors], labelled: LabelledPair, flows: dict[str, np.ndarray],
@@ -117,7 +118,7 @@ def _add(errors: dict[str, ResidualErrors], labelled: LabelledPair, flows: dict[
         errors[name].add(points[rows], flow[rows], truth[rows], labelled.category[rows], labelled.pair.dt)
 
 
-def _whole_flow(found: Answers) -> dict[str, float]:
+def _whole_flow(found: Predictions) -> dict[str, float]:
     """Errors of the whole displacement, the sensor's own motion included."""
     rows, truth = found.labelled.scored, found.labelled.flow
     values = {'points': float(rows.sum()), 'ms': found.ms}
@@ -130,7 +131,7 @@ def _whole_flow(found: Answers) -> dict[str, float]:
     return values
 
 
-def _moving_and_static(found: Answers, truth: np.ndarray) -> dict[str, float]:
+def _moving_and_static(found: Predictions, truth: np.ndarray) -> dict[str, float]:
     """EPE3D over the pair of points labelled as moving and as static, ego-motion removed."""
     labelled = found.labelled
     values = {'moving_points': float((labelled.scored & labelled.moving).sum())}
@@ -144,7 +145,7 @@ def _moving_and_static(found: Answers, truth: np.ndarray) -> dict[str, float]:
     return values
 
 
-def _explained(found: Answers) -> dict[str, float]:
+def _explained(found: Predictions) -> dict[str, float]:
     """Without labels: median distance of the points, but the ground, to the nearest one of the target sweep, m."""
     source, target = found.labelled.pair.source.points, found.labelled.pair.target.points
     rows = ~found.ground

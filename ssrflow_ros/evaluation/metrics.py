@@ -1,5 +1,7 @@
-"""Scene flow metrics: `flow_errors` of world A (FlyingThings3D, KITTI scene flow: the sensor's motion left in) and
-`ResidualErrors` of world B (full LiDAR, ego-motion removed, scaled to 0.1 s); `METRICS` has units and protocols.
+"""Scene flow metrics by the two protocols of the field; `METRICS` has units.
+
+`flow_errors`     FlowNet3D protocol (FlyingThings3D, KITTI scene flow): the sensor's motion left in.
+`ResidualErrors`  Argoverse 2 protocol (full LiDAR): ego-motion removed, scaled to 0.1 s.
 """
 from __future__ import annotations
 
@@ -8,10 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-PER = 0.1
-"""Seconds that world B's displacements are scaled to: one turn at 10 Hz."""
-DYNAMIC = 0.05
-"""Metres per 0.1 s from which on a point is called dynamic."""
+from ..datasets.labelled_pair import BACKGROUND, CATEGORIES, DYNAMIC, PER
+
 BUCKETS = np.append(np.linspace(0.0, 2.0, 51), np.inf)
 """Edges of the 51 speed buckets, metres per 0.1 s; bucket 0 is the static one."""
 RANGES = np.array([0.0, 10, 20, 35, 50, 70, np.inf])
@@ -19,11 +19,7 @@ RANGES = np.array([0.0, 10, 20, 35, 50, 70, np.inf])
 SPEEDS = np.array([0.0, 0.5, 1, 2, 5, 10, 20, np.inf])
 """Edges of the table by speed, m/s, ego-motion removed."""
 SQUARE = 35.0
-"""Half the side, metres, of the square around the sensor that published figures of world B are about."""
-
-CATEGORIES = ('background', 'car', 'pedestrian', 'wheeled_vru', 'other_vehicle', 'unknown')
-"""Kinds of things, as Argoverse 2 groups them, and foreground of unknown kind; -1 is not scored."""
-BACKGROUND, UNKNOWN = 0, len(CATEGORIES) - 1
+"""Half the side, metres, of the square around the sensor that published figures by Argoverse 2's protocol are about."""
 
 _B = 'ego-motion removed, scaled to 0.1 s, over points'
 METRICS: dict[str, tuple[str, str]] = {
@@ -45,7 +41,7 @@ METRICS: dict[str, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class FlowErrors:
-    """World A's metrics (FlowNet3D, HPLFlowNet): per point e = |pred - gt| m, r = e / (|gt| + 1e-4).
+    """The FlowNet3D protocol's metrics (FlowNet3D, HPLFlowNet): per point e = |pred - gt| m, r = e / (|gt| + 1e-4).
 
     epe3d     mean e, metres.            acc3ds  share of e < 0.05 or r < 0.05.
     acc3dr    share of e < 0.10 or r < 0.10.   outliers  share of e > 0.30 or r > 0.10.
@@ -126,7 +122,7 @@ class BinnedErrors:
 
 
 class ResidualErrors:
-    """World B's metrics over any number of frames; point-weighted, so a frame without movers adds no zero.
+    """The Argoverse 2 protocol's metrics over frames; point-weighted, so a frame without movers adds no zero.
 
     square  half the side of the square around the sensor beyond which points are left out, m.
     """

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ..atomic_write import atomic_write
-from .answers import METHOD, NETWORK, ZERO
+from .predictions import METHOD, NETWORK, ZERO
 from .evaluate import Evaluation, Shown
 from .metrics import RANGES, SPEEDS
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Iterator, Sequence
 
 from ..atomic_write import atomic_write
-from .answers import METHOD, NETWORK, ZERO
+from ..datasets.labelled_pair import ARGOVERSE2, FLOWNET3D
+from .predictions import METHOD, NETWORK, ZERO
 from .evaluate import Evaluation, PairScore
 from .metrics import CATEGORIES, METRICS, PER, RANGES, SPEEDS, SQUARE, ResidualErrors, ThreeWay, mean_of_known
 
@@ -64,7 +65,7 @@ def _kinds(scores: Sequence[PairScore]):
     unlabelled = [score for score in answered if 'zero.nearest' in score.values]
     scored = [score for score in answered if 'zero.nearest' not in score.values]
     for title, columns, some in zip(_SAID, (_LIDAR, _STEREO, _UNLABELLED), (
-            [score for score in scored if score.world == 'B'], [score for score in scored if score.world == 'A'],
+            *([score for score in scored if score.protocol == protocol] for protocol in (ARGOVERSE2, FLOWNET3D)),
             unlabelled)):
         if some:
             yield title, columns, some
@@ -117,7 +118,7 @@ def _binned(evaluation: Evaluation) -> Iterator[str]:
 
 
 def numbers(errors: ResidualErrors) -> dict[str, float]:
-    """World B's metrics by the names of METRICS."""
+    """The Argoverse 2 protocol's metrics by the names of METRICS."""
     buckets = errors.bucket_normalised()
     return {**errors.three_way().by_name(),
             'bucket_static': buckets.static, 'bucket_dynamic': buckets.dynamic, 'dynamic_iou': errors.dynamic_iou()}
@@ -129,8 +130,9 @@ def write_json(path: str | Path, evaluation: Evaluation, about: dict[str, Any]) 
     content = {
         **about,
         'metrics': {name: {'unit': unit, 'protocol': protocol} for name, (unit, protocol) in METRICS.items()},
-        'pairs': [{'name': score.name, 'world': score.world, **({'refused': score.refused} if score.refused else {}),
-                   'values': score.values} for score in evaluation.scores],
+        'pairs': [{'name': score.name, 'protocol': score.protocol,
+                   **({'refused': score.refused} if score.refused else {}), 'values': score.values}
+                  for score in evaluation.scores],
         'means_over_pairs': {title: dict(_means(scores, columns))
                              for title, columns, scores in _kinds(evaluation.scores)},
         'over_points': {'everywhere': {name: numbers(errors) for name, errors in everywhere.items()},

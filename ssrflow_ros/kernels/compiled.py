@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Callable, TypeVar
+from typing import Any, Callable, TypeVar
 
 from numba import njit
 from numba.core.caching import FunctionCache
@@ -30,7 +30,7 @@ def contracted(kernel: F) -> F:
 
 
 def _compiled(kernel: F, fastmath: bool | set[str]) -> F:
-    function = njit(nogil=True, fastmath=fastmath, error_model='numpy')(kernel)
+    function: Any = njit(nogil=True, fastmath=fastmath, error_model='numpy')(kernel)
     with contextlib.suppress(RuntimeError):  # numba's word for: no folder can be written
         function._cache = _Cache(kernel)
     return function

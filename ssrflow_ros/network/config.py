@@ -114,7 +114,7 @@ class NetworkConfig:
             raise WeightsError('network settings divisors, widths and lengths: each level has one of each, also '
                                'finest_level: give as many of each')
         if self.focus_width and self.finest_level > self.levels - 2:
-            raise WeightsError('network setting focus_width: where the coarsest level alone is decoded there is no finer '
+            raise WeightsError('network setting focus_width: where the coarsest level alone is decoded it has no finer '
                                'one to choose points of: set it to 0')
         for more, needed in (('beyond_input', 'offset_input'), ('past_input', 'beyond_input')):
             if getattr(self, more) and not getattr(self, needed):

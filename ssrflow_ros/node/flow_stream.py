@@ -15,10 +15,9 @@ from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import PointCloud2
 
 from ..errors import EgoMotionError, InputError, SSRFlowError
-from ..formats.point_times import PointTimes
-from ..formats.pointcloud2 import decode
 from ..formats.stamped import stamp_ns
-from ..steps.pairing import CURES, EMPTY, FIRST, GAP, OTHER_FRAME, TIME_RESTARTED, Pairing
+from ..pair_stream import PairStream
+from ..steps.pairing import CURES, EMPTY, FIRST, GAP, OTHER_FRAME, TIME_RESTARTED
 from ..sweep import Sweep, SweepPair
 from .ego_sources import EgoSource
 from .memory import free_device, is_out_of_memory
@@ -57,7 +56,7 @@ class FlowStream:
         self._node, self._statistics = node, statistics
         self._stream = method.stream()
         self._source, self._outputs = source, outputs
-        self._pairing, self._times = Pairing(node.settings), PointTimes()
+        self._pairs = PairStream(node.settings)
         self._refused = ''  # why the newest sweep had no pair
         self._told: dict[tuple[str, bool], float] = {}
         self._unread: PointCloud2 | None = None
@@ -91,7 +90,7 @@ class FlowStream:
     def reset(self) -> None:
         """Forget every sweep; the next one is a first one again."""
         self._drop_unread(STOPPED)
-        self._pairing.reset()
+        self._pairs.pairing.reset()
         self._refused = ''
         self._told.clear()
         self._source.reset()
@@ -114,15 +113,13 @@ class FlowStream:
 
     def _job(self, cloud: PointCloud2, arrived: float) -> Job | None:
         """What there is to do about `cloud`; None, and a drop counted, if nothing can be done."""
-        self._pairing.settings = self._node.settings
+        self._pairs.settings = self._node.settings
         try:
-            sweep = decode(cloud, *self._node.settings.own)
-            if self._node.settings.deskew:
-                sweep = self._times(sweep, cloud)
+            sweep, pair = self._pairs.push(cloud)
         except InputError as error:
             self._drop('malformed cloud', error)
             return None
-        pair, reason = self._pairing.push(sweep), self._pairing.reason
+        reason = self._pairs.pairing.reason
         if pair is None and reason != EMPTY:  # an empty cloud is answered with an empty one
             self._statistics.drop(reason)
             self._tell_refusal(reason)

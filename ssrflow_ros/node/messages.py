@@ -1,37 +1,39 @@
 """Between the package's own objects and rclpy messages."""
 from __future__ import annotations
 
+import importlib
 from array import array
-from typing import Any, Iterable
+from typing import Any, Callable, Iterable
 
 import numpy as np
-from geometry_msgs.msg import Point, Pose, Quaternion, Twist, Vector3
 from nav_msgs.msg import Odometry
-from rclpy.duration import Duration
-from scipy.spatial.transform import Rotation
-from sensor_msgs.msg import PointCloud2, PointField
-from std_msgs.msg import ColorRGBA, Header
+from sensor_msgs.msg import PointCloud2
 from visualization_msgs.msg import Marker, MarkerArray
 
-from ..formats import markers as drawn
+from ..formats.messages import Messages
 from ..formats.object_cloud import encode_objects
-from ..formats.pointcloud2 import Cloud, encode, encode_points
+from ..formats.pointcloud2 import encode, encode_points
 from ..steps.deskew import twist
 from ..sweep import EgoMotion, FlowField, Sweep, SweepPair
 
 
-def to_pointcloud2(cloud: Cloud, header: Header) -> PointCloud2:
-    """The message of `cloud`, with `header` as it is."""
-    message = PointCloud2(
-        header=header, height=cloud.height, width=cloud.width, point_step=cloud.point_step,
-        row_step=cloud.row_step, is_bigendian=cloud.is_bigendian, is_dense=cloud.is_dense,
-        fields=[PointField(name=f.name, offset=f.offset, datatype=f.datatype, count=f.count)
-                for f in cloud.fields])
+def _type(name: str) -> Callable[..., Any]:
+    package, _, kind = name.split('/')
+    made = getattr(importlib.import_module(f'{package}.msg'), kind)
+    return _pointcloud2 if made is PointCloud2 else made
+
+
+def _pointcloud2(data: np.ndarray, **fields: Any) -> PointCloud2:
+    message = PointCloud2(**fields)
     # rclpy checks every byte of anything but an array of bytes: assigning numpy takes 600 times as long.
-    data = array('B')
-    data.frombytes(memoryview(cloud.data))
-    message.data = data
+    of_bytes = array('B')
+    of_bytes.frombytes(memoryview(data))
+    message.data = of_bytes
     return message
+
+
+MESSAGES = Messages(_type)
+to_pointcloud2, to_marker_array = MESSAGES.pointcloud2, MESSAGES.marker_array
 
 
 def flow_cloud(flow: FlowField, source: PointCloud2, keep: Iterable[str] = (), rgba: bool = False) -> PointCloud2:
@@ -55,47 +57,13 @@ def ego_odometry(flow: FlowField, source: PointCloud2) -> Odometry:
     pose is that of the sensor now, seen from where it was at the sweep before; twist, m/s and rad/s, is the mean
     over that time in the axes of the sensor now. Covariances are left 0, which means unknown.
     """
-    message = Odometry(header=source.header, child_frame_id=source.header.frame_id)
-    motion = flow.ego_motion.target_from_source
-    x, y, z, w = Rotation.from_matrix(motion[:3, :3]).as_quat().tolist()
-    message.pose.pose = Pose(position=vector(Point, motion[:3, 3].tolist()),
-                             orientation=Quaternion(x=x, y=y, z=z, w=w))
-    velocity, turn_rate = twist(flow.ego_motion, flow.pair.dt)
-    message.twist.twist = Twist(linear=vector(Vector3, velocity.tolist()),
-                                angular=vector(Vector3, turn_rate.tolist()))
-    return message
+    return MESSAGES.odometry(source.header, source.header.frame_id, flow.ego_motion.target_from_source,
+                             *twist(flow.ego_motion, flow.pair.dt))
 
 
 def delete_all() -> MarkerArray:
     """Wipes every marker of a topic."""
     return MarkerArray(markers=[Marker(action=Marker.DELETEALL)])
-
-
-def to_marker_array(markers: Iterable[drawn.Marker], header: Header) -> MarkerArray:
-    """The message of `markers`, all of them under `header`."""
-    return MarkerArray(markers=[_marker(marker, header) for marker in markers])
-
-
-def _marker(marker: drawn.Marker, header: Header) -> Marker:
-    x, y, z, w = marker.orientation
-    return Marker(
-        header=header, ns=marker.ns, id=marker.id, type=marker.type, action=marker.action, text=marker.text,
-        pose=Pose(position=vector(Point, marker.position), orientation=Quaternion(x=x, y=y, z=z, w=w)),
-        scale=vector(Vector3, marker.scale), color=_colour(marker.colour),
-        lifetime=Duration(seconds=marker.lifetime).to_msg(),
-        points=[vector(Point, point) for point in marker.points.tolist()],
-        colors=[_colour(colour) for colour in marker.colours.tolist()])
-
-
-def vector(kind: type, values: Iterable[float]) -> Any:
-    """A Point or a Vector3 of (3,) numbers."""
-    x, y, z = map(float, values)
-    return kind(x=x, y=y, z=z)
-
-
-def _colour(values) -> ColorRGBA:
-    red, green, blue, alpha = values
-    return ColorRGBA(r=red, g=green, b=blue, a=alpha)
 
 
 def empty_flow(sweep: Sweep) -> FlowField:

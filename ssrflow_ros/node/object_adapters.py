@@ -9,12 +9,12 @@ import importlib
 from typing import Any, Callable, NamedTuple
 
 import numpy as np
-from geometry_msgs.msg import Point, Pose, PoseWithCovariance, Quaternion, Twist, TwistWithCovariance, Vector3
+from geometry_msgs.msg import Pose, PoseWithCovariance, Twist, TwistWithCovariance, Vector3
 from sensor_msgs.msg import PointCloud2
 
 from ..errors import InputError
 from ..sweep import FlowField, MovingObject
-from .messages import vector
+from .messages import MESSAGES
 
 _ANY_YAW = np.pi ** 2 / 12  # rad², variance of a direction of which nothing is known but its line
 _YAW = 5                    # row of the turn about z in a covariance (6, 6) of ROS
@@ -72,10 +72,10 @@ def _detected_object(messages: Any, item: MovingObject) -> Any:
             has_position_covariance=_is_known(item.position_covariance),
             orientation_availability=kinematics.AVAILABLE if _faces_forward(item) else kinematics.SIGN_UNKNOWN,
             twist_with_covariance=TwistWithCovariance(
-                twist=Twist(linear=vector(Vector3, forward), angular=Vector3(z=float(item.yaw_rate))),
+                twist=Twist(linear=MESSAGES.vector(forward), angular=Vector3(z=float(item.yaw_rate))),
                 covariance=_covariance(spread, item.yaw_rate_variance)),
             has_twist=True, has_twist_covariance=_is_known(item.velocity_covariance)),
-        shape=messages.Shape(type=messages.Shape.BOUNDING_BOX, dimensions=vector(Vector3, item.size)))
+        shape=messages.Shape(type=messages.Shape.BOUNDING_BOX, dimensions=MESSAGES.vector(item.size)))
 
 
 def _detection(messages: Any, item: MovingObject, header: Any) -> Any:
@@ -83,7 +83,7 @@ def _detection(messages: Any, item: MovingObject, header: Any) -> Any:
     return messages.Detection3D(
         header=header, id=str(item.track_id) if item.track_id >= 0 else '',
         results=[messages.ObjectHypothesisWithPose(hypothesis=hypothesis, pose=_pose_with_covariance(item))],
-        bbox=messages.BoundingBox3D(center=_pose(item), size=vector(Vector3, item.size)))
+        bbox=messages.BoundingBox3D(center=_pose(item), size=MESSAGES.vector(item.size)))
 
 
 def _in_object_frame(item: MovingObject) -> tuple[np.ndarray, np.ndarray]:
@@ -94,8 +94,7 @@ def _in_object_frame(item: MovingObject) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _pose(item: MovingObject) -> Pose:
-    turn = Quaternion(z=float(np.sin(item.yaw / 2)), w=float(np.cos(item.yaw / 2)))
-    return Pose(position=vector(Point, item.centre), orientation=turn)
+    return MESSAGES.pose(item.centre, (0.0, 0.0, np.sin(item.yaw / 2), np.cos(item.yaw / 2)))
 
 
 def _faces_forward(item: MovingObject) -> bool:

@@ -24,9 +24,14 @@ def warm_up(scene_flow: Callable[..., FlowField], settings: Settings,
         if not go_on():
             return False
         n_points = int(times * settings.network_points)
-        points = random.uniform((-40, -20, 0), (40, 20, 4), (n_points, 3)).astype(np.float32)
-        points[::2, 2] = 0.0
-        points[:, 2] -= 1.8
-        pair = SweepPair(Sweep.from_points(points, stamp_ns * 100_000_000), Sweep.from_points(points, 0))
+        street = random.uniform((-40, -20, 0), (40, 20, 4), (n_points, 3)).astype(np.float32)
+        street[::2, 2] = 0.0
+        street[:, 2] -= 1.8
+        # Somebody crosses the road, before a wall and with nothing about him, so that objects are looked for, too.
+        ahead = (street[:, 0] > 0) & (np.abs(street[:, 1]) < 8) & (street[:, 2] > -1.8)
+        street[ahead, 0] = 25
+        walker = random.uniform((8, 0, -1.5), (8.5, 0.5, 0), (100, 3)).astype(np.float32)
+        now, before = (np.concatenate([street, walker + np.float32([0, y, 0])]) for y in (0, 1))
+        pair = SweepPair(Sweep.from_points(now, stamp_ns * 100_000_000), Sweep.from_points(before, 0))
         scene_flow(pair, EgoMotion(np.eye(4), 'given'))
     return True

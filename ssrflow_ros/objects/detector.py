@@ -16,7 +16,8 @@ from typing import Iterator, NamedTuple
 import numpy as np
 
 from ..settings import Settings
-from ..sweep import MovingObject, PreparedPair
+from ..steps.prepared import PreparedPair
+from ..sweep import MovingObject
 from .classification import Classification, classify, motion_features, stream_features
 from .covariance import MotionErrors, motion_errors
 from .description import describe

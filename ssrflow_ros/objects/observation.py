@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..settings import Settings
-from ..sweep import PreparedPair
+from ..steps.prepared import PreparedPair
 
 
 class ObservedPoints(NamedTuple):

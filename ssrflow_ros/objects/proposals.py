@@ -3,9 +3,8 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
+from ..kernels.maps import connected_things
 from ..settings import Settings
 from .clusters import find_clusters
 from .groups import reduced, rows_of_each
@@ -16,7 +15,7 @@ _SIDE = 640            # cells of the map's side
 _LARGEST = 16.0         # m, no mover is longer
 _SUSPECT_SHARE = 0.1    # of a thing's points, that make it a proposal
 _FEWEST_SUSPECTS = 3
-_BESIDE = 4             # cells, sides of squares; a place vacated in the next square may have been a thing's own
+_SQUARE = 4             # cells, sides of squares; a place vacated in the next square may have been a thing's own
 _FREE_SHARE = 0.01      # of a proposal's points, that speak for free space taken or left; what is far takes little
 _SAME = 0.6             # of a thing's points: a group with more is the thing, and is not asked again
 _MOST = 64              # proposals of one sweep
@@ -58,23 +57,11 @@ def _things(points: np.ndarray, suspects: np.ndarray, vacated: np.ndarray, fewes
     key = _keys(points)
     held = np.zeros(_SIDE * _SIDE, bool)
     held[key] = True
-    place = np.flatnonzero(held)
-    number = np.full(_SIDE * _SIDE, -1, np.int32)
-    number[place] = np.arange(len(place))
-    beside = number.take(place[:, None] + np.array([1, _SIDE - 1, _SIDE, _SIDE + 1]))
-    one, other = np.nonzero(beside >= 0)[0], beside[beside >= 0]
-    graph = coo_matrix((np.ones(len(one), np.int8), (one, other)), shape=(len(place),) * 2)
-    count, within = connected_components(graph, directed=False)
-    owner = within[number.take(key)]
-    size, suspected = (np.bincount(thing, minlength=count) for thing in (owner, owner[suspects]))
-    vacancies, least, most = np.zeros(count, int), np.full((2, count), _SIDE), np.zeros((2, count), int)
-    row, column = np.divmod(place, _SIDE)
-    np.maximum.at(vacancies, within, _counts_about(_keys(vacated))[row // _BESIDE, column // _BESIDE])
-    for axis, along in enumerate((row, column)):
-        np.minimum.at(least[axis], within, along)
-        np.maximum.at(most[axis], within, along + 1)
+    number, extent, vacancies = connected_things(held, _SIDE, _counts_about(_keys(vacated)), _SQUARE)
+    owner = number.take(key)
+    size, suspected = (np.bincount(thing, minlength=len(extent)) for thing in (owner, owner[suspects]))
     good = ((size >= fewest) & (suspected + vacancies >= np.maximum(_FEWEST_SUSPECTS, _SUSPECT_SHARE * size))
-            & ((most - least).max(axis=0) * _CELL <= _LARGEST))
+            & (extent.max(axis=1) * _CELL <= _LARGEST))
     return rows_of_each(np.where(good[owner], owner, -1))
 
 
@@ -87,8 +74,8 @@ def _keys(points: np.ndarray) -> np.ndarray:
 
 def _counts_about(key: np.ndarray) -> np.ndarray:
     """How many of the cells `key` (m,) lie in each square and the eight around it."""
-    side = _SIDE // _BESIDE
-    square = key // _SIDE // _BESIDE * side + key % _SIDE // _BESIDE
+    side = _SIDE // _SQUARE
+    square = key // _SIDE // _SQUARE * side + key % _SIDE // _SQUARE
     counts = np.bincount(square, minlength=side * side).reshape(side, side)
     return ndimage.correlate1d(ndimage.correlate1d(counts, [1, 1, 1], axis=0, mode='constant'), [1, 1, 1], axis=1,
                                mode='constant')

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..kernels.tiles import distance_maps, sums_moved, sums_on_grid
 from .groups import evenly_chosen, ranges
 
 CELLS = 126                # of a tile's side, a multiple of `COARSE`
@@ -14,7 +15,6 @@ _HEIGHT = 0.3              # m above and below the cluster, within which the oth
 _ABOUT = 0.5               # m beyond the cluster's box, where the other sweep's points are still its own
 # The middle of a cluster is that of a cell: where it is symmetrical, its points lie on no border.
 MIDDLE = np.float32(CELLS // 2 + 0.5)
-_AREA = CELLS ** 2
 
 
 class Tiles:
@@ -32,8 +32,8 @@ class Tiles:
         self.cell = np.maximum(_FINEST, (half + reach + 0.5) / (CELLS / 2 - 1))
         self.reach = reach
         margin = (self.size[:, :2] / 2 + _ABOUT) / self.cell[:, None]
-        self._low, self._high = (side.astype(np.float32).T[..., None, None]
-                                 for side in (MIDDLE - margin, MIDDLE + margin))
+        self._everywhere = np.full((count, 2), -np.inf, np.float32), np.full((count, 2), np.inf, np.float32)
+        self._about = (MIDDLE - margin).astype(np.float32), (MIDDLE + margin).astype(np.float32)
 
         def placed(x: np.ndarray, y: np.ndarray, owner: np.ndarray) -> tuple[np.ndarray, ...]:
             """Cells, with fractions, from the tile's corner."""
@@ -43,25 +43,19 @@ class Tiles:
 
         x, y = placed(points[:, 0], points[:, 1], owner)
         self.points = Padded(x, y, counts)
-        self._here = _distances(_cells(x, y, owner), count)
+        self._here = distance_maps(x, y, owner, count, CELLS, _TRUNCATED)
         span = np.minimum(half + reach + _ABOUT, self.cell * (CELLS / 2 - _TRUNCATED))
         x, y, owner = around.near(self.centre, span, low[:, 2] - _HEIGHT, high[:, 2] + _HEIGHT)
         x, y = placed(x, y, owner)
-        cell = _cells(x, y, owner)
         self.others = Padded(x, y, np.bincount(owner, minlength=count))
-        self._there = _distances(cell, count)
+        self._there = distance_maps(x, y, owner, count, CELLS, _TRUNCATED)
 
     def coarse(self, which: np.ndarray, steps: int) -> np.ndarray:
         """(k, 2 steps + 1, 2 steps + 1) cost, forward only, of the clusters `which` (k,) moved by whole coarse
         steps to either side, with every second point."""
-        side = CELLS // COARSE
-        maps = self._there.reshape(-1, side, COARSE, side, COARSE).transpose(0, 2, 4, 1, 3)
-        windows = np.lib.stride_tricks.sliding_window_view(maps, (2 * steps + 1,) * 2, axis=(3, 4))
-        tile, (row, column) = self.points.tile[which, ::2], (
-            place[which, ::2].astype(np.intp) for place in (self.points.x, self.points.y))
-        cost = windows[tile, row % COARSE, column % COARSE, row // COARSE - steps, column // COARSE - steps]
-        most = (self.points.counts[which] + 1) // 2 * _TRUNCATED ** 2
-        return cost.sum(axis=1, dtype=np.uint16) / most[:, None, None]
+        points = self.points
+        cost = sums_on_grid(self._there, points.x, points.y, points.counts, which, COARSE, steps)
+        return cost / ((points.counts[which] + 1) // 2 * _TRUNCATED ** 2)[:, None, None]
 
     def cost(self, shift: np.ndarray) -> np.ndarray:
         """(K, Q) mean truncated squared distance, 0..1, of each cluster moved by `shift` (K, Q, 2) cells
@@ -69,23 +63,19 @@ class Tiles:
 
         Farther than is searched is as far as that."""
         most = ((self.reach + 0.5) / self.cell)[:, None, None]
-        shift = np.clip(shift, -most, most)
-        east, north = np.moveaxis(shift.astype(np.float32), -1, 0)[..., None]
+        shift = np.ascontiguousarray(np.clip(shift, -most, most), np.float32)
         points, others = self.points, self.others
-        forward = _looked_up(self._there, points.tile[:, None], points.x[:, None] + east, points.y[:, None] + north)
-        x, y = others.x[:, None] - east, others.y[:, None] - north
-        about = (x > self._low[0]) & (x < self._high[0]) & (y > self._low[1]) & (y < self._high[1])
-        about &= others.there[:, None]
-        backward = _looked_up(self._here, others.tile[:, None], x, y) * about
-        number = np.count_nonzero(about, axis=-1)
-        forward, backward = (value.sum(axis=-1, dtype=np.uint16) / _TRUNCATED ** 2 for value in (forward, backward))
-        return (forward / points.counts[:, None] + np.where(number, backward / np.maximum(number, 1), 1.0)) / 2
+        forward, number = sums_moved(self._there, points.x, points.y, points.counts, shift, *self._everywhere)
+        backward, about = sums_moved(self._here, others.x, others.y, others.counts, -shift, *self._about)
+        forward, backward = (value / _TRUNCATED ** 2 / np.maximum(count, 1)
+                             for value, count in ((forward, number), (backward, about)))
+        return (forward + np.where(about, backward, 1.0)) / 2
 
 
 class Padded:
     """At most `MOST_POINTS` of each of K sets of points, evenly.
 
-    x, y  (K, P) cells; beyond the `counts` (K,) of a set its points lie on `tile` (K, P) K, which costs nothing.
+    x, y  (K, P) cells, `there` (K, P) bool as far as they are points: the first `counts` (K,) of each set.
     """
 
     def __init__(self, x: np.ndarray, y: np.ndarray, counts: np.ndarray):
@@ -93,7 +83,6 @@ class Padded:
         self.there = np.arange(MOST_POINTS) < self.counts[:, None]
         self.x, self.y = (np.full(self.there.shape, MIDDLE) for _ in range(2))
         self.x[self.there], self.y[self.there] = x[rows], y[rows]
-        self.tile = np.where(self.there, np.arange(len(counts))[:, None], len(counts))
 
 
 class Blocks:
@@ -124,32 +113,3 @@ class Blocks:
     def _blocks(self, place: np.ndarray) -> np.ndarray:
         block = place * np.float32(1 / self._SIZE) + np.float32(self._SIDE // 2)
         return block.clip(0, self._SIDE - 1).astype(np.uint16)
-
-
-def _cells(x: np.ndarray, y: np.ndarray, tile: np.ndarray) -> np.ndarray:
-    """Number of the cell on all tiles."""
-    return (tile * CELLS + x.astype(np.intp)) * CELLS + y.astype(np.intp)
-
-
-def _looked_up(maps: np.ndarray, tile: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Of the `maps`; none of the cells lies outside, and so to clip is the quickest."""
-    return maps.take(_cells(x, y, tile), mode='clip')
-
-
-_STAMP = np.arange(1 - _TRUNCATED, _TRUNCATED)
-_SQUARED = _STAMP[:, None] ** 2 + _STAMP ** 2
-
-
-def _distances(cells: np.ndarray, count: int) -> np.ndarray:
-    """((K + 1) C C) uint8 squared distance in cells, truncated, to the next of the occupied `cells` (n,), which are
-    not at the border; of `count` tiles and one that is all 0."""
-    occupied = np.zeros(count * _AREA, bool)
-    occupied[cells] = True
-    cells = np.flatnonzero(occupied)
-    maps = np.full((count + 1) * _AREA, _TRUNCATED ** 2, np.uint8)
-    maps[count * _AREA:] = 0
-    for squared in np.unique(_SQUARED[_SQUARED < _TRUNCATED ** 2])[::-1]:     # the nearest one is written last
-        row, column = _STAMP[np.argwhere(_SQUARED == squared)].T
-        for step in row * CELLS + column:
-            maps[cells + step] = squared
-    return maps

@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..settings import Settings
-from ..sweep import PreparedPair
+from ..steps.prepared import PreparedPair
 from .classification import log_travelled
 from .features import Columns
 from .observation import ObservedPoints, lengths

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..sweep import PreparedPair
+from ..steps.prepared import PreparedPair
 from .groups import Clusters, group_means
 
 _ASKED = 4000            # points, of which it is asked whether the other sweep looked their way

@@ -3,8 +3,10 @@ from __future__ import annotations
 
 import functools
 import warnings
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Callable, Protocol
+from typing import Callable, Iterator, Protocol
 
 import torch
 
@@ -30,11 +32,28 @@ class Kernels:
     cost_patch: Callable[..., torch.Tensor]
 
 
-@functools.cache
+_ON_META: ContextVar[Kernels | None] = ContextVar('kernels_on_meta', default=None)
+
+
 def triton_kernels(device: torch.device) -> Kernels | None:
     """The kernels for `device`; None where it is no CUDA GPU or they fail on it, which is warned of once."""
-    if device.type != 'cuda':
-        return None
+    if device.type == 'meta':
+        return _ON_META.get()
+    return _of_gpu(device) if device.type == 'cuda' else None
+
+
+@contextmanager
+def kernels_on_meta(kernels: Kernels) -> Iterator[None]:
+    """Within it torch's meta device, whose tensors have shapes and no content, has `kernels`, as a GPU would."""
+    token = _ON_META.set(kernels)
+    try:
+        yield
+    finally:
+        _ON_META.reset(token)
+
+
+@functools.cache
+def _of_gpu(device: torch.device) -> Kernels | None:
     try:
         return checked(device)
     except Exception as error:  # a compiler, an assembler, a driver: each fails in its own way

@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import Callable
 
 from .body import Body
-from .oddities import blob, drone
+from .distractors import blob, drone
 from .vehicles import bus, car, cart, forklift, truck, van
 from .walkers import animal, cyclist, motorcycle, pedestrian, scooter
 

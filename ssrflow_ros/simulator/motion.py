@@ -6,22 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..transforms import rigid
 from .terrain import Terrain
-
-
-def rigid(rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
-    """(..., 4, 4) from (..., 3, 3) and (..., 3)."""
-    pose = np.zeros((*rotation.shape[:-2], 4, 4))
-    pose[..., :3, :3] = rotation
-    pose[..., :3, 3] = translation
-    pose[..., 3, 3] = 1.0
-    return pose
-
-
-def invert(pose: np.ndarray) -> np.ndarray:
-    """Inverse of rigid transforms (..., 4, 4)."""
-    rotation = np.swapaxes(pose[..., :3, :3], -1, -2)
-    return rigid(rotation, -(rotation @ pose[..., :3, 3:])[..., 0])
 
 
 def rotations(axes: np.ndarray, angles: np.ndarray) -> np.ndarray:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..transforms import rigid
+
 GOLDEN = (np.sqrt(5.0) - 1.0) / 2.0
 
 
@@ -94,9 +96,7 @@ class Head:
     @property
     def mount(self) -> np.ndarray:
         """(4, 4) cloud_from_head, were it not late."""
-        pose = np.eye(4)
-        pose[:3, 3] = self.place
-        return pose
+        return rigid(np.eye(3), np.array(self.place))
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> 'Head':

@@ -9,9 +9,9 @@ import numpy as np
 
 from ..errors import InputError
 from ..sweep import FIRST_STAMP_NS, Sweep
+from ..transforms import invert
 from .body import GLASS
 from .classes import CLASS_ID
-from .motion import invert
 from .scenes import SCENES, SHARES
 from .sensors import SENSORS, Lidar
 from .shapes import join

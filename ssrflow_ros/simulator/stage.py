@@ -8,7 +8,8 @@ import numpy as np
 
 from .bodies import BODIES
 from .body import Body
-from .motion import FreeMotion, GroundMotion, Path, invert, rigid, rotations
+from ..transforms import invert, rigid
+from .motion import FreeMotion, GroundMotion, Path, rotations
 from .shapes import Mesh, join
 from .terrain import Terrain
 

@@ -14,8 +14,9 @@ from scipy.spatial.transform import Rotation
 from ..errors import EgoMotionError, InputError
 from ..settings import Settings
 from ..sweep import EgoMotion, SweepPair
+from ..transforms import rigid
 from .ego_motion import from_poses
-from .trajectory import Trajectory, rigid
+from .trajectory import Trajectory
 
 KEPT = 2000
 """Poses of each edge that a live node keeps: ten seconds at 200 Hz."""
@@ -60,7 +61,7 @@ class SensorPoses:
                 self._left_out[key] = self._left_out.get(key, (0, ''))[0] + 1, fault
                 return
             if stamp_ns is None:
-                self._edges[key] = rigid(Rotation.from_quat(quaternion), position)
+                self._edges[key] = rigid(Rotation.from_quat(quaternion).as_matrix(), position)
             else:
                 if not isinstance(self._edges.get(key), Trajectory):
                     self._edges[key] = Trajectory(f"'{key[1]}' in '{key[0]}'", self._kept)
@@ -171,4 +172,4 @@ def parse_pose(name: str, text: str) -> np.ndarray | None:
     if len(numbers) != 6 or not np.isfinite(numbers).all():
         raise InputError(f"{name}: '{text}' is no pose: give x y z in metres and roll pitch yaw in radians, such as "
                          "'0.3 0 1.2 0 0.1 0'")
-    return rigid(Rotation.from_euler('xyz', numbers[3:]), np.array(numbers[:3]))
+    return rigid(Rotation.from_euler('xyz', numbers[3:]).as_matrix(), np.array(numbers[:3]))

@@ -13,8 +13,8 @@ import numpy as np
 
 from ..kernels.farthest_point import farthest_points
 from ..kernels.kd_tree import KdTree
-from ..sweep import Sample
 from .cells import thin
+from .prepared import Sample
 from .range_image import RangeImage
 
 VOXEL = 0.2  # metres; finer than any level of the network

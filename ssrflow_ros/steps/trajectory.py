@@ -8,6 +8,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
 from ..errors import EgoMotionError
+from ..transforms import rigid
 
 LONGEST_GAP_NS = 500_000_000
 """Between poses further apart than this nothing is interpolated."""
@@ -71,7 +72,7 @@ class Trajectory:
         share = (stamp_ns - times[0]) / max(1, times[1] - times[0])
         first, second = run.poses[before], run.poses[after]
         turn = Slerp([0.0, 1.0], Rotation.from_quat(np.stack([first[1], second[1]])))(share)
-        return rigid(turn, (1 - share) * first[0] + share * second[0])
+        return rigid(turn.as_matrix(), (1 - share) * first[0] + share * second[0])
 
 
 class _Run:
@@ -88,10 +89,3 @@ class _Run:
             return 2**63
         near = min(bisect_left(self.recorded, recorded_ns), len(self.recorded) - 1)
         return abs(self.recorded[near] - recorded_ns) + abs(self.stamps[near] - stamp_ns)
-
-
-def rigid(turn: Rotation, position: np.ndarray) -> np.ndarray:
-    """(4, 4) pose of a frame that is turned by `turn` and lies at `position` (3,) m."""
-    pose = np.eye(4)
-    pose[:3, :3], pose[:3, 3] = turn.as_matrix(), position
-    return pose

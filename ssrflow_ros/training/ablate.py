@@ -78,7 +78,7 @@ def chosen(variants: Mapping[str, dict], only: list[str]) -> dict[str, dict]:
     return {UNCHANGED: {}, **{name: changes for name, changes in variants.items() if not only or name in only}}
 
 
-def ablate(folder: Path, pairs: Path, unseen: Path, base: TrainingConfig, variants: Mapping[str, dict],
+def ablate(folder: Path, pairs: Path, validation: Path, base: TrainingConfig, variants: Mapping[str, dict],
            seeds: int = 1, device: torch.device | str = 'cpu', workers: int = 1) -> Path:
     """Train every variant of `base` that is not done, one after another; the table, written after each.
 
@@ -92,7 +92,7 @@ def ablate(folder: Path, pairs: Path, unseen: Path, base: TrainingConfig, varian
     check_free(table, COMMAND, overwrite=True)
     for (name, _), config in runs.items():
         print(f'{name}, seed {config.seed}', flush=True)
-        training = Training(folder / f'{name}-{config.seed}', pairs, config, unseen, device=device)
+        training = Training(folder / f'{name}-{config.seed}', pairs, config, validation, device=device)
         training.run(validate_every=config.steps, workers=workers)
         with atomic_write(table, COMMAND, overwrite=True) as unfinished:
             title, *lines = _table(folder, base, variants, runs, len(training.validation))
@@ -101,11 +101,11 @@ def ablate(folder: Path, pairs: Path, unseen: Path, base: TrainingConfig, varian
 
 
 def _table(folder: Path, base: TrainingConfig, variants: Mapping[str, dict], runs: dict,
-           n_unseen: int) -> Iterator[str]:
+           n_validation: int) -> Iterator[str]:
     yield (f'{base.preset}, {base.steps * base.batch} pairs of {base.n_points} points seen by each'
            + (f', begun from {base.start}' if base.start else '')
-           + f'; EPE3D in m on {n_unseen} unseen pairs of {base.unseen_points} points, ego-motion removed, the network '
-             'alone; mean (half of the range) over seeds.')
+           + f'; EPE3D in m on {n_validation} validation pairs of {base.validation_points} points, ego-motion removed, '
+             'the network alone; mean (half of the range) over seeds.')
     yield ''
     yield '| variant | changes | parameters, M | seeds | moving | static | zero flow, moving | minutes |'
     yield '|---|---|---|---|---|---|---|---|'

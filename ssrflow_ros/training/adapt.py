@@ -113,7 +113,7 @@ def adapt(folder: Path, config: TrainingConfig, minutes: float = math.inf, devic
     training = Training(folder / 'training', sweeps / 'seen', config, objective=SelfSupervised, device=device)
     training.run(minutes, workers=workers)
     first = load_weights(config.start, device)
-    held_out = training.objective.unseen(sweeps / 'held_out')
+    held_out = training.objective.validation(sweeps / 'held_out')
     judgement = judge(training.objective, held_out, first.network, training.average, torch.device(device))
     with atomic_write(folder / 'judgement.json') as unfinished:
         unfinished.write_text(json.dumps(judgement.as_dict(), indent=1))
@@ -153,4 +153,4 @@ def judge(objective: SelfSupervised, held_out, before: SSRFlow, after: SSRFlow, 
 
 
 def _told(figures: dict[str, float]) -> str:
-    return SelfSupervised.told(*figures.values())
+    return SelfSupervised.format_metrics(*figures.values())

@@ -18,7 +18,7 @@ class Augmentation:
     Angles in degrees, lengths in metres; `reverse`, `flip`, `beams`, `keep`, `focus` and `crop` are shares.
     A share `beams` of the pairs loses every second, or all but every third or fourth beam, in both sweeps.
     Pose noise stays in the label: what ego-motion left over is apparent motion too, and the network
-    may correct it; a share `astray` has 15 times as much of it. Up to `movers` upright pieces of the
+    may correct it; a share `large_pose_noise` has 15 times as much of it. Up to `movers` upright pieces of the
     static world are set in motion, whatever they are: what moves then has every shape and speed, and
     "nothing moves" is no answer that pays. A crop is an upright cylinder around something that moves, if anything does:
     few points a pair then are as dense as many points a whole sweep are in use, and tell more. The sweep before is
@@ -38,7 +38,7 @@ class Augmentation:
     focus: tuple[float, float] = (0.0, 0.6)
     crop: float = 0.75
     crop_radius: tuple[float, float] = (12.0, 35.0)
-    astray: float = 0.2
+    large_pose_noise: float = 0.2
     movers: int = 12
     mover_radius: tuple[float, float] = (0.5, 4.0)
     mover_shift: tuple[float, float] = (0.03, 3.0)
@@ -47,7 +47,7 @@ class Augmentation:
 
 NO_AUGMENTATION = Augmentation(reverse=0.0, flip=0.0, yaw=0.0, scale=(1.0, 1.0), height=0.0, pose_angle=0.0,
                                pose_shift=0.0, max_range=(70.0, 70.0), beams=0.0, keep=(1.0, 1.0), focus=(0.5, 0.5),
-                               crop=0.0, astray=0.0, movers=0)
+                               crop=0.0, large_pose_noise=0.0, movers=0)
 
 
 def augmented(pair: TrainingPair, how: Augmentation, n_points: int,
@@ -88,7 +88,7 @@ def augmented(pair: TrainingPair, how: Augmentation, n_points: int,
     target, seen, eyes = target @ turn.T + lift, [p @ turn.T + lift for p in seen], [p @ turn.T + lift for p in eyes_at]
 
     moving = np.linalg.norm(motion, axis=1) > MOVING
-    amount = 15.0 if rng.random() < how.astray else 1.0
+    amount = 15.0 if rng.random() < how.large_pose_noise else 1.0
     for view in (2, 1):  # the target's comes last: its points and the truth bear it, too
         noise, shift = _small_rotation(rng, amount * how.pose_angle), rng.normal(0.0, amount * how.pose_shift, 3)
         seen[view], eyes[view] = (p @ noise.T + shift for p in (seen[view], eyes[view]))

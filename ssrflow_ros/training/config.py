@@ -16,7 +16,7 @@ from ..network.config import PRESETS, NetworkConfig
 from .augmentation import Augmentation
 from .losses import LossConfig
 from .self_losses import SelfLossConfig
-from .world_a import FamilyAugmentation
+from .flownet3d_protocol import PointPWCAugmentation
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class TrainingConfig:
 
     preset, switches  the network: a preset, and what is changed in it, {name in NetworkConfig: value}.
     start         weights to begin from, shipped ones by name or a .safetensors file; '': random ones.
-    n_points      points a sweep in training, mostly crops; validation sees whole sweeps of `unseen_points`.
+    n_points      points a sweep in training, mostly crops; validation sees whole sweeps of `validation_points`.
     batch         pairs a step, of all processes together.
     steps         the whole length; or `epochs`, passes over the folder, in place of steps, if not 0.
     learning_rate rises over `warm_up` steps, then falls along a cosine to nothing at the end; with
@@ -34,12 +34,12 @@ class TrainingConfig:
     clip          longest gradient; 0: any.
     ema           decay of the averaged weights, which are what is shipped.
     amp           forward in bfloat16 where that is safe; for GPUs since Ampere, and CPUs with AMX.
-    augmentation  of simulated pairs; `family` is that of FlyingThings3D; `self_loss` that of `ssrflow adapt`.
+    augmentation  of simulated pairs; `pointpwc` that of FlyingThings3D; `self_loss` that of `ssrflow adapt`.
     """
 
     preset: str = 'onboard'
     n_points: int = 1024
-    unseen_points: int = 4096
+    validation_points: int = 4096
     batch: int = 4
     steps: int = 4000
     learning_rate: float = 7e-4
@@ -58,14 +58,14 @@ class TrainingConfig:
     loss: LossConfig = field(default_factory=LossConfig)
     self_loss: SelfLossConfig = field(default_factory=SelfLossConfig)
     augmentation: Augmentation = field(default_factory=Augmentation)
-    family: FamilyAugmentation = field(default_factory=FamilyAugmentation)
+    pointpwc: PointPWCAugmentation = field(default_factory=PointPWCAugmentation)
 
     def __post_init__(self):
         if self.preset not in PRESETS:
             raise InputError(f"preset: '{self.preset}' is not known: choose from {', '.join(PRESETS)}")
         if self.optimiser not in ('adamw', 'muon'):
             raise InputError(f"optimiser: '{self.optimiser}' is not known: choose from adamw, muon")
-        for name in ('n_points', 'unseen_points', 'batch', 'steps'):
+        for name in ('n_points', 'validation_points', 'batch', 'steps'):
             if getattr(self, name) < 1:
                 raise InputError(f'{name}: {getattr(self, name)} is too small: give 1 or more')
         if self.switches:
@@ -99,7 +99,7 @@ RECIPES = {
     'onboard': TrainingConfig(optimiser='muon', n_points=2048, batch=32, steps=3800, learning_rate=4e-3, warm_up=200),
     # As published; weights of LFC and CFS are not, and are our choice.
     'paper': TrainingConfig(
-        preset='paper', n_points=8192, unseen_points=8192, batch=8, epochs=900, halve_epochs=80, learning_rate=1e-3,
+        preset='paper', n_points=8192, validation_points=8192, batch=8, epochs=900, halve_epochs=80, learning_rate=1e-3,
         warm_up=1, weight_decay=1e-4, clip=0.0, ema=0.0,
         loss=LossConfig(balance_moving=1.0, lfc_weight=1.0, lfc_k=32, lfc_radius=0.05, cfs_weight=0.1)),
 }
@@ -112,9 +112,14 @@ def switches_for(network: NetworkConfig, preset: str = 'onboard') -> dict:
             if getattr(network, entry.name) != getattr(base, entry.name)}
 
 
+DEPRECATED = {'unseen_points': 'validation_points', 'family': 'pointpwc', 'augmentation.astray': 'large_pose_noise'}
+"""Settings by names that are read for one release more, and their names now."""
+
+
 def changed(config: Any, changes: Mapping[str, Any], where: str = '') -> Any:
     """A copy of the frozen dataclass `config` with `changes`, nested like itself, checked by name and type."""
     known = {entry.name: getattr(config, entry.name) for entry in dataclasses.fields(config)}
+    changes = {DEPRECATED.get(f'{where}{name}', name): value for name, value in changes.items()}
     for name in changes:
         if name not in known:
             near = difflib.get_close_matches(str(name), known, n=1)

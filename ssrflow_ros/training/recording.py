@@ -14,11 +14,12 @@ import numpy as np
 
 from ..array_files import load_npz
 from ..errors import EgoMotionError, InputError
-from ..evaluation.witness import Witness
+from ..evaluation.observer_sweep import ObserverSweep
 from ..kernels.kd_tree import KdTree
 from ..settings import Settings
 from ..objects.clusters import find_clusters
 from ..steps.range_image import nearest_in_cells
+from ..steps.deskew import Deskewing
 from ..steps.ground import make_ground
 from ..sweep import EgoMotion, Sweep, SweepPair
 from ..atomic_write import atomic_write
@@ -65,15 +66,15 @@ def recorded(pairs: Iterable[SweepPair], find_ego_motion: Callable[[SweepPair], 
 
     A pair for whose ego-motion there is no answer ends a run of sweeps, and `drop` is told the error.
     """
-    ground, rng = make_ground(settings), np.random.default_rng(settings.seed)
-    window: deque[tuple[Witness, np.ndarray]] = deque()    # and the ground's nearest returns
+    deskewing, ground, rng = Deskewing(), make_ground(settings), np.random.default_rng(settings.seed)
+    window: deque[tuple[ObserverSweep, np.ndarray]] = deque()    # and the ground's nearest returns
     last: Sweep | None = None
     pose, run = np.eye(4), -1
 
-    def witness(sweep: Sweep) -> tuple[Witness, np.ndarray]:
+    def observer(sweep: Sweep) -> tuple[ObserverSweep, np.ndarray]:
         on_ground = ground(sweep.points)
         returns = sweep.points[on_ground]
-        return Witness(sweep, on_ground, pose, settings.max_range, rng), returns[nearest_in_cells(returns)]
+        return ObserverSweep(sweep, on_ground, pose, settings.max_range, rng), returns[nearest_in_cells(returns)]
 
     done = 0
     for pair in pairs:
@@ -83,14 +84,16 @@ def recorded(pairs: Iterable[SweepPair], find_ego_motion: Callable[[SweepPair], 
             drop(error)
             last = None
             continue
+        if pair.source.times is not None:
+            pair = deskewing(pair, ego)
         if pair.target is not last:
             yield from _flush(window, done, run, settings)
             window.clear()
             done, pose, run = 0, np.eye(4), run + 1
-            window.append(witness(pair.target))
+            window.append(observer(pair.target))
         pose = pose @ ego.target_from_source
         last = pair.source
-        window.append(witness(pair.source))
+        window.append(observer(pair.source))
         if len(window) > 2 * _FAR + 1:
             window.popleft()
             done -= 1

@@ -12,6 +12,7 @@ from ..network.pyramid import Pyramid
 from ..network.ssrflow import FlowPyramid
 from ..operators import interpolate, interpolation_weights
 from ..steps.sampling import sample_pair
+from ..transforms import transformed
 from .augmentation import NO_AUGMENTATION, Augmentation, around, repeated, rotation, view_from, within
 from .config import TrainingConfig
 from .dataset import as_item, drawn
@@ -75,8 +76,8 @@ def varied(source: RecordedSweep, target: RecordedSweep, past: RecordedSweep | N
         into = np.linalg.inv(source.pose) @ sweep.pose if sweep else np.eye(4)
         ground, points, labels = (sweep.ground, sweep.points, sweep.labels) if sweep else _NOTHING
         kept, ground_kept = (rng.random(len(some)) < share for some in (points, ground))
-        clouds.append((points[kept] @ into[:3, :3].T + into[:3, 3], labels[kept]))
-        grounds.append(ground[ground_kept] @ into[:3, :3].T + into[:3, 3])
+        clouds.append((transformed(points[kept], into), labels[kept]))
+        grounds.append(transformed(ground[ground_kept], into))
         eyes.append(into[:3, 3])
     seen = [np.concatenate([cloud[0], ground]) for cloud, ground in zip(clouds, grounds)]
     reach = rng.uniform(*how.max_range)
@@ -105,12 +106,12 @@ class SelfSupervised:
     """The objective of `Training` without labels."""
 
     FIGURES = ('chamfer_moving', 'zero_moving', 'static')
-    STEADY = False
+    GRAPH_SAFE = False
 
     def __init__(self, config: TrainingConfig):
         self.config = config
 
-    def seen(self, pairs: Path) -> Dataset:
+    def training(self, pairs: Path) -> Dataset:
         """Recorded pairs to train on, varied each time they are drawn."""
         return RecordedPairs(pairs, self.config, self.config.n_points, self.config.augmentation)
 
@@ -119,9 +120,9 @@ class SelfSupervised:
         """What lies there, in words, for the card of the weights."""
         return f'{len(list(Path(pairs).glob("*.npz")))} sweeps of a recording, labelled by free space'
 
-    def unseen(self, pairs: Path) -> Dataset:
+    def validation(self, pairs: Path) -> Dataset:
         """Recorded pairs to judge by, whole."""
-        return RecordedPairs(pairs, self.config, self.config.unseen_points, NO_AUGMENTATION)
+        return RecordedPairs(pairs, self.config, self.config.validation_points, NO_AUGMENTATION)
 
     def loss(self, prediction: FlowPyramid, source: Pyramid, target: Pyramid, batch: dict) -> torch.Tensor:
         """The weighted sum of the parts."""
@@ -150,7 +151,7 @@ class SelfSupervised:
                             flow.norm(dim=-1)[static].mean()])
 
     @staticmethod
-    def told(moving: float, zero: float, static: float) -> str:
+    def format_metrics(moving: float, zero: float, static: float) -> str:
         """The figures in words."""
         return f'Chamfer moving {moving:.3f} m (zero flow {zero:.3f}), static {static:.3f} m'
 

@@ -14,26 +14,26 @@ from .config import TrainingConfig
 from .dataset import PairDataset
 from .losses import training_loss
 from .pairs import describe_pairs
-from .world_a import AS_IT_IS, FamilyAugmentation, WorldADataset
+from .flownet3d_protocol import AS_IT_IS, PointPWCAugmentation, FlowNet3DPairs
 
 
 class Supervised:
     """The objective of `Training` with labels: where pairs come from, their loss, and what the curve shows."""
 
     FIGURES = ('epe_moving', 'epe_static', 'zero_moving')
-    STEADY = True
+    GRAPH_SAFE = True
 
     def __init__(self, config: TrainingConfig):
         self.config = config
 
-    def seen(self, pairs: Path | str) -> Dataset:
+    def training(self, pairs: Path | str) -> Dataset:
         """The pairs to train on, varied each time they are drawn: a folder of pairs, or KIND:PATH as FT3D's."""
         config = self.config
-        return self._open(pairs, config.n_points, config.augmentation, config.family)
+        return self._open(pairs, config.n_points, config.augmentation, config.pointpwc)
 
-    def unseen(self, pairs: Path | str) -> Dataset:
+    def validation(self, pairs: Path | str) -> Dataset:
         """The pairs to validate on, whole."""
-        return self._open(pairs, self.config.unseen_points, NO_AUGMENTATION, AS_IT_IS)
+        return self._open(pairs, self.config.validation_points, NO_AUGMENTATION, AS_IT_IS)
 
     @staticmethod
     def describe(pairs: Path | str) -> str:
@@ -44,10 +44,10 @@ class Supervised:
         return describe_pairs(Path(pairs))
 
     def _open(self, pairs: Path | str, n_points: int, augmentation: Augmentation,
-              family: FamilyAugmentation) -> Dataset:
+              pointpwc: PointPWCAugmentation) -> Dataset:
         kind, colon, _ = str(pairs).partition(':')
         if colon and kind in KINDS:
-            return WorldADataset(str(pairs), n_points, family, self.config.seed)
+            return FlowNet3DPairs(str(pairs), n_points, pointpwc, self.config.seed)
         return PairDataset(Path(pairs), n_points, augmentation, self.config.seed)
 
     def loss(self, prediction: FlowPyramid, source: Pyramid, target: Pyramid, batch: dict) -> torch.Tensor:
@@ -64,6 +64,6 @@ class Supervised:
             (error, moving), (error, ~moving), (zero, moving))])
 
     @staticmethod
-    def told(moving: float, static: float, zero: float) -> str:
+    def format_metrics(moving: float, static: float, zero: float) -> str:
         """The figures in words."""
         return f'EPE3D moving {moving:.3f} m (zero flow {zero:.3f}), static {static:.3f} m'

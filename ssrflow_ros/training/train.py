@@ -39,7 +39,7 @@ class Training:
     """State of one training in `folder`: made anew, or taken up where it stopped.
 
     pairs, validation  folders of what `objective` learns from, and of what it has not seen.
-    objective          where pairs come from, and what is made small. If it is STEADY, no shape and no branch of its
+    objective          where pairs come from, and what is made small. If it is GRAPH_SAFE, no shape and no branch of its
                        loss depends on a value, and a GPU does the step as CUDA graphs.
     device             of this process; with torchrun each has its own (`distributed.joined`).
     """
@@ -51,8 +51,8 @@ class Training:
             torch.set_float32_matmul_precision('high')  # products in TF32, in this process
         self.objective = objective(config)
         self._places = pairs, validation
-        self.pairs = self.objective.seen(pairs)
-        self.validation = self.objective.unseen(validation) if validation else None
+        self.pairs = self.objective.training(pairs)
+        self.validation = self.objective.validation(validation) if validation else None
         self.config = config.for_folder(len(self.pairs))
         self._mine = distributed.share(self.config.batch)
         _check_own(folder)
@@ -63,7 +63,7 @@ class Training:
         if config.start and not self.checkpoint.exists():
             self.network.load_state_dict(_begun_from(config, self.network.state_dict()))
         self.average = copy.deepcopy(self.network).requires_grad_(False)
-        graphed = self.device.type == 'cuda' and self.objective.STEADY and distributed.count() == 1
+        graphed = self.device.type == 'cuda' and self.objective.GRAPH_SAFE and distributed.count() == 1
         self._do: Callable[[Callable[[], None]], None] = Graphed(self.device) if graphed else _at_once
         self.optimiser = make_optimiser(self.network, config, graphed)
         self._builds = self.device.type != 'cpu'  # the pyramids; on a CPU data workers do
@@ -73,7 +73,7 @@ class Training:
         self._prediction: FlowPyramid | None = None
         self._loss = self._norm = torch.empty(())
         self._resume()
-        self._curve, self._unseen_curve = (Curve(folder / name, self.step) for name in CURVES)
+        self._curve, self._validation_curve = (Curve(folder / name, self.step) for name in CURVES)
         self._forward = DistributedDataParallel(self.network) if distributed.count() > 1 else self.network
         self._watch = Stopwatch()
 
@@ -106,7 +106,7 @@ class Training:
                 if self.step % validate_every == 0 or last:
                     self.save()
                     if self.validation and not asked:
-                        self._report_unseen(self.validate())
+                        self._report_validation(self.validate())
                     began = time.monotonic()
                 if last:
                     break
@@ -186,7 +186,7 @@ class Training:
 
     @torch.no_grad()
     def validate(self) -> list[float]:
-        """The objective's figures of the averaged weights, means over the unseen pairs."""
+        """The objective's figures of the averaged weights, means over the validation pairs."""
         self.average.eval()
         rows = []
         for i in range(distributed.rank(), len(self.validation), distributed.count()):
@@ -232,14 +232,14 @@ class Training:
         self._curve.write({**self._place(), 'loss': f'{loss:.5f}', **self._named(figures),
                            **{part: f'{share:.3f}' for part, share in shares.items()}})
         left = (self.config.steps - self.step) * self.minutes / self.step
-        print(f'step {self.step}/{self.config.steps}  loss {loss:.4f}  {self.objective.told(*figures)}  '
+        print(f'step {self.step}/{self.config.steps}  loss {loss:.4f}  {self.objective.format_metrics(*figures)}  '
               f'{pairs_a_second:.1f} pairs/s ({", ".join(f"{part} {share:.0%}" for part, share in shares.items())})  '
               f'{self.minutes:.1f} min, {left:.0f} left', flush=True)
 
-    def _report_unseen(self, figures: list[float]) -> None:
+    def _report_validation(self, figures: list[float]) -> None:
         if not distributed.rank():
-            self._unseen_curve.write({**self._place(), **self._named(figures)})
-            print(f'step {self.step}  unseen pairs: {self.objective.told(*figures)}', flush=True)
+            self._validation_curve.write({**self._place(), **self._named(figures)})
+            print(f'step {self.step}  validation pairs: {self.objective.format_metrics(*figures)}', flush=True)
 
     def _place(self) -> dict[str, object]:
         return {'step': self.step, 'pairs': self.step * self.config.batch, 'minutes': f'{self.minutes:.2f}',

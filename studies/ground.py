@@ -1,4 +1,4 @@
-"""Judge the ground removals: `python -m ssrflow_ros.evaluation.ground [DATA_FOLDER] [--seeds N]`.
+"""Judge the ground removals: `python -m studies.ground [DATA_FOLDER] [--seeds N]`.
 
 DATA_FOLDER/ground/*.npz hold `points` (N, 3+) and `sem` (N,), SemanticKITTI training ids (0 and
 below: unknown); DATA_FOLDER/pairs/*.npz hold `pc1`, `dynamic` and `valid`, and tell how many returns
@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..settings import Settings
-from ..simulator import SENSORS, simulate
-from ..simulator.scenes import SHARES
-from ..steps.ground import make_ground
+from ssrflow_ros.settings import Settings
+from ssrflow_ros.simulator import SENSORS, simulate
+from ssrflow_ros.simulator.scenes import SHARES
+from ssrflow_ros.steps.ground import make_ground
 
 _GROUND = (9, 10, 11, 12, 17)   # road, parking, sidewalk, other ground, terrain
 _THINGS = tuple(range(1, 9))    # car ... motorcyclist

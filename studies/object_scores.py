@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..simulator import CLASSES
-from ..sweep import FlowField, MovingObject
+from ssrflow_ros.simulator import CLASSES
+from ssrflow_ros.sweep import FlowField, MovingObject
 
 DYNAMIC = 0.5            # m/s, the published 0.05 m over 0.1 s
 SLOWEST_TRUE = 0.25      # m/s; an object that moves slower than DYNAMIC but faster than this is no false one

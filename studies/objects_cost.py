@@ -1,4 +1,4 @@
-"""What moving objects cost: `python -m ssrflow_ros.bench.crowd`.
+"""What moving objects cost: `python -m studies.objects_cost`.
 
 One street of 122,509 returns, 26 movers show 8 of them and more (64 beams, simulated), newest sweep against the one
 before it.
@@ -11,12 +11,12 @@ import time
 import numpy as np
 import torch
 
-from ..objects.detector import ObjectDetector
-from ..scene_flow import SceneFlow
-from ..settings import Settings
-from ..simulator import simulate
-from ..sweep import SweepPair
-from .timing import Timing
+from ssrflow_ros.objects.detector import ObjectDetector
+from ssrflow_ros.scene_flow import SceneFlow
+from ssrflow_ros.settings import Settings
+from ssrflow_ros.simulator import simulate
+from ssrflow_ros.sweep import SweepPair
+from ssrflow_ros.bench.timing import Timing
 
 _SEED, _SENSOR, _SCENE = 6_000_038, 'hdl64e', 'street'
 

@@ -17,7 +17,7 @@ from visualization_msgs.msg import MarkerArray
 from ..formats.bags import FLOW, MARKERS, OBJECTS
 from ..formats.stamped import stamp_of
 from . import qos
-from .answers import Answers
+from .replay_record import ReplayRecord
 
 POINTS, ODOMETRY = 'points', 'odometry'
 SETTLE, GIVE_UP = 3.0, 60.0
@@ -28,27 +28,27 @@ def _keep(answers: list[tuple[float, bytes]]) -> Callable[[bytes], None]:
     return lambda raw: answers.append((time.monotonic(), bytes(raw)))
 
 
-class Rehearsal:
+class BagReplay:
     """A driver and a listener for one flow node; use as a context manager."""
 
     def __init__(self):
-        self.answers = Answers()
-        self._heard = self.answers.flow, self.answers.objects, self.answers.markers
+        self.record = ReplayRecord()
+        self._heard = self.record.flow, self.record.objects, self.record.markers
         self._told = 0.0
         self._context = Context()
 
-    def __enter__(self) -> 'Rehearsal':
+    def __enter__(self) -> 'BagReplay':
         # Ctrl-C is the caller's.
         self._context.init(args=[])
-        self._node = Node('ssrflow_rehearsal', context=self._context, use_global_arguments=False)
+        self._node = Node('ssrflow_bag_replay', context=self._context, use_global_arguments=False)
         driver = qos.keep_last(5, ReliabilityPolicy.BEST_EFFORT)
         self._publishers = {POINTS: self._node.create_publisher(PointCloud2, POINTS, driver),
                             ODOMETRY: self._node.create_publisher(Odometry, ODOMETRY, qos.OUTPUT)}
         kept = qos.keep_last(10, ReliabilityPolicy.RELIABLE)
         # Serialized, so that listening costs next to nothing.
-        self._node.create_subscription(PointCloud2, FLOW, _keep(self.answers.flow), kept, raw=True)
-        self._node.create_subscription(PointCloud2, OBJECTS, _keep(self.answers.objects), kept, raw=True)
-        self._node.create_subscription(MarkerArray, MARKERS, _keep(self.answers.markers), kept, raw=True)
+        self._node.create_subscription(PointCloud2, FLOW, _keep(self.record.flow), kept, raw=True)
+        self._node.create_subscription(PointCloud2, OBJECTS, _keep(self.record.objects), kept, raw=True)
+        self._node.create_subscription(MarkerArray, MARKERS, _keep(self.record.markers), kept, raw=True)
         self._node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, kept)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
@@ -64,7 +64,7 @@ class Rehearsal:
     def connected(self) -> bool:
         """Whether the node hears us and has noticed that we listen to its outputs."""
         return (self._publishers[POINTS].get_subscription_count() > 0
-                and int(self.answers.diagnostics.get('listeners', 0)) >= len(self._heard))
+                and int(self.record.diagnostics.get('listeners', 0)) >= len(self._heard))
 
     def play(self, messages: Iterable[tuple[str, int, bytes]], check: Callable[[], None]) -> None:
         """Publish (POINTS or ODOMETRY, time ns, serialized message) when due, then wait for the answers.
@@ -78,7 +78,7 @@ class Rehearsal:
             time.sleep(max(0.0, begun + (time_ns - begun_ns) * 1e-9 - time.monotonic()))
             check()
             if topic == POINTS:
-                self.answers.sent[stamp_of(raw)] = time.monotonic()
+                self.record.sent[stamp_of(raw)] = time.monotonic()
             self._publishers[topic].publish(raw)
         sent = time.monotonic()
         while not self._settled(sent):
@@ -87,7 +87,7 @@ class Rehearsal:
 
     def _settled(self, sent: float) -> bool:
         last = max([sent, *(times[-1][0] for times in self._heard if times)])
-        values = self.answers.diagnostics
+        values = self.record.diagnostics
         drops = sum(int(value) for key, value in values.items() if key.startswith('drops/'))
         in_hand = int(values['clouds_in']) - int(values['clouds_out']) - drops
         return self._told > last + SETTLE and not in_hand or time.monotonic() > last + GIVE_UP
@@ -95,7 +95,7 @@ class Rehearsal:
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         self._told = time.monotonic()
         for status in message.status:
-            self.answers.diagnostics = {pair.key: pair.value for pair in status.values}
+            self.record.diagnostics = {pair.key: pair.value for pair in status.values}
 
     def _spin(self) -> None:
         try:

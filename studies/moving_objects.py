@@ -1,4 +1,4 @@
-"""Judge the moving objects: `python -m ssrflow_ros.evaluation.objects [FOLDER] [--recordings N]`.
+"""Judge the moving objects: `python -m studies.moving_objects [FOLDER] [--recordings N]`.
 
 Plays N unseen simulated recordings through the method as a live node does (newest sweep against the
 one before it, no pose given, one stream a recording) and scores points and objects; with FOLDER
@@ -12,15 +12,16 @@ from pathlib import Path
 
 import numpy as np
 
-from ..datasets import LabelledPair, open_dataset
-from ..errors import SSRFlowError
-from ..scene_flow import SceneFlow
-from ..settings import Settings
-from ..simulator import SCENES, SENSORS, LabelledSweep, simulate
-from ..objects.clusters import find_clusters
-from ..steps.range_image_history import RangeImageHistory
-from ..sweep import SweepPair
-from .object_scores import Labels, Tally
+from ssrflow_ros.datasets import LabelledPair, open_dataset
+from ssrflow_ros.datasets.labelled_pair import ARGOVERSE2
+from ssrflow_ros.errors import SSRFlowError
+from ssrflow_ros.scene_flow import SceneFlow
+from ssrflow_ros.settings import Settings
+from ssrflow_ros.simulator import SCENES, SENSORS, LabelledSweep, simulate
+from ssrflow_ros.objects.clusters import find_clusters
+from ssrflow_ros.steps.range_image_history import RangeImageHistory
+from ssrflow_ros.sweep import SweepPair
+from studies.object_scores import Labels, Tally
 
 _UNSEEN_SEED = 3_000_000  # neither training nor any choice of a constant used the seeds from here on
 _RANGES = (0, 10, 20, 40, 70)
@@ -133,7 +134,7 @@ def main() -> None:
     pairs = open_dataset(f'pairs:{args.folder}') if args.folder else ()
     for labelled in (pairs[number] for number in range(len(pairs))):
         real = judge_real(settings, labelled)
-        if labelled.preparation.world == 'B' and any(count[0] + count[2] for count in real.moving.values()):
+        if labelled.preparation.protocol == ARGOVERSE2 and any(count[0] + count[2] for count in real.moving.values()):
             print(f'\n{labelled.name}\n{report(real)}', flush=True)
 
 

@@ -1,4 +1,4 @@
-"""Where the error of what moves comes from: `python -m ssrflow_ros.evaluation.causes [--pairs N]`.
+"""Where the error of what moves comes from: `python -m studies.error_attribution [--pairs N]`.
 
 Answers simulated pairs, each by itself, and asks of every mover at which step it was lost. Prints a table whose
 columns add up to the errors of all moving points, means over the pairs.
@@ -12,14 +12,14 @@ from typing import Iterator
 
 import numpy as np
 
-from ..errors import SSRFlowError
-from ..objects.detector import ObjectDetector
-from ..objects.observation import observe
-from ..scene_flow import SceneFlow
-from ..settings import Settings
-from ..simulator import SENSORS, LabelledSweep, simulate
-from ..sweep import SweepPair
-from .object_scores import COVERED, DYNAMIC
+from ssrflow_ros.errors import SSRFlowError
+from ssrflow_ros.objects.detector import ObjectDetector
+from ssrflow_ros.objects.observation import observe
+from ssrflow_ros.scene_flow import SceneFlow
+from ssrflow_ros.settings import Settings
+from ssrflow_ros.simulator import SENSORS, LabelledSweep, simulate
+from ssrflow_ros.sweep import SweepPair
+from studies.object_scores import COVERED, DYNAMIC
 
 _SEED = 5_100_000       # no training, and nothing that is fitted, uses the seeds from here on
 _RIGHT, _RIGHT_SHARE = 0.05, 0.1    # m, or share of its displacement, by which a mover's object may be wrong
@@ -30,7 +30,7 @@ RIGHT, WRONG, DOUBTED, UNASKED, TINY, UNSEEN, CUT = CAUSES = (
     'not proposed: no suspicion, or one with what it touches', 'cut as ground, or out of range')
 
 
-def causes(method: SceneFlow, first: LabelledSweep, second: LabelledSweep) -> Iterator[tuple[str, np.ndarray]]:
+def attribute(method: SceneFlow, first: LabelledSweep, second: LabelledSweep) -> Iterator[tuple[str, np.ndarray]]:
     """Cause of each mover of a pair, and (4,) what it adds to the pair's means over all moving points: share of the
     points, and error of zero flow, of the network, and of the method, m.
 
@@ -74,7 +74,7 @@ def main() -> None:
     for number in tqdm(range(args.pairs), disable=None):
         sensor = list(SENSORS)[number % len(SENSORS)]
         try:
-            told = list(causes(method, *simulate(_SEED + number, 2, sensor)))
+            told = list(attribute(method, *simulate(_SEED + number, 2, sensor)))
         except SSRFlowError:
             continue        # refused: nothing is published there
         pairs += bool(told)

@@ -1,23 +1,21 @@
 """Memory that the network takes for a sweep pair, counted tensor by tensor without running it.
 
-    python -m ssrflow_ros.network.memory     # the table of docs/gpu.md
+    python -m studies.network_memory     # the table of docs/gpu.md
 """
 from __future__ import annotations
 
 import sys
 import weakref
-from contextlib import ExitStack, contextmanager, nullcontext
-from unittest import mock
+from contextlib import nullcontext
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from ..operators import farthest_point, interpolate, interpolation_weights, neighbours
-from ..operators.triton_kernels import Kernels
-from . import layers
-from .config import PRESETS, NetworkConfig
-from .ssrflow import SSRFlow
+from ssrflow_ros.operators import interpolate, interpolation_weights
+from ssrflow_ros.operators.triton_kernels import Kernels, kernels_on_meta
+from ssrflow_ros.network.config import PRESETS, NetworkConfig
+from ssrflow_ros.network.ssrflow import SSRFlow
 
 MIB = 2**20
 
@@ -61,29 +59,17 @@ def peak_bytes(config: NetworkConfig, n_points: int, kernels: bool = True) -> tu
         network = SSRFlow(config).eval().requires_grad_(False)
         clouds = [torch.empty(1, n_points, config.columns) for _ in range(2)]
         counts = [torch.empty(1, dtype=torch.int64) for _ in range(2)]
-    with torch.inference_mode(), _kernels() if kernels else nullcontext(), LiveBytes() as live:
+    with torch.inference_mode(), kernels_on_meta(_KERNELS) if kernels else nullcontext(), LiveBytes() as live:
         network.flow(*clouds, *counts)
     return sum(parameter.nbytes for parameter in network.parameters()), live.peak
 
 
 def upsampling_peak_bytes(points: int, n_points: int) -> int:
     """Most bytes at once while the flow of n_points is interpolated at so many `points`, the points included."""
-    with _kernels(), LiveBytes() as live:
+    with kernels_on_meta(_KERNELS), LiveBytes() as live:
         queries, known, flow = (torch.empty(1, count, 3, device='meta') for count in (points, n_points, n_points))
         interpolate(flow, *interpolation_weights(queries, known))
     return live.peak
-
-
-@contextmanager
-def _kernels():
-    """Within it the meta device has kernels too; they take no memory but their results."""
-    def patch(relation: torch.Tensor, own: torch.Tensor, *_) -> torch.Tensor:
-        return torch.empty_like(own)
-    kernels = Kernels(_indices, _order, sys.maxsize, patch, patch)
-    with ExitStack() as stack:
-        for room in (neighbours, farthest_point, layers):
-            stack.enter_context(mock.patch.object(room, 'triton_kernels', lambda device: kernels))
-        yield
 
 
 def _indices(queries: torch.Tensor, points: torch.Tensor, k: int) -> torch.Tensor:
@@ -92,6 +78,14 @@ def _indices(queries: torch.Tensor, points: torch.Tensor, k: int) -> torch.Tenso
 
 def _order(points: torch.Tensor, n: int, first: torch.Tensor) -> torch.Tensor:
     return torch.empty(len(points), n, dtype=torch.int64, device=points.device)
+
+
+def _patch(relation: torch.Tensor, own: torch.Tensor, *_) -> torch.Tensor:
+    return torch.empty_like(own)
+
+
+_KERNELS = Kernels(_indices, _order, sys.maxsize, _patch, _patch)
+"""They take no memory but their results."""
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
-"""Hindsight: judge moving objects without labels, by what earlier and later sweeps saw at their places.
+"""Judge moving objects without labels, by what earlier and later sweeps saw at their places.
 
 The method sees two sweeps, 0.1 s apart. A recording holds those of two seconds before and after: through a place that
 was free then, who stands there now has come; a place that was taken all the time holds nothing that moved.
-How often these verdicts are right is measured where the truth is known: `hindsight_check.py`, docs/objects.md.
+How often these verdicts are right is measured where the truth is known: `studies/replay_check.py`, docs/objects.md.
 """
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import numpy as np
 from ..settings import Settings
 from ..objects.clusters import find_clusters
 from ..sweep import FlowField, MovingObject, Sweep
-from .witness import Witness
+from .observer_sweep import ObserverSweep
 
 MOVED, STOOD, UNTOLD = 'moved', 'stood', 'untold'
 
 _SOONEST, _LATEST = 0.5, 2.0        # s, over which even walkers leave their place, and are still in view
-_APART = 0.4                        # s, between witnesses
+_APART = 0.4                        # s, between observer sweeps
 _MOST, _LEAST = 0.6, 0.3            # share of what was told that was free: from here on moved, up to here stood
-_ENOUGH, _ENOUGH_OF_POINT = 8, 2    # points of an object that a witness, and witnesses of a point that must tell
+_ENOUGH, _ENOUGH_OF_POINT = 8, 2    # points of an object that an observer, and observers of a point that must tell
 _COVERED = 0.25                     # share of a mover's points that must lie in objects, as where labels are known
 _LONGEST = 20.0                     # m, whatever is longer is no mover
 
@@ -41,12 +41,12 @@ class Judged:
     movers: tuple[tuple[np.ndarray, bool], ...]
 
 
-class Hindsight:
+class ReplayCheck:
     """Feed it a stream's flows in their order, newest sweep as source; `add` and `finish` return what is judged."""
 
     def __init__(self, settings: Settings):
         self._settings, self._rng = settings, np.random.default_rng(settings.seed)
-        self._window: deque[tuple[Witness, FlowField | None]] = deque()
+        self._window: deque[tuple[ObserverSweep, FlowField | None]] = deque()
         self._last: Sweep | None = None
         self._done = 0      # of the window, so many are judged
 
@@ -76,7 +76,8 @@ class Hindsight:
 
     def _see(self, sweep: Sweep, ground: np.ndarray, pose: np.ndarray, flow: FlowField | None) -> None:
         wanted = None if flow is None else flow.object_ids >= 0
-        self._window.append((Witness(sweep, ground, pose, self._settings.max_range, self._rng, wanted=wanted), flow))
+        seen = ObserverSweep(sweep, ground, pose, self._settings.max_range, self._rng, wanted=wanted)
+        self._window.append((seen, flow))
         self._last = sweep
 
     def _age(self, place: int) -> float:
@@ -101,16 +102,16 @@ class Hindsight:
                        if np.ptp(own.points[rows], axis=0).max() < _LONGEST)
         return [Judged(own.stamp_ns, objects, movers)]
 
-    def _told(self, own: Witness, places: range) -> list[tuple[float, np.ndarray, np.ndarray]]:
-        """What the witnesses of one side say: seconds apart, and which of its points' places were free, and taken."""
+    def _told(self, own: ObserverSweep, places: range) -> list[tuple[float, np.ndarray, np.ndarray]]:
+        """What the observers of one side say: seconds apart, and which of its points' places were free, and taken."""
         told, next_one = [], _SOONEST
         for place in places:
-            witness = self._window[place][0]
-            apart = abs(witness.stamp_ns - own.stamp_ns) * 1e-9
+            observer = self._window[place][0]
+            apart = abs(observer.stamp_ns - own.stamp_ns) * 1e-9
             if apart > _LATEST:
                 break
             if apart >= next_one:
-                told.append((apart, *witness.sees(own.world)))
+                told.append((apart, *observer.sees(own.world)))
                 next_one = apart + _APART
         return told
 
@@ -129,7 +130,7 @@ def summary(judged: Sequence[Judged]) -> list[tuple[str, str]]:
 
 
 def _verdict(item: MovingObject, told: list[list[tuple[float, np.ndarray, np.ndarray]]], rows: np.ndarray) -> str:
-    """Of an object with the points `rows`, by the witnesses before and by those after it.
+    """Of an object with the points `rows`, by the observers before and by those after it.
 
     Only those are asked in whose time it would, at its speed, have left the place that it takes.
     """

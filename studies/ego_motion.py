@@ -1,4 +1,4 @@
-"""Judge scan matching: `python -m ssrflow_ros.evaluation.ego_motion [DATA_FOLDER] [--seeds N]`.
+"""Judge scan matching: `python -m studies.ego_motion [DATA_FOLDER] [--seeds N]`.
 
 Compares GICP alone (small_gicp, all points and without the ground), kiss-icp where it is installed,
 and this package's robust refinement, on real pairs with known motion (DATA_FOLDER/pairs/*.npz with
@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import EgoMotionError
-from ..settings import Settings
-from ..simulator import SENSORS, simulate
-from ..simulator.scenes import SHARES
-from ..steps.polar_grid import PolarGrid
-from ..steps.scan_matching import ScanMatching
-from ..sweep import Sweep, SweepPair
+from ssrflow_ros.errors import EgoMotionError
+from ssrflow_ros.settings import Settings
+from ssrflow_ros.simulator import SENSORS, simulate
+from ssrflow_ros.simulator.scenes import SHARES
+from ssrflow_ros.steps.polar_grid import PolarGrid
+from ssrflow_ros.steps.scan_matching import ScanMatching
+from ssrflow_ros.sweep import Sweep, SweepPair
 
 Matcher = Callable[[SweepPair], np.ndarray]     # -> (4, 4) target_from_source
 

@@ -7,6 +7,7 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from ..datasets import open_dataset
+from ..datasets.labelled_pair import FLOWNET3D
 from ..errors import InputError
 from .augmentation import repeated, rotation
 from .dataset import as_item, drawn
@@ -14,7 +15,7 @@ from .pairs import MOVING
 
 
 @dataclass(frozen=True)
-class FamilyAugmentation:
+class PointPWCAugmentation:
     """What the PointPWC family of networks does to both clouds alike: scale, turn (degrees) and shift (metres)."""
 
     scale: tuple[float, float] = (0.95, 1.05)
@@ -22,19 +23,19 @@ class FamilyAugmentation:
     shift: float = 1.0
 
 
-AS_IT_IS = FamilyAugmentation(scale=(1.0, 1.0), yaw=0.0, shift=0.0)
+AS_IT_IS = PointPWCAugmentation(scale=(1.0, 1.0), yaw=0.0, shift=0.0)
 
 
-class WorldADataset(Dataset):
+class FlowNet3DPairs(Dataset):
     """Labelled pairs of a published layout, `KIND:PATH` of `ssrflow_ros.datasets`, such as ft3ds:FOLDER/train."""
 
-    def __init__(self, place: str, n_points: int, augmentation: FamilyAugmentation, seed: int):
+    def __init__(self, place: str, n_points: int, augmentation: PointPWCAugmentation, seed: int):
         self.pairs = open_dataset(place)
         self.n_points, self.augmentation, self.seed = n_points, augmentation, seed
-        world = self.pairs[0].preparation.world
-        if world != 'A':
-            raise InputError(f'{place}: training takes data sets that leave ego-motion in (world A), this is of world '
-                             f'{world}: take ft3ds or ft3do, or folders of pairs')
+        protocol = self.pairs[0].preparation.protocol
+        if protocol != FLOWNET3D:
+            raise InputError(f'{place}: training takes data sets that leave ego-motion in, and by the {protocol} '
+                             'protocol it is removed: take ft3ds or ft3do, or folders of pairs')
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -45,12 +46,12 @@ class WorldADataset(Dataset):
         labelled = self.pairs[place]
         rows = np.flatnonzero(labelled.scored)
         pair = labelled.pair
-        source, target, flow = family_augmented(pair.source.points[rows], pair.target.points, labelled.flow[rows],
+        source, target, flow = augmented(pair.source.points[rows], pair.target.points, labelled.flow[rows],
                                                 self.augmentation, self.n_points, rng)
         return as_item(source, target, motion=flow, moving=np.linalg.norm(flow, axis=1) > MOVING)
 
 
-def family_augmented(source: np.ndarray, target: np.ndarray, flow: np.ndarray, how: FamilyAugmentation, n_points: int,
+def augmented(source: np.ndarray, target: np.ndarray, flow: np.ndarray, how: PointPWCAugmentation, n_points: int,
                      rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """`n_points` of each cloud, drawn apart so that none has its partner by its row: source, target, flow, float32.
 

@@ -7,12 +7,13 @@ from ..kernels.kd_tree import KdTree
 from ..steps.cells import thin
 from ..steps.range_image import RangeImage
 from ..sweep import Sweep
+from ..transforms import transformed
 
 _VOXEL, _MOST = 0.1, 24_000             # m, cubes of which one point is kept, and points kept in all
 _NEAR_SHARE, _NEAR = 0.01, 0.15         # share of the range and m within which a surface is the same one
 
 
-class Witness:
+class ObserverSweep:
     """A sweep of which `rows` are kept, points (n, 3) and their places in the world (n, 3), m; all of it is seen by."""
 
     def __init__(self, sweep: Sweep, ground: np.ndarray, pose: np.ndarray, max_range: float,
@@ -28,14 +29,13 @@ class Witness:
         self.pose, self.stamp_ns = pose, sweep.stamp_ns
         self.rows = np.sort(keep) if wanted is None else np.union1d(keep, np.flatnonzero(wanted))
         self.points = sweep.points[self.rows]
-        self.world = self.points @ pose[:3, :3].T + pose[:3, 3]
+        self.world = transformed(self.points, pose)
         self._view = RangeImage(sweep.points)
         self._tree = KdTree(self.points) if len(self.rows) else None
 
     def sees(self, world: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Of places (N, 3) in the world: which it saw through, and which it found taken; (N,) bool each."""
-        back = np.linalg.inv(self.pose)
-        own = (world @ back[:3, :3].T + back[:3, 3]).astype(np.float32)
+        own = transformed(world, np.linalg.inv(self.pose)).astype(np.float32)
         if self._tree is None:
             return self._view.at(own).is_free(), np.zeros(len(own), bool)
         taken = self._tree.search(own, 1)[1][:, 0] < _NEAR + _NEAR_SHARE * np.linalg.norm(own, axis=1)

@@ -1,11 +1,12 @@
-"""Hindsight tells movers from what stands by other sweeps of the same recording, without labels."""
+"""Movers are told from what stands by other sweeps of the same recording, without labels."""
 import numpy as np
 import pytest
 
-from ssrflow_ros.evaluation.hindsight import MOVED, STOOD, UNTOLD, Hindsight, summary
-from ssrflow_ros.evaluation.hindsight_check import check, report
+from ssrflow_ros.evaluation.replay_check import MOVED, STOOD, UNTOLD, ReplayCheck, summary
 from ssrflow_ros.settings import Settings
 from ssrflow_ros.sweep import EgoMotion, FlowField, MovingObject, Sweep, SweepPair
+from studies.replay_check import check as check_by_truth
+from studies.replay_check import report
 from worlds import box, patch, seen
 
 N = 45  # sweeps at 10 Hz
@@ -40,9 +41,9 @@ def flows(reported, gap=None):
 
 
 def judged(reported, **options):
-    hindsight = Hindsight(Settings())
-    sweeps = [sweep for flow in flows(reported, **options) for sweep in hindsight.add(flow)]
-    return [*sweeps, *hindsight.finish()]
+    check = ReplayCheck(Settings())
+    sweeps = [sweep for flow in flows(reported, **options) for sweep in check.add(flow)]
+    return [*sweeps, *check.finish()]
 
 
 def test_a_mover_moved_and_a_parked_thing_stood():
@@ -75,12 +76,12 @@ def test_summary(reported, texts):
 
 
 def test_nothing_judged_is_nothing_told():
-    assert Hindsight(Settings()).finish() == [] and summary([]) == []
+    assert ReplayCheck(Settings()).finish() == [] and summary([]) == []
 
 
 @pytest.mark.slow
 def test_where_the_truth_is_known_it_is_nearly_always_right():
-    objects, movers, points = check(2, 24)
+    objects, movers, points = check_by_truth(2, 24)
     assert objects[MOVED, True] > 20 and objects[MOVED, False] < 0.05 * objects[MOVED, True]
     assert movers[True, True] > 0 and points[True] > 0.95 * points.total() > 20
     assert 'of movers' in report(objects, movers, points)

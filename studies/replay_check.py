@@ -1,7 +1,7 @@
-"""How often hindsight is right: `python -m ssrflow_ros.evaluation.hindsight_check [--recordings N] [--sweeps N]`.
+"""How often the check against later sweeps is right: `python -m studies.replay_check [--recordings N] [--sweeps N]`.
 
 Plays unseen simulated recordings through the method as a live node does, judges the objects by what other sweeps saw
-(`hindsight.py`) and beside it by the truth. What the figures mean is in docs/objects.md, "In hindsight".
+(`evaluation/replay_check.py`) and beside it by the truth. What the figures mean is in docs/objects.md, "In hindsight".
 """
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from collections import Counter
 
 import numpy as np
 
-from ..errors import SSRFlowError
-from ..scene_flow import SceneFlow
-from ..settings import Settings
-from ..simulator import LabelledSweep, simulate
-from ..sweep import FlowField, SweepPair
-from .hindsight import MOVED, STOOD, UNTOLD, Hindsight, Judged
-from .object_scores import COVERED, DYNAMIC, SLOWEST_TRUE, Labels, true_movers
+from ssrflow_ros.errors import SSRFlowError
+from ssrflow_ros.scene_flow import SceneFlow
+from ssrflow_ros.settings import Settings
+from ssrflow_ros.simulator import LabelledSweep, simulate
+from ssrflow_ros.sweep import FlowField, SweepPair
+from ssrflow_ros.evaluation.replay_check import MOVED, STOOD, UNTOLD, ReplayCheck, Judged
+from studies.object_scores import COVERED, DYNAMIC, SLOWEST_TRUE, Labels, true_movers
 
 _UNSEEN_SEED = 3_100_000
 
 
 def add(judged: Judged, flow: FlowField, truth: LabelledSweep, objects: Counter, movers: Counter,
         points: Counter) -> None:
-    """Count verdicts by the truth; true movers by whether hindsight sees them and they were found; points likewise."""
+    """Count verdicts by the truth; true movers by whether others see them and they were found; points likewise."""
     motion, dt = truth.motion_previous, abs(flow.pair.dt)
     for item, verdict in judged.objects:
         rows = flow.object_ids == item.id
@@ -44,7 +44,7 @@ def check(recordings: int, sweeps: int) -> tuple[Counter, Counter, Counter]:
     """Of objects, movers and points, as `add` counts them."""
     counts: tuple[Counter, Counter, Counter] = Counter(), Counter(), Counter()
     for seed in range(_UNSEEN_SEED, _UNSEEN_SEED + recordings):
-        stream, hindsight, answered, judged = SceneFlow(Settings()).stream(), Hindsight(Settings()), {}, []
+        stream, check_of, answered, judged = SceneFlow(Settings()).stream(), ReplayCheck(Settings()), {}, []
         recording = list(simulate(seed, sweeps))
         for newer, older in zip(recording[1:], recording):
             try:
@@ -52,8 +52,8 @@ def check(recordings: int, sweeps: int) -> tuple[Counter, Counter, Counter]:
             except SSRFlowError:
                 continue
             answered[newer.sweep.stamp_ns] = flow, newer
-            judged += hindsight.add(flow)
-        for sweep in [*judged, *hindsight.finish()]:
+            judged += check_of.add(flow)
+        for sweep in [*judged, *check_of.finish()]:
             add(sweep, *answered[sweep.stamp_ns], *counts)
     return counts
 

@@ -8,13 +8,13 @@ Item = TypeVar('Item')
 Made = TypeVar('Made')
 
 
-def one_ahead(make: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[tuple[Item, 'Future[Made]']]:
+def prefetch(make: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[tuple[Item, 'Future[Made]']]:
     """Each item and the future of `make(item)`, in order; the next one is begun before this one is handed out.
 
     `items` are taken in the caller's thread, `make` runs in another one, one item at a time, at most
     one item ahead.
     """
-    with ThreadPoolExecutor(1, 'ssrflow_ahead') as thread:
+    with ThreadPoolExecutor(1, 'ssrflow_prefetch') as thread:
         begun: tuple[Item, Future[Made]] | None = None
         for item in items:
             following = item, thread.submit(make, item)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass
-class Answers:
+class ReplayRecord:
     """What was sent and heard; serialized messages, times of the monotonic clock in seconds.
 
     sent         time at which the cloud of each stamp (ns) was published.

@@ -1,0 +1,69 @@
+"""What passes between the two halves of the method: a pair made ready for the network."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ..sweep import EgoMotion, SweepPair
+from .range_image import RangeImage
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """The points of one cloud that the network sees.
+
+    rows     (n,) int64, distinct, into the cloud.
+    offsets  (n, 3) float32 m, from each to the nearest point of the other cloud, ego-motion removed, before
+             that one was thinned out to what the network sees of it.
+    margins  (n, 4) float32 m, by which the other sensor saw past each of them (`RayQuery.free_space_margin`), and by
+             which the sensor had, half a second before; 0: not known.
+    """
+
+    rows: np.ndarray
+    offsets: np.ndarray
+    margins: np.ndarray
+
+    def of(self, cloud: np.ndarray) -> np.ndarray:
+        """(n, 10) float32 m, points, offsets and margins: as `SSRFlow.flow` takes them, from the `cloud` (N, 3)."""
+        return np.column_stack([cloud[self.rows], self.offsets, self.margins])
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedPair:
+    """A pair made ready for the network: ego-motion taken out, ground marked, points chosen.
+
+    ground          (N,) bool, of the source's points.
+    slope           (2,) m that it rises with each metre along x, and along y.
+    rows            (n,) int64, the source's points in range that are not ground.
+    target          (m, 3) float32 m, the target's points in range that are not ground, in the source's frame.
+    sampled, sampled_target  what the network sees, rows into `rows` and into `target`.
+    range_images    of the source, the target, and an earlier sweep, ground included, to be asked about points of the
+                    source's frame; the last saw nothing where the stream holds no such sweep.
+    past_age        s that the earlier sweep lies before the source.
+    in_free_space, in_past_free_space  (n,) bool: at `rows`, stands where the target's sensor saw through, where the
+                    earlier one surely did.
+    vacated_space   (v, 3) float32 m, those of `target` through whose places the source's sensor sees.
+    timings_ms      milliseconds of each step so far.
+    """
+
+    pair: SweepPair
+    ego_motion: EgoMotion
+    ground: np.ndarray
+    slope: np.ndarray
+    rows: np.ndarray
+    target: np.ndarray
+    sampled: Sample
+    sampled_target: Sample
+    range_images: tuple[RangeImage, RangeImage, RangeImage]
+    past_age: float
+    in_free_space: np.ndarray
+    in_past_free_space: np.ndarray
+    vacated_space: np.ndarray
+    timings_ms: dict[str, float]
+
+    @cached_property
+    def points(self) -> np.ndarray:
+        """(n, 3) float32 m, the source's points at `rows`."""
+        return self.pair.source.points.take(self.rows, axis=0)

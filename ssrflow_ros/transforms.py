@@ -1,0 +1,42 @@
+"""Rigid transforms: (4, 4) float64 [R t; 0 0 0 1], metres; b_from_a takes points of frame a into frame b.
+
+SciPy is loaded where it is needed: no help of a command waits for it.
+"""
+from __future__ import annotations
+
+import numpy as np
+
+
+def rigid(rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
+    """(..., 4, 4) of rotations (..., 3, 3), each followed by a translation (..., 3) m."""
+    transform = np.zeros((*rotation.shape[:-2], 4, 4))
+    transform[..., :3, :3] = rotation
+    transform[..., :3, 3] = translation
+    transform[..., 3, 3] = 1.0
+    return transform
+
+
+def invert(transform: np.ndarray) -> np.ndarray:
+    """Inverse of rigid transforms (..., 4, 4)."""
+    rotation = np.swapaxes(transform[..., :3, :3], -1, -2)
+    return rigid(rotation, -(rotation @ transform[..., :3, 3:])[..., 0])
+
+
+def transformed(points: np.ndarray, transform: np.ndarray) -> np.ndarray:
+    """`points` (N, 3) m of the one frame in the other."""
+    return points @ transform[:3, :3].T + transform[:3, 3]
+
+
+def pose_matrix(translation, quaternion_wxyz) -> np.ndarray:
+    """(4, 4) of a translation (3,) m and a quaternion w x y z."""
+    from scipy.spatial.transform import Rotation
+    w, x, y, z = (float(value) for value in quaternion_wxyz)
+    return rigid(Rotation.from_quat((x, y, z, w)).as_matrix(), translation)
+
+
+def rigid_fit(points: np.ndarray, moved: np.ndarray) -> np.ndarray:
+    """(4, 4) transform that takes `points` (N, 3) to `moved` (N, 3) with least squares (Kabsch)."""
+    from scipy.spatial.transform import Rotation
+    middle, moved_middle = points.mean(axis=0, dtype=np.float64), moved.mean(axis=0, dtype=np.float64)
+    rotation = Rotation.align_vectors(moved - moved_middle, points - middle)[0].as_matrix()
+    return rigid(rotation, moved_middle - rotation @ middle)
