@@ -4,7 +4,7 @@
 
 Decoding and encoding belong to whoever holds the data (`formats` for files and bags, `node` for ROS), pairing to
 `stream.py`. All between is here, its first half, up to the points that the network sees, in `preparation.py`. Each
-step is a room of its own in `steps/` and `network/`; what passes between them is in `sweep.py`.
+step is a room of its own in `steps/`, `network/` and `objects/`; what passes between them is in `sweep.py`.
 
     >>> from ssrflow_ros import SceneFlow
     >>> scene_flow = SceneFlow()
