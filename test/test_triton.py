@@ -13,7 +13,7 @@ from ssrflow_ros.network.config import PRESETS
 from ssrflow_ros.network.local_flow_embedding import LocalFlowEmbedding
 from ssrflow_ros.network.neighbourhood import Neighbourhood
 from ssrflow_ros.network.reembedding import NeighbourReembedding
-from ssrflow_ros.operators import triton_kernels
+from ssrflow_ros.operators import cpu_patches, triton_kernels
 from ssrflow_ros.operators.reference import attentive_patch_reference, cost_patch_reference
 
 
@@ -113,6 +113,7 @@ def test_blocks_by_kernels_are_the_blocks(monkeypatch, depth):
         return (reembedding(own, own_features, other_features, cross),
                 embedding(own_features, other_features, cross, within))
     wanted = answers()
+    monkeypatch.setattr(cpu_patches, 'fits', lambda *tensors: False)
     monkeypatch.setattr(layers, 'triton_kernels', lambda device: triton_kernels.Kernels(
         None, None, 0, kernel(attentive_patch_reference), kernel(cost_patch_reference)))
     with torch.no_grad():

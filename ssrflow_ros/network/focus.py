@@ -11,7 +11,7 @@ from torch import nn
 from .config import NetworkConfig
 from .layers import mlp
 
-LEAST = -1.0        # log odds, from which a point is decoded; chosen on the simulated pairs of docs/performance.md
+LEAST = -1.5        # log odds, from which a point is decoded; what it costs and gives: docs/performance.md
 _STILL = 0.02       # m, below which one flow is as good as another
 _AROUND = 16        # neighbours of a point to be decoded that are decoded with it, for its sake
 

@@ -9,11 +9,12 @@ import torch
 
 from ..kernels import patches
 from .linear import linear
+from .reference import is_traced
 
 
 def fits(*tensors: torch.Tensor) -> bool:
     """Whether the loops serve for such tensors: of float32, on a CPU, and nobody wants their gradient."""
-    return not torch.is_grad_enabled() and not torch.is_autocast_enabled('cpu') and all(
+    return not (torch.is_grad_enabled() or torch.is_autocast_enabled('cpu') or is_traced()) and all(
         tensor.device.type == 'cpu' and tensor.dtype == torch.float32 for tensor in tensors)
 
 
