@@ -11,6 +11,7 @@ import shutil
 import signal
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -186,7 +187,7 @@ def stand_in():
     ssrflow_ros.doctor.bag.examine_bag = lambda path, *_: BagReader(path).__enter__() and [ok('bag', 'is one')]
     demo.importlib = SimpleNamespace(util=SimpleNamespace(find_spec=lambda name: True))
     demo.subprocess = SimpleNamespace(Popen=Node, STDOUT=None)
-    demo.private_network = dict
+    demo.private_network = lambda: nullcontext({})
     shutil.which = lambda name: name
     compiled._compile = lambda network, n_points, path: path.write_bytes(os.urandom(50))
     compiled.CompiledFlow, compiled._TIMED = Compiled, 1
