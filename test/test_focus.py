@@ -4,7 +4,7 @@ import dataclasses
 import pytest
 import torch
 
-from ssrflow_ros.network import focus, ssrflow
+from ssrflow_ros.network import focus
 from ssrflow_ros.network.config import NetworkConfig
 from ssrflow_ros.network.ssrflow import SSRFlow
 
@@ -23,8 +23,9 @@ def pair():
     return network, plain, torch.randn(1, 200, 3) * 10, torch.randn(1, 180, 3) * 10
 
 
-def flows(pair, monkeypatch, least):
-    monkeypatch.setattr(ssrflow, 'LEAST', least)
+def flows(pair, monkeypatch, least, most=1.0):
+    monkeypatch.setattr(focus, 'LEAST', least)
+    monkeypatch.setattr(focus, 'MOST', most)
     with torch.inference_mode():
         return pair[0].flow(*pair[2:]), pair[1].flow(*pair[2:])
 
@@ -57,6 +58,12 @@ def test_on_padding_and_in_batches_the_same_points_are_decoded(pair, monkeypatch
         other = network.flow(*padded, torch.tensor([200]), torch.tensor([180]))[:, :200]
     same = torch.isclose(alone, other, atol=1e-4).all(dim=-1)
     assert same.float().mean() > 0.5    # those at the rim of what is decoded see fewer neighbours
+
+
+def test_what_a_pair_costs_is_bounded():
+    odds = torch.arange(40.0)[None].flip(1)
+    assert focus.chosen(odds)[0].nonzero()[:, 0].tolist() == list(range(10))
+    assert not focus.chosen(odds - 100).any()
 
 
 def test_neighbours_of_what_is_chosen_are_chosen():

@@ -111,7 +111,6 @@ def test_the_node_deskews(deskew):
         assert_right(published.get(timeout=60.0).pair.source.points, 1, deskew)
     finally:
         stream.stop(60.0)
-        stream.close()
 
 
 @both

@@ -13,7 +13,8 @@ from .layers import mlp
 
 LEAST = -1.5        # log odds, from which a point is decoded; what it costs and gives: docs/performance.md
 _STILL = 0.02       # m, below which one flow is as good as another
-_AROUND = 16        # neighbours of a point to be decoded that are decoded with it, for its sake
+MOST = 0.25         # of the points, the surest, that are decoded at most: what a pair costs is bounded
+_AROUND = 8         # neighbours of a point to be decoded that are decoded with it, for its sake
 
 
 class Focus(nn.Module):
@@ -35,6 +36,13 @@ class Focus(nn.Module):
         speed = (flow.norm(dim=-1, keepdim=True) + _STILL).log()
         told = torch.cat([features, predictor_features, coarse_features, flow, speed], dim=-1)
         return self.head(told)[..., 0]
+
+
+def chosen(odds: torch.Tensor) -> torch.Tensor:
+    """(B, N) bool, the points to be decoded, of their log odds (B, N)."""
+    most = max(1, int(MOST * odds.shape[1]))
+    least = odds.topk(most, dim=1).values[:, -1:].clamp_min(LEAST)
+    return odds >= least
 
 
 def with_neighbours(chosen: torch.Tensor, neighbours: torch.Tensor) -> torch.Tensor:

@@ -10,7 +10,7 @@ from ..operators import k_nearest
 from ..operators.reference import is_traced
 from .config import NetworkConfig
 from .flow_predictor import FlowPredictor
-from .focus import LEAST, Focus, with_neighbours
+from .focus import Focus, chosen, with_neighbours
 from .global_fusion import GlobalFusion
 from .layers import MLP, SLOPE, mlp
 from .local_flow_embedding import LocalFlowEmbedding
@@ -162,8 +162,8 @@ class SSRFlow(nn.Module):
         given = _of_level(finest.level, source, target, f, g)
         this = given[0]
         flow = this.upsample(estimate.flow)
-        moves = LEAST < self.focus(given[2], this.upsample(estimate.predictor_features),
-                                   this.upsample(estimate.source_features), flow)
+        moves = chosen(self.focus(given[2], this.upsample(estimate.predictor_features),
+                                  this.upsample(estimate.source_features), flow))
         if flow.device.type == 'cpu' and len(flow) == 1 and this.count is None and not is_traced():
             rows = with_neighbours(moves[0], this.neighbours[0])
             some = finest.of_some(*given, estimate, rows) if len(rows) else flow[:, rows]
