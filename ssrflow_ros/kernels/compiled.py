@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Callable, TypeVar
+from typing import Any, Callable, TypeVar
 
 from numba import njit
 from numba.core.caching import FunctionCache
@@ -21,7 +21,7 @@ def compiled(kernel: F) -> F:
     `__pycache__` beside the kernel's file, ~/.cache/numba (XDG_CACHE_HOME). It is compiled anew when that file changes,
     but not when another does: a kernel calls only kernels of its own file.
     """
-    function = njit(nogil=True, fastmath=False, error_model='numpy')(kernel)
+    function: Any = njit(nogil=True, fastmath=False, error_model='numpy')(kernel)
     with contextlib.suppress(RuntimeError):  # numba's word for: no folder can be written
         function._cache = _Cache(kernel)
     return function
