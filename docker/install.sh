@@ -4,9 +4,9 @@ set -e
 cd /ws
 apt-get update
 rosdep update --rosdistro "$ROS_DISTRO"
-# torch is there already, for CUDA, where apt's is for the CPU; RViz runs on another machine or on the host.
-rosdep install --from-paths src -y --ignore-src --dependency-types=exec --skip-keys 'python3-torch rviz2'
+# torch is there already, for CUDA; RViz runs on another machine or on the host.
+rosdep install --from-paths src -y --ignore-src --dependency-types=exec --skip-keys rviz2
 rm -rf /var/lib/apt/lists/*
-pip install safetensors small_gicp rosbags mcap numba
+pip install numba safetensors small_gicp rosbags mcap
 . "/opt/ros/$ROS_DISTRO/setup.sh"
 colcon build

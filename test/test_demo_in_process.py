@@ -79,7 +79,7 @@ def test_every_cloud_gives_a_flow_or_is_counted(no_ros, weights, tmp_path, monke
 def test_odometry_is_taken_from_the_recording(no_ros, weights, tmp_path, capsys):
     assert main(['demo', '-o', str(tmp_path), '--weights', weights, '--odometry', '/nothing', *SMALL]) == 2
     assert '/nothing is not there' in capsys.readouterr().err
-    assert main(['demo', '-o', str(tmp_path), '--weights', weights, '--odometry', '/odom', *SMALL]) == 0
+    assert main(['demo', '-o', str(tmp_path / 'again'), '--weights', weights, '--odometry', '/odom', *SMALL]) == 0
 
 
 def test_an_unexpected_error_ends_it(no_ros, weights, tmp_path, monkeypatch, capsys):

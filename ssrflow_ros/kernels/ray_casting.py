@@ -17,7 +17,7 @@ class TriangleTree(NamedTuple):
 
     bounds     (B, 6) m: lower corner, upper corner. Box 0 holds all.
     first      (B,) the first of its two boxes, which lie side by side, or of its triangles.
-    sizes      (B,) how many triangles; 0: it has boxes.
+    held       (B,) how many triangles it holds itself; 0: it has boxes.
     triangles  (F, 9) m: a corner and from there the two edges.
     face       (F,) their numbers in what the tree was made of.
     depth      boxes within each other at most.
@@ -25,7 +25,7 @@ class TriangleTree(NamedTuple):
 
     bounds: np.ndarray
     first: np.ndarray
-    sizes: np.ndarray
+    held: np.ndarray
     triangles: np.ndarray
     face: np.ndarray
     depth: int
