@@ -1,7 +1,8 @@
-"""The linear layer of many rows: oneDNN's on the CPU, torch's own elsewhere."""
+"""The linear layer of many rows: oneDNN's on x86-64 processors that are not Intel's, torch's own elsewhere."""
 from __future__ import annotations
 
 import platform
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,10 +11,20 @@ from torch.nn import functional as F
 
 from .reference import is_traced
 
+
+
+def _is_intel() -> bool:
+    try:
+        return 'GenuineIntel' in Path('/proc/cpuinfo').read_text()
+    except OSError:
+        return False
+
+
 _ONEDNN: Any = (torch.ops.mkldnn._linear_pointwise
-           if platform.machine() in ('x86_64', 'AMD64') and torch.backends.mkldnn.is_available()
-           and hasattr(torch.ops.mkldnn, '_linear_pointwise') and hasattr(torch, 'get_autocast_dtype')  # torch 2.4
-           else None)
+                if platform.machine() in ('x86_64', 'AMD64') and not _is_intel()
+                and torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, '_linear_pointwise')
+                and hasattr(torch, 'get_autocast_dtype')  # torch 2.4
+                else None)
 # Fewer rows and fewer multiplications than these: a call of oneDNN costs more than it saves.
 _MANY_ROWS = 2**13
 _LEAST_WORK = 2**21
@@ -24,7 +35,8 @@ def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = No
     """x (..., C) @ weight (D, C) transposed + bias (D,) -> (..., D), LeakyReLU of `slope` on it; differentiable once.
 
     torch.nn.functional.linear goes through the BLAS that torch was built with. MKL, that of the x86
-    wheels, leaves AVX-512 alone on processors that are not Intel's: there oneDNN is twice as fast.
+    wheels, leaves AVX-512 alone on processors that are not Intel's: there oneDNN is twice as fast. On Intel's MKL is
+    as quick, and keeps no code for every number of rows (`process_memory.py`).
     """
     grad = torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)
     rows = x.numel() // max(1, x.shape[-1])
