@@ -17,7 +17,7 @@ _CHOICES = {
 }
 
 
-_FROM_ZERO = 'finest_level', 'finest_reembedded', 'focus_width', 'radius'
+_FROM_ZERO = 'finest_level', 'finest_reembedded', 'radius'
 _MOST = {int: 2**16, float: 1e6, tuple: 16}
 """Beyond all sense: the greatest number, and the most levels."""
 
@@ -59,7 +59,6 @@ class NetworkConfig:
     fusion_width          channels of the global fusion flow embedding.
     predictor_width, predictor_out   channels inside the flow predictor, and handed to the finer level.
     mlp_depth             linear layers of each pair MLP.
-    focus_width           hidden channels of `Focus`, by which the finest level is decoded; 0: everywhere (paper).
 
     The switches of the ablations:
     attention             dual (paper), single: each frame attends to itself, none.
@@ -89,7 +88,6 @@ class NetworkConfig:
     predictor_width: int = 128
     predictor_out: int = 64
     mlp_depth: int = 2
-    focus_width: int = 0
     attention: str = 'dual'
     position_encoder: str = 'outside'
     initial_flow: str = 'global_fusion'
@@ -113,9 +111,6 @@ class NetworkConfig:
         if not len(self.divisors) == len(self.widths) == len(self.lengths) > self.finest_level:
             raise WeightsError('network settings divisors, widths and lengths: each level has one of each, also '
                                'finest_level: give as many of each')
-        if self.focus_width and self.finest_level > self.levels - 2:
-            raise WeightsError('network setting focus_width: where the coarsest level alone is decoded it has no finer '
-                               'one to choose points of: set it to 0')
         for more, needed in (('beyond_input', 'offset_input'), ('past_input', 'beyond_input')):
             if getattr(self, more) and not getattr(self, needed):
                 raise WeightsError(f'network setting {more} needs {needed}: set both, or neither')

@@ -83,11 +83,6 @@ class Pyramid:
         return cls(order, levels, more, neighbours, tuple(index for index, _ in up),
                    tuple(weights for _, weights in up), counts)
 
-    def level(self, number: int) -> 'PyramidLevel':
-        """What a decoder needs of one level that is not the coarsest."""
-        return PyramidLevel(self.points[number], self.up_index[number], self.up_weights[number], self.counts[number],
-                            self.neighbours[number])
-
     def upsample(self, values: torch.Tensor, level: int) -> torch.Tensor:
         """`values` (B, n_{level+1}, C) of the next coarser level at the points of `level`: (B, n_level, C)."""
         return interpolate(values, self.up_index[level], self.up_weights[level])
@@ -98,34 +93,6 @@ class Pyramid:
             return None
         padding = is_padding(self.counts[level], self.points[level].shape[1])[:, None]
         return torch.zeros_like(padding, dtype=torch.float32).masked_fill(padding, float('-inf'))
-
-
-@dataclass(frozen=True, eq=False)
-class PyramidLevel:
-    """One level of a frame, or some of its points: what `Pyramid` says of them.
-
-    neighbours  (B, n, K) int64; None where they have not been searched among these points.
-    """
-
-    points: torch.Tensor
-    up_index: torch.Tensor
-    up_weights: torch.Tensor
-    count: torch.Tensor | None
-    neighbours: torch.Tensor | None
-
-    def only(self, rows: torch.Tensor) -> 'PyramidLevel':
-        """Those of some rows (m,), of a frame without padding."""
-        return PyramidLevel(self.points[:, rows], self.up_index[:, rows], self.up_weights[:, rows], None, None)
-
-    def nearest(self, k: int) -> torch.Tensor:
-        """(B, n, k) int64, each point's nearest ones here, itself first."""
-        if self.neighbours is None:
-            return k_nearest(self.points, self.points, k)
-        return self.neighbours[..., :k]
-
-    def upsample(self, values: torch.Tensor) -> torch.Tensor:
-        """`values` (B, n_{l+1}, C) of the next coarser level at these points: (B, n, C)."""
-        return interpolate(values, self.up_index, self.up_weights)
 
 
 def _complete(prefix: torch.Tensor, n: int) -> torch.Tensor:

@@ -7,16 +7,14 @@ import torch
 from torch import nn
 
 from ..operators import k_nearest
-from ..operators.reference import is_traced
 from .config import NetworkConfig
 from .flow_predictor import FlowPredictor
-from .focus import Focus, chosen, with_neighbours
 from .global_fusion import GlobalFusion
 from .layers import MLP, SLOPE, mlp
 from .local_flow_embedding import LocalFlowEmbedding
 from .neighbourhood import Neighbourhood
 from .pointconv import HierarchicalFeatures
-from .pyramid import Pyramid, PyramidLevel
+from .pyramid import Pyramid
 from .reembedding import SpatialTemporalReembedding
 
 
@@ -83,40 +81,31 @@ class Level(nn.Module):
         self.embed = LocalFlowEmbedding(level, config)
         self.predict = FlowPredictor(2 * width + config.predictor_out + 3, config)
 
-    def forward(self, source: PyramidLevel, target: PyramidLevel, f: torch.Tensor, g: torch.Tensor,
+    def forward(self, source: Pyramid, target: Pyramid, f: torch.Tensor, g: torch.Tensor,
                 coarse: _Estimate) -> tuple[_Estimate, torch.Tensor]:
         """Backbone features f, g of this level and the coarser estimate -> this level's, and the warped source."""
-        f = self.join(torch.cat([f, source.upsample(coarse.source_features)], dim=-1))
-        g = self.join(torch.cat([g, target.upsample(coarse.target_features)], dim=-1))
+        level, k = self.level, self.k
+        f = self.join(torch.cat([f, source.upsample(coarse.source_features, level)], dim=-1))
+        g = self.join(torch.cat([g, target.upsample(coarse.target_features, level)], dim=-1))
 
-        flow = source.upsample(coarse.flow)
-        warped, y = source.points + flow, target.points
+        flow = source.upsample(coarse.flow, level)
+        warped, y = source.points[level] + flow, target.points[level]
 
-        def around(centres: torch.Tensor, points: torch.Tensor, of: PyramidLevel) -> Neighbourhood:
-            return Neighbourhood.of(centres, points, k_nearest(centres, points, self.k, of.count), *self.reach)
+        def around(centres: torch.Tensor, points: torch.Tensor, of: Pyramid) -> Neighbourhood:
+            index = k_nearest(centres, points, k, of.counts[level])
+            return Neighbourhood.of(centres, points, index, *self.reach)
 
         cross, within = around(warped, y, target), around(warped, warped, source)
         if self.reembed is not None:
             back = around(y, warped, source)
-            within_y = Neighbourhood.of(y, y, target.nearest(self.k), *self.reach)
+            within_y = Neighbourhood.of(y, y, target.neighbours[level][..., :k], *self.reach)
             f, g = self.reembed(warped, f, g, cross, within), self.reembed(y, g, f, back, within_y)
 
         embedding = self.embed(f, g, cross, within)
-        handed = source.upsample(coarse.predictor_features)
+        handed = source.upsample(coarse.predictor_features, level)
         told = torch.cat([embedding, f, handed, flow.to(f.dtype)], dim=-1)
         residual, features = self.predict(told, within)
         return _Estimate(flow + residual, features, f, g), warped
-
-    def of_some(self, source: PyramidLevel, target: PyramidLevel, f: torch.Tensor, g: torch.Tensor, coarse: _Estimate,
-                rows: torch.Tensor) -> torch.Tensor:
-        """Flow (1, m, 3) of some rows (m,) of the source's points, which see each other and the target about them."""
-        source, f = source.only(rows), f[:, rows]
-        warped = source.points + source.upsample(coarse.flow)
-        near = torch.zeros(target.points.shape[1], dtype=torch.bool)
-        near[k_nearest(warped, target.points, self.k).reshape(-1)] = True
-        near[target.nearest(self.k)[0, near].reshape(-1)] = True
-        columns = near.nonzero()[:, 0]
-        return self(source, target.only(columns), f, g[:, columns], coarse)[0].flow
 
 
 class SSRFlow(nn.Module):
@@ -131,7 +120,6 @@ class SSRFlow(nn.Module):
         self.features = HierarchicalFeatures(config)
         self.initial_flow = InitialFlow(config)
         self.decoder = nn.ModuleList(Level(level, config) for level in range(config.finest_level, config.levels - 1))
-        self.focus = Focus(config) if config.focus_width else None
         self.apply(_initialise)
         for module in self.modules():
             if isinstance(module, FlowPredictor):
@@ -144,37 +132,11 @@ class SSRFlow(nn.Module):
         estimate = self.initial_flow(source, target, f[-1], g[-1])
         flows, warped = [estimate.flow], source.points[-1]
         for level in reversed(self.decoder):
-            estimate, warped = level(*_of_level(level.level, source, target, f, g), estimate)
+            estimate, warped = level(source, target, f[level.level], g[level.level], estimate)
             flows.append(estimate.flow)
-        for number in reversed(range(self.config.finest_level)):
-            flows.append(source.upsample(flows[-1], number))
+        for level in reversed(range(self.config.finest_level)):
+            flows.append(source.upsample(flows[-1], level))
         return FlowPyramid(tuple(reversed(flows)), estimate.source_features, estimate.target_features, warped)
-
-    def finest_flow(self, source: Pyramid, target: Pyramid) -> torch.Tensor:
-        """(B, N, 3) m, the finest of `forward`; with a `Focus` where that expects motion, else the next one's."""
-        if self.focus is None:
-            return self(source, target).flows[0]
-        f, g = self.features(source, target), self.features(target, source)
-        estimate = self.initial_flow(source, target, f[-1], g[-1])
-        *coarser, finest = reversed(self.decoder)
-        for level in coarser:
-            estimate, _ = level(*_of_level(level.level, source, target, f, g), estimate)
-        given = _of_level(finest.level, source, target, f, g)
-        this = given[0]
-        flow = this.upsample(estimate.flow)
-        moves = chosen(self.focus(given[2], this.upsample(estimate.predictor_features),
-                                  this.upsample(estimate.source_features), flow))
-        if flow.device.type == 'cpu' and len(flow) == 1 and this.count is None and not is_traced():
-            rows = with_neighbours(moves[0], this.neighbours[0])
-            some = finest.of_some(*given, estimate, rows) if len(rows) else flow[:, rows]
-            fine = flow.clone()
-            fine[:, rows] = some
-        else:   # shapes that depend on the content are slower there than the whole level
-            fine = finest(*given, estimate)[0].flow
-        flow = torch.where(moves[..., None], fine, flow)
-        for number in reversed(range(self.config.finest_level)):
-            flow = source.upsample(flow, number)
-        return flow
 
     def flow(self, source: torch.Tensor, target: torch.Tensor, source_count: torch.Tensor | None = None,
              target_count: torch.Tensor | None = None) -> torch.Tensor:
@@ -188,13 +150,8 @@ class SSRFlow(nn.Module):
         coordinates. It changes nothing for the points; the flow that it gets itself means nothing.
         """
         pyramids = Pyramid.of_pair(source, target, self.config, source_count, target_count)
-        ordered = self.finest_flow(*pyramids)
+        ordered = self(*pyramids).flows[0]
         return torch.empty_like(ordered).scatter(1, pyramids[0].order[..., None].expand_as(ordered), ordered)
-
-
-def _of_level(number: int, source: Pyramid, target: Pyramid, f: list[torch.Tensor], g: list[torch.Tensor]
-              ) -> tuple[PyramidLevel, PyramidLevel, torch.Tensor, torch.Tensor]:
-    return source.level(number), target.level(number), f[number], g[number]
 
 
 def _initialise(module: nn.Module) -> None:
