@@ -45,6 +45,6 @@ def set_threads(asked: int) -> None:
 
     With these the network is quickest beside what else a sweep needs: on two cores one thread made 3.1 sweeps/s and two
     made 2.0, for its parts are too short for threads that sleep between them, and threads that spin take the core from
-    the process that prepares the next sweep (docs/performance.md). No more than torch has already.
+    the thread that prepares the next sweep (docs/performance.md). No more than torch has already.
     """
     torch.set_num_threads(asked or max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) // 2)))
