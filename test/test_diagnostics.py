@@ -10,7 +10,7 @@ from ssrflow_ros.settings import Settings  # noqa: E402
 from ssrflow_ros.steps.pairing import FIRST, GAP  # noqa: E402
 
 
-def report(clouds=50, drops=(), settings=None, listeners=1, state='active', method=None, losses=0, **timings):
+def report(clouds=50, drops=(), settings=None, listeners=1, state='active', method=None, **timings):
     """Status after `clouds` of which `drops` gave no flow."""
     statistics = Statistics()
     for _ in range(clouds):
@@ -20,7 +20,7 @@ def report(clouds=50, drops=(), settings=None, listeners=1, state='active', meth
     for _ in range(clouds - len(drops)):
         statistics.count('out')
         statistics.time(**timings)
-    return Diagnostics(statistics, 'ssrflow').status(settings or Settings(), listeners, state, method, losses)
+    return Diagnostics(statistics, 'ssrflow').status(settings or Settings(), listeners, state, method)
 
 
 def values_of(status):
