@@ -47,7 +47,7 @@ TABLES = {
     'ego-motion': _of('steps.md#ego-motion-stepsego_motionpy-stepsscan_matchingpy',
                       'python -m studies.ego_motion {data}'),
     'deskew': _of('steps.md#deskewing-stepsdeskewpy', 'python -m pytest -s test/test_deskew.py -k simulated'),
-    'performance': _of('performance.md#now', 'ssrflow bench {bag} --parts stages,throughput --points 2048,8192'),
+    'performance': _of('performance.md#stage-by-stage', 'ssrflow bench {bag} --parts stages,throughput --points 2048,8192'),
     'floor': _of('performance.md#distance-to-the-floor', 'ssrflow bench --parts blocks'),
     'alternatives': _of('performance.md#alternatives', 'ssrflow bench --parts alternatives'),
     'scaling': _of('performance.md#how-it-grows', 'ssrflow bench --parts scaling'),
