@@ -9,6 +9,7 @@ import pytest
 
 import ssrflow_ros.kernels
 
+ROOT = Path(__file__).resolve().parents[1]
 KERNEL = """
 from ssrflow_ros.kernels.compiled import compiled
 @compiled
@@ -82,3 +83,11 @@ def test_a_kernel_calls_only_kernels_of_its_own_file():
         for name, value in vars(module).items():
             assert not hasattr(value, 'py_func') or value.py_func.__module__ == module.__name__, (file.name, name)
 
+
+def test_kernels_are_cold_until_they_have_been_compiled_and_kept(tmp_path):
+    (tmp_path / 'kernel.py').write_text(KERNEL)
+    asked = "from kernel import added; from ssrflow_ros.kernels.compiled import are_cold; print(are_cold())"
+    told = [subprocess.run([sys.executable, '-c', line], cwd=tmp_path, capture_output=True, text=True, check=True,
+                           env={**os.environ, 'PYTHONPATH': f'{ROOT}{os.pathsep}{tmp_path}'}).stdout.strip()
+            for line in (asked, f'{asked}; added(2, 3); print(are_cold())', asked)]
+    assert told == ['True', 'True\nFalse', 'False']

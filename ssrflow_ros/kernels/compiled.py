@@ -2,12 +2,14 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 from typing import Any, Callable, TypeVar
 
 from numba import njit
 from numba.core.caching import FunctionCache
 
 F = TypeVar('F', bound=Callable)
+_KERNELS: list[Any] = []
 
 
 def compiled(kernel: F) -> F:
@@ -33,7 +35,17 @@ def _compiled(kernel: F, fastmath: bool | set[str]) -> F:
     function: Any = njit(nogil=True, fastmath=fastmath, error_model='numpy')(kernel)
     with contextlib.suppress(RuntimeError):  # numba's word for: no folder can be written
         function._cache = _Cache(kernel)
+    _KERNELS.append(function)
     return function
+
+
+def are_cold() -> bool:
+    """Whether the kernels loaded so far have yet to be compiled on this machine, which takes some 20 s of one core."""
+    return bool(_KERNELS) and not any(function.signatures or _is_kept(function._cache) for function in _KERNELS)
+
+
+def _is_kept(cache: Any) -> bool:
+    return isinstance(cache, _Cache) and Path(cache._cache_file._index_path).exists()
 
 
 class _Cache(FunctionCache):
