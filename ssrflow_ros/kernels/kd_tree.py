@@ -154,50 +154,6 @@ def _search(tree, queries, k, index, squared):
                     worst = best[k - 1]
 
 
-@compiled
-def _nearest(tree, queries, index, squared):
-    """As `_search` for one neighbour, which needs no list."""
-    points, rows, first, axis, split = tree
-    inner = len(first) - 2
-    nodes = np.empty(_DEEPEST, np.int32)
-    gaps = np.empty((_DEEPEST, 4), np.float32)
-    for query in range(len(queries)):
-        x, y, z = queries[query, 0], queries[query, 1], queries[query, 2]
-        worst, best = np.float32(np.inf), len(rows)
-        waiting = 1
-        nodes[0] = 0
-        gaps[0] = 0
-        while waiting:
-            waiting -= 1
-            node = nodes[waiting]
-            if gaps[waiting, 3] > worst:
-                continue
-            gx, gy, gz = gaps[waiting, 0], gaps[waiting, 1], gaps[waiting, 2]
-            while node < inner:
-                along = axis[node]
-                ox, oy, oz = gx, gy, gz
-                if along == 0:
-                    off = ox = x - split[node]
-                elif along == 1:
-                    off = oy = y - split[node]
-                else:
-                    off = oz = z - split[node]
-                near = 2 * node + 1 if off < 0 else 2 * node + 2
-                reach = ox * ox + oy * oy + oz * oz
-                if reach <= worst:
-                    nodes[waiting] = 4 * node + 3 - near
-                    gaps[waiting, 0], gaps[waiting, 1], gaps[waiting, 2], gaps[waiting, 3] = ox, oy, oz, reach
-                    waiting += 1
-                node = near
-            leaf = node - inner
-            for place in range(first[leaf], first[leaf + 1]):
-                dx, dy, dz = points[place, 0] - x, points[place, 1] - y, points[place, 2] - z
-                away = dx * dx + dy * dy + dz * dz
-                if away < worst or (away == worst and rows[place] < best):
-                    worst, best = away, rows[place]
-        index[query, 0], squared[query, 0] = best, worst
-
-
 class KdTree:
     """Nearest neighbours among `points` (N, 3) m, N >= 1, which may hold no nan."""
 
@@ -209,9 +165,5 @@ class KdTree:
         """Rows (M, k) int64 of the k <= N nearest points to each of the queries (M, 3) m, nearest first, of equals the
         lower row, and their distances (M, k) float32 m."""
         index, squared = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
-        queries = np.ascontiguousarray(queries, np.float32)
-        if k == 1:
-            _nearest(self.tree, queries, index, squared)
-        else:
-            _search(self.tree, queries, k, index, squared)
+        _search(self.tree, np.ascontiguousarray(queries, np.float32), k, index, squared)
         return index, np.sqrt(squared)
