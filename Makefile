@@ -61,6 +61,7 @@ fuzz: $(INSTALLED)
 
 lint: $(INSTALLED)
 	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check -q .
 	@$(VENV)/bin/typos
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports --no-cache

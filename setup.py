@@ -1,4 +1,5 @@
 """The package for pip and for colcon (ament_python)."""
+
 from glob import glob
 from pathlib import Path
 
@@ -15,18 +16,51 @@ EXTRAS = {
     'examples': ['filterpy>=2'],
     'docs': ['mkdocs-material>=9'],
     # ROS 2 Jazzy for a machine without a ROS installation; never needed beside one.
-    'ros': [f'ros-jazzy-{name}' for name in (
-        'rclpy', 'rmw-fastrtps-cpp', 'diagnostic-msgs', 'geometry-msgs', 'lifecycle-msgs', 'nav-msgs',
-        'sensor-msgs', 'std-msgs', 'std-srvs', 'visualization-msgs')],
+    'ros': [
+        f'ros-jazzy-{name}'
+        for name in (
+            'rclpy',
+            'rmw-fastrtps-cpp',
+            'diagnostic-msgs',
+            'geometry-msgs',
+            'lifecycle-msgs',
+            'nav-msgs',
+            'sensor-msgs',
+            'std-msgs',
+            'std-srvs',
+            'visualization-msgs',
+        )
+    ],
     # The Makefile adds bucketed-scene-flow-eval, without the open3d and opencv that it does not score with.
-    'test': ['filterpy>=2', 'pytest', 'pytest-xdist', 'hypothesis', 'jsonschema', 'PyYAML', 'pyarrow', 'ruff',
-             'import-linter', 'mypy', 'typos',
-             'onnx', 'onnxscript', 'onnxruntime', 'triton; platform_machine == "x86_64"',
-             'uv', 'colcon-core', 'colcon-ros', 'colcon-python-setup-py', 'colcon-recursive-crawl'],
+    'test': [
+        'filterpy>=2',
+        'pytest',
+        'pytest-xdist',
+        'hypothesis',
+        'jsonschema',
+        'PyYAML',
+        'pyarrow',
+        'ruff',
+        'import-linter',
+        'mypy',
+        'typos',
+        'onnx',
+        'onnxscript',
+        'onnxruntime',
+        'triton; platform_machine == "x86_64"',
+        'uv',
+        'colcon-core',
+        'colcon-ros',
+        'colcon-python-setup-py',
+        'colcon-recursive-crawl',
+    ],
 }
 # Patchwork++ has wheels for these only; elsewhere the extra `patchwork` compiles it.
-EXTRAS['all'] = [*EXTRAS['formats'], *EXTRAS['train'],
-                 'pypatchworkpp; platform_machine == "x86_64" and python_version < "3.14"']
+EXTRAS['all'] = [
+    *EXTRAS['formats'],
+    *EXTRAS['train'],
+    'pypatchworkpp; platform_machine == "x86_64" and python_version < "3.14"',
+]
 
 setup(
     name=NAME,
@@ -49,14 +83,25 @@ setup(
         (f'share/{NAME}/rviz', glob('rviz/*.rviz')),
     ],
     install_requires=[
-        'setuptools', 'numpy>=1.21', 'scipy>=1.8', 'numba>=0.55', 'torch>=2.0', 'safetensors>=0.4', 'small_gicp>=1.0',
-        'rosbags>=0.10', 'mcap>=1.0', 'tqdm', 'matplotlib>=3.5',
+        'setuptools',
+        'numpy>=1.21',
+        'scipy>=1.8',
+        'numba>=0.55',
+        'torch>=2.0',
+        'safetensors>=0.4',
+        'small_gicp>=1.0',
+        'rosbags>=0.10',
+        'mcap>=1.0',
+        'tqdm',
+        'matplotlib>=3.5',
     ],
     extras_require=EXTRAS,
     zip_safe=False,
-    entry_points={'console_scripts': [
-        f'flow_node = {NAME}.node.flow_node:main',
-        f'ssrflow = {NAME}.cli.main:main',
-        f'object_tracker.py = {NAME}.node.object_tracker:main',
-    ]},
+    entry_points={
+        'console_scripts': [
+            f'flow_node = {NAME}.node.flow_node:main',
+            f'ssrflow = {NAME}.cli.main:main',
+            f'object_tracker.py = {NAME}.node.object_tracker:main',
+        ]
+    },
 )

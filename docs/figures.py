@@ -1,4 +1,5 @@
 """Draws docs/images/method.png, past.png, steady.png, learning_curve.png and objects_*.png: python docs/figures.py"""
+
 from __future__ import annotations
 
 import csv
@@ -44,12 +45,31 @@ def method(path: Path, seed: int = 3000224) -> None:
     _title(panels[1, 0], 'sample', f'{len(sampled)} points, half of them where the sweeps differ')
     _points(panels[1, 1], (new, DARK))
     few = np.flatnonzero(flow.moving)[::6]
-    panels[1, 1].quiver(-new[few, 1], new[few, 0], -flow.velocity[few, 1], flow.velocity[few, 0], speed[few],
-                        cmap='turbo', angles='xy', scale_units='xy', scale=1.0, width=0.004, clim=(0, 12))
+    panels[1, 1].quiver(
+        -new[few, 1],
+        new[few, 0],
+        -flow.velocity[few, 1],
+        flow.velocity[few, 0],
+        speed[few],
+        cmap='turbo',
+        angles='xy',
+        scale_units='xy',
+        scale=1.0,
+        width=0.004,
+        clim=(0, 12),
+    )
     _title(panels[1, 1], 'SSRFlow, upsample', 'velocity of every point; moving ones drawn, 1 s long')
     _points(panels[1, 2], (new, DARK))
-    panels[1, 2].scatter(-new[flow.moving, 1], new[flow.moving, 0], s=4, c=speed[flow.moving], cmap='turbo',
-                         vmin=0, vmax=12, linewidths=0)
+    panels[1, 2].scatter(
+        -new[flow.moving, 1],
+        new[flow.moving, 0],
+        s=4,
+        c=speed[flow.moving],
+        cmap='turbo',
+        vmin=0,
+        vmax=12,
+        linewidths=0,
+    )
     for item in flow.objects:
         _box(panels[1, 2], item)
     _title(panels[1, 2], 'objects', 'clusters in space and velocity, with their speed in m/s')
@@ -70,8 +90,12 @@ def past(path: Path, seed: int = 3000240) -> None:
         _points(axes, (points[~moving & ~free], GREY))
         for cloud, colour in ((points[moving & ~free], NEW), (points[free], OLD)):
             axes.scatter(-cloud[:, 1], cloud[:, 0], s=5, c=colour, linewidths=0)
-        _title(axes, f'{when} before', 'orange: stands where beams had gone through; blue: moves, and does not\n'
-               f'{free[moving].mean():.0%} of the points that move, {free[~moving].mean():.2%} of those that stand')
+        _title(
+            axes,
+            f'{when} before',
+            'orange: stands where beams had gone through; blue: moves, and does not\n'
+            f'{free[moving].mean():.0%} of the points that move, {free[~moving].mean():.2%} of those that stand',
+        )
     figure.subplots_adjust(0.01, 0.01, 0.99, 0.93, 0.03)
     figure.savefig(path)
 
@@ -92,17 +116,37 @@ def steady(path: Path, seed: int = 3000240, sweeps: int = 24) -> None:
         return np.array([np.linalg.norm(said[mover][number][:2]) for number in seen[mover]])
 
     def off(said) -> float:
-        return float(np.mean([np.mean([np.linalg.norm((said[mover][number] - truth[mover][number])[:2])
-                                       for number in seen[mover]]) for mover in seen]))
+        return float(
+            np.mean(
+                [
+                    np.mean(
+                        [np.linalg.norm((said[mover][number] - truth[mover][number])[:2]) for number in seen[mover]]
+                    )
+                    for mover in seen
+                ]
+            )
+        )
+
     mean = {mover: speeds(truth, mover).mean() for mover in seen}
     change = {mover: np.ptp(speeds(truth, mover)) / mean[mover] for mover in seen if mean[mover] > 2}
     figure = Figure(figsize=(15, 4.6), dpi=80, facecolor=PAGE)
-    for axes, mover in zip(figure.subplots(1, 3), (max(seen, key=mean.get), max(change, key=change.get),
-                                                   min(seen, key=mean.get))):
-        for said, colour, label in ((truth, INK, 'truth'), (alone, OLD, 'each pair alone'),
-                                    (stream, NEW, 'in the stream')):
-            axes.plot(np.array(seen[mover]) / 10, speeds(said, mover), color=colour, label=label,
-                      marker=None if said is truth else 'o', markersize=4, linewidth=1.5)
+    for axes, mover in zip(
+        figure.subplots(1, 3), (max(seen, key=mean.get), max(change, key=change.get), min(seen, key=mean.get))
+    ):
+        for said, colour, label in (
+            (truth, INK, 'truth'),
+            (alone, OLD, 'each pair alone'),
+            (stream, NEW, 'in the stream'),
+        ):
+            axes.plot(
+                np.array(seen[mover]) / 10,
+                speeds(said, mover),
+                color=colour,
+                label=label,
+                marker=None if said is truth else 'o',
+                markersize=4,
+                linewidth=1.5,
+            )
         axes.set_title(kind[mover], color=INK, fontsize=14, loc='left')
         axes.set_facecolor(PAGE)
         axes.tick_params(colors=GREY)
@@ -111,8 +155,13 @@ def steady(path: Path, seed: int = 3000240, sweeps: int = 24) -> None:
         axes.spines[['left', 'bottom']].set_color(GREY)
         axes.legend(frameon=False, labelcolor=INK)
     figure.axes[0].set_ylabel('m/s', color=GREY)
-    figure.suptitle(f'{len(seen)} movers seen for 10 sweeps and more: velocity wrong by {off(alone):.2f} m/s alone, '
-                    f'{off(stream):.2f} in the stream', color=INK, x=0.01, ha='left')
+    figure.suptitle(
+        f'{len(seen)} movers seen for 10 sweeps and more: velocity wrong by {off(alone):.2f} m/s alone, '
+        f'{off(stream):.2f} in the stream',
+        color=INK,
+        x=0.01,
+        ha='left',
+    )
     figure.tight_layout()
     figure.savefig(path)
 
@@ -145,17 +194,25 @@ def learning_curve(path: Path, name: str = 'onboard') -> None:
         cards.insert(0, cards[0]['begun_from'])
     figure = Figure(figsize=(9, 4.2), dpi=90)
     axes = figure.subplots()
-    for suffix, label, colour in (('curve', 'training batches (crops, extra movers)', '#9bb4c7'),
-                                  ('validation', 'unseen simulated pairs, whole sweeps', '#d1495b')):
+    for suffix, label, colour in (
+        ('curve', 'training batches (crops, extra movers)', '#9bb4c7'),
+        ('validation', 'unseen simulated pairs, whole sweeps', '#d1495b'),
+    ):
         before = 0
         for number, card in enumerate(cards, 1):
             last = number == len(cards)
             with open(SHIPPED / f'{name}{"" if last else f".{number}"}.{suffix}.csv', newline='') as file:
                 rows = list(csv.DictReader(file))
-            seen, error, zero = (np.array([float(row[key]) for row in rows])
-                                 for key in ('pairs', 'epe_moving', 'zero_moving'))
-            axes.plot(before + seen, error / zero, color=colour, label=label if last else None,
-                      marker='o' if suffix == 'validation' else None)
+            seen, error, zero = (
+                np.array([float(row[key]) for row in rows]) for key in ('pairs', 'epe_moving', 'zero_moving')
+            )
+            axes.plot(
+                before + seen,
+                error / zero,
+                color=colour,
+                label=label if last else None,
+                marker='o' if suffix == 'validation' else None,
+            )
             before += card['pairs_seen']
     axes.axhline(1.0, color='#555', linewidth=0.8, linestyle='--', label='zero flow')
     axes.set(xlabel='pairs seen', ylabel='EPE3D of moving points / zero flow', ylim=(0, 1.1))
@@ -175,8 +232,15 @@ def _points(axes, *clouds) -> None:
 
 def _title(axes, step: str, what: str) -> None:
     axes.set_title(step, color=INK, fontsize=17, fontweight='bold', loc='left', pad=8)
-    axes.text(0.02, 0.02, what, color=INK, fontsize=11.5, transform=axes.transAxes,
-              bbox={'facecolor': PAGE, 'edgecolor': 'none', 'alpha': 0.75, 'pad': 3})
+    axes.text(
+        0.02,
+        0.02,
+        what,
+        color=INK,
+        fontsize=11.5,
+        transform=axes.transAxes,
+        bbox={'facecolor': PAGE, 'edgecolor': 'none', 'alpha': 0.75, 'pad': 3},
+    )
 
 
 def _box(axes, item) -> None:

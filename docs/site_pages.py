@@ -4,6 +4,7 @@ The home page is README.md. The reference of the command line comes from the par
 of the topics from the source. Links to files that are no pages lead to the repository; one that leads nowhere is a
 warning, which a strict build turns into an error.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -17,20 +18,41 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 
-ELSEWHERE = {'README.md': 'index.md', 'CONTRIBUTING.md': 'contributing.md', 'SECURITY.md': 'security.md',
-             'examples/README.md': 'examples.md'}
+ELSEWHERE = {
+    'README.md': 'index.md',
+    'CONTRIBUTING.md': 'contributing.md',
+    'SECURITY.md': 'security.md',
+    'examples/README.md': 'examples.md',
+}
 """Pages that lie outside docs/: file in the repository, page of the site."""
 
-API = ('scene_flow', 'stream', 'sweep', 'settings', 'errors', 'formats.clouds', 'formats.pointcloud2',
-       'formats.object_cloud',
-       'datasets', 'datasets.labelled_pair', 'simulator.simulate', 'evaluation.metrics', 'network.config')
+API = (
+    'scene_flow',
+    'stream',
+    'sweep',
+    'settings',
+    'errors',
+    'formats.clouds',
+    'formats.pointcloud2',
+    'formats.object_cloud',
+    'datasets',
+    'datasets.labelled_pair',
+    'simulator.simulate',
+    'evaluation.metrics',
+    'network.config',
+)
 """Modules of the Python reference."""
 
 NODE = ('managed_node', 'publishing', 'ego_sources', 'object_adapters')
 """Modules of `ssrflow_ros.node` that open the topics and services of the flow node."""
 
-_OPENS = {'create_publisher': 'out', '_publisher': 'out', 'create_subscription': 'in', '_listen': 'in',
-          'create_service': 'service'}
+_OPENS = {
+    'create_publisher': 'out',
+    '_publisher': 'out',
+    'create_subscription': 'in',
+    '_listen': 'in',
+    'create_service': 'service',
+}
 _LINK = re.compile(r'\]\(([^)\s]+)\)')
 _log = logging.getLogger('mkdocs.hooks.site_pages')
 
@@ -38,9 +60,13 @@ _log = logging.getLogger('mkdocs.hooks.site_pages')
 def on_files(files, config):
     """Add what is not a file in docs/."""
     from mkdocs.structure.files import File
+
     pages = {page: (ROOT / path).read_text(encoding='utf-8') for path, page in ELSEWHERE.items()}
-    pages |= {'reference/topics.md': topics_page(), 'reference/command_line.md': command_line(),
-              'reference/python.md': python_api()}
+    pages |= {
+        'reference/topics.md': topics_page(),
+        'reference/command_line.md': command_line(),
+        'reference/python.md': python_api(),
+    }
     for page, text in pages.items():
         files.append(File.generated(config, page, content=text))
     return files
@@ -62,6 +88,7 @@ def on_page_markdown(markdown: str, page, config, files) -> str:
         if not (ROOT / path).exists():
             _log.warning('%s: the link %s leads nowhere', source, match[1])
         return f']({config.repo_url.rstrip("/")}/blob/main/{path})' if config.repo_url else ']()'
+
     # Without the repository's address a link to a file is left as its text.
     return re.sub(r'\[([^][]*)\]\(\)', r'\1', _LINK.sub(lead, markdown))
 
@@ -78,8 +105,9 @@ def topics() -> list[tuple[str, str, str]]:
                         found.append((_OPENS[node.func.attr], name, kind))
             elif isinstance(node, ast.Tuple):  # the table of the adapters: package, topic, message, maker
                 match node.elts:
-                    case [ast.Constant(), ast.Constant(value=str(name)), ast.Constant(value=kind), *_] \
-                            if name.startswith('~/'):
+                    case [ast.Constant(), ast.Constant(value=str(name)), ast.Constant(value=kind), *_] if (
+                        name.startswith('~/')
+                    ):
                         found.append(('out', name, kind))
     return sorted(found)
 
@@ -87,27 +115,33 @@ def topics() -> list[tuple[str, str, str]]:
 def topics_page() -> str:
     """The table of topics and services."""
     rows = ''.join(f'| {direction} | `{name}` | {kind} |\n' for direction, name, kind in topics())
-    return ('# Topics and services\n\nAll that `flow_node` opens. What each holds: [node](../node.md#topics); its '
-            '[quality of service](../node.md#quality-of-service).\n\n'
-            f'| direction | name | type |\n|---|---|---|\n{rows}')
+    return (
+        '# Topics and services\n\nAll that `flow_node` opens. What each holds: [node](../node.md#topics); its '
+        '[quality of service](../node.md#quality-of-service).\n\n'
+        f'| direction | name | type |\n|---|---|---|\n{rows}'
+    )
 
 
 def command_line() -> str:
     """`--help` of every command."""
     from ssrflow_ros.cli.main import COMMANDS
+
     os.environ['COLUMNS'] = '110'
     os.environ['NO_COLOR'] = '1'
     parts = ['# Commands\n\nWhat `ssrflow COMMAND --help` prints. How to use it: [command line](../command_line.md).\n']
     for name, what in COMMANDS.items():
         module = importlib.import_module(f'ssrflow_ros.cli.{name}')
-        parser = argparse.ArgumentParser(prog=f'ssrflow {name}', description=module.__doc__,
-                                         formatter_class=argparse.RawDescriptionHelpFormatter)
+        parser = argparse.ArgumentParser(
+            prog=f'ssrflow {name}', description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
         module.add_arguments(parser)
         parts.append(f'## ssrflow {name}\n\n{what[0].upper()}{what[1:]}.\n\n{_fenced(parser.format_help())}')
         for action in parser._actions:
             if isinstance(action, argparse._SubParsersAction):
-                parts += [f'### ssrflow {name} {step}\n\n{_fenced(inner.format_help())}'
-                          for step, inner in action.choices.items()]
+                parts += [
+                    f'### ssrflow {name} {step}\n\n{_fenced(inner.format_help())}'
+                    for step, inner in action.choices.items()
+                ]
     return '\n'.join(parts)
 
 
@@ -129,6 +163,7 @@ def python_api() -> str:
 
 def _shortcuts() -> list[str]:
     import ssrflow_ros
+
     return [name for name in ssrflow_ros.__all__ if not name.startswith('_')]
 
 
@@ -137,11 +172,11 @@ def _described(node: ast.ClassDef | ast.FunctionDef, source: list[str]) -> list[
     first = min([node.lineno, *(item.lineno for item in node.decorator_list)])
     documented = ast.get_docstring(node) is not None
     last = node.body[0].end_lineno if documented else max(node.body[0].lineno - 1, node.lineno)
-    lines = source[first - 1:last]
+    lines = source[first - 1 : last]
     if isinstance(node, ast.ClassDef):
         for item in node.body:
             if isinstance(item, ast.AnnAssign):
-                lines += source[item.lineno - 1:item.end_lineno]
+                lines += source[item.lineno - 1 : item.end_lineno]
             elif isinstance(item, ast.FunctionDef) and (not item.name.startswith('_') or item.name == '__call__'):
                 lines += ['', *_described(item, source)]
     return lines

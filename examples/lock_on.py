@@ -11,6 +11,7 @@ third tracker is told a covariance tuned on these very recordings, and is the on
 A mover of at least 1 m/s is locked on in the first sweep, counted from the one in which it is first detected, in
 which the velocity of its track is wrong by at most 30 % of its speed, or 0.5 m/s.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -27,10 +28,10 @@ from ssrflow_ros.simulator import LabelledSweep, simulate
 from ssrflow_ros.steps.ego_motion import from_poses
 from ssrflow_ros.sweep import FlowField
 
-SLOWEST = 1.0          # m/s, of the movers that count
-PURITY = 0.7           # share of an object's points that must be of one mover
-STEADY = 0.15          # m, the deviation of a place that serves a tracker of places best (0.05 to 0.5 were tried)
-SWEEPS = 6             # of each mover that are looked at
+SLOWEST = 1.0  # m/s, of the movers that count
+PURITY = 0.7  # share of an object's points that must be of one mover
+STEADY = 0.15  # m, the deviation of a place that serves a tracker of places best (0.05 to 0.5 were tried)
+SWEEPS = 6  # of each mover that are looked at
 
 VELOCITY, PLACES, TUNED = 'velocity', 'places alone', 'places, tuned'
 
@@ -65,14 +66,15 @@ def follow(played: Played) -> Errors:
     """Feed the trackers with one recording, and hold their velocities against the truth."""
     trackers = {VELOCITY: Tracker(), PLACES: Tracker(with_velocity=False), TUNED: Tracker(with_velocity=False)}
     first: dict[int, int] = {}
-    errors: dict[str, dict[int, np.ndarray]] = {
-        name: defaultdict(lambda: np.full(SWEEPS, np.nan)) for name in trackers}
+    errors: dict[str, dict[int, np.ndarray]] = {name: defaultdict(lambda: np.full(SWEEPS, np.nan)) for name in trackers}
     for count, (labelled, flow) in enumerate(played):
         objects = moved(read_objects(encode_objects(flow.objects)), labelled.pose)
         steady = objects.copy()
-        steady['position_covariance'] = STEADY ** 2 * np.eye(3)
-        tracks = {name: tracker.update(labelled.sweep.stamp_ns, steady if name == TUNED else objects)
-                  for name, tracker in trackers.items()}
+        steady['position_covariance'] = STEADY**2 * np.eye(3)
+        tracks = {
+            name: tracker.update(labelled.sweep.stamp_ns, steady if name == TUNED else objects)
+            for name, tracker in trackers.items()
+        }
         for owner, (number, truth) in movers(labelled, flow).items():
             since = count - first.setdefault(owner, count)
             speed = np.linalg.norm(truth)
@@ -80,8 +82,7 @@ def follow(played: Played) -> Errors:
                 for name in trackers:
                     error = np.linalg.norm(tracks[name][number].filter.x[3:] - truth)
                     errors[name][owner][since] = error / max(0.5, 0.3 * speed)
-    return {name: np.array(list(of_mover.values())).reshape(-1, SWEEPS)
-            for name, of_mover in errors.items()}
+    return {name: np.array(list(of_mover.values())).reshape(-1, SWEEPS) for name, of_mover in errors.items()}
 
 
 def locked(errors: np.ndarray) -> np.ndarray:
@@ -93,15 +94,19 @@ def locked(errors: np.ndarray) -> np.ndarray:
 def report(errors: Errors) -> str:
     """A table: movers locked on by each sweep, and by how much the one tracker is earlier than the other."""
     locks = {name: locked(rows) for name, rows in errors.items()}
-    lines = [f'{len(next(iter(errors.values())))} movers of {SLOWEST:g} m/s and above',
-             'locked on by sweep   ' + ''.join(f'{sweep:7d}' for sweep in range(1, SWEEPS + 1))]
+    lines = [
+        f'{len(next(iter(errors.values())))} movers of {SLOWEST:g} m/s and above',
+        'locked on by sweep   ' + ''.join(f'{sweep:7d}' for sweep in range(1, SWEEPS + 1)),
+    ]
     for name, lock in locks.items():
         shares = [np.mean(lock <= sweep) for sweep in range(1, SWEEPS + 1)]
         lines.append(f'{name:20s} ' + ''.join(f'{share:7.0%}' for share in shares))
     lead = locks[TUNED] - locks[VELOCITY]
     lead = lead[np.isfinite(lead)]
-    lines.append(f'velocity before {TUNED} by {lead.mean():.2f} sweeps in the mean, median {np.median(lead):g} '
-                 f'({len(lead)} movers that both lock on)')
+    lines.append(
+        f'velocity before {TUNED} by {lead.mean():.2f} sweeps in the mean, median {np.median(lead):g} '
+        f'({len(lead)} movers that both lock on)'
+    )
     return '\n'.join(lines)
 
 

@@ -7,17 +7,18 @@
 RViz waits for the first cloud, whose frame it takes; a recording waits until the node is active. If the node ends,
 everything ends, with exit code 1 if the node failed. A file that includes this one goes on.
 """
+
 import os
 import shlex
 import sys
 
 from ament_index_python import has_resource
 from ament_index_python.packages import get_package_share_directory
-from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction, Shutdown
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from launch import LaunchDescription
 from ssrflow_ros.node.distribution import profile, with_profile
 from ssrflow_ros.node.launch_arguments import ARGUMENTS, read_arguments, refuse_unknown
 
@@ -29,18 +30,21 @@ OUTPUTS = ('flow', 'markers', 'objects', 'ground', 'ego_odometry')
 
 def generate_launch_description():
     """Declare every argument, then start what they ask for."""
-    return LaunchDescription([
-        *(DeclareLaunchArgument(argument.name, default_value=argument.default, description=argument.help)
-          for argument in ARGUMENTS),
-        OpaqueFunction(function=_start),
-    ])
+    return LaunchDescription(
+        [
+            *(
+                DeclareLaunchArgument(argument.name, default_value=argument.default, description=argument.help)
+                for argument in ARGUMENTS
+            ),
+            OpaqueFunction(function=_start),
+        ]
+    )
 
 
 def _start(context):
     if _is_started_by(sys.argv):
         refuse_unknown(context.argv)
-    request = read_arguments(context.launch_configurations,
-                             lambda package: bool(has_resource('packages', package)))
+    request = read_arguments(context.launch_configurations, lambda package: bool(has_resource('packages', package)))
     share = get_package_share_directory(PACKAGE)
     environment = _environment(os.path.join(share, 'config', 'fastdds.xml'))
     config = request.rviz_config or os.path.join(share, 'rviz', 'flow.rviz')
@@ -68,30 +72,52 @@ def _flow_node(points, namespace, request, environment):
     parameters.append({'use_sim_time': request.sim_time})
     parameters += [{name: ParameterValue(value, value_type=type(value))} for name, value in request.parameters.items()]
     return Node(
-        package=PACKAGE, executable='flow_node', name=NODE, namespace=namespace,
-        parameters=parameters, remappings=[('points', points), ('odometry', request.odometry)],
+        package=PACKAGE,
+        executable='flow_node',
+        name=NODE,
+        namespace=namespace,
+        parameters=parameters,
+        remappings=[('points', points), ('odometry', request.odometry)],
         ros_arguments=['--log-level', request.log_level],
         additional_env={**environment, 'GOMP_SPINCOUNT': os.environ.get('GOMP_SPINCOUNT', '0')},
-        respawn=request.respawn, respawn_delay=2.0, on_exit=None if request.respawn else _end_everything,
-        output='screen', emulate_tty=True)
+        respawn=request.respawn,
+        respawn_delay=2.0,
+        on_exit=None if request.respawn else _end_everything,
+        output='screen',
+        emulate_tty=True,
+    )
 
 
 def _rviz(points, namespace, config, request, environment):
     # The configuration names absolute topics; relative ones follow the namespace.
     remappings = [(f'/{NODE}/{output}', f'{NODE}/{output}') for output in OUTPUTS] + [('/points', points)]
     return Node(
-        package='rviz2', executable='rviz2', name='rviz', namespace=namespace, exec_name='rviz2',
+        package='rviz2',
+        executable='rviz2',
+        name='rviz',
+        namespace=namespace,
+        exec_name='rviz2',
         prefix=None if request.rviz_frame else _when('cloud'),
         arguments=['-d', config, '-f', request.rviz_frame or '{frame}'],
         parameters=[{'use_sim_time': request.sim_time}],
-        remappings=remappings, additional_env=environment, output='screen')
+        remappings=remappings,
+        additional_env=environment,
+        output='screen',
+    )
 
 
 def _bag(context, nodes, request, environment):
     # The nodes run, so they know their whole names, also where a file that includes this one pushes a namespace.
-    return [ExecuteProcess(cmd=list(request.play), name='ros2_bag_play',
-                           prefix=_when('active', *(node.node_name for node in nodes)),
-                           additional_env=environment, on_exit=_end_after_failure, output='screen')]
+    return [
+        ExecuteProcess(
+            cmd=list(request.play),
+            name='ros2_bag_play',
+            prefix=_when('active', *(node.node_name for node in nodes)),
+            additional_env=environment,
+            on_exit=_end_after_failure,
+            output='screen',
+        )
+    ]
 
 
 def _when(*event):

@@ -2,6 +2,7 @@
 
 The names below are loaded when they are first used, so that `import ssrflow_ros` stays fast.
 """
+
 from __future__ import annotations
 
 import importlib
@@ -21,6 +22,7 @@ __all__ = [*_HOME, '__version__']
 def __getattr__(name: str):
     if name == '__version__':  # of the installed package: it is written in package.xml and setup.py
         from importlib.metadata import PackageNotFoundError, version
+
         try:
             return version(__name__)
         except PackageNotFoundError:

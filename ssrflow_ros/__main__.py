@@ -1,4 +1,5 @@
 """`python -m ssrflow_ros` is `ssrflow`."""
+
 import sys
 
 from .cli.main import main

@@ -1,4 +1,5 @@
 """Arrays out of the .npy and .npz files of strangers: no pickle, and no more memory than the file can fill."""
+
 from __future__ import annotations
 
 import math
@@ -18,8 +19,10 @@ def check_claim(path: Path, claimed: int) -> None:
     """InputError if a file says that it unpacks to more bytes than a file of its size does; to be asked beforehand."""
     size = path.stat().st_size
     if not 0 <= claimed <= ROOM + TIMES * size:
-        raise InputError(f'{path} has {size / 1e6:.1f} MB and says that it holds {claimed / 1e6:.1f} MB: it is damaged '
-                         'or hardly anything but zeros; write it anew, uncompressed')
+        raise InputError(
+            f'{path} has {size / 1e6:.1f} MB and says that it holds {claimed / 1e6:.1f} MB: it is damaged '
+            'or hardly anything but zeros; write it anew, uncompressed'
+        )
 
 
 def load_npy(path: Path) -> np.ndarray:
@@ -36,8 +39,10 @@ def load_npz(path: Path, names: Collection[str] = ()) -> dict[str, np.ndarray]:
     with _blame(path), np.load(path, allow_pickle=False) as archive:
         wanted = [name for name in names if name in archive.files][:1] if names else archive.files
         if not wanted:
-            raise InputError(f"{path} holds nothing of use: its keys are {', '.join(archive.files) or 'none'}"
-                             + (f"; name them {' or '.join(list(names)[:3])}" if names else ': fetch it again'))
+            raise InputError(
+                f'{path} holds nothing of use: its keys are {", ".join(archive.files) or "none"}'
+                + (f'; name them {" or ".join(list(names)[:3])}' if names else ': fetch it again')
+            )
         sizes = {name: _claimed(archive, name) for name in wanted}
         check_claim(path, sum(size or 0 for size in sizes.values()))
         return {name: archive[name] for name, size in sizes.items() if names or size is not None}
@@ -71,5 +76,6 @@ def _blame(path: Path) -> Iterator[None]:
         raise InputError(f'{path}: {error.strerror or error}: check the file and its rights') from None
     except Exception as error:  # numpy, zipfile and zlib have many of their own
         reason = (str(error).splitlines() or [''])[0][:120] or type(error).__name__
-        raise InputError(f'{path} is damaged or not a {path.suffix} file ({reason}): write it anew, or fetch it again'
-                         ) from error
+        raise InputError(
+            f'{path} is damaged or not a {path.suffix} file ({reason}): write it anew, or fetch it again'
+        ) from error

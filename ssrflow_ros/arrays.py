@@ -1,4 +1,5 @@
 """What of NumPy's arrays is a cloud of points."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -19,8 +20,7 @@ def as_points(name: str, array: Any) -> np.ndarray:
         raise InputError(f'{name} is no array ({error}): give (N, 3) numbers, x y z') from None
     if array.dtype.names:
         if not {'x', 'y', 'z'} <= set(array.dtype.names):
-            raise InputError(f"{name} has the fields {', '.join(array.dtype.names)}: "
-                             'give a cloud with x, y, z')
+            raise InputError(f'{name} has the fields {", ".join(array.dtype.names)}: give a cloud with x, y, z')
         if any(array[axis].shape != array.shape for axis in 'xyz'):
             raise InputError(f'{name} has fields x, y, z of several numbers each: give a cloud with x, y, z')
         array = np.stack([array[axis].reshape(-1) for axis in 'xyz'], axis=1)

@@ -4,6 +4,7 @@ A command is given the names of its outputs by its user, who may err. So of what
 replaced which the same command wrote, and only if `--overwrite` asks for it. It is known by its signature: a file
 bears it within itself, a folder in the file `MARKER`, with the names and sizes of all that the command wrote there.
 """
+
 from __future__ import annotations
 
 import ctypes
@@ -34,8 +35,9 @@ def signature(command: str) -> str:
     return f'made by ssrflow_ros, command {command}'
 
 
-def check_outputs(outputs: Mapping[str, str | Path | None], inputs: Iterable[str | Path | None], command: str,
-                  overwrite: bool) -> None:
+def check_outputs(
+    outputs: Mapping[str, str | Path | None], inputs: Iterable[str | Path | None], command: str, overwrite: bool
+) -> None:
     """Raise InputError unless `ssrflow command` may write `outputs`, as `check_apart` and `check_free` have it."""
     check_apart(outputs, inputs)
     for path in outputs.values():
@@ -56,8 +58,9 @@ def check_apart(outputs: Mapping[str, str | Path | None], inputs: Iterable[str |
         place = _place(given)
         for other, its_option in places.items():
             if place == other or place in other.parents or other in place.parents or _same(place, other):
-                raise InputError(f'cannot write {given}: {option} and {its_option} name one place: '
-                                 'choose two that lie apart')
+                raise InputError(
+                    f'cannot write {given}: {option} and {its_option} name one place: choose two that lie apart'
+                )
         places[place] = option
         for entry in found:
             _check_apart(place, given, entry)
@@ -95,8 +98,9 @@ def atomic_write(path: str | Path, command: str = '', overwrite: bool = False) -
         hidden.mkdir(mode=0o700)
     except OSError as error:
         _unfinished.discard(hidden)
-        raise InputError(f'cannot write {path}: {error.strerror or error}: '
-                         'choose a place that you may write to') from None
+        raise InputError(
+            f'cannot write {path}: {error.strerror or error}: choose a place that you may write to'
+        ) from None
     try:
         new = hidden / place.name
         yield new
@@ -113,8 +117,9 @@ def atomic_write(path: str | Path, command: str = '', overwrite: bool = False) -
                 _exchange(new, place)
                 check_free(path, command, overwrite)
     except OSError as error:
-        raise InputError(f'cannot write {path}: {error.strerror or error}: '
-                         'check the space and the rights there') from error
+        raise InputError(
+            f'cannot write {path}: {error.strerror or error}: check the space and the rights there'
+        ) from error
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
         _unfinished.discard(hidden)
@@ -131,16 +136,18 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f'cannot write into {path}: {error.strerror or error}: '
-                         'choose a folder that you may write to') from None
+        raise InputError(
+            f'cannot write into {path}: {error.strerror or error}: choose a folder that you may write to'
+        ) from None
 
 
 def _place(path: str | Path) -> Path:
     """Where `path` is, links on the way followed, but not one that bears its name."""
     path = Path(path)
     # Not Path.resolve, which raises where links go round in a circle.
-    return (Path(os.path.realpath(path.parent)) / path.name if path.name not in ('', '..') else
-            Path(os.path.realpath(path)))
+    return (
+        Path(os.path.realpath(path.parent)) / path.name if path.name not in ('', '..') else Path(os.path.realpath(path))
+    )
 
 
 def _same(one: Path, other: Path) -> bool:
@@ -154,9 +161,16 @@ def _same(one: Path, other: Path) -> bool:
 def _check_apart(place: Path, given: str | Path, entry: Path) -> None:
     """Raise InputError if an output at `place` is, contains or lies inside the input `entry`."""
     # By its name, and where it leads to: neither may be replaced. Links in a folder lead to what is read, too.
-    links = [] if not entry.is_dir() or not place.exists() else [
-        Path(folder, name) for folder, folders, files in os.walk(entry) for name in (*folders, *files)
-        if os.path.islink(Path(folder, name))]
+    links = (
+        []
+        if not entry.is_dir() or not place.exists()
+        else [
+            Path(folder, name)
+            for folder, folders, files in os.walk(entry)
+            for name in (*folders, *files)
+            if os.path.islink(Path(folder, name))
+        ]
+    )
     for source in (_place(entry), *(Path(os.path.realpath(way)) for way in (entry, *links))):
         if _same(place, source) or place == source:
             raise InputError(f'cannot write {given}: it is an input of this command: choose another name')
@@ -203,8 +217,10 @@ def _ends(path: Path) -> str:
 
 def _files(folder: Path) -> dict[str, Path]:
     """All in a folder that is no folder, and no marker of its own, by name; links are not followed."""
+
     def fail(error: OSError):
         raise error
+
     found = {}
     for root, folders, files in os.walk(folder, onerror=fail):
         for entry in (Path(root, name) for name in (*folders, *files)):

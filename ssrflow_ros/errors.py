@@ -1,7 +1,7 @@
 """The one exception family: every message names the cause and the cure in one line."""
+
 import difflib
 from typing import Iterable
-
 
 LONGEST = 2000
 """Characters of a message; of a longer one the middle is left out."""
@@ -16,9 +16,10 @@ class SSRFlowError(Exception):
     def __str__(self) -> str:
         text = super().__str__()
         if len(text) > LONGEST:
-            text = f'{text[:LONGEST // 2]} ... {text[-LONGEST // 2:]}'
-        return text if text.isprintable() else ''.join(
-            sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+            text = f'{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}'
+        return (
+            text if text.isprintable() else ''.join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+        )
 
 
 class InputError(SSRFlowError):

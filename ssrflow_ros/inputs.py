@@ -1,11 +1,11 @@
 """What a caller may give, arrays and matrices, checked and made into the sweeps and motions of the method."""
+
 from __future__ import annotations
 
 import math
 import operator
 from numbers import Real
 from typing import Any
-
 
 from .errors import InputError
 from .settings import Settings
@@ -17,7 +17,7 @@ Cloud = Sweep | Any
 Motion = EgoMotion | Any | None
 """A motion, or its (4, 4) matrix target_from_source; None: not known."""
 
-_LONGEST = 3600.0    # s between two sweeps
+_LONGEST = 3600.0  # s between two sweeps
 
 
 def as_sweep(settings: Settings, cloud: Cloud, stamp_ns: int | None) -> Sweep:
@@ -34,11 +34,14 @@ def as_sweep(settings: Settings, cloud: Cloud, stamp_ns: int | None) -> Sweep:
     try:
         stamp_ns = operator.index(stamp_ns)
     except TypeError:
-        raise InputError(f'stamp_ns: {stamp_ns!r} is no whole number of nanoseconds: give round(1e9 * seconds)'
-                         ) from None
+        raise InputError(
+            f'stamp_ns: {stamp_ns!r} is no whole number of nanoseconds: give round(1e9 * seconds)'
+        ) from None
     if settings.deskew:
-        raise InputError('to deskew, the time of each point must be known: give Sweep.from_points(points, stamp_ns, '
-                         'times=...), or set deskew to false')
+        raise InputError(
+            'to deskew, the time of each point must be known: give Sweep.from_points(points, stamp_ns, '
+            'times=...), or set deskew to false'
+        )
     return Sweep.from_points(cloud, stamp_ns, '', *settings.own)
 
 
@@ -56,8 +59,9 @@ def as_pair(settings: Settings, source: Cloud | SweepPair, target: Cloud | None,
     elif isinstance(dt, Real) and math.isfinite(dt) and 0 < abs(dt) <= _LONGEST:
         stamps = FIRST_STAMP_NS, FIRST_STAMP_NS + round(dt * 1e9)
     else:
-        raise InputError(f'dt: {dt!r} is no time between two sweeps: give the seconds from the first to the second, '
-                         'such as dt=0.1')
+        raise InputError(
+            f'dt: {dt!r} is no time between two sweeps: give the seconds from the first to the second, such as dt=0.1'
+        )
     return SweepPair(*(as_sweep(settings, *one) for one in zip((source, target), stamps)))
 
 

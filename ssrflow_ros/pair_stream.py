@@ -1,4 +1,5 @@
 """From the PointCloud2 messages of one sensor to pairs of sweeps, live and recorded: decode -> times -> pair."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,4 +1,5 @@
 """Successive sweeps overlapped: the next one is made ready in a thread of its own while this one is worked on."""
+
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor

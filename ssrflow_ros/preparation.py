@@ -1,7 +1,8 @@
 """The first half of the method: everything before the network.
 
-    ego-motion -> deskew, where asked for -> ground -> sample -> free space
+ego-motion -> deskew, where asked for -> ground -> sample -> free space
 """
+
 from __future__ import annotations
 
 from weakref import WeakKeyDictionary
@@ -12,12 +13,12 @@ from .errors import EgoMotionError
 from .settings import Settings
 from .steps.deskew import Deskewing
 from .steps.ego_motion import make_ego_motion
-from .steps.range_image import RangeImage, free_space
 from .steps.ground import make_ground, rise
+from .steps.prepared import PreparedPair
+from .steps.range_image import RangeImage, free_space
 from .steps.range_image_history import RangeImageHistory
 from .steps.sampling import sample_pair
 from .stopwatch import Stopwatch
-from .steps.prepared import PreparedPair
 from .sweep import EgoMotion, Sweep, SweepPair
 
 
@@ -81,7 +82,7 @@ class Preparation:
         """Ground mask, rows in range that are not ground, and the range image; in a stream each sweep serves twice."""
         if sweep not in self._looks:
             ground, points = self.ground(sweep.points), sweep.points
-            in_range = np.einsum('ij,ij->i', points, points) <= self.settings.max_range ** 2
+            in_range = np.einsum('ij,ij->i', points, points) <= self.settings.max_range**2
             rows = np.flatnonzero(in_range & ~ground)
             self._looks[sweep] = ground, rows, RangeImage(points)
         return self._looks[sweep]

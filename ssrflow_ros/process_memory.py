@@ -11,6 +11,7 @@ glibc gives each thread an arena of its own, and once a large array has been fre
 these, where what is free between two that are kept stays with the process. One arena for all, and what is large from
 the system and back to it, keep the process at what it needs.
 """
+
 from __future__ import annotations
 
 import ctypes
@@ -30,8 +31,10 @@ def bound_memory(layers: int = 128) -> None:
         os.environ.setdefault(name, str(layers))
     mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
     if mallopt is not None:  # glibc
-        for option, variable, value in ((_M_ARENA_MAX, 'MALLOC_ARENA_MAX', 1),
-                                        (_M_MMAP_THRESHOLD, 'MALLOC_MMAP_THRESHOLD_', _LARGE),
-                                        (_M_TRIM_THRESHOLD, 'MALLOC_TRIM_THRESHOLD_', _SPARE)):
+        for option, variable, value in (
+            (_M_ARENA_MAX, 'MALLOC_ARENA_MAX', 1),
+            (_M_MMAP_THRESHOLD, 'MALLOC_MMAP_THRESHOLD_', _LARGE),
+            (_M_TRIM_THRESHOLD, 'MALLOC_TRIM_THRESHOLD_', _SPARE),
+        ):
             if variable not in os.environ:
                 mallopt(option, value)

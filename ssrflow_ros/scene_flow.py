@@ -13,6 +13,7 @@ step is a room of its own in `steps/`, `network/` and `objects/`; what passes be
 
 More of it in docs/python.md.
 """
+
 from __future__ import annotations
 
 from typing import overload
@@ -25,10 +26,10 @@ from .objects.detector import ObjectDetector
 from .objects.motion_classifier import MotionClassifier
 from .preparation import Preparation
 from .settings import Settings
+from .steps.prepared import PreparedPair
 from .steps.upsampling import upsample
 from .stopwatch import Stopwatch
 from .stream import Stream
-from .steps.prepared import PreparedPair
 from .sweep import EgoMotion, FlowField, SweepPair
 
 
@@ -49,8 +50,9 @@ class SceneFlow:
     def __call__(self, source: SweepPair, ego_motion: Motion = None) -> FlowField: ...
 
     @overload
-    def __call__(self, source: Cloud, target: Cloud, ego_motion: Motion = None, *, dt: float | None = None
-                 ) -> FlowField: ...
+    def __call__(
+        self, source: Cloud, target: Cloud, ego_motion: Motion = None, *, dt: float | None = None
+    ) -> FlowField: ...
 
     def __call__(self, source, target=None, ego_motion=None, *, dt=None):
         """Flow of the source's points until the target, of which the settings decide what returns are used.
@@ -92,5 +94,6 @@ class SceneFlow:
 
         flow = ego.displacement(source + moved) + moved
         velocity, raw = ((motion / pair.dt).astype(np.float32) for motion in (moved, residual))
-        return FlowField(pair, ego, flow, velocity, moved.any(axis=1), prepared.ground, object_ids,
-                         found, watch.timings_ms, raw)
+        return FlowField(
+            pair, ego, flow, velocity, moved.any(axis=1), prepared.ground, object_ids, found, watch.timings_ms, raw
+        )

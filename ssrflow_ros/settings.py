@@ -3,6 +3,7 @@
 This table is the source of the command line's options, the ROS parameters with their ranges,
 `config/ssrflow.yaml` with its JSON schema, and `docs/parameters.md`; a test holds them together.
 """
+
 from __future__ import annotations
 
 import dataclasses
@@ -49,13 +50,16 @@ class Parameter:
             with suppress(OverflowError):  # beyond all floats it stays of another type
                 value = float(value)
         if not isinstance(value, self.type) or (self.type is int and isinstance(value, bool)):
-            raise InputError(f'{self.name}: {value!r} is not of type {self.type.__name__}: '
-                             f'give a value like {self.default!r}')
+            raise InputError(
+                f'{self.name}: {value!r} is not of type {self.type.__name__}: give a value like {self.default!r}'
+            )
         if self.choices and value not in self.choices:
             raise InputError(f'{self.name}: {value!r} is not known: choose from {", ".join(self.choices)}')
         if self.low is not None and not self.low <= value <= self.high:
-            raise InputError(f'{self.name}: {value!r} is out of range: '
-                             f'give a value from {self.low} to {self.high} {self.unit}'.rstrip())
+            raise InputError(
+                f'{self.name}: {value!r} is out of range: '
+                f'give a value from {self.low} to {self.high} {self.unit}'.rstrip()
+            )
         return value
 
 
@@ -68,104 +72,218 @@ class Settings:
     """The settings of one `SceneFlow`; construct with keywords, e.g. `Settings(ground='none')`."""
 
     weights: str = _parameter(
-        'onboard', 'Weights of the network: the name of shipped weights, or the path of a .safetensors file.')
+        'onboard', 'Weights of the network: the name of shipped weights, or the path of a .safetensors file.'
+    )
     device: str = _parameter(
-        'auto', "Where the network runs: 'auto' (the GPU if there is one), 'cpu', 'cuda' or 'cuda:N'.")
+        'auto', "Where the network runs: 'auto' (the GPU if there is one), 'cpu', 'cuda' or 'cuda:N'."
+    )
     precision: str = _parameter(
-        'float32', 'Of the network on a GPU; neighbour search and coordinates stay in float32.',
-        choices=('float32', 'float16', 'bfloat16'))
+        'float32',
+        'Of the network on a GPU; neighbour search and coordinates stay in float32.',
+        choices=('float32', 'float16', 'bfloat16'),
+    )
     compiled: bool = _parameter(
-        True, 'On a CPU: run the network as "ssrflow compile" has made it for this machine, where it has. '
-              'On a GPU it has no meaning.')
+        True,
+        'On a CPU: run the network as "ssrflow compile" has made it for this machine, where it has. '
+        'On a GPU it has no meaning.',
+    )
     threads: int = _parameter(
-        0, 'CPU threads of the network and the searches; 0 takes half of the cores, for on the others the next sweep '
-           'is prepared.', low=0, high=256)
+        0,
+        'CPU threads of the network and the searches; 0 takes half of the cores, for on the others the next sweep '
+        'is prepared.',
+        low=0,
+        high=256,
+    )
     network_points: int = _parameter(
-        4096, 'Points of each sweep that the network sees; the flow of the others is interpolated.',
-        unit='points', low=256, high=65536)
+        4096,
+        'Points of each sweep that the network sees; the flow of the others is interpolated.',
+        unit='points',
+        low=256,
+        high=65536,
+    )
     seed: int = _parameter(0, 'Seed of the sampling: the same seed, the same result.', low=0, high=2**31 - 1, idle=True)
     min_range: float = _parameter(
-        1.0, 'Returns nearer than this are dropped: they lie on the robot itself.',
-        unit='m', low=0.0, high=100.0, idle=True)
+        1.0,
+        'Returns nearer than this are dropped: they lie on the robot itself.',
+        unit='m',
+        low=0.0,
+        high=100.0,
+        idle=True,
+    )
     own_body: str = _parameter(
-        '', "Returns in this box are dropped too: 'x y z x y z', its least and its greatest corner in the clouds' "
-        'frame (m); empty for none. For what the sensor sees of the robot beyond min_range.', idle=True)
+        '',
+        "Returns in this box are dropped too: 'x y z x y z', its least and its greatest corner in the clouds' "
+        'frame (m); empty for none. For what the sensor sees of the robot beyond min_range.',
+        idle=True,
+    )
     max_range: float = _parameter(
-        70.0, 'Points beyond are not looked at by the network and are taken as static.',
-        unit='m', low=1.0, high=1000.0, idle=True)
+        70.0,
+        'Points beyond are not looked at by the network and are taken as static.',
+        unit='m',
+        low=1.0,
+        high=1000.0,
+        idle=True,
+    )
     deskew: bool = _parameter(
-        False, 'Move each point from its own time (field t, time, timestamp, offset_time, time_stamp) to the stamp of '
-        'its sweep, at constant velocity; not for drivers that do so themselves.', idle=True)
+        False,
+        'Move each point from its own time (field t, time, timestamp, offset_time, time_stamp) to the stamp of '
+        'its sweep, at constant velocity; not for drivers that do so themselves.',
+        idle=True,
+    )
     ground: str = _parameter(
-        'polar_grid', "Ground removal; 'none' for flying or strongly tilted sensors.",
-        choices=('polar_grid', 'patchwork', 'none'), idle=True)
+        'polar_grid',
+        "Ground removal; 'none' for flying or strongly tilted sensors.",
+        choices=('polar_grid', 'patchwork', 'none'),
+        idle=True,
+    )
     sensor_height: float = _parameter(
-        0.0, 'Height of the sensor above the ground; 0 estimates it from each sweep.',
-        unit='m', low=0.0, high=20.0, idle=True)
+        0.0,
+        'Height of the sensor above the ground; 0 estimates it from each sweep.',
+        unit='m',
+        low=0.0,
+        high=20.0,
+        idle=True,
+    )
     ego_motion: str = _parameter(
-        'scan_matching', "Where the sensor's own motion comes from; 'none' only for a sensor that stands still.",
-        choices=('scan_matching', 'odometry', 'tf', 'none'), idle=True)
+        'scan_matching',
+        "Where the sensor's own motion comes from; 'none' only for a sensor that stands still.",
+        choices=('scan_matching', 'odometry', 'tf', 'none'),
+        idle=True,
+    )
     fixed_frame: str = _parameter(
-        'odom', "With ego_motion 'tf': the frame that stands still, to which tf leads from the clouds' frame.",
-        idle=True)
+        'odom',
+        "With ego_motion 'tf': the frame that stands still, to which tf leads from the clouds' frame.",
+        idle=True,
+    )
     mounting: str = _parameter(
-        '', "With ego_motion 'odometry': pose of the sensor in the odometry's child frame, as 'x y z roll pitch yaw' "
-        '(m, rad); empty takes it from /tf_static.', idle=True)
+        '',
+        "With ego_motion 'odometry': pose of the sensor in the odometry's child frame, as 'x y z roll pitch yaw' "
+        '(m, rad); empty takes it from /tf_static.',
+        idle=True,
+    )
     min_overlap: float = _parameter(
-        0.5, 'Scan matching fails, with a reason, if fewer of its points on upright surfaces find a match.',
-        low=0.0, high=1.0, idle=True)
+        0.5,
+        'Scan matching fails, with a reason, if fewer of its points on upright surfaces find a match.',
+        low=0.0,
+        high=1.0,
+        idle=True,
+    )
     moving_speed: float = _parameter(
-        0.5, 'A point at least this fast, ego-motion removed, is called moving; a slower one is taken as static.',
-        unit='m/s', low=0.0, high=50.0, live=True)
+        0.5,
+        'A point at least this fast, ego-motion removed, is called moving; a slower one is taken as static.',
+        unit='m/s',
+        low=0.0,
+        high=50.0,
+        live=True,
+    )
     object_distance: float = _parameter(
-        0.7, 'Moving points nearer than this belong to one object.', unit='m', low=0.05, high=10.0, live=True)
-    object_points: int = _parameter(
-        8, 'Fewest points of an object.', unit='points', low=1, high=10000, live=True)
+        0.7, 'Moving points nearer than this belong to one object.', unit='m', low=0.05, high=10.0, live=True
+    )
+    object_points: int = _parameter(8, 'Fewest points of an object.', unit='points', low=1, high=10000, live=True)
     min_motion_probability: float = _parameter(
-        0.55, 'A cluster must be this likely to move to become an object. Higher: fewer false objects; lower: higher '
-              'recall.', low=0.0, high=1.0, live=True, alias='belief')
+        0.55,
+        'A cluster must be this likely to move to become an object. Higher: fewer false objects; lower: higher recall.',
+        low=0.0,
+        high=1.0,
+        live=True,
+        alias='belief',
+    )
     steady: bool = _parameter(
-        True, "An object's velocity rests on what its track had, too; false: on each pair of sweeps alone, for a "
-        'tracker that wants independent errors.', live=True)
+        True,
+        "An object's velocity rests on what its track had, too; false: on each pair of sweeps alone, for a "
+        'tracker that wants independent errors.',
+        live=True,
+    )
     max_gap: float = _parameter(
-        0.5, 'Sweeps further apart than this are not paired.', unit='s', low=0.01, high=60.0, live=True)
+        0.5, 'Sweeps further apart than this are not paired.', unit='s', low=0.01, high=60.0, live=True
+    )
     marker_arrows: int = _parameter(
-        1000, 'Most point arrows in one marker message.', low=0, high=100000, live=True, of_node=True)
+        1000, 'Most point arrows in one marker message.', low=0, high=100000, live=True, of_node=True
+    )
     object_messages: str = _parameter(
-        'none', "Publish moving objects also as messages of autoware_perception_msgs ('autoware'), of vision_msgs "
+        'none',
+        "Publish moving objects also as messages of autoware_perception_msgs ('autoware'), of vision_msgs "
         "('vision') or of 'both'.",
-        choices=('none', 'autoware', 'vision', 'both'), of_node=True)
+        choices=('none', 'autoware', 'vision', 'both'),
+        of_node=True,
+    )
     rgba: bool = _parameter(
-        False, 'Add a colour to the points of the flow cloud: its hue is the direction, its saturation the speed.',
-        live=True, of_node=True)
+        False,
+        'Add a colour to the points of the flow cloud: its hue is the direction, its saturation the speed.',
+        live=True,
+        of_node=True,
+    )
     keep_fields: str = _parameter(
-        '', "Fields of the input that the flow cloud passes on, where the input has them, such as 'ring time'.",
-        live=True, of_node=True)
-    lazy: bool = _parameter(
-        True, 'Do no work while nobody listens to an output.', live=True, of_node=True)
+        '',
+        "Fields of the input that the flow cloud passes on, where the input has them, such as 'ring time'.",
+        live=True,
+        of_node=True,
+    )
+    lazy: bool = _parameter(True, 'Do no work while nobody listens to an output.', live=True, of_node=True)
     pose_wait: float = _parameter(
-        0.2, 'Longest time that a sweep waits for odometry or tf of its time.', unit='s', low=0.0, high=5.0,
-        live=True, of_node=True)
+        0.2,
+        'Longest time that a sweep waits for odometry or tf of its time.',
+        unit='s',
+        low=0.0,
+        high=5.0,
+        live=True,
+        of_node=True,
+    )
     autostart: bool = _parameter(
-        True, 'The node configures and activates itself; false leaves that to a lifecycle manager.', of_node=True)
+        True, 'The node configures and activates itself; false leaves that to a lifecycle manager.', of_node=True
+    )
     rate_warn: float = _parameter(
-        1.0, 'The diagnostics warn if fewer clouds arrive per second.',
-        unit='Hz', low=0.0, high=1000.0, live=True, of_node=True)
+        1.0,
+        'The diagnostics warn if fewer clouds arrive per second.',
+        unit='Hz',
+        low=0.0,
+        high=1000.0,
+        live=True,
+        of_node=True,
+    )
     rate_error: float = _parameter(
-        0.0, 'The diagnostics report an error if fewer clouds arrive per second; 0: never.',
-        unit='Hz', low=0.0, high=1000.0, live=True, of_node=True)
+        0.0,
+        'The diagnostics report an error if fewer clouds arrive per second; 0: never.',
+        unit='Hz',
+        low=0.0,
+        high=1000.0,
+        live=True,
+        of_node=True,
+    )
     latency_warn: float = _parameter(
-        0.5, 'The diagnostics warn if one sweep in twenty takes longer from its arrival until its flow is published.',
-        unit='s', low=0.001, high=3600.0, live=True, of_node=True)
+        0.5,
+        'The diagnostics warn if one sweep in twenty takes longer from its arrival until its flow is published.',
+        unit='s',
+        low=0.001,
+        high=3600.0,
+        live=True,
+        of_node=True,
+    )
     latency_error: float = _parameter(
-        2.0, 'The diagnostics report an error if one sweep in twenty takes longer than this.',
-        unit='s', low=0.001, high=3600.0, live=True, of_node=True)
+        2.0,
+        'The diagnostics report an error if one sweep in twenty takes longer than this.',
+        unit='s',
+        low=0.001,
+        high=3600.0,
+        live=True,
+        of_node=True,
+    )
     drops_warn: float = _parameter(
-        0.0, 'The diagnostics warn if a larger share of the clouds is dropped for a failure.',
-        low=0.0, high=1.0, live=True, of_node=True)
+        0.0,
+        'The diagnostics warn if a larger share of the clouds is dropped for a failure.',
+        low=0.0,
+        high=1.0,
+        live=True,
+        of_node=True,
+    )
     drops_error: float = _parameter(
-        0.5, 'The diagnostics report an error if a larger share of the clouds is dropped for a failure.',
-        low=0.0, high=1.0, live=True, of_node=True)
+        0.5,
+        'The diagnostics report an error if a larger share of the clouds is dropped for a failure.',
+        low=0.0,
+        high=1.0,
+        live=True,
+        of_node=True,
+    )
 
     def __post_init__(self):
         for row in self.table():
@@ -189,8 +307,9 @@ class Settings:
         known = [row.name for row in self.table()]
         for name in changes:
             if name not in known:
-                raise InputError(f"there is no parameter '{name}': "
-                                 + did_you_mean(name, known, f'known are {", ".join(known)}'))
+                raise InputError(
+                    f"there is no parameter '{name}': " + did_you_mean(name, known, f'known are {", ".join(known)}')
+                )
         return dataclasses.replace(self, **changes)
 
 
@@ -211,9 +330,11 @@ def current_names(given: Mapping[str, Any], warn: Callable[[str], None] = _log.w
 
 def _taking_former_names(init: Callable[..., None]) -> Callable[..., None]:
     """The `__init__` of Settings, to which keywords may be given by their former names, too."""
+
     @functools.wraps(init)
     def taking(self, *values: Any, **given: Any) -> None:
         init(self, *values, **current_names(given))
+
     return taking
 
 
@@ -227,6 +348,8 @@ def _box(text: str) -> tuple[float, ...]:
     except ValueError:
         box = (float('nan'),)
     if box and not (len(box) == 6 and all(least < most for least, most in zip(box[:3], box[3:]))):
-        raise InputError(f"own_body: '{text}' is no box: give its least x y z and its greatest x y z in metres, "
-                         "such as '-1.5 -1 -2 0.5 1 0'")
+        raise InputError(
+            f"own_body: '{text}' is no box: give its least x y z and its greatest x y z in metres, "
+            "such as '-1.5 -1 -2 0.5 1 0'"
+        )
     return box

@@ -1,4 +1,5 @@
 """Signals, as far as the processes that we start are concerned."""
+
 from __future__ import annotations
 
 import signal

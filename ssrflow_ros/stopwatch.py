@@ -1,4 +1,5 @@
 """Milliseconds of each step of one pass, in the order in which the data walked."""
+
 from __future__ import annotations
 
 import time

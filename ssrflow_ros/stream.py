@@ -1,4 +1,5 @@
 """A stream: sweep after sweep of one sensor, and all that is remembered of them."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

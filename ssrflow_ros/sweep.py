@@ -3,6 +3,7 @@
 Axes follow REP 103 (x forward, y left, z up); points and displacements are metres in the frame of
 the sensor at the sweep's own stamp; stamps are integer nanoseconds, velocities m/s.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -41,8 +42,15 @@ class Sweep:
         return len(self.points)
 
     @classmethod
-    def from_points(cls, points: Any, stamp_ns: int = 0, frame_id: str = '', min_range: float = 0.0,
-                    own_body: Sequence[float] = (), times: np.ndarray | None = None) -> 'Sweep':
+    def from_points(
+        cls,
+        points: Any,
+        stamp_ns: int = 0,
+        frame_id: str = '',
+        min_range: float = 0.0,
+        own_body: Sequence[float] = (),
+        times: np.ndarray | None = None,
+    ) -> 'Sweep':
         """Keep the returns of an (N, 3+) array: finite, not at the origin, not nearer than `min_range` m, not in the
         box `own_body` of the robot itself: least x, y, z and greatest x, y, z, m, in the points' frame; () for none.
 
@@ -55,8 +63,10 @@ class Sweep:
         if times is not None:
             times = np.asarray(times)
             if times.shape != (len(xyz),) or times.dtype.kind not in 'fiu':
-                raise InputError(f'times: {times.dtype} of shape {times.shape} for {len(xyz)} points: give the seconds '
-                                 'from the stamp to each point, (N,)')
+                raise InputError(
+                    f'times: {times.dtype} of shape {times.shape} for {len(xyz)} points: give the seconds '
+                    'from the stamp to each point, (N,)'
+                )
             times = times[rows].astype(np.float32)
         return cls(xyz[rows], int(stamp_ns), frame_id, rows, len(xyz), times)
 
@@ -78,7 +88,7 @@ class Sweep:
 def _usable(xyz: np.ndarray, min_range: float, own_body: Sequence[float]) -> np.ndarray:
     """(N,) bool of xyz (N, 3) float32 m."""
     squared_range = np.einsum('ij,ij->i', xyz, xyz)
-    usable = np.isfinite(squared_range) & (squared_range > min_range ** 2)
+    usable = np.isfinite(squared_range) & (squared_range > min_range**2)
     if own_body:
         usable &= ~((xyz >= own_body[:3]) & (xyz <= own_body[3:])).all(axis=1)
     return usable
@@ -97,11 +107,15 @@ class SweepPair:
 
     def __post_init__(self):
         if self.source.stamp_ns == self.target.stamp_ns:
-            raise PairError('both sweeps bear the same time stamp, so no velocity can be found: '
-                            'give the true time between them (--dt, or header.stamp)')
+            raise PairError(
+                'both sweeps bear the same time stamp, so no velocity can be found: '
+                'give the true time between them (--dt, or header.stamp)'
+            )
         if self.source.frame_id != self.target.frame_id:
-            raise PairError(f"the sweeps are in different frames ('{self.source.frame_id}' and "
-                            f"'{self.target.frame_id}'): feed sweeps of one sensor only")
+            raise PairError(
+                f"the sweeps are in different frames ('{self.source.frame_id}' and "
+                f"'{self.target.frame_id}'): feed sweeps of one sensor only"
+            )
 
     @property
     def dt(self) -> float:
@@ -240,5 +254,10 @@ class FlowField:
     def in_rows(self) -> FlowRows:
         """In the rows of the cloud that was given, missing returns and those of the robot itself included."""
         lay = self.pair.source.to_rows
-        return FlowRows(lay(self.flow), lay(self.velocity), lay(self.moving, missing=False),
-                        lay(self.ground, missing=False), lay(self.object_ids, missing=-1))
+        return FlowRows(
+            lay(self.flow),
+            lay(self.velocity),
+            lay(self.moving, missing=False),
+            lay(self.ground, missing=False),
+            lay(self.object_ids, missing=-1),
+        )

@@ -1,4 +1,5 @@
 """Aligned two-column tables for the end of a command."""
+
 from __future__ import annotations
 
 from typing import Iterable, Mapping, Sequence
@@ -21,5 +22,6 @@ def stage_rows(timings: Sequence[Mapping[str, float]]) -> list[tuple[str, str]]:
         return []
     steps = {step: [one.get(step, 0.0) for one in timings] for step in timings[0]}
     steps['all steps'] = [sum(one.values()) for one in timings]
-    return [(step, f'{np.percentile(values, 50):7.1f} {np.percentile(values, 95):7.1f}')
-            for step, values in steps.items()]
+    return [
+        (step, f'{np.percentile(values, 50):7.1f} {np.percentile(values, 95):7.1f}') for step, values in steps.items()
+    ]

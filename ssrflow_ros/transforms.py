@@ -2,6 +2,7 @@
 
 SciPy is loaded where it is needed: no help of a command waits for it.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -30,6 +31,7 @@ def transformed(points: np.ndarray, transform: np.ndarray) -> np.ndarray:
 def pose_matrix(translation, quaternion_wxyz) -> np.ndarray:
     """(4, 4) of a translation (3,) m and a quaternion w x y z."""
     from scipy.spatial.transform import Rotation
+
     w, x, y, z = (float(value) for value in quaternion_wxyz)
     return rigid(Rotation.from_quat((x, y, z, w)).as_matrix(), translation)
 
@@ -37,6 +39,7 @@ def pose_matrix(translation, quaternion_wxyz) -> np.ndarray:
 def rigid_fit(points: np.ndarray, moved: np.ndarray) -> np.ndarray:
     """(4, 4) transform that takes `points` (N, 3) to `moved` (N, 3) with least squares (Kabsch)."""
     from scipy.spatial.transform import Rotation
+
     middle, moved_middle = points.mean(axis=0, dtype=np.float64), moved.mean(axis=0, dtype=np.float64)
     rotation = Rotation.align_vectors(moved - moved_middle, points - middle)[0].as_matrix()
     return rigid(rotation, moved_middle - rotation @ middle)

@@ -10,6 +10,7 @@ DATA is a folder of real sweeps, with pairs/*.npz and sequences/kitti_a/*.bin. R
 where the method refuses, its error. One thread and no compiled network, so that one machine gives the same bits again;
 two machines need not.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -31,17 +32,18 @@ from ssrflow_ros.simulator import SENSORS, simulate  # noqa: E402
 from ssrflow_ros.sweep import MovingObject  # noqa: E402
 
 SETTINGS = Settings(device='cpu', threads=1, compiled=False, min_range=0.0)
-MIN_RANGE = 1.0                # m, of kitti_a
+MIN_RANGE = 1.0  # m, of kitti_a
 SEED, SIMULATED = 7_200_000, 20
 PERIOD_NS = 100_000_000
-GAPS = 0, 3, 6, 10, 11, 12     # first sweeps of the pairs of a machine that does not keep up
-TIMED = 5                      # sweeps with point times
-NAMED = 10                     # differing arrays that are named
+GAPS = 0, 3, 6, 10, 11, 12  # first sweeps of the pairs of a machine that does not keep up
+TIMED = 5  # sweeps with point times
+NAMED = 10  # differing arrays that are named
 
 Arrays = dict[str, np.ndarray]
 
 
 # --- what is asked of the package: to be adapted here, and here alone, when its interface changes ------
+
 
 class Method:
     """The method, loaded once."""
@@ -61,18 +63,31 @@ class Method:
 def arrays(flow: FlowField) -> Arrays:
     """All numbers of an answer, but the times that it took."""
     ego, source = flow.ego_motion, flow.pair.source
-    fields = {'points': source.points, 'rows': source.rows, 'flow': flow.flow, 'velocity': flow.velocity,
-              'moving': flow.moving, 'ground': flow.ground, 'object_ids': flow.object_ids,
-              'network_velocity': flow.network_velocity, 'ego_motion': ego.target_from_source,
-              'ego_method': ego.method, 'ego_inliers': ego.inliers, 'ego_rmse': ego.rmse,
-              'n_objects': len(flow.objects)}
+    fields = {
+        'points': source.points,
+        'rows': source.rows,
+        'flow': flow.flow,
+        'velocity': flow.velocity,
+        'moving': flow.moving,
+        'ground': flow.ground,
+        'object_ids': flow.object_ids,
+        'network_velocity': flow.network_velocity,
+        'ego_motion': ego.target_from_source,
+        'ego_method': ego.method,
+        'ego_inliers': ego.inliers,
+        'ego_rmse': ego.rmse,
+        'n_objects': len(flow.objects),
+    }
     if flow.objects:
-        fields |= {f'objects.{field.name}': [getattr(item, field.name) for item in flow.objects]
-                   for field in dataclasses.fields(MovingObject)}
+        fields |= {
+            f'objects.{field.name}': [getattr(item, field.name) for item in flow.objects]
+            for field in dataclasses.fields(MovingObject)
+        }
     return {name: np.asarray(value) for name, value in fields.items()}
 
 
 # --- the cases ------------------------------------------------------------------------------------------
+
 
 def cases(data: Path) -> Iterator[tuple[str, Arrays]]:
     """Name and arrays of each."""
@@ -82,8 +97,14 @@ def cases(data: Path) -> Iterator[tuple[str, Arrays]]:
             yield f'{name}_{way}', _answer(method.pair, one)
     for name, pairs in _streams(data):
         ask = method.stream()
-        yield name, {f'{number:02d}.{key}': value for number, pair in enumerate(pairs)
-                     for key, value in _answer(ask, pair).items()}
+        yield (
+            name,
+            {
+                f'{number:02d}.{key}': value
+                for number, pair in enumerate(pairs)
+                for key, value in _answer(ask, pair).items()
+            },
+        )
 
 
 def _answer(ask: Callable[[SweepPair], FlowField], pair: SweepPair) -> Arrays:
@@ -107,12 +128,18 @@ def _pairs(data: Path) -> Iterator[tuple[str, SweepPair]]:
 def _streams(data: Path) -> Iterator[tuple[str, list[SweepPair]]]:
     """The newest sweep is the source."""
     files = sorted((data / 'sequences' / 'kitti_a').glob('*.bin'))
-    sweeps = [Sweep.from_points(np.fromfile(file, np.float32).reshape(-1, 4), (number + 10) * PERIOD_NS, 'lidar',
-                                MIN_RANGE) for number, file in enumerate(files)]
+    sweeps = [
+        Sweep.from_points(np.fromfile(file, np.float32).reshape(-1, 4), (number + 10) * PERIOD_NS, 'lidar', MIN_RANGE)
+        for number, file in enumerate(files)
+    ]
     # As of a sensor that turns once a period, its stamp being that of the end.
-    timed = [dataclasses.replace(sweep, times=(
-        1e-9 * PERIOD_NS * (np.arctan2(*sweep.points.T[1::-1]) / (2 * np.pi) - 0.5)).astype(np.float32))
-        for sweep in sweeps[:TIMED]]
+    timed = [
+        dataclasses.replace(
+            sweep,
+            times=(1e-9 * PERIOD_NS * (np.arctan2(*sweep.points.T[1::-1]) / (2 * np.pi) - 0.5)).astype(np.float32),
+        )
+        for sweep in sweeps[:TIMED]
+    ]
     following = [SweepPair(newer, older) for newer, older in zip(sweeps[1:], sweeps)]
     yield 'stream_kitti_a', following
     yield 'stream_left_out', [following[first] for first in GAPS]

@@ -5,6 +5,7 @@ and this package's robust refinement, on real pairs with known motion (DATA_FOLD
 `ego_T`, sequences/ouster_os1_128), by the consistency of one long and two short steps
 (sequences/kitti_a), and on N simulated pairs of each sensor and scene, exact poses.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -23,7 +24,7 @@ from ssrflow_ros.steps.polar_grid import PolarGrid
 from ssrflow_ros.steps.scan_matching import ScanMatching
 from ssrflow_ros.sweep import Sweep, SweepPair
 
-Matcher = Callable[[SweepPair], np.ndarray]     # -> (4, 4) target_from_source
+Matcher = Callable[[SweepPair], np.ndarray]  # -> (4, 4) target_from_source
 
 
 def refined(pair: SweepPair) -> np.ndarray:
@@ -35,11 +36,17 @@ def gicp(pair: SweepPair, without_ground: bool = False) -> np.ndarray:
     """small_gicp as it is recommended: voxels of 0.4 m, matches within 1.5 m."""
     import small_gicp
 
-    clouds = [sweep.points[~PolarGrid()(sweep.points)] if without_ground else sweep.points
-              for sweep in (pair.target, pair.source)]
-    return small_gicp.align(*(cloud.astype(np.float64) for cloud in clouds), registration_type='GICP',
-                            downsampling_resolution=0.4, max_correspondence_distance=1.5,
-                            num_threads=1).T_target_source
+    clouds = [
+        sweep.points[~PolarGrid()(sweep.points)] if without_ground else sweep.points
+        for sweep in (pair.target, pair.source)
+    ]
+    return small_gicp.align(
+        *(cloud.astype(np.float64) for cloud in clouds),
+        registration_type='GICP',
+        downsampling_resolution=0.4,
+        max_correspondence_distance=1.5,
+        num_threads=1,
+    ).T_target_source
 
 
 def kiss(pair: SweepPair) -> np.ndarray:
@@ -58,13 +65,16 @@ def kiss(pair: SweepPair) -> np.ndarray:
 def error(found: np.ndarray, true: np.ndarray) -> tuple[float, float]:
     """Translation error in mm and rotation error in degrees."""
     rest = np.linalg.inv(true) @ found
-    return (1e3 * float(np.linalg.norm(rest[:3, 3])),
-            float(np.degrees(np.arccos(np.clip((np.trace(rest[:3, :3]) - 1) / 2, -1, 1)))))
+    return (
+        1e3 * float(np.linalg.norm(rest[:3, 3])),
+        float(np.degrees(np.arccos(np.clip((np.trace(rest[:3, :3]) - 1) / 2, -1, 1)))),
+    )
 
 
 def sweep_pair(source: np.ndarray, target: np.ndarray, dt: float = 0.1) -> SweepPair:
-    return SweepPair(*(Sweep.from_points(points, stamp, min_range=1.0)
-                       for points, stamp in ((source, 0), (target, round(dt * 1e9)))))
+    return SweepPair(
+        *(Sweep.from_points(points, stamp, min_range=1.0) for points, stamp in ((source, 0), (target, round(dt * 1e9))))
+    )
 
 
 def real_pairs(folder: Path) -> Iterator[tuple[str, SweepPair, np.ndarray]]:
@@ -79,8 +89,7 @@ def real_pairs(folder: Path) -> Iterator[tuple[str, SweepPair, np.ndarray]]:
         rows = np.loadtxt(next(ouster.glob('*poses*.txt'))).reshape(-1, 3, 4)
         poses = [np.vstack([pose, (0, 0, 0, 1)]) for pose in rows]
         for i in range(len(scans) - 1):
-            yield (f'ouster_{i}_{i + 1}', sweep_pair(scans[i], scans[i + 1]),
-                   np.linalg.inv(poses[i + 1]) @ poses[i])
+            yield (f'ouster_{i}_{i + 1}', sweep_pair(scans[i], scans[i + 1]), np.linalg.inv(poses[i + 1]) @ poses[i])
 
 
 def simulated_pairs(seeds: range) -> Iterator[tuple[str, SweepPair, np.ndarray]]:
@@ -89,8 +98,11 @@ def simulated_pairs(seeds: range) -> Iterator[tuple[str, SweepPair, np.ndarray]]
             for seed in seeds:
                 source, target = simulate(seed, 2, sensor, scene)
                 movers = f'{source.moving.mean():.0%}'
-                yield (f'{sensor} {scene} {movers}', SweepPair(source.sweep, target.sweep),
-                       np.linalg.inv(target.pose) @ source.pose)
+                yield (
+                    f'{sensor} {scene} {movers}',
+                    SweepPair(source.sweep, target.sweep),
+                    np.linalg.inv(target.pose) @ source.pose,
+                )
 
 
 def judge(matcher: Matcher, pairs: list[tuple[str, SweepPair, np.ndarray]], each: bool) -> str:
@@ -109,32 +121,37 @@ def judge(matcher: Matcher, pairs: list[tuple[str, SweepPair, np.ndarray]], each
             millimetres, degrees = errors[-1]
             lines.append(f'  {name:24s}{millimetres:8.1f} mm{degrees:8.3f} deg{spent[-1]:8.0f} CPU ms')
     middle, tail, worst = np.percentile(errors, (50, 90, 100), axis=0)
-    lines.append(f'  median {middle[0]:.1f} mm {middle[1]:.3f} deg, 90 % {tail[0]:.1f} mm {tail[1]:.3f} deg, '
-                 f'worst {worst[0]:.1f} mm {worst[1]:.3f} deg, '
-                 f'{np.median(spent):.0f} CPU ms, {refused} refused')
+    lines.append(
+        f'  median {middle[0]:.1f} mm {middle[1]:.3f} deg, 90 % {tail[0]:.1f} mm {tail[1]:.3f} deg, '
+        f'worst {worst[0]:.1f} mm {worst[1]:.3f} deg, '
+        f'{np.median(spent):.0f} CPU ms, {refused} refused'
+    )
     return '\n'.join(lines)
 
 
 def consistency(matcher: Matcher, folder: Path) -> str:
     """One step over two sweeps against two steps over one each, along kitti_a."""
-    scans = [np.fromfile(path, np.float32).reshape(-1, 4)[:, :3]
-             for path in sorted(folder.glob('sequences/kitti_a/*.bin'))]
+    scans = [
+        np.fromfile(path, np.float32).reshape(-1, 4)[:, :3] for path in sorted(folder.glob('sequences/kitti_a/*.bin'))
+    ]
     short = [matcher(sweep_pair(scans[i], scans[i + 1])) for i in range(len(scans) - 1)]
-    errors = [error(matcher(sweep_pair(scans[i], scans[i + 2], 0.2)), short[i + 1] @ short[i])
-              for i in range(len(scans) - 2)]
+    errors = [
+        error(matcher(sweep_pair(scans[i], scans[i + 2], 0.2)), short[i + 1] @ short[i]) for i in range(len(scans) - 2)
+    ]
     middle, worst = np.median(errors, axis=0), np.max(errors, axis=0)
     return f'  median {middle[0]:.1f} mm {middle[1]:.3f} deg, worst {worst[0]:.1f} mm {worst[1]:.3f} deg'
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('folder', nargs='?', type=Path, help='real pairs and sequences')
     parser.add_argument('--seeds', type=int, default=2, help='simulated pairs of each sensor and scene')
     arguments = parser.parse_args()
     matchers: dict[str, Matcher] = {
-        'robust refinement (ours)': refined, 'GICP': gicp,
-        'GICP without ground': lambda pair: gicp(pair, without_ground=True)}
+        'robust refinement (ours)': refined,
+        'GICP': gicp,
+        'GICP without ground': lambda pair: gicp(pair, without_ground=True),
+    }
     if importlib.util.find_spec('kiss_icp'):
         matchers['kiss-icp'] = kiss
     simulated = list(simulated_pairs(range(300, 300 + arguments.seeds)))
@@ -146,8 +163,10 @@ def main() -> None:
             print(' consistency on kitti_a\n' + consistency(matcher, arguments.folder), flush=True)
         print(f' {len(simulated)} simulated pairs\n' + judge(matcher, simulated, each=False), flush=True)
         if crowded:
-            print(f' the {len(crowded)} of them with 10 % movers or more\n'
-                  + judge(matcher, crowded, each=False), flush=True)
+            print(
+                f' the {len(crowded)} of them with 10 % movers or more\n' + judge(matcher, crowded, each=False),
+                flush=True,
+            )
 
 
 if __name__ == '__main__':

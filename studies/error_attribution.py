@@ -3,6 +3,7 @@
 Answers simulated pairs, each by itself, and asks of every mover at which step it was lost. Prints a table whose
 columns add up to the errors of all moving points, means over the pairs.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -21,13 +22,18 @@ from ssrflow_ros.simulator import SENSORS, LabelledSweep, simulate
 from ssrflow_ros.sweep import SweepPair
 from studies.object_scores import COVERED, DYNAMIC
 
-_SEED = 5_100_000       # no training, and nothing that is fitted, uses the seeds from here on
-_RIGHT, _RIGHT_SHARE = 0.05, 0.1    # m, or share of its displacement, by which a mover's object may be wrong
+_SEED = 5_100_000  # no training, and nothing that is fitted, uses the seeds from here on
+_RIGHT, _RIGHT_SHARE = 0.05, 0.1  # m, or share of its displacement, by which a mover's object may be wrong
 
 RIGHT, WRONG, DOUBTED, UNASKED, TINY, UNSEEN, CUT = CAUSES = (
-    'an object, moved right', 'an object, moved wrongly', 'registered, not believed',
-    'proposed, not found worth registering', 'not proposed: fewer points than an object must have',
-    'not proposed: no suspicion, or one with what it touches', 'cut as ground, or out of range')
+    'an object, moved right',
+    'an object, moved wrongly',
+    'registered, not believed',
+    'proposed, not found worth registering',
+    'not proposed: fewer points than an object must have',
+    'not proposed: no suspicion, or one with what it touches',
+    'cut as ground, or out of range',
+)
 
 
 def attribute(method: SceneFlow, first: LabelledSweep, second: LabelledSweep) -> Iterator[tuple[str, np.ndarray]]:
@@ -70,18 +76,21 @@ def main() -> None:
     parser.add_argument('--weights', default=Settings().weights)
     args = parser.parse_args()
     from tqdm import tqdm
+
     method, movers, pairs = SceneFlow(Settings(weights=args.weights)), defaultdict(list), 0
     for number in tqdm(range(args.pairs), disable=None):
         sensor = list(SENSORS)[number % len(SENSORS)]
         try:
             told = list(attribute(method, *simulate(_SEED + number, 2, sensor)))
         except SSRFlowError:
-            continue        # refused: nothing is published there
+            continue  # refused: nothing is published there
         pairs += bool(told)
         for cause, values in told:
             movers[cause].append(values)
-    print(f'{pairs} pairs in which something moves, weights {args.weights}; m, mean over the pairs\n\n'
-          '| | movers | share of the points | zero flow | network | method |\n|---|---|---|---|---|---|')
+    print(
+        f'{pairs} pairs in which something moves, weights {args.weights}; m, mean over the pairs\n\n'
+        '| | movers | share of the points | zero flow | network | method |\n|---|---|---|---|---|---|'
+    )
     for title, rows in [(cause, movers[cause]) for cause in CAUSES] + [('all', sum(movers.values(), []))]:
         share, *errors = np.sum(rows, axis=0) / pairs if rows else np.zeros(4)
         print(f'| {title} | {len(rows)} | {share:.2f} | ' + ' | '.join(f'{error:.3f}' for error in errors) + ' |')

@@ -7,6 +7,7 @@ models it builds; and twice, for what is expected rests on these models itself. 
 
     python -m studies.fit_expectation --recordings 150 --quiet 60
 """
+
 from __future__ import annotations
 
 import argparse
@@ -28,11 +29,12 @@ from ssrflow_ros.settings import Settings
 from ssrflow_ros.simulator import simulate
 from ssrflow_ros.steps.prepared import PreparedPair
 from ssrflow_ros.sweep import SweepPair
+
 from .fit_motion_classifier import HEAVIEST, OWN, SCORED, SLOWEST, judged
 from .fitting import fit_log_variance, fit_logistic, fit_share
 
 _SEED, _QUIET_SEED = 4_600_000, 6_500_000
-_STEPS = 1, 2, 1, 3, 1, 4    # sweeps from one pair to the next, of the recordings in turn
+_STEPS = 1, 2, 1, 3, 1, 4  # sweeps from one pair to the next, of the recordings in turn
 _PAIRS = 7
 
 
@@ -69,8 +71,14 @@ class Expected:
                 rows.append(k)
                 true.append(mean[:2])
                 moves.append(number >= 0 and np.linalg.norm(mean) >= SLOWEST * abs(prepared.pair.dt))
-        return cls(candidates, np.array(rows, int), np.array(true).reshape(-1, 2), np.array(moves, bool),
-                   asked, np.array(right, bool))
+        return cls(
+            candidates,
+            np.array(rows, int),
+            np.array(true).reshape(-1, 2),
+            np.array(moves, bool),
+            asked,
+            np.array(right, bool),
+        )
 
     def shares(self) -> Iterator[tuple]:
         """Samples of `fit_share`, what was expected being the one and what was found the other."""
@@ -90,11 +98,16 @@ class Expected:
         """Features (M, 2, F) and squared errors (M, 2) m² of the displacement of what moves, as that classifier fuses
         it."""
         c, displacement = self.candidates, self.displacement(classifier)
-        features = displacement_features(c.registered, c.fused, c.tracked._replace(displacement=displacement),
-                                         c.classified.probability, c.proposals.sizes)
+        features = displacement_features(
+            c.registered,
+            c.fused,
+            c.tracked._replace(displacement=displacement),
+            c.classified.probability,
+            c.proposals.sizes,
+        )
         rows = self.rows[self.moves]
         off = np.einsum('kij,ki->kj', c.registered.axes[rows], displacement[rows] - self.true[self.moves])
-        return stacked(features, FEATURES['tracked_displacement_variance'])[rows], off ** 2
+        return stacked(features, FEATURES['tracked_displacement_variance'])[rows], off**2
 
 
 class _Watched(ObjectDetector):
@@ -117,7 +130,7 @@ def play(method: SceneFlow, number: int, quiet: bool = False) -> Iterator[Expect
         try:
             prepared = stream.prepare(SweepPair(newer.sweep, older.sweep))
         except SSRFlowError:
-            continue        # refused: nothing is published there
+            continue  # refused: nothing is published there
         stream.estimate(prepared)
         if detector.seen is not None:
             rows = prepared.rows
@@ -131,12 +144,24 @@ def fit(pairs: list[Expected], classifier: MotionClassifier) -> MotionClassifier
     print(f'{len(samples)} proposals that were expected, {movers.mean():.0%} of them movers')
     classifier = classifier.with_weights(expected_share=fit_share(samples, np.zeros(len(FEATURES['expected_share']))))
     features, squared = (np.concatenate(part) for part in zip(*(pair.errors(classifier) for pair in pairs)))
-    stream, right, log_odds = map(np.concatenate, zip(*(
-        (stacked(pair.candidates.classified.stream_features, FEATURES['stream'])[pair.asked], pair.right,
-         pair.candidates.classified.log_odds[pair.asked]) for pair in pairs if len(pair.asked))))
+    stream, right, log_odds = map(
+        np.concatenate,
+        zip(
+            *(
+                (
+                    stacked(pair.candidates.classified.stream_features, FEATURES['stream'])[pair.asked],
+                    pair.right,
+                    pair.candidates.classified.log_odds[pair.asked],
+                )
+                for pair in pairs
+                if len(pair.asked)
+            )
+        ),
+    )
     return classifier.with_weights(
         tracked_displacement_variance=fit_log_variance(features.reshape(-1, features.shape[-1]), squared.ravel()),
-        stream=fit_logistic(stream, right, known=log_odds))
+        stream=fit_logistic(stream, right, known=log_odds),
+    )
 
 
 def main() -> None:
@@ -147,6 +172,7 @@ def main() -> None:
     parser.add_argument('-o', '--output', type=Path, default=SHIPPED)
     args = parser.parse_args()
     from tqdm import tqdm
+
     method = SceneFlow(Settings(weights=args.weights))
     asked = [(number, quiet) for quiet in (False, True) for number in range(args.quiet if quiet else args.recordings)]
     pairs = [pair for one in tqdm(asked, disable=None) for pair in play(method, *one)]

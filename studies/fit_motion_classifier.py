@@ -8,6 +8,7 @@ builds on both. The shipped models are of
 
     python -m studies.fit_motion_classifier --recordings 960 --quiet 196 --keep measured_share unassigned
 """
+
 from __future__ import annotations
 
 import argparse
@@ -31,17 +32,18 @@ from ssrflow_ros.settings import Settings
 from ssrflow_ros.simulator import SENSORS, LabelledSweep, simulate
 from ssrflow_ros.steps.prepared import PreparedPair
 from ssrflow_ros.sweep import SweepPair
+
 from .fitting import fit_log_variance, fit_logistic, fit_perceptron, fit_share
 
 _SEED, _QUIET_SEED = 4_000_000, 6_000_000
-SLOWEST = 0.25           # m/s of a mover
-_DYNAMIC = 0.5           # m/s, slower proposals are not asked for
-_STILL = 0.025           # m, what has moved less tells nothing of trust
-OWN = 0.6                # share of a proposal's points that are one mover's, from which its motion can be told
-HEAVIEST = 64            # points, beyond which a proposal counts no more: the few near ones would decide for all
-_STANDS = 3.0            # times that an error of a point which stands counts
-_FEWEST = 30             # points that move, or stand: fewer of a pair count no more each
-SCORED = 0.3             # probability, from which errors are fitted: what is less likely becomes no object
+SLOWEST = 0.25  # m/s of a mover
+_DYNAMIC = 0.5  # m/s, slower proposals are not asked for
+_STILL = 0.025  # m, what has moved less tells nothing of trust
+OWN = 0.6  # share of a proposal's points that are one mover's, from which its motion can be told
+HEAVIEST = 64  # points, beyond which a proposal counts no more: the few near ones would decide for all
+_STANDS = 3.0  # times that an error of a point which stands counts
+_FEWEST = 30  # points that move, or stand: fewer of a pair count no more each
+SCORED = 0.3  # probability, from which errors are fitted: what is less likely becomes no object
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,15 +65,18 @@ class Played:
         observed = observe(self.prepared, self.residual, settings)
         return ObjectDetector(classifier).candidates(self.prepared, observed, settings)
 
-    def unassigned(self, classifier: MotionClassifier, settings: Settings
-                   ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def unassigned(self, classifier: MotionClassifier, settings: Settings) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of the points without object that move by the network: features (m, F), whether its motion is better than
         none (m,), and what depends on it (m,), m of the pair's mean errors."""
         detector, dt = ObjectDetector(classifier), self.prepared.pair.dt
         is_free = detector(self.prepared, self.residual, settings).ids[self.prepared.rows] < 0
         rows, features = ObjectDetector(classifier).unassigned(
-            self.prepared, observe(self.prepared, self.residual, settings), is_free,
-            self.candidates(classifier, settings), settings)
+            self.prepared,
+            observe(self.prepared, self.residual, settings),
+            is_free,
+            self.candidates(classifier, settings),
+            settings,
+        )
         motion = self.residual[self.prepared.rows]
         speed = np.linalg.norm(self.motion, axis=1) / abs(dt)
         gain = speed[rows] - np.linalg.norm(motion - self.motion, axis=1)[rows] / abs(dt)
@@ -86,31 +91,41 @@ class Samples:
 
     # (features (2, F), axes (2, 2), measured, network, true, weight)
     measured_share: list = field(default_factory=list)
-    prefilter: list = field(default_factory=list)       # (features, outcome)
-    motion: list = field(default_factory=list)          # (features, outcome)
+    prefilter: list = field(default_factory=list)  # (features, outcome)
+    motion: list = field(default_factory=list)  # (features, outcome)
     # The last entry of those below: features of the motion, which tell the probability.
     displacement_variance: list = field(default_factory=list)  # (features (2, F), squared errors (2,), ...)
-    turn_variance: list = field(default_factory=list)          # (features, squared error, ...)
-    centre_variance: list = field(default_factory=list)        # (features, squared errors (3,), ...)
-    climb_variance: list = field(default_factory=list)         # (features, squared error, ...)
+    turn_variance: list = field(default_factory=list)  # (features, squared error, ...)
+    centre_variance: list = field(default_factory=list)  # (features, squared errors (3,), ...)
+    climb_variance: list = field(default_factory=list)  # (features, squared error, ...)
 
     def add(self, candidates: Candidates, pair: Played) -> None:
         """The proposals of a pair, as weighed."""
         registered, fused, groups = candidates.registered, candidates.fused, candidates.proposals.groups
         dt, sizes = pair.prepared.pair.dt, candidates.proposals.sizes
         features = {
-            'measured_share': fused.features, 'prefilter': candidates.proposals.features,
-            'motion': candidates.classified.motion_features, 'displacement_variance': candidates.errors.features,
-            'turn_variance': turn_features(fused.cost, sizes, registered.longer_side)}
+            'measured_share': fused.features,
+            'prefilter': candidates.proposals.features,
+            'motion': candidates.classified.motion_features,
+            'displacement_variance': candidates.errors.features,
+            'turn_variance': turn_features(fused.cost, sizes, registered.longer_side),
+        }
         of = {model: stacked(columns, FEATURES[model]) for model, columns in features.items()}
         for k, group in enumerate(groups):
             owners, counts = np.unique(pair.owner[group], return_counts=True)
             number, share = owners[np.argmax(counts)], counts.max() / sizes[k]
             true = pair.motion[group].mean(axis=0)
             if number >= 0 and share >= OWN and np.hypot(*true[:2]) >= _STILL:
-                self.measured_share.append((
-                    of['measured_share'][k], registered.axes[k], registered.measured[k], registered.network[k],
-                    true[:2], np.sqrt(min(sizes[k], HEAVIEST))))
+                self.measured_share.append(
+                    (
+                        of['measured_share'][k],
+                        registered.axes[k],
+                        registered.measured[k],
+                        registered.network[k],
+                        true[:2],
+                        np.sqrt(min(sizes[k], HEAVIEST)),
+                    )
+                )
             moves, right = judged(candidates, k, pair.prepared, pair.owner, pair.motion)
             asked = fused.cost[k] < 1 and np.hypot(*fused.displacement[k]) >= _DYNAMIC * abs(dt)
             self.prefilter.append((of['prefilter'][k], float(right and asked)))
@@ -119,24 +134,40 @@ class Samples:
             if asked and moves:
                 self._add_errors(k, group, candidates, pair, true, pair.boxes[number], of)
 
-    def _add_errors(self, k: int, group: np.ndarray, candidates: Candidates, pair: Played, true: np.ndarray,
-                    box: np.ndarray, of: dict[str, np.ndarray]) -> None:
+    def _add_errors(
+        self,
+        k: int,
+        group: np.ndarray,
+        candidates: Candidates,
+        pair: Played,
+        true: np.ndarray,
+        box: np.ndarray,
+        of: dict[str, np.ndarray],
+    ) -> None:
         """Of candidate `k`, of which the rows are given, by its `true` displacement (3,) m and its box."""
         registered, displacement, sure = candidates.registered, candidates.fused.displacement[k], of['motion'][k]
         dt, points = pair.prepared.pair.dt, pair.prepared.points[group].astype(float)
         off = displacement - true[:2]
         self.displacement_variance.append((of['displacement_variance'][k], (registered.axes[k].T @ off) ** 2, sure))
         arm, rest = points[:, :2] - points[:, :2].mean(axis=0), pair.motion[group, :2] - true[:2]
-        turned = ((arm[:, 0] * rest[:, 1] - arm[:, 1] * rest[:, 0]).sum() / ((arm ** 2).sum() + 0.05 * len(arm)))
+        turned = (arm[:, 0] * rest[:, 1] - arm[:, 1] * rest[:, 0]).sum() / ((arm**2).sum() + 0.05 * len(arm))
         self.turn_variance.append((of['turn_variance'][k], (registered.turn[k] - turned) ** 2, sure))
-        self.climb_variance.append((
-            stacked(climb_features(np.hypot(*displacement) / abs(dt)), FEATURES['climb_variance']),
-            ((true[2] - pair.prepared.slope @ displacement) / dt) ** 2, sure))
+        self.climb_variance.append(
+            (
+                stacked(climb_features(np.hypot(*displacement) / abs(dt)), FEATURES['climb_variance']),
+                ((true[2] - pair.prepared.slope @ displacement) / dt) ** 2,
+                sure,
+            )
+        )
         low, high = points.min(axis=0), points.max(axis=0)
         centre = (low + high) / 2
-        self.centre_variance.append((
-            stacked(centre_features(len(group), high - low, centre), FEATURES['centre_variance']),
-            (view_axes(centre) @ (centre - box[:3])) ** 2, sure))
+        self.centre_variance.append(
+            (
+                stacked(centre_features(len(group), high - low, centre), FEATURES['centre_variance']),
+                (view_axes(centre) @ (centre - box[:3])) ** 2,
+                sure,
+            )
+        )
 
     def fitted(self) -> dict[str, object]:
         """The models that build on no other, and the network of the motion, by name."""
@@ -152,21 +183,32 @@ class Samples:
         names = FEATURES['displacement_variance']
         shift, squared = likely(self.displacement_variance, names.index('log_doubt'))
         centre, away = likely(self.centre_variance)
-        return {'motion': motion, **{model: Linear(FEATURES[model], weights) for model, weights in {
-            'displacement_variance': fit_log_variance(shift.reshape(-1, len(names)), squared.ravel()),
-            'turn_variance': fit_log_variance(*likely(self.turn_variance)),
-            'climb_variance': fit_log_variance(*likely(self.climb_variance)),
-            'centre_variance': np.array([fit_log_variance(centre, column) for column in away.T])}.items()}}
+        return {
+            'motion': motion,
+            **{
+                model: Linear(FEATURES[model], weights)
+                for model, weights in {
+                    'displacement_variance': fit_log_variance(shift.reshape(-1, len(names)), squared.ravel()),
+                    'turn_variance': fit_log_variance(*likely(self.turn_variance)),
+                    'climb_variance': fit_log_variance(*likely(self.climb_variance)),
+                    'centre_variance': np.array([fit_log_variance(centre, column) for column in away.T]),
+                }.items()
+            },
+        }
 
 
-def judged(candidates: Candidates, k: int, prepared: PreparedPair, owner: np.ndarray, motion: np.ndarray
-           ) -> tuple[bool, bool]:
+def judged(
+    candidates: Candidates, k: int, prepared: PreparedPair, owner: np.ndarray, motion: np.ndarray
+) -> tuple[bool, bool]:
     """Whether candidate `k` is mostly of one mover, and answering with its motion by this pair alone nearer to the
     truth than none; owner (n,) and motion (n, 3) m as of `Played`."""
     group, dt = candidates.proposals.groups[k], prepared.pair.dt
     owners, counts = np.unique(owner[group], return_counts=True)
-    moves = (owners[np.argmax(counts)] >= 0 and 2 * counts.max() >= len(group)
-             and np.linalg.norm(motion[group].mean(axis=0)) >= SLOWEST * abs(dt))
+    moves = (
+        owners[np.argmax(counts)] >= 0
+        and 2 * counts.max() >= len(group)
+        and np.linalg.norm(motion[group].mean(axis=0)) >= SLOWEST * abs(dt)
+    )
     answer = candidates.motion(k)._replace(displacement=candidates.fused.displacement[k])
     said = answer.of(prepared.points[group], prepared.slope)
     return moves, moves and _length(motion[group] - said) < _length(motion[group])
@@ -183,7 +225,7 @@ def play(method: SceneFlow, newer: LabelledSweep, older: LabelledSweep, past: La
         try:
             stream.prepare(SweepPair(older.sweep, past.sweep))
         except EgoMotionError:
-            pass        # a stream that has lost its way
+            pass  # a stream that has lost its way
     prepared = stream.prepare(SweepPair(newer.sweep, older.sweep))
     rows = prepared.rows
     residual = stream.estimate(prepared).network_velocity * np.float32(prepared.pair.dt)
@@ -195,8 +237,9 @@ def recording(number: int, quiet: bool = False) -> list[LabelledSweep]:
     a stream has none at its beginning. Of any world, or of a street in which next to nothing moves."""
     gap = 5 if number // len(SENSORS) % 4 else 0
     seed, scene = (_QUIET_SEED, 'quiet_street') if quiet else (_SEED, None)
-    return list(simulate(seed + number, gap + 2, list(SENSORS)[number % len(SENSORS)], scene,
-                         kept={0, gap, gap + 1}))[::-1]
+    return list(simulate(seed + number, gap + 2, list(SENSORS)[number % len(SENSORS)], scene, kept={0, gap, gap + 1}))[
+        ::-1
+    ]
 
 
 def weigh(pairs: list[Played], classifier: MotionClassifier, settings: Settings) -> Samples:
@@ -208,18 +251,24 @@ def weigh(pairs: list[Played], classifier: MotionClassifier, settings: Settings)
     return samples
 
 
-def fit(pairs: list[Played], classifier: MotionClassifier, settings: Settings, keep: Collection[str] = ()
-        ) -> MotionClassifier:
+def fit(
+    pairs: list[Played], classifier: MotionClassifier, settings: Settings, keep: Collection[str] = ()
+) -> MotionClassifier:
     """A classifier fitted on these pairs, from one to begin with, of which some models are kept as they are."""
+
     def changed(models: dict[str, object]) -> MotionClassifier:
         return dataclasses.replace(classifier, **{name: model for name, model in models.items() if name not in keep})
 
     everything = dataclasses.replace(classifier, least_log_odds=-np.inf)
     first = weigh(pairs, everything, settings)
-    classifier = changed({
-        'measured_share': Linear(FEATURES['measured_share'],
-                                 fit_share(first.measured_share, classifier.measured_share.weights)),
-        'prefilter': Linear(FEATURES['prefilter'], fit_logistic(*map(np.array, zip(*first.prefilter))))})
+    classifier = changed(
+        {
+            'measured_share': Linear(
+                FEATURES['measured_share'], fit_share(first.measured_share, classifier.measured_share.weights)
+            ),
+            'prefilter': Linear(FEATURES['prefilter'], fit_logistic(*map(np.array, zip(*first.prefilter)))),
+        }
+    )
     samples = weigh(pairs, classifier, settings)
     print(f'{len(samples.motion)} proposals, {np.mean([right for _, right in samples.motion]):.0%} of them right')
     classifier = changed(samples.fitted())
@@ -236,13 +285,14 @@ def main() -> None:
     parser.add_argument('-o', '--output', type=Path, default=SHIPPED)
     args = parser.parse_args()
     from tqdm import tqdm
+
     method, pairs = SceneFlow(Settings(weights=args.weights)), []
     asked = [(number, quiet) for quiet in (False, True) for number in range(args.quiet if quiet else args.recordings)]
     for number, quiet in tqdm(asked, disable=None):
         try:
             pairs.append(play(method, *recording(number, quiet)))
         except SSRFlowError:
-            continue        # refused: nothing is published there
+            continue  # refused: nothing is published there
     fit(pairs, method.classifier, method.settings, args.keep).save(args.output)
     print(f'written: {args.output}')
 

@@ -1,4 +1,5 @@
 """How the kinds of models are fitted: shares, log odds, variances, and a small network."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -31,15 +32,19 @@ def fit_share(samples: list[tuple], before: np.ndarray) -> np.ndarray:
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
         share = expit(features @ weights)
         error = other - true + np.einsum('kij,kj->ki', axes, share * off)
-        length = np.sqrt((error ** 2).sum(axis=1) + 1e-8)
+        length = np.sqrt((error**2).sum(axis=1) + 1e-8)
         slope = np.einsum('kij,ki->kj', axes, error / length[:, None]) * off * share * (1 - share)
-        return ((weight * length).sum() + (held * (weights - before) ** 2).sum(),
-                np.einsum('k,kj,kjf->f', weight, slope, features) + 2 * held * (weights - before))
+        return (
+            (weight * length).sum() + (held * (weights - before) ** 2).sum(),
+            np.einsum('k,kj,kjf->f', weight, slope, features) + 2 * held * (weights - before),
+        )
+
     return minimize(loss, before, jac=True, method='L-BFGS-B').x / scale
 
 
-def fit_logistic(features: np.ndarray, outcome: np.ndarray, weight: np.ndarray | None = None,
-                 known: np.ndarray | float = 0.0) -> np.ndarray:
+def fit_logistic(
+    features: np.ndarray, outcome: np.ndarray, weight: np.ndarray | None = None, known: np.ndarray | float = 0.0
+) -> np.ndarray:
     """Weights of the most likely logistic model, barely held back; a sample counts `weight` times, and has the log
     odds that are `known` besides."""
     sign, scale = 2 * outcome - 1, spread(features)
@@ -48,8 +53,11 @@ def fit_logistic(features: np.ndarray, outcome: np.ndarray, weight: np.ndarray |
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
         odds = features @ weights + sign * known
-        return (weight @ np.logaddexp(0, -odds) + 1e-4 * (weights ** 2).sum(),
-                2e-4 * weights - features.T @ (weight * expit(-odds)))
+        return (
+            weight @ np.logaddexp(0, -odds) + 1e-4 * (weights**2).sum(),
+            2e-4 * weights - features.T @ (weight * expit(-odds)),
+        )
+
     return minimize(loss, np.zeros(len(scale)), jac=True, method='L-BFGS-B').x / scale
 
 
@@ -66,8 +74,11 @@ def fit_log_variance(features: np.ndarray, squared: np.ndarray) -> np.ndarray:
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
         log = np.clip(features @ weights, -20, 20)
         nees = squared * np.exp(-log)
-        return ((log + nees).mean() + 1e-4 * ((weights * scale) ** 2).sum(),
-                features.T @ (1 - nees) / len(nees) + 2e-4 * weights * scale ** 2)
+        return (
+            (log + nees).mean() + 1e-4 * ((weights * scale) ** 2).sum(),
+            features.T @ (1 - nees) / len(nees) + 2e-4 * weights * scale**2,
+        )
+
     start = np.zeros(features.shape[1])
     start[0] = np.log(squared.mean())
     return minimize(loss, start, jac=True, method='L-BFGS-B').x
@@ -79,9 +90,21 @@ def fit_perceptron(features: np.ndarray, outcome: np.ndarray, names: tuple[str, 
     given, wanted = (torch.tensor(values, dtype=torch.float32) for values in ((features - centre) / scale, outcome))
     fitted = [_fitted(given, wanted, seed) for seed in range(_NETWORKS)]
     line, into, bias, out, offset = (np.stack(parts) for parts in zip(*fitted))
-    return Perceptron(names, *map(np.float32, (
-        centre, scale, line.mean(axis=0), np.concatenate(into, axis=1), bias.ravel(), out.ravel() / _NETWORKS,
-        offset.mean())))
+    return Perceptron(
+        names,
+        *map(
+            np.float32,
+            (
+                centre,
+                scale,
+                line.mean(axis=0),
+                np.concatenate(into, axis=1),
+                bias.ravel(),
+                out.ravel() / _NETWORKS,
+                offset.mean(),
+            ),
+        ),
+    )
 
 
 def _fitted(given: torch.Tensor, wanted: torch.Tensor, seed: int) -> tuple[np.ndarray, ...]:
@@ -100,5 +123,7 @@ def _fitted(given: torch.Tensor, wanted: torch.Tensor, seed: int) -> tuple[np.nd
             loss.backward()
             optimiser.step()
             schedule.step()
-    return tuple(part.detach().numpy().astype(float) for part in (
-        line.weight[0], units.weight.t(), units.bias, out.weight[0], out.bias[0]))
+    return tuple(
+        part.detach().numpy().astype(float)
+        for part in (line.weight[0], units.weight.t(), units.bias, out.weight[0], out.bias[0])
+    )

@@ -4,6 +4,7 @@ DATA_FOLDER/ground/*.npz hold `points` (N, 3+) and `sem` (N,), SemanticKITTI tra
 below: unknown); DATA_FOLDER/pairs/*.npz hold `pc1`, `dynamic` and `valid`, and tell how many returns
 of moving objects are lost. N simulated sweeps of each sensor and scene, with exact labels, follow.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -19,16 +20,20 @@ from ssrflow_ros.simulator import SENSORS, simulate
 from ssrflow_ros.simulator.scenes import SHARES
 from ssrflow_ros.steps.ground import make_ground
 
-_GROUND = (9, 10, 11, 12, 17)   # road, parking, sidewalk, other ground, terrain
-_THINGS = tuple(range(1, 9))    # car ... motorcyclist
+_GROUND = (9, 10, 11, 12, 17)  # road, parking, sidewalk, other ground, terrain
+_THINGS = tuple(range(1, 9))  # car ... motorcyclist
 _COLUMNS = ('precision', 'recall', 'IoU', 'lost', 'movers lost')
 
 
 def score(mask: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     """Precision, recall and IoU of the ground, and the share of the other returns that is lost to it."""
     hit, false, missed = (mask & truth).sum(), (mask & ~truth).sum(), (~mask & truth).sum()
-    return {'precision': hit / max(hit + false, 1), 'recall': hit / max(hit + missed, 1),
-            'IoU': hit / max(hit + false + missed, 1), 'lost': false / max((~truth).sum(), 1)}
+    return {
+        'precision': hit / max(hit + false, 1),
+        'recall': hit / max(hit + missed, 1),
+        'IoU': hit / max(hit + false + missed, 1),
+        'lost': false / max((~truth).sum(), 1),
+    }
 
 
 def timed(function: Callable, *arguments, repeats: int = 5):
@@ -72,7 +77,7 @@ def judge_simulated(method: str, seeds: range) -> Iterator[str]:
                 mask, spent = timed(make_ground(Settings(ground=method)), sweep.sweep.points, repeats=1)
                 movers = mask[sweep.moving].mean() if sweep.moving.sum() > 50 else np.nan
                 values = list(score(mask, sweep.ground).values())
-                if sweep.ground.sum() < 100:        # no ground in view: only what is lost to it counts
+                if sweep.ground.sum() < 100:  # no ground in view: only what is lost to it counts
                     values[:3] = [np.nan] * 3
                 for name in (sensor, scene, 'all'):
                     rows.setdefault(name, []).append([*values, movers, spent])
@@ -82,8 +87,7 @@ def judge_simulated(method: str, seeds: range) -> Iterator[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('folder', nargs='?', type=Path, help='labelled sweeps')
     parser.add_argument('--seeds', type=int, default=2, help='simulated sweeps of each sensor and scene')
     arguments = parser.parse_args()

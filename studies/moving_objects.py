@@ -4,6 +4,7 @@ Plays N unseen simulated recordings through the method as a live node does (newe
 one before it, no pose given, one stream a recording) and scores points and objects; with FOLDER
 also the labelled real pairs in it, each by itself. What the figures mean is in docs/objects.md.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -15,10 +16,10 @@ import numpy as np
 from ssrflow_ros.datasets import LabelledPair, open_dataset
 from ssrflow_ros.datasets.labelled_pair import ARGOVERSE2
 from ssrflow_ros.errors import SSRFlowError
+from ssrflow_ros.objects.clusters import find_clusters
 from ssrflow_ros.scene_flow import SceneFlow
 from ssrflow_ros.settings import Settings
 from ssrflow_ros.simulator import SCENES, SENSORS, LabelledSweep, simulate
-from ssrflow_ros.objects.clusters import find_clusters
 from ssrflow_ros.steps.range_image_history import RangeImageHistory
 from ssrflow_ros.sweep import SweepPair
 from studies.object_scores import Labels, Tally
@@ -29,27 +30,40 @@ _RANGES = (0, 10, 20, 40, 70)
 
 def report(tally: Tally) -> str:
     """The tables, as text."""
-    lines = [f'{tally.pairs} pairs ({tally.refused} refused)', '',
-             f'{"points":10}{"IoU":>8}{"precision":>11}{"recall":>8}{"three-way":>11}{"dynamic fg":>12}'
-             f'{"static fg":>11}{"static bg":>11}   (EPE in cm per 0.1 s)']
+    lines = [
+        f'{tally.pairs} pairs ({tally.refused} refused)',
+        '',
+        f'{"points":10}{"IoU":>8}{"precision":>11}{"recall":>8}{"three-way":>11}{"dynamic fg":>12}'
+        f'{"static fg":>11}{"static bg":>11}   (EPE in cm per 0.1 s)',
+    ]
     for name in tally.moving:
         hit, false, missed = tally.moving[name]
         parts = np.array(tally.three_way[name]).sum(axis=0)
         epe = 100 * np.divide(parts[:, 0], parts[:, 1], out=np.full(3, np.nan), where=parts[:, 1] > 0)
-        lines.append(f'{name:10}{hit / max(hit + false + missed, 1):8.3f}{hit / max(hit + false, 1):11.3f}'
-                     f'{hit / max(hit + missed, 1):8.3f}{np.nanmean(epe):11.2f}{epe[0]:12.2f}'
-                     f'{epe[1]:11.2f}{epe[2]:11.2f}')
-    lines += ['', f'{"movers":16}' + ''.join(f'{f"{a} to {b} m":>16}' for a, b in zip(_RANGES, _RANGES[1:]))
-              + f'{"all":>16}']
+        lines.append(
+            f'{name:10}{hit / max(hit + false + missed, 1):8.3f}{hit / max(hit + false, 1):11.3f}'
+            f'{hit / max(hit + missed, 1):8.3f}{np.nanmean(epe):11.2f}{epe[0]:12.2f}'
+            f'{epe[1]:11.2f}{epe[2]:11.2f}'
+        )
+    lines += [
+        '',
+        f'{"movers":16}' + ''.join(f'{f"{a} to {b} m":>16}' for a, b in zip(_RANGES, _RANGES[1:])) + f'{"all":>16}',
+    ]
     kinds = [kind for kind, _ in Counter(kind for kind, _, _ in tally.found).most_common()]
     for title, chosen in [('recall', kinds), *((f'  {kind}', [kind]) for kind in kinds)]:
         lines.append(_by_range(title, [(reach, found) for kind, reach, found in tally.found if kind in chosen]))
     lines.append(_by_range('precision', [(reach, kind is not None) for reach, kind in tally.claimed]))
-    lines += ['', f'{"objects":16}{"n":>8}{"velocity m/s":>16}{"p90":>8}{"heading deg":>14}{"p90":>8}'
-              f'{"turn rad/s":>12}{"box centre m":>14}{"NEES v":>9}{"NEES p":>9}{"NEES turn":>11}']
+    lines += [
+        '',
+        f'{"objects":16}{"n":>8}{"velocity m/s":>16}{"p90":>8}{"heading deg":>14}{"p90":>8}'
+        f'{"turn rad/s":>12}{"box centre m":>14}{"NEES v":>9}{"NEES p":>9}{"NEES turn":>11}',
+    ]
     rows = tally.errors
-    groups = {'all': rows, 'walkers': [row for row in rows if row['kind'] in ('pedestrian', 'animal')],
-              'vehicles': [row for row in rows if row['kind'] in ('car', 'van', 'bus', 'truck')]}
+    groups = {
+        'all': rows,
+        'walkers': [row for row in rows if row['kind'] in ('pedestrian', 'animal')],
+        'vehicles': [row for row in rows if row['kind'] in ('car', 'van', 'bus', 'truck')],
+    }
     for low, high in ((0.5, 2), (2, 5), (5, 10), (10, 99)):
         groups[f'{low} to {high} m/s'] = [row for row in rows if low <= row['speed'] < high]
     for title, ages in (('seen first', range(1, 2)), ('2nd, 3rd sweep', range(2, 4)), ('from 4th on', range(4, 10**6))):
@@ -57,15 +71,18 @@ def report(tally: Tally) -> str:
     for title, group in groups.items():
         if not group:
             continue
-        column = {name: np.array([row[name] for row in group if name in row])
-                  for name in ('velocity', 'heading', 'turn', 'position', 'velocity_nees', 'position_nees',
-                               'turn_nees')}
+        column = {
+            name: np.array([row[name] for row in group if name in row])
+            for name in ('velocity', 'heading', 'turn', 'position', 'velocity_nees', 'position_nees', 'turn_nees')
+        }
         middle = {name: np.median(values) if len(values) else np.nan for name, values in column.items()}
         tail = {name: np.percentile(values, 90) if len(values) else np.nan for name, values in column.items()}
         mean = {name: values.mean() if len(values) else np.nan for name, values in column.items()}
-        lines.append(f'{title:16}{len(group):8}{middle["velocity"]:16.2f}{tail["velocity"]:8.2f}{middle["heading"]:14.1f}'
-                     f'{tail["heading"]:8.1f}{middle["turn"]:12.2f}{middle["position"]:14.2f}{mean["velocity_nees"]:9.2f}'
-                     f'{mean["position_nees"]:9.2f}{mean["turn_nees"]:11.2f}')
+        lines.append(
+            f'{title:16}{len(group):8}{middle["velocity"]:16.2f}{tail["velocity"]:8.2f}{middle["heading"]:14.1f}'
+            f'{tail["heading"]:8.1f}{middle["turn"]:12.2f}{middle["position"]:14.2f}{mean["velocity_nees"]:9.2f}'
+            f'{mean["position_nees"]:9.2f}{mean["turn_nees"]:11.2f}'
+        )
     seen = tally.tracks.total()
     if seen:
         lines += ['', f'track ids kept from sweep to sweep: {tally.tracks["kept"]} of {seen}']
@@ -128,8 +145,10 @@ def main() -> None:
     for seed in range(_UNSEEN_SEED, _UNSEEN_SEED + args.recordings):
         play(settings, list(simulate(seed, args.sweeps, args.sensor, args.scene)), tally, args.forget)
     if args.recordings:
-        print(f'{args.recordings} simulated recordings of {args.sweeps} sweeps at 10 Hz, weights {args.weights}, '
-              f'scene {args.scene or "drawn"}, sensor {args.sensor or "drawn"}')
+        print(
+            f'{args.recordings} simulated recordings of {args.sweeps} sweeps at 10 Hz, weights {args.weights}, '
+            f'scene {args.scene or "drawn"}, sensor {args.sensor or "drawn"}'
+        )
         print(report(tally))
     pairs = open_dataset(f'pairs:{args.folder}') if args.folder else ()
     for labelled in (pairs[number] for number in range(len(pairs))):

@@ -1,7 +1,8 @@
 """Memory that the network takes for a sweep pair, counted tensor by tensor without running it.
 
-    python -m studies.network_memory     # the table of docs/gpu.md
+python -m studies.network_memory     # the table of docs/gpu.md
 """
+
 from __future__ import annotations
 
 import sys
@@ -12,10 +13,10 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from ssrflow_ros.operators import interpolate, interpolation_weights
-from ssrflow_ros.operators.triton_kernels import Kernels, kernels_on_meta
 from ssrflow_ros.network.config import PRESETS, NetworkConfig
 from ssrflow_ros.network.ssrflow import SSRFlow
+from ssrflow_ros.operators import interpolate, interpolation_weights
+from ssrflow_ros.operators.triton_kernels import Kernels, kernels_on_meta
 
 MIB = 2**20
 
@@ -30,8 +31,11 @@ class LiveBytes(TorchDispatchMode):
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         out = function(*args, **(kwargs or {}))
-        given = {tensor.untyped_storage()._cdata for tensor in tree_leaves((args, kwargs))
-                 if isinstance(tensor, torch.Tensor)}
+        given = {
+            tensor.untyped_storage()._cdata
+            for tensor in tree_leaves((args, kwargs))
+            if isinstance(tensor, torch.Tensor)
+        }
         for tensor in tree_leaves(out):
             if isinstance(tensor, torch.Tensor) and tensor.untyped_storage()._cdata not in given | self._alive:
                 self._count(tensor.untyped_storage())

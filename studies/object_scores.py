@@ -1,4 +1,5 @@
 """Scores of moving objects: which true movers are found, which objects are true, how far off they are."""
+
 from __future__ import annotations
 
 from collections import Counter
@@ -9,11 +10,11 @@ import numpy as np
 from ssrflow_ros.simulator import CLASSES
 from ssrflow_ros.sweep import FlowField, MovingObject
 
-DYNAMIC = 0.5            # m/s, the published 0.05 m over 0.1 s
-SLOWEST_TRUE = 0.25      # m/s; an object that moves slower than DYNAMIC but faster than this is no false one
-_FEWEST = 8              # points that a mover must show to be looked for
-COVERED = 0.25           # share of a mover's points that must lie in objects of its own
-_HEADED = 1.5            # m/s, from which the heading is scored
+DYNAMIC = 0.5  # m/s, the published 0.05 m over 0.1 s
+SLOWEST_TRUE = 0.25  # m/s; an object that moves slower than DYNAMIC but faster than this is no false one
+_FEWEST = 8  # points that a mover must show to be looked for
+COVERED = 0.25  # share of a mover's points that must lie in objects of its own
+_HEADED = 1.5  # m/s, from which the heading is scored
 _FOREGROUND = CLASSES.index('car')
 
 
@@ -39,7 +40,7 @@ class Mover:
 
     rows: np.ndarray
     middle: np.ndarray
-    motion: np.ndarray      # (4,) m/s at `middle`, and rad/s about the vertical
+    motion: np.ndarray  # (4,) m/s at `middle`, and rad/s about the vertical
     kind: str
 
     def velocity(self, place: np.ndarray) -> np.ndarray:
@@ -69,7 +70,7 @@ def true_movers(points: np.ndarray, labels: Labels, dt: float) -> dict[int, Move
         mean = labels.motion[rows].mean(axis=0) / dt
         vx, vy = labels.motion[rows, :2].T / dt
         # Limbs swing and a pole's turn cannot be seen: the turn is fitted as far as the extent carries it.
-        turn = (dx * (vy - mean[1]) - dy * (vx - mean[0])).sum() / ((dx ** 2 + dy ** 2).sum() + 0.05 * len(rows))
+        turn = (dx * (vy - mean[1]) - dy * (vx - mean[0])).sum() / ((dx**2 + dy**2).sum() + 0.05 * len(rows))
         movers[int(number)] = Mover(rows, middle, np.array([*mean, turn]), kind)
     return movers
 
@@ -82,9 +83,9 @@ class Tally:
     refused: int = 0
     moving: dict[str, np.ndarray] = field(default_factory=dict)
     three_way: dict[str, list] = field(default_factory=dict)
-    found: list = field(default_factory=list)        # (kind, range, found) of each true mover
-    claimed: list = field(default_factory=list)      # (range, kind or None if false) of each object
-    errors: list = field(default_factory=list)       # dict of each object that belongs to a mover
+    found: list = field(default_factory=list)  # (kind, range, found) of each true mover
+    claimed: list = field(default_factory=list)  # (range, kind or None if false) of each object
+    errors: list = field(default_factory=list)  # dict of each object that belongs to a mover
     tracks: Counter = field(default_factory=Counter)
 
     def add(self, flow: FlowField, labels: Labels, known: dict[int, int]) -> None:
@@ -95,11 +96,19 @@ class Tally:
         dynamic = speed >= DYNAMIC
         foreground = dynamic if labels.kinds is None else (labels.kinds >= _FOREGROUND) | dynamic
         raw = flow.velocity if flow.network_velocity is None else flow.network_velocity
-        answers = {'network': (raw, np.linalg.norm(raw, axis=1) >= DYNAMIC),
-                   'refined': (flow.velocity, flow.moving), 'zero': (np.zeros_like(raw), np.zeros_like(dynamic))}
+        answers = {
+            'network': (raw, np.linalg.norm(raw, axis=1) >= DYNAMIC),
+            'refined': (flow.velocity, flow.moving),
+            'zero': (np.zeros_like(raw), np.zeros_like(dynamic)),
+        }
         for name, (velocity, moving) in answers.items():
-            hit = np.array([(moving & dynamic & scored).sum(), (moving & ~dynamic & scored).sum(),
-                            (~moving & dynamic & scored).sum()])
+            hit = np.array(
+                [
+                    (moving & dynamic & scored).sum(),
+                    (moving & ~dynamic & scored).sum(),
+                    (~moving & dynamic & scored).sum(),
+                ]
+            )
             self.moving[name] = self.moving.get(name, 0) + hit
             error = 0.1 * np.linalg.norm(velocity - labels.motion / dt, axis=1)
             parts = [error[scored & mask] for mask in (foreground & dynamic, foreground & ~dynamic, ~foreground)]
@@ -114,7 +123,7 @@ class Tally:
             rows = rows[labels.scored[rows]]
             reach = float(np.linalg.norm(item.centre[:2]))
             if not len(rows):
-                continue        # nothing of it is labelled
+                continue  # nothing of it is labelled
             owners, counts = np.unique(labels.owner[rows], return_counts=True)
             owner = int(owners[np.argmax(counts)])
             mover = movers.get(owner)
@@ -140,11 +149,18 @@ class Tally:
 def _errors(item: MovingObject, mover: Mover, labels: Labels, owner: int) -> dict[str, float]:
     velocity = mover.velocity(item.centre)
     error = item.velocity - velocity
-    row = {'speed': mover.speed, 'range': mover.range, 'kind': mover.kind, 'n': item.n_points,
-           'velocity': np.linalg.norm(error), 'zero': np.linalg.norm(velocity),
-           'velocity_nees': error @ np.linalg.solve(item.velocity_covariance, error) / 3,
-           'turn_nees': (item.yaw_rate - mover.motion[3]) ** 2 / item.yaw_rate_variance,
-           'turn': abs(item.yaw_rate - mover.motion[3]), 'age': item.age}
+    row = {
+        'speed': mover.speed,
+        'range': mover.range,
+        'kind': mover.kind,
+        'n': item.n_points,
+        'velocity': np.linalg.norm(error),
+        'zero': np.linalg.norm(velocity),
+        'velocity_nees': error @ np.linalg.solve(item.velocity_covariance, error) / 3,
+        'turn_nees': (item.yaw_rate - mover.motion[3]) ** 2 / item.yaw_rate_variance,
+        'turn': abs(item.yaw_rate - mover.motion[3]),
+        'age': item.age,
+    }
     if mover.speed >= _HEADED:
         ahead = np.arctan2(velocity[1], velocity[0])
         row['heading'] = abs(np.degrees(_wrapped(np.arctan2(item.velocity[1], item.velocity[0]) - ahead)))

@@ -3,6 +3,7 @@
 One street of 122,509 returns, 26 movers show 8 of them and more (64 beams, simulated), newest sweep against the one
 before it.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -11,12 +12,12 @@ import time
 import numpy as np
 import torch
 
+from ssrflow_ros.bench.timing import Timing
 from ssrflow_ros.objects.detector import ObjectDetector
 from ssrflow_ros.scene_flow import SceneFlow
 from ssrflow_ros.settings import Settings
 from ssrflow_ros.simulator import simulate
 from ssrflow_ros.sweep import SweepPair
-from ssrflow_ros.bench.timing import Timing
 
 _SEED, _SENSOR, _SCENE = 6_000_038, 'hdl64e', 'street'
 
@@ -40,9 +41,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--repeats', type=int, default=20)
     wall, cpu, points, objects = measure_crowd(SceneFlow(Settings()), parser.parse_args().repeats)
-    print(f"step 'objects', {points} points, {objects} objects, {torch.get_num_threads()} threads, ms: "
-          f'wall p50 {wall.p50:.1f} p95 {wall.p95:.1f} least {min(wall.ms):.1f}; '
-          f'CPU p50 {cpu.p50:.1f} least {min(cpu.ms):.1f}')
+    print(
+        f"step 'objects', {points} points, {objects} objects, {torch.get_num_threads()} threads, ms: "
+        f'wall p50 {wall.p50:.1f} p95 {wall.p95:.1f} least {min(wall.ms):.1f}; '
+        f'CPU p50 {cpu.p50:.1f} least {min(cpu.ms):.1f}'
+    )
 
 
 if __name__ == '__main__':

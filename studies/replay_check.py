@@ -3,6 +3,7 @@
 Plays unseen simulated recordings through the method as a live node does, judges the objects by what other sweeps saw
 (`evaluation/replay_check.py`) and beside it by the truth. What the figures mean is in docs/objects.md, "In hindsight".
 """
+
 from __future__ import annotations
 
 import argparse
@@ -11,18 +12,19 @@ from collections import Counter
 import numpy as np
 
 from ssrflow_ros.errors import SSRFlowError
+from ssrflow_ros.evaluation.replay_check import MOVED, STOOD, UNTOLD, Judged, ReplayCheck
 from ssrflow_ros.scene_flow import SceneFlow
 from ssrflow_ros.settings import Settings
 from ssrflow_ros.simulator import LabelledSweep, simulate
 from ssrflow_ros.sweep import FlowField, SweepPair
-from ssrflow_ros.evaluation.replay_check import MOVED, STOOD, UNTOLD, ReplayCheck, Judged
 from studies.object_scores import COVERED, DYNAMIC, SLOWEST_TRUE, Labels, true_movers
 
 _UNSEEN_SEED = 3_100_000
 
 
-def add(judged: Judged, flow: FlowField, truth: LabelledSweep, objects: Counter, movers: Counter,
-        points: Counter) -> None:
+def add(
+    judged: Judged, flow: FlowField, truth: LabelledSweep, objects: Counter, movers: Counter, points: Counter
+) -> None:
     """Count verdicts by the truth; true movers by whether others see them and they were found; points likewise."""
     motion, dt = truth.motion_previous, abs(flow.pair.dt)
     for item, verdict in judged.objects:
@@ -36,8 +38,9 @@ def add(judged: Judged, flow: FlowField, truth: LabelledSweep, objects: Counter,
     labels = Labels(motion, ~truth.ground, truth.object_id, truth.class_id, truth.boxes)
     for mover in true_movers(flow.pair.source.points, labels, flow.pair.dt).values():
         if mover.speed >= DYNAMIC:
-            movers[bool(gone[mover.rows].mean() >= COVERED),
-                   bool((flow.object_ids[mover.rows] >= 0).mean() >= COVERED)] += 1
+            movers[
+                bool(gone[mover.rows].mean() >= COVERED), bool((flow.object_ids[mover.rows] >= 0).mean() >= COVERED)
+            ] += 1
 
 
 def check(recordings: int, sweeps: int) -> tuple[Counter, Counter, Counter]:
@@ -62,15 +65,18 @@ def report(objects: Counter, movers: Counter, points: Counter) -> str:
     told = {true: objects[MOVED, true] + objects[STOOD, true] for true in (True, False)}
     moved = objects[MOVED, True] + objects[MOVED, False]
     found, true = movers[True, True] + movers[False, True], told[True] + objects[UNTOLD, True]
-    return '\n'.join([
-        f'objects                   {objects.total()}, {_share(true, objects.total())} move',
-        f'  of which it can be told {sum(told.values())}: moved by hindsight {_share(moved, sum(told.values()))}, '
-        f'by the truth {_share(told[True], sum(told.values()))}',
-        f'  moved, but stand        {objects[MOVED, False]}; stood, but move {objects[STOOD, True]}',
-        f'movers                    {movers.total()}, found {_share(found, movers.total())}',
-        f'  that hindsight sees     {movers[True, True] + movers[True, False]}, found '
-        f'{_share(movers[True, True], movers[True, True] + movers[True, False])}',
-        f'points seen to have moved {points.total()}, of movers {_share(points[True], points.total())}'])
+    return '\n'.join(
+        [
+            f'objects                   {objects.total()}, {_share(true, objects.total())} move',
+            f'  of which it can be told {sum(told.values())}: moved by hindsight {_share(moved, sum(told.values()))}, '
+            f'by the truth {_share(told[True], sum(told.values()))}',
+            f'  moved, but stand        {objects[MOVED, False]}; stood, but move {objects[STOOD, True]}',
+            f'movers                    {movers.total()}, found {_share(found, movers.total())}',
+            f'  that hindsight sees     {movers[True, True] + movers[True, False]}, found '
+            f'{_share(movers[True, True], movers[True, True] + movers[True, False])}',
+            f'points seen to have moved {points.total()}, of movers {_share(points[True], points.total())}',
+        ]
+    )
 
 
 def _share(some: int, of: int) -> str:

@@ -9,6 +9,7 @@ looks), ground/*.npz and sequences/; BAG a recording, made of its sweeps by `ssr
 docs as it is printed, with the commit that printed it (`git rev-parse --short HEAD`). Times mean something on a quiet
 machine only.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -32,23 +33,33 @@ def _of(place: str, *commands: str) -> Table:
 TABLES = {
     'accuracy-real': _of('accuracy.md#real-pairs', 'ssrflow evaluate --data pairs:{data}/pairs --seeds 5'),
     'accuracy-simulated': _of('accuracy.md#unseen-simulated-pairs', 'ssrflow evaluate --data simulated:200'),
-    'accuracy-points': _of('accuracy.md#unseen-simulated-pairs', *(
-        f'ssrflow evaluate --data simulated:200 --network-points {n}' for n in (2048, 4096, 8192, 16384))),
+    'accuracy-points': _of(
+        'accuracy.md#unseen-simulated-pairs',
+        *(f'ssrflow evaluate --data simulated:200 --network-points {n}' for n in (2048, 4096, 8192, 16384)),
+    ),
     'demo': _of('accuracy.md#the-demo', 'ssrflow demo'),
-    'real-drive': _of('accuracy.md#a-real-drive-end-to-end', 'ssrflow doctor --bag {bag}',
-                      "ssrflow bag {bag} -o annotated --own-body '-1.4 -1.6 -0.9 -0.6 1.6 -0.3'"),
+    'real-drive': _of(
+        'accuracy.md#a-real-drive-end-to-end',
+        'ssrflow doctor --bag {bag}',
+        "ssrflow bag {bag} -o annotated --own-body '-1.4 -1.6 -0.9 -0.6 1.6 -0.3'",
+    ),
     'objects': _of('objects.md#how-good-it-is', 'python -m studies.moving_objects'),
-    'objects-stream': _of('objects.md#what-a-stream-knows', 'python -m studies.moving_objects --alone',
-                          'python -m studies.moving_objects --forget'),
+    'objects-stream': _of(
+        'objects.md#what-a-stream-knows',
+        'python -m studies.moving_objects --alone',
+        'python -m studies.moving_objects --forget',
+    ),
     'hindsight': _of('objects.md#in-hindsight', 'python -m studies.replay_check'),
     'objects-cost': _of('objects.md#what-it-costs', 'python -m studies.objects_cost'),
     'errors': _of('research/objects.md#where-the-error-comes-from', 'python -m studies.error_attribution'),
     'ground': _of('steps.md#ground-stepsgroundpy-stepspolar_gridpy', 'python -m studies.ground {data}'),
-    'ego-motion': _of('steps.md#ego-motion-stepsego_motionpy-stepsscan_matchingpy',
-                      'python -m studies.ego_motion {data}'),
+    'ego-motion': _of(
+        'steps.md#ego-motion-stepsego_motionpy-stepsscan_matchingpy', 'python -m studies.ego_motion {data}'
+    ),
     'deskew': _of('steps.md#deskewing-stepsdeskewpy', 'python -m pytest -s test/test_deskew.py -k simulated'),
-    'performance': _of('performance.md#stage-by-stage',
-                       'ssrflow bench {bag} --parts stages,throughput --points 2048,8192'),
+    'performance': _of(
+        'performance.md#stage-by-stage', 'ssrflow bench {bag} --parts stages,throughput --points 2048,8192'
+    ),
     'floor': _of('performance.md#distance-to-the-floor', 'ssrflow bench --parts blocks'),
     'alternatives': _of('performance.md#alternatives', 'ssrflow bench --parts alternatives'),
     'scaling': _of('performance.md#how-it-grows', 'ssrflow bench --parts scaling'),
@@ -82,7 +93,8 @@ def main() -> int:
             print(f'\n$ {command.format(**given)}', flush=True)
             words = shlex.split(command.format(**given))
             words = {'ssrflow': [sys.executable, '-m', 'ssrflow_ros'], 'python': [sys.executable]}.get(
-                words[0], words[:1]) + words[1:]
+                words[0], words[:1]
+            ) + words[1:]
             if code := subprocess.run(words).returncode:
                 return code
     return 0

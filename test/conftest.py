@@ -1,4 +1,5 @@
 """Shared fixtures. Real LiDAR recordings are not part of the package; tests on them skip where absent."""
+
 import os
 from importlib.util import find_spec
 from pathlib import Path

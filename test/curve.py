@@ -1,9 +1,10 @@
 """A robot on a curve, its LiDAR mounted off-centre and tilted, past walls that stand and a box that does not."""
+
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-SPEED, TURN_RATE = 8.0, 0.6         # m/s, rad/s of the robot
-BOX_VELOCITY = np.array([3.0, -1.5, 0.5])   # m/s in the world
+SPEED, TURN_RATE = 8.0, 0.6  # m/s, rad/s of the robot
+BOX_VELOCITY = np.array([3.0, -1.5, 0.5])  # m/s in the world
 MOUNTING = '0.8 -0.4 1.5 0.12 0.35 -2.2'
 BODY_FROM_SENSOR = np.eye(4)
 BODY_FROM_SENSOR[:3, :3] = Rotation.from_euler('xyz', [0.12, 0.35, -2.2]).as_matrix()
@@ -27,9 +28,12 @@ def world_from_sensor(t):
 
 
 _RANDOM = np.random.default_rng(5)
-WALLS = FAR + np.concatenate([
-    np.column_stack([_RANDOM.uniform(-30, 40, 800), np.full(800, side), _RANDOM.uniform(0, 4, 800)])
-    for side in (-9, 14)])
+WALLS = FAR + np.concatenate(
+    [
+        np.column_stack([_RANDOM.uniform(-30, 40, 800), np.full(800, side), _RANDOM.uniform(0, 4, 800)])
+        for side in (-9, 14)
+    ]
+)
 BOX = FAR + (12.0, 3.0, 0.0) + _RANDOM.uniform(-1, 1, (200, 3))
 STILL = np.arange(len(WALLS) + len(BOX)) < len(WALLS)
 

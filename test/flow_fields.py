@@ -1,17 +1,24 @@
 """A made-up flow field for the tests of outputs: a street with cars of known speed."""
+
 import numpy as np
 
 from ssrflow_ros.sweep import EgoMotion, FlowField, MovingObject, Sweep, SweepPair
 
 
-def make_flow(objects: int = 2, stamp_ns: int = 10_000_000_000, frame_id: str = 'lidar',
-              ground_points: int = 400) -> FlowField:
+def make_flow(
+    objects: int = 2, stamp_ns: int = 10_000_000_000, frame_id: str = 'lidar', ground_points: int = 400
+) -> FlowField:
     """Flat ground, two walls and `objects` cars, each with a velocity of its own; dt = -0.1 s."""
     rng = np.random.default_rng(objects)
-    parts = [np.column_stack([rng.uniform(-30, 30, ground_points), rng.uniform(-9, 9, ground_points),
-                              np.full(ground_points, -1.7)])]
-    parts += [np.column_stack([rng.uniform(-30, 30, 200), np.full(200, side), rng.uniform(-1.6, 3, 200)])
-              for side in (-9.0, 9.0)]
+    parts = [
+        np.column_stack(
+            [rng.uniform(-30, 30, ground_points), rng.uniform(-9, 9, ground_points), np.full(ground_points, -1.7)]
+        )
+    ]
+    parts += [
+        np.column_stack([rng.uniform(-30, 30, 200), np.full(200, side), rng.uniform(-1.6, 3, 200)])
+        for side in (-9.0, 9.0)
+    ]
     ids = [np.full(sum(map(len, parts)), -1)]
     ground = np.zeros(len(ids[0]) + 60 * objects, bool)
     ground[:ground_points] = True
@@ -28,5 +35,14 @@ def make_flow(objects: int = 2, stamp_ns: int = 10_000_000_000, frame_id: str = 
         velocity[object_ids == item.id] = item.velocity
     source = Sweep.from_points(np.concatenate(parts), stamp_ns, frame_id)
     target = Sweep.from_points(source.points - 0.1 * velocity, stamp_ns - 100_000_000, frame_id)
-    return FlowField(SweepPair(source, target), EgoMotion(np.eye(4), 'given'), -0.1 * velocity, velocity,
-                     object_ids >= 0, ground, object_ids, tuple(found), {'ground': 4.0, 'network': 90.0})
+    return FlowField(
+        SweepPair(source, target),
+        EgoMotion(np.eye(4), 'given'),
+        -0.1 * velocity,
+        velocity,
+        object_ids >= 0,
+        ground,
+        object_ids,
+        tuple(found),
+        {'ground': 4.0, 'network': 90.0},
+    )

@@ -1,9 +1,14 @@
 """The Triton kernels against the references: on a GPU by test_gpu.py, interpreted on the CPU by test_triton.py, which
 runs this file in a process of its own with TRITON_INTERPRET=1."""
+
 import torch
 
-from ssrflow_ros.operators.reference import (attentive_patch_reference, cost_patch_reference,
-                                             farthest_point_order_reference, k_nearest_reference)
+from ssrflow_ros.operators.reference import (
+    attentive_patch_reference,
+    cost_patch_reference,
+    farthest_point_order_reference,
+    k_nearest_reference,
+)
 from ssrflow_ros.operators.triton_cost import cost_patch_triton
 from ssrflow_ros.operators.triton_farthest_point import farthest_point_order_triton
 from ssrflow_ros.operators.triton_kernels import checked
@@ -55,6 +60,7 @@ def check_ties_go_to_the_lower_index(device=CPU):
 def check_farthest_point_order(device=CPU, sizes=()):
     def found(points, n, first):
         return farthest_point_order_triton(points.to(device), n, first.to(device)).cpu()
+
     for batch, count, n in [(2, 50, 20), (1, 64, 64), (1, 1, 1), (1, 33, 33), *sizes]:
         points, first = cloud(batch, count), torch.arange(batch)
         if device != CPU:  # whole numbers: their squared distances are exact, so that no rounding decides
@@ -68,22 +74,38 @@ def check_farthest_point_order(device=CPU, sizes=()):
 
 
 def answer(of, given, rest, kind, device):
-    return of(*(tensor.to(device, kind) for tensor in given),
-              *(value.to(device) if isinstance(value, torch.Tensor) else value for value in rest)).cpu()
+    return of(
+        *(tensor.to(device, kind) for tensor in given),
+        *(value.to(device) if isinstance(value, torch.Tensor) else value for value in rest),
+    ).cpu()
 
 
 def check_patches(device=CPU, sizes=()):
     # Widths, relations and points that fill no block; 16 bits, where what comes in is rounded, and the products are.
-    for batch, m, n, k, width, relations in [(2, 3, 5, 4, 40, 6), (1, 33, 20, 16, 32, 16), (1, 2, 70, 64, 3, 20),
-                                             *sizes]:
+    for batch, m, n, k, width, relations in [
+        (2, 3, 5, 4, 40, 6),
+        (1, 33, 20, 16, 32, 16),
+        (1, 2, 70, 64, 3, 20),
+        *sizes,
+    ]:
         relation, own, other, weight, score, hidden, out_weight, out_bias = (
-            torch.randn(shape, generator=generator) for shape in (
-                (batch, m, k, relations), (batch, m, width), (batch, n, width), (width, relations), (width, width),
-                (batch, m, k, 8), (width, 8), (width,)))
+            torch.randn(shape, generator=generator)
+            for shape in (
+                (batch, m, k, relations),
+                (batch, m, width),
+                (batch, n, width),
+                (width, relations),
+                (width, width),
+                (batch, m, k, 8),
+                (width, 8),
+                (width,),
+            )
+        )
         index = torch.randint(n, (batch, m, k), generator=generator)
         for kernel, reference, rest in [
-                (attentive_patch_triton, attentive_patch_reference, (score / width, 0.1)),
-                (cost_patch_triton, cost_patch_reference, (hidden, out_weight, out_bias, 0.1))]:
+            (attentive_patch_triton, attentive_patch_reference, (score / width, 0.1)),
+            (cost_patch_triton, cost_patch_reference, (hidden, out_weight, out_bias, 0.1)),
+        ]:
             given, rest = (relation, own, other), (index, weight, *rest)
             wanted = answer(reference, given, rest, torch.float32, CPU)
             found = answer(kernel, given, rest, torch.float32, device)

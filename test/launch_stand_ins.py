@@ -3,6 +3,7 @@
 The real ones, which PyPI lacks, tell neither the parameters of a node nor its remappings; with them the launch file
 runs in test_ros2_launch.py.
 """
+
 import importlib.util
 import sys
 import types
@@ -32,12 +33,15 @@ def launch_file(monkeypatch, installed=('rviz2', 'ros2bag')):
     """The launch file as a module, on a machine with the `installed` packages."""
     modules = {
         'launch': {'LaunchDescription': list},
-        'launch.actions': {name: kind(name) for name in ('DeclareLaunchArgument', 'ExecuteProcess', 'OpaqueFunction',
-                                                         'Shutdown')},
-        'launch_ros': {}, 'launch_ros.actions': {'Node': Node},
+        'launch.actions': {
+            name: kind(name) for name in ('DeclareLaunchArgument', 'ExecuteProcess', 'OpaqueFunction', 'Shutdown')
+        },
+        'launch_ros': {},
+        'launch_ros.actions': {'Node': Node},
         'launch_ros.parameter_descriptions': {'ParameterValue': lambda value, value_type: value_type(value)},
         'ament_index_python': {'has_resource': lambda what, name: name in installed},
-        'ament_index_python.packages': {'get_package_share_directory': lambda name: SHARE}}
+        'ament_index_python.packages': {'get_package_share_directory': lambda name: SHARE},
+    }
     for name, members in modules.items():
         module = types.ModuleType(name)
         module.__dict__.update(members)

@@ -1,4 +1,5 @@
 """Talks over DDS to a flow node that runs in a process of its own."""
+
 import os
 import signal
 import subprocess
@@ -37,8 +38,12 @@ DEPTH = 100
 
 def loses_nothing(*topics, depth=DEPTH):
     """Arguments of a node that hears all that is sent on `topics`; by default it is best effort and keeps two."""
-    return [word for topic in topics for rule in ('reliability:=reliable', f'depth:={depth}')
-            for word in ('-p', f'qos_overrides.{topic}.subscription.{rule}')]
+    return [
+        word
+        for topic in topics
+        for rule in ('reliability:=reliable', f'depth:={depth}')
+        for word in ('-p', f'qos_overrides.{topic}.subscription.{rule}')
+    ]
 
 
 @contextmanager
@@ -46,8 +51,14 @@ def own_network(folder):
     """Environment that keeps a test to this machine, to a DDS domain and to a log folder of its own."""
     path = os.pathsep.join(filter(None, [str(TEST.parent), *STAND_INS, os.environ.get('PYTHONPATH')]))
     with reserved_domain() as domain:
-        yield {**os.environ, 'ROS_DOMAIN_ID': str(domain), 'ROS_LOG_DIR': str(folder), **OF_THE_NETWORK,
-               'GOMP_SPINCOUNT': '0', 'PYTHONPATH': path}
+        yield {
+            **os.environ,
+            'ROS_DOMAIN_ID': str(domain),
+            'ROS_LOG_DIR': str(folder),
+            **OF_THE_NETWORK,
+            'GOMP_SPINCOUNT': '0',
+            'PYTHONPATH': path,
+        }
 
 
 class LiveNode:
@@ -62,8 +73,12 @@ class LiveNode:
         self.environment = self._network.enter_context(own_network(folder))
         self.log = Path(folder) / 'node.log'
         with self.log.open('w') as log:
-            self.process = subprocess.Popen([*command, '--ros-args', *loses_nothing(*inputs), *arguments],
-                                            env=self.environment, stdout=log, stderr=subprocess.STDOUT)
+            self.process = subprocess.Popen(
+                [*command, '--ros-args', *loses_nothing(*inputs), *arguments],
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
         os.environ.update({name: self.environment[name] for name in ('ROS_LOG_DIR', *OF_THE_NETWORK)})
         self.context = Context()
         rclpy.init(context=self.context, domain_id=int(self.environment['ROS_DOMAIN_ID']))
@@ -95,8 +110,10 @@ class LiveNode:
 
     def wait_for_log(self, *words):
         """Wait until a line of the node's log holds all of `words`."""
-        self.wait(lambda: any(all(word in line for word in words) for line in self.log.read_text().splitlines()),
-                  f'a line with {words}')
+        self.wait(
+            lambda: any(all(word in line for word in words) for line in self.log.read_text().splitlines()),
+            f'a line with {words}',
+        )
 
     def wait_until_connected(self):
         """Wait until the node and we know each other: our clouds reach it, and we hear whatever we listen to."""
@@ -115,8 +132,11 @@ class LiveNode:
         client = self.node.create_client(GetParameters, f'{self.name}/get_parameters')
         answers = []
         self.wait(client.service_is_ready, f'the services of {self.name}')
-        self.wait(lambda: any(answer.done() for answer in answers), f'an answer of {self.name}',
-                  again=lambda: answers.append(client.call_async(GetParameters.Request())))
+        self.wait(
+            lambda: any(answer.done() for answer in answers),
+            f'an answer of {self.name}',
+            again=lambda: answers.append(client.call_async(GetParameters.Request())),
+        )
         self.node.destroy_client(client)
 
     def spin(self, seconds):
@@ -127,8 +147,10 @@ class LiveNode:
 
     def hear(self, topic, sent):
         """The message on `topic` that bears the stamp of the message `sent`."""
+
         def answers():
             return [message for message in self.heard[topic] if stamp_of(message) == stamp_of(sent)]
+
         self.wait(answers, f'{topic} of the message sent')
         return answers()[0]
 
@@ -159,7 +181,7 @@ class LiveNode:
     def close(self):
         """Leave nothing behind, whatever happened."""
         if self.process.poll() is None:
-            self.process.terminate()    # a killed one would leave its shared memory in /dev/shm
+            self.process.terminate()  # a killed one would leave its shared memory in /dev/shm
             try:
                 self.process.wait(20)
             except subprocess.TimeoutExpired:
@@ -195,7 +217,7 @@ class Stream:
             if len(points):
                 self.last = points if exactly else None
         except InputError:
-            pass    # dropped
+            pass  # dropped
         self.stamp_ns += 100_000_000
         message.header.stamp.sec, message.header.stamp.nanosec = divmod(self.stamp_ns, 1_000_000_000)
         self.live.points.publish(message)
@@ -224,13 +246,14 @@ def make_cloud(points, stamp_ns, frame_id='lidar', dtype=np.float32, **extra):
     rows = np.zeros(len(points), [(name, dtype if name in 'xyz' else np.float32) for name in names])
     for name, column in zip(names, [*np.asarray(points).T, *extra.values()], strict=True):
         rows[name] = column
-    message = PointCloud2(height=1, width=len(rows), point_step=rows.itemsize,
-                          row_step=rows.nbytes, is_dense=True)
+    message = PointCloud2(height=1, width=len(rows), point_step=rows.itemsize, row_step=rows.nbytes, is_dense=True)
     message.header.frame_id = frame_id
     message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 1_000_000_000)
     codes = {np.dtype(np.float32): PointField.FLOAT32, np.dtype(np.float64): PointField.FLOAT64}
-    message.fields = [PointField(name=name, offset=rows.dtype.fields[name][1],
-                                 datatype=codes[rows.dtype[name]], count=1) for name in names]
+    message.fields = [
+        PointField(name=name, offset=rows.dtype.fields[name][1], datatype=codes[rows.dtype[name]], count=1)
+        for name in names
+    ]
     data = array('B')
     data.frombytes(rows.tobytes())
     message.data = data

@@ -3,33 +3,35 @@
 `DEFINITIONS` are the fields and the constants in use of autoware_perception_msgs 1.12 and vision_msgs 4.1. Where a
 package is installed, its own messages are taken.
 """
+
 import functools
 import importlib
 import types
 
 import numpy as np
-from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.interfaces import Nodetype
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 DEFINITIONS = {
     'autoware_perception_msgs': {
         'DetectedObjects': 'std_msgs/Header header\nDetectedObject[] objects',
         'DetectedObject': 'float32 existence_probability\nObjectClassification[] classification\n'
-                          'DetectedObjectKinematics kinematics\nShape shape',
+        'DetectedObjectKinematics kinematics\nShape shape',
         'DetectedObjectKinematics': 'uint8 UNAVAILABLE=0\nuint8 SIGN_UNKNOWN=1\nuint8 AVAILABLE=2\n'
-                                    'geometry_msgs/PoseWithCovariance pose_with_covariance\n'
-                                    'bool has_position_covariance\nuint8 orientation_availability\n'
-                                    'geometry_msgs/TwistWithCovariance twist_with_covariance\n'
-                                    'bool has_twist\nbool has_twist_covariance',
+        'geometry_msgs/PoseWithCovariance pose_with_covariance\n'
+        'bool has_position_covariance\nuint8 orientation_availability\n'
+        'geometry_msgs/TwistWithCovariance twist_with_covariance\n'
+        'bool has_twist\nbool has_twist_covariance',
         'ObjectClassification': 'uint8 UNKNOWN=0\nuint8 label\nfloat32 probability',
-        'Shape': 'uint8 BOUNDING_BOX=0\nuint8 type\ngeometry_msgs/Polygon footprint\n'
-                 'geometry_msgs/Vector3 dimensions'},
+        'Shape': 'uint8 BOUNDING_BOX=0\nuint8 type\ngeometry_msgs/Polygon footprint\ngeometry_msgs/Vector3 dimensions',
+    },
     'vision_msgs': {
         'Detection3DArray': 'std_msgs/Header header\nDetection3D[] detections',
         'Detection3D': 'std_msgs/Header header\nObjectHypothesisWithPose[] results\nBoundingBox3D bbox\nstring id',
         'ObjectHypothesisWithPose': 'ObjectHypothesis hypothesis\ngeometry_msgs/PoseWithCovariance pose',
         'ObjectHypothesis': 'string class_id\nfloat64 score',
-        'BoundingBox3D': 'geometry_msgs/Pose center\ngeometry_msgs/Vector3 size'},
+        'BoundingBox3D': 'geometry_msgs/Pose center\ngeometry_msgs/Vector3 size',
+    },
 }
 
 HASHES = {
@@ -53,7 +55,7 @@ def stand_ins(package):
     """A module of classes that refuse unknown fields and values of another type."""
     module = types.ModuleType(f'{package}.msg')
     for name, text in DEFINITIONS[package].items():
-        (constants, fields), = get_types_from_msg(text, f'{package}/msg/{name}').values()
+        ((constants, fields),) = get_types_from_msg(text, f'{package}/msg/{name}').values()
         setattr(module, name, _message_class(module, name, constants, dict(fields)))
     return module
 
@@ -92,8 +94,9 @@ def _message_class(module, name, constants, fields):
         for field, value in values.items():
             setattr(self, field, value)
 
-    return type(name, (), {'__init__': build, '__setattr__': set_field,
-                           **{constant: value for constant, _, value in constants}})
+    return type(
+        name, (), {'__init__': build, '__setattr__': set_field, **{constant: value for constant, _, value in constants}}
+    )
 
 
 def _class_of(module, name):

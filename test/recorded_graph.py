@@ -1,4 +1,5 @@
 """Stands in for CUDA graphs where there is no GPU: operators, recorded and done again on the same tensors."""
+
 from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 
@@ -22,8 +23,12 @@ class RecordedGraph(TorchDispatchMode):
     @torch.no_grad()
     def replay(self):
         self.replays += 1
-        changed = [tensor for call in self.calls for tensor in tree_leaves(call) if isinstance(tensor, torch.Tensor)
-                   and not tensor.is_inference()]
+        changed = [
+            tensor
+            for call in self.calls
+            for tensor in tree_leaves(call)
+            if isinstance(tensor, torch.Tensor) and not tensor.is_inference()
+        ]
         with torch.autograd._unsafe_preserve_version_counter(tuple(changed)):  # autograd knows of no replay either
             for function, args, kwargs, out in self.calls:
                 for kept, again in zip(tree_leaves(out), tree_leaves(function(*args, **kwargs))):

@@ -3,6 +3,7 @@
 A command that was ended prints no traceback, has the documented exit code, and leaves neither a process nor anything
 half-written behind.
 """
+
 import itertools
 import json
 import os
@@ -16,7 +17,6 @@ import time
 from pathlib import Path
 
 from live import own_network
-
 
 SSRFLOW = [sys.executable, '-m', 'ssrflow_ros']
 NODE = [sys.executable, '-m', 'ssrflow_ros.node.flow_node']
@@ -53,14 +53,37 @@ class Moments:
             if not self.pairs.exists():
                 self._call('train', 'pairs', self.pairs, '--count', 4, '--sensor', 'vlp16')
                 (self.folder / 'settings.json').write_text(json.dumps({'steps': 12, 'batch': 2, 'n_points': 256}))
-            options = ('run', out, '--pairs', self.pairs, '--settings', self.folder / 'settings.json',
-                       '--validate-every', 2)
+            options = (
+                'run',
+                out,
+                '--pairs',
+                self.pairs,
+                '--settings',
+                self.folder / 'settings.json',
+                '--validate-every',
+                2,
+            )
         else:
-            options = {'bag': (self.recording, '-o', out, '--network-points', 256),
-                       'demo': ('-o', out, '--bag', self.recording, '--topic', '/points', '--network-points', 256),
-                       'bench': (self.recording, '--topic', '/points', '-o', out, '--sweeps', 6, '--warm-up', 1,
-                                 '--points', 256, '--parts', 'stages,throughput,dds'),
-                       'adapt': (self.recording, '--topic', '/points', '-o', out, '--steps', 6)}[kind]
+            options = {
+                'bag': (self.recording, '-o', out, '--network-points', 256),
+                'demo': ('-o', out, '--bag', self.recording, '--topic', '/points', '--network-points', 256),
+                'bench': (
+                    self.recording,
+                    '--topic',
+                    '/points',
+                    '-o',
+                    out,
+                    '--sweeps',
+                    6,
+                    '--warm-up',
+                    1,
+                    '--points',
+                    256,
+                    '--parts',
+                    'stages,throughput,dds',
+                ),
+                'adapt': (self.recording, '--topic', '/points', '-o', out, '--steps', 6),
+            }[kind]
         if kind == 'bag':
             options += '--topic', '/points'
         return [*SSRFLOW, kind, *map(str, options)], out
@@ -71,8 +94,9 @@ class Moments:
             return 12.0
         command, out = self.command(kind)
         begun = time.monotonic()
-        done = subprocess.run(command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              text=True)
+        done = subprocess.run(
+            command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
         assert done.returncode in BY_ITSELF.get(kind, (0,)), done.stdout
         return time.monotonic() - begun
 
@@ -81,8 +105,9 @@ class Moments:
         command, out = self.command(kind)
         log = out.parent / 'log'
         with log.open('w') as file:
-            process = subprocess.Popen(command, env=self.environment, stdout=file, stderr=file, cwd=out.parent,
-                                       start_new_session=True)
+            process = subprocess.Popen(
+                command, env=self.environment, stdout=file, stderr=file, cwd=out.parent, start_new_session=True
+            )
         try:
             _wait(lambda: process.poll() is not None or _catches(process.pid, number))
             _wait(lambda: process.poll() is not None, delay)
@@ -99,14 +124,22 @@ class Moments:
         # In its last moment it is Python that ends, and takes the signal as it is by itself.
         allowed = {*BY_ITSELF.get(kind, (0,))} | (set() if ended_before else {asked, -number})
         unfinished = [str(path) for path in out.parent.rglob('*.unfinished-*')]
-        faults = [text for wrong, text in (
-            (not gone, 'it did not end'), (left, f'orphans: {left}'),
-            (process.returncode not in allowed, f'code {process.returncode}, not {allowed}'),
-            ('Traceback' in said or 'Exception ignored' in said, 'a traceback'),
-            (unfinished, f'half-written: {unfinished}')) if wrong]
+        faults = [
+            text
+            for wrong, text in (
+                (not gone, 'it did not end'),
+                (left, f'orphans: {left}'),
+                (process.returncode not in allowed, f'code {process.returncode}, not {allowed}'),
+                ('Traceback' in said or 'Exception ignored' in said, 'a traceback'),
+                (unfinished, f'half-written: {unfinished}'),
+            )
+            if wrong
+        ]
         if faults:
-            return f'{kind}, {number.name} to the {"group" if group else "process"} after {delay:.2f} s: ' \
-                   f'{"; ".join(faults)}\n{said[-6000:]}'
+            return (
+                f'{kind}, {number.name} to the {"group" if group else "process"} after {delay:.2f} s: '
+                f'{"; ".join(faults)}\n{said[-6000:]}'
+            )
         shutil.rmtree(out.parent)
         return ''
 

@@ -5,6 +5,7 @@ points of one row are the same thing in both sweeps, and velocities are those of
 points makes it fail as scan matching fails, run out of memory, or take half a minute; the setting `weights` makes
 it fail to load.
 """
+
 import time
 
 import numpy as np
@@ -68,10 +69,16 @@ class StandIn:
             velocity = (ego_motion.into_source(pair.target.points) - points) / np.float32(pair.dt)
             moving = np.linalg.norm(velocity, axis=1) > 0.5
         return FlowField(
-            pair, ego_motion or EgoMotion(np.eye(4), 'none'), flow=velocity * np.float32(pair.dt),
-            velocity=velocity, moving=moving, ground=~moving,
-            object_ids=np.where(moving, 0, -1).astype(np.int32), objects=_objects(points[moving]),
-            timings_ms={'network': 1.0})
+            pair,
+            ego_motion or EgoMotion(np.eye(4), 'none'),
+            flow=velocity * np.float32(pair.dt),
+            velocity=velocity,
+            moving=moving,
+            ground=~moving,
+            object_ids=np.where(moving, 0, -1).astype(np.int32),
+            objects=_objects(points[moving]),
+            timings_ms={'network': 1.0},
+        )
 
 
 def _objects(points):
@@ -79,8 +86,18 @@ def _objects(points):
     if not len(points):
         return ()
     low, high = points.min(axis=0), points.max(axis=0)
-    return (MovingObject(0, (low + high) / 2, high - low, 0.0, np.array([SPEED, 0, 0]), len(points), TRACK,
-                         velocity_covariance=VARIANCE * np.eye(3)),)
+    return (
+        MovingObject(
+            0,
+            (low + high) / 2,
+            high - low,
+            0.0,
+            np.array([SPEED, 0, 0]),
+            len(points),
+            TRACK,
+            velocity_covariance=VARIANCE * np.eye(3),
+        ),
+    )
 
 
 if __name__ == '__main__':

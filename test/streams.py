@@ -1,4 +1,5 @@
 """The time policy as a table, for the step alone (test_pairing.py) and for the live node (test_time_policy.py)."""
+
 from ssrflow_ros.steps import pairing
 
 # Stamps, s, after a beginning that each row has for itself; a text is the frame of the clouds from there on. What

@@ -1,4 +1,5 @@
 """Learning from a recording without labels: what space tells, the losses by hand, and who decides."""
+
 import dataclasses
 import json
 
@@ -7,6 +8,8 @@ import pytest
 import torch
 
 pytest.importorskip('rosbags')
+
+from test_training_run import TINY
 
 from ssrflow_ros import Settings, SweepPair
 from ssrflow_ros.cli import main as cli
@@ -24,7 +27,6 @@ from ssrflow_ros.training.dataset import drawn, with_pyramids
 from ssrflow_ros.training.recording import RecordedSweep, recorded
 from ssrflow_ros.training.self_losses import STATIC, UNKNOWN
 from ssrflow_ros.training.self_supervised import RecordedPairs, SelfSupervised
-from test_training_run import TINY
 
 
 @pytest.fixture(scope='module')
@@ -49,6 +51,7 @@ def sweeps(simulated):
 
 def test_free_space_tells_what_moves_and_what_stands_still(simulated, sweeps):
     from scipy.spatial import cKDTree
+
     assert len(sweeps) == len(simulated)
     said, truth = [], []
     for found, labelled in zip(sweeps, simulated):
@@ -77,6 +80,7 @@ def test_a_pair_without_ego_motion_begins_a_new_run(simulated):
         if pair.source is simulated[5].sweep:
             raise EgoMotionError('lost')
         return find(pair)
+
     runs = [sweep.run for sweep in recorded(pairs_of(simulated), sometimes, Settings(), told.append)]
     assert runs == [0] * 5 + [1] * 7 and len(told) == 1
 
@@ -87,8 +91,11 @@ def test_rigid_motion_of_each_cluster():
     labels = torch.from_numpy(rng.integers(-1, 3, (2, 60)))
     c, s = np.cos(0.2), np.sin(0.2)
     turn = torch.tensor([[c, -s, 0], [s, c, 0], [0, 0, 1]], dtype=torch.float32)
-    flow = torch.where((labels == 1)[..., None], points @ turn.T + torch.tensor([1.0, 0, 0]) - points,
-                       torch.where((labels == 2)[..., None], torch.tensor([0.0, 0.5, 0]), torch.tensor(7.0)))
+    flow = torch.where(
+        (labels == 1)[..., None],
+        points @ turn.T + torch.tensor([1.0, 0, 0]) - points,
+        torch.where((labels == 2)[..., None], torch.tensor([0.0, 0.5, 0]), torch.tensor(7.0)),
+    )
     found = self_losses.rigid_motion(points, flow, labels, points, labels)
     assert torch.allclose(found[labels > 0], flow[labels > 0], atol=1e-4)
     assert not found[labels <= 0].any()
@@ -159,6 +166,7 @@ def test_the_loss_falls_towards_the_truth(folder, start):
     def loss(flow, **weights):
         told = SelfSupervised(dataclasses.replace(config, self_loss=dataclasses.replace(config.self_loss, **weights)))
         return told.loss(dataclasses.replace(prediction, flows=(flow, *prediction.flows[1:])), source, target, item)
+
     zero = torch.zeros_like(prediction.flows[0])
     noise = zero + torch.randn(zero.shape, generator=torch.Generator().manual_seed(0))
     assert loss(zero) < loss(noise)
@@ -203,8 +211,24 @@ def test_from_the_command_line(tmp_path, simulated, start, capsys):
             write_labelled(bag, labelled)
     changes = tmp_path / 'changes.json'
     changes.write_text('{"n_points": 128, "validation_points": 256, "steps": 1, "learning_rate": 1e-9}')
-    command = ['adapt', str(tmp_path / 'bag'), '--topic', 'points', '--odometry', '/odom', '--weights', start, '-o',
-               str(tmp_path / 'run'), '--changes', str(changes), '--workers', '0', '--device', 'cpu']
+    command = [
+        'adapt',
+        str(tmp_path / 'bag'),
+        '--topic',
+        'points',
+        '--odometry',
+        '/odom',
+        '--weights',
+        start,
+        '-o',
+        str(tmp_path / 'run'),
+        '--changes',
+        str(changes),
+        '--workers',
+        '0',
+        '--device',
+        'cpu',
+    ]
     assert cli.main(command) == 2
     said = capsys.readouterr().err
     assert '1 x first sweep' in said and 'no better on the held-out part' in said

@@ -1,4 +1,5 @@
 """What an output may be, and what is left of what lay there: the cases by hand that test_nothing_is_lost.py draws."""
+
 import json
 import os
 import signal
@@ -10,11 +11,12 @@ import pytest
 
 pytest.importorskip('rosbags')
 
+from test_cli import ENVIRONMENT, assert_fails, pair, some_points, ssrflow, stand_in, write_recording  # noqa: F401
+
 from ssrflow_ros import atomic_write as module
 from ssrflow_ros.atomic_write import MARKER, atomic_write, check_free, check_outputs, signature
 from ssrflow_ros.errors import InputError
 from ssrflow_ros.formats.bags import BagReader
-from test_cli import ENVIRONMENT, assert_fails, pair, some_points, ssrflow, stand_in, write_recording  # noqa: F401
 
 
 def write_folder(path, overwrite=False, text='new'):
@@ -37,19 +39,25 @@ def made(tmp_path):
 
 def test_a_folder_says_who_made_it_and_of_what(made):
     assert json.loads((made / MARKER).read_text()) == {
-        'made_by': signature('bag'), 'files': {'a.txt': 3, 'deep/b.txt': 3}}
+        'made_by': signature('bag'),
+        'files': {'a.txt': 3, 'deep/b.txt': 3},
+    }
     write_folder(made, overwrite=True, text='newer')
     assert (made / 'a.txt').read_text() == 'newer' and os.listdir(made.parent) == ['out']
 
 
-@pytest.mark.parametrize('change, words', [
-    (lambda out: (out / 'notes.txt').write_text(''), '"ssrflow bag" did not write notes.txt in it'),
-    (lambda out: (out / 'deep' / 'notes.txt').write_text(''), 'did not write deep/notes.txt in it'),
-    (lambda out: (out / 'deep' / 'link').symlink_to('nowhere'), 'did not write deep/link in it'),
-    (lambda out: (out / 'a.txt').write_text('edited'), 'a.txt in it has changed since "ssrflow bag" wrote it'),
-    (lambda out: (out / MARKER).unlink(), '"ssrflow bag" did not make it'),
-    (lambda out: (out / MARKER).write_text('[]'), '"ssrflow bag" did not make it'),
-    (lambda out: (out / MARKER).write_text('{"made_by": "me", "files": {}}'), '"ssrflow bag" did not make it')])
+@pytest.mark.parametrize(
+    'change, words',
+    [
+        (lambda out: (out / 'notes.txt').write_text(''), '"ssrflow bag" did not write notes.txt in it'),
+        (lambda out: (out / 'deep' / 'notes.txt').write_text(''), 'did not write deep/notes.txt in it'),
+        (lambda out: (out / 'deep' / 'link').symlink_to('nowhere'), 'did not write deep/link in it'),
+        (lambda out: (out / 'a.txt').write_text('edited'), 'a.txt in it has changed since "ssrflow bag" wrote it'),
+        (lambda out: (out / MARKER).unlink(), '"ssrflow bag" did not make it'),
+        (lambda out: (out / MARKER).write_text('[]'), '"ssrflow bag" did not make it'),
+        (lambda out: (out / MARKER).write_text('{"made_by": "me", "files": {}}'), '"ssrflow bag" did not make it'),
+    ],
+)
 def test_a_folder_with_anything_of_the_users_is_refused(made, change, words):
     change(made)
     with pytest.raises(InputError, match='move it away yourself') as caught:
@@ -96,6 +104,7 @@ def test_what_others_put_there_meanwhile_stays(tmp_path, monkeypatch, write, exc
         if not os.path.lexists(place):
             place.write_text('theirs')
         return renamed(new, place, flag)
+
     with monkeypatch.context() as patch:
         patch.setattr(module, '_renamed', after_others)
         for overwrite in (False, True):
@@ -111,6 +120,7 @@ def test_what_others_put_there_meanwhile_stays(tmp_path, monkeypatch, write, exc
         (place / 'theirs' if place.is_dir() else place).write_text('theirs')
         real(new, place)
         monkeypatch.setattr(module, '_exchange', real)
+
     real = module._exchange
     monkeypatch.setattr(module, '_exchange', exchange_with_others)
     with pytest.raises(InputError, match='did not write'):
@@ -127,6 +137,7 @@ def test_the_old_one_comes_back_if_the_new_one_cannot_take_its_name(made, monkey
         if os.path.basename(new) == 'out' and not str(old).endswith('.old'):
             raise KeyboardInterrupt
         rename(old, new)
+
     monkeypatch.setattr(os, 'rename', fail)
     with pytest.raises(KeyboardInterrupt):
         write_folder(made, overwrite=True, text='newer')
@@ -135,20 +146,35 @@ def test_the_old_one_comes_back_if_the_new_one_cannot_take_its_name(made, monkey
 
 def test_a_kill_leaves_the_old_one(made):
     """SIGKILL while the new one is being written; what there was of it lies in a hidden folder."""
-    code = ('import os, signal\nfrom ssrflow_ros.atomic_write import atomic_write\n'
-            'with atomic_write("out", "bag", overwrite=True) as out:\n'
-            '    out.mkdir()\n    os.kill(os.getpid(), signal.SIGKILL)\n')
+    code = (
+        'import os, signal\nfrom ssrflow_ros.atomic_write import atomic_write\n'
+        'with atomic_write("out", "bag", overwrite=True) as out:\n'
+        '    out.mkdir()\n    os.kill(os.getpid(), signal.SIGKILL)\n'
+    )
     done = subprocess.run([sys.executable, '-c', code], cwd=made.parent, env=ENVIRONMENT)
     assert done.returncode == -signal.SIGKILL
     assert (made / 'a.txt').read_text() == 'new' and not module._foreign(made, 'bag')
     assert all(name == 'out' or name.startswith('.out.unfinished-') for name in os.listdir(made.parent))
 
 
-@pytest.mark.parametrize('output, words', [
-    ('in', 'is an input'), ('./in/', 'is an input'), ('in/deep/../../in', 'is an input'), ('link', 'is an input'),
-    ('in/new', 'lies inside the input'), ('in/deep/new', 'lies inside the input'), ('link/new', 'lies inside'),
-    ('.', 'contains the input'), ('file', 'is an input'), ('hard', 'is an input'), ('dir', 'contains the input'),
-    ('elsewhere', 'contains the input'), ('elsewhere/deep', 'contains the input')])
+@pytest.mark.parametrize(
+    'output, words',
+    [
+        ('in', 'is an input'),
+        ('./in/', 'is an input'),
+        ('in/deep/../../in', 'is an input'),
+        ('link', 'is an input'),
+        ('in/new', 'lies inside the input'),
+        ('in/deep/new', 'lies inside the input'),
+        ('link/new', 'lies inside'),
+        ('.', 'contains the input'),
+        ('file', 'is an input'),
+        ('hard', 'is an input'),
+        ('dir', 'contains the input'),
+        ('elsewhere', 'contains the input'),
+        ('elsewhere/deep', 'contains the input'),
+    ],
+)
 @pytest.mark.parametrize('absolute', [False, True])
 def test_an_output_lies_apart_from_all_inputs(tmp_path, monkeypatch, output, words, absolute):
     monkeypatch.chdir(tmp_path)
@@ -159,7 +185,7 @@ def test_an_output_lies_apart_from_all_inputs(tmp_path, monkeypatch, output, wor
     os.symlink('in', 'link')
     os.link('file', 'hard')
     os.symlink('../file', 'dir/file')
-    os.symlink('../elsewhere/deep/b', 'in/b')    # what is read through a link is an input, too
+    os.symlink('../elsewhere/deep/b', 'in/b')  # what is read through a link is an input, too
     inputs = [name if not absolute else tmp_path / name for name in ('in', 'file', 'dir/file')]
     with pytest.raises(InputError, match=f'cannot write .*{words}'):
         check_outputs({'-o': output if absolute else tmp_path / output}, inputs, 'bag', overwrite=True)
@@ -175,13 +201,18 @@ def test_two_outputs_lie_apart(tmp_path):
 
 # --- as the user meets it ----------------------------------------------------------------------------------------
 
+
 def test_pack_does_not_delete_its_sweeps(ssrflow, tmp_path):  # noqa: F811
     (tmp_path / 'sweeps').mkdir()
     for number in range(3):
         np.save(tmp_path / 'sweeps' / f'{number}.npy', some_points())
     files = sorted((tmp_path / 'sweeps').iterdir())
-    for given, output, words in ((files, 'sweeps', 'contains the input'), ([tmp_path / 'sweeps'], 'sweeps', 'an input'),
-                                 ([tmp_path / 'sweeps'], 'sweeps/bag', 'lies inside'), (files, '.', 'contains')):
+    for given, output, words in (
+        (files, 'sweeps', 'contains the input'),
+        ([tmp_path / 'sweeps'], 'sweeps', 'an input'),
+        ([tmp_path / 'sweeps'], 'sweeps/bag', 'lies inside'),
+        (files, '.', 'contains'),
+    ):
         assert_fails(ssrflow('pack', *given, '-o', tmp_path / output, '--overwrite'), words)
         assert sorted((tmp_path / 'sweeps').iterdir()) == files
 

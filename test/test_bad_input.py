@@ -1,4 +1,5 @@
 """Odd sweeps through the whole method, untrained: a clear error, or a result of the right form."""
+
 import numpy as np
 import pytest
 from yards import yard
@@ -36,8 +37,7 @@ def matching(weights):
 
 
 def pair_of(source, target):
-    return SweepPair(Sweep.from_points(source, 0, min_range=1.0),
-                     Sweep.from_points(target, 100_000_000, min_range=1.0))
+    return SweepPair(Sweep.from_points(source, 0, min_range=1.0), Sweep.from_points(target, 100_000_000, min_range=1.0))
 
 
 def assert_right_form(flow):
@@ -47,8 +47,7 @@ def assert_right_form(flow):
     assert np.isfinite(flow.flow).all() and np.isfinite(flow.velocity).all()
 
 
-@pytest.mark.parametrize('n_source, n_target', [
-    (1, 1), (1, 5000), (50, 50), (5000, 1), (0, 0), (0, 50), (50, 0)])
+@pytest.mark.parametrize('n_source, n_target', [(1, 1), (1, 5000), (50, 50), (5000, 1), (0, 0), (0, 50), (50, 0)])
 def test_few_points_give_a_result_of_their_number(standing, n_source, n_target):
     pick = [yard(seed=seed)[::-1][:n] for seed, n in ((0, n_source), (1, n_target))]
     flow = standing(pair_of(*pick))
@@ -73,8 +72,9 @@ def test_identical_sweeps_give_no_ego_motion(matching):
 
 
 def test_double_precision_is_the_same_as_single(standing):
-    single, double = (standing(pair_of(yard().astype(kind), yard(seed=1).astype(kind)))
-                      for kind in (np.float32, np.float64))
+    single, double = (
+        standing(pair_of(yard().astype(kind), yard(seed=1).astype(kind))) for kind in (np.float32, np.float64)
+    )
     np.testing.assert_array_equal(single.flow, double.flow)
 
 

@@ -1,4 +1,5 @@
 """Recordings: written whole or not at all, read back alike, damaged ones answered in one line."""
+
 import numpy as np
 import pytest
 from flow_fields import make_flow
@@ -19,8 +20,12 @@ def write_clouds(path, storage='mcap', topics=('/points',), n=4, size=50):
             for topic in topics:
                 stamp = 10_000_000_000 + 100_000_000 * index
                 cloud = pointcloud2.encode_points(rng.uniform(1, 30, (size, 3)))
-                bag.write(topic, POINTCLOUD2, stamp,
-                          bag_messages.to_pointcloud2(cloud, bag_messages.to_header(stamp, 'lidar')))
+                bag.write(
+                    topic,
+                    POINTCLOUD2,
+                    stamp,
+                    bag_messages.to_pointcloud2(cloud, bag_messages.to_header(stamp, 'lidar')),
+                )
 
 
 @pytest.mark.parametrize('storage, suffix', [('mcap', '.mcap'), ('sqlite3', '.db3')])
@@ -54,7 +59,8 @@ def test_flow_markers_and_odometry_survive(tmp_path):
         cloud, array, odometry = [message.read() for message in bag.read(['/flow', '/markers', '/odom'])]
     np.testing.assert_array_equal(pointcloud2.read_field(cloud, 'vx'), flow.velocity[:, 0])
     assert [(item.ns, item.id, item.action) for item in array.markers] == [
-        (item.ns, item.id, item.action) for item in markers]
+        (item.ns, item.id, item.action) for item in markers
+    ]
     assert {item.action for item in array.markers} == {ADD, DELETE}
     assert array.markers[0].points[1].x == pytest.approx(float(markers[0].points[1, 0]))
     assert array.markers[3].text == markers[3].text != ''
@@ -93,7 +99,7 @@ def test_an_existing_recording_is_not_replaced_unasked(tmp_path):
 def cut(path, share=0.6):
     """Cut the storage file of a recording."""
     (file,) = [file for file in path.iterdir() if file.suffix in ('.mcap', '.db3')]
-    file.write_bytes(file.read_bytes()[:int(share * file.stat().st_size)])
+    file.write_bytes(file.read_bytes()[: int(share * file.stat().st_size)])
 
 
 @pytest.mark.parametrize('storage', bags.STORAGES)
@@ -120,8 +126,13 @@ def test_what_is_no_recording_is_named(tmp_path):
     (tmp_path / 'old.bag').write_text('#ROSBAG V2.0')
     (tmp_path / 'notes.txt').write_text('hello')
     (tmp_path / 'fake.mcap').write_text('hello')
-    for name, words in {'missing': 'does not exist', 'empty': 'no metadata.yaml', 'old.bag': 'ROS 1',
-                        'notes.txt': 'no recording', 'fake.mcap': 'damaged'}.items():
+    for name, words in {
+        'missing': 'does not exist',
+        'empty': 'no metadata.yaml',
+        'old.bag': 'ROS 1',
+        'notes.txt': 'no recording',
+        'fake.mcap': 'damaged',
+    }.items():
         with pytest.raises(InputError, match=words), BagReader(tmp_path / name):
             pass
 
@@ -155,8 +166,11 @@ def stamps_in(path):
 
 
 KILLED = {
-    'in chunks': {'chunk_size': 50_000}, 'compressed': {'chunk_size': 50_000, 'compression': 'LZ4'},
-    'not in chunks': {'use_chunking': False}, 'one message a chunk': {'chunk_size': 1000, 'compression': 'NONE'}}
+    'in chunks': {'chunk_size': 50_000},
+    'compressed': {'chunk_size': 50_000, 'compression': 'LZ4'},
+    'not in chunks': {'use_chunking': False},
+    'one message a chunk': {'chunk_size': 1000, 'compression': 'NONE'},
+}
 
 
 @pytest.mark.parametrize('share', [1.0, 0.9, 0.7])
@@ -164,7 +178,7 @@ KILLED = {
 def test_what_a_killed_recorder_has_left_is_read_to_its_end(tmp_path, way, share):
     file = tmp_path / 'killed.mcap'
     write_mcap(file, finish=False, **KILLED[way])
-    file.write_bytes(file.read_bytes()[:int(share * file.stat().st_size)])
+    file.write_bytes(file.read_bytes()[: int(share * file.stat().st_size)])
     stamps, cut_off = stamps_in(file)
     assert 3 <= len(stamps) <= 6
     assert stamps == [10_000_000_000 + 100_000_000 * index for index in range(len(stamps))]
@@ -205,26 +219,43 @@ def test_without_a_profile_what_is_of_ros_2_is_read(tmp_path):
         assert len(stamps) >= 5 and bool(cut_off) != finish
 
 
-@pytest.mark.parametrize('profile, encoding, schema, words', [
-    ('ros1', 'ros1', ('sensor_msgs/PointCloud2', 'ros1msg'), 'of ROS 1: convert the .bag'),
-    ('', 'ros1', ('sensor_msgs/PointCloud2', 'ros1msg'), 'rosbags-convert'),
-    ('', 'protobuf', ('foxglove.PointCloud', 'protobuf'), r'/points \(foxglove.PointCloud\) is in protobuf: record'),
-    ('', 'json', ('foxglove.PointCloud', 'jsonschema'), 'in json: record')])
+@pytest.mark.parametrize(
+    'profile, encoding, schema, words',
+    [
+        ('ros1', 'ros1', ('sensor_msgs/PointCloud2', 'ros1msg'), 'of ROS 1: convert the .bag'),
+        ('', 'ros1', ('sensor_msgs/PointCloud2', 'ros1msg'), 'rosbags-convert'),
+        (
+            '',
+            'protobuf',
+            ('foxglove.PointCloud', 'protobuf'),
+            r'/points \(foxglove.PointCloud\) is in protobuf: record',
+        ),
+        ('', 'json', ('foxglove.PointCloud', 'jsonschema'), 'in json: record'),
+    ],
+)
 @pytest.mark.parametrize('finish', [True, False])
 def test_what_is_not_of_ros_2_is_named_and_not_called_damaged(tmp_path, profile, encoding, schema, words, finish):
-    write_mcap(tmp_path / 'foreign.mcap', profile=profile, encoding=encoding, schema=schema, finish=finish,
-               chunk_size=1000)
+    write_mcap(
+        tmp_path / 'foreign.mcap', profile=profile, encoding=encoding, schema=schema, finish=finish, chunk_size=1000
+    )
     with pytest.raises(InputError, match=words) as caught, BagReader(tmp_path / 'foreign.mcap'):
         pass
     assert 'damaged' not in str(caught.value) and '\n' not in str(caught.value)
 
 
-@pytest.mark.parametrize('type, words', [
-    ('pandar_msgs/msg/PandarScan', "play the recording to the driver's decoder and record the points"),
-    ('ouster_sensor_msgs/msg/PacketMsg', 'raw packets'), ('nebula_msgs/msg/NebulaPackets', 'raw packets'),
-    ('rslidar_msg/msg/RslidarPacket', 'raw packets'), ('velodyne_msgs/msg/VelodyneScan', 'velodyne_pointcloud'),
-    ('livox_ros_driver2/msg/CustomMsg', 'xfer_format'), ('sensor_msgs/msg/LaserScan', 'a 3D LiDAR'),
-    ('sensor_msgs/msg/Imu', "record the LiDAR driver's PointCloud2 topic")])
+@pytest.mark.parametrize(
+    'type, words',
+    [
+        ('pandar_msgs/msg/PandarScan', "play the recording to the driver's decoder and record the points"),
+        ('ouster_sensor_msgs/msg/PacketMsg', 'raw packets'),
+        ('nebula_msgs/msg/NebulaPackets', 'raw packets'),
+        ('rslidar_msg/msg/RslidarPacket', 'raw packets'),
+        ('velodyne_msgs/msg/VelodyneScan', 'velodyne_pointcloud'),
+        ('livox_ros_driver2/msg/CustomMsg', 'xfer_format'),
+        ('sensor_msgs/msg/LaserScan', 'a 3D LiDAR'),
+        ('sensor_msgs/msg/Imu', "record the LiDAR driver's PointCloud2 topic"),
+    ],
+)
 def test_a_recording_without_clouds_is_answered_with_the_way_to_them(tmp_path, type, words):
     write_mcap(tmp_path / 'raw.mcap', schema=(type, 'ros2msg'))
     with BagReader(tmp_path / 'raw.mcap') as bag, pytest.raises(InputError) as caught:
@@ -251,6 +282,7 @@ def test_ros_itself_reads_our_messages(tmp_path):
     from nav_msgs.msg import Odometry
     from sensor_msgs.msg import PointCloud2
     from visualization_msgs.msg import MarkerArray
+
     flow = make_flow(objects=1)
     header = bag_messages.to_header(5_000_000_007, 'lidar')
     cloud = bag_messages.to_pointcloud2(pointcloud2.encode_points(flow.pair.source.points), header)
@@ -260,8 +292,9 @@ def test_ros_itself_reads_our_messages(tmp_path):
         bag.write('/odom', ODOMETRY, 3, bag_messages.to_odometry(np.eye(4), 4, 'odom', 'lidar'))
     with BagReader(tmp_path / 'bag') as bag:
         points, markers, odometry = [
-            serialization.deserialize_message(recorded.raw, kind) for recorded, kind in zip(
-                bag.read(['/points', '/markers', '/odom']), (PointCloud2, MarkerArray, Odometry))]
+            serialization.deserialize_message(recorded.raw, kind)
+            for recorded, kind in zip(bag.read(['/points', '/markers', '/odom']), (PointCloud2, MarkerArray, Odometry))
+        ]
     sweep = pointcloud2.decode(points)
     np.testing.assert_array_equal(sweep.points, flow.pair.source.points)
     assert (sweep.stamp_ns, sweep.frame_id) == (5_000_000_007, 'lidar')

@@ -1,4 +1,5 @@
 """What `ssrflow bench` tells is what was measured; no time is asserted."""
+
 import json
 import threading
 
@@ -31,8 +32,29 @@ def recording(tmp_path_factory):
 
 def test_bench_writes_json_and_picture(recording, tmp_path, capsys):
     out = tmp_path / 'out'
-    assert main(['bench', str(recording), '--topic', '/points', '-o', str(out), '--points', '256', '--sweeps', '6',
-                 '--warm-up', '1', '--repeats', '2', '--parts', 'stages,throughput,blocks']) == 0
+    assert (
+        main(
+            [
+                'bench',
+                str(recording),
+                '--topic',
+                '/points',
+                '-o',
+                str(out),
+                '--points',
+                '256',
+                '--sweeps',
+                '6',
+                '--warm-up',
+                '1',
+                '--repeats',
+                '2',
+                '--parts',
+                'stages,throughput,blocks',
+            ]
+        )
+        == 0
+    )
     told = json.loads((out / 'bench.json').read_text())
     assert (out / 'stages.png').read_bytes().startswith(b'\x89PNG')
     assert told['metadata']['DEVICE'] and told['ResourceMetrics.PEAK_HOST_BYTES'] > 1e7
@@ -49,9 +71,15 @@ def test_bench_writes_json_and_picture(recording, tmp_path, capsys):
     assert 'decode to encode' in capsys.readouterr().out
 
 
-@pytest.mark.parametrize('wrong, said', [
-    (['nowhere'], 'nowhere does not exist'), (['--points', '7'], 'network_points'), (['--sweeps', '1'], '--sweeps 5'),
-    (['--parts', 'wheels'], 'wheels is not known')])
+@pytest.mark.parametrize(
+    'wrong, said',
+    [
+        (['nowhere'], 'nowhere does not exist'),
+        (['--points', '7'], 'network_points'),
+        (['--sweeps', '1'], '--sweeps 5'),
+        (['--parts', 'wheels'], 'wheels is not known'),
+    ],
+)
 def test_bench_refuses_in_one_line_and_leaves_nothing(wrong, said, tmp_path, capsys):
     assert main(['bench', '-o', str(tmp_path / 'out'), '--parts', 'blocks', *wrong]) == 2
     error = capsys.readouterr().err
@@ -64,8 +92,11 @@ def test_every_block_is_counted_once_and_no_hook_stays():
     points = torch.randn(1, 256, 3) * 10
     blocks = measure_blocks(network, points, points + 0.1, repeats=2, warm_up=1)
     # torch's counter does not know oneDNN's layers, ours does.
-    with (torch.backends.mkldnn.flags(enabled=False), torch.no_grad(),
-          torch.utils.flop_counter.FlopCounterMode(display=False) as counter):
+    with (
+        torch.backends.mkldnn.flags(enabled=False),
+        torch.no_grad(),
+        torch.utils.flop_counter.FlopCounterMode(display=False) as counter,
+    ):
         network.flow(points, points + 0.1)
     assert sum(block.flops for block in blocks.values()) == counter.get_total_flops()
     assert blocks[PYRAMID].flops == 0 < blocks[PYRAMID].bytes
@@ -85,13 +116,14 @@ def test_peaks_and_memory_of_this_machine():
     before = peak_host_bytes()
     held = np.ones(30_000_000)
     assert peak_host_bytes() - before > 0.8 * held.nbytes
-    used = CpuUse().percent()     # None where hardly any time has passed
+    used = CpuUse().percent()  # None where hardly any time has passed
     assert used is None or 0 <= used <= 100
 
 
 def test_timing_is_of_what_was_done():
-    assert Timing([3, 1, 2]).as_dict() == pytest.approx({
-        'P50_LATENCY': 2, 'P95_LATENCY': 2.9, 'MAX_LATENCY': 3, 'MIN_LATENCY': 1, 'MEAN_LATENCY': 2, 'NUM_FRAMES': 3})
+    assert Timing([3, 1, 2]).as_dict() == pytest.approx(
+        {'P50_LATENCY': 2, 'P95_LATENCY': 2.9, 'MAX_LATENCY': 3, 'MIN_LATENCY': 1, 'MEAN_LATENCY': 2, 'NUM_FRAMES': 3}
+    )
     calls = []
     assert len(timed(lambda: calls.append(1), repeats=4, warm_up=3).ms) == 4
     assert len(calls) == 7
@@ -149,6 +181,7 @@ def test_cloud_over_dds():
     from ssrflow_ros.bench.clouds import to_header, to_pointcloud2
     from ssrflow_ros.bench.dds import round_trip
     from ssrflow_ros.formats.pointcloud2 import encode_points
+
     cloud = to_pointcloud2(encode_points(np.ones((20_000, 3), np.float32)), to_header(1, 'lidar'))
     timing = round_trip([cloud, cloud, cloud])
     assert len(timing.ms) == 3 and min(timing.ms) > 0

@@ -1,4 +1,5 @@
 """The command line as its users meet it: results, one-line errors, exit codes, nothing half-written."""
+
 import os
 import signal
 import subprocess
@@ -47,8 +48,17 @@ class StandInSceneFlow:
         ego_motion = ego_motion or EgoMotion(np.eye(4), self.settings.ego_motion, 0.9, 0.05)
         flow = velocity * pair.dt + ego_motion.displacement(points)
         item = MovingObject(0, np.array([12.0, 0, 0]), np.ones(3), 0.0, 10 * DRIFT, int(moving.sum()))
-        return FlowField(pair, ego_motion, flow.astype(np.float32), velocity, moving, points[:, 2] < -1.5,
-                         np.where(moving, 0, -1).astype(np.int32), (item,), {'ground': 2.0, 'network': 30.0})
+        return FlowField(
+            pair,
+            ego_motion,
+            flow.astype(np.float32),
+            velocity,
+            moving,
+            points[:, 2] < -1.5,
+            np.where(moving, 0, -1).astype(np.int32),
+            (item,),
+            {'ground': 2.0, 'network': 30.0},
+        )
 
 
 def use_method(monkeypatch, make_scene_flow):
@@ -64,6 +74,7 @@ def stand_in(monkeypatch):
 @pytest.fixture
 def ssrflow(capsys):
     """Runs `ssrflow ARGS`: (exit code, stdout, stderr)."""
+
     def run(*args):
         code = 0
         try:
@@ -71,6 +82,7 @@ def ssrflow(capsys):
         except SystemExit as stop:  # argparse
             code = stop.code or 0
         return code, *capsys.readouterr()
+
     return run
 
 
@@ -97,6 +109,7 @@ def pair(tmp_path):
 
 
 # --- ssrflow -----------------------------------------------------------------------------------------
+
 
 def test_help_names_every_command(ssrflow):
     code, out, _ = ssrflow('--help')
@@ -136,22 +149,30 @@ def test_unexpected_errors_ask_for_a_report(ssrflow, pair, monkeypatch):
 def test_a_reader_that_has_enough_is_no_error(args):
     ours, theirs = os.pipe()
     os.close(ours)
-    done = subprocess.run([sys.executable, '-m', 'ssrflow_ros', *args], env=ENVIRONMENT, stdout=theirs,
-                          stderr=subprocess.PIPE, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, '-m', 'ssrflow_ros', *args],
+        env=ENVIRONMENT,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=120,
+    )
     os.close(theirs)
     assert (done.returncode, done.stderr) == (0, '')
 
 
 def test_start_is_light():
     heavy = 'torch matplotlib rosbags rclpy scipy trimesh numba'.split()
-    code = ('import sys, ssrflow_ros\nfrom ssrflow_ros.cli import main, flow, bag, pack, simulate, evaluate\n'
-            f'print([name for name in {heavy} if name in sys.modules])')
-    done = subprocess.run([sys.executable, '-c', code], env=ENVIRONMENT, capture_output=True, text=True,
-                          timeout=120)
+    code = (
+        'import sys, ssrflow_ros\nfrom ssrflow_ros.cli import main, flow, bag, pack, simulate, evaluate\n'
+        f'print([name for name in {heavy} if name in sys.modules])'
+    )
+    done = subprocess.run([sys.executable, '-c', code], env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
     assert done.stdout == '[]\n', done.stderr
 
 
 # --- ssrflow flow --------------------------------------------------------------------------------------
+
 
 def test_flow_writes_one_row_for_each_row_of_the_source(ssrflow, stand_in, pair, tmp_path):
     code, out, _ = ssrflow('flow', *pair, '--dt', '0.1', '-o', tmp_path / 'o.npz')
@@ -178,7 +199,7 @@ def test_flow_takes_both_sweeps_of_one_npz(ssrflow, stand_in, tmp_path):
 @pytest.mark.parametrize('option', ['--pose', '--ego-motion'])
 @pytest.mark.parametrize('form', ['4x4.txt', '3x4.txt', '4x4.npy'])
 def test_flow_takes_a_pose(ssrflow, stand_in, pair, tmp_path, option, form):
-    pose = np.eye(4)[:int(form[0])]
+    pose = np.eye(4)[: int(form[0])]
     pose[:3, 3] = [-1, 0, 0]
     (np.save if form.endswith('npy') else np.savetxt)(tmp_path / form, pose)
     code, out, _ = ssrflow('flow', *pair, '--dt', '0.1', '-o', tmp_path / 'o.npz', option, tmp_path / form)
@@ -194,23 +215,32 @@ def test_flow_draws_a_picture(ssrflow, stand_in, pair, tmp_path):
     assert (tmp_path / 'o.png').read_bytes().startswith(b'\x89PNG')
 
 
-@pytest.mark.parametrize('options, words', [
-    (['--dt', '0'], ['same time stamp', '--dt']),
-    (['--dt', 'nan'], ['--dt', 'seconds']),
-    (['--dt', '100'], ['--dt 100', '0.1 for 100 milliseconds']),
-    (['--dt', '-50'], ['--dt -50', 'seconds']),
-    (['--dt', '1e-6'], ['--dt 1e-06', 'seconds']),
-    (['--dt', '0.1', '--ego-motion', 'slam'], ['slam', 'scan_matching']),
-    (['--dt', '0.1', '--ego-motion', 'odometry'], ['odometry', 'scan_matching']),
-])
+@pytest.mark.parametrize(
+    'options, words',
+    [
+        (['--dt', '0'], ['same time stamp', '--dt']),
+        (['--dt', 'nan'], ['--dt', 'seconds']),
+        (['--dt', '100'], ['--dt 100', '0.1 for 100 milliseconds']),
+        (['--dt', '-50'], ['--dt -50', 'seconds']),
+        (['--dt', '1e-6'], ['--dt 1e-06', 'seconds']),
+        (['--dt', '0.1', '--ego-motion', 'slam'], ['slam', 'scan_matching']),
+        (['--dt', '0.1', '--ego-motion', 'odometry'], ['odometry', 'scan_matching']),
+    ],
+)
 def test_flow_refuses_wrong_options(ssrflow, stand_in, pair, tmp_path, options, words):
     assert_fails(ssrflow('flow', *pair, *options, '-o', tmp_path / 'o.npz'), *words)
     assert not (tmp_path / 'o.npz').exists()
 
 
-@pytest.mark.parametrize('text, words', [
-    ('hello', 'no matrix'), ('1 2 3', '3 numbers'), ('2 0 0 0\n0 2 0 0\n0 0 2 0', 'rigid'),
-    ('nan 0 0 0\n0 1 0 0\n0 0 1 0', 'NaN')])
+@pytest.mark.parametrize(
+    'text, words',
+    [
+        ('hello', 'no matrix'),
+        ('1 2 3', '3 numbers'),
+        ('2 0 0 0\n0 2 0 0\n0 0 2 0', 'rigid'),
+        ('nan 0 0 0\n0 1 0 0\n0 0 1 0', 'NaN'),
+    ],
+)
 def test_flow_refuses_what_is_no_pose(ssrflow, stand_in, pair, tmp_path, text, words):
     (tmp_path / 'pose.txt').write_text(text)
     options = ('--dt', '0.1', '--pose', tmp_path / 'pose.txt', '-o', tmp_path / 'o.npz')
@@ -221,8 +251,12 @@ def test_flow_refuses_what_is_no_sweep(ssrflow, stand_in, pair, tmp_path):
     np.save(tmp_path / 'nan.npy', np.full((9, 3), np.nan))
     np.save(tmp_path / 'none.npy', np.zeros((0, 3)))
     (tmp_path / 'text.bin').write_text('1.0 2.0 3.0 0.1\n')
-    for name, words in {'nan.npy': 'no usable point among its 9 rows', 'none.npy': 'no usable point',
-                        'text.bin': 'text file', 'gone.bin': 'does not exist'}.items():
+    for name, words in {
+        'nan.npy': 'no usable point among its 9 rows',
+        'none.npy': 'no usable point',
+        'text.bin': 'text file',
+        'gone.bin': 'does not exist',
+    }.items():
         for order in ([tmp_path / name, pair[1]], [pair[0], tmp_path / name]):
             assert_fails(ssrflow('flow', *order, '--dt', '0.1', '-o', tmp_path / 'o.npz'), name, words)
 
@@ -237,6 +271,7 @@ def test_flow_tells_the_share_that_min_overlap_asks_for(ssrflow, pair, tmp_path,
     class Matched(StandInSceneFlow):
         def __call__(self, pair, ego_motion=None):
             return super().__call__(pair, EgoMotion(np.eye(4), 'scan_matching', 0.46, 0.05, 0.71))
+
     use_method(monkeypatch, Matched)
     out = ssrflow('flow', *pair, '--dt', '0.1', '-o', tmp_path / 'o.npz')[1]
     assert '71 % of the upright surfaces matched, 46 % of all points' in out
@@ -248,6 +283,7 @@ def test_flow_names_an_output_that_cannot_be_written(ssrflow, stand_in, pair, tm
 
 
 # --- ssrflow bag ---------------------------------------------------------------------------------------
+
 
 def write_recording(path, stamps, odometry=(), tf=(), change=None):
     """Clouds at `stamps` (s), each with intensity and ring, and the sensor moving 1 m/s ahead, as odometry or tf."""
@@ -263,8 +299,9 @@ def write_recording(path, stamps, odometry=(), tf=(), change=None):
         for number, seconds in enumerate(stamps):
             points = some_points()
             points[3] = np.nan
-            cloud = pointcloud2.encode_points(points, intensity=np.arange(80, dtype=np.float32),
-                                              ring=np.arange(80, dtype=np.uint16))
+            cloud = pointcloud2.encode_points(
+                points, intensity=np.arange(80, dtype=np.float32), ring=np.arange(80, dtype=np.uint16)
+            )
             header = bag_messages.to_header(round(seconds * 1e9), 'lidar')
             message = bag_messages.to_pointcloud2(cloud, header)
             if change:
@@ -277,9 +314,15 @@ def one_transform(parent, child, seconds):
     make = bag_messages.typestore().types
     position = make['geometry_msgs/msg/Vector3'](seconds, 0.0, 0.0)
     turn = make['geometry_msgs/msg/Quaternion'](0.0, 0.0, 0.0, 1.0)
-    return make['tf2_msgs/msg/TFMessage']([make['geometry_msgs/msg/TransformStamped'](
-        bag_messages.to_header(round(seconds * 1e9), parent), child,
-        make['geometry_msgs/msg/Transform'](position, turn))])
+    return make['tf2_msgs/msg/TFMessage'](
+        [
+            make['geometry_msgs/msg/TransformStamped'](
+                bag_messages.to_header(round(seconds * 1e9), parent),
+                child,
+                make['geometry_msgs/msg/Transform'](position, turn),
+            )
+        ]
+    )
 
 
 def read_all(path, topic):
@@ -294,8 +337,12 @@ def test_bag_annotates_the_newest_sweep(ssrflow, stand_in, tmp_path, storage):
     code, out, _ = ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out', *options)
     assert code == 0 and '1 x first sweep' in out and '(10.0 Hz)' in out and 'all steps' in out
     with BagReader(tmp_path / 'out') as bag:
-        assert bag.topics == {'/points': (POINTCLOUD2, 3), '/ssrflow/flow': (POINTCLOUD2, 2),
-                              '/ssrflow/objects': (POINTCLOUD2, 2), '/ssrflow/markers': (MARKER_ARRAY, 2)}
+        assert bag.topics == {
+            '/points': (POINTCLOUD2, 3),
+            '/ssrflow/flow': (POINTCLOUD2, 2),
+            '/ssrflow/objects': (POINTCLOUD2, 2),
+            '/ssrflow/markers': (MARKER_ARRAY, 2),
+        }
     second = read_all(tmp_path / 'out', '/ssrflow/flow')[0]
     stamp = second.header.stamp
     assert (stamp.sec, stamp.nanosec, second.header.frame_id) == (1, 100_000_000, 'lidar')
@@ -310,12 +357,16 @@ def test_bag_annotates_the_newest_sweep(ssrflow, stand_in, tmp_path, storage):
 def test_bag_says_what_it_cannot_keep(ssrflow, stand_in, tmp_path):
     def without_ring(number, message):
         if number == 0:
-            message.data = message.data[:5]     # is not asked
+            message.data = message.data[:5]  # is not asked
         if number == 2:
             message.fields[-1].name = 'channel'
+
     write_recording(tmp_path / 'in', [1.0, 1.1, 1.2, 1.3], change=without_ring)
-    assert_fails(ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out', '--keep', 'intensity', 'rnig'),
-                 "/points have no field 'rnig'", "did you mean 'ring'")
+    assert_fails(
+        ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out', '--keep', 'intensity', 'rnig'),
+        "/points have no field 'rnig'",
+        "did you mean 'ring'",
+    )
     assert os.listdir(tmp_path) == ['in']
     code, out, _ = ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out', '--keep', 'ring')
     assert code == 0 and '1 x ring' in out and len(read_all(tmp_path / 'out', '/ssrflow/flow')) == 2
@@ -335,8 +386,7 @@ def test_bag_takes_the_motion_from_odometry(ssrflow, stand_in, tmp_path):
     code, out, err = ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out', '--odometry', '/odom')
     assert code == 0 and '1 x no ego-motion' in out and '0.050 s after the newest pose' in err
     assert len(read_all(tmp_path / 'out', '/ssrflow/flow')) == 1
-    assert_fails(ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'o2', '--odometry', '/points'),
-                 '/odom (3 messages)')
+    assert_fails(ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'o2', '--odometry', '/points'), '/odom (3 messages)')
 
 
 def test_bag_takes_the_motion_from_tf(ssrflow, stand_in, tmp_path):
@@ -353,11 +403,18 @@ def test_bag_counts_what_cannot_be_paired(ssrflow, stand_in, tmp_path):
             message.point_step = 0
         if number == 5:
             message.fields[0].name = 'range'
+
     write_recording(tmp_path / 'in', [1.0, 1.1, 1.2, 1.2, 1.2, 1.3, 5.0, 5.1, 5.05, 2.0, 2.1], change=damage)
     code, out, err = ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out')
     assert code == 0
-    for words in ('2 x malformed cloud', '1 x first sweep', '1 x same stamp twice',
-                  '1 x stamp older than the last', '1 x gap too long', '1 x time restarted'):
+    for words in (
+        '2 x malformed cloud',
+        '1 x first sweep',
+        '1 x same stamp twice',
+        '1 x stamp older than the last',
+        '1 x gap too long',
+        '1 x time restarted',
+    ):
         assert words in out
     assert len(read_all(tmp_path / 'out', '/ssrflow/flow')) == 4
     assert len(read_all(tmp_path / 'out', '/points')) == 11
@@ -377,10 +434,17 @@ def _without_step(number, message):
     message.point_step = 0
 
 
-@pytest.mark.parametrize('stamps, change, words', [
-    ([0.0] * 3, None, 'fills in header.stamp'), ([1.0, 2.0, 3.0], None, 'raise max_gap'),
-    ([1.0, 1.1, 1.2, 1.3], _in_turn, 'give each sensor a topic'), ([1.0], None, 'two are needed'),
-    ([1.0, 1.1], _without_step, 'the driver must set it'), ([], None, 'two are needed')])
+@pytest.mark.parametrize(
+    'stamps, change, words',
+    [
+        ([0.0] * 3, None, 'fills in header.stamp'),
+        ([1.0, 2.0, 3.0], None, 'raise max_gap'),
+        ([1.0, 1.1, 1.2, 1.3], _in_turn, 'give each sensor a topic'),
+        ([1.0], None, 'two are needed'),
+        ([1.0, 1.1], _without_step, 'the driver must set it'),
+        ([], None, 'two are needed'),
+    ],
+)
 def test_a_refused_recording_is_told_the_cure_where_it_is_refused(ssrflow, stand_in, tmp_path, stamps, change, words):
     write_recording(tmp_path / 'in', stamps, odometry=[1.0], change=change)
     if stamps:
@@ -409,6 +473,7 @@ def test_bag_says_what_the_doctor_would(ssrflow, stand_in, tmp_path):
 def test_bag_drops_clouds_that_were_sent_twice(ssrflow, stand_in, tmp_path):
     def moved_on(number, message):
         message.data[1] ^= 1 + number // 2
+
     write_recording(tmp_path / 'in', [1.0, 1.05, 1.1, 1.15, 1.2, 1.25], change=moved_on)
     code, out, _ = ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out')
     assert code == 0 and '3 x same points again' in out and 'let each sweep be sent once' in out
@@ -439,8 +504,12 @@ def test_bag_takes_the_motion_of_each_loop_from_its_own_poses(ssrflow, stand_in,
                 pose[0, 3] = 0.1 * run * number
                 bag.write('/odom', ODOMETRY, recorded_ns, bag_messages.to_odometry(pose, stamp_ns, 'odom', 'lidar'))
                 cloud = pointcloud2.encode_points(some_points(seed=number))
-                bag.write('/points', POINTCLOUD2, recorded_ns + 10**7, bag_messages.to_pointcloud2(
-                    cloud, bag_messages.to_header(stamp_ns, 'lidar')))
+                bag.write(
+                    '/points',
+                    POINTCLOUD2,
+                    recorded_ns + 10**7,
+                    bag_messages.to_pointcloud2(cloud, bag_messages.to_header(stamp_ns, 'lidar')),
+                )
     code, out, _ = ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out', '--odometry', '/odom')
     assert code == 0 and 'no ego-motion' not in out and '3 x time restarted' in out
     assert len(read_all(tmp_path / 'out', '/ssrflow/flow')) == 80 - 4
@@ -452,6 +521,7 @@ def test_bag_goes_on_after_a_failed_match(ssrflow, tmp_path, monkeypatch):
             if pair.source.stamp_ns == 1_100_000_000:
                 raise EgoMotionError('too few matches: give odometry')
             return super().__call__(pair, ego_motion)
+
     use_method(monkeypatch, NoMatch)
     write_recording(tmp_path / 'in', [1.0, 1.1, 1.2])
     code, out, err = ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out')
@@ -460,8 +530,7 @@ def test_bag_goes_on_after_a_failed_match(ssrflow, tmp_path, monkeypatch):
 
 def test_bag_names_topics_and_outputs(ssrflow, stand_in, tmp_path):
     write_recording(tmp_path / 'in', [1.0, 1.1])
-    assert_fails(ssrflow('bag', tmp_path / 'in', '--topic', '/lidar', '-o', tmp_path / 'out'),
-                 '/points (2 messages)')
+    assert_fails(ssrflow('bag', tmp_path / 'in', '--topic', '/lidar', '-o', tmp_path / 'out'), '/points (2 messages)')
     assert_fails(ssrflow('bag', tmp_path / 'gone', '-o', tmp_path / 'out'), 'does not exist')
     (tmp_path / 'out').mkdir()
     assert_fails(ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out'), '--overwrite')
@@ -472,6 +541,7 @@ def test_bag_leaves_nothing_after_ctrl_c(ssrflow, tmp_path, monkeypatch):
     class Interrupted(StandInSceneFlow):
         def __call__(self, pair, ego_motion=None):
             raise KeyboardInterrupt
+
     use_method(monkeypatch, Interrupted)
     write_recording(tmp_path / 'in', [1.0, 1.1, 1.2])
     assert_fails(ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out'), 'Ctrl-C', code=130)
@@ -479,6 +549,7 @@ def test_bag_leaves_nothing_after_ctrl_c(ssrflow, tmp_path, monkeypatch):
 
 
 # --- ssrflow pack, ssrflow simulate ----------------------------------------------------------------------
+
 
 def test_pack_takes_a_folder_in_the_order_of_its_names(ssrflow, tmp_path):
     (tmp_path / 'sweeps').mkdir()
@@ -493,8 +564,20 @@ def test_pack_takes_a_folder_in_the_order_of_its_names(ssrflow, tmp_path):
 
 
 def test_pack_keeps_what_the_files_hold(ssrflow, tmp_path):
-    cloud = np.zeros(9, [('x', '>f8'), ('y', 'f4'), ('z', 'f4'), ('intensity', '>f4'), ('ring', 'u2'), ('points', 'i1'),
-                         ('time', 'i8'), ('valid', '?'), ('half', 'f2')])
+    cloud = np.zeros(
+        9,
+        [
+            ('x', '>f8'),
+            ('y', 'f4'),
+            ('z', 'f4'),
+            ('intensity', '>f4'),
+            ('ring', 'u2'),
+            ('points', 'i1'),
+            ('time', 'i8'),
+            ('valid', '?'),
+            ('half', 'f2'),
+        ],
+    )
     for name in ('x', 'intensity', 'ring', 'time'):
         cloud[name] = 5 + np.arange(9)
     np.save(tmp_path / 'a.npy', cloud)
@@ -502,8 +585,16 @@ def test_pack_keeps_what_the_files_hold(ssrflow, tmp_path):
     assert ssrflow('pack', tmp_path / 'a.npy', tmp_path / 'b.bin', '-o', tmp_path / 'bag')[0] == 0
     first, second = read_all(tmp_path / 'bag', '/points')
     assert [(field.name, field.datatype) for field in first.fields] == [
-        ('x', 7), ('y', 7), ('z', 7), ('intensity', 7), ('ring', 4), ('points', 1), ('time', 8), ('valid', 2),
-        ('half', 7)]
+        ('x', 7),
+        ('y', 7),
+        ('z', 7),
+        ('intensity', 7),
+        ('ring', 4),
+        ('points', 1),
+        ('time', 8),
+        ('valid', 2),
+        ('half', 7),
+    ]
     for name in ('x', 'intensity', 'ring', 'time'):
         np.testing.assert_array_equal(pointcloud2.read_field(first, name), cloud[name])
     np.testing.assert_array_equal(pointcloud2.read_field(second, 'intensity'), np.arange(9))
@@ -515,14 +606,32 @@ def test_simulated_recording_holds_its_truth(ssrflow, tmp_path):
     assert code == 0 and 'sweeps/s' in out
     with BagReader(tmp_path / 'sim') as bag:
         assert {name: count for name, (_, count) in bag.topics.items()} == {
-            '/points': 2, '/odom': 2, '/ground_truth': 2}
+            '/points': 2,
+            '/odom': 2,
+            '/ground_truth': 2,
+        }
     points, truth = read_all(tmp_path / 'sim', '/points')[0], read_all(tmp_path / 'sim', '/ground_truth')[0]
     assert [field.name for field in truth.fields] == [
-        'x', 'y', 'z', 'flow_x', 'flow_y', 'flow_z', 'vx', 'vy', 'vz', 'moving', 'ground', 'class', 'object']
+        'x',
+        'y',
+        'z',
+        'flow_x',
+        'flow_y',
+        'flow_z',
+        'vx',
+        'vy',
+        'vz',
+        'moving',
+        'ground',
+        'class',
+        'object',
+    ]
     np.testing.assert_array_equal(pointcloud2.read_field(points, 'x'), pointcloud2.read_field(truth, 'x'))
     assert points.header == truth.header
-    first, second = (np.array([message.pose.pose.position.x, message.pose.pose.position.y])
-                     for message in read_all(tmp_path / 'sim', '/odom'))
+    first, second = (
+        np.array([message.pose.pose.position.x, message.pose.pose.position.y])
+        for message in read_all(tmp_path / 'sim', '/odom')
+    )
     assert np.linalg.norm(second - first) < 4
 
 
@@ -533,9 +642,13 @@ def test_simulate_lists_sensors_and_scenes(ssrflow, tmp_path):
 
 
 def test_simulate_cleans_up_when_it_is_ended(tmp_path):
-    process = subprocess.Popen([sys.executable, '-m', 'ssrflow_ros', 'simulate', '-o', 'sim',
-                                '--sweeps', '100000'], cwd=tmp_path, env=ENVIRONMENT,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'ssrflow_ros', 'simulate', '-o', 'sim', '--sweeps', '100000'],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     deadline = time.monotonic() + 120
     while not os.listdir(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -547,17 +660,20 @@ def test_simulate_cleans_up_when_it_is_ended(tmp_path):
 
 def test_an_ending_that_python_dropped_is_asked_for_again(tmp_path):
     """SystemExit raised inside a weakref callback is lost; the alarm must bring it back."""
-    code = ('import os, signal, time, weakref\n'
-            'from ssrflow_ros.cli import main\n'
-            'class Thing: pass\n'
-            'def run(*_):\n'
-            '    thing = Thing()\n'
-            '    kept = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGTERM) or time.sleep(0.1))\n'
-            '    del thing\n'
-            '    print("dropped", flush=True)\n'
-            '    time.sleep(30)\n'
-            'main._run = run\n'
-            'raise SystemExit(main.main(["flow"]))\n')
-    done = subprocess.run([sys.executable, '-c', code], cwd=tmp_path, env=ENVIRONMENT, timeout=120,
-                          capture_output=True, text=True)
+    code = (
+        'import os, signal, time, weakref\n'
+        'from ssrflow_ros.cli import main\n'
+        'class Thing: pass\n'
+        'def run(*_):\n'
+        '    thing = Thing()\n'
+        '    kept = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGTERM) or time.sleep(0.1))\n'
+        '    del thing\n'
+        '    print("dropped", flush=True)\n'
+        '    time.sleep(30)\n'
+        'main._run = run\n'
+        'raise SystemExit(main.main(["flow"]))\n'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code], cwd=tmp_path, env=ENVIRONMENT, timeout=120, capture_output=True, text=True
+    )
     assert done.stdout == 'dropped\n' and done.returncode == 143

@@ -1,13 +1,14 @@
 """Point cloud files: the same points from every format, one clear line for every bad file."""
+
 import os
 import pickle
 
 import numpy as np
 import pytest
 
+from ssrflow_ros.atomic_write import atomic_write
 from ssrflow_ros.errors import InputError
 from ssrflow_ros.formats.clouds import read_fields, read_points
-from ssrflow_ros.atomic_write import atomic_write
 
 
 @pytest.fixture
@@ -22,8 +23,10 @@ def points():
 def write_pcd(path, points, encoding):
     pypcd4 = pytest.importorskip('pypcd4')
     cloud = pypcd4.PointCloud.from_points(
-        np.column_stack([np.arange(len(points)), points]), ('ring', 'x', 'y', 'z'),
-        (np.uint16, np.float32, np.float32, np.float32))
+        np.column_stack([np.arange(len(points)), points]),
+        ('ring', 'x', 'y', 'z'),
+        (np.uint16, np.float32, np.float32, np.float32),
+    )
     cloud.save(path, encoding=pypcd4.Encoding(encoding))
 
 
@@ -49,7 +52,8 @@ WRITERS = {
     'organised.npy': lambda path, points: np.save(path, with_intensity(points).reshape(5, 6, 4)),
     'fortran.npy': lambda path, points: np.save(path, np.asfortranarray(points)),
     'fields.npy': lambda path, points: np.save(
-        path, np.array([(1, *row) for row in points], [('t', 'f8'), ('x', 'f4'), ('y', 'f4'), ('z', 'f4')])),
+        path, np.array([(1, *row) for row in points], [('t', 'f8'), ('x', 'f4'), ('y', 'f4'), ('z', 'f4')])
+    ),
     'a.npz': lambda path, points: np.savez(path, labels=np.zeros(3), points=points),
     'kitti.bin': lambda path, points: with_intensity(points).tofile(path),
     'nuscenes.pcd.bin': lambda path, points: with_intensity(points, 5).tofile(path),
@@ -75,12 +79,20 @@ def fields_of(path):
     return {name: (column.dtype.str, column[:2].tolist()) for name, column in read_fields(path)[1].items()}
 
 
-@pytest.mark.parametrize('name, fields', [
-    ('a.npy', {}), ('organised.npy', {'intensity': ('<f4', [1, 1])}), ('kitti.bin', {'intensity': ('<f4', [1, 1])}),
-    ('nuscenes.pcd.bin', {'intensity': ('<f4', [1, 1]), 'ring': ('<f4', [1, 1])}),
-    ('fields.npy', {'t': ('<f8', [1, 1])}),
-    ('ascii.pcd', {'ring': ('<u2', [0, 1])}), ('compressed.pcd', {'ring': ('<u2', [0, 1])}),
-    ('ascii.ply', {'ring': ('|u1', [3, 3])}), ('big.ply', {'ring': ('|u1', [0, 0])})])
+@pytest.mark.parametrize(
+    'name, fields',
+    [
+        ('a.npy', {}),
+        ('organised.npy', {'intensity': ('<f4', [1, 1])}),
+        ('kitti.bin', {'intensity': ('<f4', [1, 1])}),
+        ('nuscenes.pcd.bin', {'intensity': ('<f4', [1, 1]), 'ring': ('<f4', [1, 1])}),
+        ('fields.npy', {'t': ('<f8', [1, 1])}),
+        ('ascii.pcd', {'ring': ('<u2', [0, 1])}),
+        ('compressed.pcd', {'ring': ('<u2', [0, 1])}),
+        ('ascii.ply', {'ring': ('|u1', [3, 3])}),
+        ('big.ply', {'ring': ('|u1', [0, 0])}),
+    ],
+)
 def test_what_a_file_holds_beside_the_points_is_kept(tmp_path, points, name, fields):
     WRITERS[name](tmp_path / name, points)
     assert fields_of(tmp_path / name) == fields
@@ -88,14 +100,28 @@ def test_what_a_file_holds_beside_the_points_is_kept(tmp_path, points, name, fie
 
 
 def test_fields_of_many_kinds(tmp_path, points):
-    np.savez(tmp_path / 'a.npz', points=points, time=np.arange(30), ring=np.zeros((30, 1), np.uint8), pc2=points,
-             normal=points, names=np.array(['a'] * 30), pickled=np.array([None] * 30, object), x=np.ones(30), dt=0.1)
+    np.savez(
+        tmp_path / 'a.npz',
+        points=points,
+        time=np.arange(30),
+        ring=np.zeros((30, 1), np.uint8),
+        pc2=points,
+        normal=points,
+        names=np.array(['a'] * 30),
+        pickled=np.array([None] * 30, object),
+        x=np.ones(30),
+        dt=0.1,
+    )
     assert fields_of(tmp_path / 'a.npz') == {'time': ('<i8', [0, 1]), 'ring': ('|u1', [0, 0])}
     rows = np.zeros((5, 6), [('x', '>f4'), ('y', '>f4'), ('z', '>f4'), ('rgb', 'u1', 3), ('xy', 'f4'), ('name', 'U3')])
     rows['rgb'][0, 1] = 1, 2, 3
     np.save(tmp_path / 'b.npy', rows)
     assert fields_of(tmp_path / 'b.npy') == {
-        'rgb_0': ('|u1', [0, 1]), 'rgb_1': ('|u1', [0, 2]), 'rgb_2': ('|u1', [0, 3]), 'xy': ('<f4', [0, 0])}
+        'rgb_0': ('|u1', [0, 1]),
+        'rgb_1': ('|u1', [0, 2]),
+        'rgb_2': ('|u1', [0, 3]),
+        'xy': ('<f4', [0, 0]),
+    }
     np.save(tmp_path / 'c.npy', np.ones((4, 6)))
     assert list(fields_of(tmp_path / 'c.npy')) == ['intensity', 'column_4', 'column_5']
 
@@ -139,10 +165,11 @@ BAD = {
     'text.npz': (lambda p: p.write_text('hello'), 'not a .npz'),
     'text.bin': (lambda p: p.write_text('1.0 2.0 3.0 0.5\n' * 16), 'is a text file'),
     'odd.bin': (lambda p: p.write_bytes(bytes(100)), '100 bytes, no multiple of 16'),
-    'noise.bin': (lambda p: np.random.default_rng(0).integers(0, 256, 1600, np.uint8).tofile(p),
-                  'does not hold float32'),
-    'double.bin': (lambda p: np.random.default_rng(0).normal(0, 20, (100, 4)).tofile(p),
-                   'does not hold float32'),
+    'noise.bin': (
+        lambda p: np.random.default_rng(0).integers(0, 256, 1600, np.uint8).tofile(p),
+        'does not hold float32',
+    ),
+    'double.bin': (lambda p: np.random.default_rng(0).normal(0, 20, (100, 4)).tofile(p), 'does not hold float32'),
     'text.pcd': (lambda p: p.write_text('hello\n'), 'damaged or not a .pcd'),
     'empty.pcd': (lambda p: p.write_bytes(b''), 'damaged or not a .pcd'),
     'text.ply': (lambda p: p.write_text('hello\n'), 'damaged or not a .ply'),
@@ -171,8 +198,17 @@ def test_other_layouts_of_a_bin_are_named(tmp_path, columns, name, shuffled, siz
     rng = np.random.default_rng(0)
     bearing = np.linspace(-np.pi, np.pi, size)
     wall = np.abs(10 / np.maximum(np.abs(np.cos(bearing)), np.abs(np.sin(bearing))))
-    table = np.stack([wall * np.cos(bearing), wall * np.sin(bearing), rng.uniform(-1.7, 1.5, size),
-                      rng.integers(0, 80, size), np.arange(size) % 32, bearing / 60], axis=1).astype(np.float32)
+    table = np.stack(
+        [
+            wall * np.cos(bearing),
+            wall * np.sin(bearing),
+            rng.uniform(-1.7, 1.5, size),
+            rng.integers(0, 80, size),
+            np.arange(size) % 32,
+            bearing / 60,
+        ],
+        axis=1,
+    ).astype(np.float32)
     (rng.permutation(table) if shuffled else table)[:, :columns].tofile(tmp_path / name)
     expected = 4 if name == 'a.bin' else 5
     if columns == expected:
@@ -182,12 +218,13 @@ def test_other_layouts_of_a_bin_are_named(tmp_path, columns, name, shuffled, siz
             read_points(tmp_path / name)
 
 
-@pytest.mark.parametrize('name', ['a.npy', 'a.npz', 'ascii.pcd', 'binary.pcd', 'compressed.pcd', 'ascii.ply',
-                                  'little.ply'])
+@pytest.mark.parametrize(
+    'name', ['a.npy', 'a.npz', 'ascii.pcd', 'binary.pcd', 'compressed.pcd', 'ascii.ply', 'little.ply']
+)
 def test_truncated_file_is_an_error(tmp_path, points, name):
     WRITERS[name](tmp_path / name, points)
     whole = (tmp_path / name).read_bytes()
-    (tmp_path / name).write_bytes(whole[:len(whole) - 40])
+    (tmp_path / name).write_bytes(whole[: len(whole) - 40])
     with pytest.raises(InputError):
         read_points(tmp_path / name)
 

@@ -1,4 +1,5 @@
 """Clusters of points that move alike and lie together."""
+
 import numpy as np
 
 from ssrflow_ros import Settings

@@ -2,6 +2,7 @@
 
 The compiler itself takes minutes on a busy machine, so what needs it is slow; the others take something in its place.
 """
+
 import dataclasses
 import re
 import shutil
@@ -14,19 +15,29 @@ import torch
 from ssrflow_ros import SceneFlow, Settings
 from ssrflow_ros.cli.main import main
 from ssrflow_ros.errors import SSRFlowError
-from ssrflow_ros.network import compiled
-from ssrflow_ros.network.compiled import CompiledFlow, compile_network, compiled_path
+from ssrflow_ros.inference import compiled
+from ssrflow_ros.inference.compiled import CompiledFlow, compile_network, compiled_path
+from ssrflow_ros.inference.padded import PaddedFlow
 from ssrflow_ros.network.config import PRESETS
-from ssrflow_ros.network.padded import PaddedFlow
 from ssrflow_ros.network.ssrflow import SSRFlow
 from ssrflow_ros.network.weights import save_weights
 from ssrflow_ros.operators.opaque import opaque_searches
 
 N = 256
 # One level decoded, so that compiling takes seconds: every block is in it.
-SMALL = dataclasses.replace(PRESETS['onboard'], divisors=(1, 4), lengths=(1.0, 2.0), widths=(8, 8), k_embedding=4,
-                            k_pointconv=4, k_predictor=4, attention_width=8, fusion_width=8, predictor_width=8,
-                            predictor_out=8)
+SMALL = dataclasses.replace(
+    PRESETS['onboard'],
+    divisors=(1, 4),
+    lengths=(1.0, 2.0),
+    widths=(8, 8),
+    k_embedding=4,
+    k_pointconv=4,
+    k_predictor=4,
+    attention_width=8,
+    fusion_width=8,
+    predictor_width=8,
+    predictor_out=8,
+)
 
 
 def small_network(seed):
@@ -129,8 +140,11 @@ def test_the_method_takes_what_was_compiled(kept, small_weights):
 
 def test_another_shape_size_number_of_threads_or_version_is_another_file(cache, monkeypatch):
     network = small_network(seed=0)
-    paths = [compiled_path(network, N), compiled_path(network, N + 1),
-             compiled_path(SSRFlow(dataclasses.replace(SMALL, k_embedding=8)), N)]
+    paths = [
+        compiled_path(network, N),
+        compiled_path(network, N + 1),
+        compiled_path(SSRFlow(dataclasses.replace(SMALL, k_embedding=8)), N),
+    ]
     monkeypatch.setattr(torch, 'get_num_threads', lambda: 7)
     paths.append(compiled_path(network, N))
     monkeypatch.setattr(torch, '__version__', '0.1')
@@ -154,13 +168,17 @@ def test_a_damaged_file_is_told_of_and_done_without(cache):
         assert CompiledFlow.found(network, N) is None
 
 
-@pytest.mark.parametrize('fails, told', [
-    (RuntimeError('No working C++ compiler found\nand a long story'), r'No working C\+\+ compiler found\).*g\+\+'),
-    (AttributeError("module 'torch' has no attribute 'export'"), r'torch 2\.7'),
-])
+@pytest.mark.parametrize(
+    'fails, told',
+    [
+        (RuntimeError('No working C++ compiler found\nand a long story'), r'No working C\+\+ compiler found\).*g\+\+'),
+        (AttributeError("module 'torch' has no attribute 'export'"), r'torch 2\.7'),
+    ],
+)
 def test_where_it_cannot_compile_the_cure_is_named_and_nothing_is_left(cache, monkeypatch, fails, told):
     def failing(*_):
         raise fails
+
     monkeypatch.setattr(compiled, '_compile', failing)
     with pytest.raises(SSRFlowError, match=told):
         compile_network(small_network(seed=0), N)
@@ -185,6 +203,9 @@ def test_the_command_says_what_was_won(quick, cache, small_weights, monkeypatch,
     monkeypatch.setattr(shutil, 'which', lambda name: name)
     arguments = ['--weights', small_weights, '--network-points', str(N), '--threads', '1']
     assert main(['compile', *arguments]) == 0
-    told = re.search(r'written: (\S+) \(0 MB\)\nthe network takes \d+ ms instead of \d+; its flow differs by at most '
-                     r'0\.0e\+00 m', capsys.readouterr().out)
+    told = re.search(
+        r'written: (\S+) \(0 MB\)\nthe network takes \d+ ms instead of \d+; its flow differs by at most '
+        r'0\.0e\+00 m',
+        capsys.readouterr().out,
+    )
     assert told and told[1] == str(compiled_path(small_network(seed=1), N))

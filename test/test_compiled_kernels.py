@@ -1,4 +1,5 @@
 """How kernels are compiled, whatever the machine's folders allow."""
+
 import importlib
 import os
 import subprocess
@@ -16,15 +17,20 @@ from ssrflow_ros.kernels.compiled import compiled
 def added(a, b):
     return a + b
 """
-CALL = "from kernel import added; print(added(2, 3), sum(added.stats.cache_hits.values()), added.stats.cache_path)"
+CALL = 'from kernel import added; print(added(2, 3), sum(added.stats.cache_hits.values()), added.stats.cache_path)'
 
 
 def _call(folder: Path, **environment: str) -> list[str]:
     """What a fresh process says: the sum, how often the cache was hit, where the cache is."""
     (folder / 'kernel.py').write_text(KERNEL)
     root = str(Path(ssrflow_ros.__file__).parents[1])
-    done = subprocess.run([sys.executable, '-c', CALL], cwd=folder, capture_output=True, text=True,
-                          env={**os.environ, 'PYTHONPATH': root, **environment})
+    done = subprocess.run(
+        [sys.executable, '-c', CALL],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env={**os.environ, 'PYTHONPATH': root, **environment},
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
 
@@ -60,7 +66,7 @@ def test_without_any_folder_it_is_compiled_each_time(tmp_path):
 @pytest.mark.parametrize('left', [0, 100])
 def test_a_damaged_cache_is_compiled_anew(tmp_path, ending, left):
     _call(tmp_path)
-    kept, = (tmp_path / '__pycache__').glob(f'*.{ending}')
+    (kept,) = (tmp_path / '__pycache__').glob(f'*.{ending}')
     kept.write_bytes(kept.read_bytes()[:left])
     assert _call(tmp_path)[:2] == ['5', '0']
     assert _call(tmp_path)[:2] == ['5', '1']
@@ -68,10 +74,12 @@ def test_a_damaged_cache_is_compiled_anew(tmp_path, ending, left):
 
 def test_a_full_disk_costs_no_call(tmp_path, monkeypatch):
     from numba.core.caching import FunctionCache
+
     from ssrflow_ros.kernels.compiled import compiled
 
     def full(self, sig, data):
         raise OSError(28, 'No space left on device')
+
     monkeypatch.setattr(FunctionCache, 'save_overload', full)
     assert compiled(lambda a: a + 1)(1) == 2
 
@@ -86,8 +94,16 @@ def test_a_kernel_calls_only_kernels_of_its_own_file():
 
 def test_kernels_are_cold_until_they_have_been_compiled_and_kept(tmp_path):
     (tmp_path / 'kernel.py').write_text(KERNEL)
-    asked = "from kernel import added; from ssrflow_ros.kernels.compiled import are_cold; print(are_cold())"
-    told = [subprocess.run([sys.executable, '-c', line], cwd=tmp_path, capture_output=True, text=True, check=True,
-                           env={**os.environ, 'PYTHONPATH': f'{ROOT}{os.pathsep}{tmp_path}'}).stdout.strip()
-            for line in (asked, f'{asked}; added(2, 3); print(are_cold())', asked)]
+    asked = 'from kernel import added; from ssrflow_ros.kernels.compiled import are_cold; print(are_cold())'
+    told = [
+        subprocess.run(
+            [sys.executable, '-c', line],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, 'PYTHONPATH': f'{ROOT}{os.pathsep}{tmp_path}'},
+        ).stdout.strip()
+        for line in (asked, f'{asked}; added(2, 3); print(are_cold())', asked)
+    ]
     assert told == ['True', 'True\nFalse', 'False']

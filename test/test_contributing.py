@@ -1,4 +1,5 @@
 """The three recipes of CONTRIBUTING.md, followed to the letter in a clone."""
+
 import os
 import re
 import subprocess
@@ -35,8 +36,14 @@ class Clone:
         self.write(path, text.replace(old, new))
 
     def run(self, *arguments: str) -> None:
-        done = subprocess.run([sys.executable, *arguments], cwd=self.root, text=True, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, env={**os.environ, 'PYTHONPATH': str(self.root)})
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.root,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, 'PYTHONPATH': str(self.root)},
+        )
         assert done.returncode == 0, done.stdout[-3000:]
 
 
@@ -48,19 +55,25 @@ def test_the_recipes_work(tmp_path):
 
     method, choice, test = clone.blocks('Add a ground method')
     clone.write('ssrflow_ros/steps/flat_ground.py', method)
-    clone.replace('ssrflow_ros/steps/ground.py', 'from .polar_grid',
-                  'from .flat_ground import FlatGround\nfrom .polar_grid')
-    clone.replace('ssrflow_ros/steps/ground.py', '    return no_ground\n',
-                  textwrap.indent(choice, '    ') + '    return no_ground\n')
-    clone.replace('ssrflow_ros/settings.py', "('polar_grid', 'patchwork', 'none')",
-                  "('polar_grid', 'patchwork', 'flat', 'none')")
+    clone.replace(
+        'ssrflow_ros/steps/ground.py', 'from .polar_grid', 'from .flat_ground import FlatGround\nfrom .polar_grid'
+    )
+    clone.replace(
+        'ssrflow_ros/steps/ground.py',
+        '    return no_ground\n',
+        textwrap.indent(choice, '    ') + '    return no_ground\n',
+    )
+    clone.replace(
+        'ssrflow_ros/settings.py', "('polar_grid', 'patchwork', 'none')", "('polar_grid', 'patchwork', 'flat', 'none')"
+    )
     clone.append('test/test_ground.py', test)
     clone.run('-m', 'ssrflow_ros.node.parameter_docs')  # make docs
 
     reader, kind, row, test = clone.blocks('Add a dataset')
     clone.write('ssrflow_ros/datasets/my_lidar.py', reader)
-    clone.replace('ssrflow_ros/datasets/__init__.py', "    'nuscenes':",
-                  textwrap.indent(kind, '    ') + "    'nuscenes':")
+    clone.replace(
+        'ssrflow_ros/datasets/__init__.py', "    'nuscenes':", textwrap.indent(kind, '    ') + "    'nuscenes':"
+    )
     clone.replace('docs/accuracy.md', '| `nuscenes:FOLDER`', row + '| `nuscenes:FOLDER`')
     clone.append('test/test_datasets.py', test)
 
@@ -68,15 +81,29 @@ def test_the_recipes_work(tmp_path):
     clone.append('ssrflow_ros/network/layers.py', block)
     clone.replace('ssrflow_ros/network/config.py', "('attention', 'max')", "('attention', 'max', 'mean')")
     clone.replace('ssrflow_ros/network/global_fusion.py', 'MaxPooling, PairMLP', 'MaxPooling, MeanPooling, PairMLP')
-    clone.replace('ssrflow_ros/network/global_fusion.py', """\
+    clone.replace(
+        'ssrflow_ros/network/global_fusion.py',
+        """\
         self.pool = (AttentivePooling(config.fusion_width) if config.fusion_pooling == 'attention'
                      else MaxPooling())
-""", textwrap.indent(choice, '        '))
-    clone.replace('ssrflow_ros/training/ablate.py', "    'str-none'",
-                  textwrap.indent(variant, '    ') + "    'str-none'")
-    clone.replace('test/test_network.py', "{'fusion_pooling': 'max'},",
-                  "{'fusion_pooling': 'max'},\n    {'fusion_pooling': 'mean'},")
+""",
+        textwrap.indent(choice, '        '),
+    )
+    clone.replace(
+        'ssrflow_ros/training/ablate.py', "    'str-none'", textwrap.indent(variant, '    ') + "    'str-none'"
+    )
+    clone.replace(
+        'test/test_network.py',
+        "{'fusion_pooling': 'max'},",
+        "{'fusion_pooling': 'max'},\n    {'fusion_pooling': 'mean'},",
+    )
 
-    clone.run('-m', 'pytest', '-q', '-k', 'flat or my_lidar or documented or fusion_pooling or written',
-              *(f'test/test_{name}.py' for name in ('ground', 'datasets', 'network', 'parameters')))
+    clone.run(
+        '-m',
+        'pytest',
+        '-q',
+        '-k',
+        'flat or my_lidar or documented or fusion_pooling or written',
+        *(f'test/test_{name}.py' for name in ('ground', 'datasets', 'network', 'parameters')),
+    )
     clone.run('-m', 'ruff', 'check', '.')

@@ -1,4 +1,5 @@
 """Readers: small files in the true layout of each data set, and what must come out of them."""
+
 import json
 
 import numpy as np
@@ -34,6 +35,7 @@ def moved(points, transform):
 
 
 # --- FlowNet3D protocol ----------------------------------------------------------------------------------
+
 
 def hplflownet(folder, points, flow):
     """x left, y up, z forward, row by row."""
@@ -82,8 +84,15 @@ def test_ft3do_scores_where_the_mask_says_so(tmp_path, rng):
     points = rng.uniform(-5, 5, (30, 3)).astype(np.float32)
     mask = np.arange(30) < 20
     for name in ('TEST_A_0000_left_0006-0', 'TEST_A_0149_right_0013-0', 'TRAIN_A_0000_left_0006-0'):
-        np.savez(tmp_path / f'{name}.npz', points1=points, points2=points[:25], color1=points, color2=points,
-                 flow=np.tile(np.array([-0.2, -0.1, 1.0], np.float32), (30, 1)), valid_mask1=mask)
+        np.savez(
+            tmp_path / f'{name}.npz',
+            points1=points,
+            points2=points[:25],
+            color1=points,
+            color2=points,
+            flow=np.tile(np.array([-0.2, -0.1, 1.0], np.float32), (30, 1)),
+            valid_mask1=mask,
+        )
     pair = open_one(f'ft3do:{tmp_path}')
     assert np.array_equal(pair.scored, mask) and len(pair.pair.target) == 25
     assert pair.flow == pytest.approx(np.tile(AHEAD, (30, 1)))  # x right, y down, z forward on file
@@ -114,6 +123,7 @@ def test_lidar_kitti_cuts_the_ground_of_each_frame_by_itself(tmp_path, rng):
 
 
 # --- Argoverse 2 protocol --------------------------------------------------------------------------------
+
 
 def test_sf_kitti_finds_the_ego_motion_in_the_background(tmp_path, rng):
     points = rng.uniform((-20, -2, 2), (20, 1, 60), (200, 3))
@@ -149,12 +159,14 @@ def test_boxes_carry_their_points():
 def write_feather(path, **columns):
     pyarrow = pytest.importorskip('pyarrow')
     from pyarrow import feather
+
     path.parent.mkdir(parents=True, exist_ok=True)
     feather.write_feather(pyarrow.table(columns), str(path), compression='zstd')
 
 
 def pose_columns(poses):
     from scipy.spatial.transform import Rotation
+
     turns = Rotation.from_matrix(np.stack([pose[:3, :3] for pose in poses])).as_quat()
     shifts = np.stack([pose[:3, 3] for pose in poses])
     return {**dict(zip(('tx_m', 'ty_m', 'tz_m'), shifts.T)), **dict(zip(('qx', 'qy', 'qz', 'qw'), turns.T))}
@@ -175,20 +187,32 @@ def log(tmp_path, rng):
     source = np.concatenate([wall, ground, car, sign])
     poses = [rigid(0.5, (100.0, 200.0, 0.3)), rigid(0.52, (100.9, 200.4, 0.3))]
     for stamp in STAMPS:
-        write_feather(folder / 'sensors' / 'lidar' / f'{stamp}.feather',
-                      **{name: column.astype(np.float16) for name, column in zip('xyz', source.T)},
-                      intensity=np.zeros(140, np.uint8))
+        write_feather(
+            folder / 'sensors' / 'lidar' / f'{stamp}.feather',
+            **{name: column.astype(np.float16) for name, column in zip('xyz', source.T)},
+            intensity=np.zeros(140, np.uint8),
+        )
     write_feather(folder / 'city_SE3_egovehicle.feather', timestamp_ns=np.array(STAMPS), **pose_columns(poses))
-    write_feather(folder / 'calibration' / 'egovehicle_SE3_sensor.feather',
-                  sensor_name=['down_lidar', 'up_lidar'], **pose_columns([np.eye(4), LIDAR]))
+    write_feather(
+        folder / 'calibration' / 'egovehicle_SE3_sensor.feather',
+        sensor_name=['down_lidar', 'up_lidar'],
+        **pose_columns([np.eye(4), LIDAR]),
+    )
     ego = np.linalg.inv(poses[1]) @ poses[0]
     at = rigid(0, (12.5, -2.5, 1.5))
     then = ego @ rigid(0, (1.0, 0, 0)) @ at
     still = rigid(0, (20.1, -2.9, 1.5))
-    write_feather(folder / 'annotations.feather', timestamp_ns=np.repeat(STAMPS, 2), track_uuid=['c', 's', 'c', 's'],
-                  category=['REGULAR_VEHICLE', 'SIGN'] * 2, length_m=[3.2, 0.4] * 2, width_m=[1.2, 0.4] * 2,
-                  height_m=[1.2, 1.2] * 2, num_interior_pts=[30, 10] * 2,
-                  **pose_columns([at, still, then, ego @ still]))
+    write_feather(
+        folder / 'annotations.feather',
+        timestamp_ns=np.repeat(STAMPS, 2),
+        track_uuid=['c', 's', 'c', 's'],
+        category=['REGULAR_VEHICLE', 'SIGN'] * 2,
+        length_m=[3.2, 0.4] * 2,
+        width_m=[1.2, 0.4] * 2,
+        height_m=[1.2, 1.2] * 2,
+        num_interior_pts=[30, 10] * 2,
+        **pose_columns([at, still, then, ego @ still]),
+    )
     (folder / 'map').mkdir()
     np.save(folder / 'map' / 'x_ground_height_surface____PIT.npy', np.full((400, 400), 0.3, np.float32))
     (folder / 'map' / 'x___img_Sim2_city.json').write_text(json.dumps({'R': [1, 0, 0, 1], 't': [0, -100], 's': 1.0}))
@@ -222,9 +246,12 @@ def test_argoverse2_stored_flow_with_and_without_ego_motion(log, left_in):
     if left_in:
         flow = moved(source + flow, ego) - source
     classes = np.array([-1] * 100 + [18] * 30 + [20] * 10, np.int8)
-    write_feather(folder.parents[1] / 'val_sceneflow_feather' / folder.name / f'{STAMPS[0]}.feather',
-                  is_valid=np.ones(140, bool), classes_0=classes,
-                  **{f'flow_t{axis}_m': column for axis, column in zip('xyz', flow.T)})
+    write_feather(
+        folder.parents[1] / 'val_sceneflow_feather' / folder.name / f'{STAMPS[0]}.feather',
+        is_valid=np.ones(140, bool),
+        classes_0=classes,
+        **{f'flow_t{axis}_m': column for axis, column in zip('xyz', flow.T)},
+    )
     (folder / 'annotations.feather').unlink()
     check_log(open_one(f'argoverse2:{folder.parent}'), source, ego)
 
@@ -256,21 +283,45 @@ def test_nuscenes_interpolates_the_boxes(tmp_path, rng):
         'sensor': [{'token': 'lidar', 'channel': 'LIDAR_TOP'}, {'token': 'cam', 'channel': 'CAM_FRONT'}],
         'calibrated_sensor': [mount, {**mount, 'token': 'other', 'sensor_token': 'cam'}],
         'sample': [{'token': 'first', 'timestamp': times[0]}, {'token': 'last', 'timestamp': times[10]}],
-        'ego_pose': [{'token': f'pose{step}', 'translation': [0.4 * step, 0, 0], 'rotation': [1, 0, 0, 0]}
-                     for step in range(11)],
-        'sample_data': [{'token': f'data{step}', 'sample_token': 'last' if step == 10 else 'first',
-                         'ego_pose_token': f'pose{step}', 'calibrated_sensor_token': 'mount',
-                         'timestamp': times[step], 'is_key_frame': step in (0, 10),
-                         'filename': f'samples/LIDAR_TOP/{step}.pcd.bin',
-                         'next': f'data{step + 1}' if step < 10 else ''}
-                        for step in range(11)],
+        'ego_pose': [
+            {'token': f'pose{step}', 'translation': [0.4 * step, 0, 0], 'rotation': [1, 0, 0, 0]} for step in range(11)
+        ],
+        'sample_data': [
+            {
+                'token': f'data{step}',
+                'sample_token': 'last' if step == 10 else 'first',
+                'ego_pose_token': f'pose{step}',
+                'calibrated_sensor_token': 'mount',
+                'timestamp': times[step],
+                'is_key_frame': step in (0, 10),
+                'filename': f'samples/LIDAR_TOP/{step}.pcd.bin',
+                'next': f'data{step + 1}' if step < 10 else '',
+            }
+            for step in range(11)
+        ],
         'sample_annotation': [
-            {'token': 'a0', 'sample_token': 'first', 'instance_token': 'car', 'translation': [20.5, 0, 2.3],
-             'rotation': [1, 0, 0, 0], 'size': [2.2, 1.2, 1.4], 'next': 'a1'},
-            {'token': 'a1', 'sample_token': 'last', 'instance_token': 'car', 'translation': [25.5, 0, 2.3],
-             'rotation': [1, 0, 0, 0], 'size': [2.2, 1.2, 1.4], 'next': ''}],
+            {
+                'token': 'a0',
+                'sample_token': 'first',
+                'instance_token': 'car',
+                'translation': [20.5, 0, 2.3],
+                'rotation': [1, 0, 0, 0],
+                'size': [2.2, 1.2, 1.4],
+                'next': 'a1',
+            },
+            {
+                'token': 'a1',
+                'sample_token': 'last',
+                'instance_token': 'car',
+                'translation': [25.5, 0, 2.3],
+                'rotation': [1, 0, 0, 0],
+                'size': [2.2, 1.2, 1.4],
+                'next': '',
+            },
+        ],
         'instance': [{'token': 'car', 'category_token': 'kind'}],
-        'category': [{'token': 'kind', 'name': 'vehicle.car'}]}
+        'category': [{'token': 'kind', 'name': 'vehicle.car'}],
+    }
     (tmp_path / 'v1.0-mini').mkdir()
     for name, rows in tables.items():
         (tmp_path / 'v1.0-mini' / f'{name}.json').write_text(json.dumps(rows))
@@ -294,8 +345,16 @@ def test_neutral_pairs(tmp_path, rng):
     flow[:10, 0] += 1
     flow[10:20] = np.nan
     whole = {'pc1': points, 'pc2': points[:80], 'flow': flow, 'dt': 0.1, 'ego_T': ego}
-    np.savez(tmp_path / 'lidar.npz', **whole, valid=np.arange(100) < 90, ground1=np.arange(100) >= 80,
-             dynamic=np.arange(100) < 10, in_box=np.arange(100) < 30, has_ground=True, note='a sensor')
+    np.savez(
+        tmp_path / 'lidar.npz',
+        **whole,
+        valid=np.arange(100) < 90,
+        ground1=np.arange(100) >= 80,
+        dynamic=np.arange(100) < 10,
+        in_box=np.arange(100) < 30,
+        has_ground=True,
+        note='a sensor',
+    )
     pair = open_one(f'pairs:{tmp_path}')
     assert len(pair.pair.source) == 99  # a row without a return is dropped with its labels
     assert pair.scored.sum() == 69 and pair.moving.sum() == 9 and (pair.category == UNKNOWN).sum() == 29
@@ -317,11 +376,15 @@ def test_real_neutral_pairs(data_folder):
     assert np.median(np.linalg.norm(kitti.residual(kitti.flow, kitti.ego)[still], axis=1)) < 0.05
     assert pairs['dgp_scene_01_pair0'].moving.sum() == 1962
     assert {name for name, pair in pairs.items() if pair.preparation.protocol == FLOWNET3D} == {
-        'ft3d_ddf', 'kitti_stereo_000002', 'kitti_stereo_000003'}
+        'ft3d_ddf',
+        'kitti_stereo_000002',
+        'kitti_stereo_000003',
+    }
 
 
 def test_simulated_pairs_take_the_sensors_in_turn():
     from ssrflow_ros.simulator import SENSORS
+
     data = open_dataset(f'simulated:{len(SENSORS) + 1}')
     pair = data[0]
     assert pair.name == f'{next(iter(SENSORS))}/3000000' and len(data) == len(SENSORS) + 1
@@ -333,12 +396,14 @@ def test_simulated_pairs_take_the_sensors_in_turn():
 def recording(tmp_path):
     pytest.importorskip('rosbags')
     from ssrflow_ros.cli.main import main
+
     assert main(['simulate', '-o', str(tmp_path / 'bag'), '--sweeps', '4', '--sensor', 'vlp16', '--seed', '5']) == 0
     return tmp_path / 'bag'
 
 
 def test_a_simulated_recording_is_scored(recording, capsys):
     from ssrflow_ros.simulator import simulate
+
     data = open_dataset(f'bag:{recording}')
     assert len(data) == 3
     pairs = [data[number] for number in (0, 1, 2, 0)]
@@ -353,6 +418,7 @@ def test_a_simulated_recording_is_scored(recording, capsys):
 def test_any_recording_is_read(data_folder, tmp_path, capsys):
     pytest.importorskip('rosbags')
     from ssrflow_ros.cli.main import main
+
     sweeps = sorted((data_folder / 'sequences' / 'kitti_a').glob('*.bin'))[:3]
     assert main(['pack', *map(str, sweeps), '-o', str(tmp_path / 'drive'), '--rate', '10']) == 0
     pair = open_one(f'bag:{tmp_path / "drive"}#/points', 2)
@@ -361,6 +427,7 @@ def test_any_recording_is_read(data_folder, tmp_path, capsys):
 
 def test_every_kind_is_documented():
     from pathlib import Path
+
     text = (Path(__file__).resolve().parents[1] / 'docs' / 'accuracy.md').read_text()
     assert all(f'`{kind}:' in text for kind in KINDS)
 
@@ -370,10 +437,17 @@ def test_every_kind_is_documented():
 ON_DISK = [kind for kind in KINDS if kind not in ('simulated', 'bag')]
 
 
-@pytest.mark.parametrize('place, words', [
-    ('kitti:/x', "did you mean 'kitti"), ('/x', 'KIND:PATH'), ('pairs:', 'pairs:PATH'),
-    ('simulated:0', 'simulated:200'), ('simulated:many', 'number of pairs'),
-    *((f'{kind}:/nowhere', 'not a folder') for kind in ON_DISK)])
+@pytest.mark.parametrize(
+    'place, words',
+    [
+        ('kitti:/x', "did you mean 'kitti"),
+        ('/x', 'KIND:PATH'),
+        ('pairs:', 'pairs:PATH'),
+        ('simulated:0', 'simulated:200'),
+        ('simulated:many', 'number of pairs'),
+        *((f'{kind}:/nowhere', 'not a folder') for kind in ON_DISK),
+    ],
+)
 def test_places_that_are_none(place, words):
     with pytest.raises(InputError, match=words):
         open_dataset(place)

@@ -1,12 +1,13 @@
 """The demo from end to end: simulator, recording, the real node with untrained weights, table, picture."""
+
 import pytest
 
 pytest.importorskip('rclpy')
 
 from ssrflow_ros.cli.main import main  # noqa: E402
 from ssrflow_ros.formats.bags import BagReader  # noqa: E402
-from ssrflow_ros.node.distribution import PROFILE_VARIABLES, this_machine_only  # noqa: E402
 from ssrflow_ros.formats.stamped import stamp_of  # noqa: E402
+from ssrflow_ros.node.distribution import PROFILE_VARIABLES, this_machine_only  # noqa: E402
 
 SMALL = ['--sweeps', '8', '--sensor', 'vlp16', '--seed', '4000000004', '--network-points', '256']
 
@@ -24,6 +25,7 @@ def weights(tmp_path_factory):
     from ssrflow_ros.network.config import PRESETS
     from ssrflow_ros.network.ssrflow import SSRFlow
     from ssrflow_ros.network.weights import save_weights
+
     path = tmp_path_factory.mktemp('weights') / 'untrained.safetensors'
     save_weights(path, SSRFlow(PRESETS['onboard']), {})
     return str(path)

@@ -1,4 +1,5 @@
 """The demo where there is no ROS 2."""
+
 import sys
 import threading
 
@@ -25,6 +26,7 @@ def weights(tmp_path_factory):
     from ssrflow_ros.network.config import PRESETS
     from ssrflow_ros.network.ssrflow import SSRFlow
     from ssrflow_ros.network.weights import save_weights
+
     path = tmp_path_factory.mktemp('weights') / 'untrained.safetensors'
     save_weights(path, SSRFlow(PRESETS['onboard']), {})
     return str(path)
@@ -34,8 +36,17 @@ def test_says_so_and_shows_the_same(no_ros, weights, tmp_path, capsys):
     output = tmp_path / 'demo'
     assert main(['demo', '-o', str(output), '--weights', weights, *SMALL]) == 0, capsys.readouterr().err
     said = capsys.readouterr().out
-    for line in ('ROS 2 is not here', 'through this process', 'clouds in', 'flow out', 'dropped', 'latency', 'network',
-                 'moving points', 'zero flow'):
+    for line in (
+        'ROS 2 is not here',
+        'through this process',
+        'clouds in',
+        'flow out',
+        'dropped',
+        'latency',
+        'network',
+        'moving points',
+        'zero flow',
+    ):
         assert line in said
     assert (output / 'flow.png').read_bytes().startswith(b'\x89PNG')
     with BagReader(output / 'flow_bag') as bag:
@@ -64,12 +75,13 @@ def test_every_cloud_gives_a_flow_or_is_counted(no_ros, weights, tmp_path, monke
     def wait(self, prepared):
         assert last.wait(60)
         return estimate(self, prepared)
+
     monkeypatch.setattr(Player, '_job', count)
     monkeypatch.setattr(Stream, 'estimate', wait)
     told = []
     monkeypatch.setattr('ssrflow_ros.cli.demo_report.report', lambda recorded, answers, *rest: told.append(answers))
     assert main(['demo', '-o', str(tmp_path), '--weights', weights, *SMALL]) == 0
-    answers, = told
+    (answers,) = told
     drops = {key: int(value) for key, value in answers.diagnostics.items() if key.startswith('drops/')}
     assert drops['drops/first sweep'] == 1 and drops['drops/replaced by a newer sweep'] >= 1
     assert len(answers.sent) == 6 == len(answers.flow) + sum(drops.values())
@@ -85,6 +97,7 @@ def test_odometry_is_taken_from_the_recording(no_ros, weights, tmp_path, capsys)
 def test_an_unexpected_error_ends_it(no_ros, weights, tmp_path, monkeypatch, capsys):
     def fail(self, message):
         raise RuntimeError('out of order')
+
     monkeypatch.setattr(Player, '_estimate', fail)
     assert main(['demo', '-o', str(tmp_path), '--weights', weights, *SMALL]) != 0
     assert 'out of order' in capsys.readouterr().err

@@ -1,8 +1,8 @@
 """Deskewing: a sweep taken on the move becomes what the sensor would have seen at one instant."""
-import numpy as np
-import pytest
 
 import curve
+import numpy as np
+import pytest
 from test_pointcloud2 import message
 
 from ssrflow_ros.errors import EgoMotionError, InputError
@@ -120,19 +120,23 @@ def test_times_of_every_driver(driver):
     assert PointTimes()(pointcloud2.decode(cloud), cloud).times.dtype == np.float32
 
 
-@pytest.mark.parametrize('columns, words', [
-    ({}, 'no time of each point'),
-    ({'ring': np.zeros(3, np.uint16)}, 'set deskew to false'),
-    ({'time': np.array([0.0, 0.02, 7e12])}, 'do not lie within 0.5 s'),
-    ({'time': np.array([0.0, np.nan, 0.05])}, 'do not lie within 0.5 s'),
-    ({'timestamp': STAMPED + 60 + SECONDS}, 'with one clock'),
-    ({'time': np.zeros(3, np.float32)}, 'span 0 ms of a sweep of 100 ms'),
-    ({'t': np.zeros(3, np.uint32)}, 'span 0 ms'),
-    ({'timestamp': np.full(3, STAMPED)}, 'span 0 ms'),
-    ({'time': np.full(3, 5432.1)}, 'span 0 ms'),
-    ({'time': (SECONDS * 1e-3).astype(np.float32) * 1e-3}, 'nothing would be deskewed'),
-    ({'timestamp': (STAMPED + SECONDS).astype(np.float32)}, 'write float64'),
-    ({'timestamp': (STAMP_NS + SECONDS * 1e9).astype(np.float32)}, 'write float64')])
+@pytest.mark.parametrize(
+    'columns, words',
+    [
+        ({}, 'no time of each point'),
+        ({'ring': np.zeros(3, np.uint16)}, 'set deskew to false'),
+        ({'time': np.array([0.0, 0.02, 7e12])}, 'do not lie within 0.5 s'),
+        ({'time': np.array([0.0, np.nan, 0.05])}, 'do not lie within 0.5 s'),
+        ({'timestamp': STAMPED + 60 + SECONDS}, 'with one clock'),
+        ({'time': np.zeros(3, np.float32)}, 'span 0 ms of a sweep of 100 ms'),
+        ({'t': np.zeros(3, np.uint32)}, 'span 0 ms'),
+        ({'timestamp': np.full(3, STAMPED)}, 'span 0 ms'),
+        ({'time': np.full(3, 5432.1)}, 'span 0 ms'),
+        ({'time': (SECONDS * 1e-3).astype(np.float32) * 1e-3}, 'nothing would be deskewed'),
+        ({'timestamp': (STAMPED + SECONDS).astype(np.float32)}, 'write float64'),
+        ({'timestamp': (STAMP_NS + SECONDS * 1e9).astype(np.float32)}, 'write float64'),
+    ],
+)
 def test_times_that_are_of_no_use_are_refused(columns, words):
     with pytest.raises(InputError, match=words):
         PointTimes().of(stamped_cloud(**columns), STAMP_NS, np.arange(3))
@@ -193,6 +197,7 @@ def _street_while_driving(seed, stamps):
     from ssrflow_ros.simulator.raycaster import Raycaster
     from ssrflow_ros.simulator.scenes import SCENES
     from ssrflow_ros.simulator.sensors import SENSORS
+
     scene = SCENES['street'](np.random.default_rng([seed, 0]), 1.0)
     beams = SENSORS['hdl64e'].draw(np.random.default_rng(seed)).directions(np.random.default_rng(seed))
     turn_share = (np.arctan2(beams[:, 1], beams[:, 0]) + np.pi) / (2 * np.pi)
@@ -214,8 +219,14 @@ def _street_while_driving(seed, stamps):
             exact.append((world - here[:3, 3]) @ here[:3, :3])
             times.append(np.full(len(seen), time, np.float32))
         sweep = Sweep.from_points(np.concatenate(points), round(stamp * 1e9), 'lidar')
-        sweeps.append((Sweep(sweep.points, sweep.stamp_ns, 'lidar', sweep.rows, sweep.n_rows,
-                             np.concatenate(times)[sweep.rows]), np.concatenate(exact)[sweep.rows]))
+        sweeps.append(
+            (
+                Sweep(
+                    sweep.points, sweep.stamp_ns, 'lidar', sweep.rows, sweep.n_rows, np.concatenate(times)[sweep.rows]
+                ),
+                np.concatenate(exact)[sweep.rows],
+            )
+        )
     return sweeps, scene
 
 
@@ -224,6 +235,7 @@ def test_simulated_streets_become_straight(capsys):
     """The measurement of docs/steps.md; only the sweeps are given, the motion is found by scan matching."""
     from ssrflow_ros.settings import Settings
     from ssrflow_ros.steps.scan_matching import ScanMatching
+
     rows = []
     for seed in range(12):
         ((older, _), (newest, exact)), scene = _street_while_driving(seed, (0.4, 0.5))
@@ -237,8 +249,15 @@ def test_simulated_streets_become_straight(capsys):
         velocity, turn_rate = twist(true, -0.1)
         deskewed = Deskewing()(pair, ego).source
         off = [np.linalg.norm(sweep.points - exact, axis=1).mean() for sweep in (newest, deskewed)]
-        rows.append((np.linalg.norm(velocity), np.degrees(np.linalg.norm(turn_rate)), 1e3 * np.linalg.norm(
-            ego.target_from_source[:3, 3] - true.target_from_source[:3, 3]), 1e3 * off[0], 1e3 * off[1]))
+        rows.append(
+            (
+                np.linalg.norm(velocity),
+                np.degrees(np.linalg.norm(turn_rate)),
+                1e3 * np.linalg.norm(ego.target_from_source[:3, 3] - true.target_from_source[:3, 3]),
+                1e3 * off[0],
+                1e3 * off[1],
+            )
+        )
     with capsys.disabled():
         print('\nm/s  deg/s  error of scan matching, mm  points off before, mm  after, mm')
         for row in rows:

@@ -1,4 +1,5 @@
 """What the diagnostics say of given statistics, and when they warn."""
+
 import pytest
 
 pytest.importorskip('rclpy')
@@ -38,20 +39,24 @@ def test_every_cloud_is_accounted_for():
     assert int(values['clouds_in']) == int(values['clouds_out']) + dropped == 50
 
 
-@pytest.mark.parametrize('changes, given, level, words', [
-    ({}, {'clouds': 0}, WARN, 'no clouds arrive'),
-    ({}, {'clouds': 0, 'state': 'inactive'}, OK, 'inactive: waiting to be activated'),
-    ({'rate_error': 1.0}, {'clouds': 0}, ERROR, 'no clouds arrive'),
-    ({'rate_warn': 60.0}, {}, WARN, 'only 50.0 clouds'),
-    ({'rate_error': 60.0}, {}, ERROR, 'only 50.0 clouds'),
-    ({}, {'drops': [GAP]}, WARN, f'1 x {GAP}'),
-    ({'drops_warn': 0.1}, {'drops': [GAP]}, OK, '49.0 of 50.0'),
-    ({}, {'drops': [GAP] * 30}, ERROR, f'30 x {GAP}'),
-    ({'drops_warn': 1.0, 'drops_error': 1.0}, {'drops': [OUT_OF_MEMORY]}, ERROR, OUT_OF_MEMORY),
-    ({}, {'total': 600.0}, WARN, '0.60 s'),
-    ({}, {'total': 2100.0}, ERROR, '2.10 s'),
-    ({'latency_warn': 3.0, 'latency_error': 3.0}, {'total': 2100.0}, OK, '50.0 of 50.0'),
-    ({'lazy': True}, {'listeners': 0}, OK, 'nobody listens')])
+@pytest.mark.parametrize(
+    'changes, given, level, words',
+    [
+        ({}, {'clouds': 0}, WARN, 'no clouds arrive'),
+        ({}, {'clouds': 0, 'state': 'inactive'}, OK, 'inactive: waiting to be activated'),
+        ({'rate_error': 1.0}, {'clouds': 0}, ERROR, 'no clouds arrive'),
+        ({'rate_warn': 60.0}, {}, WARN, 'only 50.0 clouds'),
+        ({'rate_error': 60.0}, {}, ERROR, 'only 50.0 clouds'),
+        ({}, {'drops': [GAP]}, WARN, f'1 x {GAP}'),
+        ({'drops_warn': 0.1}, {'drops': [GAP]}, OK, '49.0 of 50.0'),
+        ({}, {'drops': [GAP] * 30}, ERROR, f'30 x {GAP}'),
+        ({'drops_warn': 1.0, 'drops_error': 1.0}, {'drops': [OUT_OF_MEMORY]}, ERROR, OUT_OF_MEMORY),
+        ({}, {'total': 600.0}, WARN, '0.60 s'),
+        ({}, {'total': 2100.0}, ERROR, '2.10 s'),
+        ({'latency_warn': 3.0, 'latency_error': 3.0}, {'total': 2100.0}, OK, '50.0 of 50.0'),
+        ({'lazy': True}, {'listeners': 0}, OK, 'nobody listens'),
+    ],
+)
 def test_thresholds(changes, given, level, words):
     status = report(settings=Settings().replace(**changes), **given)
     assert status.level == level and words in status.message, status.message
@@ -85,6 +90,7 @@ def test_method_memory_and_stages_are_told():
     class Method:
         device = 'cpu'
         card = {'trained_on': 'made-up streets'}
+
     values = values_of(report(method=Method(), network=3.0, stamp_to_publish=70.0))
     assert values['trained_on'] == 'made-up streets' and values['device'] == 'cpu'
     assert values['weights'] == Settings().weights and values['ego_motion'] == Settings().ego_motion
@@ -102,9 +108,13 @@ def test_memory_grows_with_what_is_held():
 def test_memory_of_processes_that_it_started_counts():
     import subprocess
     import sys
+
     before = host_mb()
-    child = subprocess.Popen([sys.executable, '-c', "held = b'1' * 2**26; print(flush=True); input()"],
-                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    child = subprocess.Popen(
+        [sys.executable, '-c', "held = b'1' * 2**26; print(flush=True); input()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
     try:
         child.stdout.readline()
         assert host_mb() - before > 60 < host_mb(child.pid)

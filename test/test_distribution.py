@@ -1,4 +1,5 @@
 """What differs between the ROS 2 distributions, and that it is handled in one place."""
+
 from types import SimpleNamespace
 
 import pytest
@@ -6,9 +7,14 @@ import pytest
 from ssrflow_ros.node import distribution
 
 
-@pytest.mark.parametrize('distro, variable', [
-    ('humble', 'ROS_LOCALHOST_ONLY'), ('jazzy', 'ROS_AUTOMATIC_DISCOVERY_RANGE'),
-    ('lyrical', 'ROS_AUTOMATIC_DISCOVERY_RANGE')])
+@pytest.mark.parametrize(
+    'distro, variable',
+    [
+        ('humble', 'ROS_LOCALHOST_ONLY'),
+        ('jazzy', 'ROS_AUTOMATIC_DISCOVERY_RANGE'),
+        ('lyrical', 'ROS_AUTOMATIC_DISCOVERY_RANGE'),
+    ],
+)
 def test_this_machine_only(monkeypatch, distro, variable):
     monkeypatch.setenv('ROS_DISTRO', distro)
     assert list(distribution.this_machine_only()) == [variable]
@@ -47,7 +53,6 @@ class TwoPhases(OnePhase):
 @pytest.mark.parametrize('kind', [OnePhase, TwoPhases])
 def test_a_change_is_applied_once_and_only_if_it_passes(kind):
     node, applied = kind(), []
-    distribution.check_then_apply(
-        node, lambda values: SimpleNamespace(successful=values[0] > 0), applied.append)
+    distribution.check_then_apply(node, lambda values: SimpleNamespace(successful=values[0] > 0), applied.append)
     assert node.set(1) and not node.set(-1)
     assert applied == [[1]]

@@ -1,4 +1,5 @@
 """README and docs: short, of today, and no link or name that leads nowhere."""
+
 import argparse
 import re
 import shlex
@@ -59,6 +60,7 @@ def test_the_topics_of_the_node_page_are_those_of_the_node():
 def test_the_reference_holds_every_command_and_public_name():
     import ssrflow_ros
     from ssrflow_ros.cli.main import COMMANDS
+
     commands, api = site_pages.command_line(), site_pages.python_api()
     assert all(f'## ssrflow {name}\n' in commands for name in COMMANDS) and '### ssrflow train run\n' in commands
     assert all(f'### {name}\n' in api for name in ssrflow_ros.__all__ if not name.startswith('_'))
@@ -67,6 +69,7 @@ def test_the_reference_holds_every_command_and_public_name():
 def test_the_site_builds_strictly(tmp_path):
     build = pytest.importorskip('mkdocs.commands.build')
     from mkdocs.config import load_config
+
     build.build(load_config(str(ROOT / 'mkdocs.yml'), strict=True, site_dir=str(tmp_path)))
     assert (tmp_path / 'index.html').is_file() and (tmp_path / 'reference/python/index.html').is_file()
 
@@ -74,6 +77,7 @@ def test_the_site_builds_strictly(tmp_path):
 def test_every_table_can_be_made_anew():
     from importlib import import_module
     from importlib.util import find_spec
+
     tables = import_module('tables').TABLES
     for place, commands in tables.values():
         page, _, anchor = place.partition('#')

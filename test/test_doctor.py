@@ -1,4 +1,5 @@
 """The doctor on recordings: one that is well, and one for each thing that may be wrong."""
+
 import numpy as np
 import pytest
 from yards import yard
@@ -57,7 +58,7 @@ def examine(path, settings, topic=None, odometry=None):
 
 def only_wrong(findings):
     """The one finding that is WRONG."""
-    found, = [finding for finding in findings if finding.level == WRONG]
+    (found,) = [finding for finding in findings if finding.level == WRONG]
     return found
 
 
@@ -67,8 +68,15 @@ def test_a_good_recording_has_nothing_wrong(tmp_path, settings, capsys):
     arguments = ['doctor', '--bag', path, '--weights', settings.weights, '--network-points', '256']
     assert main(arguments) == 0
     said = capsys.readouterr().out
-    for word in ('/points', 'x y z', "'lidar'", '10.0 Hz', 'trained on nothing at all', 'scan_matching',
-                 'nothing is wrong'):
+    for word in (
+        '/points',
+        'x y z',
+        "'lidar'",
+        '10.0 Hz',
+        'trained on nothing at all',
+        'scan_matching',
+        'nothing is wrong',
+    ):
         assert word in said, word
 
 
@@ -91,8 +99,11 @@ FAULTS = {
     'cut off': (lambda: [cloud_at(0), *(_cut(cloud_at(i)) for i in (1, 2)), cloud_at(3)], 'cloud', 'was cut'),
     'no x': (lambda: [cloud_at(0), cloud_at(1), _without_x(cloud_at(2))], 'cloud', "no field 'x'"),
     'empty': (lambda: [cloud_at(i, np.empty((0, 3))) for i in range(3)], 'cloud', 'every cloud is empty'),
-    'covered': (lambda: [cloud_at(i, np.where(np.arange(len(yard()))[:, None] % 50, np.nan, yard(seed=i)))
-                         for i in range(3)], 'cloud', '2% of the returns'),
+    'covered': (
+        lambda: [cloud_at(i, np.where(np.arange(len(yard()))[:, None] % 50, np.nan, yard(seed=i))) for i in range(3)],
+        'cloud',
+        '2% of the returns',
+    ),
     'millimetres': (lambda: [cloud_at(i, 1000 * yard(seed=i)) for i in range(3)], 'cloud', 'millimetres'),
     'no frame': (lambda: [cloud_at(i, frame='') for i in range(3)], 'frame', 'without a frame_id'),
     'two frames': (lambda: [cloud_at(i, frame='ab'[i // 3]) for i in range(6)], 'frame', "('a', 'b')"),
@@ -104,12 +115,21 @@ FAULTS = {
     'one cloud': (lambda: [cloud_at(0)], 'rate', 'only one cloud'),
     'sent twice': (lambda: [cloud_at(i, yard(seed=i // 2)) for i in range(6)], 'cloud', '3 of 6 clouds hold the very'),
     'sent three times': (lambda: [cloud_at(i, yard(seed=i // 3)) for i in range(6)], 'cloud', '4 of 6 clouds hold'),
-    'frame of a map': (lambda: [cloud_at(i, yard(seed=i) + np.float32([-150, 90, 0])) for i in range(3)], 'frame',
-                       "no return near the frame's origin"),
-    'stamps of 0 between': (lambda: [cloud_at(i, stamp_ns=None if i % 3 else 0) for i in range(6)], 'stamps',
-                            '2 of 6 stamps are 0'),
-    'noise': (lambda: [cloud_at(i, np.random.default_rng(i).uniform(-60, 60, (800, 3))) for i in range(3)],
-              'ego_motion', 'scan_matching'),
+    'frame of a map': (
+        lambda: [cloud_at(i, yard(seed=i) + np.float32([-150, 90, 0])) for i in range(3)],
+        'frame',
+        "no return near the frame's origin",
+    ),
+    'stamps of 0 between': (
+        lambda: [cloud_at(i, stamp_ns=None if i % 3 else 0) for i in range(6)],
+        'stamps',
+        '2 of 6 stamps are 0',
+    ),
+    'noise': (
+        lambda: [cloud_at(i, np.random.default_rng(i).uniform(-60, 60, (800, 3))) for i in range(3)],
+        'ego_motion',
+        'scan_matching',
+    ),
 }
 
 
@@ -123,15 +143,19 @@ def test_each_fault_is_found_and_has_a_cure(fault, tmp_path, settings):
 
 
 UNEVEN = {
-    'jitter': lambda rng: rng.normal(0, 0.02, 60), 'by turns': lambda rng: 0.05 * (np.arange(60) % 2),
-    'late': lambda rng: rng.exponential(0.025, 60)}
+    'jitter': lambda rng: rng.normal(0, 0.02, 60),
+    'by turns': lambda rng: 0.05 * (np.arange(60) % 2),
+    'late': lambda rng: rng.exponential(0.025, 60),
+}
 
 
 @pytest.mark.parametrize('kind', UNEVEN)
 def test_uneven_stamps_are_noted_and_no_loss(kind, tmp_path, settings):
     offsets = UNEVEN[kind](np.random.default_rng(0))
-    clouds = [cloud_at(i, yard(seed=i % 7)[::50], stamp_ns=BEGIN_NS + round(1e9 * (0.1 * i + offset)))
-              for i, offset in enumerate(offsets)]
+    clouds = [
+        cloud_at(i, yard(seed=i % 7)[::50], stamp_ns=BEGIN_NS + round(1e9 * (0.1 * i + offset)))
+        for i, offset in enumerate(offsets)
+    ]
     findings = list(examine_bag(write(tmp_path / 'bag', clouds), None, None, 60.0, settings))
     assert any(finding.about == 'stamps' and 'stamps are uneven' in finding.text for finding in findings)
     assert [finding.level for finding in findings if finding.about == 'loss'] == [OK]
@@ -154,8 +178,10 @@ def test_a_pause_is_no_loss(tmp_path, settings):
 
 def test_a_flying_sensor_and_a_scene_that_stands_still_are_not_wrong(tmp_path, settings):
     ground = np.random.default_rng(0).uniform([-60, -60, -50.5], [60, 60, -49.5], (3000, 3)).astype(np.float32)
-    for name, clouds in {'flying': [cloud_at(i, ground + np.float32(0.01 * i)) for i in range(3)],
-                         'still': [cloud_at(i, yard()) for i in range(5)]}.items():
+    for name, clouds in {
+        'flying': [cloud_at(i, ground + np.float32(0.01 * i)) for i in range(3)],
+        'still': [cloud_at(i, yard()) for i in range(5)],
+    }.items():
         findings = examine(write(tmp_path / name, clouds), settings)
         assert not [one for one in findings if one.level == WRONG and one.about in ('frame', 'cloud')], findings
     assert any('all 5 clouds hold the very same points' in finding.text for finding in findings)
@@ -198,14 +224,18 @@ def test_topics(tmp_path, settings):
     assert not [finding for finding in examine(path, settings, topic='front') if finding.level == WRONG]
 
 
-@pytest.mark.parametrize('topics, wanted, words', [
-    ({}, None, 'start the LiDAR driver'),
-    ({'/livox/lidar': 'livox_ros_driver2/msg/CustomMsg'}, None, 'xfer_format'),
-    ({'/livox/lidar': 'livox_ros_driver2/msg/CustomMsg'}, '/livox/lidar', 'xfer_format'),
-    ({'/scan': 'sensor_msgs/msg/LaserScan'}, '/scan', 'a 3D LiDAR'),
-    ({'/packets': 'velodyne_msgs/msg/VelodyneScan'}, None, 'velodyne_pointcloud'),
-    ({'/packets': 'pandar_msgs/msg/PandarScan'}, None, "run the driver's decoder and feed"),
-    ({'/text': 'std_msgs/msg/String', '/points': POINTCLOUD2}, '/text', 'is std_msgs/msg/String')])
+@pytest.mark.parametrize(
+    'topics, wanted, words',
+    [
+        ({}, None, 'start the LiDAR driver'),
+        ({'/livox/lidar': 'livox_ros_driver2/msg/CustomMsg'}, None, 'xfer_format'),
+        ({'/livox/lidar': 'livox_ros_driver2/msg/CustomMsg'}, '/livox/lidar', 'xfer_format'),
+        ({'/scan': 'sensor_msgs/msg/LaserScan'}, '/scan', 'a 3D LiDAR'),
+        ({'/packets': 'velodyne_msgs/msg/VelodyneScan'}, None, 'velodyne_pointcloud'),
+        ({'/packets': 'pandar_msgs/msg/PandarScan'}, None, "run the driver's decoder and feed"),
+        ({'/text': 'std_msgs/msg/String', '/points': POINTCLOUD2}, '/text', 'is std_msgs/msg/String'),
+    ],
+)
 def test_other_types_are_told_apart(topics, wanted, words):
     name, finding = choose_topic(wanted, topics)
     assert name is None and finding.level == WRONG and words in finding.text
@@ -240,8 +270,10 @@ def test_odometry_without_a_rotation_is_named(tmp_path, settings):
     assert 'quaternion is (0, 0, 0, 0)' in found.text and 'mounting' not in found.text
 
 
-@pytest.mark.parametrize('change, words', [
-    ({'weights': 'onbord'}, "no shipped weights 'onbord'"), ({'weights': '/no/such.safetensors'}, 'there is no file')])
+@pytest.mark.parametrize(
+    'change, words',
+    [({'weights': 'onbord'}, "no shipped weights 'onbord'"), ({'weights': '/no/such.safetensors'}, 'there is no file')],
+)
 def test_weights(change, words, tmp_path, settings):
     path = write(tmp_path / 'bag', [cloud_at(index) for index in range(3)])
     assert words in only_wrong(examine(path, settings.replace(**change))).text
@@ -249,6 +281,7 @@ def test_weights(change, words, tmp_path, settings):
 
 def test_device(tmp_path, settings, monkeypatch):
     import torch
+
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
     path = write(tmp_path / 'bag', [cloud_at(index) for index in range(3)])
     assert 'finds no CUDA GPU' in only_wrong(examine(path, settings.replace(device='cuda'))).text
@@ -260,7 +293,7 @@ def test_device(tmp_path, settings, monkeypatch):
 def test_what_goes_along_with_the_sensor_is_noted_with_its_box(speed, along, noted):
     points = np.random.default_rng(0).uniform([-1.2, 0.9, -0.7], [-0.8, 1.3, -0.5], (60, 3)).astype(np.float32)
     motion = np.eye(4)
-    motion[0, 3] = 0.1 * speed          # the older sweep, seen from the newer one, lies behind
+    motion[0, 3] = 0.1 * speed  # the older sweep, seen from the newer one, lies behind
     ids, still = np.zeros(60, np.int32), np.zeros((60, 3), np.float32)
     item = MovingObject(0, points.mean(axis=0), np.ptp(points, axis=0), 0.0, np.array([along, 0, 0]), 60)
     pair = SweepPair(Sweep.from_points(points, 2 * STEP_NS), Sweep.from_points(points, STEP_NS))

@@ -1,4 +1,5 @@
 """The doctor on running systems: real publishers over DDS, each with its fault."""
+
 import os
 import subprocess
 import sys
@@ -14,13 +15,12 @@ pytest.importorskip('torch')
 
 import rclpy  # noqa: E402
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
+from live import LiveNode, make_cloud, own_network  # noqa: E402
 from nav_msgs.msg import Odometry  # noqa: E402
 from rclpy.context import Context  # noqa: E402
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy  # noqa: E402
 from rosgraph_msgs.msg import Clock  # noqa: E402
 from sensor_msgs.msg import LaserScan, PointCloud2  # noqa: E402
-
-from live import LiveNode, make_cloud, own_network  # noqa: E402
 
 from ssrflow_ros.cli.main import main  # noqa: E402
 from ssrflow_ros.network.config import PRESETS  # noqa: E402
@@ -38,8 +38,15 @@ COPIES = int(120_000 * 22 / 12 / len(SWEEPS[0]))
 class Driver:
     """Publishes clouds at 5 Hz from a thread of its own; use as a context manager."""
 
-    def __init__(self, topics=('points',), late_s=0.0, large=False, reliability=ReliabilityPolicy.BEST_EFFORT,
-                 odometry=False, clock=False):
+    def __init__(
+        self,
+        topics=('points',),
+        late_s=0.0,
+        large=False,
+        reliability=ReliabilityPolicy.BEST_EFFORT,
+        odometry=False,
+        clock=False,
+    ):
         self._late_ns = int(late_s * 1e9)
         self._clouds = [make_cloud(np.tile(points, (COPIES, 1)) if large else points, 0) for points in SWEEPS]
         self.context = Context()
@@ -98,11 +105,13 @@ def network(tmp_path, monkeypatch):
 @pytest.fixture
 def doctor(network, weights, capsys):
     """Calls `ssrflow doctor`; its exit code and what it says."""
+
     def call(*arguments, seconds='3'):
         code = main(['doctor', '--weights', weights, '--network-points', '256', '--seconds', seconds, *arguments])
         said = capsys.readouterr()
         assert code != 1, said.err
         return code, said.out
+
     return call
 
 
@@ -197,8 +206,14 @@ def test_a_node_that_waits_for_a_clock_and_asks_for_too_much(doctor, tmp_path, m
         live.listen(DiagnosticArray, '/diagnostics')
         live.wait_until_connected()
         live.node.destroy_publisher(live.points)
-        live.wait(lambda: any('no clouds arrive' in status.message for message in live.heard['/diagnostics']
-                              for status in message.status), 'the node to warn')
+        live.wait(
+            lambda: any(
+                'no clouds arrive' in status.message
+                for message in live.heard['/diagnostics']
+                for status in message.status
+            ),
+            'the node to warn',
+        )
         with Driver():
             code, said = doctor(seconds='6')
     finally:
@@ -214,8 +229,20 @@ def test_loss_of_large_clouds_with_fast_dds_defaults(network, weights, monkeypat
     for name in PROFILE_VARIABLES:
         monkeypatch.delenv(name)
     # Within one process nothing is lost.
-    command = [sys.executable, '-m', 'ssrflow_ros', 'doctor', '--topic', 'points', '--seconds', '5',
-               '--weights', weights, '--network-points', '256']
+    command = [
+        sys.executable,
+        '-m',
+        'ssrflow_ros',
+        'doctor',
+        '--topic',
+        'points',
+        '--seconds',
+        '5',
+        '--weights',
+        weights,
+        '--network-points',
+        '256',
+    ]
     with Driver(large=True):
         done = subprocess.run(command, env=dict(os.environ), capture_output=True, text=True)
     lost = [line for line in wrong(done.stdout) if ' loss ' in line]

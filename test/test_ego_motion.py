@@ -1,4 +1,5 @@
 """Ego-motion: given, from poses, and by scan matching; wrong answers must be errors."""
+
 import gc
 
 import numpy as np
@@ -7,8 +8,8 @@ from scipy.spatial.transform import Rotation
 
 from ssrflow_ros import Settings, Sweep, SweepPair
 from ssrflow_ros.errors import EgoMotionError
-from studies.ego_motion import error
 from ssrflow_ros.steps.ego_motion import from_poses, given, make_ego_motion
+from studies.ego_motion import error
 
 pytest.importorskip('small_gicp')
 
@@ -25,8 +26,10 @@ def moved(points, transform):
 
 
 def pair(source, target, dt=0.1):
-    return SweepPair(Sweep.from_points(source, 10**9, min_range=1.0),
-                     Sweep.from_points(target, 10**9 + round(dt * 1e9), min_range=1.0))
+    return SweepPair(
+        Sweep.from_points(source, 10**9, min_range=1.0),
+        Sweep.from_points(target, 10**9 + round(dt * 1e9), min_range=1.0),
+    )
 
 
 def yard(rng, n=12000):
@@ -36,8 +39,9 @@ def yard(rng, n=12000):
     side = rng.integers(0, 3, n // 2)
     wall = np.stack([np.where(side == 2, 20, along), np.choose(side, (-15, 18, along * 0.8)), up], axis=1)
     place = np.random.default_rng(7).uniform(-14, 14, (40, 2))
-    post = np.concatenate([np.repeat(place, 60, axis=0) + rng.normal(0, 0.1, (2400, 2)),
-                           rng.uniform(-1.5, 1, (2400, 1))], axis=1)
+    post = np.concatenate(
+        [np.repeat(place, 60, axis=0) + rng.normal(0, 0.1, (2400, 2)), rng.uniform(-1.5, 1, (2400, 1))], axis=1
+    )
     points = np.concatenate([floor, wall, post])
     return points + rng.normal(0, 0.01, points.shape)
 
@@ -96,7 +100,7 @@ def test_a_stream_prepares_each_sweep_once_and_agrees_with_cold_starts(data_fold
     prepared = []
     prepare = match._prepare
     monkeypatch.setattr(match, '_prepare', lambda points: prepared.append(1) or prepare(points))
-    for older, newer in zip(sweeps, sweeps[1:]):        # as the node asks: from the newest back
+    for older, newer in zip(sweeps, sweeps[1:]):  # as the node asks: from the newest back
         warm = match(SweepPair(newer, older)).target_from_source
         cold = make_ego_motion(Settings())(SweepPair(newer, older)).target_from_source
         assert error(warm, cold)[0] < 2
@@ -124,18 +128,22 @@ def floor_only(seed):
     return np.stack([*rng.uniform(-30, 30, (2, 15000)), rng.normal(-1.7, 0.01, 15000)], axis=1)
 
 
-@pytest.mark.parametrize('source, target, cause', (
-    (np.zeros((0, 3)), np.zeros((0, 3)), 'needs 200'),
-    (np.ones((5000, 3)) * 3, np.ones((5000, 3)) * 3, 'needs 200'),
-    (yard(np.random.default_rng(0))[::300], yard(np.random.default_rng(1))[::300], 'needs 200'),
-    (yard(np.random.default_rng(0)), yard(np.random.default_rng(1)) + [60, 0, 0], 'upright surfaces'),
-    (anywhere(0), anywhere(1), 'upright surfaces'), (floor_only(0), floor_only(1), 'open field'),
-))
+@pytest.mark.parametrize(
+    'source, target, cause',
+    (
+        (np.zeros((0, 3)), np.zeros((0, 3)), 'needs 200'),
+        (np.ones((5000, 3)) * 3, np.ones((5000, 3)) * 3, 'needs 200'),
+        (yard(np.random.default_rng(0))[::300], yard(np.random.default_rng(1))[::300], 'needs 200'),
+        (yard(np.random.default_rng(0)), yard(np.random.default_rng(1)) + [60, 0, 0], 'upright surfaces'),
+        (anywhere(0), anywhere(1), 'upright surfaces'),
+        (floor_only(0), floor_only(1), 'open field'),
+    ),
+)
 def test_a_match_that_cannot_be_trusted_is_an_error(match, source, target, cause):
     with pytest.raises(EgoMotionError, match=cause) as caught:
         match(pair(source, target))
     assert '\n' not in str(caught.value)
-    assert np.all(match._velocity == 0)     # the next pair does not start from it
+    assert np.all(match._velocity == 0)  # the next pair does not start from it
 
 
 def test_an_impossible_speed_is_an_error(match):
@@ -152,9 +160,16 @@ def test_given_motion_is_kept_and_made_exactly_rigid():
     assert np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-12)
 
 
-@pytest.mark.parametrize('matrix, cause', (
-    (np.eye(3), 'shape'), (np.diag((2.0, 2, 2, 1)), 'rigid'), (np.diag((1.0, 1, -1, 1)), 'rigid'),
-    (np.full((4, 4), np.nan), 'NaN'), (rigid((1, 0, 0)).T, 'rigid')))
+@pytest.mark.parametrize(
+    'matrix, cause',
+    (
+        (np.eye(3), 'shape'),
+        (np.diag((2.0, 2, 2, 1)), 'rigid'),
+        (np.diag((1.0, 1, -1, 1)), 'rigid'),
+        (np.full((4, 4), np.nan), 'NaN'),
+        (rigid((1, 0, 0)).T, 'rigid'),
+    ),
+)
 def test_a_given_motion_that_is_not_rigid_is_refused(matrix, cause):
     with pytest.raises(EgoMotionError, match=cause):
         given(matrix)

@@ -1,4 +1,5 @@
 """Odometry and tf over DDS: walls stand while the robot drives a curve, whatever the mounting."""
+
 import sys
 
 import numpy as np
@@ -6,14 +7,13 @@ import pytest
 
 pytest.importorskip('rclpy')
 
+import curve  # noqa: E402
 from geometry_msgs.msg import TransformStamped  # noqa: E402
+from live import DEPTH, STAND_INS, LiveNode, make_cloud  # noqa: E402
 from nav_msgs.msg import Odometry  # noqa: E402
 from rclpy.qos import DurabilityPolicy, QoSProfile  # noqa: E402
 from scipy.spatial.transform import Rotation  # noqa: E402
 from sensor_msgs.msg import PointCloud2  # noqa: E402
-
-import curve  # noqa: E402
-from live import DEPTH, STAND_INS, LiveNode, make_cloud  # noqa: E402
 
 from ssrflow_ros.formats.pointcloud2 import decode, read_field  # noqa: E402
 from ssrflow_ros.formats.stamped import stamp_ns  # noqa: E402
@@ -36,11 +36,12 @@ class Drive:
         try:
             from tf2_msgs.msg import TFMessage
         finally:
-            del sys.path[:len(STAND_INS)]
+            del sys.path[: len(STAND_INS)]
         self.message = (lambda it: it) if STAND_INS else (lambda it: TFMessage(transforms=[it]))
         self.tf = self.live.node.create_publisher(TFMessage, '/tf', DEPTH)
-        self.tf_static = self.live.node.create_publisher(TFMessage, '/tf_static', QoSProfile(
-            depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL))
+        self.tf_static = self.live.node.create_publisher(
+            TFMessage, '/tf_static', QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        )
         self.tf_static.publish(self.message(transform('base_link', 'lidar', 0.0, curve.BODY_FROM_SENSOR)))
 
     def cloud(self, t):
@@ -72,8 +73,7 @@ def stamp(message, t):
 
 def fill(position, orientation, pose):
     position.x, position.y, position.z = pose[:3, 3].tolist()
-    orientation.x, orientation.y, orientation.z, orientation.w = (
-        Rotation.from_matrix(pose[:3, :3]).as_quat().tolist())
+    orientation.x, orientation.y, orientation.z, orientation.w = Rotation.from_matrix(pose[:3, :3]).as_quat().tolist()
 
 
 def transform(parent, child, t, pose):
@@ -88,8 +88,12 @@ def transform(parent, child, t, pose):
 def drive(tmp_path, request):
     parameters = [word for p in request.param for word in ('-p', p)]
     # A sweep waits for its pose as long as a busy machine needs to bring it.
-    live = LiveNode(tmp_path, arguments=['-p', 'pose_wait:=3.0', *parameters, '-r', '__ns:=/robot'],
-                    name='/robot/ssrflow', inputs=('/robot/points', '/robot/odometry', '/tf'))
+    live = LiveNode(
+        tmp_path,
+        arguments=['-p', 'pose_wait:=3.0', *parameters, '-r', '__ns:=/robot'],
+        name='/robot/ssrflow',
+        inputs=('/robot/points', '/robot/odometry', '/tf'),
+    )
     try:
         drive = Drive(live)
         live.listen(PointCloud2, FLOW)
@@ -131,8 +135,9 @@ def test_odometry_with_the_mounting_as_parameter(drive):
     lever = np.cross([0, 0, curve.TURN_RATE], curve.BODY_FROM_SENSOR[:3, 3])
     assert speed == pytest.approx(np.linalg.norm([curve.SPEED, 0, 0] + lever), rel=0.01)
     turn = heard.twist.twist.angular
-    np.testing.assert_allclose([turn.x, turn.y, turn.z],
-                               curve.BODY_FROM_SENSOR[:3, :3].T @ [0, 0, curve.TURN_RATE], atol=0.01)
+    np.testing.assert_allclose(
+        [turn.x, turn.y, turn.z], curve.BODY_FROM_SENSOR[:3, :3].T @ [0, 0, curve.TURN_RATE], atol=0.01
+    )
     assert 0 < len(decode(live.heard[GROUND][0])) < len(curve.STILL)
 
 

@@ -1,4 +1,5 @@
 """Where the error of what moves comes from."""
+
 import dataclasses
 
 import numpy as np
@@ -35,6 +36,7 @@ def test_an_object_is_right_or_wrong_by_its_motion(pair, method, monkeypatch):
         def with_truth(prepared):
             velocity = times * truth.motion_next / np.float32(prepared.pair.dt)
             return dataclasses.replace(estimate(prepared), velocity=velocity, object_ids=truth.object_id)
+
         monkeypatch.setattr(method, 'estimate', with_truth)
         return {cause for cause, _ in attribute(method, *pair)} - {CUT}
 
@@ -44,8 +46,11 @@ def test_an_object_is_right_or_wrong_by_its_motion(pair, method, monkeypatch):
 
 def test_what_is_no_object_was_not_asked_or_not_seen(pair, method, monkeypatch):
     estimate = method.estimate
-    monkeypatch.setattr(method, 'estimate', lambda prepared: dataclasses.replace(
-        estimate(prepared), object_ids=np.full(len(pair[0]), -1, np.int32)))
+    monkeypatch.setattr(
+        method,
+        'estimate',
+        lambda prepared: dataclasses.replace(estimate(prepared), object_ids=np.full(len(pair[0]), -1, np.int32)),
+    )
     monkeypatch.setattr(method, 'classifier', dataclasses.replace(method.classifier, least_log_odds=np.inf))
     told = {cause for cause, _ in attribute(method, *pair)}
     assert UNASKED in told and told <= {UNASKED, TINY, UNSEEN, CUT}

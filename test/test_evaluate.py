@@ -1,4 +1,5 @@
 """`ssrflow evaluate`: numbers that can be checked by hand, from a method whose answer is known."""
+
 import json
 import os
 
@@ -35,8 +36,18 @@ class StandIn:
         residual = np.where(moving[:, None], np.array([0, 0.2, 0], np.float32), np.float32(0))
         flow = ego.displacement(points + residual) + residual
         network = (0.5 * residual / pair.dt).astype(np.float32)
-        return FlowField(pair, ego, flow, (residual / pair.dt).astype(np.float32), moving, points[:, 2] < -1,
-                         np.where(moving, 0, -1).astype(np.int32), (), {'network': 30.0}, network)
+        return FlowField(
+            pair,
+            ego,
+            flow,
+            (residual / pair.dt).astype(np.float32),
+            moving,
+            points[:, 2] < -1,
+            np.where(moving, 0, -1).astype(np.int32),
+            (),
+            {'network': 30.0},
+            network,
+        )
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +65,7 @@ def ssrflow(capsys):
         except SystemExit as stop:
             code = stop.code or 0
         return code, *capsys.readouterr()
+
     return run
 
 
@@ -69,8 +81,15 @@ def pairs(tmp_path):
         points[:10, 0] += 9
         flow = np.tile(-STEP, (n, 1))
         flow[:10, 1] += 0.2
-        np.savez(folder / f'{name}.npz', pc1=points, pc2=points + flow, flow=flow, dt=0.1, ego_T=ego,
-                 dynamic=np.arange(n) < 10)
+        np.savez(
+            folder / f'{name}.npz',
+            pc1=points,
+            pc2=points + flow,
+            flow=flow,
+            dt=0.1,
+            ego_T=ego,
+            dynamic=np.arange(n) < 10,
+        )
     np.savez(folder / 'c.npz', pc1=points, pc2=points[:0], flow=flow, dt=0.1)
     return folder
 
@@ -84,8 +103,23 @@ def test_tables_json_and_picture(ssrflow, pairs, tmp_path):
     code, out, _ = ssrflow('evaluate', '--data', f'pairs:{pairs}', '--seeds', 2, '-o', tmp_path / 'out')
     assert code == 0 and 'no pose given' in out and '2 sampling seeds' in out
     mean = np.hypot(0.2, 0.2) * 0.25 + 0.2 * 0.75
-    assert row_of(out, 'a') == ['40', f'{mean:.3f}', '0.050', '0.025', '0.000', '0.000', '0.000', '10', '0.200',
-                                '0.100', '0.000', '1.000', '0.100', '0.050', '0.000']
+    assert row_of(out, 'a') == [
+        '40',
+        f'{mean:.3f}',
+        '0.050',
+        '0.025',
+        '0.000',
+        '0.000',
+        '0.000',
+        '10',
+        '0.200',
+        '0.100',
+        '0.000',
+        '1.000',
+        '0.100',
+        '0.050',
+        '0.000',
+    ]
     assert 'No answer for 1 of 3 (c): too few matches' in out
     assert row_of(out, 'three way, m, square') == ['0.100', '0.050', '0.000']
     assert row_of(out, 'bucket dynamic, share, everywhere') == ['1.000', '0.500', '0.000']
@@ -123,6 +157,7 @@ def test_no_pose_is_given_unless_it_is_asked_for(ssrflow, pairs):
 
 def test_what_is_scored_is_answered_however_near_it_is(pairs):
     from ssrflow_ros.datasets import open_dataset
+
     data = open_dataset(f'pairs:{pairs}')
     Evaluation(Settings(min_range=5.0, own_body='-9 -9 -9 9 9 9')).add(data[0])
     assert [settings.own for settings, _ in StandIn.asked] == [(0.0, ())]
@@ -152,6 +187,7 @@ def test_flownet3d_protocol_leaves_the_ego_motion_in_for_the_network(ssrflow, tm
 
 def test_flying_things_that_give_no_pose_leave_the_network_alone(tmp_path):
     from ssrflow_ros.datasets.labelled_pair import FLOWNET3D, Preparation, labelled_pair
+
     points = np.random.default_rng(0).uniform(2, 9, (300, 3))
     pair = labelled_pair('x', points, points[:0], np.zeros((300, 3)), Preparation('made up', FLOWNET3D, 256))
     score = Evaluation(Settings()).add(pair)
@@ -159,8 +195,9 @@ def test_flying_things_that_give_no_pose_leave_the_network_alone(tmp_path):
 
 
 def test_without_labels_the_next_sweep_judges(tmp_path):
-    from ssrflow_ros.datasets.recording import UNLABELLED
     from ssrflow_ros.datasets.labelled_pair import labelled_pair
+    from ssrflow_ros.datasets.recording import UNLABELLED
+
     grid = np.stack(np.meshgrid(np.arange(2, 9, 1.0), np.arange(-4, 4, 1.0), np.arange(0, 3, 1.0)), -1).reshape(-1, 3)
     pair = labelled_pair('1000', grid, grid - STEP, np.full(grid.shape, np.nan), UNLABELLED)
     values = Evaluation(Settings()).add(pair).values
@@ -173,17 +210,24 @@ def test_groups_and_a_choice_of_pairs(ssrflow, tmp_path):
         for frame in range(5):
             (tmp_path / scene).mkdir(exist_ok=True)
             points = np.random.default_rng(frame).uniform((2, -1, -9), (9, 1, 9), (20, 3))
-            np.savez(tmp_path / scene / f'{frame:06d}.npz', pc1=points, pc2=points, gt=0 * points,
-                     fg_index=np.arange(20) < 5)
+            np.savez(
+                tmp_path / scene / f'{frame:06d}.npz', pc1=points, pc2=points, gt=0 * points, fg_index=np.arange(20) < 5
+            )
     code, out, _ = ssrflow('evaluate', '--data', f'sf_kitti:{tmp_path}', '--most', 4)
     assert code == 0 and 'mean of 4' in out
     assert row_of(out, '0000')[0] == row_of(out, '0001')[0] == '2'
 
 
-@pytest.mark.parametrize('options, words', [
-    (['--data', 'simulated:x'], 'number of pairs'), (['--data', 'nothing:x'], 'there is no kind of data'),
-    (['--data', 'simulated:1', '--seeds', '0'], '--seeds 0'), ([], '--data'),
-    (['--data', 'simulated:1', '--within', 'nan'], '--within')])
+@pytest.mark.parametrize(
+    'options, words',
+    [
+        (['--data', 'simulated:x'], 'number of pairs'),
+        (['--data', 'nothing:x'], 'there is no kind of data'),
+        (['--data', 'simulated:1', '--seeds', '0'], '--seeds 0'),
+        ([], '--data'),
+        (['--data', 'simulated:1', '--within', 'nan'], '--within'),
+    ],
+)
 def test_what_is_wrong_is_said_in_a_line(ssrflow, options, words):
     code, _, err = ssrflow('evaluate', *options)
     assert code == 2 and words in err and err.count('\n') == 1

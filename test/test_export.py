@@ -1,4 +1,5 @@
 """The exported network says what torch says, and a failure leaves no file."""
+
 import dataclasses
 
 import numpy as np
@@ -7,7 +8,7 @@ import torch
 
 from ssrflow_ros.cli.main import main
 from ssrflow_ros.errors import SSRFlowError
-from ssrflow_ros.network import export
+from ssrflow_ros.inference import export
 from ssrflow_ros.network.config import PRESETS
 from ssrflow_ros.network.pointconv import nearest_offsets
 from ssrflow_ros.network.ssrflow import SSRFlow
@@ -17,8 +18,20 @@ from ssrflow_ros.operators import farthest_point_order, gather
 onnxruntime = pytest.importorskip('onnxruntime', reason='needs "pip install onnx onnxscript onnxruntime"')
 # Two levels: every block of the network, and an export of seconds.
 SMALL = dataclasses.replace(
-    PRESETS['onboard'], divisors=(1, 4), widths=(8, 8), lengths=(1.0, 2.0), k_pointconv=4, k_embedding=4, k_predictor=4,
-    weight_net=2, position_width=4, fusion_width=8, attention_width=8, predictor_width=8, predictor_out=8)
+    PRESETS['onboard'],
+    divisors=(1, 4),
+    widths=(8, 8),
+    lengths=(1.0, 2.0),
+    k_pointconv=4,
+    k_embedding=4,
+    k_predictor=4,
+    weight_net=2,
+    position_width=4,
+    fusion_width=8,
+    attention_width=8,
+    predictor_width=8,
+    predictor_out=8,
+)
 
 
 @pytest.fixture(scope='module')
@@ -42,8 +55,10 @@ def test_onnxruntime_says_what_torch_says(network, exported, n, m):
     session = onnxruntime.InferenceSession(str(exported), providers=['CPUExecutionProvider'])
     source = 10 * torch.randn(1, 256, 3, generator=torch.Generator().manual_seed(5))
     source, target = source[:, :n], source[:, :m] + 0.2
-    clouds = [torch.cat([cloud, nearest_offsets(cloud, other), 1 - cloud[..., :2], cloud[..., 1:]], dim=-1)
-              for cloud, other in ((source, target), (target, source))]
+    clouds = [
+        torch.cat([cloud, nearest_offsets(cloud, other), 1 - cloud[..., :2], cloud[..., 1:]], dim=-1)
+        for cloud, other in ((source, target), (target, source))
+    ]
     clouds = [gather(cloud, farthest_point_order(cloud[..., :3], cloud.shape[1])) for cloud in clouds]
     padded = [torch.cat([cloud, 9 * torch.randn(1, 256 - cloud.shape[1], 10)], dim=1).numpy() for cloud in clouds]
     counts = [np.array([cloud.shape[1]]) for cloud in clouds]
@@ -57,8 +72,12 @@ def test_the_file_says_what_it_is(exported):
     session = onnxruntime.InferenceSession(str(exported), providers=['CPUExecutionProvider'])
     assert session.get_modelmeta().custom_metadata_map['n_points'] == '256'
     assert [(entry.name, entry.shape) for entry in (*session.get_inputs(), *session.get_outputs())] == [
-        ('source', [1, 256, 10]), ('target', [1, 256, 10]), ('source_count', [1]), ('target_count', [1]),
-        ('flow', [1, 256, 3])]
+        ('source', [1, 256, 10]),
+        ('target', [1, 256, 10]),
+        ('source_count', [1]),
+        ('target_count', [1]),
+        ('flow', [1, 256, 3]),
+    ]
     assert [path.name for path in exported.parent.iterdir() if 'onnx' in path.name] == ['small.onnx']
 
 
@@ -70,8 +89,14 @@ def test_a_network_that_differs_is_not_written(network, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize('arguments, words', [(['net.onnx', '--points', '7'], 'out of range'), (['net.bin'], '.onnx'),
-                                              (['net.onnx', '--weights', 'nobody'], 'no shipped weights')])
+@pytest.mark.parametrize(
+    'arguments, words',
+    [
+        (['net.onnx', '--points', '7'], 'out of range'),
+        (['net.bin'], '.onnx'),
+        (['net.onnx', '--weights', 'nobody'], 'no shipped weights'),
+    ],
+)
 def test_wrong_arguments_are_named(arguments, words, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(['export', *arguments]) == 2

@@ -1,4 +1,5 @@
 """On a CUDA GPU, where there is one: what the other tests of kernels, graphs and shapes check without."""
+
 import copy
 import warnings
 
@@ -12,7 +13,6 @@ import kernels_against_references as kernels
 
 from ssrflow_ros import EgoMotion, SceneFlow, Settings, SweepPair
 from ssrflow_ros.network.config import PRESETS
-from studies.network_memory import peak_bytes
 from ssrflow_ros.network.ssrflow import SSRFlow
 from ssrflow_ros.network.weights import load_weights
 from ssrflow_ros.operators.triton_kernels import triton_kernels
@@ -24,6 +24,7 @@ from ssrflow_ros.training.dataset import PairDataset, joined, on_device, with_py
 from ssrflow_ros.training.losses import LossConfig, training_loss
 from ssrflow_ros.training.pairs import make_pairs
 from ssrflow_ros.training.train import Training
+from studies.network_memory import peak_bytes
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a CUDA GPU')
 GPU, CPU = torch.device('cuda', 0), torch.device('cpu')
@@ -33,8 +34,10 @@ GPU, CPU = torch.device('cuda', 0), torch.device('cpu')
 def stream():
     """Pairs of neighbouring sweeps and the motion between them."""
     labelled = list(simulate(3, 4))
-    return [(SweepPair(new.sweep, old.sweep), EgoMotion(np.linalg.inv(old.pose) @ new.pose, 'given'))
-            for old, new in zip(labelled, labelled[1:])]
+    return [
+        (SweepPair(new.sweep, old.sweep), EgoMotion(np.linalg.inv(old.pose) @ new.pose, 'given'))
+        for old, new in zip(labelled, labelled[1:])
+    ]
 
 
 @pytest.fixture(autouse=True)
@@ -80,8 +83,7 @@ def test_flow_is_that_of_the_cpu(stream, n_points):
 
 @pytest.mark.parametrize('precision', ['float16', 'bfloat16'])
 def test_low_precision_is_near(stream, precision):
-    exact, rough = (SceneFlow(Settings(device='cuda', precision=name)) for name in
-                    ('float32', precision))
+    exact, rough = (SceneFlow(Settings(device='cuda', precision=name)) for name in ('float32', precision))
     for pair, ego in stream:
         apart = np.linalg.norm(exact(pair, ego).network_velocity - rough(pair, ego).network_velocity, axis=1) * pair.dt
         assert apart.mean() < 0.01
@@ -135,8 +137,14 @@ def test_gradients_are_those_of_the_cpu(tmp_path):
         one = copy.deepcopy(network).to(device)
         batch = with_pyramids(on_device(joined([dataset[i] for i in range(2)]), device), config)
         prediction = one(batch['source'], batch['target'])
-        training_loss(prediction, batch['source'], batch['target'], batch['motion'], batch['moving'],
-                      LossConfig(lfc_weight=0.1, cfs_weight=0.1))['total'].backward()
+        training_loss(
+            prediction,
+            batch['source'],
+            batch['target'],
+            batch['motion'],
+            batch['moving'],
+            LossConfig(lfc_weight=0.1, cfs_weight=0.1),
+        )['total'].backward()
         gradients[device] = torch.cat([parameter.grad.flatten().cpu() for parameter in one.parameters()])
     assert (gradients[GPU] - gradients[CPU]).norm() < 0.02 * gradients[CPU].norm()
 

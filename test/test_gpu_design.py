@@ -1,4 +1,5 @@
 """What a GPU will ask of the network, checked without one: no wait for the host, low precision, bounded memory."""
+
 import dataclasses
 
 import pytest
@@ -9,16 +10,24 @@ from torch.utils._pytree import tree_leaves
 
 from ssrflow_ros import Settings
 from ssrflow_ros.errors import InputError
+from ssrflow_ros.inference.device import autocast
 from ssrflow_ros.network.config import PRESETS
-from ssrflow_ros.network.device import autocast
-from studies.network_memory import LiveBytes, peak_bytes, upsampling_peak_bytes
 from ssrflow_ros.network.ssrflow import SSRFlow
 from ssrflow_ros.network.weights import load_weights
 from ssrflow_ros.operators import interpolate, interpolation_weights
+from studies.network_memory import LiveBytes, peak_bytes, upsampling_peak_bytes
 
-SWITCHES = [{}, {'position_encoder': 'inside'}, {'attention': 'single'}, {'initial_flow': 'local'}, {'temporal': False},
-            {'fusion_pooling': 'max'}, {'local_flow_embedding': 'point_to_patch'}, {'finest_level': 1},
-            {'finest_reembedded': 1}]
+SWITCHES = [
+    {},
+    {'position_encoder': 'inside'},
+    {'attention': 'single'},
+    {'initial_flow': 'local'},
+    {'temporal': False},
+    {'fusion_pooling': 'max'},
+    {'local_flow_embedding': 'point_to_patch'},
+    {'finest_level': 1},
+    {'finest_reembedded': 1},
+]
 
 
 class OnlyOnTheDevice(TorchDispatchMode):
@@ -59,9 +68,19 @@ def test_upsampling_never_waits_for_the_device():
         assert interpolate(flow, *interpolation_weights(points, known)).shape == (1, 5000, 3)
 
 
-@pytest.mark.parametrize('wait', [
-    lambda x: x.sum().item(), lambda x: x[x > 0], lambda x: x.nonzero(), lambda x: x.cpu(), lambda x: x.tolist(),
-    lambda x: bool(x.any()), lambda x: x @ x.new_tensor([1.0, 2.0, 3.0]), lambda x: torch.zeros(4, 3) + x])
+@pytest.mark.parametrize(
+    'wait',
+    [
+        lambda x: x.sum().item(),
+        lambda x: x[x > 0],
+        lambda x: x.nonzero(),
+        lambda x: x.cpu(),
+        lambda x: x.tolist(),
+        lambda x: bool(x.any()),
+        lambda x: x @ x.new_tensor([1.0, 2.0, 3.0]),
+        lambda x: torch.zeros(4, 3) + x,
+    ],
+)
 def test_a_wait_for_the_device_is_noticed(wait):
     with pytest.raises((AssertionError, RuntimeError, NotImplementedError)), NoConstants(), OnlyOnTheDevice():
         wait(torch.empty(4, 3, device='meta'))

@@ -1,4 +1,5 @@
 """The network and a training step as CUDA graphs, with a stand-in for the graph: one capture serves all that comes."""
+
 import csv
 import dataclasses
 import importlib
@@ -8,17 +9,17 @@ import numpy as np
 import pytest
 import torch
 from recorded_graph import stand_in
+from test_training_run import TINY
 
 from ssrflow_ros import EgoMotion, SceneFlow, Settings, Sweep, SweepPair
-from ssrflow_ros.network.device import autocast
-from ssrflow_ros.network.graphed import GraphedFlow
+from ssrflow_ros.inference.device import autocast
+from ssrflow_ros.inference.graphed import GraphedFlow
 from ssrflow_ros.network.weights import load_weights
 from ssrflow_ros.operators import cpu_patches, farthest_point, neighbours
 from ssrflow_ros.operators.reference import farthest_point_order_reference, k_nearest_reference
 from ssrflow_ros.training.graphed import Graphed
 from ssrflow_ros.training.pairs import make_pairs
 from ssrflow_ros.training.train import Training
-from test_training_run import TINY
 
 CPU = torch.device('cpu')
 FLOAT32 = autocast(CPU, 'float32')
@@ -29,8 +30,11 @@ def no_libraries(monkeypatch):
     """Plain torch throughout, as on a GPU: a graph cannot see what numpy does."""
     monkeypatch.setattr(neighbours, '_kd_tree', k_nearest_reference)
     monkeypatch.setattr(cpu_patches, 'fits', lambda *tensors: False)
-    monkeypatch.setattr(farthest_point, '_compiled_order', lambda points, counts, n: farthest_point_order_reference(
-        points, n, torch.zeros_like(counts)))
+    monkeypatch.setattr(
+        farthest_point,
+        '_compiled_order',
+        lambda points, counts, n: farthest_point_order_reference(points, n, torch.zeros_like(counts)),
+    )
 
 
 @pytest.fixture(scope='module')
@@ -48,8 +52,10 @@ def eager(network, source, target, precision=FLOAT32):
         return network.flow(*(torch.from_numpy(points)[None] for points in (source, target)))[0]
 
 
-@pytest.mark.parametrize('precision, within', [(FLOAT32, 1e-5), (torch.autocast('cpu', torch.float16), 0.02),
-                                               (torch.autocast('cpu', torch.bfloat16), 0.1)])
+@pytest.mark.parametrize(
+    'precision, within',
+    [(FLOAT32, 1e-5), (torch.autocast('cpu', torch.float16), 0.02), (torch.autocast('cpu', torch.bfloat16), 0.1)],
+)
 def test_one_capture_serves_clouds_of_all_sizes(network, monkeypatch, precision, within):
     graphs = stand_in(monkeypatch)
     graphed = GraphedFlow(network, 256, precision)
@@ -103,6 +109,7 @@ def training(tmp_path, monkeypatch):
             # On a CPU AdamW counts its steps in Python, where no capture sees them.
             one._builds, one._do = True, lambda part: part() if part == one._descend else do(part)
         return one
+
     return make
 
 

@@ -1,12 +1,13 @@
 """Ground removal: on made-up scenes with known ground, and on labelled sweeps."""
+
 import numpy as np
 import pytest
 
 from ssrflow_ros import Settings
 from ssrflow_ros.errors import InputError
-from studies.ground import score
 from ssrflow_ros.steps import ground as ground_module
 from ssrflow_ros.steps.ground import estimate_height, make_ground, rise
+from studies.ground import score
 
 METHODS = ('polar_grid', 'patchwork')
 
@@ -34,7 +35,7 @@ def scene(height=1.8, slope=0.0, seed=0):
 @pytest.mark.parametrize('slope', (0.0, -0.1, 0.4))
 def test_the_ground_tells_how_it_rises(slope):
     points, truth = scene(slope=slope)
-    truth[-300:] = True     # some of the posts are taken for ground
+    truth[-300:] = True  # some of the posts are taken for ground
     assert rise(points, truth) == pytest.approx((slope, 0), abs=0.01)
     assert rise(points, truth & (points[:, 0] > 3)) == pytest.approx((slope, 0), abs=0.02)
     assert (rise(points[:20], truth[:20]) == 0).all() and (rise(points[:0], truth[:0]) == 0).all()
@@ -60,7 +61,7 @@ def test_a_given_height_is_the_one_sought():
     points, truth = scene(1.0)
     deck = points[truth]
     open_side = np.sin(6 * np.arctan2(deck[:, 1], deck[:, 0])) > 0.2
-    deck[open_side] *= 4                # the same beams meet the lower deck, 4 m under the sensor
+    deck[open_side] *= 4  # the same beams meet the lower deck, 4 m under the sensor
     mask = make_ground(Settings())(deck)
     assert mask[~open_side].mean() > 0.9 and mask[open_side].mean() < 0.1
     told = make_ground(Settings(sensor_height=4.0))(deck)
@@ -72,8 +73,8 @@ def test_reflections_from_under_the_ground_neither_pull_it_nor_belong_to_it():
     rng = np.random.default_rng(1)
     below = rng.uniform((-20, -10, -6), (20, 10, -2.6), (400, 3))
     mask = make_ground(Settings())(np.concatenate([points, below.astype(np.float32)]))
-    assert score(mask[:len(points)], truth)['IoU'] > 0.93
-    assert mask[len(points):].mean() < 0.02
+    assert score(mask[: len(points)], truth)['IoU'] > 0.93
+    assert mask[len(points) :].mean() < 0.02
 
 
 def test_nothing_is_ground_where_none_is_to_be_seen():
@@ -114,7 +115,7 @@ def test_it_is_a_function_of_the_points_alone(data_folder):
     ground(scene()[0])
     order = np.random.default_rng(0).permutation(len(points))
     assert np.array_equal(ground(points), first)
-    assert np.mean(ground(points[order]) != first[order]) < 1e-4     # sums in another order
+    assert np.mean(ground(points[order]) != first[order]) < 1e-4  # sums in another order
     assert np.array_equal(points, before)
 
 

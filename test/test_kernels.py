@@ -1,7 +1,9 @@
 """The compiled loops beside plain NumPy."""
+
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ssrflow_ros.kernels import patches
 from ssrflow_ros.kernels.farthest_point import farthest_point_order
@@ -13,8 +15,8 @@ RNG = np.random.default_rng
 def clouds(rng, size):
     """A cloud with duplicates, points on a line and one far off, as LiDAR has them."""
     points = rng.normal(scale=[20, 20, 2], size=(size, 3)).astype(np.float32)
-    points[size // 2:size // 2 + size // 8] = points[0]
-    points[:size // 8, 1:] = 0
+    points[size // 2 : size // 2 + size // 8] = points[0]
+    points[: size // 8, 1:] = 0
     points[-1] = 500
     return points
 
@@ -26,7 +28,7 @@ def test_neighbours_are_the_nearest_and_of_equals_the_lower_row(size, k, seed):
     points, queries, k = clouds(rng, size), clouds(rng, 40), min(k, size)
     index, distance = KdTree(points).search(queries, k)
     off = points[None] - queries[:, None]
-    away = off[..., 0] ** 2 + off[..., 1] ** 2 + off[..., 2] ** 2   # in float32, in this order: the kernel's sum
+    away = off[..., 0] ** 2 + off[..., 1] ** 2 + off[..., 2] ** 2  # in float32, in this order: the kernel's sum
     assert np.array_equal(index, np.argsort(away, axis=1, kind='stable')[:, :k])
     assert np.array_equal(distance, np.sqrt(np.take_along_axis(away, index, axis=1)))
 
@@ -48,7 +50,7 @@ def test_each_point_is_the_farthest_from_all_before_it(size, seed):
         assert row == taken
         off = points - points[row]
         away = np.minimum(away, off[:, 0] ** 2 + off[:, 1] ** 2 + off[:, 2] ** 2)
-        away[order[:np.flatnonzero(order == row)[0] + 1]] = -1
+        away[order[: np.flatnonzero(order == row)[0] + 1]] = -1
         taken = int(np.argmax(away))
 
 
@@ -59,6 +61,7 @@ def patch():
 
     def normal(*shape):
         return rng.normal(size=shape).astype(np.float32)
+
     return normal(5, 6, 9), normal(5, 9), normal(7, 9), rng.integers(0, 7, (5, 6))
 
 

@@ -1,9 +1,9 @@
 """The clouds of common drivers, as their own sources lay them out, and garbage of every kind to the live node."""
+
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-
 from test_pointcloud2 import annotated, message
 
 from ssrflow_ros.formats import pointcloud2
@@ -16,14 +16,43 @@ XYZ = [('x', 0, F4), ('y', 4, F4), ('z', 8, F4)]
 # point_step, height, fields (name, offset, datatype), field of each point's time and its values per second.
 DRIVERS = {
     'velodyne': (22, 1, [*XYZ, ('intensity', 12, F4), ('ring', 16, U2), ('time', 18, F4)], ('time', 1)),
-    'ouster': (48, 4, [*XYZ, ('intensity', 16, F4), ('t', 20, U4), ('reflectivity', 24, U2), ('ring', 26, U2),
-                       ('ambient', 28, U2), ('range', 32, U4)], ('t', 1e9)),
-    'livox': (26, 1, [*XYZ, ('intensity', 12, F4), ('tag', 16, U1), ('line', 17, U1), ('timestamp', 18, F8)],
-              ('timestamp', 1e9)),
+    'ouster': (
+        48,
+        4,
+        [
+            *XYZ,
+            ('intensity', 16, F4),
+            ('t', 20, U4),
+            ('reflectivity', 24, U2),
+            ('ring', 26, U2),
+            ('ambient', 28, U2),
+            ('range', 32, U4),
+        ],
+        ('t', 1e9),
+    ),
+    'livox': (
+        26,
+        1,
+        [*XYZ, ('intensity', 12, F4), ('tag', 16, U1), ('line', 17, U1), ('timestamp', 18, F8)],
+        ('timestamp', 1e9),
+    ),
     'hesai': (26, 1, [*XYZ, ('intensity', 12, F4), ('ring', 16, U2), ('timestamp', 18, F8)], ('timestamp', 1)),
     'robosense': (32, 4, [*XYZ, ('intensity', 16, F4), ('ring', 20, U2), ('timestamp', 24, F8)], ('timestamp', 1)),
-    'autoware': (32, 1, [*XYZ, ('intensity', 12, U1), ('return_type', 13, U1), ('channel', 14, U2), ('azimuth', 16, F4),
-                         ('elevation', 20, F4), ('distance', 24, F4), ('time_stamp', 28, U4)], ('time_stamp', 1e9)),
+    'autoware': (
+        32,
+        1,
+        [
+            *XYZ,
+            ('intensity', 12, U1),
+            ('return_type', 13, U1),
+            ('channel', 14, U2),
+            ('azimuth', 16, F4),
+            ('elevation', 20, F4),
+            ('distance', 24, F4),
+            ('time_stamp', 28, U4),
+        ],
+        ('time_stamp', 1e9),
+    ),
     'kitti2bag': (16, 1, [*XYZ, ('i', 12, F4)], None),
     'pcl': (32, 1, [*XYZ, ('intensity', 16, F4)], None),
     'doubles': (40, 1, [('z', 0, F8), ('intensity', 8, F8), ('y', 16, F8), ('x', 24, F8), ('ring', 32, I4)], None),
@@ -39,8 +68,14 @@ def cloud_of(driver, big):
     """A message in the layout of a driver, and the values of its fields."""
     point_step, height, fields, time = DRIVERS[driver]
     order, n = '>' if big else '<', height * WIDTH
-    dtype = np.dtype({'names': [f[0] for f in fields], 'offsets': [f[1] for f in fields],
-                      'formats': [order + TYPES[f[2]] for f in fields], 'itemsize': point_step})
+    dtype = np.dtype(
+        {
+            'names': [f[0] for f in fields],
+            'offsets': [f[1] for f in fields],
+            'formats': [order + TYPES[f[2]] for f in fields],
+            'itemsize': point_step,
+        }
+    )
     values = {name: np.arange(1, n + 1).astype(TYPES[code]) + axis for axis, (name, _, code) in enumerate(fields)}
     if time:
         name, per_second = time
@@ -52,9 +87,10 @@ def cloud_of(driver, big):
     # Organised clouds come with padded rows.
     row_step = point_step * WIDTH + (16 if height > 1 else 0)
     data = np.full((height, row_step), 255, np.uint8)
-    data[:, :point_step * WIDTH] = np.frombuffer(points.tobytes(), np.uint8).reshape(height, -1)
-    cloud = message(Cloud(height, WIDTH, tuple(Field(*f, 1) for f in fields), point_step, row_step,
-                          data.reshape(-1), big))
+    data[:, : point_step * WIDTH] = np.frombuffer(points.tobytes(), np.uint8).reshape(height, -1)
+    cloud = message(
+        Cloud(height, WIDTH, tuple(Field(*f, 1) for f in fields), point_step, row_step, data.reshape(-1), big)
+    )
     cloud.header.stamp = SimpleNamespace(sec=STAMP_NS // 10**9, nanosec=STAMP_NS % 10**9)
     return cloud, values
 
@@ -84,9 +120,11 @@ def test_no_garbage_ends_the_node(tmp_path):
     """Over DDS, where everything has its type but nothing needs to fit; every cloud is accounted for."""
     pytest.importorskip('rclpy')
     from array import array
+
     from diagnostic_msgs.msg import DiagnosticArray
     from live import LiveNode, Stream, make_cloud
     from sensor_msgs.msg import PointCloud2, PointField
+
     rng = np.random.default_rng(8)
     good = rng.uniform(-20, 20, (40, 3)).astype(np.float32)
 
@@ -96,10 +134,15 @@ def test_no_garbage_ends_the_node(tmp_path):
             if name == 'data':
                 cloud.data = array('B', rng.integers(0, 256, rng.integers(0, 600), np.uint8).tobytes())
             elif name == 'fields':
-                cloud.fields = [PointField(name=str(rng.choice(['x', 'y', 'z', 'ring', ''])),
-                                           offset=int(rng.choice([0, 3, 8, 2**32 - 1])),
-                                           datatype=int(rng.integers(0, 12)), count=int(rng.choice([0, 1, 9])))
-                                for _ in range(rng.integers(0, 5))]
+                cloud.fields = [
+                    PointField(
+                        name=str(rng.choice(['x', 'y', 'z', 'ring', ''])),
+                        offset=int(rng.choice([0, 3, 8, 2**32 - 1])),
+                        datatype=int(rng.integers(0, 12)),
+                        count=int(rng.choice([0, 1, 9])),
+                    )
+                    for _ in range(rng.integers(0, 5))
+                ]
             elif name == 'is_bigendian':
                 cloud.is_bigendian = True
             elif name == 'xyz':
@@ -124,6 +167,7 @@ def test_no_garbage_ends_the_node(tmp_path):
             values = live.diagnostics()
             drops = sum(int(value) for key, value in values.items() if key.startswith('drops/'))
             return int(values.get('clouds_in', 0)) == 102 == int(values['clouds_out']) + drops
+
         live.wait(accounted, 'every cloud to be published or counted')
         log = live.log.read_text()
         assert 'malformed cloud' in log and 'Traceback' not in log

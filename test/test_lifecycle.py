@@ -1,4 +1,5 @@
 """The managed node: every transition, driven over DDS as a lifecycle manager would, and what fails on the way."""
+
 import signal
 import subprocess
 import sys
@@ -13,14 +14,13 @@ pytest.importorskip('rclpy')
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus  # noqa: E402
 from lifecycle_msgs.msg import Transition  # noqa: E402
 from lifecycle_msgs.srv import ChangeState, GetState  # noqa: E402
+from live import PATIENCE, REAL, STAND_IN, LiveNode, Stream, make_cloud, own_network, stamp_of  # noqa: E402
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue  # noqa: E402
 from rcl_interfaces.srv import SetParameters  # noqa: E402
 from sensor_msgs.msg import PointCloud2  # noqa: E402
+from stand_in_node import BROKEN, MISSING, OUT_OF_MEMORY_AT, SLOW_AT  # noqa: E402
 from std_srvs.srv import SetBool, Trigger  # noqa: E402
 from visualization_msgs.msg import Marker, MarkerArray  # noqa: E402
-
-from live import PATIENCE, REAL, STAND_IN, LiveNode, Stream, make_cloud, own_network, stamp_of  # noqa: E402
-from stand_in_node import BROKEN, MISSING, OUT_OF_MEMORY_AT, SLOW_AT  # noqa: E402
 
 POINTS = np.random.default_rng(3).uniform(-30, 30, (200, 3)).astype(np.float32)
 SHARED_MEMORY = Path('/dev/shm')
@@ -37,6 +37,7 @@ def start(tmp_path):
         arguments += [word for file in files for word in ('--params-file', str(file))]
         nodes.append(LiveNode(tmp_path, arguments=arguments, **rest))
         return nodes[-1]
+
     yield start
     for node in nodes:
         node.close()
@@ -105,9 +106,16 @@ def test_every_transition(start):
     assert 'Traceback' not in live.log.read_text()
 
 
-@pytest.mark.parametrize('wanted, named', [
-    (dict(id=Transition.TRANSITION_CONFIGURE), '1'), (dict(id=Transition.TRANSITION_ACTIVATE), '3'),
-    (dict(id=99), '99'), (dict(label='cleanup'), "'cleanup'"), (dict(label='nonsense'), "'nonsense'")])
+@pytest.mark.parametrize(
+    'wanted, named',
+    [
+        (dict(id=Transition.TRANSITION_CONFIGURE), '1'),
+        (dict(id=Transition.TRANSITION_ACTIVATE), '3'),
+        (dict(id=99), '99'),
+        (dict(label='cleanup'), "'cleanup'"),
+        (dict(label='nonsense'), "'nonsense'"),
+    ],
+)
 def test_a_change_of_state_that_is_not_possible_is_refused_in_one_line(active, wanted, named):
     request = ChangeState.Request(transition=Transition(**wanted))
     assert not active.call(ChangeState, '/ssrflow/change_state', request).success
@@ -159,9 +167,13 @@ def test_what_is_the_robot_itself_can_be_set_while_it_is_not_active(start):
     assert flows(live, Stream(live)).width == kept.sum()
 
 
-@pytest.mark.parametrize('before, shutdown', [
-    ([], Transition.TRANSITION_UNCONFIGURED_SHUTDOWN),
-    ([Transition.TRANSITION_CONFIGURE], Transition.TRANSITION_INACTIVE_SHUTDOWN)])
+@pytest.mark.parametrize(
+    'before, shutdown',
+    [
+        ([], Transition.TRANSITION_UNCONFIGURED_SHUTDOWN),
+        ([Transition.TRANSITION_CONFIGURE], Transition.TRANSITION_INACTIVE_SHUTDOWN),
+    ],
+)
 def test_shutdown_from_other_states(start, before, shutdown):
     live = start('autostart:=false')
     for transition in before:
@@ -183,21 +195,26 @@ def test_a_fault_of_ours_leaves_its_traceback(start):
     assert 'Traceback' in live.log.read_text() and 'RuntimeError: a fault of ours' in live.log.read_text()
 
 
-@pytest.mark.parametrize('weights, reason', [
-    (MISSING, 'on_configure: there are no such weights'), (BROKEN, 'RuntimeError: a fault of ours')])
+@pytest.mark.parametrize(
+    'weights, reason', [(MISSING, 'on_configure: there are no such weights'), (BROKEN, 'RuntimeError: a fault of ours')]
+)
 def test_autostart_checks_the_result(start, weights, reason):
     live = start(f'weights:={weights}')
     assert live.ended() == 1
     assert reason in live.log.read_text()
 
 
-@pytest.mark.parametrize('text, words', [
-    ('/**:\n  ros__parameters:\n    moving_speed: [1.0\n', 'Error parsing'),
-    ('ssrflow:\n', 'Cannot have a value before ros__parameters'),
-    ('moving_speed: 1.0\n', 'Cannot have a value before ros__parameters'),
-    ('/**:\n  ros__parameters:\n    use_sim_time: 3\n', 'use_sim_time'),
-    ('/**:\n  ros__parameters:\n    own_body: [1, 2, 3]\n', 'is not of type str'),
-    (None, 'Error opening YAML file')])
+@pytest.mark.parametrize(
+    'text, words',
+    [
+        ('/**:\n  ros__parameters:\n    moving_speed: [1.0\n', 'Error parsing'),
+        ('ssrflow:\n', 'Cannot have a value before ros__parameters'),
+        ('moving_speed: 1.0\n', 'Cannot have a value before ros__parameters'),
+        ('/**:\n  ros__parameters:\n    use_sim_time: 3\n', 'use_sim_time'),
+        ('/**:\n  ros__parameters:\n    own_body: [1, 2, 3]\n', 'is not of type str'),
+        (None, 'Error opening YAML file'),
+    ],
+)
 def test_a_params_file_that_cannot_be_used_ends_the_start_with_one_line(start, tmp_path, text, words):
     file = tmp_path / 'some.yaml'
     if text:
@@ -215,9 +232,14 @@ def test_an_override_of_rclpys_own_that_it_refuses_is_one_line(start):
     assert 'on_activate: ' in live.log.read_text() and 'Traceback' not in live.log.read_text()
 
 
-@pytest.mark.parametrize('text, words', [
-    ('', 'it is empty'), ('other:\n  ros__parameters:\n    moving_speed: 1.0\n', 'its sections name other nodes'),
-    ('/**:\n  ros__parameters:\n    moving_sped: 1.0\n', "did you mean 'moving_speed'?")])
+@pytest.mark.parametrize(
+    'text, words',
+    [
+        ('', 'it is empty'),
+        ('other:\n  ros__parameters:\n    moving_speed: 1.0\n', 'its sections name other nodes'),
+        ('/**:\n  ros__parameters:\n    moving_sped: 1.0\n', "did you mean 'moving_speed'?"),
+    ],
+)
 def test_a_params_file_that_changes_nothing_is_warned_of_in_one_line(start, tmp_path, text, words):
     (tmp_path / 'some.yaml').write_text(text)
     live = start('autostart:=false', files=[tmp_path / 'some.yaml'])
@@ -251,8 +273,10 @@ def test_reset_forgets_and_wipes(start):
     stream = Stream(live)
     flows(live, stream)
     assert live.call(Trigger, '/ssrflow/reset', Trigger.Request()).success
-    live.wait(lambda: [m.action for a in live.heard[MARKERS] for m in a.markers].count(Marker.DELETEALL) == 1,
-              'the markers to be wiped')
+    live.wait(
+        lambda: [m.action for a in live.heard[MARKERS] for m in a.markers].count(Marker.DELETEALL) == 1,
+        'the markers to be wiped',
+    )
     assert_first_has_no_partner(live, stream)
     assert told(live) == ['onload', 'stream', 'reset']
     change(live, Transition.TRANSITION_DEACTIVATE)
@@ -297,14 +321,16 @@ def test_signals_end_it_in_the_middle_of_an_inference(start, ending):
     live.wait_until_connected()
     stream = Stream(live)
     stream.send(make_cloud(POINTS, 0))
-    live.wait(lambda: 'slow' in told(live) or not stream.send(make_cloud(POINTS[:SLOW_AT], 0)),
-              'the long inference to begin')
+    live.wait(
+        lambda: 'slow' in told(live) or not stream.send(make_cloud(POINTS[:SLOW_AT], 0)), 'the long inference to begin'
+    )
     assert live.stop(ending) == 0, 'it did not wait for the half minute'
     assert 'Traceback' not in live.log.read_text()
 
 
-@pytest.mark.parametrize('ending, delay', [
-    (signal.SIGINT, 0.0), (signal.SIGTERM, 0.3), (signal.SIGINT, 0.8), (signal.SIGTERM, 1.6)])
+@pytest.mark.parametrize(
+    'ending, delay', [(signal.SIGINT, 0.0), (signal.SIGTERM, 0.3), (signal.SIGINT, 0.8), (signal.SIGTERM, 1.6)]
+)
 def test_signals_end_it_while_it_starts(start, ending, delay):
     live = start(command=REAL)
     _wait_until_ours(live.process.pid)
@@ -323,7 +349,7 @@ def test_it_gives_its_shared_memory_back(tmp_path):
         end = time.monotonic() + PATIENCE
         while 'ready' not in log.read_text() and time.monotonic() < end:
             time.sleep(0.1)
-        own = _mapped(node.pid) - before    # others may run beside
+        own = _mapped(node.pid) - before  # others may run beside
         node.send_signal(signal.SIGINT)
         assert node.wait(20) == 0, log.read_text()
     if not own:
@@ -337,7 +363,7 @@ def _mapped(pid):
     try:
         mapped = {line.split()[-1] for line in Path(f'/proc/{pid}/maps').read_text().splitlines()}
     except OSError:
-        return set()        # it has ended
+        return set()  # it has ended
     return {file for file in SHARED_MEMORY.glob('fast*') if str(file) in mapped}
 
 
@@ -353,13 +379,15 @@ def _wait_until_ours(pid):
 
 
 def test_a_callback_that_fails_does_not_end_the_node(tmp_path):
-    code = ('from ssrflow_ros.node import managed_node\n'
-            f'import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n'
-            'from stand_in_node import StandIn, main\n'
-            'def fail(*_):\n'
-            '    raise RuntimeError("a fault of ours")\n'
-            'managed_node.Watch.look = fail\n'
-            'main(make_scene_flow=StandIn)\n')
+    code = (
+        'from ssrflow_ros.node import managed_node\n'
+        f'import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n'
+        'from stand_in_node import StandIn, main\n'
+        'def fail(*_):\n'
+        '    raise RuntimeError("a fault of ours")\n'
+        'managed_node.Watch.look = fail\n'
+        'main(make_scene_flow=StandIn)\n'
+    )
     (tmp_path / 'failing.py').write_text(code)
     live = LiveNode(tmp_path, [sys.executable, str(tmp_path / 'failing.py')])
     try:

@@ -1,12 +1,23 @@
 """Markers follow the objects' tracks, and are deleted only when surplus."""
+
 import dataclasses
 
 import numpy as np
 import pytest
 from flow_fields import make_flow
 
-from ssrflow_ros.formats.markers import (ADD, ARROW, CUBE, DELETE, LINE_LIST, MAX_OBJECTS, OBJECTS, POINTS,
-                                         TEXT_VIEW_FACING, Drawing)
+from ssrflow_ros.formats.markers import (
+    ADD,
+    ARROW,
+    CUBE,
+    DELETE,
+    LINE_LIST,
+    MAX_OBJECTS,
+    OBJECTS,
+    POINTS,
+    TEXT_VIEW_FACING,
+    Drawing,
+)
 
 
 def _draw(flow, max_arrows=10):

@@ -1,4 +1,5 @@
 """Metrics: by hand on a few points, and beside the package that the field scores itself with."""
+
 import importlib
 import sys
 from unittest.mock import MagicMock
@@ -40,18 +41,27 @@ def judge():
 
 
 def package_frame(points, flow, category):
-    from bucketed_scene_flow_eval.datastructures import (EgoLidarFlow, PointCloud, PoseInfo,
-                                                         SupervisedPointCloudFrame, TimeSyncedSceneFlowFrame)
+    from bucketed_scene_flow_eval.datastructures import (
+        EgoLidarFlow,
+        PointCloud,
+        PoseInfo,
+        SupervisedPointCloudFrame,
+        TimeSyncedSceneFlowFrame,
+    )
     from bucketed_scene_flow_eval.datastructures.se3 import SE3
+
     every, here = np.ones(len(points), bool), SE3(np.eye(3), np.zeros(3))
-    cloud = SupervisedPointCloudFrame(full_pc=PointCloud(points), pose=PoseInfo(here, here), mask=every,
-                                      full_pc_classes=category)
-    return TimeSyncedSceneFlowFrame(pc=cloud, auxillary_pc=None, rgbs=None, log_id='log', log_idx=0,
-                                    log_timestamp=0, flow=EgoLidarFlow(flow, every))
+    cloud = SupervisedPointCloudFrame(
+        full_pc=PointCloud(points), pose=PoseInfo(here, here), mask=every, full_pc_classes=category
+    )
+    return TimeSyncedSceneFlowFrame(
+        pc=cloud, auxillary_pc=None, rgbs=None, log_id='log', log_idx=0, log_timestamp=0, flow=EgoLidarFlow(flow, every)
+    )
 
 
 def package_result(evaluator, frames, square):
     from bucketed_scene_flow_eval.datastructures import EgoLidarFlow
+
     for points, predicted, truth, category in frames:
         evaluator.eval(EgoLidarFlow(predicted, np.ones(len(points), bool)), package_frame(points, truth, category))
     return evaluator.compute_results(save_results=False, return_distance_threshold=square)
@@ -66,8 +76,9 @@ def test_the_package_of_the_field_says_the_same(judge, tmp_path, capsys, square)
         ours.add(*one, dt=-0.1)
     names = dict(enumerate(CATEGORIES))
     alone = {name: [name] for name in CATEGORIES}
-    theirs = package_result(judge.BucketedEPEEvaluator(names, output_path=tmp_path, meta_class_lookup=alone),
-                            frames, square)
+    theirs = package_result(
+        judge.BucketedEPEEvaluator(names, output_path=tmp_path, meta_class_lookup=alone), frames, square
+    )
     found = ours.bucket_normalised()
     assert set(theirs) == set(found.by_category)
     for name, pair in theirs.items():

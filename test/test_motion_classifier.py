@@ -1,4 +1,5 @@
 """The motion classifier: loaded with the features that it was fitted on, fused as was fitted, and found by the fits."""
+
 import dataclasses
 import importlib
 import pkgutil
@@ -6,11 +7,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from studies.fit_expectation import Expected, fit
-from studies.fitting import fit_perceptron, fit_share
 
 import ssrflow_ros.objects
 from ssrflow_ros.errors import WeightsError
+from ssrflow_ros.objects.classification import Classification, motion_features, stream_features
 from ssrflow_ros.objects.covariance import displacement_covariance, displacement_features, motion_errors
 from ssrflow_ros.objects.detector import Candidates
 from ssrflow_ros.objects.features import FEATURES, stacked
@@ -18,13 +18,14 @@ from ssrflow_ros.objects.fusion import Fusion, TrackedFusion, between, expected_
 from ssrflow_ros.objects.groups import Clusters
 from ssrflow_ros.objects.models import Linear, Perceptron, logistic
 from ssrflow_ros.objects.motion_classifier import SHIPPED, MotionClassifier
-from ssrflow_ros.objects.classification import Classification, motion_features, stream_features
+from ssrflow_ros.objects.observation import ObservedPoints
 from ssrflow_ros.objects.prefilter import ScreenedProposals, prefilter
 from ssrflow_ros.objects.registration import Registration
-from ssrflow_ros.objects.observation import ObservedPoints
 from ssrflow_ros.objects.visibility import VisibilityFeatures
 from ssrflow_ros.steps.range_image import RangeImage
 from ssrflow_ros.sweep import EgoMotion
+from studies.fit_expectation import Expected, fit
+from studies.fitting import fit_perceptron, fit_share
 
 CLASSIFIER = MotionClassifier.load()
 
@@ -35,11 +36,14 @@ def rng():
 
 
 def test_nothing_is_loaded_at_import():
-    modules = [importlib.import_module(f'ssrflow_ros.objects.{module.name}')
-               for module in pkgutil.iter_modules(ssrflow_ros.objects.__path__)]
+    modules = [
+        importlib.import_module(f'ssrflow_ros.objects.{module.name}')
+        for module in pkgutil.iter_modules(ssrflow_ros.objects.__path__)
+    ]
     loaded = MotionClassifier, Linear, Perceptron
-    assert len(modules) > 10 and not [value for module in modules for value in vars(module).values()
-                                      if isinstance(value, loaded)]
+    assert len(modules) > 10 and not [
+        value for module in modules for value in vars(module).values() if isinstance(value, loaded)
+    ]
 
 
 def saved_with(tmp_path, **changes):
@@ -65,11 +69,13 @@ def test_names_lie_beside_the_weights_and_what_is_saved_is_loaded(tmp_path):
 
 def test_a_file_of_other_features_or_none_at_all_is_refused(tmp_path):
     names = np.array(FEATURES['stream'])
-    for changes, told in (({'stream__names': np.array(['constant', 'known', 'colour'])}, 'colour'),
-                          ({'stream__names': names[::-1]}, 'order'),
-                          ({'stream__names': None}, 'stream.names is missing'),
-                          ({'motion__into': None}, 'motion.into is missing'),
-                          ({'turn_variance__weights': np.zeros(3)}, 'turn_variance')):
+    for changes, told in (
+        ({'stream__names': np.array(['constant', 'known', 'colour'])}, 'colour'),
+        ({'stream__names': names[::-1]}, 'order'),
+        ({'stream__names': None}, 'stream.names is missing'),
+        ({'motion__into': None}, 'motion.into is missing'),
+        ({'turn_variance__weights': np.zeros(3)}, 'turn_variance'),
+    ):
         with pytest.raises(WeightsError, match=told):
             MotionClassifier.load(saved_with(tmp_path, **changes))
     (tmp_path / 'text.npz').write_text('nothing of the kind')
@@ -88,8 +94,9 @@ def test_columns_are_stacked_by_name_and_products_are_made():
         stacked({'a': 1.0}, ('b',))
 
 
-def registration(measured, network, curvature=((1.0, 0.0), (0.0, 1.0)), cost=0.1, still=0.1, size=(2.0, 2.0, 1.0),
-                 centre=(9.0, 0.0)):
+def registration(
+    measured, network, curvature=((1.0, 0.0), (0.0, 1.0)), cost=0.1, still=0.1, size=(2.0, 2.0, 1.0), centre=(9.0, 0.0)
+):
     """Clusters as if registered so; curvature (2, 2) or (K, 2, 2)."""
     n = len(measured)
     flatness, axes = np.linalg.eigh(np.broadcast_to(np.array(curvature), (n, 2, 2)))
@@ -102,8 +109,9 @@ def trusted(registered, against=(0.0, 0.0), classifier=CLASSIFIER):
     """Displacements between what was measured and the network's, and the features of how far."""
     n = len(registered.measured)
     features = measured_features(registered, np.full(n, 50), *(np.full(n, share) for share in against))
-    return between(registered.axes, registered.measured, registered.network,
-                   classifier.measured_share(features)), features
+    return between(
+        registered.axes, registered.measured, registered.network, classifier.measured_share(features)
+    ), features
 
 
 def test_the_trusted_motion_lies_between_the_two_along_each_axis(rng):
@@ -125,6 +133,7 @@ def test_what_the_other_sweep_saw_through_speaks_against_a_motion(rng):
 
     def off_measured(against):
         return np.linalg.norm(trusted(registration(measured, network), against)[0] - measured, axis=1)
+
     assert (off_measured((0.0, 0.5)) < off_measured((0.0, 0.0))).all()
     assert (off_measured((0.0, 0.0)) < off_measured((0.5, 0.0))).all()
 
@@ -135,7 +144,7 @@ def test_trust_is_learnt_where_the_curvature_tells_who_is_right(rng):
     true, turn = rng.normal(size=(count, 2)), rng.uniform(0, np.pi, count)
     along = np.column_stack([np.cos(turn), np.sin(turn)])
     across = np.column_stack([-along[:, 1], along[:, 0]])
-    curvature = (0.1 * along[:, :, None] * along[:, None] + 50 * across[:, :, None] * across[:, None])
+    curvature = 0.1 * along[:, :, None] * along[:, None] + 50 * across[:, :, None] * across[:, None]
     measured, network = (true + rng.normal(size=(count, 1)) * way for way in (along, across))
     registered = registration(measured, network, curvature)
     features = stacked(trusted(registered)[1], FEATURES['measured_share'])
@@ -149,11 +158,13 @@ def tracked(registered, found, expected, costs=(0.1, 0.1), against=(0.0, 0.0), c
     """What was found, and fused with what was expected."""
     n = len(found)
     (cost, found_cost), (opposed, found_opposed) = (
-        [np.broadcast_to(value, n) for value in pair] for pair in (costs, against))
+        [np.broadcast_to(value, n) for value in pair] for pair in (costs, against)
+    )
     fused = Fusion(found, found_cost, found_opposed, {})
     features = expected_features(registered, fused, expected, cost, opposed)
-    return fused, TrackedFusion(between(registered.axes, expected, found, classifier.expected_share(features)),
-                                expected, features)
+    return fused, TrackedFusion(
+        between(registered.axes, expected, found, classifier.expected_share(features)), expected, features
+    )
 
 
 def share_of_the_expected(found, expected, **given):
@@ -186,11 +197,18 @@ def movers(rng, count, expected_off=0.2, found_off=0.2):
     fused, steady = tracked(registered, found, expected, costs)
     known, log_odds = rng.random(count) < 0.5, np.full(count, np.log(9.0))
     nothing, sizes = np.zeros(count), np.full(count, 60)
-    proposals = ScreenedProposals([np.arange(60)] * count, Clusters(np.zeros((0, 3)), sizes), np.zeros((0, 3)), {},
-                                  *np.zeros((4, count)))
-    seen = Candidates(proposals, registered, fused, steady, nothing,
-                      Classification(log_odds, log_odds, {}, stream_features(known, 4)),
-                      motion_errors(registered, fused, steady, logistic(log_odds), sizes, CLASSIFIER))
+    proposals = ScreenedProposals(
+        [np.arange(60)] * count, Clusters(np.zeros((0, 3)), sizes), np.zeros((0, 3)), {}, *np.zeros((4, count))
+    )
+    seen = Candidates(
+        proposals,
+        registered,
+        fused,
+        steady,
+        nothing,
+        Classification(log_odds, log_odds, {}, stream_features(known, 4)),
+        motion_errors(registered, fused, steady, logistic(log_odds), sizes, CLASSIFIER),
+    )
     right = rng.random(count) < np.where(known, 0.9, 0.2)
     return Expected(seen, np.arange(count), true, np.ones(count, bool), np.arange(count), right)
 
@@ -199,7 +217,10 @@ def test_what_a_stream_expects_is_learnt_and_how_surely(rng):
     pair = movers(rng, 800)
     learnt = fit([pair], CLASSIFIER)
     assert {model for model in FEATURES if getattr(learnt, model) is not getattr(CLASSIFIER, model)} == {
-        'expected_share', 'tracked_displacement_variance', 'stream'}
+        'expected_share',
+        'tracked_displacement_variance',
+        'stream',
+    }
     seen, stream = pair.candidates, pair.candidates.classified.stream_features
     likely, known = logistic(seen.classified.log_odds + learnt.stream(stream)), stream['known']
     assert np.allclose([likely[known].mean(), likely[~known].mean()], [0.9, 0.2], atol=0.05)
@@ -207,8 +228,13 @@ def test_what_a_stream_expects_is_learnt_and_how_surely(rng):
     seen, steady = pair.candidates, pair.displacement(learnt)
     off = np.linalg.norm(steady - pair.true, axis=1)
     assert off.mean() < 0.5 * np.linalg.norm(seen.fused.displacement - pair.true, axis=1).mean()
-    of_error = displacement_features(seen.registered, seen.fused, seen.tracked._replace(displacement=steady),
-                                     seen.classified.probability, seen.proposals.sizes)
+    of_error = displacement_features(
+        seen.registered,
+        seen.fused,
+        seen.tracked._replace(displacement=steady),
+        seen.classified.probability,
+        seen.proposals.sizes,
+    )
     covariance, error = displacement_covariance(of_error, seen.registered.axes, learnt), steady - pair.true
     nees = np.einsum('ki,kij,kj->k', error, np.linalg.inv(covariance), error) / 2
     assert 0.5 < nees.mean() < 2.0
@@ -219,9 +245,15 @@ def test_a_motion_is_surer_where_it_was_expected_likewise(rng):
 
     def spread(off):
         expected = seen.fused.displacement + off
-        of_error = displacement_features(seen.registered, seen.fused, seen.tracked._replace(expected=expected),
-                                         seen.classified.probability, seen.proposals.sizes)
+        of_error = displacement_features(
+            seen.registered,
+            seen.fused,
+            seen.tracked._replace(expected=expected),
+            seen.classified.probability,
+            seen.proposals.sizes,
+        )
         return np.trace(displacement_covariance(of_error, seen.registered.axes, CLASSIFIER), axis1=1, axis2=2)
+
     likewise, otherwise, unknown = (spread(off) for off in (0.01, 0.5, np.nan))
     assert (likewise < unknown).all() and (likewise < otherwise).all()
 
@@ -229,7 +261,8 @@ def test_a_motion_is_surer_where_it_was_expected_likewise(rng):
 def test_in_a_stream_what_is_new_is_believed_sooner_where_much_moves_already():
     known = np.array([True, False])
     (known_alone, new_alone), (known_among_many, new_among_many) = (
-        CLASSIFIER.stream(stream_features(known, followed)) for followed in (0, 8))
+        CLASSIFIER.stream(stream_features(known, followed)) for followed in (0, 8)
+    )
     assert new_alone < new_among_many < known_among_many and known_alone <= known_among_many and new_alone < -1
 
 
@@ -238,8 +271,16 @@ def test_a_point_without_object_needs_a_likelier_proposal_where_there_are_more_a
 
     def odds(**seen):
         nothing = dict.fromkeys(('in_free_space', 'leaves_free_space', 'in_past_free_space'), 0.0)
-        return CLASSIFIER.unassigned({'log_probability': np.log(likely + 0.01), 'log_company': np.log(company),
-                                      'travelled': np.log(0.23), **nothing, **seen}).reshape(3, 3)
+        return CLASSIFIER.unassigned(
+            {
+                'log_probability': np.log(likely + 0.01),
+                'log_company': np.log(company),
+                'travelled': np.log(0.23),
+                **nothing,
+                **seen,
+            }
+        ).reshape(3, 3)
+
     alone = odds()
     assert alone[0, 2] > 0 > alone[2, 0]
     assert (np.diff(alone, axis=0) < 0).all() and (np.diff(alone, axis=1) > 0).all()
@@ -252,8 +293,13 @@ def test_probabilities_are_probabilities_and_few_or_no_evidence_is_no_trouble():
     assert 0 < logistic(odds) < logistic(odds + 1) < 1 and logistic(odds + 30) > 0.99
     points, none = np.zeros((2, 3), np.float32), np.zeros(2, bool)
     observed = ObservedPoints(points, points, none, none, none, none, vacated_space=points)
-    seen = prefilter([np.array([0]), np.array([0, 1])], observed, RangeImage(points[:0]), 3.5,
-                     dataclasses.replace(CLASSIFIER, least_log_odds=-np.inf))
+    seen = prefilter(
+        [np.array([0]), np.array([0, 1])],
+        observed,
+        RangeImage(points[:0]),
+        3.5,
+        dataclasses.replace(CLASSIFIER, least_log_odds=-np.inf),
+    )
     assert np.isfinite(stacked(seen.features, FEATURES['prefilter'])).all() and len(seen.groups) == 2
 
 
@@ -264,10 +310,23 @@ def likely(shift, ego=(0.0, 0.0), overlap=1.0, free=0.0):
     registered = registration(shift, shift, cost=0.05, still=0.3, size=(1.0, 1.0, 1.0), centre=(10.0, 0.0))
     pose = np.eye(4)
     pose[:2, 3] = -np.asarray(ego)
-    proposals = ScreenedProposals([np.arange(60)] * k, Clusters(np.zeros((0, 3)), np.full(k, 60)), np.zeros((0, 3)), {},
-                                  np.full(k, free), none, np.ones(k), np.full(k, 0.05))
-    features = motion_features(registered, Fusion(shift, np.full(k, 0.05), none, {}), proposals,
-                               VisibilityFeatures(*[none] * 11, overlap), EgoMotion(pose, 'given'))
+    proposals = ScreenedProposals(
+        [np.arange(60)] * k,
+        Clusters(np.zeros((0, 3)), np.full(k, 60)),
+        np.zeros((0, 3)),
+        {},
+        np.full(k, free),
+        none,
+        np.ones(k),
+        np.full(k, 0.05),
+    )
+    features = motion_features(
+        registered,
+        Fusion(shift, np.full(k, 0.05), none, {}),
+        proposals,
+        VisibilityFeatures(*[none] * 11, overlap),
+        EgoMotion(pose, 'given'),
+    )
     assert np.isfinite(stacked(features, FEATURES['motion'])).all()
     return logistic(CLASSIFIER.motion(features)), features
 

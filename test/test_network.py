@@ -1,4 +1,5 @@
 """The network: parameter counts, gradients, symmetries, switches, odd sizes, autocast, weights on disk."""
+
 import dataclasses
 
 import pytest
@@ -13,8 +14,17 @@ from ssrflow_ros.network.ssrflow import SSRFlow
 from ssrflow_ros.network.weights import check_config, load_weights, save_weights
 from ssrflow_ros.operators import k_nearest
 
-SMALL = NetworkConfig(widths=(8, 8, 16, 16, 16), k_pointconv=8, k_embedding=8, weight_net=4, position_width=8,
-                      attention_width=16, fusion_width=16, predictor_width=16, predictor_out=8)
+SMALL = NetworkConfig(
+    widths=(8, 8, 16, 16, 16),
+    k_pointconv=8,
+    k_embedding=8,
+    weight_net=4,
+    position_width=8,
+    attention_width=16,
+    fusion_width=16,
+    predictor_width=16,
+    predictor_out=8,
+)
 
 
 def pair(n=256, batch=1, seed=0):
@@ -48,11 +58,28 @@ def test_parameter_counts_stand_beside_the_published():
     assert millions(PRESETS['onboard']) <= 3.0
 
 
-@pytest.mark.parametrize('switch', [
-    {}, {'attention': 'single'}, {'attention': 'none'}, {'position_encoder': 'inside'},
-    {'position_encoder': 'none'}, {'initial_flow': 'local'}, {'fusion_pooling': 'max'}, {'temporal': False},
-    {'spatial': False}, {'temporal': False, 'spatial': False}, {'local_flow_embedding': 'point_to_patch'},
-    {'finest_level': 1}, {'finest_reembedded': 1}, {'mlp_depth': 3}, {'offset_input': True}, {'radius': 4.0}], ids=str)
+@pytest.mark.parametrize(
+    'switch',
+    [
+        {},
+        {'attention': 'single'},
+        {'attention': 'none'},
+        {'position_encoder': 'inside'},
+        {'position_encoder': 'none'},
+        {'initial_flow': 'local'},
+        {'fusion_pooling': 'max'},
+        {'temporal': False},
+        {'spatial': False},
+        {'temporal': False, 'spatial': False},
+        {'local_flow_embedding': 'point_to_patch'},
+        {'finest_level': 1},
+        {'finest_reembedded': 1},
+        {'mlp_depth': 3},
+        {'offset_input': True},
+        {'radius': 4.0},
+    ],
+    ids=str,
+)
 def test_gradients_reach_every_parameter_under_every_switch(switch):
     net = network(dataclasses.replace(SMALL, **switch))
     source, target = (Pyramid.build(points, net.config) for points in pair(512))
@@ -60,8 +87,11 @@ def test_gradients_reach_every_parameter_under_every_switch(switch):
     assert [flow.shape[1] for flow in flows] == [512, 128, 32, 16, 4]
     sum(flow.square().mean() for flow in flows).backward()
     unseen = ('score.bias', 'key.bias', 'position_bias.bias')  # a softmax sees no constant: theirs is rounding, or 0
-    silent = [name for name, p in net.named_parameters()
-              if p.grad is None or not (p.grad.abs().max() > 0 or name.endswith(unseen))]
+    silent = [
+        name
+        for name, p in net.named_parameters()
+        if p.grad is None or not (p.grad.abs().max() > 0 or name.endswith(unseen))
+    ]
     assert silent == []
 
 
@@ -86,7 +116,7 @@ def test_a_batch_changes_nothing_for_its_members_and_runs_repeat():
         together = net.flow(source, target)
         assert torch.equal(net.flow(source, target), together)
         for i in range(3):
-            assert torch.allclose(net.flow(source[i:i + 1], target[i:i + 1])[0], together[i], atol=1e-4)
+            assert torch.allclose(net.flow(source[i : i + 1], target[i : i + 1])[0], together[i], atol=1e-4)
 
 
 @pytest.mark.parametrize('n, m', [(1, 1), (1, 300), (50, 7), (300, 50)])
@@ -115,6 +145,7 @@ def test_autocast_keeps_the_flow():
 
 def test_the_reference_operators_give_the_same_flow(monkeypatch):
     from ssrflow_ros.operators import neighbours
+
     net, (source, target) = network(), pair(256)
     with torch.no_grad():
         fast = net.flow(source, target)
@@ -134,8 +165,10 @@ def test_neighbours_beyond_the_radius_give_way_to_the_nearest():
 
 def test_offsets_not_given_are_found_among_the_points():
     net, (source, target) = network(dataclasses.replace(SMALL, offset_input=True)), pair(128, batch=2)
-    given = [torch.cat([cloud, nearest_offsets(cloud, other)], dim=-1)
-             for cloud, other in ((source, target), (target, source))]
+    given = [
+        torch.cat([cloud, nearest_offsets(cloud, other)], dim=-1)
+        for cloud, other in ((source, target), (target, source))
+    ]
     assert torch.equal(net.flow(*given), net.flow(source, target))
     assert torch.equal(net.flow(*(torch.cat([cloud, cloud[..., :1]], dim=-1) for cloud in given)), net.flow(*given))
     given[0][..., 3:] += 0.5
@@ -144,8 +177,10 @@ def test_offsets_not_given_are_found_among_the_points():
 
 def test_what_was_seen_past_a_point_counts_and_is_nothing_where_it_is_not_given():
     net, clouds = network(dataclasses.replace(SMALL, offset_input=True, beyond_input=True)), pair(128, batch=2)
-    given = [torch.cat([cloud, nearest_offsets(cloud, other), torch.zeros_like(cloud[..., :2])], dim=-1)
-             for cloud, other in (clouds, clouds[::-1])]
+    given = [
+        torch.cat([cloud, nearest_offsets(cloud, other), torch.zeros_like(cloud[..., :2])], dim=-1)
+        for cloud, other in (clouds, clouds[::-1])
+    ]
     assert torch.equal(net.flow(*given), net.flow(*clouds))
     for column in (6, 7):
         told = [cloud.clone() for cloud in given]
@@ -157,8 +192,10 @@ def test_what_was_seen_past_a_point_counts_and_is_nothing_where_it_is_not_given(
 
 def test_what_had_been_seen_before_counts_and_is_nothing_where_it_is_not_given():
     net = network(dataclasses.replace(SMALL, offset_input=True, beyond_input=True, past_input=True))
-    given = [torch.cat([cloud, nearest_offsets(cloud, other), torch.ones_like(cloud[..., :2])], dim=-1)
-             for cloud, other in (pair(128), pair(128)[::-1])]
+    given = [
+        torch.cat([cloud, nearest_offsets(cloud, other), torch.ones_like(cloud[..., :2])], dim=-1)
+        for cloud, other in (pair(128), pair(128)[::-1])
+    ]
     told = [torch.cat([cloud, torch.zeros_like(cloud[..., :2])], dim=-1) for cloud in given]
     assert torch.equal(net.flow(*given), net.flow(*told))
     for column in (8, 9):
@@ -181,6 +218,7 @@ def test_weights_come_back_with_their_card(tmp_path):
 def test_weights_that_know_one_number_of_what_was_seen_past_a_point_load(tmp_path):
     from safetensors import safe_open
     from safetensors.torch import load_file, save_file
+
     path = tmp_path / 'w.safetensors'
     net = network(dataclasses.replace(SMALL, offset_input=True, beyond_input=True))
     save_weights(path, net, {})
@@ -203,6 +241,7 @@ def test_weights_that_know_one_number_of_what_was_seen_past_a_point_load(tmp_pat
 
 def test_weights_that_do_not_fit_are_refused(tmp_path):
     from safetensors.torch import load_file, save_file
+
     path = tmp_path / 'w.safetensors'
     with pytest.raises(WeightsError, match='no file'):
         load_weights(str(path))
@@ -215,6 +254,7 @@ def test_weights_that_do_not_fit_are_refused(tmp_path):
     with pytest.raises(WeightsError, match='another network .*k_predictor 9 instead of 5'):
         check_config(str(path), load_weights(str(path)).network.config, dataclasses.replace(SMALL, k_predictor=5))
     from safetensors import safe_open
+
     with safe_open(path, 'pt') as file:
         header = file.metadata()
     tensors = load_file(path)

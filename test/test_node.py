@@ -1,18 +1,18 @@
 """The real node over DDS: in a process of its own, fed and heard from here."""
+
 import numpy as np
 import pytest
 
 pytest.importorskip('rclpy')
 
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
+from live import LiveNode, Stream, make_cloud, stamp_of  # noqa: E402
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue  # noqa: E402
 from rcl_interfaces.srv import DescribeParameters, GetParameters, SetParameters  # noqa: E402
 from rclpy.qos import ReliabilityPolicy, qos_profile_sensor_data  # noqa: E402
 from sensor_msgs.msg import PointCloud2  # noqa: E402
-from visualization_msgs.msg import Marker, MarkerArray  # noqa: E402
-
-from live import LiveNode, Stream, make_cloud, stamp_of  # noqa: E402
 from stand_in_node import FAILS_AT, SPEED  # noqa: E402
+from visualization_msgs.msg import Marker, MarkerArray  # noqa: E402
 
 from ssrflow_ros.formats.pointcloud2 import decode, read_field  # noqa: E402
 from ssrflow_ros.settings import Settings  # noqa: E402
@@ -136,6 +136,7 @@ def test_diagnostics_tell_rates_drops_and_times(stream):
     def latest():
         statuses = [s for m in stream.live.heard['/diagnostics'] for s in m.status if s.name == 'ssrflow']
         return {v.key: v.value for v in statuses[-1].values} if statuses else {}
+
     stream.send(make_cloud(POINTS[:FAILS_AT], 0))
     stream.live.wait(lambda: 'drops/no ego-motion' in latest(), 'the drop to be counted')
     stream.send_and_hear(make_cloud(POINTS, 0))
@@ -163,8 +164,9 @@ def test_overrides(live):
 
 def test_parameters_are_described_and_guarded(live):
     names = [row.name for row in Settings.table()]
-    descriptors = live.call(DescribeParameters, '/ssrflow/describe_parameters',
-                            DescribeParameters.Request(names=names)).descriptors
+    descriptors = live.call(
+        DescribeParameters, '/ssrflow/describe_parameters', DescribeParameters.Request(names=names)
+    ).descriptors
     for row, descriptor in zip(Settings.table(), descriptors, strict=True):
         assert descriptor.description == row.description
         assert descriptor.read_only == (not row.live and not row.idle)
@@ -194,6 +196,7 @@ def test_nothing_is_done_while_nobody_listens(tmp_path):
 
         def values():
             return {v.key: v.value for m in live.heard['/diagnostics'] for s in m.status for v in s.values}
+
         # The first cloud is kept, not dropped: diagnostics may come between it and the second.
         live.wait(lambda: any(key.startswith('drops/') for key in values()), 'drops in the diagnostics')
         assert not [key for key in values() if key.startswith('network_ms')]
@@ -217,16 +220,20 @@ def test_a_best_effort_driver_is_heard_by_default(tmp_path):
         live.wait_until_connected()
         stream = Stream(live)
         live.wait(lambda: live.heard[FLOW], 'a flow', again=lambda: stream.send(make_cloud(POINTS, 0)))
-        info, = live.node.get_subscriptions_info_by_topic('/points')
+        (info,) = live.node.get_subscriptions_info_by_topic('/points')
         assert info.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
     finally:
         live.close()
 
 
-@pytest.mark.parametrize('argument, cause', [
-    ('max_range:=-5.0', 'max_range: -5.0 is out of range'),
-    ('ground:=grass', "ground: 'grass' is not known"),
-    ('threads:=many', "threads: 'many' is not of type int")])
+@pytest.mark.parametrize(
+    'argument, cause',
+    [
+        ('max_range:=-5.0', 'max_range: -5.0 is out of range'),
+        ('ground:=grass', "ground: 'grass' is not known"),
+        ('threads:=many', "threads: 'many' is not of type int"),
+    ],
+)
 def test_bad_setting_ends_the_start_with_one_line(tmp_path, argument, cause):
     live = LiveNode(tmp_path, arguments=['-p', argument])
     try:

@@ -3,6 +3,7 @@
 Every command runs in a forked process, good, failing, out of disk space, ended or killed at any access to a file. What
 computes is stood in for, what writes is the real thing.
 """
+
 import errno
 import json
 import os
@@ -24,20 +25,25 @@ pytest.importorskip('matplotlib')
 
 import matplotlib.backends.backend_agg  # noqa: F401  loaded once, for all forks
 import matplotlib.font_manager  # noqa: F401
+from test_cli import StandInSceneFlow, some_points, write_recording
+from test_evaluate import StandIn as ScoredSceneFlow
+from test_training_run import TINY
 
 import ssrflow_ros.doctor.bag
 import ssrflow_ros.evaluation.picture
 import ssrflow_ros.simulator
 from ssrflow_ros import atomic_write, operators  # noqa: F401
 from ssrflow_ros.atomic_write import MARKER, _foreign
-from ssrflow_ros.cli import adapt as cli_adapt, bench, demo, main as cli
+from ssrflow_ros.cli import adapt as cli_adapt
+from ssrflow_ros.cli import bench, demo
+from ssrflow_ros.cli import main as cli
 from ssrflow_ros.doctor.finding import ok
 from ssrflow_ros.evaluation import predictions, replay_check  # noqa: F401
 from ssrflow_ros.formats import bag_messages, picture, pointcloud2
 from ssrflow_ros.formats.bags import POINTCLOUD2, BagMessage, BagReader, typestore
 from ssrflow_ros.formats.object_cloud import encode_objects
 from ssrflow_ros.formats.stamped import stamp_of
-from ssrflow_ros.network import compiled, export
+from ssrflow_ros.inference import compiled, export
 from ssrflow_ros.network.ssrflow import SSRFlow
 from ssrflow_ros.network.weights import save_weights
 from ssrflow_ros.simulator.simulate import LabelledSweep
@@ -47,9 +53,6 @@ from ssrflow_ros.training.adapt import Judgement
 from ssrflow_ros.training.pairs import TrainingPair
 from ssrflow_ros.training.recording import RecordedSweep
 from ssrflow_ros.training.train import Training
-from test_cli import StandInSceneFlow, some_points, write_recording
-from test_evaluate import StandIn as ScoredSceneFlow
-from test_training_run import TINY
 
 POINTS = some_points(60)
 FEATURES = np.zeros((60, 3), np.float32)
@@ -57,12 +60,24 @@ FEATURES = np.zeros((60, 3), np.float32)
 
 # --- what computes, stood in for ---------------------------------------------------------------------------
 
+
 def simulated(seed, sweeps, sensor=None, scene=None, rate=10.0, kept=None):
     for number in range(min(sweeps, 3)):
         yield LabelledSweep(
-            Sweep.from_points(POINTS, 10**9 + number * 10**8, 'lidar'), np.eye(4), np.eye(4), 0.1, FEATURES, FEATURES,
-            FEATURES, FEATURES, np.full(60, -1, np.int32), np.zeros(60, np.uint8), POINTS[:, 2] < -1.5,
-            np.zeros(60, np.float32), np.zeros((0, 7)))
+            Sweep.from_points(POINTS, 10**9 + number * 10**8, 'lidar'),
+            np.eye(4),
+            np.eye(4),
+            0.1,
+            FEATURES,
+            FEATURES,
+            FEATURES,
+            FEATURES,
+            np.full(60, -1, np.int32),
+            np.zeros(60, np.uint8),
+            POINTS[:, 2] < -1.5,
+            np.zeros(60, np.float32),
+            np.zeros((0, 7)),
+        )
 
 
 def training_pair(seed, scene=None, sensor=None):
@@ -89,8 +104,9 @@ class Trained:
     def run(self, minutes=0, report_every=1, validate_every=1, workers=1):
         if self.step >= self.config.steps:
             return
-        training_data.record(self.folder, self.step, *(place and self.objective.describe(place)
-                                                       for place in self._places))
+        training_data.record(
+            self.folder, self.step, *(place and self.objective.describe(place) for place in self._places)
+        )
         self.step, self._watch = self.config.steps, SimpleNamespace(timings_ms={'data': 1.0})
         self._report(torch.ones(1, 1 + len(self.objective.FIGURES)))
         self.save()
@@ -120,8 +136,10 @@ class BagReplay:
             before = Sweep.from_points(POINTS, sweep.stamp_ns - 10**8, sweep.frame_id)
             flow = StandInSceneFlow(SimpleNamespace(ego_motion='none'))(SweepPair(sweep, before))
             self.record.sent[stamp_of(raw)] = time.monotonic()
-            for answers, encoded in ((self.record.flow, pointcloud2.encode(flow, cloud)),
-                                      (self.record.objects, encode_objects(flow.objects))):
+            for answers, encoded in (
+                (self.record.flow, pointcloud2.encode(flow, cloud)),
+                (self.record.objects, encode_objects(flow.objects)),
+            ):
                 message = bag_messages.to_pointcloud2(encoded, cloud.header)
                 answers.append((time.monotonic(), bytes(typestore().serialize_cdr(message, POINTCLOUD2))))
 
@@ -164,16 +182,18 @@ def recorded_sweeps(args, settings, drops):
 
 def judged(*_):
     better = random.random() < 0.5
-    before, after = ({'chamfer_moving': value, 'unmoved': 1.0, 'static': value}
-                     for value in (2.0, 1.0 if better else 3.0))
+    before, after = (
+        {'chamfer_moving': value, 'unmoved': 1.0, 'static': value} for value in (2.0, 1.0 if better else 3.0)
+    )
     return Judgement(before, after, 1.0 if better else -1.0, 0.1)
 
 
 def stand_in():
     """Only ever called in a fork."""
     sys.modules['ssrflow_ros.scene_flow'] = SimpleNamespace(SceneFlow=StandInSceneFlow)
-    sys.modules['ssrflow_ros.node.bag_replay'] = SimpleNamespace(POINTS='points', ODOMETRY='odometry',
-                                                                 BagReplay=BagReplay)
+    sys.modules['ssrflow_ros.node.bag_replay'] = SimpleNamespace(
+        POINTS='points', ODOMETRY='odometry', BagReplay=BagReplay
+    )
     StandInSceneFlow.inference = property(lambda self: SimpleNamespace(network=SSRFlow(TINY.network).eval()))
     ssrflow_ros.simulator.simulate = simulated
     pairs.make_pair = training_pair
@@ -193,15 +213,38 @@ def stand_in():
     compiled.CompiledFlow, compiled._TIMED = Compiled, 1
     export.TOLERANCE = compiled.TOLERANCE = np.inf
     torch.onnx.export = lambda *_, **__: Program()
-    export._onnxruntime = lambda: SimpleNamespace(InferenceSession=lambda *_, **__: SimpleNamespace(
-        run=lambda *_: [np.zeros((1, 1, 3), np.float32)]))
+    export._onnxruntime = lambda: SimpleNamespace(
+        InferenceSession=lambda *_, **__: SimpleNamespace(run=lambda *_: [np.zeros((1, 1, 3), np.float32)])
+    )
 
 
 # --- files that a user may have ------------------------------------------------------------------------------
 
-NAMES = ('notes.txt', 'x.npz', 'o.png', 'net.onnx', 'checkpoint.pt', 'training.json', 'training_data.json', 'curve.csv',
-         'validation.csv', 'ablation.md', 'judgement.json', 'adapted.safetensors', 'sweeps', 'training', 'flow.png',
-         'node.log', 'recording', 'flow_bag', '000000001.npz', 'metadata.yaml', 'bench.json', 'evaluation.json', MARKER)
+NAMES = (
+    'notes.txt',
+    'x.npz',
+    'o.png',
+    'net.onnx',
+    'checkpoint.pt',
+    'training.json',
+    'training_data.json',
+    'curve.csv',
+    'validation.csv',
+    'ablation.md',
+    'judgement.json',
+    'adapted.safetensors',
+    'sweeps',
+    'training',
+    'flow.png',
+    'node.log',
+    'recording',
+    'flow_bag',
+    '000000001.npz',
+    'metadata.yaml',
+    'bench.json',
+    'evaluation.json',
+    MARKER,
+)
 FOLDERS = ('out', 'bench', 'demo', 'runs', 'data/deep', 'runs/as-it-is-0')
 PARTS = ('out', 'new', 'bench', 'demo', 'runs', 'x.npz', 'y.npz', 'o.png', 'net.onnx', 'rec', 'made', '.')
 
@@ -211,7 +254,7 @@ def materials(tmp_path_factory):
     """One of each input, copied into every tree."""
     folder = tmp_path_factory.mktemp('materials')
     write_recording(folder / 'rec', [1.0, 1.1, 1.2])
-    (folder / 'rec' / MARKER).unlink()                   # it is the user's
+    (folder / 'rec' / MARKER).unlink()  # it is the user's
     for number in range(2):
         (folder / 'clouds').mkdir(exist_ok=True)
         points = POINTS + np.float32(0.1 * (number + 1))
@@ -273,8 +316,14 @@ def edit(root, rng, owners):
 
     Left alone is what a training reads and writes again and again: there a name says whose it is.
     """
-    made = [root / path for path, owner in owners.items() if owner not in ('training', 'compile') and
-            (root / path).is_file() and not (root / path).is_symlink() and Path(path).name != MARKER]
+    made = [
+        root / path
+        for path, owner in owners.items()
+        if owner not in ('training', 'compile')
+        and (root / path).is_file()
+        and not (root / path).is_symlink()
+        and Path(path).name != MARKER
+    ]
     if not made:
         return None
     path = rng.choice(made)
@@ -287,6 +336,7 @@ def edit(root, rng, owners):
 
 
 # --- command lines ---------------------------------------------------------------------------------------------
+
 
 class Lines:
     """Random command lines about the tree `root`."""
@@ -305,8 +355,9 @@ class Lines:
         else:
             path = self.root / self.rng.choice(likely or PARTS)
         relative = os.path.relpath(path, self.root)
-        return self.rng.choice([str(path), relative, relative, f'./{relative}', f'clouds/../{relative}',
-                                f'{relative}/'])
+        return self.rng.choice(
+            [str(path), relative, relative, f'./{relative}', f'clouds/../{relative}', f'{relative}/']
+        )
 
     def one_of(self, *good):
         """An input that is there, now and then anything else."""
@@ -323,13 +374,31 @@ class Lines:
         pose = ['--pose', self.one_of('pose.txt')] * (self.rng.random() < 0.3)
         output = self.place('x.npz', 'y.npz')
         source = output if self.rng.random() < 0.1 else self.one_of('clouds/0.bin', 'pairs/a.npz')
-        return ['flow', source, self.one_of('clouds/1.bin'), '--dt', '0.1', '-o', output, *picture, *pose,
-                *self.overwrite()], [output, *picture[1:]]
+        return [
+            'flow',
+            source,
+            self.one_of('clouds/1.bin'),
+            '--dt',
+            '0.1',
+            '-o',
+            output,
+            *picture,
+            *pose,
+            *self.overwrite(),
+        ], [output, *picture[1:]]
 
     def bag(self):
         output = self.place()
-        return ['bag', self.one_of('rec', 'rec/rec.mcap'), '-o', output, '--storage', self.storage(), *self.overwrite(),
-                *['--keep', self.rng.choice(['ring', 'colour'])] * (self.rng.random() < 0.2)], [output]
+        return [
+            'bag',
+            self.one_of('rec', 'rec/rec.mcap'),
+            '-o',
+            output,
+            '--storage',
+            self.storage(),
+            *self.overwrite(),
+            *['--keep', self.rng.choice(['ring', 'colour'])] * (self.rng.random() < 0.2),
+        ], [output]
 
     def storage(self):
         return self.rng.choice(['mcap', 'mcap', 'sqlite3'])
@@ -347,13 +416,15 @@ class Lines:
         output = self.place('demo', 'out')
         bag = ['--bag', self.one_of('rec', f'{output}/recording', f'{output}/flow_bag')] * (self.rng.random() < 0.5)
         return ['demo', '-o', output, *bag, *self.overwrite()], [
-            f'{output}/{name}' for name in ('flow.png', 'flow_bag', *([] if bag else ['recording']))]
+            f'{output}/{name}' for name in ('flow.png', 'flow_bag', *([] if bag else ['recording']))
+        ]
 
     def bench(self):
         output = self.place('bench')
         given = ['-o', output] if self.rng.random() < 0.7 else []
         return ['bench', *[self.one_of('rec')] * (self.rng.random() < 0.5), *given, *self.overwrite()], [
-            output if given else 'bench']
+            output if given else 'bench'
+        ]
 
     def doctor(self):
         return ['doctor', '--bag', self.one_of('rec')], []
@@ -364,16 +435,44 @@ class Lines:
         if step == 'pairs':
             return ['train', 'pairs', folder, '--count', '2'], []
         if step == 'run':
-            return ['train', 'run', folder, '--pairs', self.one_of('training', 'made', folder), '--val', 'training',
-                    '--settings', 'tiny.json', '--workers', '0', '--device', 'cpu'], []
+            return [
+                'train',
+                'run',
+                folder,
+                '--pairs',
+                self.one_of('training', 'made', folder),
+                '--val',
+                'training',
+                '--settings',
+                'tiny.json',
+                '--workers',
+                '0',
+                '--device',
+                'cpu',
+            ], []
         output = self.place('shipped', 'out')
-        return ['train', 'ship', folder, '--name', self.rng.choice(['net', 'onboard']), '-o', output,
-                *self.overwrite()], [output]
+        return [
+            'train',
+            'ship',
+            folder,
+            '--name',
+            self.rng.choice(['net', 'onboard']),
+            '-o',
+            output,
+            *self.overwrite(),
+        ], [output]
 
     def evaluate(self):
         output = self.place('report', 'out')
-        return ['evaluate', '--data', self.rng.choice(['pairs:pairs', f'pairs:{self.place()}']), '-o', output,
-                *self.overwrite(), *self.weights()], [output]
+        return [
+            'evaluate',
+            '--data',
+            self.rng.choice(['pairs:pairs', f'pairs:{self.place()}']),
+            '-o',
+            output,
+            *self.overwrite(),
+            *self.weights(),
+        ], [output]
 
     def compile(self):
         return ['compile', '--network-points', '256'], []
@@ -381,17 +480,44 @@ class Lines:
     def export(self):
         output = self.place('net.onnx', 'out/net.onnx')
         return ['export', output, '--points', '256', '--weights', self.one_of('w.safetensors'), *self.overwrite()], [
-            output]
+            output
+        ]
 
     def adapt(self):
         folder = self.place('runs', 'mine')
-        return ['adapt', self.one_of('rec'), '-o', folder, '--steps', '1', '--workers', '0', '--device', 'cpu',
-                '--weights', self.one_of('w.safetensors', f'{folder}/adapted.safetensors')], []
+        return [
+            'adapt',
+            self.one_of('rec'),
+            '-o',
+            folder,
+            '--steps',
+            '1',
+            '--workers',
+            '0',
+            '--device',
+            'cpu',
+            '--weights',
+            self.one_of('w.safetensors', f'{folder}/adapted.safetensors'),
+        ], []
 
     def ablate(self):
         folder = self.place('runs', 'out')
-        return ['ablate', folder, '--pairs', self.one_of('training', folder), '--val', 'training', '--only',
-                'as-it-is', '--settings', 'tiny.json', '--workers', '0', '--device', 'cpu'], []
+        return [
+            'ablate',
+            folder,
+            '--pairs',
+            self.one_of('training', folder),
+            '--val',
+            'training',
+            '--only',
+            'as-it-is',
+            '--settings',
+            'tiny.json',
+            '--workers',
+            '0',
+            '--device',
+            'cpu',
+        ], []
 
 
 def test_every_command_is_tried():
@@ -409,8 +535,9 @@ def stop_at(root, stop, number):
     left = [number]
 
     def count(path):
-        if not isinstance(path, (str, bytes, os.PathLike)) or \
-                not os.path.abspath(os.fsdecode(path)).startswith(f'{root}{os.sep}'):
+        if not isinstance(path, (str, bytes, os.PathLike)) or not os.path.abspath(os.fsdecode(path)).startswith(
+            f'{root}{os.sep}'
+        ):
             return
         left[0] -= 1
         if left[0] == 0:
@@ -423,14 +550,16 @@ def stop_at(root, stop, number):
     def hear(event, arguments):
         if event in WRITES or event == 'open' and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
             count(arguments[0])
+
     sys.addaudithook(hear)
     renamed = atomic_write._renamed
 
-    def and_counted(*arguments):        # a call into the C library is not heard of
+    def and_counted(*arguments):  # a call into the C library is not heard of
         count(arguments[0])
         done = renamed(*arguments)
         count(arguments[0])
         return done
+
     atomic_write._renamed = and_counted
 
 
@@ -496,7 +625,7 @@ def try_out(seed, root, materials, done):
     favourite = rng.choice([*cli.COMMANDS])
     for _ in range(4):
         line, outputs = getattr(lines, favourite if rng.random() < 0.6 else rng.choice([*cli.COMMANDS]))()
-        if told and rng.random() < 0.3:      # once more, as it was
+        if told and rng.random() < 0.3:  # once more, as it was
             line, outputs = told[-1][0], told[-1][-1]
         stop = rng.choice([None, None, None, 'killed', 'ended', 'full', 'Ctrl-C'])
         before, command = snapshot(root), name_of(line)
@@ -524,15 +653,21 @@ def try_out(seed, root, materials, done):
 
 GOOD = {
     'flow': 'flow clouds/0.bin clouds/1.bin --dt 0.1 -o x.npz --picture x.png',
-    'bag': 'bag rec -o annotated --keep ring', 'pack': 'pack clouds -o packed',
+    'bag': 'bag rec -o annotated --keep ring',
+    'pack': 'pack clouds -o packed',
     'simulate': 'simulate -o made --sweeps 2',
-    'demo': 'demo -o demo', 'bench': 'bench rec', 'evaluate': 'evaluate --data pairs:pairs -o report',
-    'doctor': 'doctor --bag rec', 'export': 'export net.onnx --points 256 --weights w.safetensors',
-    'compile': 'compile --network-points 256', 'train pairs': 'train pairs more --count 2',
+    'demo': 'demo -o demo',
+    'bench': 'bench rec',
+    'evaluate': 'evaluate --data pairs:pairs -o report',
+    'doctor': 'doctor --bag rec',
+    'export': 'export net.onnx --points 256 --weights w.safetensors',
+    'compile': 'compile --network-points 256',
+    'train pairs': 'train pairs more --count 2',
     'train run': 'train run run --pairs training --val training --settings tiny.json --device cpu',
     'train ship': 'train ship run --name net -o shipped',
     'ablate': 'ablate table --pairs training --val training --only as-it-is --settings tiny.json --device cpu',
-    'adapt': 'adapt rec -o mine --steps 1 --device cpu --weights w.safetensors'}
+    'adapt': 'adapt rec -o mine --steps 1 --device cpu --weights w.safetensors',
+}
 """A line of every command that succeeds in a tree of the materials."""
 ASKS = {'flow', 'bag', 'pack', 'simulate', 'demo', 'bench', 'evaluate', 'export', 'train ship'}
 """Those whose outputs are replaced only if --overwrite asks for it."""

@@ -1,4 +1,5 @@
 """Objects as messages of Autoware and of vision_msgs, held to the definitions of these messages."""
+
 import dataclasses
 import sys
 
@@ -7,10 +8,10 @@ import pytest
 
 pytest.importorskip('rclpy')
 
-from scipy.spatial.transform import Rotation  # noqa: E402
-from sensor_msgs.msg import PointCloud2  # noqa: E402
 from flow_fields import make_flow  # noqa: E402
 from message_stand_ins import HASHES, message_module, serialized, stand_ins, type_hash  # noqa: E402
+from scipy.spatial.transform import Rotation  # noqa: E402
+from sensor_msgs.msg import PointCloud2  # noqa: E402
 from test_object_cloud import make_object  # noqa: E402
 
 from ssrflow_ros.errors import InputError  # noqa: E402
@@ -25,25 +26,37 @@ def _car(yaw=2.0, speed=8.0, **changes):
     along = np.array([np.cos(yaw), np.sin(yaw), 0.0])
     axes = Rotation.from_euler('z', yaw).as_matrix()
     car = MovingObject(
-        3, np.array([10.0, -4.0, 0.5]), np.array([4.4, 1.8, 1.5]), yaw, speed * along, 60, track_id=17, age=4,
-        yaw_rate=0.2, position_covariance=np.diag([0.04, 0.09, 0.01]),
-        velocity_covariance=axes @ np.diag([0.01, 0.25, 0.04]) @ axes.T, yaw_rate_variance=0.01)
+        3,
+        np.array([10.0, -4.0, 0.5]),
+        np.array([4.4, 1.8, 1.5]),
+        yaw,
+        speed * along,
+        60,
+        track_id=17,
+        age=4,
+        yaw_rate=0.2,
+        position_covariance=np.diag([0.04, 0.09, 0.01]),
+        velocity_covariance=axes @ np.diag([0.01, 0.25, 0.04]) @ axes.T,
+        yaw_rate_variance=0.01,
+    )
     return dataclasses.replace(car, **changes)
 
 
 @pytest.fixture
 def publish(monkeypatch):
     """publish(package, objects): the message that the adapter makes, through CDR by the package's definition."""
+
     def made(package, objects):
         monkeypatch.setitem(sys.modules, package, sys)
         monkeypatch.setitem(sys.modules, f'{package}.msg', message_module(package))
-        adapter, = adapters('autoware' if package == AUTOWARE else 'vision')
+        (adapter,) = adapters('autoware' if package == AUTOWARE else 'vision')
         flow = dataclasses.replace(make_flow(objects=0), objects=tuple(objects))
         source = PointCloud2()
         source.header.frame_id, source.header.stamp.sec = 'lidar', 12
         message = adapter.make(flow, source)
         assert isinstance(message, adapter.type) and message.header == source.header
         return serialized(package, adapter.type.__name__, message)
+
     return made
 
 
@@ -51,7 +64,7 @@ def test_detected_object_has_its_twist_in_its_own_frame(publish):
     car = _car()
     message = publish(AUTOWARE, [car])
     assert (message.header.frame_id, message.header.stamp.sec) == ('lidar', 12)
-    item, = message.objects
+    (item,) = message.objects
     kinematics, shape = item.kinematics, item.shape
     twist = kinematics.twist_with_covariance.twist
     assert (twist.linear.x, twist.linear.y, twist.linear.z) == pytest.approx((8.0, 0.0, 0.0), abs=1e-9)
@@ -65,21 +78,25 @@ def test_detected_object_has_its_twist_in_its_own_frame(publish):
     np.testing.assert_allclose(turn.as_rotvec(), [0, 0, car.yaw], atol=1e-12)
     covariance = kinematics.pose_with_covariance.covariance.reshape(6, 6)
     np.testing.assert_allclose(covariance[:3, :3], car.position_covariance)
-    assert covariance[5, 5] == pytest.approx(0.25 / 8.0 ** 2), 'rad², from the velocity across'
+    assert covariance[5, 5] == pytest.approx(0.25 / 8.0**2), 'rad², from the velocity across'
     assert (shape.dimensions.x, shape.dimensions.y, shape.dimensions.z) == tuple(car.size)
     assert (shape.type, item.classification[0].label, item.existence_probability) == (0, 0, 1.0)
 
 
-@pytest.mark.parametrize('car, facing', [
-    (_car(), 2),                                                  # AVAILABLE: it surely goes forward
-    (_car(speed=0.1), 1),                                         # SIGN_UNKNOWN: slower than twice its deviation
-    (_car(velocity=np.array([0.0, 8.0, 0.0])), 1),                # it goes across its length
-    (_car(velocity_covariance=np.full((3, 3), np.nan)), 1)])
+@pytest.mark.parametrize(
+    'car, facing',
+    [
+        (_car(), 2),  # AVAILABLE: it surely goes forward
+        (_car(speed=0.1), 1),  # SIGN_UNKNOWN: slower than twice its deviation
+        (_car(velocity=np.array([0.0, 8.0, 0.0])), 1),  # it goes across its length
+        (_car(velocity_covariance=np.full((3, 3), np.nan)), 1),
+    ],
+)
 def test_facing_is_claimed_only_where_the_motion_tells_it(publish, car, facing):
-    item, = publish(AUTOWARE, [car]).objects
+    (item,) = publish(AUTOWARE, [car]).objects
     assert item.kinematics.orientation_availability == facing
     yaw_variance = item.kinematics.pose_with_covariance.covariance[35]
-    assert (yaw_variance < 0.01) == (facing == 2) and yaw_variance <= np.pi ** 2 / 12
+    assert (yaw_variance < 0.01) == (facing == 2) and yaw_variance <= np.pi**2 / 12
 
 
 def test_unknown_covariances_are_flagged_and_never_nan(publish):
@@ -98,7 +115,7 @@ def test_detections_are_boxes_with_track_ids(publish):
     assert car.header == message.header
     assert (car.bbox.size.x, car.bbox.size.y, car.bbox.size.z) == (4.4, 1.8, 1.5)
     assert (car.bbox.center.position.x, car.bbox.center.position.y, car.bbox.center.position.z) == (10.0, -4.0, 0.5)
-    result, = car.results
+    (result,) = car.results
     assert result.pose.pose == car.bbox.center and result.hypothesis.class_id == 'moving'
 
 

@@ -1,4 +1,5 @@
 """Objects as a cloud: every field arrives, in a layout that others can read, and nothing is NaN."""
+
 import dataclasses
 from pathlib import Path
 
@@ -25,9 +26,19 @@ def make_object(seed=0):
     """An object with a value of its own in every field."""
     rng = np.random.default_rng(seed)
     return MovingObject(
-        id=seed, centre=rng.normal(size=3), size=rng.uniform(1, 5, 3), yaw=0.3, velocity=rng.normal(size=3),
-        n_points=40 + seed, track_id=1000 + seed, age=7, yaw_rate=-0.4, position_covariance=_covariance(rng),
-        velocity_covariance=_covariance(rng), yaw_rate_variance=0.09)
+        id=seed,
+        centre=rng.normal(size=3),
+        size=rng.uniform(1, 5, 3),
+        yaw=0.3,
+        velocity=rng.normal(size=3),
+        n_points=40 + seed,
+        track_id=1000 + seed,
+        age=7,
+        yaw_rate=-0.4,
+        position_covariance=_covariance(rng),
+        velocity_covariance=_covariance(rng),
+        yaw_rate_variance=0.09,
+    )
 
 
 def _message(objects):
@@ -55,8 +66,12 @@ def test_the_layout_begins_with_x_y_z_and_is_aligned():
 
 
 def test_the_docs_list_every_field_in_its_order():
-    listed = [name for line in TOPIC.splitlines() if line.startswith('| `')
-              for name in line.split('|')[1].replace('`', '').split()]
+    listed = [
+        name
+        for line in TOPIC.splitlines()
+        if line.startswith('| `')
+        for name in line.split('|')[1].replace('`', '').split()
+    ]
     assert listed == [field.name for field in encode_objects([]).fields]
 
 

@@ -1,4 +1,5 @@
 """The loops of the detector of objects against what NumPy and SciPy make of the same words."""
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -36,7 +37,7 @@ def test_distances_are_those_to_every_point(rng):
     rows, columns = np.mgrid[:SIDE, :SIDE]
     for number in range(5):
         squared = [(rows - int(a)) ** 2 + (columns - int(b)) ** 2 for a, b in zip(x[tile == number], y[tile == number])]
-        assert np.array_equal(found[number], np.min([*squared, np.full(rows.shape, TRUNCATED ** 2)], axis=0))
+        assert np.array_equal(found[number], np.min([*squared, np.full(rows.shape, TRUNCATED**2)], axis=0))
 
 
 def test_sums_at_moved_points(rng, maps):
@@ -85,6 +86,7 @@ def test_what_lies_beside_a_point_does_so_where_the_map_goes_on_anew_too(rng):
     def cells(points):
         x, y = (np.floor(points[:, axis] * (1 / cell) + np.float32(64 * side)).astype(int) % side for axis in (0, 1))
         return x, y, (points[:, 2] + 4).clip(0, 7).astype(int)
+
     off = [np.abs(one[:, None] - other) for one, other in zip(cells(target), cells(static))]
     beside = (np.minimum(off[0], side - off[0]) <= 1) & (np.minimum(off[1], side - off[1]) <= 1) & (off[2] <= 1)
     found = lies_beside(target, static, cell, layer, side)

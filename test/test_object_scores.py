@@ -1,11 +1,12 @@
 """The judge of moving objects judges a case that is known."""
+
 import numpy as np
 import pytest
 
-from studies.object_scores import Labels, Tally, true_movers
-from studies.moving_objects import report
 from ssrflow_ros.simulator import CLASSES
 from ssrflow_ros.sweep import EgoMotion, FlowField, MovingObject, Sweep, SweepPair
+from studies.moving_objects import report
+from studies.object_scores import Labels, Tally, true_movers
 
 DT = -0.1
 
@@ -19,11 +20,16 @@ def case(velocity, claimed, wrong=(3.0, 0.0, 0.0)):
     found = np.where(ids[:, None] == 0, claimed, wrong).astype(np.float32)
     objects = tuple(
         MovingObject(k, np.array(centre), np.ones(3), 0, np.array(way, float), 20, k, 1, 0, np.eye(3), np.eye(3), 1)
-        for k, (centre, way) in enumerate((((8.0, 0, 0), claimed), ((0, 15.0, 0), wrong))))
+        for k, (centre, way) in enumerate((((8.0, 0, 0), claimed), ((0, 15.0, 0), wrong)))
+    )
     motion = np.where(ids[:, None] == 0, velocity, (0, 0, 0)) * DT
-    labels = Labels(motion.astype(np.float32), np.ones(40, bool), np.where(ids == 0, 3, -1),
-                    np.where(ids == 0, CLASSES.index('car'), CLASSES.index('vegetation')),
-                    np.array([[0.0] * 7] * 3 + [[8.0, 0.5, 0, 4, 2, 1.5, 0]]))
+    labels = Labels(
+        motion.astype(np.float32),
+        np.ones(40, bool),
+        np.where(ids == 0, 3, -1),
+        np.where(ids == 0, CLASSES.index('car'), CLASSES.index('vegetation')),
+        np.array([[0.0] * 7] * 3 + [[8.0, 0.5, 0, 4, 2, 1.5, 0]]),
+    )
     pair = SweepPair(source, Sweep.from_points(points, 1_900_000_000))
     flow = FlowField(pair, EgoMotion(np.eye(4), 'given'), DT * found, found, ids >= 0, np.zeros(40, bool), ids, objects)
     return flow, labels
@@ -47,8 +53,15 @@ def test_a_found_mover_and_a_false_one():
 def test_a_missed_mover_counts():
     tally = Tally()
     flow, labels = case((10.0, 0.0, 0.0), (9.0, 0.0, 0.0))
-    nothing = FlowField(flow.pair, flow.ego_motion, 0 * flow.flow, 0 * flow.velocity, np.zeros(40, bool), flow.ground,
-                        np.full(40, -1, np.int32))
+    nothing = FlowField(
+        flow.pair,
+        flow.ego_motion,
+        0 * flow.flow,
+        0 * flow.velocity,
+        np.zeros(40, bool),
+        flow.ground,
+        np.full(40, -1, np.int32),
+    )
     tally.add(nothing, labels, {})
     assert [row[2] for row in tally.found] == [False] and not tally.claimed and not tally.errors
 

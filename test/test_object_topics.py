@@ -1,4 +1,5 @@
 """`~/objects` and its further forms, of the real node over DDS."""
+
 import importlib.util
 
 import numpy as np
@@ -6,9 +7,8 @@ import pytest
 
 pytest.importorskip('rclpy')
 
-from sensor_msgs.msg import PointCloud2  # noqa: E402
-
 from live import LiveNode, make_cloud  # noqa: E402
+from sensor_msgs.msg import PointCloud2  # noqa: E402
 from stand_in_node import SPEED, TRACK, VARIANCE  # noqa: E402
 
 from ssrflow_ros.formats.object_cloud import read_objects  # noqa: E402
@@ -34,7 +34,7 @@ def test_a_lone_listener_of_objects_hears_them(tmp_path):
         sent = _send(live, POINTS, 1)
         message = live.hear(OBJECTS, sent)
         assert message.header == sent.header
-        row, = read_objects(message)
+        (row,) = read_objects(message)
         ahead = POINTS[POINTS[:, 0] > 0]
         np.testing.assert_allclose(row['velocity'], [SPEED, 0, 0])
         np.testing.assert_allclose(row['centre'], (ahead.min(axis=0) + ahead.max(axis=0)) / 2, rtol=1e-6)
@@ -62,9 +62,13 @@ def test_messages_of_a_missing_package_are_refused_with_the_cure(tmp_path):
         live.close()
 
 
-@pytest.mark.parametrize('choice, topic, package, kind', [
-    ('vision', 'detections', 'vision_msgs', 'Detection3DArray'),
-    ('autoware', 'detected_objects', 'autoware_perception_msgs', 'DetectedObjects')])
+@pytest.mark.parametrize(
+    'choice, topic, package, kind',
+    [
+        ('vision', 'detections', 'vision_msgs', 'Detection3DArray'),
+        ('autoware', 'detected_objects', 'autoware_perception_msgs', 'DetectedObjects'),
+    ],
+)
 def test_an_installed_package_gets_its_topic(tmp_path, choice, topic, package, kind):
     messages = pytest.importorskip(f'{package}.msg', reason='comes with ROS only')
     live = LiveNode(tmp_path, arguments=['-p', f'object_messages:={choice}'])

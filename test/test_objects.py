@@ -1,4 +1,5 @@
 """Objects: what moved is found with its velocity, whatever the network says; what stands is left in peace."""
+
 import numpy as np
 import pytest
 from worlds import box, pair_of, patch, seen
@@ -7,8 +8,8 @@ from ssrflow_ros import Settings
 from ssrflow_ros.objects.detector import ObjectDetector
 from ssrflow_ros.objects.motion_classifier import MotionClassifier
 from ssrflow_ros.objects.observation import observe
-from ssrflow_ros.steps.range_image import RangeImage, free_space
 from ssrflow_ros.steps.prepared import PreparedPair, Sample
+from ssrflow_ros.steps.range_image import RangeImage, free_space
 
 CLASSIFIER = MotionClassifier.load()
 WALLS = np.concatenate([patch(25.0, 0.0, 40.0, 6.0, 0.1), patch(-20.0, 0.0, 40.0, 6.0, 0.1)])
@@ -25,7 +26,8 @@ def find(now, before, flow=None, dt=-0.1, finder=None, stamp_ns=10_000_000_000, 
     pair, ego = pair_of(seen(WALLS, *now), seen(WALLS, *before), dt, stamp_ns)
     network = np.zeros_like(pair.source.points) if flow is None else flow(pair.source.points)
     return pair, (finder or detector())(
-        prepared(pair, ego, past=None if past is None else seen(WALLS, *past)), network, Settings(**settings))
+        prepared(pair, ego, past=None if past is None else seen(WALLS, *past)), network, Settings(**settings)
+    )
 
 
 def prepared(pair, ego, slope=(0.0, 0.0), past=None):
@@ -33,8 +35,20 @@ def prepared(pair, ego, slope=(0.0, 0.0), past=None):
     n, others = len(pair.source), pair.target.points
     nothing = Sample(np.arange(0), np.zeros((0, 3)), np.zeros((0, 4)))
     views = RangeImage(pair.source.points), RangeImage(others), RangeImage(others[:0] if past is None else past)
-    return PreparedPair(pair, ego, np.zeros(n, bool), np.array(slope), np.arange(n), others, nothing, nothing,
-                        views, 0.6, *free_space(pair.source.points, others, views), {})
+    return PreparedPair(
+        pair,
+        ego,
+        np.zeros(n, bool),
+        np.array(slope),
+        np.arange(n),
+        others,
+        nothing,
+        nothing,
+        views,
+        0.6,
+        *free_space(pair.source.points, others, views),
+        {},
+    )
 
 
 def moved_car(velocity, turn_rate=0.0, dt=-0.1, centre=(12.0, 3.0, 0.0), yaw=0.3):
@@ -44,9 +58,11 @@ def moved_car(velocity, turn_rate=0.0, dt=-0.1, centre=(12.0, 3.0, 0.0), yaw=0.3
 
 def half_seen(velocity, dt=-0.1, centre=(12.0, 3.0), share=0.5, within=3.0):
     """A network that sees a share of the motion of what stands at `centre`."""
+
     def flow(points):
         near = np.linalg.norm(points[:, :2] - centre, axis=1) < within
         return (near[:, None] * share * dt * np.array(velocity)).astype(np.float32)
+
     return flow
 
 
@@ -65,17 +81,21 @@ def test_a_car_is_found_with_its_velocity_though_the_network_sees_half(velocity,
 
 
 def test_a_walker_is_found():
-    _, (_, _, objects) = find([box(np.array([6.0, 1.0, 0]), PERSON, step=0.04)],
-                              [box(np.array([6.0, 1.15, 0]), PERSON, step=0.04)],
-                              half_seen((0.0, -1.5, 0.0), centre=(6.0, 1.0)))
+    _, (_, _, objects) = find(
+        [box(np.array([6.0, 1.0, 0]), PERSON, step=0.04)],
+        [box(np.array([6.0, 1.15, 0]), PERSON, step=0.04)],
+        half_seen((0.0, -1.5, 0.0), centre=(6.0, 1.0)),
+    )
     assert len(objects) == 1 and objects[0].velocity == pytest.approx((0, -1.5, 0), abs=0.5)
     assert objects[0].size[2] == pytest.approx(1.7, abs=0.2)
 
 
 def test_what_had_been_seen_before_tells_of_what_is_slow():
     """Somebody who goes 5 cm from sweep to sweep, and of whom the network sees nothing: where had he been?"""
+
     def walker(y):
         return [box(np.array([6.0, y, 0]), PERSON, step=0.04)]
+
     moves = {}
     for then, past in (('unknown', None), ('elsewhere', walker(1.3)), ('here', walker(1.0))):
         pair, ego = pair_of(seen(WALLS, *walker(1.0)), seen(WALLS, *walker(1.05)), -0.1, 10_000_000_000)
@@ -95,6 +115,7 @@ def test_a_car_that_passes_a_walker_leaves_two():
         of_car = (points[:, 0] < 14) & (points[:, 1] > 2.8)
         of_walker = (np.abs(points[:, 0] - 9.0) < 0.3) & (np.abs(points[:, 1] - 2.4) < 0.3)
         return (0.6 * (of_car[:, None] * [-0.8, 0, 0] + of_walker[:, None] * [0.15, 0, 0])).astype(np.float32)
+
     _, (_, _, objects) = find([now, walker[0]], [other, walker[1]], shrunk, min_motion_probability=0.3)
     ways = sorted(round(float(item.velocity[0])) for item in objects)
     assert len(objects) == 2 and ways[0] == pytest.approx(-1.5, abs=1) and ways[1] == pytest.approx(8, abs=1)
@@ -103,8 +124,12 @@ def test_a_car_that_passes_a_walker_leaves_two():
 def test_what_moves_goes_along_the_ground():
     """A sensor that is tilted by a tenth sees a level road as a slope, and a car on it climb."""
     velocity, slope = np.array([9.0, 3.0, 0.0]), np.array([0.1, 0.0])
-    pair, ego = pair_of(*(seen(WALLS, thing) + np.float32([0, 0, 1]) * (seen(WALLS, thing) @ [*slope, 0])[:, None]
-                          .astype(np.float32) for thing in moved_car(velocity)))
+    pair, ego = pair_of(
+        *(
+            seen(WALLS, thing) + np.float32([0, 0, 1]) * (seen(WALLS, thing) @ [*slope, 0])[:, None].astype(np.float32)
+            for thing in moved_car(velocity)
+        )
+    )
     network = half_seen(velocity)(pair.source.points)
     level, tilted = (detector()(prepared(pair, ego, rise), network, Settings()) for rise in ((0, 0), slope))
     (flat,), (item,) = level[2], tilted[2]
@@ -124,8 +149,9 @@ def test_a_turn_is_seen():
 def test_what_stands_and_what_comes_into_view_is_no_object():
     fence = [np.concatenate([patch(6.0, gap - 5.5, 10.0), patch(6.0, gap + 5.5, 10.0)]) for gap in (0.25, -0.25)]
     parked = box(np.array([12.0, 0.0, 0]), CAR)
-    _, (displacement, ids, objects) = find([fence[0] * (1, 0, 1) + (0, 0.25, 0), parked],
-                                           [fence[0] * (1, 0, 1) + (0, 0.25, 0), parked])
+    _, (displacement, ids, objects) = find(
+        [fence[0] * (1, 0, 1) + (0, 0.25, 0), parked], [fence[0] * (1, 0, 1) + (0, 0.25, 0), parked]
+    )
     assert objects == () and not displacement.any() and (ids == -1).all()
 
 
@@ -158,8 +184,7 @@ def test_an_object_keeps_its_number_and_ages():
     for sweep in range(4):
         now, other = moved_car((5.0, -6.0, 0.0), centre=(10.0 + 0.5 * sweep, 3.0 - 0.6 * sweep, 0.0))
         network = half_seen((5.0, -6.0, 0.0), centre=(10.0 + 0.5 * sweep, 3.0 - 0.6 * sweep))
-        _, (_, _, objects) = find([now], [other], network, finder=finder,
-                                  stamp_ns=10_000_000_000 + sweep * 100_000_000)
+        _, (_, _, objects) = find([now], [other], network, finder=finder, stamp_ns=10_000_000_000 + sweep * 100_000_000)
         numbers.append((objects[0].track_id, objects[0].age))
     assert numbers == [(0, 1), (0, 2), (0, 3), (0, 4)]
 
@@ -174,8 +199,15 @@ def followed(speeds, steady, hidden=False):
         last = hidden and sweep == len(speeds) - 1
         screens = [box(np.array([side * 8.0, 4.0, 0.5]), (12.0, 0.2, 6.0)) for side in (-1, 1)] if last else []
         network = half_seen((speed, 0.0, 0.0), centre=(x, 7.0), share=0.4 if last else 1.0, within=7.0)
-        _, (_, _, (item,)) = find([now, *screens], [before, *screens], network, finder=finder, steady=steady,
-                                  stamp_ns=10_000_000_000 + sweep * 100_000_000, min_motion_probability=0.3)
+        _, (_, _, (item,)) = find(
+            [now, *screens],
+            [before, *screens],
+            network,
+            finder=finder,
+            steady=steady,
+            stamp_ns=10_000_000_000 + sweep * 100_000_000,
+            min_motion_probability=0.3,
+        )
         found.append(item.velocity[0])
     return np.array(found)
 

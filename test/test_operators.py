@@ -1,13 +1,21 @@
 """The fast operators agree with their plain-torch references, and with the definitions."""
+
 import pytest
 import torch
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from ssrflow_ros.operators import (Linear, attentive_sum, farthest_point_order, gather, interpolation_weights,
-                                   k_nearest, linear)
-from ssrflow_ros.operators.reference import (attentive_sum_reference, farthest_point_order_reference,
-                                              k_nearest_reference)
 from ssrflow_ros.kernels.farthest_point import farthest_points
+from ssrflow_ros.operators import (
+    Linear,
+    attentive_sum,
+    farthest_point_order,
+    gather,
+    interpolation_weights,
+    k_nearest,
+    linear,
+)
+from ssrflow_ros.operators.reference import attentive_sum_reference, farthest_point_order_reference, k_nearest_reference
 
 
 def cloud(seed, *shape):
@@ -20,7 +28,7 @@ def test_k_nearest_finds_the_nearest(seed, m, n, k):
     queries, points = cloud(seed, 2, m), cloud(seed + 1, 2, n)
     index = k_nearest(queries, points, k)
     assert index.shape == (2, m, k) and index.dtype == torch.int64
-    found = torch.cdist(queries, points).gather(2, index[..., :min(k, n)])
+    found = torch.cdist(queries, points).gather(2, index[..., : min(k, n)])
     best = k_nearest_reference(queries, points, min(k, n))
     assert torch.allclose(found, torch.cdist(queries, points).gather(2, best), atol=1e-3)
     if n < k:
@@ -34,7 +42,7 @@ def test_farthest_point_order_is_a_prefix_order():
     assert torch.equal(farthest_point_order(points, 60), order[:, :60])
     # Greedy: the distance at which each next point is taken never grows.
     taken = gather(points, order)
-    gaps = torch.stack([torch.cdist(taken[:, i:i + 1], taken[:, :i]).amin(dim=(1, 2)) for i in range(1, 200)])
+    gaps = torch.stack([torch.cdist(taken[:, i : i + 1], taken[:, :i]).amin(dim=(1, 2)) for i in range(1, 200)])
     assert (gaps[1:] <= gaps[:-1] + 1e-4).all()
 
 
@@ -88,9 +96,9 @@ def test_gradient_of_gather_is_that_of_torch():
     features = torch.randn(3, 50, 5, requires_grad=True)
     index = torch.randint(0, 40, (3, 30, 4))  # ten rows are never taken
     weights = torch.randn(3, 30, 4, 5)
-    ours, = torch.autograd.grad((gather(features, index) * weights).sum(), features)
+    (ours,) = torch.autograd.grad((gather(features, index) * weights).sum(), features)
     rows = features[torch.arange(3)[:, None, None], index]
-    theirs, = torch.autograd.grad((rows * weights).sum(), features)
+    (theirs,) = torch.autograd.grad((rows * weights).sum(), features)
     assert torch.allclose(ours, theirs, atol=1e-5) and (ours[:, 40:] == 0).all()
 
 
@@ -104,8 +112,9 @@ def test_linear_is_that_of_torch(rows, into, out, bias):
     wanted = [x, *layer.parameters()], [x, *plain.parameters()]
     y, z = layer(x), plain(x)
     assert y.shape == (2, rows, out) and torch.allclose(y, z, atol=1e-5)
-    for ours, theirs in zip(*(torch.autograd.grad((out.sin() * weights).sum(), inputs)
-                              for out, inputs in zip((y, z), wanted))):
+    for ours, theirs in zip(
+        *(torch.autograd.grad((out.sin() * weights).sum(), inputs) for out, inputs in zip((y, z), wanted))
+    ):
         assert torch.allclose(ours, theirs, rtol=1e-4, atol=1e-3)
     with torch.no_grad():
         assert torch.allclose(layer(x), z, atol=1e-5)

@@ -1,9 +1,11 @@
 """Clouds filled up to a size that never changes: the padding is nobody's neighbour, and real points do not feel it."""
+
 import dataclasses
 
 import pytest
 import torch
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ssrflow_ros.network.config import NetworkConfig
 from ssrflow_ros.network.pyramid import Pyramid
@@ -11,10 +13,27 @@ from ssrflow_ros.network.ssrflow import SSRFlow
 from ssrflow_ros.operators import farthest_point_order, k_nearest, neighbours
 from ssrflow_ros.operators.reference import k_nearest_reference
 
-SMALL = NetworkConfig(widths=(8, 8, 16, 16, 16), k_pointconv=8, k_embedding=8, weight_net=4, position_width=8,
-                      attention_width=16, fusion_width=16, predictor_width=16, predictor_out=8)
-SWITCHES = [{}, {'attention': 'single'}, {'position_encoder': 'inside'}, {'initial_flow': 'local'},
-            {'fusion_pooling': 'max'}, {'finest_level': 1}, {'finest_reembedded': 1}, {'offset_input': True}]
+SMALL = NetworkConfig(
+    widths=(8, 8, 16, 16, 16),
+    k_pointconv=8,
+    k_embedding=8,
+    weight_net=4,
+    position_width=8,
+    attention_width=16,
+    fusion_width=16,
+    predictor_width=16,
+    predictor_out=8,
+)
+SWITCHES = [
+    {},
+    {'attention': 'single'},
+    {'position_encoder': 'inside'},
+    {'initial_flow': 'local'},
+    {'fusion_pooling': 'max'},
+    {'finest_level': 1},
+    {'finest_reembedded': 1},
+    {'offset_input': True},
+]
 SIZES = st.lists(st.integers(1, 300), min_size=1, max_size=3)
 
 
@@ -38,8 +57,11 @@ NETWORKS = [loud_network(dataclasses.replace(SMALL, **switch)) for switch in SWI
 
 
 @pytest.mark.parametrize('network', NETWORKS, ids=map(str, SWITCHES))
-@given(seed=st.integers(0, 10_000), sizes=st.lists(st.tuples(*[st.integers(1, 300)] * 2), min_size=1, max_size=3),
-       more=st.integers(0, 200))
+@given(
+    seed=st.integers(0, 10_000),
+    sizes=st.lists(st.tuples(*[st.integers(1, 300)] * 2), min_size=1, max_size=3),
+    more=st.integers(0, 200),
+)
 @settings(max_examples=8)
 def test_padding_does_not_change_the_flow(network, seed, sizes, more):
     (n, m), size = zip(*sizes), max(map(max, sizes)) + more
@@ -48,8 +70,8 @@ def test_padding_does_not_change_the_flow(network, seed, sizes, more):
     padded = network.flow(source, target, n, m)
     assert padded.isfinite().all()
     for i in range(len(sizes)):
-        alone = network.flow(source[i:i + 1, :n[i]], target[i:i + 1, :m[i]])
-        assert torch.allclose(padded[i, :n[i]], alone[0], atol=1e-5)
+        alone = network.flow(source[i : i + 1, : n[i]], target[i : i + 1, : m[i]])
+        assert torch.allclose(padded[i, : n[i]], alone[0], atol=1e-5)
 
 
 def test_both_frames_at_once_are_the_two():
@@ -73,7 +95,7 @@ def test_padding_is_nobodys_neighbour(seed, sizes, more, k):
             patch.setattr(neighbours, '_kd_tree', search)
             found = k_nearest(queries, points, k, count)
             for i, n in enumerate(sizes):
-                assert torch.equal(found[i], k_nearest(queries[i:i + 1], points[i:i + 1, :n], k)[0])
+                assert torch.equal(found[i], k_nearest(queries[i : i + 1], points[i : i + 1, :n], k)[0])
 
 
 @given(seed=st.integers(0, 10_000), sizes=SIZES, more=st.integers(0, 100), duplicates=st.booleans())
@@ -88,4 +110,4 @@ def test_padding_comes_last_in_farthest_point_order(seed, sizes, more, duplicate
         assert torch.equal(order[i].sort().values, torch.arange(size))
         assert set(order[i, :n].tolist()) == set(range(n))
         if not duplicates:
-            assert torch.equal(order[i, :n], farthest_point_order(points[i:i + 1, :n], n)[0])
+            assert torch.equal(order[i, :n], farthest_point_order(points[i : i + 1, :n], n)[0])

@@ -1,4 +1,5 @@
 """From messages to pairs one way: what is asked of it, such as deskewing, holds in every command."""
+
 import argparse
 import queue
 from collections import Counter
@@ -6,7 +7,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-
 from yards import yard
 
 from ssrflow_ros import SceneFlow, Settings
@@ -20,7 +20,7 @@ from ssrflow_ros.pair_stream import PairStream
 from ssrflow_ros.steps.ego_motion import given
 from ssrflow_ros.transforms import rigid
 
-SPEED, PERIOD, SWEEPS = 6.0, 0.1, 12     # m/s along x
+SPEED, PERIOD, SWEEPS = 6.0, 0.1, 12  # m/s along x
 WORLD = yard(600)
 SETTINGS = Settings(device='cpu', threads=1, compiled=False, network_points=256, ego_motion='odometry')
 BACK = given(rigid(np.eye(3), np.array([SPEED * PERIOD, 0, 0])))
@@ -88,8 +88,21 @@ def test_a_cloud_without_times_is_refused_where_they_are_needed():
 
 @both
 def test_bag_deskews(recording, tmp_path, deskew):
-    assert main(['bag', str(recording), '-o', str(tmp_path / 'out'), '--odometry', '/odom', '--network-points', '256',
-                 '--min-range', '0', *['--deskew'] * deskew]) in (0, 2)
+    assert main(
+        [
+            'bag',
+            str(recording),
+            '-o',
+            str(tmp_path / 'out'),
+            '--odometry',
+            '/odom',
+            '--network-points',
+            '256',
+            '--min-range',
+            '0',
+            *['--deskew'] * deskew,
+        ]
+    ) in (0, 2)
     with BagReader(tmp_path / 'out') as bag:
         message = [message.read() for message in bag.read([FLOW])][-1]
     assert_right(np.stack([read_field(message, axis) for axis in 'xyz'], axis=1), SWEEPS - 1, deskew)
@@ -100,9 +113,13 @@ def test_the_node_deskews(deskew):
     pytest.importorskip('rclpy')
     from ssrflow_ros.node.flow_stream import FlowStream
     from ssrflow_ros.node.statistics import Statistics
+
     settings, published = SETTINGS.replace(deskew=deskew, lazy=False), queue.Queue()
-    node = SimpleNamespace(settings=settings, get_clock=lambda: SimpleNamespace(now=lambda: SimpleNamespace(
-        nanoseconds=stamp_ns(2))), get_logger=lambda: SimpleNamespace(info=print, warning=print))
+    node = SimpleNamespace(
+        settings=settings,
+        get_clock=lambda: SimpleNamespace(now=lambda: SimpleNamespace(nanoseconds=stamp_ns(2))),
+        get_logger=lambda: SimpleNamespace(info=print, warning=print),
+    )
     outputs = SimpleNamespace(publish=lambda flow, cloud: published.put(flow), listeners=lambda: 1)
     stream = FlowStream(node, SceneFlow(settings), Statistics(), SimpleNamespace(between=lambda pair: BACK), outputs)
     try:
@@ -117,6 +134,7 @@ def test_the_node_deskews(deskew):
 def test_bench_deskews(deskew):
     from ssrflow_ros.bench.stages import one_pair, walk
     from ssrflow_ros.bench.throughput import run_through
+
     method, clouds = SceneFlow(SETTINGS.replace(deskew=deskew, ego_motion='none')), [cloud(n) for n in range(5)]
     one = walk(method, clouds, 0, [BACK] * 4)
     assert ('deskew' in one.stages) == deskew and one.whole.p50 > 0
@@ -127,6 +145,7 @@ def test_bench_deskews(deskew):
 @both
 def test_adapt_deskews(recording, deskew):
     from ssrflow_ros.cli.adapt import _sweeps
+
     args = argparse.Namespace(input=recording, topic=None, odometry='/odom')
     sweeps = list(_sweeps(args, SETTINGS.replace(deskew=deskew, ground='none', min_range=0.0), Counter()))
     assert len(sweeps) == SWEEPS
@@ -137,6 +156,7 @@ def test_adapt_deskews(recording, deskew):
 def test_evaluate_deskews(recording, deskew):
     from ssrflow_ros.datasets import open_dataset
     from ssrflow_ros.evaluation.predictions import predict
+
     labelled = open_dataset(f'bag:{recording}', deskew)[4]
     forth = given(rigid(np.eye(3), np.array([-SPEED * PERIOD, 0, 0])))
     found = predict(labelled, SETTINGS.replace(deskew=deskew), 0, forth)
@@ -153,6 +173,7 @@ def test_evaluate_deskews_only_what_bears_times(capsys):
 def test_the_doctor_tries_deskewed_sweeps(recording, monkeypatch, deskew):
     from ssrflow_ros.doctor import method
     from ssrflow_ros.doctor.bag import examine_bag
+
     tried = []
     monkeypatch.setattr(method, 'own_body', lambda fields: tried.extend(fields) or iter(()))
     findings = list(examine_bag(str(recording), None, '/odom', 60.0, SETTINGS.replace(deskew=deskew, min_range=0.0)))

@@ -1,7 +1,7 @@
 """The pairing policy, row by row of the table in streams.py."""
+
 import numpy as np
 import pytest
-
 from streams import TABLE
 
 from ssrflow_ros.settings import Settings

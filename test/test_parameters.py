@@ -1,4 +1,5 @@
 """One table of parameters; the documents, the YAML and its schema are held to it."""
+
 import argparse
 import json
 from pathlib import Path
@@ -103,7 +104,9 @@ def test_the_command_line_takes_a_former_name_and_does_not_show_it(row, caplog):
 def test_the_node_takes_a_former_name(row, tmp_path, monkeypatch, capfd):
     rclpy = pytest.importorskip('rclpy')
     from rclpy.context import Context
+
     from ssrflow_ros.node.parameters import declare_settings
+
     monkeypatch.setenv('ROS_LOG_DIR', str(tmp_path))
     context = Context()
     rclpy.init(args=['--ros-args', '-p', f'{row.alias}:={row.high}'], context=context)
@@ -121,11 +124,14 @@ def test_the_node_takes_a_former_name(row, tmp_path, monkeypatch, capfd):
 def test_command_line_wins_over_yaml_and_yaml_over_the_default(tmp_path, monkeypatch, file_first):
     rclpy = pytest.importorskip('rclpy')
     from rclpy.context import Context
+
     from ssrflow_ros.node.parameters import declare_settings, files_first
+
     monkeypatch.setenv('ROS_LOG_DIR', str(tmp_path))
     file = tmp_path / 'some.yaml'
-    file.write_text(parameter_docs.yaml().replace('moving_speed: 0.5', 'moving_speed: 3.0').replace(
-        'max_gap: 0.5', 'max_gap: 1.5'))
+    file.write_text(
+        parameter_docs.yaml().replace('moving_speed: 0.5', 'moving_speed: 3.0').replace('max_gap: 0.5', 'max_gap: 1.5')
+    )
     words = [['--params-file', str(file)], ['-p', 'moving_speed:=2.0']]
     context = Context()
     arguments = ['--ros-args', *words[not file_first], *words[file_first]]
@@ -142,7 +148,17 @@ def test_command_line_wins_over_yaml_and_yaml_over_the_default(tmp_path, monkeyp
 def test_other_arguments_stay_where_they_are():
     pytest.importorskip('rclpy')
     from ssrflow_ros.node.parameters import files_first
+
     assert files_first(['node', 'a', '--ros-args', '-r', 'a:=b', '--params-file', 'f', '--', 'c']) == [
-        'node', 'a', '--ros-args', '--params-file', 'f', '-r', 'a:=b', '--', 'c']
+        'node',
+        'a',
+        '--ros-args',
+        '--params-file',
+        'f',
+        '-r',
+        'a:=b',
+        '--',
+        'c',
+    ]
     assert files_first(['node', '--params-file', 'f']) == ['node', '--params-file', 'f']
     assert files_first(['node', '--ros-args', '--params-file']) == ['node', '--ros-args', '--params-file']

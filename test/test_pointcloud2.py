@@ -1,10 +1,12 @@
 """PointCloud2 in and out: any layout is read, nothing but InputError is raised, nothing is written."""
+
 from array import array
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ssrflow_ros.errors import InputError
 from ssrflow_ros.formats import pointcloud2
@@ -88,9 +90,9 @@ def layouts(draw):
         raw = values[field.name].astype(values[field.name].dtype.newbyteorder('>' if big else '<'))
         for row, column in np.ndindex(height, width):
             start = row * row_step + column * offset + field.offset
-            data[start:start + raw.itemsize] = np.frombuffer(raw[row:row + 1, column].tobytes(), np.uint8)
+            data[start : start + raw.itemsize] = np.frombuffer(raw[row : row + 1, column].tobytes(), np.uint8)
     cut = draw(st.booleans()) * (row_step - width * offset)
-    return Cloud(height, width, tuple(fields), offset, row_step, data[:len(data) - cut], big), values
+    return Cloud(height, width, tuple(fields), offset, row_step, data[: len(data) - cut], big), values
 
 
 @given(layouts())
@@ -103,19 +105,45 @@ def test_any_layout_is_read(drawn):
     np.testing.assert_array_equal(pointcloud2.read_field(message(cloud), 'ring'), values['ring'].reshape(-1))
 
 
-garbage = st.one_of(st.none(), st.integers(-5, 2**33), st.floats(), st.text(max_size=3),
-                    st.binary(max_size=9), st.lists(st.integers(), max_size=2), st.booleans())
+garbage = st.one_of(
+    st.none(),
+    st.integers(-5, 2**33),
+    st.floats(),
+    st.text(max_size=3),
+    st.binary(max_size=9),
+    st.lists(st.integers(), max_size=2),
+    st.booleans(),
+)
 small = st.one_of(st.integers(0, 40), garbage)
-garbage_field = st.builds(SimpleNamespace, name=st.one_of(st.sampled_from('xyz'), garbage), offset=small,
-                          datatype=small, count=st.one_of(st.just(1), garbage))
+garbage_field = st.builds(
+    SimpleNamespace,
+    name=st.one_of(st.sampled_from('xyz'), garbage),
+    offset=small,
+    datatype=small,
+    count=st.one_of(st.just(1), garbage),
+)
 
 
-@given(st.builds(
-    SimpleNamespace, height=small, width=small, point_step=small, row_step=small, is_bigendian=garbage,
-    fields=st.one_of(st.lists(garbage_field, max_size=5), garbage),
-    data=st.one_of(st.binary(max_size=200), garbage),
-    header=st.one_of(garbage, st.builds(SimpleNamespace, frame_id=garbage, stamp=st.one_of(
-        garbage, st.builds(SimpleNamespace, sec=small, nanosec=small))))))
+@given(
+    st.builds(
+        SimpleNamespace,
+        height=small,
+        width=small,
+        point_step=small,
+        row_step=small,
+        is_bigendian=garbage,
+        fields=st.one_of(st.lists(garbage_field, max_size=5), garbage),
+        data=st.one_of(st.binary(max_size=200), garbage),
+        header=st.one_of(
+            garbage,
+            st.builds(
+                SimpleNamespace,
+                frame_id=garbage,
+                stamp=st.one_of(garbage, st.builds(SimpleNamespace, sec=small, nanosec=small)),
+            ),
+        ),
+    )
+)
 @settings(max_examples=400)
 def test_garbage_is_an_input_error(thing):
     try:
@@ -148,19 +176,22 @@ def fields_with(**changes):
     return [field for field in {**fields, **changes}.values() if field]
 
 
-@pytest.mark.parametrize('changes, words', [
-    ({'fields': fields_with(x=None)}, "no field 'x' (there are: y, z)"),
-    ({'fields': [SimpleNamespace(name='a\nb', offset=0, datatype=7, count=1)]}, "(there are: 'a\\nb')"),
-    ({'fields': fields_with(y=Field('y', 4, 9, 1))}, "'y' has datatype 9"),
-    ({'fields': fields_with(z=Field('z', 8, 7, 3))}, 'count 3'),
-    ({'fields': fields_with(z=Field('z', 10, 7, 1))}, 'beyond point_step 12'),
-    ({'fields': []}, 'none'),
-    ({'point_step': 0}, 'point_step is 0'),
-    ({'data': np.zeros(83, np.uint8)}, '83 bytes'),
-    ({'data': b''}, '0 bytes'),
-    ({'data': None}, 'NoneType and not bytes'),
-    ({'header': None}, "without 'stamp'"),
-])
+@pytest.mark.parametrize(
+    'changes, words',
+    [
+        ({'fields': fields_with(x=None)}, "no field 'x' (there are: y, z)"),
+        ({'fields': [SimpleNamespace(name='a\nb', offset=0, datatype=7, count=1)]}, "(there are: 'a\\nb')"),
+        ({'fields': fields_with(y=Field('y', 4, 9, 1))}, "'y' has datatype 9"),
+        ({'fields': fields_with(z=Field('z', 8, 7, 3))}, 'count 3'),
+        ({'fields': fields_with(z=Field('z', 10, 7, 1))}, 'beyond point_step 12'),
+        ({'fields': []}, 'none'),
+        ({'point_step': 0}, 'point_step is 0'),
+        ({'data': np.zeros(83, np.uint8)}, '83 bytes'),
+        ({'data': b''}, '0 bytes'),
+        ({'data': None}, 'NoneType and not bytes'),
+        ({'header': None}, "without 'stamp'"),
+    ],
+)
 def test_malformed_message_says_what_is_wrong(changes, words):
     with pytest.raises(InputError) as caught:
         pointcloud2.decode(message(pointcloud2.encode_points(some_points()), **changes))
@@ -173,10 +204,10 @@ def test_something_else_is_not_a_cloud(thing):
         pointcloud2.decode(thing)
 
 
-@pytest.mark.parametrize('changes', [
-    {'height': 0}, {'width': 0},
-    {'height': 0, 'width': 0, 'point_step': 0, 'row_step': 0, 'data': b'', 'fields': []},
-])
+@pytest.mark.parametrize(
+    'changes',
+    [{'height': 0}, {'width': 0}, {'height': 0, 'width': 0, 'point_step': 0, 'row_step': 0, 'data': b'', 'fields': []}],
+)
 def test_empty_cloud_is_an_empty_sweep(changes):
     sweep = pointcloud2.decode(message(pointcloud2.encode_points(some_points()), **changes))
     assert len(sweep) == 0 and sweep.n_rows == 0 and sweep.stamp_ns == 12_500_000_000
@@ -197,8 +228,9 @@ def test_a_wrong_row_step_and_spare_bytes_do_not_matter(height, row_step, spare)
 @pytest.mark.parametrize('cut', [1, 30])
 def test_padded_rows_that_were_cut_are_not_read_as_if_unpadded(cut):
     data = np.zeros(2 * (6 * 12 + 40) - 40 - cut, np.uint8)
-    cloud = message(pointcloud2.encode_points(np.ones((12, 3), np.float32)), height=2, width=6, row_step=6 * 12 + 40,
-                    data=data)
+    cloud = message(
+        pointcloud2.encode_points(np.ones((12, 3), np.float32)), height=2, width=6, row_step=6 * 12 + 40, data=data
+    )
     with pytest.raises(InputError, match='was cut'):
         pointcloud2.decode(cloud)
 
@@ -207,8 +239,15 @@ def annotated(source: Sweep) -> FlowField:
     n = len(source)
     velocity = np.linspace(-3, 3, 3 * n, dtype=np.float32).reshape(n, 3)
     pair = SweepPair(source, Sweep.from_points(source.points, source.stamp_ns - 100_000_000, source.frame_id))
-    return FlowField(pair, EgoMotion(np.eye(4), 'given'), -0.1 * velocity, velocity, np.arange(n) % 2 == 1,
-                     np.zeros(n, bool), np.arange(n, dtype=np.int32) - 1)
+    return FlowField(
+        pair,
+        EgoMotion(np.eye(4), 'given'),
+        -0.1 * velocity,
+        velocity,
+        np.arange(n) % 2 == 1,
+        np.zeros(n, bool),
+        np.arange(n, dtype=np.int32) - 1,
+    )
 
 
 def test_annotated_cloud_has_the_documented_layout():
@@ -220,9 +259,19 @@ def test_annotated_cloud_has_the_documented_layout():
     cloud = pointcloud2.encode(flow, incoming, keep=['ring', 'time', 'x'], rgba=True)
 
     layout = [(field.name, field.offset, field.datatype) for field in cloud.fields]
-    assert layout == [('x', 0, 7), ('y', 4, 7), ('z', 8, 7), ('intensity', 12, 7), ('vx', 16, 7),
-                      ('vy', 20, 7), ('vz', 24, 7), ('moving', 28, 2), ('object', 32, 5), ('ring', 36, 4),
-                      ('rgba', 40, 6)]
+    assert layout == [
+        ('x', 0, 7),
+        ('y', 4, 7),
+        ('z', 8, 7),
+        ('intensity', 12, 7),
+        ('vx', 16, 7),
+        ('vy', 20, 7),
+        ('vz', 24, 7),
+        ('moving', 28, 2),
+        ('object', 32, 5),
+        ('ring', 36, 4),
+        ('rgba', 40, 6),
+    ]
     assert (cloud.height, cloud.width, cloud.point_step, cloud.row_step) == (1, 4, 44, 176)
     assert cloud.data.dtype == np.uint8 and len(cloud.data) == 176
     outgoing = message(cloud)

@@ -1,12 +1,13 @@
 """Ego-motion from odometry and tf: exact on a curve with a tilted sensor, and refused where it cannot be known."""
+
 import threading
 import time
 
+import curve
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-import curve
 from ssrflow_ros.errors import EgoMotionError, InputError
 from ssrflow_ros.settings import Settings
 from ssrflow_ros.steps.poses import SensorPoses, parse_pose
@@ -14,7 +15,7 @@ from ssrflow_ros.sweep import Sweep, SweepPair
 
 START_NS = 1_700_000_000_000_000_000
 HUNDREDTHS = np.arange(0.0, 1.0, 0.01)
-NEWEST = 0.53       # s, between two poses
+NEWEST = 0.53  # s, between two poses
 
 
 def ns(t):
@@ -99,13 +100,17 @@ def test_a_sensor_that_moves_on_the_robot():
     curve.assert_right(velocities(poses, pair_at())[0], NEWEST, atol=0.01)
 
 
-@pytest.mark.parametrize('poses, words', [
-    (SensorPoses(ODOMETRY), 'no odometry has arrived'),
-    (driven(ODOMETRY), "of 'base_link', the clouds are in 'lidar', and nothing says how"),
-    (driven(ODOMETRY, 'lidar', times=np.arange(0.0, 0.5, 0.01)), r'0\.040 s after the newest pose'),
-    (driven(ODOMETRY, 'lidar', times=np.arange(0.5, 1.0, 0.01)), r'0\.070 s before the oldest pose'),
-    (driven(ODOMETRY, 'lidar', times=(0.0, 0.8)), r'gap of 0\.80 s'),
-    (SensorPoses(TF), r"tf has no way from 'lidar' to 'odom' \(frames known: none\)")])
+@pytest.mark.parametrize(
+    'poses, words',
+    [
+        (SensorPoses(ODOMETRY), 'no odometry has arrived'),
+        (driven(ODOMETRY), "of 'base_link', the clouds are in 'lidar', and nothing says how"),
+        (driven(ODOMETRY, 'lidar', times=np.arange(0.0, 0.5, 0.01)), r'0\.040 s after the newest pose'),
+        (driven(ODOMETRY, 'lidar', times=np.arange(0.5, 1.0, 0.01)), r'0\.070 s before the oldest pose'),
+        (driven(ODOMETRY, 'lidar', times=(0.0, 0.8)), r'gap of 0\.80 s'),
+        (SensorPoses(TF), r"tf has no way from 'lidar' to 'odom' \(frames known: none\)"),
+    ],
+)
 def test_what_is_not_known_is_never_identity(poses, words):
     with pytest.raises(EgoMotionError, match=words):
         poses.between(pair_at())
@@ -118,6 +123,7 @@ def test_it_waits_for_the_pose_that_comes_after_the_sweep():
         time.sleep(0.05)
         for t in np.arange(0.5, 0.6, 0.01):
             poses.push_odometry('lidar', ns(t), *parts(curve.world_from_sensor(t)))
+
     late = threading.Thread(target=publish_late)
     late.start()
     poses.between(pair_at(), wait=10.0)

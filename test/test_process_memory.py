@@ -1,4 +1,5 @@
 """What a process keeps of the memory that it has used is bounded, whatever comes."""
+
 import gc
 import os
 import subprocess
@@ -16,8 +17,9 @@ BOUND = 'from ssrflow_ros.process_memory import bound_memory\nbound_memory()\n'
 
 def run(code, **environment):
     kept = {name: value for name, value in os.environ.items() if 'CACHE_CAPACITY' not in name and 'MALLOC' not in name}
-    return subprocess.run([sys.executable, '-c', BOUND + code], env={**kept, **environment}, check=True,
-                          capture_output=True, text=True).stdout
+    return subprocess.run(
+        [sys.executable, '-c', BOUND + code], env={**kept, **environment}, check=True, capture_output=True, text=True
+    ).stdout
 
 
 @pytest.mark.skipif(not sys.platform.startswith('linux'), reason='what malloc has given out is asked of glibc')

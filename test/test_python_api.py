@@ -1,4 +1,5 @@
 """From Python: settings hold wherever a cloud enters, a call forgets, a stream remembers, shapes are checked."""
+
 import dataclasses
 
 import numpy as np
@@ -34,15 +35,18 @@ def cloud(n=600, seed=0):
     """(n, 3) m: about the sensor, some nearer than 3 m, some in BODY, some that no laser returned."""
     points = np.random.default_rng(seed).uniform(-6, 6, (n, 3)).astype(np.float32)
     points[::50], points[1::50], points[2::50] = np.nan, 0, np.inf
-    points[3::50] = 1.9, 0.9, 1.9           # in BODY, and 2.8 m away
-    points[4::50] = 2.5, 0.0, 0.0           # nearer than 3 m
+    points[3::50] = 1.9, 0.9, 1.9  # in BODY, and 2.8 m away
+    points[4::50] = 2.5, 0.0, 0.0  # nearer than 3 m
     return points
 
 
 def used(points):
     with np.errstate(invalid='ignore'):
-        return np.isfinite(points).all(axis=1) & (np.linalg.norm(points, axis=1) > 3) & ~(
-            (points >= BODY[:3]) & (points <= BODY[3:])).all(axis=1)
+        return (
+            np.isfinite(points).all(axis=1)
+            & (np.linalg.norm(points, axis=1) > 3)
+            & ~((points >= BODY[:3]) & (points <= BODY[3:])).all(axis=1)
+        )
 
 
 def assert_same(one, other, motion=True):
@@ -57,6 +61,7 @@ def assert_same(one, other, motion=True):
 
 # --- settings hold, rows are those of what was given ------------------------------------------------------
 
+
 def asked(standing, how):
     """Flow of two clouds that enter in one way or another."""
     before, after = cloud(seed=0), cloud(seed=1)
@@ -69,8 +74,10 @@ def asked(standing, how):
         stream = standing.stream()
         assert stream.push(Sweep.from_points(after, 50 * MS)) is None
         return stream.push(sweeps[0])
-    return standing(*{'arrays': (before, after), 'sweeps': sweeps, 'pair': (SweepPair(*sweeps),)}[how],
-                    dt=0.1 if how == 'arrays' else None)
+    return standing(
+        *{'arrays': (before, after), 'sweeps': sweeps, 'pair': (SweepPair(*sweeps),)}[how],
+        dt=0.1 if how == 'arrays' else None,
+    )
 
 
 @pytest.mark.parametrize('how', ['arrays', 'sweeps', 'pair', 'pushed', 'sweeps pushed'])
@@ -86,8 +93,13 @@ def test_settings_hold_wherever_a_cloud_enters(standing, how):
 def test_results_come_in_the_rows_of_what_was_given(standing, how):
     before, flow = cloud(seed=0), asked(standing, how)
     rows, kept = flow.in_rows(), used(cloud(seed=0))
-    for name, missing in (('flow', np.nan), ('velocity', np.nan), ('moving', False), ('ground', False),
-                          ('object_ids', -1)):
+    for name, missing in (
+        ('flow', np.nan),
+        ('velocity', np.nan),
+        ('moving', False),
+        ('ground', False),
+        ('object_ids', -1),
+    ):
         laid, values = getattr(rows, name), getattr(flow, name)
         assert len(laid) == len(before) and laid.dtype == values.dtype, name
         np.testing.assert_array_equal(laid[kept], values, err_msg=name)
@@ -121,6 +133,7 @@ def test_a_sweep_without_returns_of_the_robot_is_left_as_it_is():
 
 # --- a call forgets, a stream remembers ---------------------------------------------------------------------
 
+
 def test_the_same_pair_has_the_same_answer_whatever_was_asked_before(scene_flow, recording):
     pair = SweepPair(recording[1], recording[0])
     first = scene_flow(pair)
@@ -148,7 +161,7 @@ def test_a_stream_begins_as_a_pair_and_then_remembers(scene_flow, recording):
     flows = []
     for number, sweep in enumerate(recording[1:], 1):
         flows.append(stream.push(sweep))
-        beside.push(recording[-number])     # backwards: another stream, of which the first knows nothing
+        beside.push(recording[-number])  # backwards: another stream, of which the first knows nothing
         assert stream.reason == ''
     assert_same(flows[0], scene_flow(SweepPair(recording[1], recording[0])))
     ages = [max((item.age for item in flow.objects), default=0) for flow in flows]
@@ -184,14 +197,17 @@ def test_live_settings_hold_from_the_next_pair_on():
 
 # --- a motion that is known ----------------------------------------------------------------------------------
 
+
 def test_a_motion_is_given_as_a_matrix(scene_flow, recording):
     before, after = recording[0].points, recording[1].points
     matrix = np.eye(4)
     matrix[0, 3] = -0.7
     wanted = scene_flow(SweepPair(recording[0], recording[1]), EgoMotion(matrix, 'given'))
-    for flow in (scene_flow(before, after, dt=0.1, ego_motion=matrix),
-                 scene_flow(before, after, matrix.tolist(), dt=0.1),
-                 scene_flow(SweepPair(recording[0], recording[1]), matrix)):
+    for flow in (
+        scene_flow(before, after, dt=0.1, ego_motion=matrix),
+        scene_flow(before, after, matrix.tolist(), dt=0.1),
+        scene_flow(SweepPair(recording[0], recording[1]), matrix),
+    ):
         assert flow.ego_motion.method == 'given'
         assert_same(flow, wanted)
     stream = scene_flow.stream()
@@ -200,27 +216,50 @@ def test_a_motion_is_given_as_a_matrix(scene_flow, recording):
     assert stream.push(after, 100 * MS, ego_motion=back).ego_motion.target_from_source == pytest.approx(back)
 
 
-@pytest.mark.parametrize('motion, told', [
-    (np.eye(3), r'shape \(3, 3\): give a 4x4'), (np.eye(4)[:3], r'shape \(3, 4\)'), (2 * np.eye(4), 'not rigid'),
-    (np.full((4, 4), np.nan), 'NaN'), ('odometry', 'no matrix of numbers'),
-    (EgoMotion(np.eye(3), 'given'), r'shape \(3, 3\)')])
+@pytest.mark.parametrize(
+    'motion, told',
+    [
+        (np.eye(3), r'shape \(3, 3\): give a 4x4'),
+        (np.eye(4)[:3], r'shape \(3, 4\)'),
+        (2 * np.eye(4), 'not rigid'),
+        (np.full((4, 4), np.nan), 'NaN'),
+        ('odometry', 'no matrix of numbers'),
+        (EgoMotion(np.eye(3), 'given'), r'shape \(3, 3\)'),
+    ],
+)
 def test_what_is_no_motion_is_told(standing, motion, told):
-    for ask in (lambda: standing(cloud(), cloud(), dt=0.1, ego_motion=motion),
-                lambda: standing.stream().push(cloud(), 0, ego_motion=motion)):
+    for ask in (
+        lambda: standing(cloud(), cloud(), dt=0.1, ego_motion=motion),
+        lambda: standing.stream().push(cloud(), 0, ego_motion=motion),
+    ):
         with pytest.raises(EgoMotionError, match=told):
             ask()
 
 
 # --- what is no cloud, and no pair -----------------------------------------------------------------------------
 
-@pytest.mark.parametrize('points, told', [
-    (np.zeros((9, 2)), r'shape \(9, 2\): give \(N, 3\)'), (np.zeros((3, 900)), r'shape \(3, 900\).*transpose'),
-    (np.zeros(9), r'shape \(9,\)'), (np.zeros((2, 2, 2, 3)), 'shape'), (np.array([['x', 'y', 'z']]), 'not numbers'),
-    ([[1, 2, 3], [1, 2]], 'no array|not numbers'), (None, 'not numbers|one cloud alone'), ([], r'shape \(0,\)'),
-    (np.zeros(4, [('x', 'f4'), ('y', 'f4')]), 'fields x, y')])
+
+@pytest.mark.parametrize(
+    'points, told',
+    [
+        (np.zeros((9, 2)), r'shape \(9, 2\): give \(N, 3\)'),
+        (np.zeros((3, 900)), r'shape \(3, 900\).*transpose'),
+        (np.zeros(9), r'shape \(9,\)'),
+        (np.zeros((2, 2, 2, 3)), 'shape'),
+        (np.array([['x', 'y', 'z']]), 'not numbers'),
+        ([[1, 2, 3], [1, 2]], 'no array|not numbers'),
+        (None, 'not numbers|one cloud alone'),
+        ([], r'shape \(0,\)'),
+        (np.zeros(4, [('x', 'f4'), ('y', 'f4')]), 'fields x, y'),
+    ],
+)
 def test_what_is_no_cloud_is_told_in_one_line(standing, points, told):
-    for ask in (lambda: standing(points, cloud(), dt=0.1), lambda: standing(cloud(), points, dt=0.1),
-                lambda: standing.stream().push(points, 0), lambda: Sweep.from_points(points)):
+    for ask in (
+        lambda: standing(points, cloud(), dt=0.1),
+        lambda: standing(cloud(), points, dt=0.1),
+        lambda: standing.stream().push(points, 0),
+        lambda: Sweep.from_points(points),
+    ):
         with pytest.raises(InputError, match=told) as caught:
             ask()
         assert '\n' not in str(caught.value)
@@ -239,8 +278,11 @@ def test_two_arrays_need_a_time_between_them(standing, dt):
 
 def test_stamps_are_given_once_and_in_nanoseconds(standing):
     sweep, stream = Sweep.from_points(cloud(), 100 * MS), standing.stream()
-    for ask in (lambda: standing(SweepPair(sweep, Sweep.from_points(cloud(), 0)), dt=0.1),
-                lambda: standing(sweep, cloud(), dt=0.1), lambda: stream.push(sweep, 0)):
+    for ask in (
+        lambda: standing(SweepPair(sweep, Sweep.from_points(cloud(), 0)), dt=0.1),
+        lambda: standing(sweep, cloud(), dt=0.1),
+        lambda: stream.push(sweep, 0),
+    ):
         with pytest.raises(InputError, match='bears its own'):
             ask()
     for stamp_ns, told in ((None, 'no time stamp'), (1.5, r'round\(1e9')):

@@ -1,4 +1,5 @@
 """What README and docs/python.md show runs as it stands there."""
+
 import re
 from pathlib import Path
 

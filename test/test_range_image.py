@@ -1,4 +1,5 @@
 """Free space is known where a beam passed, and nowhere else."""
+
 import math
 
 import numpy as np
@@ -80,7 +81,7 @@ def test_what_is_seen_through_a_window_is_framed_and_what_stands_before_a_wall_i
     azimuth = np.radians(np.arange(-40, 40.1, 0.2))[:, None]
     elevation = np.radians(np.arange(-2, 2.1, 0.4))
     direction = np.stack(np.broadcast_arrays(np.cos(azimuth), np.sin(azimuth), np.tan(elevation)), -1)
-    reach = np.where(np.abs(np.degrees(azimuth)) < 1.5, 14.0, 8.0)      # a wall with a window, a room behind
+    reach = np.where(np.abs(np.degrees(azimuth)) < 1.5, 14.0, 8.0)  # a wall with a window, a room behind
     reach = np.where(np.abs(np.degrees(azimuth) - 20) < 2, 5.0, reach)  # somebody before it
     view = RangeImage((direction * reach[..., None]).reshape(-1, 3).astype(np.float32))
     asked = np.array([[14.0, 0.0, 0.0], [14.0, 0.2, 0.2], *5 * direction[300:301, 5], *8 * direction[50:51, 5]])
@@ -92,7 +93,7 @@ def test_beams_along_the_edge_of_a_row_get_the_same_cells_on_every_processor():
     """Rings at 3, 9 and 15 degrees, as of many sensors, lie on the edges of rows; in float32 the processor decides."""
     azimuth, elevation = np.meshgrid(np.radians(np.arange(0.1, 360, 0.2)), np.radians([-15, -9, -3, 3, 9, 15]))
     reach = np.random.default_rng(0).uniform(2, 50, azimuth.shape)
-    points = (reach * (np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)))
+    points = reach * (np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation))
     points = points.reshape(3, -1).T.astype(np.float32)
     cell, _ = range_image._cells(points)
     across = np.sqrt(points[:, 0] * points[:, 0] + points[:, 1] * points[:, 1])

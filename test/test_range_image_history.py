@@ -1,4 +1,5 @@
 """What had been seen half a second before is kept, led into the newest frame, and forgotten where a stream ends."""
+
 import dataclasses
 
 import numpy as np
@@ -17,8 +18,10 @@ STEP = 0.5  # m that the sensor goes ahead from sweep to sweep, while all stands
 
 def stream(count, interval=0.1, first=0):
     """Sweeps of a wall 20 m ahead of the first place, and their views."""
-    sweeps = [Sweep.from_points(WALL - [number * STEP, 0, 0], round((1 + number * interval) * 1e9), 'lidar')
-              for number in range(first, first + count)]
+    sweeps = [
+        Sweep.from_points(WALL - [number * STEP, 0, 0], round((1 + number * interval) * 1e9), 'lidar')
+        for number in range(first, first + count)
+    ]
     return [(sweep, RangeImage(sweep.points)) for sweep in sweeps]
 
 
@@ -60,11 +63,13 @@ def test_the_oldest_view_of_half_a_second_is_led_into_the_newest_frame(sweeps, i
 def test_where_the_stream_breaks_off_all_is_forgotten():
     past = RangeImageHistory()
     played(past, stream(5))
-    assert played(past, stream(2, first=8))[1] == 0          # the sweeps between are missing, and no motion is known
+    assert played(past, stream(2, first=8))[1] == 0  # the sweeps between are missing, and no motion is known
     assert played(past, stream(3, first=20))[1] == pytest.approx(0.2)
-    assert played(past, stream(2, first=1))[1] == 0          # time set back
-    other = [(Sweep(sweep.points, sweep.stamp_ns, 'other', sweep.rows, sweep.n_rows), view)
-             for sweep, view in stream(2, first=4)]
+    assert played(past, stream(2, first=1))[1] == 0  # time set back
+    other = [
+        (Sweep(sweep.points, sweep.stamp_ns, 'other', sweep.rows, sweep.n_rows), view)
+        for sweep, view in stream(2, first=4)
+    ]
     assert played(past, other, find=lambda pair: ahead())[1] == 0
 
 
@@ -74,6 +79,7 @@ def test_over_sweeps_that_were_left_out_it_goes_on_where_their_motion_is_found()
     def find(pair):
         asked.append(round((pair.source.stamp_ns - pair.target.stamp_ns) / 1e8))
         return ahead(asked[-1])
+
     played(past, stream(3))
     view, age = played(past, stream(2, first=5), find)
     # Of the sweeps before, number 0 lies half a second before the target, number 5.

@@ -1,4 +1,5 @@
 """The ray caster against every triangle tried in turn."""
+
 import numpy as np
 import pytest
 
@@ -68,7 +69,7 @@ def test_the_number_of_rays_in_a_call_changes_nothing():
     tree = triangle_tree(corners)
     whole = first_hits(tree, origins, directions)
     for ray in range(len(origins)):
-        one = first_hits(tree, origins[ray:ray + 1], directions[ray:ray + 1])
+        one = first_hits(tree, origins[ray : ray + 1], directions[ray : ray + 1])
         assert one[0][0] == whole[0][ray] and one[1][0] == whole[1][ray]
 
 

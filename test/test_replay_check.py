@@ -1,13 +1,14 @@
 """Movers are told from what stands by other sweeps of the same recording, without labels."""
+
 import numpy as np
 import pytest
+from worlds import box, patch, seen
 
 from ssrflow_ros.evaluation.replay_check import MOVED, STOOD, UNTOLD, ReplayCheck, summary
 from ssrflow_ros.settings import Settings
 from ssrflow_ros.sweep import EgoMotion, FlowField, MovingObject, Sweep, SweepPair
 from studies.replay_check import check as check_by_truth
 from studies.replay_check import report
-from worlds import box, patch, seen
 
 N = 45  # sweeps at 10 Hz
 
@@ -26,17 +27,28 @@ def flows(reported, gap=None):
         sweep = Sweep.from_points(points, number * 100_000_000, 'lidar')
         if last is not None and number != gap:
             ego = np.eye(4)
-            ego[0, 3] = 0.1     # the older sweep's sensor stood 0.1 m behind
+            ego[0, 3] = 0.1  # the older sweep's sensor stood 0.1 m behind
             ids, objects = np.full(len(points), -1, np.int32), []
             for name in reported:
                 inside = (np.abs(points - places[name]) <= np.array(things[name]) / 2 + 0.01).all(axis=1)
                 ids[inside] = len(objects)
                 velocity = np.array([0, 1.4, 0]) if name == 'mover' else np.array([0.8, 0, 0])
-                objects.append(MovingObject(len(objects), np.array(places[name]), np.array(things[name]), 0.0, velocity,
-                                            int(inside.sum())))
+                objects.append(
+                    MovingObject(
+                        len(objects), np.array(places[name]), np.array(things[name]), 0.0, velocity, int(inside.sum())
+                    )
+                )
             nothing = np.zeros((len(points), 3), np.float32)
-            yield FlowField(SweepPair(sweep, last), EgoMotion(ego, 'given'), nothing, nothing, ids >= 0,
-                            np.zeros(len(points), bool), ids, tuple(objects))
+            yield FlowField(
+                SweepPair(sweep, last),
+                EgoMotion(ego, 'given'),
+                nothing,
+                nothing,
+                ids >= 0,
+                np.zeros(len(points), bool),
+                ids,
+                tuple(objects),
+            )
         last = sweep
 
 
@@ -51,7 +63,7 @@ def test_a_mover_moved_and_a_parked_thing_stood():
     assert [sweep.stamp_ns for sweep in sweeps] == [number * 100_000_000 for number in range(1, N)]
     verdicts = [[verdict for _, verdict in sweep.objects] for sweep in sweeps]
     assert all(row == [MOVED, STOOD] for row in verdicts[10:-10])
-    assert verdicts[0] == verdicts[-1] == [UNTOLD, UNTOLD]   # nothing is known of one side
+    assert verdicts[0] == verdicts[-1] == [UNTOLD, UNTOLD]  # nothing is known of one side
     movers = [mover for sweep in sweeps[10:-10] for mover in sweep.movers]
     assert len(movers) == len(sweeps) - 20 and all(found for _, found in movers)
 
@@ -68,8 +80,10 @@ def test_a_sweep_without_answer_begins_anew():
     assert all(verdict == UNTOLD for sweep in at_the_gap for _, verdict in sweep.objects)
 
 
-@pytest.mark.parametrize('reported, texts', [
-    (['mover', 'parked'], ('objects had moved (5', '(100%) of those')), ([], ('of 0 it cannot', '0 of'))])
+@pytest.mark.parametrize(
+    'reported, texts',
+    [(['mover', 'parked'], ('objects had moved (5', '(100%) of those')), ([], ('of 0 it cannot', '0 of'))],
+)
 def test_summary(reported, texts):
     rows = summary(judged(reported))
     assert len(rows) == len(texts) and all(text in row for text, (_, row) in zip(texts, rows))

@@ -1,4 +1,5 @@
 """No request ends the node, however wrong: random ones, and changes of state that are not possible."""
+
 import pytest
 
 pytest.importorskip('rclpy')

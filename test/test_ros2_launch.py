@@ -1,4 +1,5 @@
 """The launch file under the real `ros2 launch`, with stand-ins for node, RViz and player. Without: test_launch.py."""
+
 import os
 import signal
 import subprocess
@@ -17,9 +18,11 @@ from live import PATIENCE, STAND_IN, own_network  # noqa: E402
 
 TEST = Path(__file__).resolve().parent
 ROS2 = [sys.executable, '-c', 'import sys; from ros2cli.cli import main; sys.exit(main())']
-EXECUTABLES = {'lib/ssrflow_ros/flow_node': f'exec {" ".join(STAND_IN)} "$@"',
-               'lib/rviz2/rviz2': 'trap "exit 0" INT; echo "rviz2: $@"; while sleep 0.1; do :; done',
-               'bin/ros2': f'exec {sys.executable} {TEST}/stand_in_player.py "$@"'}
+EXECUTABLES = {
+    'lib/ssrflow_ros/flow_node': f'exec {" ".join(STAND_IN)} "$@"',
+    'lib/rviz2/rviz2': 'trap "exit 0" INT; echo "rviz2: $@"; while sleep 0.1; do :; done',
+    'bin/ros2': f'exec {sys.executable} {TEST}/stand_in_player.py "$@"',
+}
 
 
 class Launched:
@@ -39,12 +42,20 @@ class Launched:
         self.log = folder / 'launch.log'
         prefixes = [str(folder), *filter(None, [os.environ.get('AMENT_PREFIX_PATH')])]
         self.network = ExitStack()
-        variables = {**self.network.enter_context(own_network(folder)), 'HOME': str(folder),
-                     'AMENT_PREFIX_PATH': os.pathsep.join(prefixes),
-                     'PATH': f'{folder}/bin{os.pathsep}{os.environ["PATH"]}'}
+        variables = {
+            **self.network.enter_context(own_network(folder)),
+            'HOME': str(folder),
+            'AMENT_PREFIX_PATH': os.pathsep.join(prefixes),
+            'PATH': f'{folder}/bin{os.pathsep}{os.environ["PATH"]}',
+        }
         with self.log.open('w') as log:
-            self.process = subprocess.Popen([*ROS2, 'launch', str(PATH), *arguments], env=variables, stdout=log,
-                                            stderr=subprocess.STDOUT, start_new_session=True)
+            self.process = subprocess.Popen(
+                [*ROS2, 'launch', str(PATH), *arguments],
+                env=variables,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
 
     def text(self):
         return self.log.read_text()
@@ -58,8 +69,9 @@ class Launched:
 
     def left(self):
         """Processes that are still there."""
-        return subprocess.run(['ps', '-o', 'args=', '-s', str(self.process.pid)], text=True,
-                              stdout=subprocess.PIPE).stdout.splitlines()
+        return subprocess.run(
+            ['ps', '-o', 'args=', '-s', str(self.process.pid)], text=True, stdout=subprocess.PIPE
+        ).stdout.splitlines()
 
 
 @pytest.fixture
@@ -69,6 +81,7 @@ def launch(tmp_path):
     def launch(*arguments, **rest):
         launched.append(Launched(tmp_path, *arguments, **rest))
         return launched[-1]
+
     yield launch
     for one in launched:
         if one.left():
@@ -104,10 +117,15 @@ def test_what_waits_ends_too_when_the_node_fails_and_so_does_the_launch(launch):
     assert running.left() == []
 
 
-@pytest.mark.parametrize('argument, said', [
-    ('topic:=/a', "there is no argument 'topic': did you mean 'points'?"),
-    ('bag:=~/nowhere', 'bag:=~/nowhere: there is no such file'),
-    ('rviz:=true', 'rviz:=true: rviz2 is not installed'), ('autostart:=maybe', 'autostart:=maybe: choose from true')])
+@pytest.mark.parametrize(
+    'argument, said',
+    [
+        ('topic:=/a', "there is no argument 'topic': did you mean 'points'?"),
+        ('bag:=~/nowhere', 'bag:=~/nowhere: there is no such file'),
+        ('rviz:=true', 'rviz:=true: rviz2 is not installed'),
+        ('autostart:=maybe', 'autostart:=maybe: choose from true'),
+    ],
+)
 def test_nothing_starts_if_an_argument_is_refused(launch, argument, said):
     running = launch(argument, packages=['ssrflow_ros'])
     assert running.process.wait(PATIENCE) == 1

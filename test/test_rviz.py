@@ -1,4 +1,5 @@
 """The RViz configuration is held to what the node publishes: topics, types, quality of service, fields."""
+
 import ast
 import re
 from pathlib import Path
@@ -35,8 +36,11 @@ def published():
 
 
 def test_every_output_has_a_display_and_every_display_a_topic(displays, published):
-    drawn = {display['Topic']['Value']: KINDS[display['Class'].split('/')[1]]
-             for display in displays.values() if 'Topic' in display}
+    drawn = {
+        display['Topic']['Value']: KINDS[display['Class'].split('/')[1]]
+        for display in displays.values()
+        if 'Topic' in display
+    }
     assert drawn == {'/points': 'PointCloud2', **published}
 
 
@@ -63,9 +67,11 @@ def test_flow_is_drawn_in_colours_that_are_there(displays):
     display = next(one for one in displays.values() if one.get('Topic', {}).get('Value') == '/ssrflow/flow')
     assert display['Color Transformer'] == 'RGB8'
     flow = make_flow(objects=1)
-    source = bag_messages.to_pointcloud2(pointcloud2.encode_points(flow.pair.source.points),
-                                         bag_messages.to_header(1, 'lidar'))
+    source = bag_messages.to_pointcloud2(
+        pointcloud2.encode_points(flow.pair.source.points), bag_messages.to_header(1, 'lidar')
+    )
     from std_msgs.msg import Header
+
     source.header = Header()
     coloured = flow_cloud(flow, source, rgba=True)
     colours = pointcloud2.read_field(coloured, 'rgba')

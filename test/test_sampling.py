@@ -1,8 +1,10 @@
 """Sampling covers all there is and favours what changed; upsampling is what its definition says."""
+
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ssrflow_ros.steps.cells import thin
 from ssrflow_ros.steps.range_image import RangeImage
@@ -39,8 +41,10 @@ def test_a_walker_gets_points_though_he_goes_less_than_a_cube():
     rng = np.random.default_rng(5)
     walker = rng.uniform(-1, 1, (200, 3)) * [0.02, 0.25, 0.85] + [8, 0, 1.5]
     yard = np.concatenate([[turn * 1.0, turn * 8.0, 0] + wall(rng, 8_000) for turn in (-1, 0, 1, 2)])
-    source, target = (np.concatenate([yard + rng.normal(0, 0.01, yard.shape), walker - [step, 0, 0]]).astype(np.float32)
-                      for step in (0.0, 0.14))
+    source, target = (
+        np.concatenate([yard + rng.normal(0, 0.01, yard.shape), walker - [step, 0, 0]]).astype(np.float32)
+        for step in (0.0, 0.14)
+    )
     plain, focused = (sample_pair(source, target, 2048, 0, focus)[0].rows for focus in (0.0, 0.5))
     assert (focused >= len(yard)).sum() >= 2 * (plain >= len(yard)).sum() > 0
 
@@ -65,8 +69,10 @@ def test_what_stands_where_there_was_nothing_half_a_second_before_gets_more_poin
     bare = wall(rng, 40_000)
     source = np.concatenate([bare, slow])
     own = RangeImage(source)
-    shown = [(sample_pair(source, source, 512, images=(own, own, RangeImage(past)))[0].rows
-              >= len(bare)).sum() for past in (source, bare)]
+    shown = [
+        (sample_pair(source, source, 512, images=(own, own, RangeImage(past)))[0].rows >= len(bare)).sum()
+        for past in (source, bare)
+    ]
     assert shown[1] > 1.5 * shown[0] > 0
 
 

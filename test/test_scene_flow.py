@@ -1,14 +1,15 @@
 """The method as a whole: known motions come back, every row is answered, odd sweeps are no surprise."""
+
 import numpy as np
 import pytest
 import torch
 
 from ssrflow_ros import EgoMotion, SceneFlow, Settings, Sweep, SweepPair
-from ssrflow_ros.errors import EgoMotionError, PairError, SSRFlowError, WeightsError
 from ssrflow_ros.datasets import open_dataset
+from ssrflow_ros.errors import EgoMotionError, PairError, SSRFlowError, WeightsError
 from ssrflow_ros.evaluation.evaluate import Evaluation
 from ssrflow_ros.inference import network_runner
-from ssrflow_ros.network.device import autocast
+from ssrflow_ros.inference.device import autocast
 from ssrflow_ros.node.warm_up import warm_up
 from ssrflow_ros.simulator import simulate
 
@@ -71,6 +72,7 @@ def test_warming_up_takes_clouds_of_several_sizes_and_ends_when_told(method):
 
     def count(pair, ego_motion):
         sizes.append(len(pair.source))
+
     assert warm_up(count, QUICK)
     assert len(set(sizes)) == 3 and min(sizes) < QUICK.network_points < max(sizes)
     assert not warm_up(count, QUICK, go_on=lambda: False)

@@ -6,11 +6,11 @@ from scipy.spatial import cKDTree
 
 from ssrflow_ros.errors import InputError
 from ssrflow_ros.simulator import CLASSES, SCENES, SENSORS, simulate
-from ssrflow_ros.simulator.scenes import SHARES
 from ssrflow_ros.simulator.body import GLASS
 from ssrflow_ros.simulator.motion import Joints, Path, rotations
 from ssrflow_ros.simulator.raycaster import Raycaster
 from ssrflow_ros.simulator.scenery import building
+from ssrflow_ros.simulator.scenes import SHARES
 from ssrflow_ros.simulator.sensors import Head, Lidar
 from ssrflow_ros.simulator.shapes import boxes, join
 from ssrflow_ros.simulator.simulate import _record
@@ -47,20 +47,8 @@ def test_shapes_types_and_stamps(recordings):
     for first, second in recordings:
         count = len(first)
         assert first.sweep.points.shape == first.flow_next.shape == first.velocity.shape == (count, 3)
-        assert (
-            first.object_id.shape
-            == first.class_id.shape
-            == first.ground.shape
-            == first.intensity.shape
-            == (count,)
-        )
-        for array in (
-            first.sweep.points,
-            first.flow_next,
-            first.motion_next,
-            first.motion_previous,
-            first.velocity,
-        ):
+        assert first.object_id.shape == first.class_id.shape == first.ground.shape == first.intensity.shape == (count,)
+        for array in (first.sweep.points, first.flow_next, first.motion_next, first.motion_previous, first.velocity):
             assert array.dtype == np.float32 and np.isfinite(array).all()
         assert second.sweep.stamp_ns - first.sweep.stamp_ns == 100_000_000
         np.testing.assert_allclose(first.pose_next, second.pose, atol=1e-12)
@@ -136,6 +124,7 @@ def test_limbs_of_walkers_move_unlike_their_bodies(recordings):
 def test_a_quiet_street_is_a_street_in_which_hardly_anything_moves():
     def movers(scene):
         return [len(SCENES[scene](np.random.default_rng(seed), 0.2).actors) for seed in range(20)]
+
     assert max(movers('quiet_street')) <= 3 < np.median(movers('street'))
     assert SHARES.keys() == SCENES.keys() - {'quiet_street'} and sum(SHARES.values()) == pytest.approx(1)
 
@@ -179,9 +168,7 @@ def test_beam_counts_cover_what_robots_carry():
 
 def test_range_noise_has_the_stated_sigma():
     lidar, far = Lidar(SENSORS['vlp16'], 900, range_sigma=0.02), np.full(20_000, 30.0)
-    measured, _, kept = lidar.measure(
-        far, np.ones_like(far), np.full_like(far, 0.6), np.random.default_rng(1)
-    )
+    measured, _, kept = lidar.measure(far, np.ones_like(far), np.full_like(far, 0.6), np.random.default_rng(1))
     assert kept.mean() > 0.95
     assert abs((measured - far).std() - 0.02) < 0.001 and abs((measured - far).mean()) < 0.001
 
@@ -206,6 +193,7 @@ def test_light_goes_through_glass_and_nothing_else():
         ray, reach, face, _ = caster.cast(np.zeros(3), rays, moving, faces, clear, np.random.default_rng(0))
         assert len(ray) == len(rays)
         return reach, face
+
     reach, face = ranges(world.reflectivity == np.float32(GLASS))
     behind = np.isclose(reach, 7.9)
     # A pane has two faces, and each lets 0.9 through.
@@ -227,7 +215,8 @@ def test_rooms_are_seen_through_the_windows_of_some_buildings():
         clear, rng = house.reflectivity == np.float32(GLASS), np.random.default_rng(seed)
         for height in (1.7, 2.2, 4.5):
             ray, reach, _, _ = Raycaster(house.vertices, house.faces).cast(
-                np.array([0, -8, height]), rays, np.zeros((0, 3)), np.zeros((0, 3)), clear, rng)
+                np.array([0, -8, height]), rays, np.zeros((0, 3)), np.zeros((0, 3)), clear, rng
+            )
             depths.append(reach * rays[ray, 1] - 8)
     assert 0.05 < np.mean(np.concatenate(depths) > 1.0) < 0.6
 
@@ -275,12 +264,7 @@ def test_rotations_turn_right_handed():
 
 @pytest.mark.parametrize(
     'wrong, word',
-    [
-        ({'sensor': 'sonar'}, 'vlp16'),
-        ({'scene': 'moon'}, 'street'),
-        ({'sweeps': 0}, 'sweeps'),
-        ({'rate': 0.0}, 'rate'),
-    ],
+    [({'sensor': 'sonar'}, 'vlp16'), ({'scene': 'moon'}, 'street'), ({'sweeps': 0}, 'sweeps'), ({'rate': 0.0}, 'rate')],
 )
 def test_wrong_arguments_are_refused_at_once(wrong, word):
     with pytest.raises(InputError, match=word):
@@ -296,9 +280,14 @@ def test_the_box_of_a_mover_holds_its_points_and_goes_with_it():
         rows = first.object_id == number
         x, y, z, *size, yaw = first.boxes[number]
         arm = first.sweep.points[rows] - (x, y, z)
-        inside = np.column_stack([arm[:, 0] * np.cos(yaw) + arm[:, 1] * np.sin(yaw),
-                                  arm[:, 1] * np.cos(yaw) - arm[:, 0] * np.sin(yaw), arm[:, 2]])
-        assert (np.abs(inside) < np.array(size) / 2 + 0.15).mean() > 0.99      # range noise apart
+        inside = np.column_stack(
+            [
+                arm[:, 0] * np.cos(yaw) + arm[:, 1] * np.sin(yaw),
+                arm[:, 1] * np.cos(yaw) - arm[:, 0] * np.sin(yaw),
+                arm[:, 2],
+            ]
+        )
+        assert (np.abs(inside) < np.array(size) / 2 + 0.15).mean() > 0.99  # range noise apart
 
 
 @pytest.mark.parametrize(('seed', 'sensor'), [(5_100_091, 'os1_128'), (5_100_237, 'alpha128')])
@@ -316,11 +305,13 @@ def test_twins_see_what_stands_alike_and_what_moves_twice():
         scene = SCENES['street'](np.random.default_rng(seed), 0.1)
 
         def seen(*heads, scene=scene, seed=seed):
-            return next(_record(scene, Lidar(SENSORS['os1_64'], 1024, range_sigma=0.0, heads=heads), seed, 1, 10.0,
-                                range(1)))
+            return next(
+                _record(scene, Lidar(SENSORS['os1_64'], 1024, range_sigma=0.0, heads=heads), seed, 1, 10.0, range(1))
+            )
+
         one, both = seen(Head()), seen(Head(), Head((0.2, 0.0, -0.3), 0.5))
-        np.testing.assert_array_equal(both.sweep.points[:len(one)], one.sweep.points)
-        points, number, tree = both.sweep.points[len(one):], both.object_id[len(one):], cKDTree(one.sweep.points)
+        np.testing.assert_array_equal(both.sweep.points[: len(one)], one.sweep.points)
+        points, number, tree = both.sweep.points[len(one) :], both.object_id[len(one) :], cKDTree(one.sweep.points)
         assert np.median(tree.query(points[number < 0])[0]) < 0.2
         for mover in np.unique(number[number >= 0]):
             on_it, sooner = number == mover, one.sweep.points[one.object_id == mover]
@@ -328,6 +319,6 @@ def test_twins_see_what_stands_alike_and_what_moves_twice():
                 continue
             tree = cKDTree(sooner)
             left.append(np.median(tree.query(points[on_it])[0]))
-            back.append(np.median(tree.query(points[on_it] + both.motion_previous[len(one):][on_it] / 2)[0]))
+            back.append(np.median(tree.query(points[on_it] + both.motion_previous[len(one) :][on_it] / 2)[0]))
     assert len(back) > 5
     assert np.median(back) < 0.1 and np.median(back) < 0.6 * np.median(left)

@@ -1,4 +1,5 @@
 """The soak's own sums, and a short soak of the node around a stand-in."""
+
 import os
 import subprocess
 import sys
@@ -21,8 +22,14 @@ def books(came_in=10, out=4, replaced=5, malformed=1):
         for _ in range(3):
             account.hear(stamp_ns)
     account.minutes[0].memory_mb = [100.0, 110.0]
-    account.node = {'clouds_in': str(came_in), 'clouds_out': str(out), 'drops/replaced': str(replaced),
-                    'drops/malformed': str(malformed), 'total_ms_p50': '1', 'total_ms_p95': '2'}
+    account.node = {
+        'clouds_in': str(came_in),
+        'clouds_out': str(out),
+        'drops/replaced': str(replaced),
+        'drops/malformed': str(malformed),
+        'total_ms_p50': '1',
+        'total_ms_p95': '2',
+    }
     return account
 
 
@@ -32,9 +39,15 @@ def test_sums_that_match():
     assert 'not accounted for          0' in account.report() and 'minute 1: 110 MB' in account.report()
 
 
-@pytest.mark.parametrize('changes, fault', [
-    ({'malformed': 0}, '1 clouds are neither published nor dropped'), ({'out': 5}, '-1 clouds are neither'),
-    ({'came_in': 9, 'out': 3}, '1 of 10 clouds were lost'), ({'came_in': 11, 'out': 5}, '1 clouds more came in')])
+@pytest.mark.parametrize(
+    'changes, fault',
+    [
+        ({'malformed': 0}, '1 clouds are neither published nor dropped'),
+        ({'out': 5}, '-1 clouds are neither'),
+        ({'came_in': 9, 'out': 3}, '1 of 10 clouds were lost'),
+        ({'came_in': 11, 'out': 5}, '1 clouds more came in'),
+    ],
+)
 def test_sums_that_do_not_match_are_a_fault(changes, fault):
     assert fault in ' '.join(books(**changes).faults())
 
@@ -59,9 +72,21 @@ def test_memory_must_be_flat_once_it_is_warm():
 
 @pytest.mark.slow
 def test_short_soak_of_a_stand_in(tmp_path):
-    command = [sys.executable, '-m', 'soak', '--minutes', '0.5', '--points', '2000', '--rounds', '2',
-               '--log', str(tmp_path / 'log'),
-               sys.executable, str(TEST / 'stand_in_node.py')]
+    command = [
+        sys.executable,
+        '-m',
+        'soak',
+        '--minutes',
+        '0.5',
+        '--points',
+        '2000',
+        '--rounds',
+        '2',
+        '--log',
+        str(tmp_path / 'log'),
+        sys.executable,
+        str(TEST / 'stand_in_node.py'),
+    ]
     path = os.pathsep.join([str(TEST.parent), str(TEST)])
     done = subprocess.run(command, env={**os.environ, 'PYTHONPATH': path}, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr

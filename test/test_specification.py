@@ -1,4 +1,5 @@
 """The table at the end of docs/node.md names tests that exist."""
+
 import re
 from pathlib import Path
 

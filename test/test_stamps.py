@@ -1,4 +1,5 @@
 """The rhythm of stamps: what is missing, what is uneven, and that the one is not taken for the other."""
+
 import numpy as np
 import pytest
 
@@ -29,7 +30,8 @@ UNEVEN = {
     'late at times': lambda rng: EVEN + rng.exponential(0.02, len(EVEN)),
     'in milliseconds': lambda rng: np.round(EVEN + rng.normal(0, 0.02, len(EVEN)), 3),
     'by turns': lambda rng: np.cumsum([0.15, 0.05] * 40),
-    'three sweeps': lambda rng: [0.0, 0.15, 0.2]}
+    'three sweeps': lambda rng: [0.0, 0.15, 0.2],
+}
 
 
 @pytest.mark.parametrize('seed', range(3))

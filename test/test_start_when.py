@@ -1,4 +1,5 @@
 """What waits for the node or for its clouds, and becomes the command that needs them."""
+
 import signal
 import subprocess
 import sys
@@ -10,9 +11,8 @@ pytest.importorskip('rclpy')
 
 from lifecycle_msgs.msg import Transition  # noqa: E402
 from lifecycle_msgs.srv import ChangeState  # noqa: E402
-from sensor_msgs.msg import PointCloud2  # noqa: E402
-
 from live import STAND_IN, LiveNode, make_cloud  # noqa: E402
+from sensor_msgs.msg import PointCloud2  # noqa: E402
 
 START_WHEN = [sys.executable, '-m', 'ssrflow_ros.node.start_when']
 
@@ -25,6 +25,7 @@ def start(tmp_path):
     def start(*command):
         started.append(LiveNode(tmp_path, *command, inputs=()))
         return started[-1]
+
     yield start
     for live in started:
         live.close()
@@ -45,8 +46,13 @@ def test_a_command_is_told_the_frame_of_the_first_cloud(start):
 
 def test_a_command_starts_when_the_node_is_active_and_not_before(start):
     live = start(STAND_IN, ['-p', 'autostart:=false'])
-    waiting = subprocess.Popen([*START_WHEN, 'active', '/ssrflow', '--', 'sh', '-c', 'echo started; exit 7'],
-                               env=live.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    waiting = subprocess.Popen(
+        [*START_WHEN, 'active', '/ssrflow', '--', 'sh', '-c', 'echo started; exit 7'],
+        env=live.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     try:
         assert 'starts when active: /ssrflow' in waiting.stdout.readline()
         for step in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):

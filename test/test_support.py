@@ -1,4 +1,5 @@
 """Workflow, images and package.xml fit each other. Neither workflow nor images can be run here."""
+
 import os
 import re
 import shutil
@@ -28,8 +29,11 @@ def test_pip_brings_what_rosdep_has_not():
     needed = re.search(r'install_requires=\[(.*?)\]', (ROOT / 'setup.py').read_text(), re.DOTALL).group(1)
     needed = {re.split(r'[<>=]', name)[0] for name in re.findall(r"'([^']+)'", needed)} - {'setuptools'}
     keys = set(re.findall(r'<exec_depend>python3-(\w+)</exec_depend>', (ROOT / 'package.xml').read_text()))
-    for files in (['.github/workflows/ros.yml'], ['docker/install.sh', 'docker/desktop.Dockerfile'],
-                  ['docker/install.sh', 'docker/jetson.Dockerfile']):
+    for files in (
+        ['.github/workflows/ros.yml'],
+        ['docker/install.sh', 'docker/desktop.Dockerfile'],
+        ['docker/install.sh', 'docker/jetson.Dockerfile'],
+    ):
         lines = re.findall(r'pip install (.+)', ''.join((ROOT / file).read_text() for file in files))
         piped = {word.partition('==')[0] for line in lines for word in line.split()}
         assert needed <= keys | piped, f'{files}: {needed - keys - piped}'

@@ -1,4 +1,5 @@
 """Tiles: clusters are laid onto what nothing static explains, many at once, with the same answer as one by one."""
+
 import numpy as np
 import pytest
 
@@ -20,7 +21,7 @@ def test_what_lies_beside_something_static_is_explained_and_what_is_far_from_it_
     assert not len(not_beside(beside, static))
     off = np.abs(other[:, None, :2] - static[:, :2]).max(axis=2).min(axis=1)
     alone = np.flatnonzero(off > 0.21)
-    assert np.isin(alone, not_beside(other, static)).mean() > 0.95      # 102 m further on the map begins anew
+    assert np.isin(alone, not_beside(other, static)).mean() > 0.95  # 102 m further on the map begins anew
     above = static[:1] + np.float32([0, 0, 2.1])
     assert len(not_beside(above, static[:1])) and not len(not_beside(static[:0], static))
     assert len(not_beside(other, static[:0])) == len(other)
@@ -42,8 +43,10 @@ def test_at_most_so_many_of_each_are_taken_evenly_with_both_ends():
 
 
 def test_a_cluster_costs_nothing_on_its_own_place_and_all_elsewhere(rng):
-    clusters = [rng.uniform(-1, 1, (n, 3)) * size + centre for n, size, centre in (
-        (60, (0.4, 0.4, 1), (5, 0, 0)), (20, (2, 1, 1), (-9, 20, 0)))]
+    clusters = [
+        rng.uniform(-1, 1, (n, 3)) * size + centre
+        for n, size, centre in ((60, (0.4, 0.4, 1), (5, 0, 0)), (20, (2, 1, 1), (-9, 20, 0)))
+    ]
     points = np.concatenate(clusters).astype(np.float32)
     tiles = Tiles(points, np.array([60, 20]), Blocks(points + np.float32([0.5, -0.2, 0])), 3.5)
     there = np.array([[[0.5, -0.2], [3.4, 3.4], [1e6, -1e6]]] * 2) / tiles.cell[:, None, None]

@@ -1,15 +1,15 @@
 """The table of docs/node.md, "Time", row by row, against the live node."""
+
 import numpy as np
 import pytest
 
 pytest.importorskip('rclpy')
 
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
+from live import LiveNode, make_cloud, stamp_of  # noqa: E402
 from rosgraph_msgs.msg import Clock  # noqa: E402
 from sensor_msgs.msg import PointCloud2  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
-
-from live import LiveNode, make_cloud, stamp_of  # noqa: E402
 from streams import TABLE  # noqa: E402
 
 RNG = np.random.default_rng(1)
@@ -52,13 +52,17 @@ def test_row(live, row):
         else:
             flows.append(stamp_of(cloud))
             live.wait(lambda: len(live.heard[FLOW]) >= len(flows), f'the flow of {step}')
-    live.wait(lambda: _drops(live) == drops and live.diagnostics().get('last_dt_s') == f'{expected[-1]:.4f}',
-              f'drops {drops} and a last step of {expected[-1]} s in the diagnostics')
+    live.wait(
+        lambda: _drops(live) == drops and live.diagnostics().get('last_dt_s') == f'{expected[-1]:.4f}',
+        f'drops {drops} and a last step of {expected[-1]} s in the diagnostics',
+    )
     assert [stamp_of(message) for message in live.heard[FLOW]] == flows
 
 
 def _drops(live):
-    return {name[len('drops/'):]: int(count) for name, count in live.diagnostics().items() if name.startswith('drops/')}
+    return {
+        name[len('drops/') :]: int(count) for name, count in live.diagnostics().items() if name.startswith('drops/')
+    }
 
 
 def test_a_bag_loop_is_told_of_once(live):
@@ -71,12 +75,24 @@ def test_a_bag_loop_is_told_of_once(live):
     assert live.log.read_text().count('the stamps went back') == before + 1
 
 
-@pytest.mark.parametrize('step, frames, words', [
-    (1.0, ['lidar'], 'gap too long, cloud dropped: raise max_gap, or let the LiDAR send more often'),
-    (0.1, ['front', 'rear'], 'frame_id changed, cloud dropped: pairs are made within one frame only: give each sensor '
-                             'a topic and a node of its own'),
-    (0.0, ['lidar'], 'same stamp twice, cloud dropped: see that one driver publishes on the topic, and that it fills '
-                     'in header.stamp for each sweep')])
+@pytest.mark.parametrize(
+    'step, frames, words',
+    [
+        (1.0, ['lidar'], 'gap too long, cloud dropped: raise max_gap, or let the LiDAR send more often'),
+        (
+            0.1,
+            ['front', 'rear'],
+            'frame_id changed, cloud dropped: pairs are made within one frame only: give each sensor '
+            'a topic and a node of its own',
+        ),
+        (
+            0.0,
+            ['lidar'],
+            'same stamp twice, cloud dropped: see that one driver publishes on the topic, and that it fills '
+            'in header.stamp for each sweep',
+        ),
+    ],
+)
 def test_a_stream_without_a_pair_is_told_of_with_the_cure_and_not_for_each_cloud(live, step, frames, words):
     assert live.call(Trigger, '/ssrflow/reset', Trigger.Request()).success
     before, came = live.log.read_text().splitlines(), int(live.diagnostics()['clouds_in'])
@@ -85,7 +101,7 @@ def test_a_stream_without_a_pair_is_told_of_with_the_cure_and_not_for_each_cloud
         live.points.publish(make_cloud(_points(), stamp, frames[number % len(frames)]))
         live.spin(0.1)
     live.wait(lambda: int(live.diagnostics()['clouds_in']) >= came + 8, 'the clouds to be counted')
-    lines = live.log.read_text().splitlines()[len(before):]
+    lines = live.log.read_text().splitlines()[len(before) :]
     assert len([line for line in lines if words in line and 'WARN' in line]) in (1, 2), lines
     assert len([line for line in lines if 'a new start' in line]) == (len(frames) > 1), lines
 
@@ -104,6 +120,7 @@ def test_a_clock_that_is_simulated_and_stands_still(tmp_path):
 
         def told():
             return [message for message in live.heard['/diagnostics'] if message.header.stamp.sec == int(BEGIN)]
+
         live.wait(told, 'the node to take the time from the clock', again=lambda: clock.publish(now))
         for seconds in (0.0, 0.1):
             live.points.publish(make_cloud(_points(), round((BEGIN + seconds) * 1e9)))

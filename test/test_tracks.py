@@ -1,4 +1,5 @@
 """Objects keep their numbers from sweep to sweep, over gaps, under a moving sensor, and not over a restart."""
+
 import numpy as np
 import pytest
 
@@ -10,8 +11,10 @@ DT_NS = 100_000_000
 
 def pair(stamp, dt=-1, frame='lidar'):
     points = np.ones((1, 3), np.float32)
-    return SweepPair(Sweep.from_points(points, (100 + stamp) * DT_NS, frame),
-                     Sweep.from_points(points, (100 + stamp + dt) * DT_NS, frame))
+    return SweepPair(
+        Sweep.from_points(points, (100 + stamp) * DT_NS, frame),
+        Sweep.from_points(points, (100 + stamp + dt) * DT_NS, frame),
+    )
 
 
 def ego(speed=0.0, turn=0.0, dt=-0.1):
@@ -52,7 +55,7 @@ def test_sweeps_that_never_came_are_bridged_too():
     tracks = Tracks()
     step(tracks, 0, car(0, 5))
     assert step(tracks, 3, car(3.0, 5)) == [(0, 2)]
-    assert step(tracks, 8, car(8.0, 5)) == [(0, 3)]     # at two a second, as on a slow machine
+    assert step(tracks, 8, car(8.0, 5)) == [(0, 3)]  # at two a second, as on a slow machine
     assert step(tracks, 19, car(19.0, 5)) == [(1, 1)]
 
 
@@ -71,8 +74,11 @@ def test_forward_pairs_are_followed_too():
     assert step(tracks, 1, car(1, 5), dt=1, motion=ego(dt=0.1)) == [(0, 2)]
 
 
-@pytest.mark.parametrize('again', [dict(stamp=1, frame='other'), dict(stamp=0), dict(stamp=-50), dict(stamp=40)],
-                         ids=['other frame', 'same sweep', 'time set back', 'gap'])
+@pytest.mark.parametrize(
+    'again',
+    [dict(stamp=1, frame='other'), dict(stamp=0), dict(stamp=-50), dict(stamp=40)],
+    ids=['other frame', 'same sweep', 'time set back', 'gap'],
+)
 def test_a_restart_begins_anew_and_uses_no_number_twice(again):
     tracks = Tracks()
     step(tracks, 0, car(0, 5))
@@ -85,8 +91,10 @@ def test_what_is_expected():
     tracks.advance(pair(1), ego())
     here, there = [[1.0, 5.0]], [[9.0, 5.0]]
     alike, unlike = [[9.0, 1.0]], [[-10.0, 0.0]]
-    assert [bool(tracks.expects(np.array(place), np.array(way))[0])
-            for place, way in ((here, alike), (here, unlike), (there, alike))] == [True, False, False]
+    assert [
+        bool(tracks.expects(np.array(place), np.array(way))[0])
+        for place, way in ((here, alike), (here, unlike), (there, alike))
+    ] == [True, False, False]
 
 
 def test_how_what_is_expected_goes():

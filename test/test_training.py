@@ -1,7 +1,8 @@
 """The losses by hand, augmentation against geometry, the loop's resumption, and the way to shipped weights."""
+
 import csv
-import io
 import dataclasses
+import io
 import json
 import pickle
 from multiprocessing.reduction import ForkingPickler
@@ -15,18 +16,29 @@ from ssrflow_ros.network.config import PRESETS
 from ssrflow_ros.network.pyramid import Pyramid
 from ssrflow_ros.network.ssrflow import FlowPyramid, SSRFlow
 from ssrflow_ros.network.weights import load_weights
-from ssrflow_ros.training import losses, ship as shipping
-from ssrflow_ros.training.losses import LossConfig
+from ssrflow_ros.training import losses
+from ssrflow_ros.training import ship as shipping
 from ssrflow_ros.training.augmentation import NO_AUGMENTATION, Augmentation, _set_in_motion, augmented, beams_kept
+from ssrflow_ros.training.config import TrainingConfig
 from ssrflow_ros.training.dataset import PairDataset, joined, with_pyramids
+from ssrflow_ros.training.losses import LossConfig
 from ssrflow_ros.training.optimiser import Muon, make_optimiser
 from ssrflow_ros.training.pairs import TrainingPair, make_pair, make_pairs
 from ssrflow_ros.training.supervised import Supervised
-from ssrflow_ros.training.config import TrainingConfig
 from ssrflow_ros.training.train import Training
 
-SMALL = dataclasses.replace(PRESETS['onboard'], widths=(8, 8, 8, 8, 8), k_pointconv=4, k_embedding=4, weight_net=2,
-                            fusion_width=8, attention_width=8, predictor_width=8, predictor_out=8, position_width=4)
+SMALL = dataclasses.replace(
+    PRESETS['onboard'],
+    widths=(8, 8, 8, 8, 8),
+    k_pointconv=4,
+    k_embedding=4,
+    weight_net=2,
+    fusion_width=8,
+    attention_width=8,
+    predictor_width=8,
+    predictor_out=8,
+    position_width=4,
+)
 
 
 def rigid_pair(rng, n=400):
@@ -35,9 +47,14 @@ def rigid_pair(rng, n=400):
     motion = np.array([0.4, -0.3, 0.0])
     ego = np.eye(4)
     ego[:3, 3] = 1.0, 0.2, 0.0
-    return TrainingPair(points.astype(np.float32), (points + motion + ego[:3, 3]).astype(np.float32),
-                        np.tile(motion, (n, 1)).astype(np.float32), np.tile(-motion, (n, 1)).astype(np.float32), ego,
-                        *np.zeros((2, 0, 3), np.float32))
+    return TrainingPair(
+        points.astype(np.float32),
+        (points + motion + ego[:3, 3]).astype(np.float32),
+        np.tile(motion, (n, 1)).astype(np.float32),
+        np.tile(-motion, (n, 1)).astype(np.float32),
+        ego,
+        *np.zeros((2, 0, 3), np.float32),
+    )
 
 
 def test_what_was_seen_past_a_point_survives_crop_turn_and_lift():
@@ -50,7 +67,7 @@ def test_what_was_seen_past_a_point_survives_crop_turn_and_lift():
     ego[:3, 3] = 0.5, -1.0, 0.0
     source, target = np.concatenate([wall, screen]).astype(np.float32), (wall + ego[:3, 3]).astype(np.float32)
     motion = np.zeros_like(source)
-    motion[len(wall):] = 0.0, 0.3, 0.0
+    motion[len(wall) :] = 0.0, 0.3, 0.0
     grounds = source[:0], target[:0]
     pair = TrainingPair(source, target, motion, np.zeros_like(target), ego, *grounds)
     how = dataclasses.replace(NO_AUGMENTATION, yaw=180.0, flip=0.5, height=0.5, crop=1.0, crop_radius=(1.2, 1.5))
@@ -70,10 +87,11 @@ def test_what_was_seen_of_the_ground_behind_a_point_counts():
     ego[:3, 3] = 0.5, -1.0, 0.0
     source, target = np.concatenate([post, box]), post + ego[:3, 3].astype(np.float32)
     motion = np.zeros_like(source)
-    motion[len(post):] = 0.0, 0.3, 0.0
+    motion[len(post) :] = 0.0, 0.3, 0.0
     for known in (ground[:0], ground):
-        pair = TrainingPair(source, target, motion, np.zeros_like(target), ego, source[:0],
-                            (known + ego[:3, 3]).astype(np.float32))
+        pair = TrainingPair(
+            source, target, motion, np.zeros_like(target), ego, source[:0], (known + ego[:3, 3]).astype(np.float32)
+        )
         seen, _, _, moving = augmented(pair, NO_AUGMENTATION, 100, rng)
         beyond = seen[moving, 6:8]
         assert moving.any() and ((beyond > 0.5).mean() > 0.9 if len(known) else not beyond.any())
@@ -89,10 +107,20 @@ def test_what_had_been_seen_before_counts_and_is_not_known_when_time_runs_backwa
     before[:3, 3] = 0.5, -1.0, 0.0
     source = np.concatenate([wall, box]).astype(np.float32)
     motion = np.zeros_like(source)
-    motion[len(wall):] = 0.0, 0.06, 0.0
-    pair = TrainingPair(source, source, motion, -motion, np.eye(4), source[:0], source[:0],
-                        (wall[:10_000] + before[:3, 3]).astype(np.float32),
-                        (wall[10_000:] + before[:3, 3]).astype(np.float32), before, 6.0)
+    motion[len(wall) :] = 0.0, 0.06, 0.0
+    pair = TrainingPair(
+        source,
+        source,
+        motion,
+        -motion,
+        np.eye(4),
+        source[:0],
+        source[:0],
+        (wall[:10_000] + before[:3, 3]).astype(np.float32),
+        (wall[10_000:] + before[:3, 3]).astype(np.float32),
+        before,
+        6.0,
+    )
     how = dataclasses.replace(NO_AUGMENTATION, yaw=180.0, flip=0.5, height=0.5)
     for _ in range(3):
         seen, _, _, moving = augmented(pair, how, 500, rng)
@@ -104,8 +132,18 @@ def test_what_had_been_seen_before_counts_and_is_not_known_when_time_runs_backwa
 def test_what_is_set_in_motion_had_been_farther_away_before():
     rng = np.random.default_rng(6)
     field = (rng.uniform(-10, 10, (4000, 3)) * [1, 1, 0.05] + [0, 0, -1]).astype(np.float32)
-    pair = TrainingPair(field, field, np.zeros_like(field), np.zeros_like(field), np.eye(4), *np.zeros((2, 0, 3)),
-                        field, np.zeros((0, 3)), np.eye(4), 5.0)
+    pair = TrainingPair(
+        field,
+        field,
+        np.zeros_like(field),
+        np.zeros_like(field),
+        np.eye(4),
+        *np.zeros((2, 0, 3)),
+        field,
+        np.zeros((0, 3)),
+        np.eye(4),
+        5.0,
+    )
     how = dataclasses.replace(Augmentation(), movers=1, mover_shift=(0.5, 0.5), mover_yaw=0.0)
     motion, still = np.zeros((4000, 3)), np.ones(4000, bool)
     while not motion.any():
@@ -149,7 +187,7 @@ def test_supervised_loss_by_hand():
     flows = (torch.full((1, 4, 3), 1.0), torch.full((1, 2, 3), 2.0))
     config = LossConfig(alpha=(0.1, 0.3))
     moving = torch.tensor([[True, False, False, False]])  # boosted 3 times: as much as the static ones
-    expected = 3 ** 0.5 * (0.1 * 6 * 1 + 0.3 * 4 * 2) / (0.1 * 6)
+    expected = 3**0.5 * (0.1 * 6 * 1 + 0.3 * 4 * 2) / (0.1 * 6)
     assert losses.supervised(flows, truth, moving, config).item() == pytest.approx(expected)
 
 
@@ -171,6 +209,7 @@ def test_cross_frame_similarity_is_a_hinge_on_the_cosine():
     def loss(features):
         prediction = FlowPyramid((), features, f[:, :1].expand(-1, 40, -1), target.points[0])
         return losses.cross_frame_similarity(prediction, target, LossConfig()).item()
+
     same = f[:, :1].expand(-1, 40, -1)
     assert loss(same) == 0
     assert loss(-same) == pytest.approx(1.95, abs=1e-4)
@@ -180,10 +219,15 @@ def test_every_loss_is_in_the_total():
     pair = Pyramid.build(torch.rand(1, 128, 3) * 3, SMALL)
     prediction = SSRFlow(SMALL)(pair, pair)
     truth, moving = torch.ones(1, 128, 3), torch.ones(1, 128, dtype=torch.bool)
-    found = losses.training_loss(prediction, pair, pair, truth, moving,
-                                 LossConfig(lfc_weight=2.0, cfs_weight=3.0, lfc_radius=1.0, cfs_radius=1.0))
-    assert found['total'].item() == pytest.approx(
-        (found['supervised'] + 2 * found['lfc'] + 3 * found['cfs']).item())
+    found = losses.training_loss(
+        prediction,
+        pair,
+        pair,
+        truth,
+        moving,
+        LossConfig(lfc_weight=2.0, cfs_weight=3.0, lfc_radius=1.0, cfs_radius=1.0),
+    )
+    assert found['total'].item() == pytest.approx((found['supervised'] + 2 * found['lfc'] + 3 * found['cfs']).item())
     found['total'].backward()
 
 
@@ -196,14 +240,16 @@ def pair_folder(tmp_path_factory):
 
 def test_simulated_pairs_explain_themselves(pair_folder):
     from scipy.spatial import cKDTree
+
     for path in sorted(pair_folder.glob('*.npz')):
         pair = TrainingPair.load(path)
         back = np.linalg.inv(pair.target_from_source)
         tree = cKDTree(pair.target @ back[:3, :3].T + back[:3, 3])
         moving = np.linalg.norm(pair.source_motion, axis=1) > 0.3
         if moving.sum() > 50:
-            before, after = (np.median(tree.query(points[moving])[0])
-                             for points in (pair.source, pair.source + pair.source_motion))
+            before, after = (
+                np.median(tree.query(points[moving])[0]) for points in (pair.source, pair.source + pair.source_motion)
+            )
             assert after < 0.7 * before
 
 
@@ -212,7 +258,7 @@ def test_pairs_of_one_sensor_and_scene(tmp_path):
     for path in sorted(tmp_path.glob('*.npz')):
         pair = TrainingPair.load(path)
         x, y, z = pair.source.T
-        beams = np.unique(np.round(np.degrees(np.arctan2(z, np.hypot(x, y))) / 2))      # two degrees apart
+        beams = np.unique(np.round(np.degrees(np.arctan2(z, np.hypot(x, y))) / 2))  # two degrees apart
         assert len(pair.source) > 100 and len(beams) <= 16
     with pytest.raises(InputError, match="'vlp17' is not known to the simulator"):
         make_pairs(tmp_path / 'none', 40, 1, sensor='vlp17')
@@ -243,10 +289,15 @@ def test_a_batch_keeps_with_each_point_what_is_known_of_it(pair_folder):
     ForkingPickler(there, pickle.HIGHEST_PROTOCOL).dump(batch)
     batch = pickle.loads(there.getbuffer())
     for i in range(2):
-        known = {tuple(point): (tuple(motion), moving) for point, motion, moving in zip(
-            flat['source'][i, :, :3].tolist(), flat['motion'][i].tolist(), flat['moving'][i].tolist())}
-        for point, motion, moving in zip(batch['source'].points[0][i].tolist(), batch['motion'][i].tolist(),
-                                         batch['moving'][i].tolist()):
+        known = {
+            tuple(point): (tuple(motion), moving)
+            for point, motion, moving in zip(
+                flat['source'][i, :, :3].tolist(), flat['motion'][i].tolist(), flat['moving'][i].tolist()
+            )
+        }
+        for point, motion, moving in zip(
+            batch['source'].points[0][i].tolist(), batch['motion'][i].tolist(), batch['moving'][i].tolist()
+        ):
             assert known[tuple(point)] == (tuple(motion), moving)
     fresh = Pyramid.of_pair(flat['source'], flat['target'], SMALL)[0]
     for name in ('order', 'more'):
@@ -325,8 +376,9 @@ def test_the_mean_of_two_trainings_ships(tmp_path, pair_folder, small_preset):
     for seed in (0, 1):
         config = dataclasses.replace(small_preset, seed=seed)
         Training(tmp_path / f'run{seed}', pair_folder, config, validation=pair_folder).run(workers=0)
-    first, second = (str(shipping.ship(tmp_path / f'run{seed}', f'toy{seed}', tmp_path / f'out{seed}'))
-                     for seed in (0, 1))
+    first, second = (
+        str(shipping.ship(tmp_path / f'run{seed}', f'toy{seed}', tmp_path / f'out{seed}')) for seed in (0, 1)
+    )
     mean = load_weights(str(shipping.ship(tmp_path / 'run0', 'mean', tmp_path / 'mean', [second])))
     assert [other['name'] for other in mean.card['mean_with']] == ['toy1'] and mean.card['name'] == 'mean'
     assert not mean.card['validation'], 'the figures of one of them are not those of the mean'
@@ -341,8 +393,9 @@ def test_the_card_says_what_the_training_saw(tmp_path, pair_folder, small_preset
     run = tmp_path / 'run'
     Training(run, pair_folder, small_preset).run(minutes=0, workers=0)
     card = load_weights(str(shipping.ship(run, 'toy', tmp_path / 'a'))).card
-    assert card['trained_on'] == ('pairs of sweeps, ego-motion and ground removed: 3 simulated, scene drawn, '
-                                  'sensor drawn')
+    assert card['trained_on'] == (
+        'pairs of sweeps, ego-motion and ground removed: 3 simulated, scene drawn, sensor drawn'
+    )
     assert card['validation'] == {}
 
     made = tmp_path / 'made'
@@ -352,9 +405,11 @@ def test_the_card_says_what_the_training_saw(tmp_path, pair_folder, small_preset
         dataclasses.replace(TrainingPair.load(pair), origin=origin).save(made / f'{seed:09d}.npz')
     Training(run, made, small_preset, validation=pair_folder).run(minutes=0, workers=0)
     card = load_weights(str(shipping.ship(run, 'toy', tmp_path / 'a', overwrite=True))).card
-    assert card['trained_on'].endswith('sensor drawn; then pairs of sweeps, ego-motion and ground removed: '
-                                       '2 simulated, scene street, sensor drawn; 1 origin not recorded')
-    (run / 'training_data.json').unlink()                          # begun before this was written down
+    assert card['trained_on'].endswith(
+        'sensor drawn; then pairs of sweeps, ego-motion and ground removed: '
+        '2 simulated, scene street, sensor drawn; 1 origin not recorded'
+    )
+    (run / 'training_data.json').unlink()  # begun before this was written down
     Training(run, made, small_preset).run(workers=0)
     card = load_weights(str(shipping.ship(run, 'toy', tmp_path / 'b'))).card
     assert card['trained_on'].startswith('data that was not recorded; then pairs of sweeps')
@@ -381,6 +436,9 @@ def test_the_network_overfits_eight_simulated_pairs(tmp_path):
         optimiser.step()
         schedule.step()
     epe = (network(source, target).flows[0] - batch['motion']).norm(dim=-1).mean().item()
-    print(f'EPE3D over 8 pairs after {steps} steps: {epe:.4f} m',
-          'moving, static, zero flow:', Supervised(TrainingConfig()).figures(prediction, batch))
+    print(
+        f'EPE3D over 8 pairs after {steps} steps: {epe:.4f} m',
+        'moving, static, zero flow:',
+        Supervised(TrainingConfig()).figures(prediction, batch),
+    )
     assert epe < 0.02

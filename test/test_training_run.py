@@ -1,4 +1,5 @@
 """Running a training: settings files, recipes, several processes, interruption, warm start, mixed precision."""
+
 import csv
 import dataclasses
 import json
@@ -23,15 +24,33 @@ from ssrflow_ros.network.weights import load_weights, save_weights
 from ssrflow_ros.training.ablate import UNCHANGED, VARIANTS
 from ssrflow_ros.training.config import RECIPES, TrainingConfig, changed, read_settings, switches_for
 from ssrflow_ros.training.curve import Curve, read_curve
+from ssrflow_ros.training.flownet3d_protocol import AS_IT_IS, PointPWCAugmentation, augmented
 from ssrflow_ros.training.pairs import make_pairs
 from ssrflow_ros.training.train import PARTS, Training
-from ssrflow_ros.training.flownet3d_protocol import AS_IT_IS, PointPWCAugmentation, augmented
 
-SWITCHES = {'widths': [8, 8, 8, 8, 8], 'k_pointconv': 4, 'k_embedding': 4, 'weight_net': 2, 'fusion_width': 8,
-            'attention_width': 8, 'predictor_width': 8, 'predictor_out': 8, 'position_width': 4}
-TINY = changed(TrainingConfig(), {
-    'switches': SWITCHES, 'n_points': 128, 'validation_points': 256, 'batch': 4, 'steps': 6, 'warm_up': 2,
-    'loss': {'lfc_weight': 0.5, 'cfs_weight': 0.5, 'lfc_radius': 1.0, 'cfs_radius': 1.0}})
+SWITCHES = {
+    'widths': [8, 8, 8, 8, 8],
+    'k_pointconv': 4,
+    'k_embedding': 4,
+    'weight_net': 2,
+    'fusion_width': 8,
+    'attention_width': 8,
+    'predictor_width': 8,
+    'predictor_out': 8,
+    'position_width': 4,
+}
+TINY = changed(
+    TrainingConfig(),
+    {
+        'switches': SWITCHES,
+        'n_points': 128,
+        'validation_points': 256,
+        'batch': 4,
+        'steps': 6,
+        'warm_up': 2,
+        'loss': {'lfc_weight': 0.5, 'cfs_weight': 0.5, 'lfc_radius': 1.0, 'cfs_radius': 1.0},
+    },
+)
 
 
 @pytest.fixture(scope='module')
@@ -53,11 +72,19 @@ def run_in_two_processes(*command):
         # Who listens there may share it; nobody is given it who asks for any port.
         reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         reservation.bind(('127.0.0.1', 0))
-        place = {'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': str(reservation.getsockname()[1]), 'WORLD_SIZE': '2',
-                 'OMP_NUM_THREADS': '1'}
-        processes = [subprocess.Popen([sys.executable, '-m', 'ssrflow_ros', *command],
-                                      env={**os.environ, **place, 'RANK': str(rank), 'LOCAL_RANK': str(rank)})
-                     for rank in range(2)]
+        place = {
+            'MASTER_ADDR': '127.0.0.1',
+            'MASTER_PORT': str(reservation.getsockname()[1]),
+            'WORLD_SIZE': '2',
+            'OMP_NUM_THREADS': '1',
+        }
+        processes = [
+            subprocess.Popen(
+                [sys.executable, '-m', 'ssrflow_ros', *command],
+                env={**os.environ, **place, 'RANK': str(rank), 'LOCAL_RANK': str(rank)},
+            )
+            for rank in range(2)
+        ]
         try:
             assert [process.wait(600) for process in processes] == [0, 0]
         finally:
@@ -70,8 +97,22 @@ def test_two_processes_have_the_gradients_of_one(pairs, tmp_path):
     settings.write_text(json.dumps({**TINY.as_dict(), 'steps': 1, 'clip': 0.0}))
 
     def command(name):
-        return ['train', 'run', str(tmp_path / name), '--pairs', str(pairs), '--val', str(pairs),
-                '--settings', str(settings), '--workers', '0', '--device', 'cpu']
+        return [
+            'train',
+            'run',
+            str(tmp_path / name),
+            '--pairs',
+            str(pairs),
+            '--val',
+            str(pairs),
+            '--settings',
+            str(settings),
+            '--workers',
+            '0',
+            '--device',
+            'cpu',
+        ]
+
     run_in_two_processes(*command('two'))
     assert cli.main(command('one')) == 0
     one, two = (first_gradient(tmp_path / name / 'checkpoint.pt') for name in ('one', 'two'))
@@ -85,16 +126,26 @@ def test_two_processes_have_the_gradients_of_one(pairs, tmp_path):
 
 def test_a_batch_that_cannot_be_dealt_out_is_refused(monkeypatch):
     from ssrflow_ros.training import distributed
+
     monkeypatch.setattr(distributed, 'count', lambda: 3)
     with pytest.raises(InputError, match='multiple'):
         distributed.share(4)
 
 
-@pytest.mark.parametrize('name, text', [
-    ('settings.yaml', 'learning_rate: 1e-4\nloss: {lfc_weight: 1, alpha: [1, 1, 1, 1, 1]}\n'
-                      'switches:\n  temporal: false\n'),
-    ('settings.json', '{"learning_rate": 1e-4, "loss": {"lfc_weight": 1, "alpha": [1, 1, 1, 1, 1]},'
-                      ' "switches": {"temporal": false}}')])
+@pytest.mark.parametrize(
+    'name, text',
+    [
+        (
+            'settings.yaml',
+            'learning_rate: 1e-4\nloss: {lfc_weight: 1, alpha: [1, 1, 1, 1, 1]}\nswitches:\n  temporal: false\n',
+        ),
+        (
+            'settings.json',
+            '{"learning_rate": 1e-4, "loss": {"lfc_weight": 1, "alpha": [1, 1, 1, 1, 1]},'
+            ' "switches": {"temporal": false}}',
+        ),
+    ],
+)
 def test_settings_files(tmp_path, name, text):
     (tmp_path / name).write_text(text)
     config = changed(TrainingConfig(), read_settings(tmp_path / name))
@@ -103,12 +154,22 @@ def test_settings_files(tmp_path, name, text):
     assert changed(TrainingConfig(), config.as_dict()) == config
 
 
-@pytest.mark.parametrize('changes, words', [
-    ({'los': {}}, "did you mean 'loss'"), ({'loss': {'lfc_wieght': 1}}, "'loss.lfc_weight'"),
-    ({'batch': 'many'}, 'batch'), ({'batch': True}, 'batch'), ({'batch': 0}, 'batch'), ({'loss': 3}, 'loss'),
-    ({'optimiser': 'sgd'}, 'muon'),
-    ({'loss': {'alpha': [1]}}, 'alpha'), ({'preset': 'huge'}, 'onboard'), ({'halve_epochs': 2}, 'epochs'),
-    ({'learning_rate': 'fast'}, 'learning_rate')])
+@pytest.mark.parametrize(
+    'changes, words',
+    [
+        ({'los': {}}, "did you mean 'loss'"),
+        ({'loss': {'lfc_wieght': 1}}, "'loss.lfc_weight'"),
+        ({'batch': 'many'}, 'batch'),
+        ({'batch': True}, 'batch'),
+        ({'batch': 0}, 'batch'),
+        ({'loss': 3}, 'loss'),
+        ({'optimiser': 'sgd'}, 'muon'),
+        ({'loss': {'alpha': [1]}}, 'alpha'),
+        ({'preset': 'huge'}, 'onboard'),
+        ({'halve_epochs': 2}, 'epochs'),
+        ({'learning_rate': 'fast'}, 'learning_rate'),
+    ],
+)
 def test_wrong_settings_are_named(changes, words):
     with pytest.raises(InputError, match=words):
         changed(TrainingConfig(), changes)
@@ -126,7 +187,7 @@ def test_a_wrong_switch_and_a_torn_file_are_named(tmp_path):
 def test_the_published_recipe():
     config = RECIPES['paper'].for_folder(19_640)
     assert config.steps == 900 * 2455 and config.batch == 8 and config.n_points == 8192
-    for epoch, rate in ((0, 1e-3), (79, 1e-3), (80, 5e-4), (160, 2.5e-4), (899, 1e-3 / 2 ** 11)):
+    for epoch, rate in ((0, 1e-3), (79, 1e-3), (80, 5e-4), (160, 2.5e-4), (899, 1e-3 / 2**11)):
         assert config.rate_at(epoch * 2455) == pytest.approx(rate)
     assert config.loss.lfc_k == 32 and config.loss.lfc_radius == 0.05
     assert config.network == PRESETS['paper']
@@ -195,9 +256,29 @@ def test_a_signal_to_the_whole_group_loses_no_step(pairs, tmp_path):
     settings.write_text(json.dumps({**TINY.as_dict(), 'steps': 100_000}))
     run = tmp_path / 'run'
     training = subprocess.Popen(
-        [sys.executable, '-m', 'ssrflow_ros', 'train', 'run', str(run), '--pairs', str(pairs), '--val', str(pairs),
-         '--settings', str(settings), '--workers', '1', '--device', 'cpu'],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+        [
+            sys.executable,
+            '-m',
+            'ssrflow_ros',
+            'train',
+            'run',
+            str(run),
+            '--pairs',
+            str(pairs),
+            '--val',
+            str(pairs),
+            '--settings',
+            str(settings),
+            '--workers',
+            '1',
+            '--device',
+            'cpu',
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
     try:
         seen = next(line for line in training.stdout if line.startswith('step '))
         os.killpg(training.pid, signal.SIGTERM)
@@ -228,21 +309,27 @@ def test_warm_start(pairs, tmp_path):
     assert torch.allclose(seeing.average.flow(source, target), blind.flow(source, target), atol=1e-6)
     assert changed(PRESETS['onboard'], switches_for(TINY.network)) == TINY.network
     # STR of the finest level may be left out, and what was learnt elsewhere stays.
-    lighter = Training(tmp_path / 'lighter', pairs, changed(dataclasses.replace(TINY, start=start),
-                                                            {'switches': {'finest_reembedded': 1}}))
+    lighter = Training(
+        tmp_path / 'lighter',
+        pairs,
+        changed(dataclasses.replace(TINY, start=start), {'switches': {'finest_reembedded': 1}}),
+    )
     whole, rest = load_weights(start).network.state_dict(), lighter.average.state_dict()
     assert all(torch.equal(whole[name], tensor) for name, tensor in rest.items())
     assert whole.keys() - rest.keys() == {name for name in whole if name.startswith('decoder.0.reembed.')}
-    half = Training(tmp_path / 'half', pairs, changed(dataclasses.replace(TINY, start=start),
-                                                      {'switches': {'spatial': False}})).average.state_dict()
+    half = Training(
+        tmp_path / 'half', pairs, changed(dataclasses.replace(TINY, start=start), {'switches': {'spatial': False}})
+    ).average.state_dict()
     anew = {name for name, tensor in half.items() if not torch.equal(whole[name], tensor)}
     assert anew == {name for name in whole if name.endswith('reembed.fusion.0.weight')}, 'only what joins the halves'
     # And told less of each point it goes on with what it knows of the rest.
-    less = Training(tmp_path / 'less', pairs, changed(dataclasses.replace(TINY, start=start),
-                                                      {'switches': {'past_input': False}})).average.state_dict()
+    less = Training(
+        tmp_path / 'less', pairs, changed(dataclasses.replace(TINY, start=start), {'switches': {'past_input': False}})
+    ).average.state_dict()
     assert torch.equal(less['features.first.0.weight'], whole['features.first.0.weight'][:, :-2])
-    deeper = Training(tmp_path / 'deeper', pairs, changed(dataclasses.replace(TINY, start=start),
-                                                          {'switches': {'mlp_depth': 3}})).average.state_dict()
+    deeper = Training(
+        tmp_path / 'deeper', pairs, changed(dataclasses.replace(TINY, start=start), {'switches': {'mlp_depth': 3}})
+    ).average.state_dict()
     assert len(deeper) > len(whole) and all(torch.equal(whole[name], deeper[name]) for name in whole)
 
 
@@ -262,8 +349,22 @@ def test_ablation_runs_what_is_missing_and_tells_all(pairs, tmp_path, capsys):
     variants.write_text('flat: {switches: {mlp_depth: 1}}\nrigid: {loss: {lfc_weight: 2.0}}\n')
     settings = tmp_path / 'settings.json'
     settings.write_text(json.dumps({**TINY.as_dict(), 'steps': 2}))
-    command = ['ablate', str(tmp_path / 'runs'), '--pairs', str(pairs), '--val', str(pairs), '--variants',
-               str(variants), '--settings', str(settings), '--workers', '0', '--device', 'cpu']
+    command = [
+        'ablate',
+        str(tmp_path / 'runs'),
+        '--pairs',
+        str(pairs),
+        '--val',
+        str(pairs),
+        '--variants',
+        str(variants),
+        '--settings',
+        str(settings),
+        '--workers',
+        '0',
+        '--device',
+        'cpu',
+    ]
     assert cli.main([*command, '--only', 'flat']) == 0
     first = (tmp_path / 'runs' / 'flat-0' / 'checkpoint.pt').stat().st_mtime_ns
     assert cli.main(command) == 0
@@ -275,8 +376,10 @@ def test_ablation_runs_what_is_missing_and_tells_all(pairs, tmp_path, capsys):
     assert cli.main([*command, '--only', 'curly']) == 2
     assert "no variant 'curly'" in capsys.readouterr().err
     assert cli.main(['ablate', str(tmp_path / 'runs'), '--variants', str(variants), '--list']) == 0
-    assert capsys.readouterr().out.splitlines()[1:] == [f"{'flat':22} {{'switches': {{'mlp_depth': 1}}}}",
-                                                        f"{'rigid':22} {{'loss': {{'lfc_weight': 2.0}}}}"]
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        f"{'flat':22} {{'switches': {{'mlp_depth': 1}}}}",
+        f"{'rigid':22} {{'loss': {{'lfc_weight': 2.0}}}}",
+    ]
     assert cli.main(['ablate', str(tmp_path / 'runs')]) == 2
     assert '--pairs' in capsys.readouterr().err
 
@@ -312,6 +415,7 @@ def test_training_on_flying_things(tmp_path):
 def test_a_signal_that_comes_twice_at_once_ends_after_the_step(monkeypatch, interruptible):
     """As under torchrun, which hands on what the terminal has sent to all; a later one ends at once."""
     from ssrflow_ros.training import stopping
+
     monkeypatch.setattr(stopping, '_ECHO', 0.05)
     reached = []
     with pytest.raises(KeyboardInterrupt):

@@ -1,4 +1,5 @@
 """What goes wrong around the node: each line names the cure."""
+
 import time
 from types import SimpleNamespace
 
@@ -8,12 +9,11 @@ import pytest
 rclpy = pytest.importorskip('rclpy')
 
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
+from live import PATIENCE, LiveNode, Stream, make_cloud, own_network  # noqa: E402
 from rclpy.context import Context  # noqa: E402
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy  # noqa: E402
 from sensor_msgs.msg import PointCloud2  # noqa: E402
 from std_msgs.msg import String  # noqa: E402
-
-from live import PATIENCE, LiveNode, Stream, make_cloud, own_network  # noqa: E402
 
 from ssrflow_ros.node import watch  # noqa: E402
 from ssrflow_ros.node.watch import Watch, cure_of_type  # noqa: E402
@@ -39,12 +39,16 @@ def wait_for(condition):
 def test_incompatible_ends_are_told_with_both_profiles(live):
     live.wait(live.points.get_subscription_count, 'the node to subscribe')
     live.node.create_publisher(PointCloud2, 'points', QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT))
-    live.wait_for_log("'/points': nothing passes between this node and /driver",
-                      'published best effort and volatile, asked for reliable and volatile')
-    live.node.create_subscription(PointCloud2, '/ssrflow/flow', print, QoSProfile(
-        depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL))
-    live.wait_for_log("'/ssrflow/flow': nothing passes",
-                      'published reliable and volatile, asked for reliable and transient local')
+    live.wait_for_log(
+        "'/points': nothing passes between this node and /driver",
+        'published best effort and volatile, asked for reliable and volatile',
+    )
+    live.node.create_subscription(
+        PointCloud2, '/ssrflow/flow', print, QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    )
+    live.wait_for_log(
+        "'/ssrflow/flow': nothing passes", 'published reliable and volatile, asked for reliable and transient local'
+    )
 
 
 @pytest.mark.parametrize('live', [[]], indirect=True)
@@ -76,14 +80,22 @@ def test_a_simulated_clock_that_nobody_publishes(live):
 def test_a_bag_may_wait_until_the_node_is_active(monkeypatch):
     now, said = 0.0, []
     node = SimpleNamespace(
-        resolve_topic_name=lambda name: f'/{name}', get_publishers_info_by_topic=lambda topic: [],
-        get_parameter=lambda name: SimpleNamespace(value=True), get_clock=lambda: SimpleNamespace(
-            now=lambda: SimpleNamespace(nanoseconds=0)),
-        get_logger=lambda: SimpleNamespace(warning=said.append))
+        resolve_topic_name=lambda name: f'/{name}',
+        get_publishers_info_by_topic=lambda topic: [],
+        get_parameter=lambda name: SimpleNamespace(value=True),
+        get_clock=lambda: SimpleNamespace(now=lambda: SimpleNamespace(nanoseconds=0)),
+        get_logger=lambda: SimpleNamespace(warning=said.append),
+    )
     monkeypatch.setattr(watch.time, 'monotonic', lambda: now)
     looking = watch.Watch(node)
-    for state, seconds, expected in (('unconfigured', 60, 0), ('inactive', 60, 0), ('active', 9, 0), ('inactive', 1, 0),
-                                     ('active', 9, 0), ('active', 3, 1)):
+    for state, seconds, expected in (
+        ('unconfigured', 60, 0),
+        ('inactive', 60, 0),
+        ('active', 9, 0),
+        ('inactive', 1, 0),
+        ('active', 9, 0),
+        ('active', 3, 1),
+    ):
         for _ in range(seconds):
             now += 1.0
             looking.look(state, 0.0)

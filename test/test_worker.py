@@ -1,4 +1,5 @@
 """Two workers in a row: newest only, in order, never more than one ahead, and a clean end."""
+
 import threading
 
 from ssrflow_ros.node.worker import Worker
@@ -11,6 +12,7 @@ def test_newest_only_and_what_was_pushed_out_is_told():
         begun.set()
         go.wait(10)
         done.append(job)
+
     worker = Worker(work, lambda: lost.append(1))
     worker.put(1)
     assert begun.wait(10)
@@ -28,6 +30,7 @@ def test_what_is_handed_on_is_in_order_and_one_ahead():
     def second_half(job):
         gate.acquire(timeout=10)
         done.append(job)
+
     second = Worker(second_half, lambda: None)
     first_done = threading.Event()
 
@@ -37,6 +40,7 @@ def test_what_is_handed_on_is_in_order_and_one_ahead():
             assert second.hand(job)
             assert len(prepared) <= len(done) + 2
         first_done.set()
+
     threading.Thread(target=first_half, daemon=True).start()
     for _ in range(4):
         gate.release()
@@ -52,6 +56,7 @@ def test_hand_returns_when_the_worker_ends():
     def work(job):
         begun.set()
         go.wait(10)
+
     second = Worker(work, lambda: None)
     second.put(0)
     assert begun.wait(10)

@@ -1,4 +1,5 @@
 """Small made-up worlds as a sensor at the origin sees them, for the tests of moving objects."""
+
 import numpy as np
 
 from ssrflow_ros.sweep import EgoMotion, Sweep, SweepPair
@@ -41,6 +42,8 @@ def pair_of(source, target, dt=-0.1, stamp_ns=10_000_000_000, shift=(0.0, 0.0, 0
     """The pair, and the sensor's motion `shift` m (of the static world, from source's frame to target's)."""
     motion = np.eye(4)
     motion[:3, 3] = shift
-    pair = SweepPair(Sweep.from_points(source, stamp_ns, 'lidar'),
-                     Sweep.from_points(target + np.float32(shift), stamp_ns + round(dt * 1e9), 'lidar'))
+    pair = SweepPair(
+        Sweep.from_points(source, stamp_ns, 'lidar'),
+        Sweep.from_points(target + np.float32(shift), stamp_ns + round(dt * 1e9), 'lidar'),
+    )
     return pair, EgoMotion(motion, 'given')

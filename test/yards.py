@@ -1,4 +1,5 @@
 """A made-up place, seen by a sensor that stands in it."""
+
 import numpy as np
 
 

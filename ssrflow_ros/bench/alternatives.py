@@ -1,20 +1,28 @@
 """Each step and operator beside its plain-torch reference, simple ways to do without, and peers."""
+
 from __future__ import annotations
 
 import numpy as np
 import torch
 
-from ..operators import (Linear, attentive_sum, farthest_point_order, gather, interpolate, interpolation_weights,
-                         k_nearest)
 from ..kernels.kd_tree import KdTree
+from ..operators import (
+    Linear,
+    attentive_sum,
+    farthest_point_order,
+    gather,
+    interpolate,
+    interpolation_weights,
+    k_nearest,
+)
 from ..operators.reference import attentive_sum_reference, farthest_point_order_reference, k_nearest_reference
 from ..scene_flow import SceneFlow
 from ..steps.cells import thin
 from ..steps.ego_motion import make_ego_motion
 from ..steps.ground import make_ground
+from ..steps.prepared import PreparedPair
 from ..steps.sampling import VOXEL, sample_pair
 from ..steps.upsampling import upsample
-from ..steps.prepared import PreparedPair
 from ..sweep import EgoMotion, SweepPair
 from . import peers
 from .timing import Timing, timed
@@ -23,8 +31,9 @@ OURS, REFERENCE = 'ours', 'plain torch'
 _NEIGHBOURS = 16
 
 
-def measure_alternatives(method: SceneFlow, pair: SweepPair, ego: EgoMotion,
-                         repeats: int) -> tuple[dict[str, dict[str, Timing]], list[str]]:
+def measure_alternatives(
+    method: SceneFlow, pair: SweepPair, ego: EgoMotion, repeats: int
+) -> tuple[dict[str, dict[str, Timing]], list[str]]:
     """Times by job and way of doing it, on one pair of sweeps; and the libraries that are not installed."""
     device, count = method.inference.device, method.settings.network_points
     prepared = method.prepare(pair, ego)
@@ -43,42 +52,51 @@ def measure_alternatives(method: SceneFlow, pair: SweepPair, ego: EgoMotion,
         f'{_NEIGHBOURS} nearest of {len(known)} to as many': {
             OURS: lambda: k_nearest(cloud, cloud, _NEIGHBOURS),
             REFERENCE: lambda: k_nearest_reference(cloud, cloud, _NEIGHBOURS),
-            **peers.nearest_neighbours(known, known, _NEIGHBOURS)},
+            **peers.nearest_neighbours(known, known, _NEIGHBOURS),
+        },
         f'farthest {few} of {len(known)}': {
             OURS: lambda: farthest_point_order(cloud, few),
             REFERENCE: lambda: farthest_point_order_reference(cloud, few, torch.zeros_like(index[:, 0, 0])),
-            **peers.farthest_points(known, few)},
+            **peers.farthest_points(known, few),
+        },
         f'gather {_NEIGHBOURS} rows of 64 numbers for {len(known)}': {
             OURS: lambda: gather(wide, index),
             REFERENCE: lambda: wide[0][index],
-            'torch.index_select': lambda: wide[0].index_select(0, index.reshape(-1))},
+            'torch.index_select': lambda: wide[0].index_select(0, index.reshape(-1)),
+        },
         f'linear layer, 64 to 64, of {_NEIGHBOURS} neighbours of {len(known)}': {
             OURS: lambda: layer(around),
-            REFERENCE: lambda: torch.nn.functional.linear(around, layer.weight, layer.bias)},
+            REFERENCE: lambda: torch.nn.functional.linear(around, layer.weight, layer.bias),
+        },
         f'attention over {_NEIGHBOURS} neighbours of {len(known)}, 64 numbers': {
             OURS: lambda: attentive_sum(around, around),
-            REFERENCE: lambda: attentive_sum_reference(around, around)},
-        f'thin {len(rows)} to one a {VOXEL} m cube': {
-            OURS: lambda: thin(rows, VOXEL), **peers.thinning(rows, VOXEL)},
+            REFERENCE: lambda: attentive_sum_reference(around, around),
+        },
+        f'thin {len(rows)} to one a {VOXEL} m cube': {OURS: lambda: thin(rows, VOXEL), **peers.thinning(rows, VOXEL)},
         f'sample {count} of both sweeps': {
             OURS: lambda: sample_pair(rows, prepared.target, count),
-            'every nth point': lambda: (rows[::every].copy(), prepared.target[::every].copy())},
+            'every nth point': lambda: (rows[::every].copy(), prepared.target[::every].copy()),
+        },
         f'upsample {len(known)} to {len(rows)}': {
             OURS: lambda: upsample(rows, known, motion),
-            REFERENCE: lambda: interpolate(motion[None], *interpolation_weights(dense, cloud))},
+            REFERENCE: lambda: interpolate(motion[None], *interpolation_weights(dense, cloud)),
+        },
         f'ground of {len(source)}': {OURS: lambda: make_ground(method.settings)(source), **peers.ground(source)},
         f'ego-motion of {len(source)}, nothing kept': {
-            OURS: lambda: make_ego_motion(method.settings)(pair), **peers.ego_motion(source, target)},
+            OURS: lambda: make_ego_motion(method.settings)(pair),
+            **peers.ego_motion(source, target),
+        },
         'flow of a pair, ego-motion given': {
             OURS: lambda: method(pair, ego),
             'nearest neighbour': lambda: _nearest_neighbour_flow(prepared),
-            'zero': lambda: np.zeros_like(source)}}
+            'zero': lambda: np.zeros_like(source),
+        },
+    }
     missing: list[str] = []
     return {job: _measured(ways, device, repeats, missing) for job, ways in jobs.items()}, sorted(set(missing))
 
 
-def _measured(ways: dict[str, peers.Work], device: torch.device, repeats: int,
-              missing: list[str]) -> dict[str, Timing]:
+def _measured(ways: dict[str, peers.Work], device: torch.device, repeats: int, missing: list[str]) -> dict[str, Timing]:
     found = {}
     for name, work in ways.items():
         try:

@@ -3,6 +3,7 @@
 Hooks from outside; the network holds no timer. A block's time, FLOPs and bytes are its own: what is
 done in a block inside it counts there only.
 """
+
 from __future__ import annotations
 
 import time
@@ -16,7 +17,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from ..network.device import synchronise
+from ..inference.device import synchronise
 from ..network.dual_cross_attention import DualCrossAttention
 from ..network.flow_predictor import FlowPredictor
 from ..network.global_fusion import GlobalFusion
@@ -29,9 +30,14 @@ from .timing import Timing
 
 PYRAMID, REST = 'farthest points and neighbour tables', 'the rest'
 _NAMES = {
-    HierarchicalFeatures: 'hierarchical features', DualCrossAttention: 'DCA', GlobalFusion: 'GF',
-    InitialFlow: 'initial flow', SpatialTemporalReembedding: 'STR', LocalFlowEmbedding: 'LFE',
-    FlowPredictor: 'flow predictor', Level: 'warp, neighbours, upsample',
+    HierarchicalFeatures: 'hierarchical features',
+    DualCrossAttention: 'DCA',
+    GlobalFusion: 'GF',
+    InitialFlow: 'initial flow',
+    SpatialTemporalReembedding: 'STR',
+    LocalFlowEmbedding: 'LFE',
+    FlowPredictor: 'flow predictor',
+    Level: 'warp, neighbours, upsample',
 }
 
 
@@ -48,8 +54,9 @@ class Block:
         return 1e3 * max(self.flops / peak_flops, self.bytes / bandwidth)
 
 
-def measure_blocks(network: SSRFlow, source: torch.Tensor, target: torch.Tensor, repeats: int = 10,
-                   warm_up: int = 2) -> dict[str, Block]:
+def measure_blocks(
+    network: SSRFlow, source: torch.Tensor, target: torch.Tensor, repeats: int = 10, warm_up: int = 2
+) -> dict[str, Block]:
     """The blocks of `network` on points source (1, N, 3) and target (1, M, 3), in the order of first use."""
     stack = _Stack()
     with torch.no_grad(), _hooked(network, stack):
@@ -59,8 +66,10 @@ def measure_blocks(network: SSRFlow, source: torch.Tensor, target: torch.Tensor,
         counter = _Counter(stack)
         with counter:
             _times(network, source, target, stack)
-    return {name: Block(Timing([run[name] for run in runs[warm_up:]]), counter.flops[name], counter.bytes[name])
-            for name in runs[-1]}
+    return {
+        name: Block(Timing([run[name] for run in runs[warm_up:]]), counter.flops[name], counter.bytes[name])
+        for name in runs[-1]
+    }
 
 
 def _times(network: SSRFlow, source: torch.Tensor, target: torch.Tensor, stack: '_Stack') -> dict[str, float]:

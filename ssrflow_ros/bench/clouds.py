@@ -1,4 +1,5 @@
 """The clouds that are measured with: of a recording, or of the simulator."""
+
 from __future__ import annotations
 
 from itertools import islice
@@ -25,5 +26,7 @@ def recorded(path: str, topic: str | None, count: int) -> list[Any]:
 
 def simulated(count: int) -> list[Any]:
     """`count` simulated PointCloud2 messages at 10 Hz."""
-    return [to_pointcloud2(encode_points(one.sweep.points), to_header(one.sweep.stamp_ns, one.sweep.frame_id))
-            for one in simulate(SEED, count, SENSOR, SCENE)]
+    return [
+        to_pointcloud2(encode_points(one.sweep.points), to_header(one.sweep.stamp_ns, one.sweep.frame_id))
+        for one in simulate(SEED, count, SENSOR, SCENE)
+    ]

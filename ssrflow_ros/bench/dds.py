@@ -1,4 +1,5 @@
 """What DDS takes: one cloud, published and heard on this machine."""
+
 from __future__ import annotations
 
 import importlib.util
@@ -16,4 +17,5 @@ def round_trip(clouds: Sequence[Any]) -> Timing | None:
     with private_network() as network:
         os.environ.update(network)  # read when DDS is first used
         from ..node.round_trip import latencies
+
         return Timing(latencies(clouds))

@@ -1,4 +1,5 @@
 """The machine: what it is, what it can do at most, how much of it was in use."""
+
 from __future__ import annotations
 
 import os
@@ -16,9 +17,16 @@ _COPIED_BYTES = 1 << 28  # far more than any cache
 
 def describe(device: torch.device) -> dict[str, Any]:
     """What a reader of the figures must know of the machine; no name of it."""
-    told = {'DEVICE_ARCHITECTURE': platform.machine(), 'DEVICE_OS': platform.system(), 'CPU': _cpu_name(),
-            'CPU_CORES': os.cpu_count(), 'THREADS': torch.get_num_threads(), 'DEVICE': str(device),
-            'PYTHON': platform.python_version(), 'TORCH': torch.__version__}
+    told = {
+        'DEVICE_ARCHITECTURE': platform.machine(),
+        'DEVICE_OS': platform.system(),
+        'CPU': _cpu_name(),
+        'CPU_CORES': os.cpu_count(),
+        'THREADS': torch.get_num_threads(),
+        'DEVICE': str(device),
+        'PYTHON': platform.python_version(),
+        'TORCH': torch.__version__,
+    }
     if device.type == 'cuda':
         told |= {'GPU': torch.cuda.get_device_name(device), 'CUDA': torch.version.cuda}
     return told
@@ -28,7 +36,7 @@ def peak_flops(device: torch.device) -> float:
     """FLOP/s of a large fp32 matrix product, the most that a layer could reach."""
     size = _GEMM.get(device.type, 1024)
     a, b = (torch.randn(size, size, device=device) for _ in range(2))
-    return 2 * size ** 3 / (1e-3 * min(timed(lambda: a @ b, device).ms))
+    return 2 * size**3 / (1e-3 * min(timed(lambda: a @ b, device).ms))
 
 
 def peak_bandwidth(device: torch.device) -> float:
@@ -70,6 +78,7 @@ def peak_host_bytes() -> int:
             return next(1024 * int(line.split()[1]) for line in file if line.startswith('VmHWM'))
     except (OSError, StopIteration):
         import resource
+
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return most if sys.platform == 'darwin' else 1024 * most
 

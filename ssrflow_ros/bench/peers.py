@@ -2,6 +2,7 @@
 
 What cannot be imported is left out, and named.
 """
+
 from __future__ import annotations
 
 from typing import Any, Callable
@@ -18,10 +19,12 @@ def nearest_neighbours(queries: np.ndarray, points: np.ndarray, k: int) -> dict[
 
     def scipy():
         from scipy.spatial import cKDTree
+
         return cKDTree(points).query(queries, k, workers=threads)
 
     def small_gicp():
         from small_gicp import KdTree
+
         return KdTree(points.astype(np.float64), threads).batch_knn_search(queries.astype(np.float64), k, threads)
 
     return {'scipy': scipy, 'small_gicp': small_gicp}
@@ -29,8 +32,10 @@ def nearest_neighbours(queries: np.ndarray, points: np.ndarray, k: int) -> dict[
 
 def farthest_points(points: np.ndarray, n: int) -> dict[str, Work]:
     """Farthest point sample of `n` of points (N, 3), float32."""
+
     def fpsample():
         from fpsample import bucket_fps_kdline_sampling
+
         return bucket_fps_kdline_sampling(points, n, 5, start_idx=0)
 
     return {'fpsample': fpsample}
@@ -38,19 +43,25 @@ def farthest_points(points: np.ndarray, n: int) -> dict[str, Work]:
 
 def thinning(points: np.ndarray, voxel: float) -> dict[str, Work]:
     """One point a voxel."""
+
     def small_gicp():
         from small_gicp import voxelgrid_sampling
+
         return voxelgrid_sampling(points.astype(np.float64), voxel, num_threads=1)
 
-    return {'small_gicp': small_gicp,
-            'numpy.unique': lambda: np.unique(np.floor(points / voxel).astype(np.int64), axis=0, return_index=True)}
+    return {
+        'small_gicp': small_gicp,
+        'numpy.unique': lambda: np.unique(np.floor(points / voxel).astype(np.int64), axis=0, return_index=True),
+    }
 
 
 def ground(points: np.ndarray) -> dict[str, Work]:
     """Ground removal of a whole sweep (N, 3)."""
+
     def patchwork():
         from ..settings import Settings
         from ..steps.ground import make_ground
+
         remove = make_ground(Settings(ground='patchwork'))
         return remove(points)
 
@@ -59,15 +70,23 @@ def ground(points: np.ndarray) -> dict[str, Work]:
 
 def ego_motion(source: np.ndarray, target: np.ndarray) -> dict[str, Work]:
     """Motion between two whole sweeps (N, 3), (M, 3), nothing kept from before."""
+
     def small_gicp():
         from small_gicp import align
-        return align(target.astype(np.float64), source.astype(np.float64), registration_type='GICP',
-                     downsampling_resolution=0.5, max_correspondence_distance=1.5,
-                     num_threads=torch.get_num_threads())
+
+        return align(
+            target.astype(np.float64),
+            source.astype(np.float64),
+            registration_type='GICP',
+            downsampling_resolution=0.5,
+            max_correspondence_distance=1.5,
+            num_threads=torch.get_num_threads(),
+        )
 
     def kiss_icp():
         from kiss_icp.config import KISSConfig
         from kiss_icp.kiss_icp import KissICP
+
         config = KISSConfig()
         config.data.deskew = False
         config.mapping.voxel_size = 1.0

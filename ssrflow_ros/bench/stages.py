@@ -1,4 +1,5 @@
 """The whole walk, decode to encode, stage by stage, over the clouds of a recording."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -17,8 +18,18 @@ from ..stopwatch import Stopwatch
 from ..sweep import EgoMotion, SweepPair
 from .timing import Timing
 
-STAGES = ('decode', 'ego_motion', 'deskew', 'ground', 'sample', 'free_space', 'network', 'upsample', 'objects',
-          'encode')
+STAGES = (
+    'decode',
+    'ego_motion',
+    'deskew',
+    'ground',
+    'sample',
+    'free_space',
+    'network',
+    'upsample',
+    'objects',
+    'encode',
+)
 """In the order of the data's walk; deskew where it is asked for."""
 
 
@@ -38,8 +49,9 @@ class Walk:
     ego_motions: tuple[EgoMotion, ...]
 
 
-def walk(method: SceneFlow, clouds: Sequence[Any], warm_up: int,
-         ego_motions: Sequence[EgoMotion] | None = None) -> Walk:
+def walk(
+    method: SceneFlow, clouds: Sequence[Any], warm_up: int, ego_motions: Sequence[EgoMotion] | None = None
+) -> Walk:
     """One pass over `clouds` (PointCloud2); `ego_motions`, one a pair, spare the search ('odometry given').
 
     Raises SSRFlowError if the clouds cannot be paired or matched.
@@ -60,11 +72,13 @@ def walk(method: SceneFlow, clouds: Sequence[Any], warm_up: int,
         found.append(field.ego_motion)
     if not times:
         raise _no_pair(clouds, pairs)
-    kept = times[min(warm_up, len(times) - 1):]
-    return Walk({stage: Timing([one.get(stage, 0.0) for one in kept]) for stage in STAGES
-                 if any(stage in one for one in kept)},
-                Timing([sum(one.values()) for one in kept]),
-                float(np.mean([cloud.height * cloud.width for cloud in clouds])), tuple(found))
+    kept = times[min(warm_up, len(times) - 1) :]
+    return Walk(
+        {stage: Timing([one.get(stage, 0.0) for one in kept]) for stage in STAGES if any(stage in one for one in kept)},
+        Timing([sum(one.values()) for one in kept]),
+        float(np.mean([cloud.height * cloud.width for cloud in clouds])),
+        tuple(found),
+    )
 
 
 def one_pair(method: SceneFlow, clouds: Sequence[Any]) -> tuple[SweepPair, EgoMotion]:

@@ -1,4 +1,5 @@
 """How many sweeps a second, the next one prepared while this one is worked on."""
+
 from __future__ import annotations
 
 import os
@@ -41,8 +42,9 @@ class Throughput:
         return 1e3 * (os.cpu_count() or 1) / self.cpu_ms if self.cpu_ms else None
 
 
-def run_through(method: SceneFlow, clouds: Sequence[Any], warm_up: int,
-                ego_motions: Sequence[EgoMotion] | None = None) -> Throughput:
+def run_through(
+    method: SceneFlow, clouds: Sequence[Any], warm_up: int, ego_motions: Sequence[EgoMotion] | None = None
+) -> Throughput:
     """All of `clouds` (PointCloud2), at least `warm_up` + 3 of them; `ego_motions` as in `walk`."""
     pairs = PairStream(method.settings)
     given = iter(ego_motions or ())
@@ -69,5 +71,8 @@ def run_through(method: SceneFlow, clouds: Sequence[Any], warm_up: int,
     busy = use.percent() if use else None
     warm_up = min(warm_up, len(done) - 2)
     apart = (done[-1] - done[warm_up]) / (len(done) - 1 - warm_up)
-    return Throughput(tuple(done[warm_up:]), Timing(latencies[warm_up:]),
-                      None if busy is None else busy / 100 * (os.cpu_count() or 1) * apart)
+    return Throughput(
+        tuple(done[warm_up:]),
+        Timing(latencies[warm_up:]),
+        None if busy is None else busy / 100 * (os.cpu_count() or 1) * apart,
+    )

@@ -1,4 +1,5 @@
 """How often a thing is done until its time is known, and what is told of the times."""
+
 from __future__ import annotations
 
 import time
@@ -8,7 +9,7 @@ from typing import Any, Callable, Sequence
 import numpy as np
 import torch
 
-from ..network.device import synchronise
+from ..inference.device import synchronise
 
 LONGEST = 3.0
 """Seconds after which a slow thing is repeated no more."""
@@ -39,8 +40,14 @@ class Timing:
 
     def as_dict(self) -> dict[str, float]:
         """For JSON, names as in ros2_benchmark."""
-        return {'P50_LATENCY': self.p50, 'P95_LATENCY': self.p95, 'MAX_LATENCY': self.max,
-                'MIN_LATENCY': min(self.ms), 'MEAN_LATENCY': float(np.mean(self.ms)), 'NUM_FRAMES': len(self.ms)}
+        return {
+            'P50_LATENCY': self.p50,
+            'P95_LATENCY': self.p95,
+            'MAX_LATENCY': self.max,
+            'MIN_LATENCY': min(self.ms),
+            'MEAN_LATENCY': float(np.mean(self.ms)),
+            'NUM_FRAMES': len(self.ms),
+        }
 
 
 def timed(work: Callable[[], Any], device: torch.device = _CPU, repeats: int = 15, warm_up: int = 2) -> Timing:

@@ -7,6 +7,7 @@ Free space tells what moves and what stands still; the network learns from the f
 recording, and the last fifth decides: FOLDER/adapted.safetensors is written only if it is better there, and
 the command fails otherwise. Stopped and called again, it goes on where it was.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -26,11 +27,18 @@ _WITHOUT = ('device', 'threads', 'network_points', 'moving_speed')
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('input', metavar='BAG', help='the recording')
     parser.add_argument('--topic', metavar='NAME', help='the PointCloud2 topic; needed only if there are several')
-    parser.add_argument('-o', '--output', type=Path, required=True, metavar='FOLDER',
-                        help='holds the prepared sweeps, the training and its result')
+    parser.add_argument(
+        '-o',
+        '--output',
+        type=Path,
+        required=True,
+        metavar='FOLDER',
+        help='holds the prepared sweeps, the training and its result',
+    )
     parser.add_argument('--odometry', metavar='TOPIC', help='nav_msgs/Odometry of the SENSOR')
-    parser.add_argument('--changes', type=Path, metavar='FILE',
-                        help='changes to the settings of the training, .yaml or .json')
+    parser.add_argument(
+        '--changes', type=Path, metavar='FILE', help='changes to the settings of the training, .yaml or .json'
+    )
     parser.add_argument('--steps', type=int, help='length of the whole training')
     parser.add_argument('--minutes', type=float, default=float('inf'), help='stop after this, and judge what there is')
     add_machine(parser)
@@ -39,23 +47,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from ..atomic_write import check_apart
-    from ..network.device import choose_device
+    from ..inference.device import choose_device
     from ..training.adapt import OUTPUTS, adapt, adaptation, split
     from ..training.config import read_settings
+
     settings = settings_from(args, **({'ego_motion': 'odometry'} if args.odometry else {}))
-    config = adaptation(settings.weights, {**(read_settings(args.changes) if args.changes else {}),
-                                           **({'steps': args.steps} if args.steps else {})})
-    check_apart({name: args.output / name for name in OUTPUTS},
-                (args.input, args.changes, weights_file(settings.weights)))
+    config = adaptation(
+        settings.weights,
+        {**(read_settings(args.changes) if args.changes else {}), **({'steps': args.steps} if args.steps else {})},
+    )
+    check_apart(
+        {name: args.output / name for name in OUTPUTS}, (args.input, args.changes, weights_file(settings.weights))
+    )
     drops: Counter[str] = Counter()
     described = {'recording': str(Path(args.input).resolve()), 'topic': args.topic, 'odometry': args.odometry}
     split(args.output, described, _sweeps(args, settings, drops))
     if drops:
-        print('without a pair: ' + ', '.join(f'{count} x {reason}' for reason, count in drops.most_common()),
-              file=sys.stderr)
+        print(
+            'without a pair: ' + ', '.join(f'{count} x {reason}' for reason, count in drops.most_common()),
+            file=sys.stderr,
+        )
     path, judgement = adapt(args.output, config, args.minutes, choose_device(args.device), args.workers)
-    print_table('held-out part of the recording, m', [
-        (name, f'{before:.4f} before, {judgement.after[name]:.4f} after') for name, before in judgement.before.items()])
+    print_table(
+        'held-out part of the recording, m',
+        [
+            (name, f'{before:.4f} before, {judgement.after[name]:.4f} after')
+            for name, before in judgement.before.items()
+        ],
+    )
     print(f'\nwritten: {path}')
 
 
@@ -66,16 +85,22 @@ def _sweeps(args: argparse.Namespace, settings, drops: Counter):
     from ..steps.ego_motion import make_ego_motion
     from ..training.recording import recorded
     from .bag import with_progress
+
     with BagReader(args.input) as bag:
         topic = bag.choose(args.topic, POINTCLOUD2)
         poses = read_poses(bag, settings, args.odometry)
         find = poses.between if poses else make_ego_motion(settings)
-        yield from recorded(_pairs(with_progress(bag, topic), settings, drops, poses), find, settings,
-                            lambda error: drops.update(['no ego-motion']))
+        yield from recorded(
+            _pairs(with_progress(bag, topic), settings, drops, poses),
+            find,
+            settings,
+            lambda error: drops.update(['no ego-motion']),
+        )
 
 
 def _pairs(messages, settings, drops: Counter, poses) -> Iterator:
     from ..pair_stream import PairStream
+
     stream = PairStream(settings)
     for recorded in messages:
         try:

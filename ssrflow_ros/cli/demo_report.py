@@ -1,4 +1,5 @@
 """What `ssrflow demo` tells at its end: table, score against the truth, picture, recording."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -7,8 +8,17 @@ from typing import TYPE_CHECKING, Any, Collection, Iterable, Iterator
 import numpy as np
 
 from ..atomic_write import atomic_write, signature
-from ..formats.bags import (FLOW, GROUND_TRUTH, MARKER_ARRAY, MARKERS, OBJECTS, POINTCLOUD2, BagMessage, BagReader,
-                            write_bag)
+from ..formats.bags import (
+    FLOW,
+    GROUND_TRUTH,
+    MARKER_ARRAY,
+    MARKERS,
+    OBJECTS,
+    POINTCLOUD2,
+    BagMessage,
+    BagReader,
+    write_bag,
+)
 from ..formats.object_cloud import OBJECT, read_objects
 from ..formats.pointcloud2 import decode, read_field
 from ..formats.stamped import stamp_ns
@@ -49,26 +59,31 @@ class Recorded:
         return GROUND_TRUTH in self._bag.topics_of(POINTCLOUD2)
 
 
-def report(recorded: Recorded, record: 'ReplayRecord', settings: Settings, output: Path, through: str,
-           overwrite: bool = False) -> None:
+def report(
+    recorded: Recorded, record: 'ReplayRecord', settings: Settings, output: Path, through: str, overwrite: bool = False
+) -> None:
     """Write flow.png and flow_bag into `output`, as `atomic_write` has it, and print the table; `through` says what
     was played to."""
-    clouds = {stamp_ns(cloud): cloud for cloud in (
-        BagMessage(FLOW, POINTCLOUD2, 0, raw).read() for _, raw in record.flow)}
+    clouds = {
+        stamp_ns(cloud): cloud for cloud in (BagMessage(FLOW, POINTCLOUD2, 0, raw).read() for _, raw in record.flow)
+    }
     with atomic_write(output / 'flow.png', 'demo', overwrite) as picture:
         _draw(picture, clouds, record, settings)
     _write_bag(output / 'flow_bag', recorded, record, overwrite)
     print_table(f'{recorded.topic} through {through}', [*_live_rows(recorded, record, list(clouds))])
     if recorded.has_truth():
-        print_table(f'EPE3D against the truth, m per {PER} s (the sensor\'s own motion removed)',
-                    _score_rows(recorded, clouds, settings))
+        print_table(
+            f"EPE3D against the truth, m per {PER} s (the sensor's own motion removed)",
+            _score_rows(recorded, clouds, settings),
+        )
     print(f'\npicture: {output / "flow.png"}\nrecording: {output / "flow_bag"}')
 
 
 def drops(record: 'ReplayRecord') -> str:
     """The clouds that gave no flow, by reason, as the node counted them."""
-    counted = {key.removeprefix('drops/'): value for key, value in record.diagnostics.items()
-               if key.startswith('drops/')}
+    counted = {
+        key.removeprefix('drops/'): value for key, value in record.diagnostics.items() if key.startswith('drops/')
+    }
     return ', '.join(f'{count} x {reason}' for reason, count in counted.items())
 
 
@@ -81,17 +96,24 @@ def _live_rows(recorded: Recorded, record: 'ReplayRecord', stamps: list[int]) ->
     yield 'flow out', f'{len(record.flow)} ({len(record.flow) / seconds:.1f} Hz)'
     yield 'markers out', f'{len(record.markers)}'
     yield 'dropped', drops(record) or 'none'
-    yield 'latency', 'p50 {:.0f} ms, p95 {:.0f} ms, from sending a cloud to receiving its flow'.format(
-        *np.percentile(latencies, (50, 95)))
+    yield (
+        'latency',
+        'p50 {:.0f} ms, p95 {:.0f} ms, from sending a cloud to receiving its flow'.format(
+            *np.percentile(latencies, (50, 95))
+        ),
+    )
     for step, name in (('ego_motion', 'ego-motion'), ('network', 'network'), ('total', 'in all')):
         if f'{step}_ms_p50' in record.diagnostics:
-            yield f'  {name}', 'p50 {} ms, p95 {} ms'.format(
-                *(record.diagnostics[f'{step}_ms_{share}'] for share in ('p50', 'p95')))
+            yield (
+                f'  {name}',
+                'p50 {} ms, p95 {} ms'.format(*(record.diagnostics[f'{step}_ms_{share}'] for share in ('p50', 'p95'))),
+            )
 
 
 def _score_rows(recorded: Recorded, clouds: dict[int, Any], settings: Settings) -> list[tuple[str, str]]:
     """EPE3D of the node and of zero flow, over the points of all answered sweeps."""
     from ..evaluation.metrics import flow_errors
+
     points, estimates, truths, moving = {}, [], [], []
     for message in recorded.messages([recorded.topic, GROUND_TRUTH]):
         cloud = message.read()
@@ -115,37 +137,48 @@ def _score_rows(recorded: Recorded, clouds: dict[int, Any], settings: Settings) 
 def _draw(path: Path, clouds: dict[int, Any], record: 'ReplayRecord', settings: Settings) -> None:
     """The picture of the sweep with the most moving objects, of these the one with the most moving points."""
     from ..formats.picture import draw_flow
+
     objects = {}
     for _, raw in record.objects:
         message = BagMessage(OBJECTS, POINTCLOUD2, 0, raw).read()
         objects[stamp_ns(message)] = read_objects(message)
     n_moving = {stamp: int(read_field(cloud, 'moving').sum()) for stamp, cloud in clouds.items()}
     best = max(clouds, key=lambda stamp: (len(objects.get(stamp, ())), n_moving[stamp]))
-    draw_flow(path, _flow_field(clouds[best], objects.get(best, []), settings), 'ssrflow demo',
-              software=signature('demo'))
+    draw_flow(
+        path, _flow_field(clouds[best], objects.get(best, []), settings), 'ssrflow demo', software=signature('demo')
+    )
 
 
 def _flow_field(cloud: Any, objects: Iterable[np.void], settings: Settings) -> FlowField:
     """The flow that the node published; the ground, which it does not publish, is found anew."""
     from ..steps.ground import make_ground
+
     sweep = decode(cloud)
     before = Sweep.from_points(np.empty((0, 3)), sweep.stamp_ns - round(PER * 1e9), sweep.frame_id)
     velocity = _velocity(cloud)
     return FlowField(
-        SweepPair(sweep, before), EgoMotion(np.eye(4), 'none'), flow=-PER * velocity, velocity=velocity,
-        moving=read_field(cloud, 'moving').astype(bool), ground=make_ground(settings)(sweep.points),
+        SweepPair(sweep, before),
+        EgoMotion(np.eye(4), 'none'),
+        flow=-PER * velocity,
+        velocity=velocity,
+        moving=read_field(cloud, 'moving').astype(bool),
+        ground=make_ground(settings)(sweep.points),
         object_ids=read_field(cloud, 'object'),
-        objects=tuple(MovingObject(**dict(zip(OBJECT.names, item))) for item in objects))
+        objects=tuple(MovingObject(**dict(zip(OBJECT.names, item))) for item in objects),
+    )
 
 
 def _write_bag(path: Path, recorded: Recorded, record: 'ReplayRecord', overwrite: bool) -> None:
     """What the node published beside the clouds it was given, in the order of time of the clouds' stamps."""
     from ..formats.stamped import stamp_of
+
     outputs = [(time, FLOW, POINTCLOUD2, raw) for time, raw in record.flow]
     outputs += [(time, OBJECTS, POINTCLOUD2, raw) for time, raw in record.objects]
     outputs += [(time, MARKERS, MARKER_ARRAY, raw) for time, raw in record.markers]
-    inputs = [(record.sent[stamp_of(message.raw)], message.topic, message.type, message.raw)
-              for message in recorded.messages([recorded.topic])]
+    inputs = [
+        (record.sent[stamp_of(message.raw)], message.topic, message.type, message.raw)
+        for message in recorded.messages([recorded.topic])
+    ]
     start = next(iter(record.sent.items()))
     with write_bag(path, command='demo', overwrite=overwrite) as out:
         for time, topic, type, raw in sorted(inputs + outputs, key=lambda item: item[0]):

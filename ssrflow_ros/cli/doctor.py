@@ -8,6 +8,7 @@ One line for each finding: ok, note or WRONG. Exit code: 0 nothing is wrong, 2 s
   ssrflow doctor --topic /front/points
   ssrflow doctor --bag drive/ --topic /points
 """
+
 from __future__ import annotations
 
 import argparse
@@ -22,13 +23,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--bag', metavar='BAG', help='a rosbag2 to look at, instead of the running system')
     parser.add_argument('--topic', metavar='NAME', help='the PointCloud2 topic; needed only if there are several')
     parser.add_argument('--odometry', metavar='TOPIC', help='nav_msgs/Odometry: also look at ego-motion from there')
-    parser.add_argument('--seconds', type=float, metavar='S',
-                        help='time to listen, or of the recording to read (default: 5, or 60 of a recording)')
+    parser.add_argument(
+        '--seconds',
+        type=float,
+        metavar='S',
+        help='time to listen, or of the recording to read (default: 5, or 60 of a recording)',
+    )
     add_settings(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     from ..doctor.finding import WRONG
+
     n_wrong = 0
     for finding in _findings(args):
         print(finding, flush=True)
@@ -41,11 +47,15 @@ def _findings(args: argparse.Namespace) -> Iterable:
     settings = settings_from(args, **({'ego_motion': 'odometry'} if args.odometry else {}))
     if args.bag:
         from ..doctor.bag import examine_bag
+
         return examine_bag(args.bag, args.topic, args.odometry, args.seconds or 60.0, settings)
     if importlib.util.find_spec('rclpy') is None:
-        raise InputError('looking at a running system needs ROS 2, but rclpy is not there: source your ROS '
-                         'installation, or look at a recording with --bag')
+        raise InputError(
+            'looking at a running system needs ROS 2, but rclpy is not there: source your ROS '
+            'installation, or look at a recording with --bag'
+        )
     from ..doctor.live import examine_live
     from ..node.observer import Observer
+
     with Observer() as observer:
         return list(examine_live(observer, args.topic, args.odometry, args.seconds or 5.0, settings))

@@ -3,6 +3,7 @@
 The exception that ends it must not come inside an import: what is being loaded turns it into errors of its own, or
 drops it. Elsewhere a C library may drop it, too; so a command that is not done after `GRACE` is left as it is.
 """
+
 from __future__ import annotations
 
 import os
@@ -34,8 +35,11 @@ class Ending:
         self._watchdog.daemon = True
         self._hooks = sys.excepthook, sys.unraisablehook, threading.excepthook
         # What a shell has started in the background ignores Ctrl-C.
-        self._before = {number: signal.signal(number, self._on_signal) for number in (*CODES, signal.SIGALRM)
-                        if signal.getsignal(number) is not signal.SIG_IGN}
+        self._before = {
+            number: signal.signal(number, self._on_signal)
+            for number in (*CODES, signal.SIGALRM)
+            if signal.getsignal(number) is not signal.SIG_IGN
+        }
 
     @property
     def told(self) -> tuple[int, str]:

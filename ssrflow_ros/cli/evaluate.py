@@ -8,6 +8,7 @@ Scored are the whole method and, beside it, the network alone (its flow before a
 and zero flow. The tables are Markdown. OUT is a folder with evaluation.json (every number, with units and
 protocols), tables.md and errors.png. No pose is given to the method unless --known-pose asks for it.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -15,37 +16,50 @@ from pathlib import Path
 from typing import Iterator
 
 from ..errors import InputError, SSRFlowError
-from .options import add_overwrite, data_path, add_settings, settings_from, weights_file
+from .options import add_overwrite, add_settings, data_path, settings_from, weights_file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     from ..datasets import KINDS
+
     kinds = '\n'.join(f'  {kind:12} {what}' for kind, (_, what) in KINDS.items())
     parser.epilog = f'kinds of data:\n{kinds}'
-    parser.add_argument('--data', required=True, action='append', metavar='KIND:PATH',
-                        help='what to score on, see below; may be given several times')
+    parser.add_argument(
+        '--data',
+        required=True,
+        action='append',
+        metavar='KIND:PATH',
+        help='what to score on, see below; may be given several times',
+    )
     parser.add_argument('-o', '--output', metavar='OUT', help='folder for evaluation.json, tables.md and errors.png')
     add_overwrite(parser)
     parser.add_argument('--seeds', type=int, default=1, metavar='N', help='mean over N sampling seeds (default: 1)')
     parser.add_argument('--most', type=int, metavar='N', help='score at most N pairs, spread evenly over the data')
     parser.add_argument('--within', type=float, metavar='M', help='score only points as near as this to the sensor')
-    parser.add_argument('--known-pose', action='store_true',
-                        help="give the method the sensor's true motion, as the published figures of Argoverse 2 do")
+    parser.add_argument(
+        '--known-pose',
+        action='store_true',
+        help="give the method the sensor's true motion, as the published figures of Argoverse 2 do",
+    )
     add_settings(parser, without=('seed', 'max_gap', 'min_range', 'own_body'))
 
 
 def run(args: argparse.Namespace) -> None:
     from ..atomic_write import check_outputs
+
     settings = settings_from(args, min_range=0.0)  # what is labelled is scored
     for name in ('seeds', 'most', 'within'):
         if getattr(args, name) is not None and not getattr(args, name) >= 1:
             raise InputError(f'--{name} {getattr(args, name)}: give a number from 1 on')
-    check_outputs({'-o': args.output}, (*map(data_path, args.data), weights_file(settings.weights)), 'evaluate',
-                  args.overwrite)
+    check_outputs(
+        {'-o': args.output}, (*map(data_path, args.data), weights_file(settings.weights)), 'evaluate', args.overwrite
+    )
     from ..datasets import open_dataset
+
     datasets = [open_dataset(place, settings.deskew) for place in args.data]
     from ..evaluation.evaluate import Evaluation
     from ..evaluation.report import markdown
+
     evaluation, protocols = Evaluation(settings, args.seeds, args.known_pose), {}
     for data, number in _chosen(datasets, args.most):
         try:
@@ -59,8 +73,10 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(f'not one of {len(evaluation.scores)} pairs has an answer: {evaluation.scores[0].refused}')
     pose = 'true ego-motion given' if args.known_pose else 'no pose given'
     within = f', points within {args.within:g} m' if args.within else ''
-    title = (f'{", ".join(args.data)}: weights {settings.weights}, {settings.network_points} network points, '
-             f'{args.seeds} sampling seed{"s" * (args.seeds > 1)}, {pose}{within}')
+    title = (
+        f'{", ".join(args.data)}: weights {settings.weights}, {settings.network_points} network points, '
+        f'{args.seeds} sampling seed{"s" * (args.seeds > 1)}, {pose}{within}'
+    )
     lines = [title, *(f'Protocol: {text}.' for text in protocols), *markdown(evaluation)]
     print('\n'.join(lines))
     if args.output:
@@ -71,20 +87,28 @@ def _chosen(datasets: list, most: int | None) -> Iterator:
     """Data set and number of every pair, or of `most` of them, with a progress bar on a terminal."""
     import numpy as np
     from tqdm import tqdm
+
     places = [(data, number) for data in datasets for number in range(len(data))]
     if most is not None and most < len(places):
         places = [places[number] for number in np.linspace(0, len(places) - 1, most).round().astype(int)]
     yield from tqdm(places, unit='pair', disable=None)
 
 
-def _write(output: Path, args: argparse.Namespace, settings, evaluation, title: str, protocols: list[str],
-           lines: list[str]) -> None:
+def _write(
+    output: Path, args: argparse.Namespace, settings, evaluation, title: str, protocols: list[str], lines: list[str]
+) -> None:
+    from ..atomic_write import atomic_write
     from ..evaluation.picture import draw_errors
     from ..evaluation.report import write_json
-    from ..atomic_write import atomic_write
-    about = {'data': args.data, 'protocols': protocols, 'seeds': args.seeds, 'known_pose': args.known_pose,
-             'within_m': args.within,
-             'settings': {row.name: getattr(settings, row.name) for row in settings.table() if not row.of_node}}
+
+    about = {
+        'data': args.data,
+        'protocols': protocols,
+        'seeds': args.seeds,
+        'known_pose': args.known_pose,
+        'within_m': args.within,
+        'settings': {row.name: getattr(settings, row.name) for row in settings.table() if not row.of_node},
+    }
     with atomic_write(output, 'evaluate', args.overwrite) as folder:
         folder.mkdir()
         write_json(folder / 'evaluation.json', evaluation, about)

@@ -5,6 +5,7 @@ which returns None or an exit code. It is imported only when it is called, so `-
 
 Exit codes: 0 done, 1 unexpected, 2 something that the user can put right, 130 Ctrl-C, 143 SIGTERM.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -27,7 +28,7 @@ COMMANDS = {
     'doctor': 'look at a live system or a recording: what is wrong, and the cure',
     'train': 'train the network on simulated sweeps',
     'evaluate': 'score the method on labelled sweeps of any layout',
-    'compile': 'make the network quicker on this machine\'s CPU; once, some minutes',
+    'compile': "make the network quicker on this machine's CPU; once, some minutes",
     'export': 'the network as an ONNX file, for onnxruntime and TensorRT',
     'adapt': 'adapt the network to a recording of your own, without labels',
     'ablate': 'train variants of the network on equal budgets and compare them',
@@ -70,18 +71,21 @@ def _failed(error: BaseException, argv: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     if isinstance(error, Exception):
-        return _fail(1, f'unexpected {type(error).__name__}: {error}: please report it with the output of '
-                        '--traceback', argv)
+        return _fail(
+            1, f'unexpected {type(error).__name__}: {error}: please report it with the output of --traceback', argv
+        )
     raise error
 
 
 def _run(name: str, argv: list[str]) -> int:
     if name not in COMMANDS:
-        raise SSRFlowError(f"there is no command '{name}': "
-                           + did_you_mean(name, COMMANDS, f'known are {", ".join(COMMANDS)}'))
+        raise SSRFlowError(
+            f"there is no command '{name}': " + did_you_mean(name, COMMANDS, f'known are {", ".join(COMMANDS)}')
+        )
     command = importlib.import_module(f'.{name}', __package__)
-    parser = _Parser(prog=f'ssrflow {name}', description=command.__doc__,
-                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = _Parser(
+        prog=f'ssrflow {name}', description=command.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     command.add_arguments(parser)
     parser.add_argument('--traceback', action='store_true', help='on failure, show where it happened')
     return command.run(parser.parse_args(argv)) or 0
@@ -89,11 +93,15 @@ def _run(name: str, argv: list[str]) -> int:
 
 def _without_command(argv: list[str]) -> int:
     from .. import __version__
+
     listing = '\n'.join(f'  {name:10} {what}' for name, what in COMMANDS.items())
-    parser = _Parser(prog='ssrflow', usage='ssrflow [-h] [--version] COMMAND ...',
-                     description='LiDAR scene flow: what moves, where to, how fast.',
-                     epilog=f'commands:\n{listing}\n\n"ssrflow COMMAND --help" tells more.',
-                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = _Parser(
+        prog='ssrflow',
+        usage='ssrflow [-h] [--version] COMMAND ...',
+        description='LiDAR scene flow: what moves, where to, how fast.',
+        epilog=f'commands:\n{listing}\n\n"ssrflow COMMAND --help" tells more.',
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument('--version', action='version', version=f'ssrflow {__version__}')
     parser.parse_args(argv)
     parser.print_help()

@@ -1,4 +1,5 @@
 """Options that several commands share; those of the method are made from the one table in settings.py."""
+
 from __future__ import annotations
 
 import argparse
@@ -10,8 +11,7 @@ from ..settings import Settings
 _PREFIX = 'setting_'
 
 
-def add_settings(parser: argparse.ArgumentParser, without: Collection[str] = (),
-                 also: Collection[str] = ()) -> None:
+def add_settings(parser: argparse.ArgumentParser, without: Collection[str] = (), also: Collection[str] = ()) -> None:
     """An option for each row of the table that is not `of_node`, less `without`, plus `also`."""
     group = parser.add_argument_group('settings of the method')
     for row in Settings.table():
@@ -24,17 +24,25 @@ def add_settings(parser: argparse.ArgumentParser, without: Collection[str] = (),
             kind = {'choices': row.choices}
         else:
             kind = {'type': row.type, 'metavar': row.type.__name__.upper()}
-        group.add_argument(f'--{row.name.replace("_", "-")}', dest=_PREFIX + row.name,
-                           help=f'{row.description} Default: {row.default}{unit}.'.replace('%', '%%'), **kind)
+        group.add_argument(
+            f'--{row.name.replace("_", "-")}',
+            dest=_PREFIX + row.name,
+            help=f'{row.description} Default: {row.default}{unit}.'.replace('%', '%%'),
+            **kind,
+        )
         if row.alias:
-            group.add_argument(f'--{row.alias.replace("_", "-")}', dest=_PREFIX + row.alias, help=argparse.SUPPRESS,
-                               **kind)
+            group.add_argument(
+                f'--{row.alias.replace("_", "-")}', dest=_PREFIX + row.alias, help=argparse.SUPPRESS, **kind
+            )
 
 
 def settings_from(args: argparse.Namespace, **changes) -> Settings:
     """The Settings that the options in `args` ask for, then `changes`."""
-    given = {name[len(_PREFIX):]: value for name, value in vars(args).items()
-             if name.startswith(_PREFIX) and value is not None}
+    given = {
+        name[len(_PREFIX) :]: value
+        for name, value in vars(args).items()
+        if name.startswith(_PREFIX) and value is not None
+    }
     return Settings().replace(**{**given, **changes})
 
 
@@ -47,6 +55,7 @@ def weights_file(name: str) -> Path | None:
 def data_path(place: str) -> str | None:
     """Where the data set KIND:PATH, or the folder PATH, lies; None if it is simulated."""
     from ..datasets import KINDS
+
     kind, colon, path = place.partition(':')
     if not colon or kind not in KINDS:
         return place
@@ -55,14 +64,16 @@ def data_path(place: str) -> str | None:
 
 def add_overwrite(parser: argparse.ArgumentParser, what: str = 'OUT') -> None:
     """The option args.overwrite, whose rules are those of `atomic_write`."""
-    parser.add_argument('--overwrite', action='store_true',
-                        help=f'if {what} exists: delete it once the new one is complete. Only what this command wrote '
-                             'is deleted; a folder that holds anything else, or anything changed since, is refused')
+    parser.add_argument(
+        '--overwrite',
+        action='store_true',
+        help=f'if {what} exists: delete it once the new one is complete. Only what this command wrote '
+        'is deleted; a folder that holds anything else, or anything changed since, is refused',
+    )
 
 
 def add_recording(parser: argparse.ArgumentParser) -> None:
     """Options of a command that writes a rosbag2: args.output, args.overwrite, args.storage."""
     parser.add_argument('-o', '--output', required=True, metavar='OUT', help='folder of the new recording')
     add_overwrite(parser)
-    parser.add_argument('--storage', choices=('mcap', 'sqlite3'), default='mcap',
-                        help='format of OUT (default: mcap)')
+    parser.add_argument('--storage', choices=('mcap', 'sqlite3'), default='mcap', help='format of OUT (default: mcap)')

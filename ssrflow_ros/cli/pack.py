@@ -4,6 +4,7 @@ FILES are sweeps of one sensor in their order (.npy, .npz, .bin, .pcd, .ply), or
 taken in the order of their names. OUT is a rosbag2 with the topic /points at the given rate: x y z, and
 whatever else the files hold of each point (docs/command_line.md).
 """
+
 from __future__ import annotations
 
 import argparse
@@ -16,22 +17,21 @@ from .options import add_recording
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('files', nargs='+', metavar='FILES',
-                        help='sweeps in their order, or one folder of sweeps')
+    parser.add_argument('files', nargs='+', metavar='FILES', help='sweeps in their order, or one folder of sweeps')
     add_recording(parser)
-    parser.add_argument('--rate', type=float, default=10.0, metavar='HZ',
-                        help='sweeps a second (default: 10)')
-    parser.add_argument('--frame', default='lidar', metavar='NAME',
-                        help='frame_id of the clouds (default: lidar)')
+    parser.add_argument('--rate', type=float, default=10.0, metavar='HZ', help='sweeps a second (default: 10)')
+    parser.add_argument('--frame', default='lidar', metavar='NAME', help='frame_id of the clouds (default: lidar)')
 
 
 def run(args: argparse.Namespace) -> None:
     from tqdm import tqdm
+
+    from ..atomic_write import check_outputs
     from ..formats.bag_messages import to_header, to_pointcloud2
     from ..formats.bags import POINTCLOUD2, write_bag
-    from ..atomic_write import check_outputs
     from ..formats.clouds import read_fields
     from ..formats.pointcloud2 import encode_points, field_of
+
     if not 0.01 <= args.rate <= 1000:
         raise InputError(f'--rate {args.rate}: give the sweeps a second, such as 10')
     files = _in_order(args.files)
@@ -49,11 +49,16 @@ def run(args: argparse.Namespace) -> None:
 def _in_order(names: list[str]) -> list[Path]:
     """The files as given; of a folder those that hold clouds, 2 before 10."""
     from ..formats.clouds import SUFFIXES
+
     folder = Path(names[0])
     if len(names) > 1 or not folder.is_dir():
         return [Path(name) for name in names]
     files = [file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES]
     if not files:
         raise InputError(f'{folder} holds no {", ".join(SUFFIXES)}: give a folder of point clouds')
-    return sorted(files, key=lambda file: [(part.isdigit(), int(part) if part.isdigit() else 0, part)
-                                           for part in re.split(r'(\d+)', file.name)])
+    return sorted(
+        files,
+        key=lambda file: [
+            (part.isdigit(), int(part) if part.isdigit() else 0, part) for part in re.split(r'(\d+)', file.name)
+        ],
+    )

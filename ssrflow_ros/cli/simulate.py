@@ -8,6 +8,7 @@ OUT is a rosbag2 with
                  vx vy vz              m/s  mean velocity since the previous sweep, sensor's motion removed
                  moving ground class   uint8, object int32 (-1: none)
 """
+
 from __future__ import annotations
 
 import argparse
@@ -28,22 +29,22 @@ SENSOR_FRAME, ODOMETRY_FRAME = 'lidar', 'odom'
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     from ..simulator import SCENES, SENSORS
+
     add_recording(parser)
     parser.add_argument('--seed', type=int, default=0, help='the same seed, the same recording (default: 0)')
-    parser.add_argument('--sweeps', type=int, default=100, metavar='N',
-                        help='length of the recording (default: 100)')
-    parser.add_argument('--rate', type=float, default=10.0, metavar='HZ',
-                        help='sweeps a second (default: 10)')
+    parser.add_argument('--sweeps', type=int, default=100, metavar='N', help='length of the recording (default: 100)')
+    parser.add_argument('--rate', type=float, default=10.0, metavar='HZ', help='sweeps a second (default: 10)')
     parser.add_argument('--sensor', choices=list(SENSORS), help='the LiDAR (default: drawn by the seed)')
-    parser.add_argument('--scene', choices=list(SCENES),
-                        help='kind of the world (default: drawn by the seed)')
+    parser.add_argument('--scene', choices=list(SCENES), help='kind of the world (default: drawn by the seed)')
 
 
 def run(args: argparse.Namespace) -> None:
     from tqdm import tqdm
-    from ..formats.bags import write_bag
+
     from ..atomic_write import check_outputs
+    from ..formats.bags import write_bag
     from ..simulator import simulate
+
     check_outputs({'-o': args.output}, (), 'simulate', args.overwrite)
     start, points, moving = time.perf_counter(), [], []
     with write_bag(args.output, args.storage, 'simulate', args.overwrite) as out:
@@ -53,10 +54,14 @@ def run(args: argparse.Namespace) -> None:
             points.append(len(labelled.sweep))
             moving.append(int(labelled.moving.sum()))
     spent = time.perf_counter() - start
-    print_table(f'recording of seed {args.seed}', [
-        ('sweeps', f'{len(points)} in {spent:.1f} s ({len(points) / spent:.1f} sweeps/s, writing included)'),
-        ('points', f'{np.mean(points):.0f} a sweep'),
-        ('moving', f'{np.mean(moving):.0f} a sweep')])
+    print_table(
+        f'recording of seed {args.seed}',
+        [
+            ('sweeps', f'{len(points)} in {spent:.1f} s ({len(points) / spent:.1f} sweeps/s, writing included)'),
+            ('points', f'{np.mean(points):.0f} a sweep'),
+            ('moving', f'{np.mean(moving):.0f} a sweep'),
+        ],
+    )
     print(f'\nwritten: {args.output}')
 
 
@@ -65,16 +70,23 @@ def write_labelled(out: 'BagWriter', labelled: 'LabelledSweep') -> None:
     from ..formats.bag_messages import to_header, to_odometry, to_pointcloud2
     from ..formats.bags import ODOMETRY, POINTCLOUD2
     from ..formats.pointcloud2 import encode_points
+
     sweep = labelled.sweep
     header = to_header(sweep.stamp_ns, SENSOR_FRAME)
     truth = encode_points(
         sweep.points,
         **dict(zip(('flow_x', 'flow_y', 'flow_z'), labelled.flow_next.T)),
         **dict(zip(('vx', 'vy', 'vz'), labelled.velocity.T)),
-        **{'moving': labelled.moving.astype(np.uint8), 'ground': labelled.ground.astype(np.uint8),
-           'class': labelled.class_id.astype(np.uint8), 'object': labelled.object_id.astype(np.int32)})
+        **{
+            'moving': labelled.moving.astype(np.uint8),
+            'ground': labelled.ground.astype(np.uint8),
+            'class': labelled.class_id.astype(np.uint8),
+            'object': labelled.object_id.astype(np.int32),
+        },
+    )
     cloud = encode_points(sweep.points, intensity=labelled.intensity.astype(np.float32))
-    out.write('/odom', ODOMETRY, sweep.stamp_ns,
-              to_odometry(labelled.pose, sweep.stamp_ns, ODOMETRY_FRAME, SENSOR_FRAME))
+    out.write(
+        '/odom', ODOMETRY, sweep.stamp_ns, to_odometry(labelled.pose, sweep.stamp_ns, ODOMETRY_FRAME, SENSOR_FRAME)
+    )
     out.write('/points', POINTCLOUD2, sweep.stamp_ns, to_pointcloud2(cloud, header))
     out.write('/ground_truth', POINTCLOUD2, sweep.stamp_ns, to_pointcloud2(truth, header))

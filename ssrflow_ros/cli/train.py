@@ -7,6 +7,7 @@
 
 Several GPUs: torchrun --nproc-per-node 4 -m ssrflow_ros train run ...
 """
+
 from __future__ import annotations
 
 import argparse
@@ -40,16 +41,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ship.add_argument('--name', required=True, help='of the weights: OUT/NAME.safetensors is what --weights takes')
     ship.add_argument('-o', '--output', type=Path, required=True, metavar='OUT', help='folder, made anew')
     add_overwrite(ship)
-    ship.add_argument('--mean-with', nargs='+', default=(), metavar='WEIGHTS',
-                      help='write the mean of these and the trained ones; of trainings with one beginning')
+    ship.add_argument(
+        '--mean-with',
+        nargs='+',
+        default=(),
+        metavar='WEIGHTS',
+        help='write the mean of these and the trained ones; of trainings with one beginning',
+    )
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
     """Options that make a TrainingConfig; `config_from` reads them."""
-    parser.add_argument('--recipe', default='onboard',
-                        help='what the settings begin with: onboard (default), or paper, the published recipe')
-    parser.add_argument('--settings', type=Path, metavar='FILE',
-                        help='changes to them, .yaml or .json: whatever training.json in a folder shows')
+    parser.add_argument(
+        '--recipe',
+        default='onboard',
+        help='what the settings begin with: onboard (default), or paper, the published recipe',
+    )
+    parser.add_argument(
+        '--settings',
+        type=Path,
+        metavar='FILE',
+        help='changes to them, .yaml or .json: whatever training.json in a folder shows',
+    )
     parser.add_argument('--from', dest='start', metavar='WEIGHTS', help='begin with these weights, such as onboard')
     parser.add_argument('--preset', help='network: onboard or paper')
     parser.add_argument('--steps', type=int, help='length of the whole training')
@@ -67,6 +80,7 @@ def config_from(args: argparse.Namespace, begun: Path | None = None):
     """Recipe, or the settings of the training begun in folder `begun`, changed by file, then by options."""
     from ..errors import InputError
     from ..training.config import RECIPES, TrainingConfig, changed, read_settings
+
     if args.recipe not in RECIPES:
         raise InputError(f"--recipe: '{args.recipe}' is not known: choose from {', '.join(RECIPES)}")
     config = RECIPES[args.recipe]
@@ -86,19 +100,22 @@ def run(args: argparse.Namespace) -> None:
 
 def _pairs(args: argparse.Namespace) -> None:
     from ..training.pairs import make_pairs
+
     made = make_pairs(args.folder, args.first_seed, args.count, args.scene, args.sensor)
     print(f'{made} pairs made in {args.folder}')
 
 
 def _run(args: argparse.Namespace) -> None:
     from ..atomic_write import check_apart
-    from ..network.device import choose_device
+    from ..inference.device import choose_device
     from ..training.distributed import joined
     from ..training.train import CHECKPOINT, CURVES, Training
+
     config = config_from(args, args.folder)
-    check_apart({name: args.folder / name for name in (CHECKPOINT, *CURVES)},
-                (data_path(args.pairs), args.val and data_path(args.val), args.settings,
-                 weights_file(config.start)))
+    check_apart(
+        {name: args.folder / name for name in (CHECKPOINT, *CURVES)},
+        (data_path(args.pairs), args.val and data_path(args.val), args.settings, weights_file(config.start)),
+    )
     with joined(choose_device(args.device)) as device:
         training = Training(args.folder, args.pairs, config, args.val, device=device)
         training.run(args.minutes, validate_every=args.validate_every, workers=args.workers)
@@ -107,6 +124,7 @@ def _run(args: argparse.Namespace) -> None:
 def _ship(args: argparse.Namespace) -> None:
     from ..atomic_write import check_outputs
     from ..training.ship import COMMAND, ship
+
     check_outputs({'-o': args.output}, (args.folder, *map(weights_file, args.mean_with)), COMMAND, args.overwrite)
     print(f'written: {ship(args.folder, args.name, args.output, args.mean_with, overwrite=args.overwrite)}')
 

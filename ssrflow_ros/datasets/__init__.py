@@ -4,6 +4,7 @@ A new one is one file with `open_at(path)`, or one row of `pair_files.LAYOUTS`, 
 a length and gives `LabelledPair`s by number; the files are the user's, nothing is downloaded. What a layout needs
 beyond numpy is imported when it is opened.
 """
+
 from __future__ import annotations
 
 import difflib

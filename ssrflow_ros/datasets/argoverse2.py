@@ -7,6 +7,7 @@ LOG/annotations.feather                  boxes
 LOG/map/*_ground_height_surface____*.npy, *img_Sim2_city.json
 SPLIT_sceneflow_feather/LOG/STAMP.feather   flow_tx_m flow_ty_m flow_tz_m is_valid classes_0 (beside the split)
 """
+
 from __future__ import annotations
 
 import json
@@ -21,18 +22,26 @@ from .boxes import Box, flow_of_boxes
 from .files import alike, existing, some
 from .labelled_pair import ARGOVERSE2, BACKGROUND, CATEGORIES, LabelledPair, Preparation, labelled_pair
 
-PREPARATION = Preparation("Argoverse 2: ground by the map's height (0.4 m) cut from the score, points seen from the "
-                          'upper LiDAR; road signs and animals are in EPE3D but in no category', ARGOVERSE2)
+PREPARATION = Preparation(
+    "Argoverse 2: ground by the map's height (0.4 m) cut from the score, points seen from the "
+    'upper LiDAR; road signs and animals are in EPE3D but in no category',
+    ARGOVERSE2,
+)
 _ON_GROUND = 0.4  # metres above the map's ground, as the published scorer
 _LIDAR = 'up_lidar'
-_NAMES = ('ANIMAL ARTICULATED_BUS BICYCLE BICYCLIST BOLLARD BOX_TRUCK BUS CONSTRUCTION_BARREL CONSTRUCTION_CONE DOG '
-          'LARGE_VEHICLE MESSAGE_BOARD_TRAILER MOBILE_PEDESTRIAN_CROSSING_SIGN MOTORCYCLE MOTORCYCLIST '
-          'OFFICIAL_SIGNALER PEDESTRIAN RAILED_VEHICLE REGULAR_VEHICLE SCHOOL_BUS SIGN STOP_SIGN STROLLER '
-          'TRAFFIC_LIGHT_TRAILER TRUCK TRUCK_CAB VEHICULAR_TRAILER WHEELCHAIR WHEELED_DEVICE WHEELED_RIDER').split()
-_GROUPS = {'car': 'REGULAR_VEHICLE', 'pedestrian': 'PEDESTRIAN STROLLER WHEELCHAIR OFFICIAL_SIGNALER',
-           'wheeled_vru': 'BICYCLE BICYCLIST MOTORCYCLE MOTORCYCLIST WHEELED_DEVICE WHEELED_RIDER',
-           'other_vehicle': 'BOX_TRUCK LARGE_VEHICLE RAILED_VEHICLE TRUCK TRUCK_CAB VEHICULAR_TRAILER '
-                            'ARTICULATED_BUS BUS SCHOOL_BUS'}
+_NAMES = (
+    'ANIMAL ARTICULATED_BUS BICYCLE BICYCLIST BOLLARD BOX_TRUCK BUS CONSTRUCTION_BARREL CONSTRUCTION_CONE DOG '
+    'LARGE_VEHICLE MESSAGE_BOARD_TRAILER MOBILE_PEDESTRIAN_CROSSING_SIGN MOTORCYCLE MOTORCYCLIST '
+    'OFFICIAL_SIGNALER PEDESTRIAN RAILED_VEHICLE REGULAR_VEHICLE SCHOOL_BUS SIGN STOP_SIGN STROLLER '
+    'TRAFFIC_LIGHT_TRAILER TRUCK TRUCK_CAB VEHICULAR_TRAILER WHEELCHAIR WHEELED_DEVICE WHEELED_RIDER'
+).split()
+_GROUPS = {
+    'car': 'REGULAR_VEHICLE',
+    'pedestrian': 'PEDESTRIAN STROLLER WHEELCHAIR OFFICIAL_SIGNALER',
+    'wheeled_vru': 'BICYCLE BICYCLIST MOTORCYCLE MOTORCYCLIST WHEELED_DEVICE WHEELED_RIDER',
+    'other_vehicle': 'BOX_TRUCK LARGE_VEHICLE RAILED_VEHICLE TRUCK TRUCK_CAB VEHICULAR_TRAILER '
+    'ARTICULATED_BUS BUS SCHOOL_BUS',
+}
 _CATEGORY = {name: CATEGORIES.index(group) for group, names in _GROUPS.items() for name in names.split()}
 # The last entry serves index -1, the background; signs and animals are not scored.
 _CATEGORY_OF_INDEX = np.array([_CATEGORY.get(name, -1) for name in _NAMES] + [BACKGROUND], np.int8)
@@ -60,12 +69,21 @@ class Logs:
         ego = np.linalg.inv(poses[second]) @ poses[first]
         source, target = (_xyz(log / 'sensors' / 'lidar' / f'{stamp}.feather', 'xyz') for stamp in (first, second))
         flow, category = _stored_flow(log, first, source, ego) or _flow_of_annotations(
-            log, tables, source, first, second, ego)
+            log, tables, source, first, second, ego
+        )
         into, out = np.linalg.inv(sensor), sensor
         points, others = (transformed(cloud, into) for cloud in (source, target))
-        return labelled_pair(f'{log.name}/{first}', points, others, flow @ into[:3, :3].T, PREPARATION,
-                             scored=~_on_ground(source, poses[first], tables['map']), category=category,
-                             target_from_source=into @ ego @ out, dt=(second - first) * 1e-9)
+        return labelled_pair(
+            f'{log.name}/{first}',
+            points,
+            others,
+            flow @ into[:3, :3].T,
+            PREPARATION,
+            scored=~_on_ground(source, poses[first], tables['map']),
+            category=category,
+            target_from_source=into @ ego @ out,
+            dt=(second - first) * 1e-9,
+        )
 
 
 def _neighbours(log: Path) -> list[tuple[int, int]]:
@@ -86,8 +104,9 @@ def _stored_flow(log: Path, stamp: int, points: np.ndarray, ego: np.ndarray):
     turn, shift = ego[:3, :3], ego[:3, 3]
     rigid = points @ (turn - np.eye(3)).T + shift
     # Two forms are about: with the vehicle's own motion and without. The background tells which this is.
-    left_in = background.any() and (np.linalg.norm(flow - rigid, axis=1)[background].mean()
-                                    < np.linalg.norm(flow, axis=1)[background].mean())
+    left_in = background.any() and (
+        np.linalg.norm(flow - rigid, axis=1)[background].mean() < np.linalg.norm(flow, axis=1)[background].mean()
+    )
     if not left_in:
         flow = (points + flow) @ turn.T + shift - points
     flow[~table['is_valid'].astype(bool)] = np.nan
@@ -113,8 +132,9 @@ def _read_log(log: Path) -> dict:
     if (log / 'annotations.feather').exists():
         size = ('length_m', 'width_m', 'height_m')
         rows = _feather(log / 'annotations.feather', ('timestamp_ns', 'track_uuid', 'category', *size, *_POSE))
-        for stamp, track, category, *extent, pose in zip(*(rows[name] for name in (
-                'timestamp_ns', 'track_uuid', 'category', *size)), _poses(rows)):
+        for stamp, track, category, *extent, pose in zip(
+            *(rows[name] for name in ('timestamp_ns', 'track_uuid', 'category', *size)), _poses(rows)
+        ):
             boxes.setdefault(int(stamp), {})[track] = Box(pose, np.array(extent), _CATEGORY.get(category, -1))
     return {'poses': poses, 'sensor': sensors[_LIDAR], 'boxes': boxes, 'map': _read_map(log)}
 
@@ -123,8 +143,10 @@ def _read_map(log: Path) -> tuple[np.ndarray, dict]:
     heights = sorted((log / 'map').glob('*_ground_height_surface____*.npy'))
     places = sorted((log / 'map').glob('*img_Sim2_city.json'))
     if len(heights) != 1 or len(places) != 1:
-        raise InputError(f'{log}/map holds no height of the ground (*_ground_height_surface____*.npy and '
-                         '*img_Sim2_city.json): fetch the map of the log too')
+        raise InputError(
+            f'{log}/map holds no height of the ground (*_ground_height_surface____*.npy and '
+            '*img_Sim2_city.json): fetch the map of the log too'
+        )
     return load_npy(heights[0]), json.loads(places[0].read_text())
 
 
@@ -170,6 +192,11 @@ def _feather(path: Path, columns: tuple[str, ...]) -> dict[str, np.ndarray]:
 def open_at(path: str) -> Logs:
     """PATH is one log, or a folder of logs (train/ or val/)."""
     root = existing(path)
-    logs = [root] if (root / 'sensors' / 'lidar').is_dir() else some(
-        (folder.parents[1] for folder in root.glob('*/sensors/lidar')), root, 'logs with sensors/lidar/*.feather')
+    logs = (
+        [root]
+        if (root / 'sensors' / 'lidar').is_dir()
+        else some(
+            (folder.parents[1] for folder in root.glob('*/sensors/lidar')), root, 'logs with sensors/lidar/*.feather'
+        )
+    )
     return Logs(logs)

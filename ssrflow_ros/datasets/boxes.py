@@ -1,4 +1,5 @@
 """Flow labels from tracked boxes: what is inside a box moves with it, all else stands in the world."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -27,8 +28,9 @@ class Box:
         return (np.abs(local) <= (self.size + (_LOOSE, _LOOSE, 0)) / 2).all(axis=1)
 
 
-def flow_of_boxes(points: np.ndarray, boxes: Mapping[str, Box], later: Mapping[str, Box],
-                  target_from_source: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def flow_of_boxes(
+    points: np.ndarray, boxes: Mapping[str, Box], later: Mapping[str, Box], target_from_source: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Flow (N, 3) m, the sensor's motion included, and category (N,) of `points` (N, 3) in the source frame.
 
     boxes, later  the boxes by track, in the frames of source and target. A point in a box whose track ends has nan.

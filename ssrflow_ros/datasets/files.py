@@ -1,4 +1,5 @@
 """What the readers share: finding files, reading them, and saying what is wrong with them."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -46,5 +47,7 @@ def read_npy(path: Path) -> np.ndarray:
 def alike(path: Path, *arrays: np.ndarray) -> None:
     """InputError unless the arrays of a file have one number of rows."""
     if len({len(array) for array in arrays}) > 1:
-        raise InputError(f'{path}: its arrays have {", ".join(str(len(array)) for array in arrays)} rows, '
-                         'which should be equal: it is damaged or of another layout')
+        raise InputError(
+            f'{path}: its arrays have {", ".join(str(len(array)) for array in arrays)} rows, '
+            'which should be equal: it is damaged or of another layout'
+        )

@@ -1,4 +1,5 @@
 """A pair of sweeps with its truth, whatever data set it comes from."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -74,10 +75,20 @@ class LabelledPair:
         return dataclasses.replace(self, pair=pair, **of_points)
 
 
-def labelled_pair(name: str, source: np.ndarray, target: np.ndarray, flow: np.ndarray, preparation: Preparation, *,
-                  scored: np.ndarray | None = None, moving: np.ndarray | None = None,
-                  category: np.ndarray | None = None, target_from_source: np.ndarray | None = None,
-                  dt: float = PER, times: tuple[np.ndarray | None, np.ndarray | None] = (None, None)) -> LabelledPair:
+def labelled_pair(
+    name: str,
+    source: np.ndarray,
+    target: np.ndarray,
+    flow: np.ndarray,
+    preparation: Preparation,
+    *,
+    scored: np.ndarray | None = None,
+    moving: np.ndarray | None = None,
+    category: np.ndarray | None = None,
+    target_from_source: np.ndarray | None = None,
+    dt: float = PER,
+    times: tuple[np.ndarray | None, np.ndarray | None] = (None, None),
+) -> LabelledPair:
     """From the arrays of a file, all aligned with `source` (N, 3); what is not known is worked out or left open.
 
     scored    default: every row with a label.
@@ -85,8 +96,10 @@ def labelled_pair(name: str, source: np.ndarray, target: np.ndarray, flow: np.nd
     category  default: what moves is foreground of unknown kind, the rest background.
     times     of source and target, as of `Sweep`, where they are to be deskewed.
     """
-    sweep, other = (Sweep.from_points(points, stamp_ns, times=its_times) for points, stamp_ns, its_times in zip(
-        (source, target), (0, round(dt * 1e9)), times))
+    sweep, other = (
+        Sweep.from_points(points, stamp_ns, times=its_times)
+        for points, stamp_ns, its_times in zip((source, target), (0, round(dt * 1e9)), times)
+    )
     ego = EgoMotion(np.asarray(target_from_source, np.float64), 'given') if target_from_source is not None else None
     flow = np.ascontiguousarray(flow, np.float32)
     labelled = np.isfinite(flow).all(axis=1)
@@ -100,8 +113,16 @@ def labelled_pair(name: str, source: np.ndarray, target: np.ndarray, flow: np.nd
         category = np.where(moving, UNKNOWN, BACKGROUND)
     scored = labelled if scored is None else scored & labelled
     rows = sweep.rows
-    return LabelledPair(name, SweepPair(sweep, other), flow[rows], scored[rows], moving[rows],
-                        category[rows].astype(np.int8), ego, preparation)
+    return LabelledPair(
+        name,
+        SweepPair(sweep, other),
+        flow[rows],
+        scored[rows],
+        moving[rows],
+        category[rows].astype(np.int8),
+        ego,
+        preparation,
+    )
 
 
 def _take(sweep: Sweep, rows: np.ndarray) -> Sweep:

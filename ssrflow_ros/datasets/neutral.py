@@ -5,6 +5,7 @@ valid (N), dynamic (N) moves by itself, ground1 (N), in_box (N) foreground, ego_
 note. Axes x forward, y left, z up, unless the note says "camera axes" (x left, y up, z forward). A note with "stereo"
 or "camera axes" makes it one of the FlowNet3D protocol.
 """
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -16,8 +17,12 @@ from .labelled_pair import ARGOVERSE2, BACKGROUND, FLOWNET3D, UNKNOWN, LabelledP
 from .pair_files import LEFT_UP_FORWARD, PairFiles, near_in_both, near_in_each, turned
 
 LIDAR = Preparation('neutral pairs: all labelled points but the ground', ARGOVERSE2)
-STEREO = Preparation('neutral pairs of stereo points: ground cut on both sides by its label, depth < 35 m, '
-                     '8,192 random points of each; ego-motion left in', FLOWNET3D, 8192)
+STEREO = Preparation(
+    'neutral pairs of stereo points: ground cut on both sides by its label, depth < 35 m, '
+    '8,192 random points of each; ego-motion left in',
+    FLOWNET3D,
+    8192,
+)
 
 
 def read(path: Path, name: str) -> LabelledPair:
@@ -26,7 +31,8 @@ def read(path: Path, name: str) -> LabelledPair:
     n, note, dt = len(data['pc1']), str(data.get('note', '')), float(data['dt'])
     valid, ground, dynamic, in_box = (
         data.get(key, np.full(n, default)).astype(bool)
-        for key, default in (('valid', True), ('ground1', False), ('dynamic', False), ('in_box', False)))
+        for key, default in (('valid', True), ('ground1', False), ('dynamic', False), ('in_box', False))
+    )
     source, target, flow, scored = (*(data[key] for key in ('pc1', 'pc2', 'flow')), valid & ~ground)
     alike(path, source, flow, valid, ground, dynamic, in_box)
     if 'stereo' in note or 'camera axes' in note:
@@ -39,10 +45,18 @@ def read(path: Path, name: str) -> LabelledPair:
             kept, kept_target = near_in_each(source, target)
         return labelled_pair(name, source[kept], target[kept_target], flow[kept], STEREO, scored=scored[kept], dt=dt)
     foreground = np.where(dynamic | in_box, UNKNOWN, BACKGROUND)
-    return labelled_pair(name, source, target, flow, LIDAR, scored=scored,
-                         moving=dynamic if 'dynamic' in data else None,
-                         category=foreground if 'dynamic' in data or 'in_box' in data else None,
-                         target_from_source=data.get('ego_T'), dt=dt)
+    return labelled_pair(
+        name,
+        source,
+        target,
+        flow,
+        LIDAR,
+        scored=scored,
+        moving=dynamic if 'dynamic' in data else None,
+        category=foreground if 'dynamic' in data or 'in_box' in data else None,
+        target_from_source=data.get('ego_T'),
+        dt=dt,
+    )
 
 
 def open_at(path: str) -> PairFiles:

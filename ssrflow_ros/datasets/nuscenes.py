@@ -3,6 +3,7 @@
 Sources are the annotated sweeps (2 a second), each target is the sweep 0.1 s later; its boxes are interpolated
 between the annotations on both sides of it, as the devkit does.
 """
+
 from __future__ import annotations
 
 import json
@@ -20,13 +21,21 @@ from .boxes import Box, flow_of_boxes
 from .files import existing, some
 from .labelled_pair import ARGOVERSE2, CATEGORIES, LabelledPair, Preparation, labelled_pair
 
-PREPARATION = Preparation('nuScenes: annotated sweeps and the sweep 0.1 s later, boxes interpolated; ground, which has '
-                          "no label here, by this package's own removal; cones and barriers not scored", ARGOVERSE2)
+PREPARATION = Preparation(
+    'nuScenes: annotated sweeps and the sweep 0.1 s later, boxes interpolated; ground, which has '
+    "no label here, by this package's own removal; cones and barriers not scored",
+    ARGOVERSE2,
+)
 _STEP_US = 100_000
 _OTHERS = 'bus.bendy bus.rigid construction emergency.ambulance emergency.police trailer truck'
-_GROUPS = {'vehicle.car': 'car', 'vehicle.bicycle': 'wheeled_vru', 'vehicle.motorcycle': 'wheeled_vru',
-           'human.pedestrian': 'pedestrian', 'animal': 'pedestrian',
-           **{f'vehicle.{name}': 'other_vehicle' for name in _OTHERS.split()}}
+_GROUPS = {
+    'vehicle.car': 'car',
+    'vehicle.bicycle': 'wheeled_vru',
+    'vehicle.motorcycle': 'wheeled_vru',
+    'human.pedestrian': 'pedestrian',
+    'animal': 'pedestrian',
+    **{f'vehicle.{name}': 'other_vehicle' for name in _OTHERS.split()},
+}
 
 
 def _category(name: str) -> int:
@@ -71,9 +80,17 @@ class Pairs:
             if row['next']:
                 later[track] = Box(np.linalg.inv(target_pose) @ self._between(row, second['timestamp']), size, kind)
         flow, category = flow_of_boxes(source, boxes, later, ego)
-        return labelled_pair(first['token'], source, target, flow, PREPARATION, category=category,
-                             scored=~self._ground(source.astype(np.float32)), target_from_source=ego,
-                             dt=(second['timestamp'] - first['timestamp']) * 1e-6)
+        return labelled_pair(
+            first['token'],
+            source,
+            target,
+            flow,
+            PREPARATION,
+            category=category,
+            scored=~self._ground(source.astype(np.float32)),
+            target_from_source=ego,
+            dt=(second['timestamp'] - first['timestamp']) * 1e-6,
+        )
 
     def _read(self, row: dict) -> tuple[np.ndarray, np.ndarray]:
         """Points (N, 3) of a sweep and the pose (4, 4) world_from_sensor of its turned frame."""

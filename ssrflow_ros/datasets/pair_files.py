@@ -1,4 +1,5 @@
 """Data sets that keep a pair in a file (.npz) or a folder (pc1.npy, pc2.npy): one row of `LAYOUTS` for each."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ NEAR, GROUND = 35.0, -1.4
 LEFT_UP_FORWARD, RIGHT_DOWN_FORWARD, RIGHT_UP_BACKWARD = (1, 1, 1), (1, -1, -1), (-1, -1, 1)
 """Axes on file, as the signs of z, x, y, which are forward, left, up."""
 
-Kept = tuple[Any, Any]      # rows of source and target
+Kept = tuple[Any, Any]  # rows of source and target
 
 
 def turned(points: np.ndarray, axes: tuple[int, int, int] | None) -> np.ndarray:
@@ -120,9 +121,14 @@ class Layout:
         truth = self.truth({**data, **masks}, source, flow)
         kept, kept_target = self.kept(source, target)
         source, target, flow = source[kept], target[kept_target], flow[kept]
-        return labelled_pair(name, source, target, flow if len(self.keys) > 2 else target - source, self.preparation,
-                             **{key: value if key == 'target_from_source' else value[kept]
-                                for key, value in truth.items()})
+        return labelled_pair(
+            name,
+            source,
+            target,
+            flow if len(self.keys) > 2 else target - source,
+            self.preparation,
+            **{key: value if key == 'target_from_source' else value[kept] for key, value in truth.items()},
+        )
 
 
 class PairFiles:
@@ -144,46 +150,96 @@ def _name(path: Path, root: Path) -> str:
     return (path.parent if path.suffix == '.npy' else path.with_suffix('')).relative_to(root).as_posix()
 
 
-_OCCLUDED = {f'TEST_A_{name}-0' for name in (
-    '0149_right_0013', '0149_right_0012', '0123_right_0009', '0123_right_0008')}
+_OCCLUDED = {
+    f'TEST_A_{name}-0' for name in ('0149_right_0013', '0149_right_0012', '0123_right_0009', '0123_right_0008')
+}
 """Pairs of FT3Do without a single point that is seen in both frames: everybody leaves them out."""
-_UNLISTED = frozenset((0, 1, 4, 5, 6, 82, 87, *range(99, 105), *range(133, 141), *range(151, 155), 156, 165, 166, 167,
-                       *range(170, 199)))
+_UNLISTED = frozenset(
+    (0, 1, 4, 5, 6, 82, 87, *range(99, 105), *range(133, 141), *range(151, 155), 156, 165, 166, 167, *range(170, 199))
+)
 """Of the 200 training frames of KITTI those that its devkit does not map to KITTI raw, and nobody scores."""
 
 LAYOUTS = {
     'ft3ds': Layout(
-        '*/pc1.npy', 'folders with pc1.npy and pc2.npy (val/0000000/pc1.npy)',
-        Preparation('FlyingThings3D, HPLFlowNet form (val, 3,824 pairs): x and z negated on load, depth < 35 m in '
-                    'both, 8,192 random points of each; no occlusion; ego-motion left in', FLOWNET3D, 8192),
-        ('pc1', 'pc2'), RIGHT_UP_BACKWARD, near_in_both, part='val'),
+        '*/pc1.npy',
+        'folders with pc1.npy and pc2.npy (val/0000000/pc1.npy)',
+        Preparation(
+            'FlyingThings3D, HPLFlowNet form (val, 3,824 pairs): x and z negated on load, depth < 35 m in '
+            'both, 8,192 random points of each; no occlusion; ego-motion left in',
+            FLOWNET3D,
+            8192,
+        ),
+        ('pc1', 'pc2'),
+        RIGHT_UP_BACKWARD,
+        near_in_both,
+        part='val',
+    ),
     'ft3do': Layout(
-        'TEST_*.npz', 'TEST_*.npz',
-        Preparation('FlyingThings3D, FlowNet3D form (TEST): as on file, 8,192 random points of each, scored where the '
-                    'mask says that the point is seen in both frames; ego-motion left in', FLOWNET3D, 8192),
-        ('points1', 'points2', 'flow', 'valid_mask1'), RIGHT_DOWN_FORWARD, truth=_mask,
-        chosen=lambda name: name not in _OCCLUDED),
+        'TEST_*.npz',
+        'TEST_*.npz',
+        Preparation(
+            'FlyingThings3D, FlowNet3D form (TEST): as on file, 8,192 random points of each, scored where the '
+            'mask says that the point is seen in both frames; ego-motion left in',
+            FLOWNET3D,
+            8192,
+        ),
+        ('points1', 'points2', 'flow', 'valid_mask1'),
+        RIGHT_DOWN_FORWARD,
+        truth=_mask,
+        chosen=lambda name: name not in _OCCLUDED,
+    ),
     'kittis': Layout(
-        '[0-9]*/pc1.npy', 'frames with pc1.npy and pc2.npy (000002/pc1.npy)',
-        Preparation('KITTI scene flow 2015, HPLFlowNet form: the 142 frames of KITTI raw, ground y < -1.4 m cut, '
-                    'depth < 35 m in both, 8,192 random points of each; no occlusion; ego-motion left in', FLOWNET3D,
-                    8192),
-        ('pc1', 'pc2'), LEFT_UP_FORWARD, _near_above_ground_in_both,
-        chosen=lambda name: name.isdigit() and int(name) not in _UNLISTED),
+        '[0-9]*/pc1.npy',
+        'frames with pc1.npy and pc2.npy (000002/pc1.npy)',
+        Preparation(
+            'KITTI scene flow 2015, HPLFlowNet form: the 142 frames of KITTI raw, ground y < -1.4 m cut, '
+            'depth < 35 m in both, 8,192 random points of each; no occlusion; ego-motion left in',
+            FLOWNET3D,
+            8192,
+        ),
+        ('pc1', 'pc2'),
+        LEFT_UP_FORWARD,
+        _near_above_ground_in_both,
+        chosen=lambda name: name.isdigit() and int(name) not in _UNLISTED,
+    ),
     'kittio': Layout(
-        '*.npz', '.npz with pos1, pos2 and gt',
-        Preparation('KITTI scene flow 2015, FlowNet3D form (150 pairs): ground removed on file, depth < 35 m, 8,192 '
-                    'random points of each; occlusion left in; ego-motion left in', FLOWNET3D, 8192),
-        ('pos1', 'pos2', 'gt'), None, near_in_each),
+        '*.npz',
+        '.npz with pos1, pos2 and gt',
+        Preparation(
+            'KITTI scene flow 2015, FlowNet3D form (150 pairs): ground removed on file, depth < 35 m, 8,192 '
+            'random points of each; occlusion left in; ego-motion left in',
+            FLOWNET3D,
+            8192,
+        ),
+        ('pos1', 'pos2', 'gt'),
+        None,
+        near_in_each,
+    ),
     'lidar_kitti': Layout(
-        '**/*.npz', '.npz with pc1, pc2 and flow',
-        Preparation('LiDAR-KITTI (142 pairs): ground y < -1.4 m cut in each frame by itself, depth < 35 m, 8,192 '
-                    'random points of each; ego-motion left in', FLOWNET3D, 8192),
-        ('pc1', 'pc2', 'flow'), LEFT_UP_FORWARD, _near_above_ground_in_each, _poses),
+        '**/*.npz',
+        '.npz with pc1, pc2 and flow',
+        Preparation(
+            'LiDAR-KITTI (142 pairs): ground y < -1.4 m cut in each frame by itself, depth < 35 m, 8,192 '
+            'random points of each; ego-motion left in',
+            FLOWNET3D,
+            8192,
+        ),
+        ('pc1', 'pc2', 'flow'),
+        LEFT_UP_FORWARD,
+        _near_above_ground_in_each,
+        _poses,
+    ),
     'sf_kitti': Layout(
-        '**/*.npz', 'SCENE/FRAME.npz with pc1, pc2, gt and fg_index',
-        Preparation('SF-KITTI: ground removed on file, all points; foreground is what a box holds, standing or not; '
-                    'true ego-motion is fitted to the flow of the background', ARGOVERSE2),
-        ('pc1', 'pc2', 'gt', 'fg_index'), RIGHT_DOWN_FORWARD, truth=_foreground),
+        '**/*.npz',
+        'SCENE/FRAME.npz with pc1, pc2, gt and fg_index',
+        Preparation(
+            'SF-KITTI: ground removed on file, all points; foreground is what a box holds, standing or not; '
+            'true ego-motion is fitted to the flow of the background',
+            ARGOVERSE2,
+        ),
+        ('pc1', 'pc2', 'gt', 'fg_index'),
+        RIGHT_DOWN_FORWARD,
+        truth=_foreground,
+    ),
 }
 """HPLFlowNet's (ft3ds, kittis), FlowNet3D's (ft3do, kittio), Rigid3DSceneFlow's and FH-Net's (sf_kitti)."""

@@ -1,4 +1,5 @@
 """Any rosbag2. One that `ssrflow simulate` made holds its truth; of another there is nothing to score."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -16,8 +17,11 @@ from .labelled_pair import ARGOVERSE2, LabelledPair, Preparation, labelled_pair
 from .simulated import category_of
 
 LABELLED = Preparation('simulated recording: all points but the ground', ARGOVERSE2)
-UNLABELLED = Preparation('recording without labels: nothing is scored; the median distance to the nearest point of the '
-                         'next sweep says how well the flow explains it', ARGOVERSE2)
+UNLABELLED = Preparation(
+    'recording without labels: nothing is scored; the median distance to the nearest point of the '
+    'next sweep says how well the flow explains it',
+    ARGOVERSE2,
+)
 
 
 class Recording:
@@ -48,12 +52,23 @@ class Recording:
             unknown = np.full((len(source), 3), np.nan)
             return labelled_pair(name, source.points, target.points, unknown, UNLABELLED, dt=dt, times=times)
         truth, poses = self._truth[0].at(number)[0], [_pose(message) for message in self._truth[1].at(number)]
-        columns = {key: read_field(truth, key)[source.rows]
-                   for key in ('flow_x', 'flow_y', 'flow_z', 'ground', 'class', 'object')}
+        columns = {
+            key: read_field(truth, key)[source.rows]
+            for key in ('flow_x', 'flow_y', 'flow_z', 'ground', 'class', 'object')
+        }
         flow = np.stack([columns[f'flow_{axis}'] for axis in 'xyz'], axis=1)
-        return labelled_pair(name, source.points, target.points, flow, LABELLED, scored=columns['ground'] == 0,
-                             category=category_of(columns['class'], columns['object']), dt=dt, times=times,
-                             target_from_source=np.linalg.inv(poses[1]) @ poses[0])
+        return labelled_pair(
+            name,
+            source.points,
+            target.points,
+            flow,
+            LABELLED,
+            scored=columns['ground'] == 0,
+            category=category_of(columns['class'], columns['object']),
+            dt=dt,
+            times=times,
+            target_from_source=np.linalg.inv(poses[1]) @ poses[0],
+        )
 
 
 class _Neighbours:

@@ -1,4 +1,5 @@
 """Pairs of the simulator, made as they are asked for; all sensors and scenes in turn."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -10,11 +11,24 @@ from .labelled_pair import ARGOVERSE2, BACKGROUND, CATEGORIES, UNKNOWN, Labelled
 
 UNSEEN_SEED = 3_000_000
 """No training and no choice of a constant uses the seeds from here on."""
-PREPARATION = Preparation('simulated pairs at 10 Hz, seeds from 3,000,000 on, the sensors in turn, scenes drawn; '
-                          'all points but the ground', ARGOVERSE2)
-_KIND = {'car': 'car', 'van': 'car', 'pedestrian': 'pedestrian', 'animal': 'pedestrian', 'motorcycle': 'wheeled_vru',
-         'cyclist': 'wheeled_vru', 'bus': 'other_vehicle', 'truck': 'other_vehicle', 'cart': 'other_vehicle',
-         'forklift': 'other_vehicle', 'drone': 'unknown', 'blob': 'unknown'}
+PREPARATION = Preparation(
+    'simulated pairs at 10 Hz, seeds from 3,000,000 on, the sensors in turn, scenes drawn; all points but the ground',
+    ARGOVERSE2,
+)
+_KIND = {
+    'car': 'car',
+    'van': 'car',
+    'pedestrian': 'pedestrian',
+    'animal': 'pedestrian',
+    'motorcycle': 'wheeled_vru',
+    'cyclist': 'wheeled_vru',
+    'bus': 'other_vehicle',
+    'truck': 'other_vehicle',
+    'cart': 'other_vehicle',
+    'forklift': 'other_vehicle',
+    'drone': 'unknown',
+    'blob': 'unknown',
+}
 CATEGORY = np.array([CATEGORIES.index(_KIND.get(name, 'background')) for name in CLASSES], np.int8)
 """Category of each class of the simulator; of these both what moves and what stands is foreground."""
 
@@ -44,9 +58,17 @@ def category_of(class_id: np.ndarray, mover: np.ndarray) -> np.ndarray:
 
 def from_sweeps(name: str, first, second, preparation: Preparation) -> LabelledPair:
     """Of two LabelledSweeps, one after the other."""
-    return labelled_pair(name, first.sweep.points, second.sweep.points, first.flow_next, preparation,
-                         scored=~first.ground, category=category_of(first.class_id, first.object_id), dt=first.dt,
-                         target_from_source=np.linalg.inv(second.pose) @ first.pose)
+    return labelled_pair(
+        name,
+        first.sweep.points,
+        second.sweep.points,
+        first.flow_next,
+        preparation,
+        scored=~first.ground,
+        category=category_of(first.class_id, first.object_id),
+        dt=first.dt,
+        target_from_source=np.linalg.inv(second.pose) @ first.pose,
+    )
 
 
 def open_at(count: str) -> Pairs:

@@ -1,4 +1,5 @@
 """The doctor on a recording."""
+
 from __future__ import annotations
 
 from typing import Iterator
@@ -14,12 +15,15 @@ from .finding import Finding, note, wrong
 from .method import check_method
 from .topics import choose_topic
 
-LOSS_CURE = ('the recorder or the network lost them: record on the machine of the LiDAR, with config/fastdds.xml set '
-             'for driver and recorder')
+LOSS_CURE = (
+    'the recorder or the network lost them: record on the machine of the LiDAR, with config/fastdds.xml set '
+    'for driver and recorder'
+)
 
 
-def examine_bag(path: str, topic: str | None, odometry: str | None, seconds: float,
-                settings: Settings) -> Iterator[Finding]:
+def examine_bag(
+    path: str, topic: str | None, odometry: str | None, seconds: float, settings: Settings
+) -> Iterator[Finding]:
     """Findings on the first `seconds` of a recording; InputError if it cannot be read at all."""
     with BagReader(path) as bag:
         if bag.cut_off:

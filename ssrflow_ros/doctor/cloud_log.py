@@ -1,4 +1,5 @@
 """Notes on a stream of clouds, taken one by one, so that a long recording needs no memory."""
+
 from __future__ import annotations
 
 import re

@@ -1,4 +1,5 @@
 """What the notes on a stream of clouds tell: layout, frame, rate, order, loss, clock."""
+
 from __future__ import annotations
 
 from typing import Iterator, Sequence
@@ -48,25 +49,40 @@ def _layout(log: CloudLog) -> Iterator[Finding]:
     for reason, count in log.errors.most_common(3):
         yield wrong('cloud', f'{count} of {len(log)} clouds cannot be read: {reason}')
     if log.repeats and log.repeats == len(log.usable) - 1:
-        yield note('cloud', f'all {len(log.usable)} clouds hold the very same points: a simulation that stands still, '
-                            'or a driver that hangs')
+        yield note(
+            'cloud',
+            f'all {len(log.usable)} clouds hold the very same points: a simulation that stands still, '
+            'or a driver that hangs',
+        )
     elif log.repeats:
-        yield wrong('cloud', f'{log.repeats} of {len(log)} clouds hold the very points of the one before and are '
-                             f'dropped: {CURES[SAME_POINTS]}')
+        yield wrong(
+            'cloud',
+            f'{log.repeats} of {len(log)} clouds hold the very points of the one before and are '
+            f'dropped: {CURES[SAME_POINTS]}',
+        )
     if not log.usable:
         if not log.errors:
             yield wrong('cloud', 'every cloud is empty: see whether the sensor spins and is not covered')
         return
     usable, median_range = float(np.median(log.usable)), float(np.median(log.ranges or [0.0]))
     if median_range > FAR:
-        yield wrong('cloud', f'half of the points are more than {median_range:.0f} away: they are millimetres, or in '
-                             'the frame of a map: feed metres in the frame of the sensor')
+        yield wrong(
+            'cloud',
+            f'half of the points are more than {median_range:.0f} away: they are millimetres, or in '
+            'the frame of a map: feed metres in the frame of the sensor',
+        )
     elif usable < FEW:
-        yield wrong('cloud', f'only {usable:.0%} of the returns are usable (finite, not zero, beyond min_range, '
-                             'not in own_body): uncover the sensor, or lower min_range')
+        yield wrong(
+            'cloud',
+            f'only {usable:.0%} of the returns are usable (finite, not zero, beyond min_range, '
+            'not in own_body): uncover the sensor, or lower min_range',
+        )
     elif not log.errors:
-        yield ok('cloud', f'{np.median(log.sizes) / 1e6:.2f} MB, fields {" ".join(log.fields)}, {usable:.0%} of the '
-                          f'returns usable, half of them within {median_range:.1f} m')
+        yield ok(
+            'cloud',
+            f'{np.median(log.sizes) / 1e6:.2f} MB, fields {" ".join(log.fields)}, {usable:.0%} of the '
+            f'returns usable, half of them within {median_range:.1f} m',
+        )
 
 
 def _frame(log: CloudLog) -> Iterator[Finding]:
@@ -83,8 +99,11 @@ def not_the_sensors(distances: Sequence[float], settings: Settings) -> Iterator[
     """Of clouds whose frame is not that of the sensor; `distances` as `CloudLog.nearest`."""
     distance = float(np.median(distances)) if distances else 0.0
     if distance > max(NEAREST, 2 * settings.min_range):
-        yield wrong('frame', f"no return near the frame's origin, the nearest are {distance:.0f} m away, so it is the "
-                             'frame of a map or of odometry: feed the cloud in the frame of the sensor')
+        yield wrong(
+            'frame',
+            f"no return near the frame's origin, the nearest are {distance:.0f} m away, so it is the "
+            'frame of a map or of odometry: feed the cloud in the frame of the sensor',
+        )
 
 
 def uneven(stamps_ns: Sequence[int]) -> Iterator[Finding]:
@@ -106,17 +125,26 @@ def _order(log: CloudLog, steps: np.ndarray) -> Iterator[Finding]:
     equal, back = int(np.sum(steps == 0)), int(np.sum((steps < 0) & (steps >= -RESTART_AFTER)))
     restarts, pauses = int(np.sum(steps < -RESTART_AFTER)), int(np.sum(steps > PAUSE))
     if equal:
-        yield wrong('stamps', f'{equal} of {len(log)} clouds bear the stamp of the one before and are dropped: '
-                              f'{CURES[DUPLICATE]}')
+        yield wrong(
+            'stamps',
+            f'{equal} of {len(log)} clouds bear the stamp of the one before and are dropped: {CURES[DUPLICATE]}',
+        )
     if back:
-        yield wrong('stamps', f'{back} of {len(log)} clouds are older than the one before and are dropped: '
-                              f'{CURES[OUT_OF_ORDER]}')
+        yield wrong(
+            'stamps',
+            f'{back} of {len(log)} clouds are older than the one before and are dropped: {CURES[OUT_OF_ORDER]}',
+        )
     if restarts:
-        yield note('stamps', f'time starts anew {restarts} times (a loop, or a clock that was set): '
-                             'each time everything is forgotten')
+        yield note(
+            'stamps',
+            f'time starts anew {restarts} times (a loop, or a clock that was set): each time everything is forgotten',
+        )
     if pauses:
-        yield note('stamps', f'time goes on by more than {PAUSE:.0f} s {pauses} times, by {steps.max():.1f} s at most: '
-                             'the stream paused, or a clock was set')
+        yield note(
+            'stamps',
+            f'time goes on by more than {PAUSE:.0f} s {pauses} times, by {steps.max():.1f} s at most: '
+            'the stream paused, or a clock was set',
+        )
     if not (zeros or equal or back or restarts or pauses) and len(steps):
         yield ok('stamps', 'each later than the one before')
 
@@ -125,8 +153,11 @@ def _rate(forward: np.ndarray, settings: Settings) -> Iterator[Finding]:
     step = float(np.median(forward))
     gaps = int(np.sum(forward > settings.max_gap))
     if step > settings.max_gap:
-        yield wrong('rate', f'{step:.2f} s between clouds is more than max_gap ({settings.max_gap} s), so no pair is '
-                            f'made: {CURES[GAP]}')
+        yield wrong(
+            'rate',
+            f'{step:.2f} s between clouds is more than max_gap ({settings.max_gap} s), so no pair is '
+            f'made: {CURES[GAP]}',
+        )
     elif 1 / step < SLOW_HZ:
         yield note('rate', f'{1 / step:.1f} Hz: things move far between two sweeps; {SLOW_HZ:.0f} Hz or more is better')
     else:
@@ -138,8 +169,10 @@ def _loss(beat: Rhythm | None, clouds: int, cure: str) -> Iterator[Finding]:
         return
     share = beat.missing / (beat.missing + clouds)
     if share > LOST and beat.missing >= FEW_LOST:
-        yield wrong('loss', f'about {share:.0%} of the clouds are missing (the sensor sends {1 / beat.period:.1f} per '
-                            f'second): {cure}')
+        yield wrong(
+            'loss',
+            f'about {share:.0%} of the clouds are missing (the sensor sends {1 / beat.period:.1f} per second): {cure}',
+        )
     else:
         yield ok('loss', f'{share:.0%} of the clouds are missing')
 
@@ -149,8 +182,11 @@ def _clock(log: CloudLog, clock: str) -> Iterator[Finding]:
         return
     late = float(np.median(np.array(log.times_ns, np.int64) - np.array(log.stamps_ns, np.int64))) * 1e-9
     if abs(late) > CLOCK:
-        yield wrong('clock', f'the stamps are {abs(late):.1f} s {"behind" if late > 0 else "ahead of"} {clock}, so '
-                             'that latency cannot be told and poses do not fit: synchronise the sensor (PTP, NTP), '
-                             'or let the driver stamp with the time of the host')
+        yield wrong(
+            'clock',
+            f'the stamps are {abs(late):.1f} s {"behind" if late > 0 else "ahead of"} {clock}, so '
+            'that latency cannot be told and poses do not fit: synchronise the sensor (PTP, NTP), '
+            'or let the driver stamp with the time of the host',
+        )
     else:
         yield ok('clock', f'stamps {1e3 * late:.0f} ms before {clock}')

@@ -1,4 +1,5 @@
 """What the doctor says: one line, with the cure where something is wrong."""
+
 from __future__ import annotations
 
 from typing import NamedTuple

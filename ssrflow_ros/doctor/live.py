@@ -1,4 +1,5 @@
 """The doctor on a running system."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Iterator
@@ -59,8 +60,9 @@ class _Heard:
         self.flow_nodes[status.name] = say('node', f'{status.name} says {level}: {status.message}')
 
 
-def examine_live(observer: 'Observer', topic: str | None, odometry: str | None, seconds: float,
-                 settings: Settings) -> Iterator[Finding]:
+def examine_live(
+    observer: 'Observer', topic: str | None, odometry: str | None, seconds: float, settings: Settings
+) -> Iterator[Finding]:
     """Findings after listening for `seconds`."""
     topics = observer.topics(lambda topics: (topic or '') in topics or not topic and POINTCLOUD2 in topics.values())
     name, finding = choose_topic(topic, topics)
@@ -87,11 +89,15 @@ def examine_live(observer: 'Observer', topic: str | None, odometry: str | None, 
         yield wrong('loss', f'not one cloud arrived in {seconds:.0f} s: if the driver sends, {cure}')
     yield from _time(observer, heard, bool(observer.publishers(CLOCK)))
     if odometry and settings.ego_motion == 'odometry':
-        yield (ok('odometry', f'{heard.n_poses / seconds:.0f} per second') if heard.n_poses else
-               wrong('odometry', f'{odometry} is silent: start what publishes it'))
+        yield (
+            ok('odometry', f'{heard.n_poses / seconds:.0f} per second')
+            if heard.n_poses
+            else wrong('odometry', f'{odometry} is silent: start what publishes it')
+        )
     yield from heard.flow_nodes.values()
-    yield from check_method(heard.clouds.sweeps, settings,
-                            heard.poses if settings.ego_motion in ('odometry', 'tf') else None)
+    yield from check_method(
+        heard.clouds.sweeps, settings, heard.poses if settings.ego_motion in ('odometry', 'tf') else None
+    )
 
 
 def _publishers(topic: str, publishers: list['Publisher']) -> Iterator[Finding]:
@@ -99,25 +105,36 @@ def _publishers(topic: str, publishers: list['Publisher']) -> Iterator[Finding]:
     if not publishers:
         yield wrong('qos', f'nobody publishes on {topic}: start the LiDAR driver, or give its topic')
     elif len(publishers) > 1:
-        yield wrong('qos', f'{topic} has {len(publishers)} publishers ({names}), and sweeps of several sensors must '
-                           'not mix: give each sensor a topic and a node of its own')
+        yield wrong(
+            'qos',
+            f'{topic} has {len(publishers)} publishers ({names}), and sweeps of several sensors must '
+            'not mix: give each sensor a topic and a node of its own',
+        )
     else:
         yield ok('qos', f'published by {names}')
     for one in publishers:
         for deaf in one.deaf:
-            yield wrong('qos', f'{deaf} hears nothing of {one.node}, since their quality of service does not fit: '
-                               'let the subscriber be best effort and volatile (for ssrflow: no qos_overrides)')
+            yield wrong(
+                'qos',
+                f'{deaf} hears nothing of {one.node}, since their quality of service does not fit: '
+                'let the subscriber be best effort and volatile (for ssrflow: no qos_overrides)',
+            )
 
 
 def _loss_cure(rmw: str, publishers: list['Publisher']) -> str:
-    reliable = (' Or, since the driver publishes reliably, start the node with '
-                'qos_overrides.<topic>.subscription.reliability: reliable' if any(one.reliable for one in publishers)
-                else '')
+    reliable = (
+        ' Or, since the driver publishes reliably, start the node with '
+        'qos_overrides.<topic>.subscription.reliability: reliable'
+        if any(one.reliable for one in publishers)
+        else ''
+    )
     if 'fastrtps' not in rmw:
         return 'look for a busy network or processor between driver and node.' + reliable
     if not profile():
-        return (f'Fast DDS loses large best-effort clouds with its defaults: set {" or ".join(PROFILE_VARIABLES)} '
-                f'(docs/node.md) to the config/fastdds.xml of this package, here AND in the driver.{reliable}')
+        return (
+            f'Fast DDS loses large best-effort clouds with its defaults: set {" or ".join(PROFILE_VARIABLES)} '
+            f'(docs/node.md) to the config/fastdds.xml of this package, here AND in the driver.{reliable}'
+        )
     return f'set the profile {profile()} in the driver too, not only here.{reliable}'
 
 
@@ -126,8 +143,11 @@ def _odometry_topic(wanted: str | None, topics: dict[str, str]) -> tuple[str | N
     name = wanted if wanted is None or wanted.startswith('/') else f'/{wanted}'
     if name in found or name is None and len(found) == 1:
         return name or found[0], ok('odometry', name or found[0])
-    return None, wrong('odometry', f'{name or "the topic"} is not there or not one nav_msgs/Odometry alone (found: '
-                                   f'{", ".join(found) or "none"}): name one with --odometry')
+    return None, wrong(
+        'odometry',
+        f'{name or "the topic"} is not there or not one nav_msgs/Odometry alone (found: '
+        f'{", ".join(found) or "none"}): name one with --odometry',
+    )
 
 
 def _time(observer: 'Observer', heard: _Heard, has_clock: bool) -> Iterator[Finding]:
@@ -136,8 +156,14 @@ def _time(observer: 'Observer', heard: _Heard, has_clock: bool) -> Iterator[Find
     for node in observer.flow_nodes():
         simulated = observer.uses_sim_time(node)
         if simulated and not has_clock:
-            yield wrong('clock', f'{node} has use_sim_time, but nobody publishes /clock, so its time stands still: '
-                                 'start it with use_sim_time:=false, or play the recording with --clock')
+            yield wrong(
+                'clock',
+                f'{node} has use_sim_time, but nobody publishes /clock, so its time stands still: '
+                'start it with use_sim_time:=false, or play the recording with --clock',
+            )
         elif has_clock and not simulated:
-            yield note('clock', f'/clock is published, but {node} does not take its time from there: latencies mean '
-                                'nothing; start it with use_sim_time:=true')
+            yield note(
+                'clock',
+                f'/clock is published, but {node} does not take its time from there: latencies mean '
+                'nothing; start it with use_sim_time:=true',
+            )

@@ -1,4 +1,5 @@
 """Device, weights, ego-motion and speed: the method itself, tried on the sweeps that were heard."""
+
 from __future__ import annotations
 
 import shutil
@@ -21,8 +22,8 @@ class Poses(Protocol):
     def between(self, pair: SweepPair) -> EgoMotion: ...
 
 
-_ALONG = 1.0    # m/s, by which what goes along with the sensor seems to differ from it
-_NEAR = 4.0     # m
+_ALONG = 1.0  # m/s, by which what goes along with the sensor seems to differ from it
+_NEAR = 4.0  # m
 
 
 def check_method(sweeps: list[Sweep], settings: Settings, poses: Poses | None = None) -> Iterator[Finding]:
@@ -35,6 +36,7 @@ def check_method(sweeps: list[Sweep], settings: Settings, poses: Poses | None = 
     pairs = [pair for pair in map(pairing.push, sweeps) if pair is not None]
     try:
         from ..scene_flow import SceneFlow
+
         scene_flow = SceneFlow(settings)
     except ImportError as error:
         yield wrong('method', f'the library {error.name} is missing: pip install {error.name}')
@@ -56,18 +58,26 @@ def check_method(sweeps: list[Sweep], settings: Settings, poses: Poses | None = 
 
 def _device(scene_flow) -> Finding:
     import torch
+
     device = scene_flow.inference.device
     if device.type == 'cuda':
         return ok('device', f'{device}, {torch.cuda.get_device_name(device)}, torch {torch.__version__}')
     if shutil.which('nvidia-smi') and not torch.cuda.is_available():
-        return wrong('device', f'there is an NVIDIA driver, but torch {torch.__version__} finds no GPU: install a CUDA '
-                               'build of torch that fits the driver (https://pytorch.org/get-started)')
-    return ok('device', f'{device}, {torch.get_num_threads()} threads, torch {torch.__version__}, '
-                        f'network {"compiled" if scene_flow.inference.compiled else "not compiled"}')
+        return wrong(
+            'device',
+            f'there is an NVIDIA driver, but torch {torch.__version__} finds no GPU: install a CUDA '
+            'build of torch that fits the driver (https://pytorch.org/get-started)',
+        )
+    return ok(
+        'device',
+        f'{device}, {torch.get_num_threads()} threads, torch {torch.__version__}, '
+        f'network {"compiled" if scene_flow.inference.compiled else "not compiled"}',
+    )
 
 
-def _ego_motion(pairs: list[SweepPair], settings: Settings,
-                poses: Poses | None) -> tuple[list[tuple[SweepPair, EgoMotion]], Finding]:
+def _ego_motion(
+    pairs: list[SweepPair], settings: Settings, poses: Poses | None
+) -> tuple[list[tuple[SweepPair, EgoMotion]], Finding]:
     search, found, error = make_ego_motion(settings), [], None
     for pair in pairs:
         try:
@@ -77,10 +87,10 @@ def _ego_motion(pairs: list[SweepPair], settings: Settings,
             error = failed
     # Poses may begin a little after the clouds.
     if error is not None and len(found) < len(pairs) / 2:
-        return [], wrong('ego_motion', f'{settings.ego_motion}, for {len(pairs) - len(found)} of {len(pairs)} pairs: '
-                                       f'{error}')
-    speed = np.median([motion.travelled / abs(pair.dt)
-                       for pair, motion in found])
+        return [], wrong(
+            'ego_motion', f'{settings.ego_motion}, for {len(pairs) - len(found)} of {len(pairs)} pairs: {error}'
+        )
+    speed = np.median([motion.travelled / abs(pair.dt) for pair, motion in found])
     overlap = np.median([motion.overlap for _, motion in found])
     quality = '' if np.isnan(overlap) else f', {overlap:.0%} of the upright surfaces match'
     return found, ok('ego_motion', f'{settings.ego_motion}: the sensor moves at {speed:.1f} m/s{quality}')
@@ -100,8 +110,9 @@ def _speed(scene_flow, found: list[tuple[SweepPair, EgoMotion]]) -> tuple[Findin
         return ok('speed', text), fields
     may_compile = scene_flow.inference.device.type == 'cpu' and not scene_flow.inference.compiled
     cure = f'{"run ssrflow compile once, " if may_compile else ""}give it a GPU, or lower network_points'
-    return note('speed', f'{text}: about {1 - step / took:.0%} of the sweeps get no answer, the others stay current: '
-                         + cure), fields
+    return note(
+        'speed', f'{text}: about {1 - step / took:.0%} of the sweeps get no answer, the others stay current: ' + cure
+    ), fields
 
 
 def own_body(fields: Iterable[FlowField]) -> Iterator[Finding]:
@@ -123,8 +134,11 @@ class OwnBody:
         """Look at one more pair."""
         self._pairs += 1
         velocity = field.ego_motion.into_source(np.zeros((1, 3), np.float32))[0] / field.pair.dt
-        along = [item for item in field.objects if np.linalg.norm(item.velocity - velocity) < _ALONG
-                 and np.linalg.norm(item.centre) < _NEAR]
+        along = [
+            item
+            for item in field.objects
+            if np.linalg.norm(item.velocity - velocity) < _ALONG and np.linalg.norm(item.centre) < _NEAR
+        ]
         if np.linalg.norm(velocity) >= 2 * _ALONG and along:
             points = field.pair.source.points[np.isin(field.object_ids, [item.id for item in along])]
             self._corners.append((points.min(axis=0), points.max(axis=0)))
@@ -136,5 +150,8 @@ class OwnBody:
             low = np.percentile([low for low, _ in self._corners], 5, axis=0, method='lower')
             high = np.percentile([high for _, high in self._corners], 95, axis=0, method='higher')
             box = ' '.join(f'{value:.1f}' for value in (*np.floor(10 * low - 1) / 10, *np.ceil(10 * high + 1) / 10))
-            yield note('own_body', f'something within {_NEAR:.0f} m goes along with the sensor in {len(self._corners)} '
-                                   f"of {self._pairs} pairs: if that is the robot itself, set own_body to '{box}'")
+            yield note(
+                'own_body',
+                f'something within {_NEAR:.0f} m goes along with the sensor in {len(self._corners)} '
+                f"of {self._pairs} pairs: if that is the robot itself, set own_body to '{box}'",
+            )

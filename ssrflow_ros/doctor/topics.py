@@ -1,4 +1,5 @@
 """Which topic the clouds are on, and why there may be none."""
+
 from __future__ import annotations
 
 from typing import Mapping
@@ -20,14 +21,19 @@ def choose_topic(wanted: str | None, topics: Mapping[str, str], recorded: bool =
         if len(found) == 1:
             return found[0], ok('topic', f'{found[0]} is the only PointCloud2 topic')
         if found:
-            return None, wrong('topic', 'there are several PointCloud2 topics: choose with --topic: '
-                                        + ', '.join(found))
+            return None, wrong(
+                'topic', 'there are several PointCloud2 topics: choose with --topic: ' + ', '.join(found)
+            )
         return None, wrong('topic', why_no_clouds(topics, recorded))
     name = wanted if wanted.startswith('/') else f'/{wanted}'
     if name not in topics:
-        return None, wrong('topic', f"there is no topic '{name}': "
-                           + did_you_mean(name, clouds, f'PointCloud2 topics are {", ".join(clouds) or "none"}'))
+        return None, wrong(
+            'topic',
+            f"there is no topic '{name}': "
+            + did_you_mean(name, clouds, f'PointCloud2 topics are {", ".join(clouds) or "none"}'),
+        )
     if topics[name] != POINTCLOUD2:
-        return None, wrong('topic', f'{name} is {topics[name]} and not {POINTCLOUD2}: '
-                                    + cure_of(topics[name], recorded))
+        return None, wrong(
+            'topic', f'{name} is {topics[name]} and not {POINTCLOUD2}: ' + cure_of(topics[name], recorded)
+        )
     return name, ok('topic', f'{name}: {POINTCLOUD2}')

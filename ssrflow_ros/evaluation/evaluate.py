@@ -1,4 +1,5 @@
 """Score the method on labelled pairs: numbers of each pair, and of all their points together."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -10,8 +11,8 @@ from ..datasets.labelled_pair import ARGOVERSE2, FLOWNET3D
 from ..errors import SSRFlowError
 from ..kernels.kd_tree import KdTree
 from ..settings import Settings
-from .predictions import METHOD, NETWORK, PREDICTORS, Predictions, predict
 from .metrics import PER, SQUARE, ResidualErrors, flow_errors, mean_of_known, moving_iou
+from .predictions import METHOD, NETWORK, PREDICTORS, Predictions, predict
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,13 @@ class Evaluation:
         except SSRFlowError as error:
             return self.refuse(labelled.name, error)
         names = dict.fromkeys(name for row in rows for name in row)
-        self.scores.append(PairScore(labelled.name, protocol, {
-            name: mean_of_known([row.get(name, np.nan) for row in rows]) for name in names}))
+        self.scores.append(
+            PairScore(
+                labelled.name,
+                protocol,
+                {name: mean_of_known([row.get(name, np.nan) for row in rows]) for name in names},
+            )
+        )
         return self.scores[-1]
 
     def refuse(self, name: str, error: SSRFlowError) -> PairScore:
@@ -95,10 +101,16 @@ class Evaluation:
         for errors in (self.everywhere, self.square, group, own):
             _add(errors, labelled, found.residual, truth)
         self._show(labelled, found.residual[METHOD] - truth)
-        return {**values, **_moving_and_static(found, truth),
-                **{f'{name}.{part}': value for name, errors in own.items()
-                   for part, value in errors.three_way().by_name().items()},
-                **{f'{name}.dynamic_iou': errors.dynamic_iou() for name, errors in own.items()}}
+        return {
+            **values,
+            **_moving_and_static(found, truth),
+            **{
+                f'{name}.{part}': value
+                for name, errors in own.items()
+                for part, value in errors.three_way().by_name().items()
+            },
+            **{f'{name}.dynamic_iou': errors.dynamic_iou() for name, errors in own.items()},
+        }
 
     def _show(self, labelled: LabelledPair, difference: np.ndarray) -> None:
         moving = labelled.moving & labelled.scored
@@ -111,8 +123,9 @@ def _errors(square: float) -> dict[str, ResidualErrors]:
     return {name: ResidualErrors(square) for name in PREDICTORS}
 
 
-def _add(errors: dict[str, ResidualErrors], labelled: LabelledPair, flows: dict[str, np.ndarray],
-         truth: np.ndarray) -> None:
+def _add(
+    errors: dict[str, ResidualErrors], labelled: LabelledPair, flows: dict[str, np.ndarray], truth: np.ndarray
+) -> None:
     rows, points = labelled.scored, labelled.pair.source.points
     for name, flow in flows.items():
         errors[name].add(points[rows], flow[rows], truth[rows], labelled.category[rows], labelled.pair.dt)
@@ -140,8 +153,9 @@ def _moving_and_static(found: Predictions, truth: np.ndarray) -> dict[str, float
             rows = rows & labelled.scored
             values[f'{name}.{which}_epe3d'] = flow_errors(residual[rows], truth[rows]).epe3d
     said = np.linalg.norm(found.residual[METHOD], axis=1) > 0
-    values['method.moving_iou'] = (moving_iou(said[labelled.scored], labelled.moving[labelled.scored])
-                                   if values['moving_points'] else np.nan)
+    values['method.moving_iou'] = (
+        moving_iou(said[labelled.scored], labelled.moving[labelled.scored]) if values['moving_points'] else np.nan
+    )
     return values
 
 
@@ -155,5 +169,8 @@ def _explained(found: Predictions) -> dict[str, float]:
     moved = {name: source + flow for name, flow in found.flow.items()}
     if found.ego is not None:
         moved['ego_motion'] = source + found.ego.displacement(source)
-    return {'points': float(rows.sum()), 'ms': found.ms,
-            **{f'{name}.nearest': float(np.median(tree.search(points[rows], 1)[1])) for name, points in moved.items()}}
+    return {
+        'points': float(rows.sum()),
+        'ms': found.ms,
+        **{f'{name}.nearest': float(np.median(tree.search(points[rows], 1)[1])) for name, points in moved.items()},
+    }

@@ -3,6 +3,7 @@
 `flow_errors`     FlowNet3D protocol (FlyingThings3D, KITTI scene flow): the sensor's motion left in.
 `ResidualErrors`  Argoverse 2 protocol (full LiDAR): ego-motion removed, scaled to 0.1 s.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -32,8 +33,10 @@ METRICS: dict[str, tuple[str, str]] = {
     'foreground_static': ('m', f'{_B}: EPE of foreground of less than 0.05 m'),
     'background_static': ('m', f'{_B}: EPE of background of less than 0.05 m'),
     'bucket_static': ('m', f'{_B}: EPE of what moves less than 0.04 m, mean over categories'),
-    'bucket_dynamic': ('share', f'{_B}: EPE / mean speed of 50 buckets of 0.04 m, mean over buckets, '
-                                'then over categories; zero flow has 1'),
+    'bucket_dynamic': (
+        'share',
+        f'{_B}: EPE / mean speed of 50 buckets of 0.04 m, mean over buckets, then over categories; zero flow has 1',
+    ),
     'dynamic_iou': ('share', f'{_B}: intersection over union of what moves at least 0.05 m'),
 }
 """Unit and protocol by name, for whoever prints or writes a number."""
@@ -65,9 +68,13 @@ def flow_errors(predicted: np.ndarray, truth: np.ndarray) -> FlowErrors:
         return FlowErrors(np.nan, np.nan, np.nan, np.nan, 0)
     error = np.linalg.norm(predicted - truth, axis=1)
     share = error / (np.linalg.norm(truth, axis=1) + 1e-4)
-    return FlowErrors(float(error.mean()), float(((error < 0.05) | (share < 0.05)).mean()),
-                      float(((error < 0.1) | (share < 0.1)).mean()),
-                      float(((error > 0.3) | (share > 0.1)).mean()), len(truth))
+    return FlowErrors(
+        float(error.mean()),
+        float(((error < 0.05) | (share < 0.05)).mean()),
+        float(((error < 0.1) | (share < 0.1)).mean()),
+        float(((error > 0.3) | (share > 0.1)).mean()),
+        len(truth),
+    )
 
 
 def moving_iou(predicted: np.ndarray, truth: np.ndarray) -> float:
@@ -135,8 +142,9 @@ class ResidualErrors:
         self.by_speed = BinnedErrors(SPEEDS * PER, 1)
         self._both = self._either = 0
 
-    def add(self, points: np.ndarray, predicted: np.ndarray, truth: np.ndarray, category: np.ndarray,
-            dt: float) -> None:
+    def add(
+        self, points: np.ndarray, predicted: np.ndarray, truth: np.ndarray, category: np.ndarray, dt: float
+    ) -> None:
         """A frame: points, predicted and true displacement over `dt` s with ego-motion removed, all (N, 3) m.
 
         category  (N,) index into CATEGORIES, -1 to leave a point out. ValueError if a prediction is not finite.
@@ -175,8 +183,9 @@ class ResidualErrors:
 
     def bucket_normalised(self) -> BucketNormalised:
         """As the package bucketed-scene-flow-eval: over buckets, then over the categories that there are."""
-        each = {name: (float(row[0]), mean_of_known(row[1:]))
-                for name, row in zip(CATEGORIES, self._buckets.normalised())}
+        each = {
+            name: (float(row[0]), mean_of_known(row[1:])) for name, row in zip(CATEGORIES, self._buckets.normalised())
+        }
         static, dynamic = (mean_of_known(values) for values in zip(*each.values()))
         return BucketNormalised(static, dynamic, each)
 

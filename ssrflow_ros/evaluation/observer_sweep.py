@@ -1,4 +1,5 @@
 """What one sweep can say of places at other times: a place that it saw through was free then."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -9,15 +10,22 @@ from ..steps.range_image import RangeImage
 from ..sweep import Sweep
 from ..transforms import transformed
 
-_VOXEL, _MOST = 0.1, 24_000             # m, cubes of which one point is kept, and points kept in all
-_NEAR_SHARE, _NEAR = 0.01, 0.15         # share of the range and m within which a surface is the same one
+_VOXEL, _MOST = 0.1, 24_000  # m, cubes of which one point is kept, and points kept in all
+_NEAR_SHARE, _NEAR = 0.01, 0.15  # share of the range and m within which a surface is the same one
 
 
 class ObserverSweep:
     """A sweep of which `rows` are kept, points (n, 3) and their places in the world (n, 3), m; all of it is seen by."""
 
-    def __init__(self, sweep: Sweep, ground: np.ndarray, pose: np.ndarray, max_range: float,
-                 rng: np.random.Generator, wanted: np.ndarray | None = None):
+    def __init__(
+        self,
+        sweep: Sweep,
+        ground: np.ndarray,
+        pose: np.ndarray,
+        max_range: float,
+        rng: np.random.Generator,
+        wanted: np.ndarray | None = None,
+    ):
         """Keeps `wanted`, and of what is neither ground nor beyond `max_range` m a thinned part.
 
         ground, wanted (N,) bool of the sweep's points; pose (4, 4) world_from_sensor.

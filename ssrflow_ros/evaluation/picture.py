@@ -1,4 +1,5 @@
 """The errors at a glance: where they are, how they grow with range, and with speed."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -6,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from ..atomic_write import atomic_write
-from .predictions import METHOD, NETWORK, ZERO
 from .evaluate import Evaluation, Shown
 from .metrics import RANGES, SPEEDS
+from .predictions import METHOD, NETWORK, ZERO
 
 _STYLE = {ZERO: ('zero flow', '#b0b7c0'), NETWORK: ('network alone', '#e69f00'), METHOD: ('whole method', '#0072b2')}
 _COLOURS = ('#a3b8cc', '#e69f00', '#a50026')
@@ -26,8 +27,12 @@ def draw_errors(path: str | Path, evaluation: Evaluation, title: str) -> None:
     by_range, by_speed = right.subplots(2)
     lidar = evaluation.everywhere[METHOD].n > 0
     errors, groups = (evaluation.everywhere, slice(1, 2)) if lidar else (evaluation.left_in, slice(None))
-    _draw_bins(by_range, RANGES, {name: errors[name].by_range.error(groups) for name in _STYLE},
-               f'{"moving" if lidar else "all"} points: range, m')
+    _draw_bins(
+        by_range,
+        RANGES,
+        {name: errors[name].by_range.error(groups) for name in _STYLE},
+        f'{"moving" if lidar else "all"} points: range, m',
+    )
     _draw_bins(by_speed, SPEEDS, {name: errors[name].by_speed.error() for name in _STYLE}, 'all points: speed, m/s')
     by_range.legend(frameon=False, ncols=3, loc='lower right', bbox_to_anchor=(1, 1))
     with atomic_write(path) as unfinished:
@@ -42,12 +47,25 @@ def _draw_view(axes, shown: Shown) -> None:
     axes.scatter(rest[:, 1], rest[:, 0], s=0.3, c='#d9dde2', linewidths=0)
     order = np.argsort(shown.error[shown.scored])
     points, error, moving = (values[shown.scored][order] for values in (shown.points, shown.error, shown.moving))
-    colours = axes.scatter(points[:, 1], points[:, 0], s=np.where(moving, 6, 1.5), c=error, linewidths=0,
-                           cmap=LinearSegmentedColormap.from_list('error', _COLOURS), vmin=0, vmax=_MOST)
+    colours = axes.scatter(
+        points[:, 1],
+        points[:, 0],
+        s=np.where(moving, 6, 1.5),
+        c=error,
+        linewidths=0,
+        cmap=LinearSegmentedColormap.from_list('error', _COLOURS),
+        vmin=0,
+        vmax=_MOST,
+    )
     extent = float(np.clip(np.percentile(np.abs(points[:, :2]), 98), 15, 80))
-    axes.set(xlim=(extent, -extent), ylim=(-extent, extent), aspect='equal', xlabel='y, m (left)',
-             ylabel='x, m (forward)',
-             title=f'{shown.name}: error of the whole method\n(grey: ground, or without label; large: moving)')
+    axes.set(
+        xlim=(extent, -extent),
+        ylim=(-extent, extent),
+        aspect='equal',
+        xlabel='y, m (left)',
+        ylabel='x, m (forward)',
+        title=f'{shown.name}: error of the whole method\n(grey: ground, or without label; large: moving)',
+    )
     axes.figure.colorbar(colours, ax=axes, label='error, m per 0.1 s', extend='max', shrink=0.8)
 
 

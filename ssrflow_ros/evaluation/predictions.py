@@ -1,4 +1,5 @@
 """Predictions to be scored on a labelled pair: by the whole method, by the network alone, and by doing nothing."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -55,23 +56,31 @@ def _ego_motion_removed(labelled: LabelledPair, settings: Settings, ego: EgoMoti
     residual = {METHOD: dt * found.velocity, NETWORK: _network(found), ZERO: nothing}
     points = labelled.pair.source.points
     moved = found.ego_motion.displacement(points + residual[NETWORK]) + residual[NETWORK]
-    return Predictions(labelled, {METHOD: found.flow, NETWORK: moved, ZERO: nothing}, residual, found.ego_motion,
-                   found.ground, sum(found.timings_ms.values()))
+    return Predictions(
+        labelled,
+        {METHOD: found.flow, NETWORK: moved, ZERO: nothing},
+        residual,
+        found.ego_motion,
+        found.ground,
+        sum(found.timings_ms.values()),
+    )
 
 
 def _ego_motion_left_in(labelled: LabelledPair, settings: Settings, ego: EgoMotion | None) -> Predictions:
     """FlowNet3D protocol: the network sees the two clouds as they are; the ground was cut from them before."""
     labelled = labelled.sampled(settings.seed)
-    settings = settings.replace(ground='none', max_range=1000.0,
-                                network_points=labelled.preparation.n_points or settings.network_points)
+    settings = settings.replace(
+        ground='none', max_range=1000.0, network_points=labelled.preparation.n_points or settings.network_points
+    )
     alone = SceneFlow(settings.replace(ego_motion='none'))(labelled.pair)
     flow = {NETWORK: _network(alone), ZERO: np.zeros_like(labelled.flow)}
     try:
         found = SceneFlow(settings)(labelled.pair, ego)
     except EgoMotionError:  # flying things give no static world to match: what is left is the network alone
         return Predictions(labelled, flow, {}, None, alone.ground, sum(alone.timings_ms.values()))
-    return Predictions(labelled, {METHOD: found.flow, **flow}, {}, found.ego_motion, found.ground,
-                   sum(found.timings_ms.values()))
+    return Predictions(
+        labelled, {METHOD: found.flow, **flow}, {}, found.ego_motion, found.ground, sum(found.timings_ms.values())
+    )
 
 
 def _network(found: FlowField) -> np.ndarray:

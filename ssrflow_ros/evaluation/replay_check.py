@@ -4,6 +4,7 @@ The method sees two sweeps, 0.1 s apart. A recording holds those of two seconds 
 was free then, who stands there now has come; a place that was taken all the time holds nothing that moved.
 How often these verdicts are right is measured where the truth is known: `studies/replay_check.py`, docs/objects.md.
 """
+
 from __future__ import annotations
 
 from collections import Counter, deque
@@ -12,19 +13,19 @@ from typing import Sequence
 
 import numpy as np
 
-from ..settings import Settings
 from ..objects.clusters import find_clusters
+from ..settings import Settings
 from ..sweep import FlowField, MovingObject, Sweep
 from .observer_sweep import ObserverSweep
 
 MOVED, STOOD, UNTOLD = 'moved', 'stood', 'untold'
 
-_SOONEST, _LATEST = 0.5, 2.0        # s, over which even walkers leave their place, and are still in view
-_APART = 0.4                        # s, between observer sweeps
-_MOST, _LEAST = 0.6, 0.3            # share of what was told that was free: from here on moved, up to here stood
-_ENOUGH, _ENOUGH_OF_POINT = 8, 2    # points of an object that an observer, and observers of a point that must tell
-_COVERED = 0.25                     # share of a mover's points that must lie in objects, as where labels are known
-_LONGEST = 20.0                     # m, whatever is longer is no mover
+_SOONEST, _LATEST = 0.5, 2.0  # s, over which even walkers leave their place, and are still in view
+_APART = 0.4  # s, between observer sweeps
+_MOST, _LEAST = 0.6, 0.3  # share of what was told that was free: from here on moved, up to here stood
+_ENOUGH, _ENOUGH_OF_POINT = 8, 2  # points of an object that an observer, and observers of a point that must tell
+_COVERED = 0.25  # share of a mover's points that must lie in objects, as where labels are known
+_LONGEST = 20.0  # m, whatever is longer is no mover
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,11 +49,11 @@ class ReplayCheck:
         self._settings, self._rng = settings, np.random.default_rng(settings.seed)
         self._window: deque[tuple[ObserverSweep, FlowField | None]] = deque()
         self._last: Sweep | None = None
-        self._done = 0      # of the window, so many are judged
+        self._done = 0  # of the window, so many are judged
 
     def add(self, flow: FlowField) -> list[Judged]:
         judged = []
-        if flow.pair.target is not self._last:      # a gap: places before it are not known any more
+        if flow.pair.target is not self._last:  # a gap: places before it are not known any more
             judged = self.finish()
             nothing = np.zeros(len(flow.pair.target), bool)
             self._see(flow.pair.target, nothing, np.eye(4), None)
@@ -85,8 +86,9 @@ class ReplayCheck:
 
     def _judge(self) -> list[Judged]:
         own, flow = self._window[self._done]
-        told = [self._told(own, side) for side in (range(self._done - 1, -1, -1),
-                                                   range(self._done + 1, len(self._window)))]
+        told = [
+            self._told(own, side) for side in (range(self._done - 1, -1, -1), range(self._done + 1, len(self._window)))
+        ]
         self._done += 1
         if flow is None:
             return []
@@ -98,8 +100,11 @@ class ReplayCheck:
             gone &= (free + taken >= _ENOUGH_OF_POINT) & (free >= _MOST * (free + taken))
         clusters = find_clusters(own.points, np.zeros_like(own.points), gone, self._settings)
         things = [np.flatnonzero(clusters == cluster) for cluster in np.unique(clusters[clusters >= 0])]
-        movers = tuple((own.rows[rows], bool((ids[rows] >= 0).mean() >= _COVERED)) for rows in things
-                       if np.ptp(own.points[rows], axis=0).max() < _LONGEST)
+        movers = tuple(
+            (own.rows[rows], bool((ids[rows] >= 0).mean() >= _COVERED))
+            for rows in things
+            if np.ptp(own.points[rows], axis=0).max() < _LONGEST
+        )
         return [Judged(own.stamp_ns, objects, movers)]
 
     def _told(self, own: ObserverSweep, places: range) -> list[tuple[float, np.ndarray, np.ndarray]]:
@@ -123,10 +128,19 @@ def summary(judged: Sequence[Judged]) -> list[tuple[str, str]]:
     verdicts = Counter(verdict for sweep in judged for _, verdict in sweep.objects)
     movers = [found for sweep in judged for _, found in sweep.movers]
     told = verdicts[MOVED] + verdicts[STOOD]
-    return [('in hindsight', (f'{verdicts[MOVED]} of {told} objects had moved ({verdicts[MOVED] / told:.0%}); '
-                              if told else '') + f'of {verdicts[UNTOLD]} it cannot be told'),
-            ('movers found', f'{sum(movers)} of {len(movers)} ({np.mean(movers):.0%}) of those that could be seen to '
-                             'have moved' if movers else 'nothing could be seen to have moved')]
+    return [
+        (
+            'in hindsight',
+            (f'{verdicts[MOVED]} of {told} objects had moved ({verdicts[MOVED] / told:.0%}); ' if told else '')
+            + f'of {verdicts[UNTOLD]} it cannot be told',
+        ),
+        (
+            'movers found',
+            f'{sum(movers)} of {len(movers)} ({np.mean(movers):.0%}) of those that could be seen to have moved'
+            if movers
+            else 'nothing could be seen to have moved',
+        ),
+    ]
 
 
 def _verdict(item: MovingObject, told: list[list[tuple[float, np.ndarray, np.ndarray]]], rows: np.ndarray) -> str:
@@ -136,8 +150,11 @@ def _verdict(item: MovingObject, told: list[list[tuple[float, np.ndarray, np.nda
     """
     shares = []
     for side in told:
-        of_side = [free[rows].sum() / (free | taken)[rows].sum() for apart, free, taken in side
-                   if apart * item.speed >= item.size[:2].max() and (free | taken)[rows].sum() >= _ENOUGH]
+        of_side = [
+            free[rows].sum() / (free | taken)[rows].sum()
+            for apart, free, taken in side
+            if apart * item.speed >= item.size[:2].max() and (free | taken)[rows].sum() >= _ENOUGH
+        ]
         if not of_side:
             return UNTOLD
         shares += of_side

@@ -1,4 +1,5 @@
 """An evaluation as Markdown tables and as JSON; unit and protocol stand beside every number."""
+
 from __future__ import annotations
 
 import json
@@ -8,31 +9,55 @@ from typing import Any, Iterator, Sequence
 
 from ..atomic_write import atomic_write
 from ..datasets.labelled_pair import ARGOVERSE2, FLOWNET3D
-from .predictions import METHOD, NETWORK, ZERO
 from .evaluate import Evaluation, PairScore
 from .metrics import CATEGORIES, METRICS, PER, RANGES, SPEEDS, SQUARE, ResidualErrors, ThreeWay, mean_of_known
+from .predictions import METHOD, NETWORK, ZERO
 
-_LIDAR = (('points', 'points'), ('zero flow', 'zero.epe3d'), ('ego-motion only', 'ego_motion.epe3d'),
-          ('network', 'network.epe3d'), ('**method**', 'method.epe3d'),
-          ('static: network', 'network.static_epe3d'), ('**method**', 'method.static_epe3d'),
-          ('moving points', 'moving_points'), ('zero flow there', 'zero.moving_epe3d'),
-          ('network', 'network.moving_epe3d'), ('**method**', 'method.moving_epe3d'),
-          ('moving IoU', 'method.moving_iou'), ('three-way: zero', 'zero.three_way'), ('network', 'network.three_way'),
-          ('**method**', 'method.three_way'))
-_STEREO = (('points', 'points'), ('zero flow', 'zero.epe3d'), ('network', 'network.epe3d'),
-           ('Acc3DS', 'network.acc3ds'), ('Acc3DR', 'network.acc3dr'), ('Outliers', 'network.outliers'),
-           ('ego-motion only', 'ego_motion.epe3d'), ('method', 'method.epe3d'), ('Acc3DS', 'method.acc3ds'),
-           ('Acc3DR', 'method.acc3dr'), ('Outliers', 'method.outliers'))
-_UNLABELLED = (('points', 'points'), ('unmoved', 'zero.nearest'), ('ego-motion only', 'ego_motion.nearest'),
-               ('network', 'network.nearest'), ('**method**', 'method.nearest'))
+_LIDAR = (
+    ('points', 'points'),
+    ('zero flow', 'zero.epe3d'),
+    ('ego-motion only', 'ego_motion.epe3d'),
+    ('network', 'network.epe3d'),
+    ('**method**', 'method.epe3d'),
+    ('static: network', 'network.static_epe3d'),
+    ('**method**', 'method.static_epe3d'),
+    ('moving points', 'moving_points'),
+    ('zero flow there', 'zero.moving_epe3d'),
+    ('network', 'network.moving_epe3d'),
+    ('**method**', 'method.moving_epe3d'),
+    ('moving IoU', 'method.moving_iou'),
+    ('three-way: zero', 'zero.three_way'),
+    ('network', 'network.three_way'),
+    ('**method**', 'method.three_way'),
+)
+_STEREO = (
+    ('points', 'points'),
+    ('zero flow', 'zero.epe3d'),
+    ('network', 'network.epe3d'),
+    ('Acc3DS', 'network.acc3ds'),
+    ('Acc3DR', 'network.acc3dr'),
+    ('Outliers', 'network.outliers'),
+    ('ego-motion only', 'ego_motion.epe3d'),
+    ('method', 'method.epe3d'),
+    ('Acc3DS', 'method.acc3ds'),
+    ('Acc3DR', 'method.acc3dr'),
+    ('Outliers', 'method.outliers'),
+)
+_UNLABELLED = (
+    ('points', 'points'),
+    ('unmoved', 'zero.nearest'),
+    ('ego-motion only', 'ego_motion.nearest'),
+    ('network', 'network.nearest'),
+    ('**method**', 'method.nearest'),
+)
 _COUNTS = ('points', 'moving_points')
 
 _SAID = {
     'LiDAR pairs': "EPE3D, m over the pair, points as labelled; the first four with the sensor's motion included, "
-                   'then ego-motion removed; three-way EPE in m per 0.1 s',
+    'then ego-motion removed; three-way EPE in m per 0.1 s',
     'Pairs with the ego-motion left in': 'EPE3D, m over the pair; shares of Acc3DS (< 0.05 m or < 5 %), Acc3DR '
-                                         '(< 0.10 m or < 10 %), Outliers (> 0.30 m or > 10 %); the network alone sees '
-                                         'the pair as it is, the whole method takes the ego-motion out first',
+    '(< 0.10 m or < 10 %), Outliers (> 0.30 m or > 10 %); the network alone sees '
+    'the pair as it is, the whole method takes the ego-motion out first',
     'Pairs without labels': 'median distance, m, of points but the ground to the nearest point of the next sweep',
 }
 
@@ -64,38 +89,70 @@ def _kinds(scores: Sequence[PairScore]):
     answered = [score for score in scores if score.values]
     unlabelled = [score for score in answered if 'zero.nearest' in score.values]
     scored = [score for score in answered if 'zero.nearest' not in score.values]
-    for title, columns, some in zip(_SAID, (_LIDAR, _STEREO, _UNLABELLED), (
+    for title, columns, some in zip(
+        _SAID,
+        (_LIDAR, _STEREO, _UNLABELLED),
+        (
             *([score for score in scored if score.protocol == protocol] for protocol in (ARGOVERSE2, FLOWNET3D)),
-            unlabelled)):
+            unlabelled,
+        ),
+    ):
         if some:
             yield title, columns, some
 
 
 def _means(scores: Sequence[PairScore], columns) -> list[tuple[str, float]]:
     """Over the pairs that have the figure; three-way from the means of its parts, as many pairs lack one of them."""
+
     def mean(key: str) -> float:
         if key.endswith('three_way'):
             return mean_of_known([mean(key.replace('three_way', part)) for part in ThreeWay._fields[1:]])
         return mean_of_known([score.values.get(key, math.nan) for score in scores])
+
     return [(key, mean(key)) for _, key in columns]
 
 
 def _totals(evaluation: Evaluation) -> Iterator[str]:
-    yield from ('', '### All points together', '', 'Ego-motion removed, m per 0.1 s; every point counts alike; '
-                'square: within 35 m of the sensor in x and in y.', '')
+    yield from (
+        '',
+        '### All points together',
+        '',
+        'Ego-motion removed, m per 0.1 s; every point counts alike; square: within 35 m of the sensor in x and in y.',
+        '',
+    )
     yield from _head(['', 'zero flow', 'network', '**method**'])
     for name, errors in (('square', evaluation.square), ('everywhere', evaluation.everywhere)):
         columns = [numbers(errors[answer]) for answer in (ZERO, NETWORK, METHOD)]
         for metric in columns[0]:
-            yield _line(f'{metric.replace("_", " ")}, {METRICS[metric][0]}, {name}',
-                        [_shown(column[metric]) for column in columns])
+            yield _line(
+                f'{metric.replace("_", " ")}, {METRICS[metric][0]}, {name}',
+                [_shown(column[metric]) for column in columns],
+            )
 
 
 def _groups(evaluation: Evaluation) -> Iterator[str]:
-    yield from ('', '### By group', '', 'EPE in m per 0.1 s, ego-motion removed, over the points of the group; '
-                'moving: at least 0.05 m per 0.1 s.', '')
-    yield from _head(['', 'pairs', 'moving: zero flow', 'network', '**method**', 'static: network', '**method**',
-                      'three-way: zero', 'network', '**method**', 'dynamic IoU'])
+    yield from (
+        '',
+        '### By group',
+        '',
+        'EPE in m per 0.1 s, ego-motion removed, over the points of the group; moving: at least 0.05 m per 0.1 s.',
+        '',
+    )
+    yield from _head(
+        [
+            '',
+            'pairs',
+            'moving: zero flow',
+            'network',
+            '**method**',
+            'static: network',
+            '**method**',
+            'three-way: zero',
+            'network',
+            '**method**',
+            'dynamic IoU',
+        ]
+    )
     for name, errors in sorted(evaluation.groups.items()):
         static, moving = zip(*(errors[answer].static_and_dynamic() for answer in (ZERO, NETWORK, METHOD)))
         three_way = [errors[answer].three_way().mean for answer in (ZERO, NETWORK, METHOD)]
@@ -106,9 +163,10 @@ def _groups(evaluation: Evaluation) -> Iterator[str]:
 
 def _binned(evaluation: Evaluation) -> Iterator[str]:
     for title, unit, edges, rows in (
-            ('Moving points by range', 'm', RANGES, lambda errors: errors.by_range.error(slice(1, 2))),
-            ('Static points by range', 'm', RANGES, lambda errors: errors.by_range.error(slice(0, 1))),
-            ('All points by speed', 'm/s', SPEEDS, lambda errors: errors.by_speed.error())):
+        ('Moving points by range', 'm', RANGES, lambda errors: errors.by_range.error(slice(1, 2))),
+        ('Static points by range', 'm', RANGES, lambda errors: errors.by_range.error(slice(0, 1))),
+        ('All points by speed', 'm/s', SPEEDS, lambda errors: errors.by_speed.error()),
+    ):
         yield from ('', f'### {title}', '', 'EPE in m per 0.1 s, ego-motion removed.', '')
         yield from _head([unit, 'zero flow', 'network', '**method**'])
         columns = [rows(evaluation.everywhere[answer]) for answer in (ZERO, NETWORK, METHOD)]
@@ -120,8 +178,12 @@ def _binned(evaluation: Evaluation) -> Iterator[str]:
 def numbers(errors: ResidualErrors) -> dict[str, float]:
     """The Argoverse 2 protocol's metrics by the names of METRICS."""
     buckets = errors.bucket_normalised()
-    return {**errors.three_way().by_name(),
-            'bucket_static': buckets.static, 'bucket_dynamic': buckets.dynamic, 'dynamic_iou': errors.dynamic_iou()}
+    return {
+        **errors.three_way().by_name(),
+        'bucket_static': buckets.static,
+        'bucket_dynamic': buckets.dynamic,
+        'dynamic_iou': errors.dynamic_iou(),
+    }
 
 
 def write_json(path: str | Path, evaluation: Evaluation, about: dict[str, Any]) -> None:
@@ -130,23 +192,46 @@ def write_json(path: str | Path, evaluation: Evaluation, about: dict[str, Any]) 
     content = {
         **about,
         'metrics': {name: {'unit': unit, 'protocol': protocol} for name, (unit, protocol) in METRICS.items()},
-        'pairs': [{'name': score.name, 'protocol': score.protocol,
-                   **({'refused': score.refused} if score.refused else {}), 'values': score.values}
-                  for score in evaluation.scores],
-        'means_over_pairs': {title: dict(_means(scores, columns))
-                             for title, columns, scores in _kinds(evaluation.scores)},
-        'over_points': {'everywhere': {name: numbers(errors) for name, errors in everywhere.items()},
-                        f'within a square of {SQUARE:g} m': {name: numbers(errors) for name, errors in square.items()}},
-        'by_group': {group: {name: numbers(errors) for name, errors in by_answer.items()}
-                     for group, by_answer in evaluation.groups.items()},
-        'by_category': {name: dict(zip(CATEGORIES, errors.bucket_normalised().by_category.values()))
-                        for name, errors in everywhere.items()},
-        'by_range': {'edges_m': RANGES, 'unit': f'm per {PER} s', **{
-            name: {'static': errors.by_range.error(slice(0, 1)), 'dynamic': errors.by_range.error(slice(1, 2)),
-                   'points': errors.by_range.count} for name, errors in everywhere.items()}},
+        'pairs': [
+            {
+                'name': score.name,
+                'protocol': score.protocol,
+                **({'refused': score.refused} if score.refused else {}),
+                'values': score.values,
+            }
+            for score in evaluation.scores
+        ],
+        'means_over_pairs': {
+            title: dict(_means(scores, columns)) for title, columns, scores in _kinds(evaluation.scores)
+        },
+        'over_points': {
+            'everywhere': {name: numbers(errors) for name, errors in everywhere.items()},
+            f'within a square of {SQUARE:g} m': {name: numbers(errors) for name, errors in square.items()},
+        },
+        'by_group': {
+            group: {name: numbers(errors) for name, errors in by_answer.items()}
+            for group, by_answer in evaluation.groups.items()
+        },
+        'by_category': {
+            name: dict(zip(CATEGORIES, errors.bucket_normalised().by_category.values()))
+            for name, errors in everywhere.items()
+        },
+        'by_range': {
+            'edges_m': RANGES,
+            'unit': f'm per {PER} s',
+            **{
+                name: {
+                    'static': errors.by_range.error(slice(0, 1)),
+                    'dynamic': errors.by_range.error(slice(1, 2)),
+                    'points': errors.by_range.count,
+                }
+                for name, errors in everywhere.items()
+            },
+        },
         'by_speed': {'edges_m_per_s': SPEEDS, 'unit': f'm per {PER} s', **_by_speed(everywhere)},
-        'ego_motion_left_in': {'by_speed': {'edges_m_per_s': SPEEDS, 'unit': f'm per {PER} s',
-                                            **_by_speed(evaluation.left_in)}},
+        'ego_motion_left_in': {
+            'by_speed': {'edges_m_per_s': SPEEDS, 'unit': f'm per {PER} s', **_by_speed(evaluation.left_in)}
+        },
     }
     with atomic_write(path) as unfinished:
         unfinished.write_text(json.dumps(_plain(content), indent=1, allow_nan=False) + '\n')

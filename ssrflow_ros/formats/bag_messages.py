@@ -1,4 +1,5 @@
 """Messages of `rosbags`: the counterpart of `node/messages.py`."""
+
 from __future__ import annotations
 
 from typing import Any, Callable

@@ -1,4 +1,5 @@
 """The sensor's poses out of a recording, for ego-motion from odometry or tf."""
+
 from __future__ import annotations
 
 from weakref import WeakKeyDictionary

@@ -1,4 +1,5 @@
 """Recordings: rosbag2 folders and files (sqlite3, mcap), read and written without ROS."""
+
 from __future__ import annotations
 
 import re
@@ -11,8 +12,8 @@ from typing import Any, Collection, Iterator, NamedTuple
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
-from ..errors import InputError
 from ..atomic_write import atomic_write
+from ..errors import InputError
 from .bounded import Reader
 from .mcap_stream import McapStream, is_indexed
 from .topics import GROUND_TRUTH as GROUND_TRUTH
@@ -51,8 +52,7 @@ class BagMessage(NamedTuple):
         try:
             return typestore().deserialize_cdr(self.raw, self.type)
         except Exception as error:  # Of damaged bytes the library makes errors of many types.
-            raise InputError(f'a message of {self.topic} is damaged ({_reason(error)}): '
-                             'record it again') from error
+            raise InputError(f'a message of {self.topic} is damaged ({_reason(error)}): record it again') from error
 
 
 class BagReader:
@@ -78,8 +78,11 @@ class BagReader:
                 reader = McapStream(storage) if _needs_streaming(storage) else Reader(str(storage))
                 self._readers.append(self._open.enter_context(reader))
                 for connection in reader.connections:
-                    if not (isinstance(connection.topic, str) and isinstance(connection.msgtype, str)
-                            and isinstance(connection.msgcount, int)):
+                    if not (
+                        isinstance(connection.topic, str)
+                        and isinstance(connection.msgtype, str)
+                        and isinstance(connection.msgcount, int)
+                    ):
                         raise ValueError(f'a topic is called {connection.topic!r:.100}')
                     count = self.topics.get(connection.topic, ('', 0))[1]
                     self.topics[connection.topic] = connection.msgtype, count + connection.msgcount
@@ -87,8 +90,10 @@ class BagReader:
             if ends and not self.topics:
                 raise EOFError(ends[0])
         if ends:
-            self.cut_off = (f'{self.path} has no end, its recorder was stopped short ({ends[0]}): the '
-                            f'{sum(count for _, count in self.topics.values())} messages before it are read')
+            self.cut_off = (
+                f'{self.path} has no end, its recorder was stopped short ({ends[0]}): the '
+                f'{sum(count for _, count in self.topics.values())} messages before it are read'
+            )
         return self
 
     def __exit__(self, *exception) -> None:
@@ -147,8 +152,10 @@ class BagReader:
             raise
         except Exception as error:  # Of damaged files the library makes errors of many types.
             self._open.close()
-            raise InputError(f'{self.path} is damaged or was cut off ({_reason(error)}): mend it with '
-                             '"mcap recover" or "ros2 bag reindex", or record it again') from error
+            raise InputError(
+                f'{self.path} is damaged or was cut off ({_reason(error)}): mend it with '
+                '"mcap recover" or "ros2 bag reindex", or record it again'
+            ) from error
 
 
 class BagWriter:
@@ -170,8 +177,9 @@ class BagWriter:
 
 
 @contextmanager
-def write_bag(path: str | Path, storage: str = 'mcap', command: str = 'write_bag',
-              overwrite: bool = False) -> Iterator[BagWriter]:
+def write_bag(
+    path: str | Path, storage: str = 'mcap', command: str = 'write_bag', overwrite: bool = False
+) -> Iterator[BagWriter]:
     """A new rosbag2 folder `path`, there only if the block ends without error; the rest as `atomic_write` has it."""
     try:
         with atomic_write(path, command, overwrite) as unfinished:
@@ -187,8 +195,7 @@ def _find_storages(path: Path) -> list[Path]:
     if not path.exists():
         raise InputError(f'{path} does not exist: give the folder of a rosbag2, a .mcap or a .db3')
     if path.suffix == '.bag':
-        raise InputError(f'{path} is a recording of ROS 1: convert it with '
-                         f'"rosbags-convert --src {path} --dst NEW"')
+        raise InputError(f'{path} is a recording of ROS 1: convert it with "rosbags-convert --src {path} --dst NEW"')
     if path.is_file() and path.suffix not in _STORAGE_SUFFIXES:
         raise InputError(f'{path} is no recording: give the folder of a rosbag2, a .mcap or a .db3')
     for file in [path, *path.glob('*')]:
@@ -197,8 +204,10 @@ def _find_storages(path: Path) -> list[Path]:
             raise InputError(f'{file}: a .db3 with ?, # or % in its path cannot be opened: rename it')
     if path.is_file():
         return [path]
-    files = sorted((file for file in path.iterdir() if file.suffix in _STORAGE_SUFFIXES),
-                   key=lambda file: (len(file.name), file.name))
+    files = sorted(
+        (file for file in path.iterdir() if file.suffix in _STORAGE_SUFFIXES),
+        key=lambda file: (len(file.name), file.name),
+    )
     # The last one may have been begun and no more.
     files = [file for file in files if file.stat().st_size] or files
     if (path / 'metadata.yaml').exists():
@@ -206,8 +215,10 @@ def _find_storages(path: Path) -> list[Path]:
         return files if any(map(_needs_streaming, files)) else [path]
     # A recorder that was killed leaves its files without metadata: NAME_0.mcap, NAME_1.mcap and so on.
     if len(files) > 1 and len({re.sub(r'_\d+$', '', file.stem) + file.suffix for file in files}) > 1 or not files:
-        raise InputError(f'{path} holds no metadata.yaml, so it is not a rosbag2: '
-                         + ('give one of its files' if files else 'give the folder that ros2 bag wrote'))
+        raise InputError(
+            f'{path} holds no metadata.yaml, so it is not a rosbag2: '
+            + ('give one of its files' if files else 'give the folder that ros2 bag wrote')
+        )
     return files
 
 

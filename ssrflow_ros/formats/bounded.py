@@ -4,6 +4,7 @@ rosbags allocates what a record says of its own length before it reads, and unpa
 gigabytes out of a few kilobytes. There is no way to tell it a limit, so what it opens and unpacks files with is
 exchanged in its modules; recordings are read by the Reader from here.
 """
+
 from __future__ import annotations
 
 import io

@@ -1,4 +1,5 @@
 """Point cloud files: .npy, .npz, .bin (KITTI, nuScenes), .pcd, .ply."""
+
 from __future__ import annotations
 
 import re
@@ -18,8 +19,8 @@ from ..errors import InputError
 NPZ_KEYS = ('points', 'xyz', 'pc', 'pos', 'pc1', 'pos1', 'arr_0')
 """Names under which an .npz holds its points, the first that is there wins."""
 
-_LOOKED_AT = 100_000    # numbers of a .bin
-_MORE_ALIKE = 1.4       # by which numbers must be nearer to each other to be taken for the same of two points
+_LOOKED_AT = 100_000  # numbers of a .bin
+_MORE_ALIKE = 1.4  # by which numbers must be nearer to each other to be taken for the same of two points
 FARTHEST = 1e4
 """Metres: no LiDAR sees so far, and float32 would lose millimetres beyond."""
 MOST_COLUMNS = 10_000
@@ -71,8 +72,11 @@ def _columns(path: Path, array: np.ndarray) -> dict[str, np.ndarray]:
 
 def _beside(path: Path, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
     """The arrays of an .npz that have one number for each of the points, which have `shape`."""
-    return {name: column for name, column in load_npz(path).items()
-            if name not in NPZ_KEYS and column.shape in (shape, (*shape, 1))}
+    return {
+        name: column
+        for name, column in load_npz(path).items()
+        if name not in NPZ_KEYS and column.shape in (shape, (*shape, 1))
+    }
 
 
 def _read(path: Path, keys: tuple[str, ...]) -> np.ndarray:
@@ -83,8 +87,7 @@ def _read(path: Path, keys: tuple[str, ...]) -> np.ndarray:
         raise InputError(f'{path} does not exist: check the name')
     suffix = path.suffix.lower()
     if suffix not in _READERS:
-        raise InputError(f'{path}: cannot read a file that ends in {suffix or "nothing"}: '
-                         f'give {", ".join(_READERS)}')
+        raise InputError(f'{path}: cannot read a file that ends in {suffix or "nothing"}: give {", ".join(_READERS)}')
     try:
         return np.asarray(_read_npz(path, keys) if suffix == '.npz' else _READERS[suffix](path))
     except (InputError, ImportError):
@@ -92,8 +95,9 @@ def _read(path: Path, keys: tuple[str, ...]) -> np.ndarray:
     except OSError as error:
         raise InputError(f'{path}: {error.strerror or error}: check the file and its rights') from None
     except MemoryError:
-        raise InputError(f'{path} claims more points than the memory holds: it is damaged, '
-                         'or must be thinned first') from None
+        raise InputError(
+            f'{path} claims more points than the memory holds: it is damaged, or must be thinned first'
+        ) from None
     except Exception as error:  # What the readers of others raise on damaged files is not documented.
         reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
         raise InputError(f'{path} is damaged or not a {suffix} file ({reason}): write it anew') from error
@@ -118,16 +122,21 @@ def _read_bin(path: Path) -> np.ndarray:
     data = path.read_bytes()
     head = data[:4096]
     if head and not head.translate(None, string.printable.encode()):
-        raise InputError(f'{path} is a text file: a .bin holds float32 numbers; '
-                         'load it with numpy.loadtxt and save it as .npy')
+        raise InputError(
+            f'{path} is a text file: a .bin holds float32 numbers; load it with numpy.loadtxt and save it as .npy'
+        )
     found = _numbers_a_point(np.frombuffer(data, '<f4', len(data) // 4), columns)
     if found != columns:
         name = {4: ', or let its name end in .bin alone', 5: ', or let its name end in .pcd.bin'}.get(found, '')
-        raise InputError(f'{path} holds {found} float32 a point, by the look of it, and not {columns}: '
-                         f'save its x, y, z as .npy{name}')
+        raise InputError(
+            f'{path} holds {found} float32 a point, by the look of it, and not {columns}: '
+            f'save its x, y, z as .npy{name}'
+        )
     if len(data) % (4 * columns):
-        raise InputError(f'{path} has {len(data)} bytes, no multiple of {4 * columns}: a .bin holds '
-                         f'{columns} float32 a point (x, y, z, intensity); save other layouts as .npy')
+        raise InputError(
+            f'{path} has {len(data)} bytes, no multiple of {4 * columns}: a .bin holds '
+            f'{columns} float32 a point (x, y, z, intensity); save other layouts as .npy'
+        )
     return np.frombuffer(data, '<f4').reshape(-1, columns)
 
 
@@ -158,8 +167,10 @@ def _read_pcd(path: Path) -> np.ndarray:
     cloud = PointCloud.from_path(path)
     missing = [name for name in 'xyz' if name not in cloud.fields]
     if missing:
-        raise InputError(f"{path} has no field {', '.join(missing)} (there are: {', '.join(cloud.fields)}): "
-                         'give a cloud with x, y, z')
+        raise InputError(
+            f'{path} has no field {", ".join(missing)} (there are: {", ".join(cloud.fields)}): '
+            'give a cloud with x, y, z'
+        )
     data = np.atleast_1d(cloud.pc_data)
     return data[[name for name in data.dtype.names if not name.startswith('#')]]  # so it names what is only padding
 
@@ -167,6 +178,7 @@ def _read_pcd(path: Path) -> np.ndarray:
 def _check_pcd(path: Path) -> None:
     """Hold what a .pcd's header says against the file: pypcd4 allocates it unseen."""
     from pypcd4 import Encoding, MetaData
+
     lines: list[str] = []
     with open(path, 'rb') as file:
         while len(lines) < 10 and not (lines and lines[-1].startswith('DATA')):
@@ -185,8 +197,10 @@ def _check_pcd(path: Path) -> None:
             check_claim(path, max(claimed, *struct.unpack('<II', file.read(8))))
             room = claimed
     if claimed > room or columns > MOST_COLUMNS:
-        raise InputError(f'{path} promises {points} points of {columns} numbers and has {room} bytes: it is cut off or '
-                         'damaged; write it anew')
+        raise InputError(
+            f'{path} promises {points} points of {columns} numbers and has {room} bytes: it is cut off or '
+            'damaged; write it anew'
+        )
 
 
 def _read_ply(path: Path) -> np.ndarray:
@@ -204,8 +218,10 @@ def _read_ply(path: Path) -> np.ndarray:
     if declared is None:
         raise InputError(f'{path} has no vertices: give a .ply of points')
     if len(rows) != int(declared[1]):
-        raise InputError(f'{path} has {len(rows)} vertices with x, y, z where its header promises '
-                         f'{int(declared[1])}: it is cut off or holds no points; write it anew')
+        raise InputError(
+            f'{path} has {len(rows)} vertices with x, y, z where its header promises '
+            f'{int(declared[1])}: it is cut off or holds no points; write it anew'
+        )
     return rows
 
 
@@ -234,7 +250,7 @@ def _ply_text(file: BinaryIO) -> np.ndarray:
             element, number = words[0], int(words[1])
             count, before = (number, before) if element == 'vertex' else (count, before + number * (not kinds))
         elif keyword == 'property' and element == 'vertex':
-            kinds[words[-1]] = _PLY_TYPES[words[0]]     # no list: a line would have any length
+            kinds[words[-1]] = _PLY_TYPES[words[0]]  # no list: a line would have any length
     if not count or not {'x', 'y', 'z'} <= set(kinds):
         return np.empty((0, 3))
     columns = np.loadtxt(islice(file, before, before + count), comments=None, ndmin=2).T
@@ -245,23 +261,48 @@ def _ply_text(file: BinaryIO) -> np.ndarray:
     return rows
 
 
-_PLY_TYPES = {'char': 'i1', 'uchar': 'u1', 'short': 'i2', 'ushort': 'u2', 'int': 'i4', 'uint': 'u4', 'float': 'f4',
-              'double': 'f8', 'int8': 'i1', 'uint8': 'u1', 'int16': 'i2', 'uint16': 'u2', 'int32': 'i4',
-              'uint32': 'u4', 'float32': 'f4', 'float64': 'f8'}
+_PLY_TYPES = {
+    'char': 'i1',
+    'uchar': 'u1',
+    'short': 'i2',
+    'ushort': 'u2',
+    'int': 'i4',
+    'uint': 'u4',
+    'float': 'f4',
+    'double': 'f8',
+    'int8': 'i1',
+    'uint8': 'u1',
+    'int16': 'i2',
+    'uint16': 'u2',
+    'int32': 'i4',
+    'uint32': 'u4',
+    'float32': 'f4',
+    'float64': 'f8',
+}
 _READERS: dict[str, Callable] = {
-    '.npy': _read_npy, '.npz': _read_npz, '.bin': _read_bin, '.pcd': _read_pcd, '.ply': _read_ply}
+    '.npy': _read_npy,
+    '.npz': _read_npz,
+    '.bin': _read_bin,
+    '.pcd': _read_pcd,
+    '.ply': _read_ply,
+}
 SUFFIXES = tuple(_READERS)
 
 
 def _plausible(path: Path, points: np.ndarray) -> np.ndarray:
     """`points` as float32, if they can be LiDAR points in metres."""
     # Inf and NaN are non-returns; a few wild values are errors of the sensor, which max_range deals with.
-    wild = sum(_count_wild(points[begin:begin + _BLOCK]) for begin in range(0, len(points), _BLOCK))
+    wild = sum(_count_wild(points[begin : begin + _BLOCK]) for begin in range(0, len(points), _BLOCK))
     if wild > 0.01 * len(points):
-        hint = ('it does not hold float32 x, y, z, intensity' if path.suffix.lower() == '.bin' else
-                'they are map coordinates or millimetres')
-        raise InputError(f'{path}: {100 * wild / len(points):.0f} % of the points lie beyond {FARTHEST:.0f} m: '
-                         f'{hint}; give metres in the frame of the sensor')
+        hint = (
+            'it does not hold float32 x, y, z, intensity'
+            if path.suffix.lower() == '.bin'
+            else 'they are map coordinates or millimetres'
+        )
+        raise InputError(
+            f'{path}: {100 * wild / len(points):.0f} % of the points lie beyond {FARTHEST:.0f} m: '
+            f'{hint}; give metres in the frame of the sensor'
+        )
     with np.errstate(over='ignore'):
         return np.array(points, dtype=np.float32, order='C')
 

@@ -1,4 +1,5 @@
 """Colours of motion: hue tells the direction, saturation the speed."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -3,6 +3,7 @@
 An object's markers bear the number of its track, so they are replaced in place and nothing flickers; only
 what was shown before and is gone is deleted.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -97,8 +98,7 @@ def _point_lines(flow: FlowField, max_arrows: int, lifetime: float) -> Iterable[
     lines = np.stack([tails, tails + ARROW_SECONDS * velocity], axis=1).reshape(-1, 3)
     colours = np.ones((len(lines), 4), np.float32)
     colours[:, :3] = np.repeat(colour_wheel(velocity), 2, axis=0)
-    yield Marker(POINTS, 0, LINE_LIST, scale=(0.03, 0.0, 0.0), points=lines, colours=colours,
-                 lifetime=lifetime)
+    yield Marker(POINTS, 0, LINE_LIST, scale=(0.03, 0.0, 0.0), points=lines, colours=colours, lifetime=lifetime)
 
 
 def _object(item: MovingObject, first_id: int, lifetime: float) -> Iterable[Marker]:
@@ -107,9 +107,31 @@ def _object(item: MovingObject, first_id: int, lifetime: float) -> Iterable[Mark
     top = centre + [0, 0, size[2] / 2]
     arrow = np.stack([top, top + ARROW_SECONDS * item.velocity]).astype(np.float32)
     # Ids of neighbouring tracks are three apart.
-    yield Marker(OBJECTS, first_id, CUBE, position=tuple(map(float, centre)), yaw=float(item.yaw),
-                 scale=tuple(map(float, size)), colour=(red, green, blue, 0.35), lifetime=lifetime)
-    yield Marker(OBJECTS, first_id + 1, ARROW, scale=(0.15, 0.4, 0.5), colour=(red, green, blue, 1.0),
-                 points=arrow, lifetime=lifetime)
-    yield Marker(OBJECTS, first_id + 2, TEXT_VIEW_FACING, position=tuple(map(float, top + [0, 0, 0.8])),
-                 scale=(0.0, 0.0, 0.8), text=f'{item.speed:.1f} m/s', lifetime=lifetime)
+    yield Marker(
+        OBJECTS,
+        first_id,
+        CUBE,
+        position=tuple(map(float, centre)),
+        yaw=float(item.yaw),
+        scale=tuple(map(float, size)),
+        colour=(red, green, blue, 0.35),
+        lifetime=lifetime,
+    )
+    yield Marker(
+        OBJECTS,
+        first_id + 1,
+        ARROW,
+        scale=(0.15, 0.4, 0.5),
+        colour=(red, green, blue, 1.0),
+        points=arrow,
+        lifetime=lifetime,
+    )
+    yield Marker(
+        OBJECTS,
+        first_id + 2,
+        TEXT_VIEW_FACING,
+        position=tuple(map(float, top + [0, 0, 0.8])),
+        scale=(0.0, 0.0, 0.8),
+        text=f'{item.speed:.1f} m/s',
+        lifetime=lifetime,
+    )

@@ -2,6 +2,7 @@
 
 A recorder that was killed leaves a file without an end; other programs than rosbag2 leave the profile empty.
 """
+
 from __future__ import annotations
 
 import dataclasses
@@ -15,7 +16,8 @@ from .bounded import BoundedPath, unpack
 _MAGIC = b'\x89MCAP0\r\n'
 _CURES = {
     'ros1': 'of ROS 1: convert the .bag that it was made from with "rosbags-convert --src OLD.bag --dst NEW"',
-    'protobuf': "in protobuf: record the driver's sensor_msgs/PointCloud2 with ros2 bag"}
+    'protobuf': "in protobuf: record the driver's sensor_msgs/PointCloud2 with ros2 bag",
+}
 _OTHERWISE = "in {}: record the driver's sensor_msgs/PointCloud2 with ros2 bag"
 """What messages that are not of ROS 2 are, and the way; by their encoding."""
 
@@ -72,8 +74,10 @@ class McapStream:
         self.connections = [Connection(topic, type, count) for (topic, type), count in counts.items()]
         if foreign and not counts:
             encoding, topic = next(iter(foreign.items()))
-            raise InputError(f'{self._path} holds no message of ROS 2; {topic} is '
-                             + _CURES.get(encoding, _OTHERWISE.format(encoding or 'an unknown encoding')))
+            raise InputError(
+                f'{self._path} holds no message of ROS 2; {topic} is '
+                + _CURES.get(encoding, _OTHERWISE.format(encoding or 'an unknown encoding'))
+            )
         return self
 
     def __exit__(self, *exception) -> None:
@@ -102,8 +106,13 @@ class McapStream:
                     begun |= isinstance(record, Header)
                     parts = breakup_chunk(_unpacked(record)) if isinstance(record, Chunk) else [record]
                     types.update({part.id: part.name for part in parts if isinstance(part, Schema)})
-                    channels.update({part.id: (part.topic, types[part.schema_id], part.message_encoding)
-                                     for part in parts if isinstance(part, Channel)})
+                    channels.update(
+                        {
+                            part.id: (part.topic, types[part.schema_id], part.message_encoding)
+                            for part in parts
+                            if isinstance(part, Channel)
+                        }
+                    )
                     messages = [part for part in parts if isinstance(part, Message)]
                     for part in sorted(messages, key=lambda message: message.log_time):
                         yield _Message(*channels[part.channel_id], part.log_time, part.data)

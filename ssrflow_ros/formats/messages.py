@@ -1,4 +1,5 @@
 """The package's own objects as messages of rclpy (`node/messages.py`) or of rosbags (`bag_messages.py`)."""
+
 from __future__ import annotations
 
 from functools import cache
@@ -23,34 +24,50 @@ class Messages:
         """sensor_msgs/PointCloud2, under `header` as it is."""
         make_field = self.type('sensor_msgs/msg/PointField')
         return self.type('sensor_msgs/msg/PointCloud2')(
-            header=header, height=cloud.height, width=cloud.width, point_step=cloud.point_step,
-            row_step=cloud.row_step, is_bigendian=cloud.is_bigendian, is_dense=cloud.is_dense, data=cloud.data,
-            fields=[make_field(name=f.name, offset=f.offset, datatype=f.datatype, count=f.count)
-                    for f in cloud.fields])
+            header=header,
+            height=cloud.height,
+            width=cloud.width,
+            point_step=cloud.point_step,
+            row_step=cloud.row_step,
+            is_bigendian=cloud.is_bigendian,
+            is_dense=cloud.is_dense,
+            data=cloud.data,
+            fields=[make_field(name=f.name, offset=f.offset, datatype=f.datatype, count=f.count) for f in cloud.fields],
+        )
 
     def marker_array(self, markers: Iterable[Marker], header: Any) -> Any:
         """visualization_msgs/MarkerArray, all of them under `header`."""
         return self.type('visualization_msgs/msg/MarkerArray')(markers=[self._marker(item, header) for item in markers])
 
-    def odometry(self, header: Any, child_frame_id: str, pose: np.ndarray, velocity: Iterable[float] = (0, 0, 0),
-                 turn_rate: Iterable[float] = (0, 0, 0)) -> Any:
+    def odometry(
+        self,
+        header: Any,
+        child_frame_id: str,
+        pose: np.ndarray,
+        velocity: Iterable[float] = (0, 0, 0),
+        turn_rate: Iterable[float] = (0, 0, 0),
+    ) -> Any:
         """nav_msgs/Odometry: pose (4, 4) of the child in the header's frame, m/s and rad/s in the child's axes.
 
         Covariances are left 0, which means unknown.
         """
         from scipy.spatial.transform import Rotation
+
         with_covariance = self.type('geometry_msgs/msg/PoseWithCovariance')
         twist = self.type('geometry_msgs/msg/Twist')(linear=self.vector(velocity), angular=self.vector(turn_rate))
         return self.type('nav_msgs/msg/Odometry')(
-            header=header, child_frame_id=child_frame_id,
+            header=header,
+            child_frame_id=child_frame_id,
             pose=with_covariance(pose=self.pose(pose[:3, 3], Rotation.from_matrix(pose[:3, :3]).as_quat())),
-            twist=self.type('geometry_msgs/msg/TwistWithCovariance')(twist=twist))
+            twist=self.type('geometry_msgs/msg/TwistWithCovariance')(twist=twist),
+        )
 
     def pose(self, position: Iterable[float], quaternion: Iterable[float]) -> Any:
         """geometry_msgs/Pose of (3,) m and (4,) x y z w."""
         x, y, z, w = map(float, quaternion)
         return self.type('geometry_msgs/msg/Pose')(
-            position=self.point(position), orientation=self.type('geometry_msgs/msg/Quaternion')(x=x, y=y, z=z, w=w))
+            position=self.point(position), orientation=self.type('geometry_msgs/msg/Quaternion')(x=x, y=y, z=z, w=w)
+        )
 
     def point(self, values: Iterable[float]) -> Any:
         """geometry_msgs/Point of (3,) m."""
@@ -65,12 +82,19 @@ class Messages:
     def _marker(self, item: Marker, header: Any) -> Any:
         seconds, share = divmod(item.lifetime, 1.0)
         return self.type('visualization_msgs/msg/Marker')(
-            header=header, ns=item.ns, id=item.id, type=item.type, action=item.action, text=item.text,
-            pose=self.pose(item.position, item.orientation), scale=self.vector(item.scale),
+            header=header,
+            ns=item.ns,
+            id=item.id,
+            type=item.type,
+            action=item.action,
+            text=item.text,
+            pose=self.pose(item.position, item.orientation),
+            scale=self.vector(item.scale),
             color=self._colour(item.colour),
             lifetime=self.type('builtin_interfaces/msg/Duration')(sec=int(seconds), nanosec=int(share * 1e9)),
             points=[self.point(point) for point in item.points.tolist()],
-            colors=[self._colour(colour) for colour in item.colours.tolist()])
+            colors=[self._colour(colour) for colour in item.colours.tolist()],
+        )
 
     def _colour(self, values: Iterable[float]) -> Any:
         red, green, blue, alpha = values

@@ -5,6 +5,7 @@ A tracker reads them into one structured array:
     >>> objects = read_objects(message)                  # of rclpy or of rosbags
     >>> objects['velocity'], objects['position_covariance']     # (N, 3) m/s, (N, 3, 3) m²
 """
+
 from __future__ import annotations
 
 from typing import Any, Iterable
@@ -34,11 +35,24 @@ _UPPER = np.triu_indices(3)
 _WHOLE = np.array([[0, 1, 2], [1, 3, 4], [2, 4, 5]])  # upper triangle to symmetric matrix
 _UNKNOWN = -1.0  # in place of a variance, since NaN is never published
 
-OBJECT = np.dtype([
-    *((name, np.float64, shape) for name, shape in {
-        'centre': 3, 'velocity': 3, 'size': 3, 'yaw': (), 'yaw_rate': (), 'position_covariance': (3, 3),
-        'velocity_covariance': (3, 3), 'yaw_rate_variance': ()}.items()),
-    *((name, np.int32) for name in ('id', 'track_id', 'age', 'n_points'))])
+OBJECT = np.dtype(
+    [
+        *(
+            (name, np.float64, shape)
+            for name, shape in {
+                'centre': 3,
+                'velocity': 3,
+                'size': 3,
+                'yaw': (),
+                'yaw_rate': (),
+                'position_covariance': (3, 3),
+                'velocity_covariance': (3, 3),
+                'yaw_rate_variance': (),
+            }.items()
+        ),
+        *((name, np.int32) for name in ('id', 'track_id', 'age', 'n_points')),
+    ]
+)
 """An object as its consumers read it; names, units and frames are those of MovingObject, a NaN is unknown."""
 
 

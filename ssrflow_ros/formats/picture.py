@@ -1,13 +1,14 @@
 """A bird's-eye picture of a flow field that a person understands at a glance."""
+
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
 
+from ..atomic_write import atomic_write
 from ..sweep import FlowField, MovingObject
 from .markers import ARROW_SECONDS
-from ..atomic_write import atomic_write
 
 # A night view: what stands still recedes into the dark, only motion has colour.
 _PAGE, _INK, _SOFT, _RING = '#0f1720', '#f3f6f9', '#93a3b3', '#26323d'
@@ -18,8 +19,9 @@ _VIEW = (0.012, 0.012, 0.836, 0.893)
 """Place of the view on the page: left, bottom, width, height."""
 
 
-def draw_flow(path: str | Path, flow: FlowField, title: str = '', extent: float | None = None,
-              software: str = 'ssrflow_ros') -> None:
+def draw_flow(
+    path: str | Path, flow: FlowField, title: str = '', extent: float | None = None, software: str = 'ssrflow_ros'
+) -> None:
     """Draw `flow` from above into a .png (1500 x 1200 pixels), the sensor's forward direction upwards.
 
     Moving points are coloured by speed; each object has its box, an arrow as long as its way in one
@@ -33,8 +35,15 @@ def draw_flow(path: str | Path, flow: FlowField, title: str = '', extent: float 
     extent = extent or _extent(points, flow)
     fastest = max([item.speed for item in flow.objects], default=5.0)
     top_speed = next((top for top in _TOP_SPEEDS if top >= fastest), _TOP_SPEEDS[-1])
-    with matplotlib.rc_context({'font.family': 'DejaVu Sans', 'font.size': 11, 'text.color': _INK,
-                                'axes.labelcolor': _INK, 'ytick.color': _SOFT}):
+    with matplotlib.rc_context(
+        {
+            'font.family': 'DejaVu Sans',
+            'font.size': 11,
+            'text.color': _INK,
+            'axes.labelcolor': _INK,
+            'ytick.color': _SOFT,
+        }
+    ):
         figure = Figure(figsize=_INCHES, dpi=_DPI, facecolor=_PAGE)
         axes = figure.add_axes(_VIEW)
         axes.set_axis_off()
@@ -46,9 +55,17 @@ def draw_flow(path: str | Path, flow: FlowField, title: str = '', extent: float 
         for mask, colour in ((flow.ground & ~flow.moving, _GROUND), (~flow.ground & ~flow.moving, _STILL)):
             axes.scatter(points[mask, 1], points[mask, 0], s=size, c=colour, linewidths=0, zorder=2)
         slow_first = np.flatnonzero(flow.moving)[np.argsort(speed[flow.moving])]
-        moving = axes.scatter(points[slow_first, 1], points[slow_first, 0], s=max(6.0, 2 * size), zorder=4,
-                              c=speed[slow_first], cmap=_speed_colours(), vmin=0, vmax=top_speed,
-                              linewidths=0)
+        moving = axes.scatter(
+            points[slow_first, 1],
+            points[slow_first, 0],
+            s=max(6.0, 2 * size),
+            zorder=4,
+            c=speed[slow_first],
+            cmap=_speed_colours(),
+            vmin=0,
+            vmax=top_speed,
+            linewidths=0,
+        )
         labels: list[np.ndarray] = []
         for item in sorted(flow.objects, key=lambda item: -item.speed * item.n_points):
             _draw_object(axes, item, extent, labels)
@@ -64,6 +81,7 @@ def _speed_colours():
     """Blue over green and yellow to red; all of it bright on the dark page."""
     import matplotlib
     from matplotlib.colors import ListedColormap
+
     return ListedColormap(matplotlib.colormaps['turbo'](np.linspace(0.2, 0.88, 256)))
 
 
@@ -77,40 +95,66 @@ def _extent(points: np.ndarray, flow: FlowField) -> float:
 def _draw_ranges(axes, extent: float) -> None:
     """Circles of equal range around the sensor, labelled: the scale of the picture."""
     from matplotlib.patches import Circle
+
     step = next(step for step in (5, 10, 20) if extent / step <= 5)
     for radius in range(step, int(1.6 * extent), step):
         axes.add_patch(Circle((0, 0), radius, fill=False, edgecolor=_RING, linewidth=1.0, zorder=1))
         if radius < extent:
-            axes.text(0, -radius, f'{radius} m', fontsize=9.5, color=_SOFT, ha='center', va='center',
-                      zorder=3, path_effects=_halo())
+            axes.text(
+                0,
+                -radius,
+                f'{radius} m',
+                fontsize=9.5,
+                color=_SOFT,
+                ha='center',
+                va='center',
+                zorder=3,
+                path_effects=_halo(),
+            )
 
 
 def _draw_object(axes, item: MovingObject, extent: float, labels: list[np.ndarray]) -> None:
     """Box, arrow and, where none of `labels` is in the way, speed; its place joins `labels`."""
     from matplotlib.patches import Polygon
+
     centre, way = item.centre[:2], ARROW_SECONDS * item.velocity[:2]
     along = np.array([np.cos(item.yaw), np.sin(item.yaw)])
     forward, left = along * item.size[0] / 2, np.array([-along[1], along[0]]) * item.size[1] / 2
     corners = centre + np.array([forward + left, forward - left, -forward - left, -forward + left])
     axes.add_patch(Polygon(corners[:, ::-1], fill=False, edgecolor=_INK, linewidth=1.2, zorder=5))
-    arrow = {'arrowstyle': '-|>,head_width=0.28,head_length=0.55', 'color': _INK, 'linewidth': 1.6,
-             'shrinkA': 0, 'shrinkB': 0}
-    axes.annotate('', xy=(centre + way)[::-1], xytext=centre[::-1], zorder=6, annotation_clip=True,
-                  arrowprops=arrow)
+    arrow = {
+        'arrowstyle': '-|>,head_width=0.28,head_length=0.55',
+        'color': _INK,
+        'linewidth': 1.6,
+        'shrinkA': 0,
+        'shrinkB': 0,
+    }
+    axes.annotate('', xy=(centre + way)[::-1], xytext=centre[::-1], zorder=6, annotation_clip=True, arrowprops=arrow)
     # Behind the object, so that speed and arrow do not cover each other.
     backward = -way / max(np.linalg.norm(way), 1e-6)
     place = centre + backward * (np.max((corners - centre) @ backward) + 0.03 * extent)
     if any(np.abs(place - other).max() < 0.045 * extent for other in labels):
         return  # a number that nobody can read helps nobody
     labels.append(place)
-    axes.text(place[1], place[0], f'{item.speed:.1f}', fontsize=11, fontweight='bold', ha='center',
-              va='center', zorder=7, clip_on=True, path_effects=_halo())
+    axes.text(
+        place[1],
+        place[0],
+        f'{item.speed:.1f}',
+        fontsize=11,
+        fontweight='bold',
+        ha='center',
+        va='center',
+        zorder=7,
+        clip_on=True,
+        path_effects=_halo(),
+    )
 
 
 def _draw_sensor(axes, extent: float) -> None:
     size = 0.02 * extent
-    axes.fill(size * np.array([0, 0.8, 0, -0.8]), size * np.array([1.6, -1, -0.5, -1]), color=_SENSOR,
-              linewidth=0, zorder=8)
+    axes.fill(
+        size * np.array([0, 0.8, 0, -0.8]), size * np.array([1.6, -1, -0.5, -1]), color=_SENSOR, linewidth=0, zorder=8
+    )
 
 
 def _draw_colour_bar(figure, moving) -> None:
@@ -126,26 +170,40 @@ def _draw_legend(figure) -> None:
         return Line2D([], [], marker=marker, label=label, **{'linestyle': 'none', 'markersize': 8, **style})
 
     figure.legend(
-        handles=[sign('^', 'sensor, facing up', color=_SENSOR), sign('o', 'ground', color=_GROUND),
-                 sign('o', 'still', color=_STILL),
-                 sign('s', 'moving object,\nits speed in m/s', markerfacecolor='none', markeredgecolor=_INK),
-                 sign('>', 'its way in 1 s', color=_INK, linestyle='-', linewidth=1.6, markevery=(1, 2))],
-        loc='lower left', bbox_to_anchor=(0.848, 0.08), frameon=False, fontsize=10.5,
-        labelspacing=1.0, handletextpad=0.6, handlelength=1.6)
+        handles=[
+            sign('^', 'sensor, facing up', color=_SENSOR),
+            sign('o', 'ground', color=_GROUND),
+            sign('o', 'still', color=_STILL),
+            sign('s', 'moving object,\nits speed in m/s', markerfacecolor='none', markeredgecolor=_INK),
+            sign('>', 'its way in 1 s', color=_INK, linestyle='-', linewidth=1.6, markevery=(1, 2)),
+        ],
+        loc='lower left',
+        bbox_to_anchor=(0.848, 0.08),
+        frameon=False,
+        fontsize=10.5,
+        labelspacing=1.0,
+        handletextpad=0.6,
+        handlelength=1.6,
+    )
 
 
 def _draw_title(figure, flow: FlowField, title: str) -> None:
     ego = flow.ego_motion
     ego_speed = ego.travelled / abs(flow.pair.dt)
-    taken_out = '' if ego.method == 'none' else (
-        f"  The sensor's own {ego_speed:.1f} m/s ({ego.method.replace('_', ' ')}) is taken out.")
+    taken_out = (
+        ''
+        if ego.method == 'none'
+        else (f"  The sensor's own {ego_speed:.1f} m/s ({ego.method.replace('_', ' ')}) is taken out.")
+    )
     figure.text(0.02, 0.962, title or 'Scene flow', fontsize=17, fontweight='bold', va='center')
-    counts = (f'{len(flow.pair.source):,} points, {int(flow.moving.sum()):,} of them moving, '
-              f'{len(flow.objects)} objects.')
+    counts = (
+        f'{len(flow.pair.source):,} points, {int(flow.moving.sum()):,} of them moving, {len(flow.objects)} objects.'
+    )
     figure.text(0.02, 0.927, counts + taken_out, fontsize=11, va='center', color=_SOFT)
 
 
 def _halo() -> list:
     """A dark rim that keeps text readable upon points."""
     from matplotlib.patheffects import withStroke
+
     return [withStroke(linewidth=3, foreground=_PAGE)]

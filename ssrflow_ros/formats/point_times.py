@@ -5,6 +5,7 @@ around it, Hesai and RoboSense `timestamp` float64 s since 1970, Livox `timestam
 `offset_time` uint32 ns since the stamp, Autoware `time_stamp` likewise; others count microseconds, give the share of
 the sweep, or count from the sensor's start.
 """
+
 from __future__ import annotations
 
 import dataclasses
@@ -24,10 +25,10 @@ SHORTEST = 0.1
 """Share of the time between two sweeps that the points of one take, at least."""
 MOST_BAD = 0.1
 """Share of the points that may have no time; they are left out."""
-_FEW = 1000     # points of a sweep that are looked at to find the unit
-_PERIOD, _SHORTEST_SPAN = 0.1, 0.002    # s, of a sensor of which only one sweep is known
+_FEW = 1000  # points of a sweep that are looked at to find the unit
+_PERIOD, _SHORTEST_SPAN = 0.1, 0.002  # s, of a sensor of which only one sweep is known
 _UNITS = (1.0, 1e-3, 1e-6, 1e-9)
-_EPOCH = 1e8    # s; no sensor has run for so long, so that this is the time of a clock
+_EPOCH = 1e8  # s; no sensor has run for so long, so that this is the time of a clock
 _CURE = 'or set deskew to false'
 STAMP, CLOCK, START = 'stamp', 'clock', 'start'
 """From where times are counted: the cloud's stamp, 1970, the start of the sensor."""
@@ -67,7 +68,7 @@ class PointTimes:
         self._last_ns: int | None = None
         self._steps: deque[float] = deque(maxlen=9)
         self._layout: Layout | None = None
-        self._sure = False      # the period was known when it was found
+        self._sure = False  # the period was known when it was found
 
     def __call__(self, sweep: Sweep, message: Any) -> Sweep:
         """`sweep`, decoded from `message`, with the time of each point, without those of no time.
@@ -104,8 +105,10 @@ def _find_layout(message: Any, stamp_ns: int, rows: np.ndarray, period: float | 
     """How the points in `rows` of a PointCloud2 bear their times: as `known`, or what best fits `period`, s."""
     names = [name for name in NAMES if has_field(message, name)]
     if not names:
-        raise InputError(f"there is no time of each point (no field {', '.join(NAMES)}), so nothing can be deskewed: "
-                         'set deskew to false, or let the driver add the field')
+        raise InputError(
+            f'there is no time of each point (no field {", ".join(NAMES)}), so nothing can be deskewed: '
+            'set deskew to false, or let the driver add the field'
+        )
     few = rows[np.linspace(0, len(rows) - 1, min(len(rows), _FEW)).astype(np.int64)]
     causes = []
     for name in names:
@@ -120,8 +123,9 @@ def _find_layout(message: Any, stamp_ns: int, rows: np.ndarray, period: float | 
         if known in fitting:
             return known
         if fitting:
-            return min(fitting, key=lambda layout: (layout.origin == START,
-                                                    abs(np.log(spans[layout] / (period or _PERIOD)))))
+            return min(
+                fitting, key=lambda layout: (layout.origin == START, abs(np.log(spans[layout] / (period or _PERIOD))))
+            )
         causes.append(_why_none(name, values, stamp_ns, spans, period))
     raise InputError(causes[0])
 
@@ -142,12 +146,17 @@ def _why_none(name: str, values: np.ndarray, stamp_ns: int, spans: dict[Layout, 
     known = values[np.isfinite(values)] * np.float64(1)
     of_a_clock = len(known) and any(abs(np.median(known) * unit - stamp_ns * 1e-9) < 1e5 for unit in _UNITS)
     if values.dtype == np.float32 and of_a_clock and stamp_ns > _EPOCH * 1e9:
-        return (f"the times in field '{name}' are those of a clock as float32, which knows it to a minute only: let "
-                f'the driver write float64, {_CURE}')
+        return (
+            f"the times in field '{name}' are those of a clock as float32, which knows it to a minute only: let "
+            f'the driver write float64, {_CURE}'
+        )
     short = [span for layout, span in spans.items() if layout.origin != START or not np.ptp(known)]
     if short:
-        return (f"the times in field '{name}' span {1e3 * max(short):.3g} ms of a sweep of "
-                f'{1e3 * (period or _PERIOD):.0f} ms, so nothing would be deskewed: let the driver fill them in, '
-                + _CURE)
-    return (f"the times in field '{name}' do not lie within {LONGEST} s of the stamp in any unit: let the driver "
-            f'stamp points and cloud with one clock, {_CURE}')
+        return (
+            f"the times in field '{name}' span {1e3 * max(short):.3g} ms of a sweep of "
+            f'{1e3 * (period or _PERIOD):.0f} ms, so nothing would be deskewed: let the driver fill them in, ' + _CURE
+        )
+    return (
+        f"the times in field '{name}' do not lie within {LONGEST} s of the stamp in any unit: let the driver "
+        f'stamp points and cloud with one clock, {_CURE}'
+    )

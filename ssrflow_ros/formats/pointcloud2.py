@@ -4,6 +4,7 @@ Only attributes of the message are looked at, so whatever has the fields of a Po
 Fields are found by name and offset, never by stride. Reading never copies the message's buffer and
 never writes into it.
 """
+
 from __future__ import annotations
 
 import operator
@@ -58,7 +59,7 @@ def decode(message: Any, min_range: float = 0.0, own_body: Sequence[float] = ())
     """
     header = _get(message, 'header')
     stamp = _get(header, 'stamp')
-    stamp_ns = _count(stamp, 'sec', low=-2**31) * 1_000_000_000 + _count(stamp, 'nanosec')
+    stamp_ns = _count(stamp, 'sec', low=-(2**31)) * 1_000_000_000 + _count(stamp, 'nanosec')
     x, y, z = (_column(message, name) for name in 'xyz')
     points = np.empty((x.size, 3), np.float32)
     # float64 beyond float32's range turns into inf and is dropped like any other inf.
@@ -91,8 +92,7 @@ def pack(columns: Mapping[str, np.ndarray]) -> Cloud:
     points = np.zeros(size, dtype)
     for name, column in columns.items():
         points[name] = column
-    fields = tuple(Field(name, dtype.fields[name][1], _POINT_FIELD_TYPES[dtype[name].str[1:]], 1)
-                   for name in columns)
+    fields = tuple(Field(name, dtype.fields[name][1], _POINT_FIELD_TYPES[dtype[name].str[1:]], 1) for name in columns)
     return Cloud(1, size, fields, dtype.itemsize, size * dtype.itemsize, points.view(np.uint8).reshape(-1))
 
 
@@ -155,12 +155,15 @@ def _column(message: Any, name: str) -> np.ndarray:
     count = _count(fields[name], 'count')
     # Old drivers leave the count 0 where they mean 1.
     if datatype not in _NUMPY_TYPES or count > 1:
-        raise InputError(f"field '{name}' has datatype {datatype} and count {count}: "
-                         'it must be one number, such as FLOAT32 (7), count 1')
+        raise InputError(
+            f"field '{name}' has datatype {datatype} and count {count}: "
+            'it must be one number, such as FLOAT32 (7), count 1'
+        )
     dtype = np.dtype(_NUMPY_TYPES[datatype])
     if offset + dtype.itemsize > point_step:
-        raise InputError(f"field '{name}' at offset {offset} ends beyond point_step {point_step}: "
-                         'the driver gives wrong offsets')
+        raise InputError(
+            f"field '{name}' at offset {offset} ends beyond point_step {point_step}: the driver gives wrong offsets"
+        )
     dtype = dtype.newbyteorder('>' if _get(message, 'is_bigendian') else '<')
     return np.ndarray((height, width), dtype, buffer, offset, (row_step, point_step))
 
@@ -177,9 +180,11 @@ def _grid(message: Any, height: int, width: int) -> tuple[np.ndarray, int, int]:
     # The padding behind the last row may be left out, and spare bytes may follow.
     needed = (height - 1) * row_step + row
     if len(buffer) < needed:
-        raise InputError(f'the data holds {len(buffer)} bytes, but height {height} x width {width} x point_step '
-                         f'{point_step} (row_step {row_step}) asks for {needed}: the message was cut, or its driver '
-                         'is broken')
+        raise InputError(
+            f'the data holds {len(buffer)} bytes, but height {height} x width {width} x point_step '
+            f'{point_step} (row_step {row_step}) asks for {needed}: the message was cut, or its driver '
+            'is broken'
+        )
     return buffer, point_step, row_step
 
 
@@ -201,16 +206,16 @@ def _bytes(message: Any) -> np.ndarray:
     try:
         return np.frombuffer(data, np.uint8) if memoryview(data).nbytes else np.empty(0, np.uint8)
     except (TypeError, ValueError, BufferError):
-        raise InputError(f'the data is {type(data).__name__} and not bytes: '
-                         'feed a sensor_msgs/PointCloud2') from None
+        raise InputError(f'the data is {type(data).__name__} and not bytes: feed a sensor_msgs/PointCloud2') from None
 
 
 def _get(thing: Any, name: str) -> Any:
     try:
         return getattr(thing, name)
     except AttributeError:
-        raise InputError(f"a {type(thing).__name__} without '{name}' is not a PointCloud2: "
-                         'feed sensor_msgs/PointCloud2 messages') from None
+        raise InputError(
+            f"a {type(thing).__name__} without '{name}' is not a PointCloud2: feed sensor_msgs/PointCloud2 messages"
+        ) from None
 
 
 def _count(thing: Any, name: str, low: int = 0, high: int = 2**32 - 1) -> int:
@@ -221,6 +226,8 @@ def _count(thing: Any, name: str, low: int = 0, high: int = 2**32 - 1) -> int:
     except TypeError:
         number = None
     if number is None or not low <= number <= high:
-        raise InputError(f'{name} is {value!r} and not a number from {low} to {high}: '
-                         'the message is damaged, or its driver is broken')
+        raise InputError(
+            f'{name} is {value!r} and not a number from {low} to {high}: '
+            'the message is damaged, or its driver is broken'
+        )
     return number

@@ -1,4 +1,5 @@
 """Stamps and poses of ROS messages, of rclpy's or of rosbags' making alike."""
+
 from __future__ import annotations
 
 import struct
@@ -29,8 +30,11 @@ def stamp_of(raw: bytes) -> int:
 def pose_of(odometry: Any) -> tuple[int, np.ndarray, np.ndarray]:
     """Of a nav_msgs/Odometry: stamp ns, position (3,) m and quaternion (4,) x y z w."""
     position, turn = odometry.pose.pose.position, odometry.pose.pose.orientation
-    return (stamp_ns(odometry), np.array([position.x, position.y, position.z]),
-            np.array([turn.x, turn.y, turn.z, turn.w]))
+    return (
+        stamp_ns(odometry),
+        np.array([position.x, position.y, position.z]),
+        np.array([turn.x, turn.y, turn.z, turn.w]),
+    )
 
 
 def push_poses(poses: SensorPoses, message: Any, static: bool = False, recorded_ns: int | None = None) -> None:
@@ -43,6 +47,11 @@ def push_poses(poses: SensorPoses, message: Any, static: bool = False, recorded_
         return
     for item in message.transforms:
         position, turn = item.transform.translation, item.transform.rotation
-        poses.push(item.header.frame_id, item.child_frame_id, None if static else stamp_ns(item),
-                   np.array([position.x, position.y, position.z]), np.array([turn.x, turn.y, turn.z, turn.w]),
-                   recorded_ns)
+        poses.push(
+            item.header.frame_id,
+            item.child_frame_id,
+            None if static else stamp_ns(item),
+            np.array([position.x, position.y, position.z]),
+            np.array([turn.x, turn.y, turn.z, turn.w]),
+            recorded_ns,
+        )

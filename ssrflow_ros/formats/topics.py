@@ -1,4 +1,5 @@
 """Which topics bear a LiDAR's clouds, and what to do where none does. No ROS."""
+
 from __future__ import annotations
 
 from typing import Iterable, Mapping
@@ -10,8 +11,9 @@ OWN = 'ssrflow'
 
 _CURES = {
     'livox': 'set xfer_format to 0 (PointCloud2) in the launch file of the Livox driver',
-    'velodyne_msgs': 'run velodyne_pointcloud\'s transform node and feed its velodyne_points',
-    'LaserScan': 'a single scan line holds no scene flow: feed a 3D LiDAR'}
+    'velodyne_msgs': "run velodyne_pointcloud's transform node and feed its velodyne_points",
+    'LaserScan': 'a single scan line holds no scene flow: feed a 3D LiDAR',
+}
 """What to do about a topic that bears LiDAR data in another form, by part of its type's name."""
 _PACKETS = ('packet', 'pandarscan', 'udpframe', 'lslidarscan', 'rslidarscan')
 """Parts of the types' names of raw packets, in small letters."""
@@ -26,8 +28,9 @@ def cure_of(type: str, recorded: bool = False) -> str:
     """What to do about a topic of `type` where a PointCloud2 is wanted; `recorded`: it is one of a recording."""
     cure = next((cure for part, cure in _CURES.items() if part in type), '')
     if any(part in type.lower() for part in _PACKETS):
-        decode = ("play the recording to the driver's decoder and record" if recorded else
-                  "run the driver's decoder and feed")
+        decode = (
+            "play the recording to the driver's decoder and record" if recorded else "run the driver's decoder and feed"
+        )
         return f'raw packets: {cure or f"{decode} the points that it publishes"}'
     return cure or 'feed a PointCloud2 topic'
 
@@ -40,5 +43,6 @@ def why_no_clouds(topics: Mapping[str, str], recorded: bool) -> str:
     listing = f'no PointCloud2 topic (topics: {", ".join(sorted(topics)) or "none at all"})'
     if recorded:
         return f"{listing}: give another recording, or record the LiDAR driver's PointCloud2 topic"
-    return (f'{listing}: start the LiDAR driver, and see that ROS_DOMAIN_ID and the discovery range are those of '
-            'the driver')
+    return (
+        f'{listing}: start the LiDAR driver, and see that ROS_DOMAIN_ID and the discovery range are those of the driver'
+    )

@@ -1,16 +1,17 @@
 """The network on its device: as compiled for this CPU, where it has been; on a GPU as one CUDA graph."""
+
 from __future__ import annotations
 
 import numpy as np
 import torch
 
 from ..errors import WeightsError
-from ..network.compiled import CompiledFlow
-from ..network.device import autocast, choose_device, set_threads, synchronise
-from ..network.graphed import GraphedFlow
-from ..network.padded import PaddedFlow
 from ..network.weights import load_weights
 from ..settings import Settings
+from .compiled import CompiledFlow
+from .device import autocast, choose_device, set_threads, synchronise
+from .graphed import GraphedFlow
+from .padded import PaddedFlow
 
 
 class NetworkRunner:
@@ -44,8 +45,10 @@ class NetworkRunner:
         flow = self._flow(source, target)
         synchronise(self.device)  # for the times' sake alone
         if self._settings.precision == 'float16' and not flow.isfinite().all():
-            raise WeightsError(f'weights {self._settings.weights}: what the network computes here is too large for '
-                               'float16: set precision to float32 or bfloat16')
+            raise WeightsError(
+                f'weights {self._settings.weights}: what the network computes here is too large for '
+                'float16: set precision to float32 or bfloat16'
+            )
         return flow
 
     @torch.inference_mode()

@@ -1,4 +1,5 @@
 """How every kernel is compiled: by numba, once for a machine where something can be kept, else once a process."""
+
 from __future__ import annotations
 
 import contextlib

@@ -1,4 +1,5 @@
 """Farthest point sampling with a tree of boxes: a new point asks only those boxes that it may be nearest to."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -6,8 +7,8 @@ import numpy as np
 from .compiled import compiled
 from .kd_tree import KdTree
 
-_LEAF = 16          # points of a box of the last level
-_DEEPEST = 64       # levels, more than any number of points asks for
+_LEAF = 16  # points of a box of the last level
+_DEEPEST = 64  # levels, more than any number of points asks for
 DIRECTION = (0.8017837, 0.5345225, 0.2672612)
 """Points are ordered along it first; no two points of a real cloud are level along it."""
 

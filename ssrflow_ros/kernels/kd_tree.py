@@ -3,6 +3,7 @@
 The tree is balanced: a node splits its points at the median along the longest side of its space, so its
 shape follows from the number of points alone and no pointers are kept. Points of a leaf lie side by side.
 """
+
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -11,8 +12,8 @@ import numpy as np
 
 from .compiled import compiled
 
-_LEAF = 24          # points; fewer make the tree deeper, more make each visit longer
-_DEEPEST = 48       # levels, more than any number of points asks for
+_LEAF = 24  # points; fewer make the tree deeper, more make each visit longer
+_DEEPEST = 48  # levels, more than any number of points asks for
 
 
 class Tree(NamedTuple):
@@ -92,7 +93,7 @@ def _build(points, leaf_size):
         space[one], space[other] = space[node], space[node]
         space[one, along + 3] = space[other, along] = points[middle, along]
     first = np.empty((1 << depth) + 1, np.int32)
-    first[:-1] = begin[inner:inner + (1 << depth)]
+    first[:-1] = begin[inner : inner + (1 << depth)]
     first[-1] = count
     return rows, first, axis, split
 

@@ -1,4 +1,5 @@
 """Loops over one map from above: what touches, and what lies beside something."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -5,13 +5,14 @@ matrix product reads; in torch the same steps go through memory one after the ot
 with torch, whose library is quicker at them. All arrays are float32 and C-contiguous, indices int64; k neighbours of
 each of m points.
 """
+
 from __future__ import annotations
 
 import numpy as np
 
 from .compiled import contracted
 
-_UNIT = np.float32(1.4426950408889634)      # 1 / ln 2
+_UNIT = np.float32(1.4426950408889634)  # 1 / ln 2
 
 
 @contracted

@@ -1,11 +1,12 @@
 """The loops of point-to-plane alignment: normals of patches, and the sums of one Gauss-Newton step."""
+
 from __future__ import annotations
 
 import numpy as np
 
 from .compiled import compiled
 
-_POWERS = 3     # of the adjugate, after which its largest direction is all that is left
+_POWERS = 3  # of the adjugate, after which its largest direction is all that is left
 
 
 @compiled
@@ -49,8 +50,7 @@ def moved(points, transform):
     for i in range(len(points)):
         x, y, z = points[i, 0], points[i, 1], points[i, 2]
         for axis in range(3):
-            out[i, axis] = (transform[axis, 0] * x + transform[axis, 1] * y + transform[axis, 2] * z
-                            + transform[axis, 3])
+            out[i, axis] = transform[axis, 0] * x + transform[axis, 1] * y + transform[axis, 2] * z + transform[axis, 3]
     return out
 
 

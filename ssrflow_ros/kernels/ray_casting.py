@@ -1,4 +1,5 @@
 """The first triangle that a ray meets: a bounding volume hierarchy, and Möller and Trumbore's test in its leaves."""
+
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -7,9 +8,9 @@ import numpy as np
 
 from .compiled import compiled
 
-_LEAF = 4           # triangles that are not worth a split
-_BINS = 16          # places along an axis where a node may be split
-_ROUNDED = 1 + 1e-15    # a ray's way through a box, whose ends are rounded, is taken this much longer
+_LEAF = 4  # triangles that are not worth a split
+_BINS = 16  # places along an axis where a node may be split
+_ROUNDED = 1 + 1e-15  # a ray's way through a box, whose ends are rounded, is taken this much longer
 
 
 class TriangleTree(NamedTuple):
@@ -84,7 +85,7 @@ def _split(low, high, centre, face):
                     right -= 1
             first[made], count[made] = start, left - start
             first[made + 1], count[made + 1] = left, end - left
-            level[made:made + 2] = level[box] + 1
+            level[made : made + 2] = level[box] + 1
             first[box], count[box] = made, 0
             made += 2
         box += 1

@@ -3,6 +3,7 @@
 Maps are (K, C, C); a place (x, y) in cells lies in cell [int(x), int(y)], one beyond the border in the nearest cell.
 Sums are of whole numbers, and so exact.
 """
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,4 +1,5 @@
 """The network's settings: two presets, and a switch for every ablation."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -25,8 +26,11 @@ _MOST = {int: 2**16, float: 1e6, tuple: 16}
 def _is_like(value: Any, model: Any, positive: bool) -> bool:
     """Whether `value` is of the type of `model`, whole numbers for floats included, and of a size that can be built."""
     if isinstance(model, tuple):
-        return isinstance(value, tuple) and len(value) <= _MOST[tuple] and all(
-            _is_like(one, model[0], positive) for one in value)
+        return (
+            isinstance(value, tuple)
+            and len(value) <= _MOST[tuple]
+            and all(_is_like(one, model[0], positive) for one in value)
+        )
     if isinstance(model, (bool, str)):
         return isinstance(value, type(model))
     whole = isinstance(value, int) and not isinstance(value, bool)
@@ -103,14 +107,19 @@ class NetworkConfig:
             if isinstance(value, list):  # as read from JSON
                 object.__setattr__(self, entry.name, tuple(value))
             if entry.name in _CHOICES and value not in _CHOICES[entry.name]:
-                raise WeightsError(f'network setting {entry.name}: {reprlib.repr(value)} is not known: '
-                                   f'choose from {", ".join(_CHOICES[entry.name])}')
+                raise WeightsError(
+                    f'network setting {entry.name}: {reprlib.repr(value)} is not known: '
+                    f'choose from {", ".join(_CHOICES[entry.name])}'
+                )
             if not _is_like(getattr(self, entry.name), entry.default, entry.name not in _FROM_ZERO):
-                raise WeightsError(f'network setting {entry.name}: {reprlib.repr(value)} is none: '
-                                   f'give a value like {entry.default}')
+                raise WeightsError(
+                    f'network setting {entry.name}: {reprlib.repr(value)} is none: give a value like {entry.default}'
+                )
         if not len(self.divisors) == len(self.widths) == len(self.lengths) > self.finest_level:
-            raise WeightsError('network settings divisors, widths and lengths: each level has one of each, also '
-                               'finest_level: give as many of each')
+            raise WeightsError(
+                'network settings divisors, widths and lengths: each level has one of each, also '
+                'finest_level: give as many of each'
+            )
         for more, needed in (('beyond_input', 'offset_input'), ('past_input', 'beyond_input')):
             if getattr(self, more) and not getattr(self, needed):
                 raise WeightsError(f'network setting {more} needs {needed}: set both, or neither')
@@ -133,7 +142,18 @@ class NetworkConfig:
 PRESETS = {
     'paper': NetworkConfig(),
     'onboard': NetworkConfig(
-        divisors=(1, 4, 8, 16, 64), lengths=(1.0, 2.0, 3.0, 4.0, 8.0), widths=(48, 72, 128, 160, 192), k_embedding=8,
-        weight_net=8, position_width=16, attention_width=128, fusion_width=128, predictor_width=96, predictor_out=48,
-        offset_input=True, beyond_input=True, past_input=True),
+        divisors=(1, 4, 8, 16, 64),
+        lengths=(1.0, 2.0, 3.0, 4.0, 8.0),
+        widths=(48, 72, 128, 160, 192),
+        k_embedding=8,
+        weight_net=8,
+        position_width=16,
+        attention_width=128,
+        fusion_width=128,
+        predictor_width=96,
+        predictor_out=48,
+        offset_input=True,
+        beyond_input=True,
+        past_input=True,
+    ),
 }

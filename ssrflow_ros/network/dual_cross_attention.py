@@ -1,4 +1,5 @@
 """DCA, dual cross attentive fusion, Eqs. 1 and 2."""
+
 from __future__ import annotations
 
 import math
@@ -19,8 +20,7 @@ class CrossAttention(nn.Module):
         self.key = Linear(width, attention_width)
         self.value = Linear(width, width)
 
-    def forward(self, own: torch.Tensor, other: torch.Tensor,
-                *biases: torch.Tensor | None) -> torch.Tensor:
+    def forward(self, own: torch.Tensor, other: torch.Tensor, *biases: torch.Tensor | None) -> torch.Tensor:
         """own (B, M, C), other (B, N, C) -> (B, M, C); `biases` (B, M or 1, N) are added to the scores."""
         scores = self.query(own) @ self.key(other).transpose(-1, -2) / math.sqrt(self.key.out_features)
         for bias in biases:
@@ -42,12 +42,16 @@ class DualCrossAttention(nn.Module):
         self.single = config.attention == 'single'
         self.into_source = CrossAttention(width, config.attention_width)
         self.into_target = CrossAttention(width, config.attention_width)
-        self.position_bias = (Linear(config.position_width, 1)
-                              if config.position_encoder == 'inside' else None)
+        self.position_bias = Linear(config.position_width, 1) if config.position_encoder == 'inside' else None
 
-    def forward(self, source: torch.Tensor, target: torch.Tensor, position: torch.Tensor | None,
-                source_mask: torch.Tensor | None = None,
-                target_mask: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(
+        self,
+        source: torch.Tensor,
+        target: torch.Tensor,
+        position: torch.Tensor | None,
+        source_mask: torch.Tensor | None = None,
+        target_mask: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """source (B, M, C), target (B, N, C), position encoding (B, M, N, P), `Pyramid.mask`s -> both, fused."""
         if self.single:
             return self.into_source(source, source, source_mask), self.into_target(target, target, target_mask)

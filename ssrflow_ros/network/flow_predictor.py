@@ -1,4 +1,5 @@
 """The flow predictor of one level (paper section 3.3, in the form of PointPWC-Net)."""
+
 from __future__ import annotations
 
 import torch

@@ -1,4 +1,5 @@
 """The small networks that every block is made of."""
+
 from __future__ import annotations
 
 import torch
@@ -68,8 +69,9 @@ class PairMLP(nn.Module):
         self.of_relation = Linear(relation, out, bias=False)
         self.rest = MLP(nn.LeakyReLU(SLOPE, inplace=True), *mlp(*[out] * depth))
 
-    def forward(self, own: torch.Tensor, other: torch.Tensor, relation: torch.Tensor,
-                index: torch.Tensor | None) -> torch.Tensor:
+    def forward(
+        self, own: torch.Tensor, other: torch.Tensor, relation: torch.Tensor, index: torch.Tensor | None
+    ) -> torch.Tensor:
         """of_own(own) (B, M, out), of_other(other) (B, N, out), relation (B, M, k, R), index (B, M, k) into N,
         None: all -> (B, M, k, out)."""
         pairs = self.of_relation(relation)

@@ -1,4 +1,5 @@
 """LFE, local flow embedding: a patch-to-patch cost volume around each warped point (paper section 3.3)."""
+
 from __future__ import annotations
 
 import torch
@@ -19,19 +20,28 @@ class LocalFlowEmbedding(nn.Module):
         width = config.widths[level]
         self.cost = PairMLP(width, width, 3, width, config.mlp_depth - 1)
         self.target_weights = WeightNet(width)
-        self.source_weights = (WeightNet(width) if config.local_flow_embedding == 'patch_to_patch' else None)
+        self.source_weights = WeightNet(width) if config.local_flow_embedding == 'patch_to_patch' else None
 
-    def forward(self, source_features: torch.Tensor, target_features: torch.Tensor, cross: Neighbourhood,
-                within: Neighbourhood) -> torch.Tensor:
+    def forward(
+        self, source_features: torch.Tensor, target_features: torch.Tensor, cross: Neighbourhood, within: Neighbourhood
+    ) -> torch.Tensor:
         """Features (B, M, width) and (B, N, width); M neighbourhoods of warped points in the target and `within`."""
         target_features = self.cost.of_other(target_features)
         kernels = self.cost.kernels(target_features, cross.index)
 
         def to_patch(index: torch.Tensor, offsets: torch.Tensor, source_features: torch.Tensor) -> torch.Tensor:
             if kernels:
-                return kernels.cost_patch(offsets, source_features, target_features, index,
-                                          self.cost.of_relation.weight, self.target_weights.hidden(offsets),
-                                          self.target_weights[-1].weight, self.target_weights[-1].bias, SLOPE)
+                return kernels.cost_patch(
+                    offsets,
+                    source_features,
+                    target_features,
+                    index,
+                    self.cost.of_relation.weight,
+                    self.target_weights.hidden(offsets),
+                    self.target_weights[-1].weight,
+                    self.target_weights[-1].bias,
+                    SLOPE,
+                )
             cost = self.cost(source_features, target_features, offsets, index)
             return (self.target_weights(offsets) * cost).mean(dim=-2)
 

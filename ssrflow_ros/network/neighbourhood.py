@@ -1,4 +1,5 @@
 """The neighbours of points, with the offsets to them: computed once, read by every block of a level."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -18,8 +19,9 @@ class Neighbourhood:
     offsets: torch.Tensor
 
     @classmethod
-    def of(cls, centres: torch.Tensor, points: torch.Tensor, index: torch.Tensor, length: float,
-           radius: float = 0.0) -> 'Neighbourhood':
+    def of(
+        cls, centres: torch.Tensor, points: torch.Tensor, index: torch.Tensor, length: float, radius: float = 0.0
+    ) -> 'Neighbourhood':
         """Of centres (B, M, 3) among points (B, N, 3), nearest first; `length` metres count as 1.
 
         In place of neighbours that are farther than `radius` lengths, if it is not 0, the nearest one is repeated.

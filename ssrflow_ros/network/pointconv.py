@@ -1,4 +1,5 @@
 """PointConv and the hierarchical feature extraction (paper section 3.1; PointConv: Wu et al., CVPR 2019)."""
+
 from __future__ import annotations
 
 import torch
@@ -11,7 +12,6 @@ from .layers import SLOPE, WeightNet, mlp
 from .neighbourhood import Neighbourhood, soft_clamp
 from .pyramid import Pyramid
 from .tiling import in_tiles
-
 
 _OFFSET_LENGTH = 0.5  # metres that count as 1; longer ones are softly clamped to 2 m
 
@@ -29,6 +29,7 @@ class PointConv(nn.Module):
 
     def forward(self, features: torch.Tensor, neighbours: Neighbourhood) -> torch.Tensor:
         """features (B, N, C), M neighbourhoods of k among N -> (B, M, out)."""
+
         def convolved(index: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
             if cpu_patches.fits(features, offsets):
                 of_features, of_offsets = cpu_patches.convolved(self.weight_net(offsets), features, index, offsets)
@@ -36,6 +37,7 @@ class PointConv(nn.Module):
             weights = (self.weight_net(offsets) / index.shape[-1]).transpose(-1, -2)  # (B, M, weight_net, k)
             out = self.of_features((weights @ gather(features, index)).flatten(-2))
             return self.activation(out + self.of_offsets((weights @ offsets.to(weights.dtype)).flatten(-2)))
+
         return in_tiles(convolved, neighbours.index, neighbours.offsets)
 
 
@@ -48,7 +50,8 @@ class HierarchicalFeatures(nn.Module):
         self.offset_input, self.looks = config.offset_input, 2 * config.beyond_input + 2 * config.past_input
         self.first = mlp(config.columns, config.widths[0], config.widths[0])
         self.down = nn.ModuleList(
-            PointConv(fine, coarse, config.weight_net) for fine, coarse in zip(config.widths, config.widths[1:]))
+            PointConv(fine, coarse, config.weight_net) for fine, coarse in zip(config.widths, config.widths[1:])
+        )
 
     def forward(self, pyramid: Pyramid, other: Pyramid) -> list[torch.Tensor]:
         """Per level (B, n_l, width_l), of the frame `pyramid`, whose partner is `other`."""
@@ -59,13 +62,13 @@ class HierarchicalFeatures(nn.Module):
             offsets = more[..., :3] if known else nearest_offsets(pyramid.points[0], other.points[0], other.counts[0])
             given.append(soft_clamp(offsets / _OFFSET_LENGTH))
         if self.looks:
-            beyond = more[..., 3:3 + self.looks]
+            beyond = more[..., 3 : 3 + self.looks]
             beyond = F.pad(beyond, (0, self.looks - beyond.shape[-1]))  # what was not given is not known: 0
             given.append(soft_clamp(beyond[..., None] / _OFFSET_LENGTH)[..., 0])
         features = [self.first(torch.cat(given, dim=-1))]
         for level, convolution in enumerate(self.down):
             fine, coarse = pyramid.points[level], pyramid.points[level + 1]
-            index = pyramid.neighbours[level][:, :coarse.shape[1], :self.k]
+            index = pyramid.neighbours[level][:, : coarse.shape[1], : self.k]
             neighbours = Neighbourhood.of(coarse, fine, index, self.lengths[level], self.radius)
             features.append(convolution(features[-1], neighbours))
         return features

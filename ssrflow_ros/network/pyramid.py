@@ -1,4 +1,5 @@
 """The point sets of all levels of one frame, and its neighbour tables, computed once for all blocks."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -46,9 +47,14 @@ class Pyramid:
         return cls.of_ordered(gather(cloud, order), config, order, count)
 
     @classmethod
-    def of_pair(cls, source: torch.Tensor, target: torch.Tensor, config: NetworkConfig,
-                source_count: torch.Tensor | None = None,
-                target_count: torch.Tensor | None = None) -> tuple['Pyramid', 'Pyramid']:
+    def of_pair(
+        cls,
+        source: torch.Tensor,
+        target: torch.Tensor,
+        config: NetworkConfig,
+        source_count: torch.Tensor | None = None,
+        target_count: torch.Tensor | None = None,
+    ) -> tuple['Pyramid', 'Pyramid']:
         """Both frames, counts as in `build`: neither or both; on a GPU, if they are of one size, together.
 
         Farthest points are found one after the other, by a small part of a GPU: that of both frames takes no longer.
@@ -60,17 +66,26 @@ class Pyramid:
 
     def halves(self) -> tuple['Pyramid', 'Pyramid']:
         """The first and the second half of the batch."""
+
         def half(i: int) -> Pyramid:
             def of(tensors: tuple[torch.Tensor | None, ...]) -> tuple[torch.Tensor | None, ...]:
                 return tuple(tensor if tensor is None else tensor.chunk(2)[i] for tensor in tensors)
+
             order, more = of((self.order, self.more))
-            return Pyramid(order, of(self.points), more, *map(of, (self.neighbours, self.up_index, self.up_weights,
-                                                                   self.counts)))
+            return Pyramid(
+                order, of(self.points), more, *map(of, (self.neighbours, self.up_index, self.up_weights, self.counts))
+            )
+
         return half(0), half(1)
 
     @classmethod
-    def of_ordered(cls, cloud: torch.Tensor, config: NetworkConfig, order: torch.Tensor | None = None,
-                   count: torch.Tensor | None = None) -> 'Pyramid':
+    def of_ordered(
+        cls,
+        cloud: torch.Tensor,
+        config: NetworkConfig,
+        order: torch.Tensor | None = None,
+        count: torch.Tensor | None = None,
+    ) -> 'Pyramid':
         """From a cloud (B, N, 3 + C) that stands in farthest-point order already; `order` is what put it there."""
         points, more = cloud[..., :3].contiguous(), cloud[..., 3:]
         if order is None:
@@ -80,8 +95,15 @@ class Pyramid:
         k = max(config.k_pointconv, config.k_embedding, config.k_predictor)
         up = [interpolation_weights(*pair, count=count) for *pair, count in zip(levels, levels[1:], counts[1:])]
         neighbours = tuple(k_nearest(level, level, k, count) for level, count in zip(levels, counts))
-        return cls(order, levels, more, neighbours, tuple(index for index, _ in up),
-                   tuple(weights for _, weights in up), counts)
+        return cls(
+            order,
+            levels,
+            more,
+            neighbours,
+            tuple(index for index, _ in up),
+            tuple(weights for _, weights in up),
+            counts,
+        )
 
     def upsample(self, values: torch.Tensor, level: int) -> torch.Tensor:
         """`values` (B, n_{level+1}, C) of the next coarser level at the points of `level`: (B, n_level, C)."""

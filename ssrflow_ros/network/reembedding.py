@@ -3,6 +3,7 @@
 After warping, a point's old features speak of a place where it no longer is. STR computes them
 again, from the target around the warped point (temporal) and from the warped source itself (spatial).
 """
+
 from __future__ import annotations
 
 import torch
@@ -23,19 +24,29 @@ class NeighbourReembedding(nn.Module):
         self.embed = PairMLP(width, width, config.position_width, width, config.mlp_depth - 1)
         self.pool = AttentivePooling(width)
 
-    def forward(self, own: torch.Tensor, own_features: torch.Tensor, other_features: torch.Tensor,
-                neighbours: Neighbourhood) -> torch.Tensor:
+    def forward(
+        self, own: torch.Tensor, own_features: torch.Tensor, other_features: torch.Tensor, neighbours: Neighbourhood
+    ) -> torch.Tensor:
         """Points own (B, M, 3), features of both, M neighbourhoods in the other frame -> (B, M, width)."""
         other_features = self.embed.of_other(other_features)
         kernels = self.embed.kernels(other_features, neighbours.index)
 
-        def pooled(index: torch.Tensor, offsets: torch.Tensor, own: torch.Tensor,
-                   own_features: torch.Tensor) -> torch.Tensor:
+        def pooled(
+            index: torch.Tensor, offsets: torch.Tensor, own: torch.Tensor, own_features: torch.Tensor
+        ) -> torch.Tensor:
             position = self.position_encoder(own, offsets)
             if kernels:  # the score's bias is the same for all neighbours: the softmax does not see it
-                return kernels.attentive_patch(position, own_features, other_features, index,
-                                               self.embed.of_relation.weight, self.pool.score.weight, SLOPE)
+                return kernels.attentive_patch(
+                    position,
+                    own_features,
+                    other_features,
+                    index,
+                    self.embed.of_relation.weight,
+                    self.pool.score.weight,
+                    SLOPE,
+                )
             return self.pool(self.embed(own_features, other_features, position, index))
+
         return in_tiles(pooled, neighbours.index, neighbours.offsets, own, self.embed.of_own(own_features))
 
 
@@ -50,8 +61,14 @@ class SpatialTemporalReembedding(nn.Module):
         halves = config.temporal + config.spatial
         self.fusion = mlp(halves * width, width) if halves else None
 
-    def forward(self, own: torch.Tensor, own_features: torch.Tensor, other_features: torch.Tensor,
-                cross: Neighbourhood, within: Neighbourhood) -> torch.Tensor:
+    def forward(
+        self,
+        own: torch.Tensor,
+        own_features: torch.Tensor,
+        other_features: torch.Tensor,
+        cross: Neighbourhood,
+        within: Neighbourhood,
+    ) -> torch.Tensor:
         """Re-embed `own_features` (B, M, width) of own (B, M, 3): `cross` neighbours in the other, `within` in own."""
         halves = []
         if self.temporal:

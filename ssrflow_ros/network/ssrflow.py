@@ -1,4 +1,5 @@
 """The SSRFlow network (Lu et al., arXiv 2408.07825), read like the paper's Figure 1."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -81,8 +82,9 @@ class Level(nn.Module):
         self.embed = LocalFlowEmbedding(level, config)
         self.predict = FlowPredictor(2 * width + config.predictor_out + 3, config)
 
-    def forward(self, source: Pyramid, target: Pyramid, f: torch.Tensor, g: torch.Tensor,
-                coarse: _Estimate) -> tuple[_Estimate, torch.Tensor]:
+    def forward(
+        self, source: Pyramid, target: Pyramid, f: torch.Tensor, g: torch.Tensor, coarse: _Estimate
+    ) -> tuple[_Estimate, torch.Tensor]:
         """Backbone features f, g of this level and the coarser estimate -> this level's, and the warped source."""
         level, k = self.level, self.k
         f = self.join(torch.cat([f, source.upsample(coarse.source_features, level)], dim=-1))
@@ -138,8 +140,13 @@ class SSRFlow(nn.Module):
             flows.append(source.upsample(flows[-1], level))
         return FlowPyramid(tuple(reversed(flows)), estimate.source_features, estimate.target_features, warped)
 
-    def flow(self, source: torch.Tensor, target: torch.Tensor, source_count: torch.Tensor | None = None,
-             target_count: torch.Tensor | None = None) -> torch.Tensor:
+    def flow(
+        self,
+        source: torch.Tensor,
+        target: torch.Tensor,
+        source_count: torch.Tensor | None = None,
+        target_count: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Flow (B, N, 3) of the points of source (B, N, C) towards target (B, M, C), in the rows' own order.
 
         Metres. Columns 3 to 5 are the offset of each point to the nearest one of the other cloud as it was before

@@ -1,4 +1,5 @@
 """Tiles of points, so that the tensors of their neighbours stay in the processor's cache."""
+
 from __future__ import annotations
 
 from typing import Callable

@@ -2,6 +2,7 @@
 
 No pickle: loading a file of strangers runs none of their code.
 """
+
 from __future__ import annotations
 
 import dataclasses
@@ -13,8 +14,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from ..errors import WeightsError
 from ..atomic_write import atomic_write
+from ..errors import WeightsError
 from .config import NetworkConfig
 from .ssrflow import SSRFlow
 
@@ -56,8 +57,9 @@ def load_weights(name: str, device: torch.device | str = 'cpu') -> LoadedWeights
     except ValueError as error:  # a kind of number that torch or this version of it does not have
         raise WeightsError(f'{path} holds numbers that cannot be read ({error}): take other weights') from None
     if header.get('format') != FORMAT:
-        raise WeightsError(f"{path} is of format '{header.get('format')}', not '{FORMAT}': "
-                           'give weights that "ssrflow train" wrote')
+        raise WeightsError(
+            f"{path} is of format '{header.get('format')}', not '{FORMAT}': give weights that \"ssrflow train\" wrote"
+        )
     config = _config(path, header)
     if config.beyond_input and _FIRST in tensors and tensors[_FIRST].shape[1:] == (config.columns - 1,):
         tensors = with_columns(tensors, config.columns)  # made while how far was seen past a point was one number
@@ -85,8 +87,10 @@ def _find(name: str) -> Path:
     shipped = SHIPPED / f'{name}.safetensors'
     if not shipped.is_file():
         known = ', '.join(sorted(p.stem for p in SHIPPED.glob('*.safetensors'))) or 'none'
-        raise WeightsError(f"there are no shipped weights '{name}' (shipped: {known}): "
-                           'give one of these, or the path of a .safetensors file')
+        raise WeightsError(
+            f"there are no shipped weights '{name}' (shipped: {known}): "
+            'give one of these, or the path of a .safetensors file'
+        )
     return shipped
 
 
@@ -94,8 +98,10 @@ def _config(path: Path, header: dict) -> NetworkConfig:
     try:
         return NetworkConfig(**_from_json(path, header, 'config'))
     except TypeError as error:
-        raise WeightsError(f'{path} has network settings that this version does not know ({error}): '
-                           'use the version of ssrflow_ros that wrote it') from None
+        raise WeightsError(
+            f'{path} has network settings that this version does not know ({error}): '
+            'use the version of ssrflow_ros that wrote it'
+        ) from None
 
 
 def _from_json(path: Path, header: dict, name: str) -> dict:
@@ -111,27 +117,36 @@ def _from_json(path: Path, header: dict, name: str) -> dict:
 def check_config(name: str, found: NetworkConfig, expected: NetworkConfig) -> None:
     """Raise WeightsError if weights of the settings `found` do not fit a network of those `expected`."""
     if found != expected:
-        raise WeightsError(f'{name} was trained for another network ({_difference(found, expected)}): '
-                           'choose the settings that it was trained with, or other weights')
+        raise WeightsError(
+            f'{name} was trained for another network ({_difference(found, expected)}): '
+            'choose the settings that it was trained with, or other weights'
+        )
 
 
 def _difference(found: NetworkConfig, expected: NetworkConfig) -> str:
-    return ', '.join(f'{entry.name} {getattr(found, entry.name)} instead of {getattr(expected, entry.name)}'
-                     for entry in dataclasses.fields(found)
-                     if getattr(found, entry.name) != getattr(expected, entry.name))
+    return ', '.join(
+        f'{entry.name} {getattr(found, entry.name)} instead of {getattr(expected, entry.name)}'
+        for entry in dataclasses.fields(found)
+        if getattr(found, entry.name) != getattr(expected, entry.name)
+    )
 
 
 def _check_shapes(path: Path, wanted: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> None:
     for name in sorted(wanted.keys() | found.keys()):
         shapes = [tuple(tensors[name].shape) if name in tensors else None for tensors in (wanted, found)]
         if shapes[0] != shapes[1]:
-            raise WeightsError(f"{path} does not fit its network: '{name}' should be {shapes[0]} and is "
-                               f'{shapes[1]}: the file was altered, take the original')
+            raise WeightsError(
+                f"{path} does not fit its network: '{name}' should be {shapes[0]} and is "
+                f'{shapes[1]}: the file was altered, take the original'
+            )
     odd = [f"'{name}' {tensor.dtype}" for name, tensor in found.items() if tensor.dtype not in _NUMBERS]
     if odd:
-        raise WeightsError(f'{path} holds numbers that are not computed with ({odd[0]}): the file was altered, take '
-                           'the original')
+        raise WeightsError(
+            f'{path} holds numbers that are not computed with ({odd[0]}): the file was altered, take the original'
+        )
     broken = [name for name, tensor in found.items() if not torch.isfinite(tensor).all()]
     if broken:
-        raise WeightsError(f"{path} holds numbers that are not finite ('{broken[0]}'): "
-                           'the training that made it failed, take other weights')
+        raise WeightsError(
+            f"{path} holds numbers that are not finite ('{broken[0]}'): "
+            'the training that made it failed, take other weights'
+        )

@@ -1,4 +1,5 @@
 """Plays clouds over DDS in real time and keeps what the flow node answers: for `ssrflow demo`."""
+
 from __future__ import annotations
 
 import threading
@@ -42,8 +43,10 @@ class BagReplay:
         self._context.init(args=[])
         self._node = Node('ssrflow_bag_replay', context=self._context, use_global_arguments=False)
         driver = qos.keep_last(5, ReliabilityPolicy.BEST_EFFORT)
-        self._publishers = {POINTS: self._node.create_publisher(PointCloud2, POINTS, driver),
-                            ODOMETRY: self._node.create_publisher(Odometry, ODOMETRY, qos.OUTPUT)}
+        self._publishers = {
+            POINTS: self._node.create_publisher(PointCloud2, POINTS, driver),
+            ODOMETRY: self._node.create_publisher(Odometry, ODOMETRY, qos.OUTPUT),
+        }
         kept = qos.keep_last(10, ReliabilityPolicy.RELIABLE)
         # Serialized, so that listening costs next to nothing.
         self._node.create_subscription(PointCloud2, FLOW, _keep(self.record.flow), kept, raw=True)
@@ -63,8 +66,9 @@ class BagReplay:
 
     def connected(self) -> bool:
         """Whether the node hears us and has noticed that we listen to its outputs."""
-        return (self._publishers[POINTS].get_subscription_count() > 0
-                and int(self.record.diagnostics.get('listeners', 0)) >= len(self._heard))
+        return self._publishers[POINTS].get_subscription_count() > 0 and int(
+            self.record.diagnostics.get('listeners', 0)
+        ) >= len(self._heard)
 
     def play(self, messages: Iterable[tuple[str, int, bytes]], check: Callable[[], None]) -> None:
         """Publish (POINTS or ODOMETRY, time ns, serialized message) when due, then wait for the answers.

@@ -1,4 +1,5 @@
 """The node's state as one diagnostic_msgs/DiagnosticStatus."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -35,32 +36,55 @@ class Diagnostics:
         """
         statistics = self._statistics
         rate_in, rate_out = statistics.rate('in'), statistics.rate('out')
-        troubles = [trouble for trouble in (
-            _rate(rate_in, settings) if state == 'active' else None,
-            self._drops(settings), _latency(statistics, settings), _rhythm(statistics)) if trouble]
+        troubles = [
+            trouble
+            for trouble in (
+                _rate(rate_in, settings) if state == 'active' else None,
+                self._drops(settings),
+                _latency(statistics, settings),
+                _rhythm(statistics),
+            )
+            if trouble
+        ]
         level = max((level for level, _ in troubles), default=OK)
         message = '; '.join(reason for _, reason in troubles)
         if not message and state != 'active':
             message = f'{state}: waiting to be activated'
         elif not message:
-            message = (f'{rate_out:.1f} of {rate_in:.1f} clouds per second' if listeners or not settings.lazy
-                       else 'waiting: nobody listens')
+            message = (
+                f'{rate_out:.1f} of {rate_in:.1f} clouds per second'
+                if listeners or not settings.lazy
+                else 'waiting: nobody listens'
+            )
         values = {
-            'state': state, **_facts(settings, method), 'listeners': str(listeners),
-            'rate_in_hz': f'{rate_in:.2f}', 'rate_out_hz': f'{rate_out:.2f}',
-            'clouds_in': str(statistics.counted('in')), 'clouds_out': str(statistics.counted('out')),
-            'last_dt_s': f'{statistics.last_dt:.4f}'}
+            'state': state,
+            **_facts(settings, method),
+            'listeners': str(listeners),
+            'rate_in_hz': f'{rate_in:.2f}',
+            'rate_out_hz': f'{rate_out:.2f}',
+            'clouds_in': str(statistics.counted('in')),
+            'clouds_out': str(statistics.counted('out')),
+            'last_dt_s': f'{statistics.last_dt:.4f}',
+        }
         values.update({f'drops/{reason}': str(count) for reason, count in statistics.drops().items()})
         for step, (median, high) in statistics.percentiles().items():
             values[f'{step}_ms_p50'], values[f'{step}_ms_p95'] = f'{median:.1f}', f'{high:.1f}'
-        return DiagnosticStatus(level=level, name=self._name, message=message, hardware_id='',
-                                values=[KeyValue(key=key, value=value) for key, value in values.items()])
+        return DiagnosticStatus(
+            level=level,
+            name=self._name,
+            message=message,
+            hardware_id='',
+            values=[KeyValue(key=key, value=value) for key, value in values.items()],
+        )
 
     def _drops(self, settings: Settings) -> tuple[bytes, str] | None:
         """Level and reason of the drops since the last call, if they are too many."""
         drops, clouds = self._statistics.drops(), self._statistics.counted('in')
-        fresh = {reason: count - self._drops_before.get(reason, 0) for reason, count in drops.items()
-                 if reason not in HARMLESS}
+        fresh = {
+            reason: count - self._drops_before.get(reason, 0)
+            for reason, count in drops.items()
+            if reason not in HARMLESS
+        }
         failures = {reason: count for reason, count in fresh.items() if count}
         share = sum(failures.values()) / max(1, clouds - self._in_before)
         self._drops_before, self._in_before = drops, clouds
@@ -74,17 +98,25 @@ class Diagnostics:
 
 def _facts(settings: Settings, method: Any) -> dict[str, str]:
     device = getattr(method, 'device', settings.device)
-    return {'ego_motion': settings.ego_motion, 'weights': settings.weights,
-            'trained_on': str(getattr(method, 'card', {}).get('trained_on', 'unknown')), 'device': str(device),
-            'memory_mb': f'{host_mb():.0f}', 'device_memory_mb': f'{device_mb(device):.0f}'}
+    return {
+        'ego_motion': settings.ego_motion,
+        'weights': settings.weights,
+        'trained_on': str(getattr(method, 'card', {}).get('trained_on', 'unknown')),
+        'device': str(device),
+        'memory_mb': f'{host_mb():.0f}',
+        'device_memory_mb': f'{device_mb(device):.0f}',
+    }
 
 
 def _rate(rate: float, settings: Settings) -> tuple[bytes, str] | None:
     if rate >= max(settings.rate_warn, settings.rate_error):
         return None
     level = ERROR if rate < settings.rate_error else WARN
-    return level, (f'only {rate:.1f} clouds per second arrive' if rate else
-                   'no clouds arrive: check the topic `points` and its QoS ("ssrflow doctor" looks for the cause)')
+    return level, (
+        f'only {rate:.1f} clouds per second arrive'
+        if rate
+        else 'no clouds arrive: check the topic `points` and its QoS ("ssrflow doctor" looks for the cause)'
+    )
 
 
 def _latency(statistics: Statistics, settings: Settings) -> tuple[bytes, str] | None:

@@ -10,6 +10,7 @@
 
 Messages, services and the lifecycle of the node are the same in all of them.
 """
+
 from __future__ import annotations
 
 import os
@@ -41,7 +42,7 @@ def this_machine_only() -> dict[str, str]:
 
 def debian_package(name: str) -> str:
     """The Debian package that brings the ROS package `name`."""
-    return f"ros-{os.environ.get('ROS_DISTRO', '<distribution>')}-{name.replace('_', '-')}"
+    return f'ros-{os.environ.get("ROS_DISTRO", "<distribution>")}-{name.replace("_", "-")}'
 
 
 def check_then_apply(node: Any, check: Callable[[list], Any], apply: Callable[[list], None]) -> None:
@@ -57,6 +58,7 @@ def check_then_apply(node: Any, check: Callable[[list], Any], apply: Callable[[l
         if result.successful:
             apply(parameters)
         return result
+
     node.add_on_set_parameters_callback(check_and_apply)
 
 

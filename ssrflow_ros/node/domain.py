@@ -1,4 +1,5 @@
 """A network of our own: a ROS domain that nobody else on this machine uses. No ROS."""
+
 from __future__ import annotations
 
 import random
@@ -15,8 +16,11 @@ from .share import share_file
 def private_network() -> Iterator[dict[str, str]]:
     """Variables that keep DDS to this machine and to a domain of our own, with room for large clouds."""
     with reserved_domain() as domain:
-        yield {'ROS_DOMAIN_ID': str(domain), **this_machine_only(),
-               **with_profile(str(share_file('config/fastdds.xml')))}
+        yield {
+            'ROS_DOMAIN_ID': str(domain),
+            **this_machine_only(),
+            **with_profile(str(share_file('config/fastdds.xml'))),
+        }
 
 
 @contextmanager

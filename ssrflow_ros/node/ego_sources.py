@@ -1,4 +1,5 @@
 """Where the ego-motion of a pair comes from, as far as ROS is concerned."""
+
 from __future__ import annotations
 
 from typing import Any, Callable
@@ -48,8 +49,10 @@ class PoseSource(EgoSource):
             from tf2_msgs.msg import TFMessage
         except ImportError:
             if by_tf:
-                raise InputError('ego_motion tf needs the package tf2_msgs: install ros-$ROS_DISTRO-tf2-msgs, or '
-                                 'choose another ego_motion') from None
+                raise InputError(
+                    'ego_motion tf needs the package tf2_msgs: install ros-$ROS_DISTRO-tf2-msgs, or '
+                    'choose another ego_motion'
+                ) from None
             return  # the parameter `mounting` says the same
         self._listen(TFMessage, '/tf_static', self._push_static, qos.TF_STATIC)
         if by_tf:
@@ -66,9 +69,16 @@ class PoseSource(EgoSource):
             self._node.destroy_subscription(subscription)
 
     def _listen(self, kind: type, topic: str, push: Callable[[Any], None], profile: QoSProfile) -> None:
-        self._subscriptions.append(self._node.create_subscription(
-            kind, topic, push, profile, event_callbacks=self._node.mismatches.of_subscription(topic),
-            qos_overriding_options=qos.overridable()))
+        self._subscriptions.append(
+            self._node.create_subscription(
+                kind,
+                topic,
+                push,
+                profile,
+                event_callbacks=self._node.mismatches.of_subscription(topic),
+                qos_overriding_options=qos.overridable(),
+            )
+        )
 
     def _push(self, message: Any) -> None:
         push_poses(self._poses, message)

@@ -1,4 +1,5 @@
 """The executable `flow_node`: what must happen before anything large is loaded, then the node."""
+
 from __future__ import annotations
 
 import os
@@ -22,11 +23,13 @@ def main(args: list[str] | None = None, make_scene_flow: Callable[[Settings], An
     bound_memory()
     from .managed_node import FlowNode
     from .process import run_until_signal
+
     run_until_signal(lambda: FlowNode(make_scene_flow or _make_scene_flow), args)
 
 
 def _make_scene_flow(settings: Settings) -> Any:
     from ..scene_flow import SceneFlow  # loads torch: some seconds, so only when the node is configured
+
     return SceneFlow(settings)
 
 

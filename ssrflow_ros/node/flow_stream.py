@@ -4,6 +4,7 @@ The executor's thread decodes and pairs each cloud as it comes. A first worker p
 second one runs the network and publishes; it takes the next prepared pair when it is done, and only then
 does the first begin another one. Every cloud that comes in is published or counted as a drop.
 """
+
 from __future__ import annotations
 
 import threading
@@ -50,8 +51,7 @@ class FlowStream:
     age      seconds by which the newest cloud's stamp lay behind the node's clock when it came; None before.
     """
 
-    def __init__(self, node: LifecycleNode, method: Any, statistics: Statistics, source: EgoSource,
-                 outputs: Outputs):
+    def __init__(self, node: LifecycleNode, method: Any, statistics: Statistics, source: EgoSource, outputs: Outputs):
         """`node` gives settings, clock and log; `method` is a SceneFlow."""
         self._node, self._statistics = node, statistics
         self._stream = method.stream()
@@ -171,8 +171,11 @@ class FlowStream:
         self._statistics.count('out')
         if job.pair is not None:
             self._statistics.last_dt = job.pair.dt
-        self._statistics.time(**flow.timings_ms, total=1e3 * (time.monotonic() - job.arrived),
-                              stamp_to_publish=1e-6 * (now_ns - job.sweep.stamp_ns))
+        self._statistics.time(
+            **flow.timings_ms,
+            total=1e3 * (time.monotonic() - job.arrived),
+            stamp_to_publish=1e-6 * (now_ns - job.sweep.stamp_ns),
+        )
 
     # --- in all -----------------------------------------------------------------------------------
 
@@ -187,8 +190,10 @@ class FlowStream:
             out_of_memory = is_out_of_memory(error)
             # One bad sweep must not end the node; a context that was shut down meanwhile may.
             if self._node.context.ok():
-                self._drop(OUT_OF_MEMORY if out_of_memory else 'unexpected error',
-                           f'{error}: set a smaller network_points' if out_of_memory else traceback.format_exc())
+                self._drop(
+                    OUT_OF_MEMORY if out_of_memory else 'unexpected error',
+                    f'{error}: set a smaller network_points' if out_of_memory else traceback.format_exc(),
+                )
         if out_of_memory:
             free_device()  # here, where the traceback no longer holds what did not fit
 

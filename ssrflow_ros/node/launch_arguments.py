@@ -1,4 +1,5 @@
 """The arguments of the launch file, and what they ask for. What cannot be is refused before anything starts. No ROS."""
+
 from __future__ import annotations
 
 import math
@@ -50,15 +51,20 @@ PARAMETERS = (
     _parameter('fixed_frame', "Frame that stands still, to which tf leads from the clouds', if ego_motion is tf."),
     _parameter('weights', 'Shipped weights by name, or the path of a .safetensors file.'),
     _parameter('device', 'Where the network runs: auto, cpu, cuda or cuda:N.'),
-    _parameter('rgba', 'Give every point of ~/flow the colour of its direction and speed, which RViz draws; '
-                       'empty: with rviz:=true.'),
+    _parameter(
+        'rgba',
+        'Give every point of ~/flow the colour of its direction and speed, which RViz draws; empty: with rviz:=true.',
+    ),
     _parameter('autostart', 'true: the node configures and activates itself; false: a lifecycle manager does.'),
 )
 """Arguments that are parameters of the node."""
 
 ARGUMENTS = (
-    Argument('points', 'points',
-             'Topic of the LiDAR (sensor_msgs/PointCloud2). Of several LiDARs: their topics, a space between them.'),
+    Argument(
+        'points',
+        'points',
+        'Topic of the LiDAR (sensor_msgs/PointCloud2). Of several LiDARs: their topics, a space between them.',
+    ),
     Argument('namespace', '', 'Namespace of the node. Of several LiDARs: one for each, a space between them.'),
     Argument('odometry', 'odometry', 'Topic of the odometry (nav_msgs/Odometry), if ego_motion is odometry.'),
     *PARAMETERS,
@@ -69,14 +75,24 @@ ARGUMENTS = (
     Argument('bag', '', 'Recording to play (ros2 bag play) once the node is active; empty: a live topic.'),
     Argument('bag_rate', '1.0', 'Speed at which the recording is played.'),
     Argument('bag_loop', 'false', 'Play the recording again and again.', BOOLEAN),
-    Argument('use_sim_time', 'auto', 'Take the time from /clock; auto: with a bag, not with a live topic.',
-             ('auto', *BOOLEAN)),
+    Argument(
+        'use_sim_time',
+        'auto',
+        'Take the time from /clock; auto: with a bag, not with a live topic.',
+        ('auto', *BOOLEAN),
+    ),
     Argument('log_level', 'info', 'Least severity that is logged.', ('debug', 'info', 'warn', 'error', 'fatal')),
     Argument('respawn', 'false', 'Start the node again when it ends; without, everything ends with it.', BOOLEAN),
 )
 
-_OF_LAUNCH = ('launch-prefix', 'launch-prefix-filter', 'emulate_tty', 'sigterm_timeout', 'sigkill_timeout',
-              'ros_namespace')
+_OF_LAUNCH = (
+    'launch-prefix',
+    'launch-prefix-filter',
+    'emulate_tty',
+    'sigterm_timeout',
+    'sigkill_timeout',
+    'ros_namespace',
+)
 """Arguments that launch and launch_ros take by themselves."""
 
 
@@ -116,8 +132,11 @@ def read_arguments(given: Mapping[str, str], is_installed: Callable[[str], bool]
     return Request(
         lidars=_lidars(values['points'], values['namespace']),
         odometry=values['odometry'],
-        parameters={row.name: _TABLE[row.name].check(is_on[row.name] if row.choices == BOOLEAN else values[row.name])
-                    for row in PARAMETERS if values[row.name]},
+        parameters={
+            row.name: _TABLE[row.name].check(is_on[row.name] if row.choices == BOOLEAN else values[row.name])
+            for row in PARAMETERS
+            if values[row.name]
+        },
         params_file=_existing(values, 'params_file', 'give a YAML file like config/ssrflow.yaml', os.path.isfile),
         sim_time=is_on['use_sim_time'] or values['use_sim_time'] == 'auto' and bool(bag),
         log_level=values['log_level'],
@@ -125,7 +144,8 @@ def read_arguments(given: Mapping[str, str], is_installed: Callable[[str], bool]
         rviz=is_on['rviz'],
         rviz_config=_existing(values, 'rviz_config', 'give a .rviz file', os.path.isfile),
         rviz_frame=values['rviz_frame'],
-        play=_play(bag, _rate(values['bag_rate']), is_on['bag_loop']))
+        play=_play(bag, _rate(values['bag_rate']), is_on['bag_loop']),
+    )
 
 
 def refuse_unknown(words: Iterable[str]) -> None:
@@ -135,8 +155,12 @@ def refuse_unknown(words: Iterable[str]) -> None:
         if name not in known and name not in _OF_LAUNCH:
             # topic:= is near to no name, but is what points:= is about.
             described = [argument.name for argument in ARGUMENTS if name.lower() in argument.description.lower()]
-            raise InputError(f"there is no argument '{name}': " + did_you_mean(
-                name, known, f"did you mean '{described[0]}'?" if described else '--show-args lists them all'))
+            raise InputError(
+                f"there is no argument '{name}': "
+                + did_you_mean(
+                    name, known, f"did you mean '{described[0]}'?" if described else '--show-args lists them all'
+                )
+            )
 
 
 def _lidars(points: str, namespaces: str) -> tuple[tuple[str, str], ...]:
@@ -144,8 +168,10 @@ def _lidars(points: str, namespaces: str) -> tuple[tuple[str, str], ...]:
     if len(topics) == 1 and not names:
         names = ['']
     if not topics or len(topics) != len(names) or len(set(names)) < len(names):
-        raise InputError(f"points:='{points}' with namespace:='{namespaces}': give a topic and a namespace of "
-                         "its own for each LiDAR, such as points:='/a/points /b/points' namespace:='a b'")
+        raise InputError(
+            f"points:='{points}' with namespace:='{namespaces}': give a topic and a namespace of "
+            "its own for each LiDAR, such as points:='/a/points /b/points' namespace:='a b'"
+        )
     return tuple(zip(topics, names))
 
 

@@ -1,4 +1,5 @@
 """Transitions that say why they fail, a node that activates itself, and requests that cannot end it."""
+
 from __future__ import annotations
 
 import functools
@@ -24,6 +25,7 @@ def transition(callback: Transition) -> Transition:
     FAILURE, the state stays as it was, and `node.undo` takes back what had been done. Anything else is a
     fault of ours: the traceback, ERROR, and rclpy calls on_error.
     """
+
     @functools.wraps(callback)
     def logged(node: LifecycleNode, state: LifecycleState) -> TransitionCallbackReturn:
         try:
@@ -37,13 +39,13 @@ def transition(callback: Transition) -> Transition:
             if node.context.ok():
                 node.get_logger().error(f'{callback.__name__} failed:\n{traceback.format_exc()}')
             return TransitionCallbackReturn.ERROR
+
     return logged
 
 
 def activate(node: LifecycleNode) -> bool:
     """Configure and activate `node`; whether it is active now."""
-    return all(step() == TransitionCallbackReturn.SUCCESS
-               for step in (node.trigger_configure, node.trigger_activate))
+    return all(step() == TransitionCallbackReturn.SUCCESS for step in (node.trigger_configure, node.trigger_activate))
 
 
 def answer_every_request(node: LifecycleNode) -> None:
@@ -68,10 +70,12 @@ def _refusing(node: LifecycleNode, callback: Callable) -> Callable:
         if wanted.label in possible if wanted.label else wanted.id in possible.values():
             return callback(request, response)
         node.get_logger().warning(
-            f"change_state: there is no transition {wanted.label or wanted.id!r} from {machine.current_state[1]}: "
-            f'possible are {", ".join(f"{label} ({number})" for label, number in possible.items()) or "none"}')
+            f'change_state: there is no transition {wanted.label or wanted.id!r} from {machine.current_state[1]}: '
+            f'possible are {", ".join(f"{label} ({number})" for label, number in possible.items()) or "none"}'
+        )
         response.success = False
         return response
+
     return change_state
 
 
@@ -87,6 +91,7 @@ def _guarded(node: LifecycleNode, service: Service, callback: Callable) -> Calla
                 node.get_logger().error(f'{service.srv_name}: a request that cannot be answered: {reason}')
                 _refuse(request, response, reason)
             return response
+
     return answer
 
 

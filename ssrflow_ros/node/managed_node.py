@@ -10,6 +10,7 @@ A managed (lifecycle) node. What each state holds:
 
 Topics, units and what happens to bad input: docs/node.md.
 """
+
 from __future__ import annotations
 
 from typing import Any, Callable
@@ -80,6 +81,7 @@ class FlowNode(LifecycleNode):
         """Load the weights and warm up, then announce the outputs."""
         self._method = self._make_scene_flow(self._settings)
         from ..kernels.compiled import are_cold  # loads numba, which the method has done by now
+
         if are_cold():
             self.get_logger().info('compiling the loops for this machine, once: about 20 s')
         if not warm_up(self._method, self._settings, self.context.ok):
@@ -94,11 +96,18 @@ class FlowNode(LifecycleNode):
         self._source = make_ego_source(self)
         self._stream = FlowStream(self, self._method, self._statistics, self._source, self._outputs)
         self._stream.enabled = self._enabled
-        self._points = self.create_subscription(PointCloud2, 'points', self._stream.push, qos.POINTS,
-                                                event_callbacks=self.mismatches.of_subscription('points'),
-                                                qos_overriding_options=qos.overridable())
-        self.get_logger().info(f"ready: waiting for clouds on '{self.resolve_topic_name('points')}', "
-                               f'ego-motion from {self._settings.ego_motion}')
+        self._points = self.create_subscription(
+            PointCloud2,
+            'points',
+            self._stream.push,
+            qos.POINTS,
+            event_callbacks=self.mismatches.of_subscription('points'),
+            qos_overriding_options=qos.overridable(),
+        )
+        self.get_logger().info(
+            f"ready: waiting for clouds on '{self.resolve_topic_name('points')}', "
+            f'ego-motion from {self._settings.ego_motion}'
+        )
         return super().on_activate(state)
 
     @transition
@@ -177,8 +186,9 @@ class FlowNode(LifecycleNode):
     def _report(self) -> None:
         state = 'active' if self._stream is not None else 'inactive' if self._outputs is not None else 'unconfigured'
         listeners = self._outputs.listeners() if self._outputs is not None else 0
-        array = DiagnosticArray(status=[self._diagnostics.status(
-            self._settings, listeners, state, self._method and self._method.inference)])
+        array = DiagnosticArray(
+            status=[self._diagnostics.status(self._settings, listeners, state, self._method and self._method.inference)]
+        )
         array.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics_out.publish(array)
         self.mismatches.tell()

@@ -1,4 +1,5 @@
 """How much memory this process holds, on the host and on the device, and when it is not enough. No ROS."""
+
 from __future__ import annotations
 
 import os
@@ -15,8 +16,9 @@ def host_mb(process: int | str = 'self') -> float:
     folder = Path(f'/proc/{process}')
     try:
         pages = int((folder / 'statm').read_text().split()[1])
-        children = [child for thread in (folder / 'task').iterdir()
-                    for child in (thread / 'children').read_text().split()]
+        children = [
+            child for thread in (folder / 'task').iterdir() for child in (thread / 'children').read_text().split()
+        ]
     except (OSError, IndexError):  # no Linux: only the highest that it ever was, in kB
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 if process == 'self' else 0.0
     return pages * os.sysconf('SC_PAGE_SIZE') / 2**20 + sum(map(host_mb, children))
@@ -33,8 +35,7 @@ def device_mb(device: object) -> float:
 def is_out_of_memory(error: Exception) -> bool:
     """Whether `error` means that something did not fit into the memory of host or device."""
     torch = sys.modules.get('torch')
-    return (isinstance(error, MemoryError)
-            or torch is not None and isinstance(error, torch.cuda.OutOfMemoryError))
+    return isinstance(error, MemoryError) or torch is not None and isinstance(error, torch.cuda.OutOfMemoryError)
 
 
 def free_device() -> None:

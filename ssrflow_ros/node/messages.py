@@ -1,4 +1,5 @@
 """Between the package's own objects and rclpy messages."""
+
 from __future__ import annotations
 
 import importlib
@@ -57,8 +58,9 @@ def ego_odometry(flow: FlowField, source: PointCloud2) -> Odometry:
     pose is that of the sensor now, seen from where it was at the sweep before; twist, m/s and rad/s, is the mean
     over that time in the axes of the sensor now. Covariances are left 0, which means unknown.
     """
-    return MESSAGES.odometry(source.header, source.header.frame_id, flow.ego_motion.target_from_source,
-                             *twist(flow.ego_motion, flow.pair.dt))
+    return MESSAGES.odometry(
+        source.header, source.header.frame_id, flow.ego_motion.target_from_source, *twist(flow.ego_motion, flow.pair.dt)
+    )
 
 
 def delete_all() -> MarkerArray:
@@ -70,5 +72,12 @@ def empty_flow(sweep: Sweep) -> FlowField:
     """The flow of a `sweep` without a point, for which no partner is needed."""
     before = Sweep(sweep.points, sweep.stamp_ns - 1, sweep.frame_id, sweep.rows, sweep.n_rows)
     nothing, none = np.empty((0, 3), np.float32), np.empty(0, bool)
-    return FlowField(SweepPair(sweep, before), EgoMotion(np.eye(4), 'none'), flow=nothing, velocity=nothing,
-                     moving=none, ground=none, object_ids=np.empty(0, np.int32))
+    return FlowField(
+        SweepPair(sweep, before),
+        EgoMotion(np.eye(4), 'none'),
+        flow=nothing,
+        velocity=nothing,
+        moving=none,
+        ground=none,
+        object_ids=np.empty(0, np.int32),
+    )

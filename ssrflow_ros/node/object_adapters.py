@@ -2,6 +2,7 @@
 
 `messages` below is the package's module of messages, such as `autoware_perception_msgs.msg`.
 """
+
 from __future__ import annotations
 
 import functools
@@ -16,8 +17,8 @@ from ..errors import InputError
 from ..sweep import FlowField, MovingObject
 from .messages import MESSAGES
 
-_ANY_YAW = np.pi ** 2 / 12  # rad², variance of a direction of which nothing is known but its line
-_YAW = 5                    # row of the turn about z in a covariance (6, 6) of ROS
+_ANY_YAW = np.pi**2 / 12  # rad², variance of a direction of which nothing is known but its line
+_YAW = 5  # row of the turn about z in a covariance (6, 6) of ROS
 
 
 class Adapter(NamedTuple):
@@ -38,21 +39,25 @@ def _adapter(name: str) -> Adapter:
     try:
         messages = importlib.import_module(f'{package}.msg')
     except ImportError:
-        raise InputError(f"object_messages: '{name}' needs the package {package}, which is not installed: "
-                         f"sudo apt install ros-$ROS_DISTRO-{package.replace('_', '-')}") from None
+        raise InputError(
+            f"object_messages: '{name}' needs the package {package}, which is not installed: "
+            f'sudo apt install ros-$ROS_DISTRO-{package.replace("_", "-")}'
+        ) from None
     return Adapter(topic, getattr(messages, kind), functools.partial(make, messages))
 
 
 def detected_objects(messages: Any, flow: FlowField, source: PointCloud2) -> Any:
     """autoware_perception_msgs/DetectedObjects: pose in the frame of the header, twist in that of the OBJECT."""
     return messages.DetectedObjects(
-        header=source.header, objects=[_detected_object(messages, item) for item in flow.objects])
+        header=source.header, objects=[_detected_object(messages, item) for item in flow.objects]
+    )
 
 
 def detections(messages: Any, flow: FlowField, source: PointCloud2) -> Any:
     """vision_msgs/Detection3DArray: boxes and tracks; it has no place for a velocity."""
     return messages.Detection3DArray(
-        header=source.header, detections=[_detection(messages, item, source.header) for item in flow.objects])
+        header=source.header, detections=[_detection(messages, item, source.header) for item in flow.objects]
+    )
 
 
 _ADAPTERS = {
@@ -73,17 +78,23 @@ def _detected_object(messages: Any, item: MovingObject) -> Any:
             orientation_availability=kinematics.AVAILABLE if _faces_forward(item) else kinematics.SIGN_UNKNOWN,
             twist_with_covariance=TwistWithCovariance(
                 twist=Twist(linear=MESSAGES.vector(forward), angular=Vector3(z=float(item.yaw_rate))),
-                covariance=_covariance(spread, item.yaw_rate_variance)),
-            has_twist=True, has_twist_covariance=_is_known(item.velocity_covariance)),
-        shape=messages.Shape(type=messages.Shape.BOUNDING_BOX, dimensions=MESSAGES.vector(item.size)))
+                covariance=_covariance(spread, item.yaw_rate_variance),
+            ),
+            has_twist=True,
+            has_twist_covariance=_is_known(item.velocity_covariance),
+        ),
+        shape=messages.Shape(type=messages.Shape.BOUNDING_BOX, dimensions=MESSAGES.vector(item.size)),
+    )
 
 
 def _detection(messages: Any, item: MovingObject, header: Any) -> Any:
     hypothesis = messages.ObjectHypothesis(class_id='moving', score=1.0)
     return messages.Detection3D(
-        header=header, id=str(item.track_id) if item.track_id >= 0 else '',
+        header=header,
+        id=str(item.track_id) if item.track_id >= 0 else '',
         results=[messages.ObjectHypothesisWithPose(hypothesis=hypothesis, pose=_pose_with_covariance(item))],
-        bbox=messages.BoundingBox3D(center=_pose(item), size=MESSAGES.vector(item.size)))
+        bbox=messages.BoundingBox3D(center=_pose(item), size=MESSAGES.vector(item.size)),
+    )
 
 
 def _in_object_frame(item: MovingObject) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ Subscribes to `objects` and to `odometry` (pose of the SENSOR in a fixed frame; 
 `standing:=true`). Publishes `~/tracks`, a cloud with the fields of `~/objects`, in the odometry's frame.
 The tracker itself is in tracker.py.
 """
+
 from __future__ import annotations
 
 import signal

@@ -1,4 +1,5 @@
 """Listens to a running system for `ssrflow doctor`: topics, who publishes them, and what comes."""
+
 from __future__ import annotations
 
 import time
@@ -22,10 +23,13 @@ NAME = 'ssrflow_doctor'
 DISCOVERY = 4.0
 SETTLE = 0.5
 """Seconds after which no further topics are waited for: in vain, and once the wanted one is there."""
-TYPES = {f'{kind.__module__.split(".")[0]}/msg/{kind.__name__}': kind
-         for kind in (PointCloud2, Odometry, DiagnosticArray, Clock)}
+TYPES = {
+    f'{kind.__module__.split(".")[0]}/msg/{kind.__name__}': kind
+    for kind in (PointCloud2, Odometry, DiagnosticArray, Clock)
+}
 try:
     from tf2_msgs.msg import TFMessage
+
     TYPES[TF_MESSAGE] = TFMessage
 except ImportError:
     pass
@@ -78,17 +82,21 @@ class Observer:
     def publishers(self, topic: str) -> list[Publisher]:
         """Who publishes there."""
         publishers, subscribers = self._endpoints(topic)
-        return [Publisher(_name(info), info.qos_profile.reliability == ReliabilityPolicy.RELIABLE,
-                          tuple(_name(other) for other in subscribers if _clash(info, other)))
-                for info in publishers]
+        return [
+            Publisher(
+                _name(info),
+                info.qos_profile.reliability == ReliabilityPolicy.RELIABLE,
+                tuple(_name(other) for other in subscribers if _clash(info, other)),
+            )
+            for info in publishers
+        ]
 
     def _endpoints(self, topic: str) -> tuple[list, list]:
         """Publishers and subscribers but ourselves, once their nodes are known: these are found out last."""
         end = time.monotonic() + DISCOVERY
         while True:
             publishers = self._node.get_publishers_info_by_topic(topic)
-            subscribers = [info for info in self._node.get_subscriptions_info_by_topic(topic)
-                           if info.node_name != NAME]
+            subscribers = [info for info in self._node.get_subscriptions_info_by_topic(topic) if info.node_name != NAME]
             known = not any('UNKNOWN' in info.node_name for info in publishers + subscribers)
             if known or time.monotonic() > end:
                 return publishers, subscribers
@@ -98,8 +106,10 @@ class Observer:
         """Hand every message of `topics` (type by name) to `heard`, with the host's time at which it came."""
         subscriptions = []
         for topic, type in topics.items():
+
             def keep(raw, topic=topic, type=type):
                 heard(BagMessage(topic, type, time.time_ns(), bytes(raw)))
+
             if type not in TYPES:
                 continue  # tf without tf2_msgs
             # Best effort as the flow node, and a queue long enough for what `heard` takes.
@@ -113,8 +123,11 @@ class Observer:
 
     def flow_nodes(self, name: str = 'ssrflow') -> list[str]:
         """Full names of the running flow nodes."""
-        return [f'{namespace.rstrip("/")}/{node}' for node, namespace in self._node.get_node_names_and_namespaces()
-                if node == name]
+        return [
+            f'{namespace.rstrip("/")}/{node}'
+            for node, namespace in self._node.get_node_names_and_namespaces()
+            if node == name
+        ]
 
     def uses_sim_time(self, node: str) -> bool:
         """Whether that node takes the time from /clock; False where it does not answer."""

@@ -1,7 +1,8 @@
 """Writes what the settings table is the source of: `make docs`. No ROS.
 
-    docs/parameters.md  config/ssrflow.yaml  config/ssrflow.schema.json
+docs/parameters.md  config/ssrflow.yaml  config/ssrflow.schema.json
 """
+
 from __future__ import annotations
 
 import json
@@ -41,25 +42,38 @@ def markdown() -> str:
 def yaml() -> str:
     """The text of config/ssrflow.yaml."""
     return _YAML_HEAD + ''.join(
-        f'    # {row.description}{_hint(row)}\n    {row.name}: {json.dumps(row.default)}\n'
-        for row in Settings.table())
+        f'    # {row.description}{_hint(row)}\n    {row.name}: {json.dumps(row.default)}\n' for row in Settings.table()
+    )
 
 
 def schema() -> str:
     """The text of config/ssrflow.schema.json, the JSON schema (draft 7) of a params_file."""
     parameters = {
-        'type': 'object', 'additionalProperties': False,
+        'type': 'object',
+        'additionalProperties': False,
         'properties': {row.name: _schema_of(row) for row in Settings.table()}
-        | {row.alias: {**_schema_of(row), 'description': f'Former name of {row.name}.', 'deprecated': True}
-           for row in Settings.table() if row.alias}
+        | {
+            row.alias: {**_schema_of(row), 'description': f'Former name of {row.name}.', 'deprecated': True}
+            for row in Settings.table()
+            if row.alias
+        }
         | {'use_sim_time': {'type': 'boolean'}},
-        'patternProperties': {r'^qos_overrides(\.|$)': {}}}
+        'patternProperties': {r'^qos_overrides(\.|$)': {}},
+    }
     node = {'type': 'object', 'properties': {'ros__parameters': parameters}, 'required': ['ros__parameters']}
-    return json.dumps({
-        '$schema': 'http://json-schema.org/draft-07/schema#',
-        'title': 'Parameters of the node ssrflow', 'type': 'object',
-        # The sections of other nodes are none of ours.
-        'patternProperties': {r'^(/\*\*|(.*/)?ssrflow)$': node}}, indent=1) + '\n'
+    return (
+        json.dumps(
+            {
+                '$schema': 'http://json-schema.org/draft-07/schema#',
+                'title': 'Parameters of the node ssrflow',
+                'type': 'object',
+                # The sections of other nodes are none of ours.
+                'patternProperties': {r'^(/\*\*|(.*/)?ssrflow)$': node},
+            },
+            indent=1,
+        )
+        + '\n'
+    )
 
 
 ARTEFACTS = {'docs/parameters.md': markdown, 'config/ssrflow.yaml': yaml, 'config/ssrflow.schema.json': schema}
@@ -94,10 +108,16 @@ def _hint(row: Parameter) -> str:
 
 def _markdown_row(row: Parameter) -> str:
     name = f'`{row.name}`' + (' (of the node)' if row.of_node else '')
-    cells = (name, row.type.__name__, f'`{json.dumps(row.default)}`', row.unit, _allowed(row),
-             'live' if row.live else 'idle' if row.idle else '',
-             row.description + (f' Its former name `{row.alias}` is taken for one release, with a warning.'
-                                if row.alias else ''))
+    cells = (
+        name,
+        row.type.__name__,
+        f'`{json.dumps(row.default)}`',
+        row.unit,
+        _allowed(row),
+        'live' if row.live else 'idle' if row.idle else '',
+        row.description
+        + (f' Its former name `{row.alias}` is taken for one release, with a warning.' if row.alias else ''),
+    )
     return '| ' + ' | '.join(cells) + ' |\n'
 
 

@@ -1,19 +1,23 @@
 """The rows of the settings table as ROS parameters: declared, checked, and changed while running."""
+
 from __future__ import annotations
 
 import itertools
 from typing import Any, Callable, Iterator
 
-from rcl_interfaces.msg import (FloatingPointRange, IntegerRange, ParameterDescriptor, ParameterType,
-                                SetParametersResult)
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, ParameterType, SetParametersResult
 from rclpy.node import Node
 
 from ..errors import InputError, did_you_mean
 from ..settings import Parameter, Settings, current_names
 from .distribution import check_then_apply
 
-_ROS_TYPES = {str: ParameterType.PARAMETER_STRING, bool: ParameterType.PARAMETER_BOOL,
-              int: ParameterType.PARAMETER_INTEGER, float: ParameterType.PARAMETER_DOUBLE}
+_ROS_TYPES = {
+    str: ParameterType.PARAMETER_STRING,
+    bool: ParameterType.PARAMETER_BOOL,
+    int: ParameterType.PARAMETER_INTEGER,
+    float: ParameterType.PARAMETER_DOUBLE,
+}
 # Parameters of rclpy's own, which need not be declared when we look for misspelt ones.
 _OF_RCLPY = ('use_sim_time', 'start_type_description_service')
 
@@ -42,8 +46,9 @@ def declare_settings(node: Node) -> Settings:
     about, since rclpy would ignore it in silence.
     """
     # rclpy has no public way to see overrides that nobody declared.
-    overrides = current_names({name: parameter.value for name, parameter in node._parameter_overrides.items()},
-                              node.get_logger().warning)
+    overrides = current_names(
+        {name: parameter.value for name, parameter in node._parameter_overrides.items()}, node.get_logger().warning
+    )
     values = {row.name: row.check(overrides.get(row.name, row.default)) for row in Settings.table()}
     for row in Settings.table():
         node.declare_parameter(row.name, values[row.name], _descriptor(row), ignore_override=True)
@@ -66,9 +71,13 @@ def follow_changes(node: Node, apply: Callable[[Settings], None], is_active: Cal
     def check(parameters) -> SetParametersResult:
         for name in (p.name for p in parameters if p.name in table):
             if not table[name].live and is_active():
-                return SetParametersResult(successful=False, reason=(
-                    f'{name}: not while the node is active: '
-                    f'ros2 lifecycle set {node.get_fully_qualified_name()} deactivate'))
+                return SetParametersResult(
+                    successful=False,
+                    reason=(
+                        f'{name}: not while the node is active: '
+                        f'ros2 lifecycle set {node.get_fully_qualified_name()} deactivate'
+                    ),
+                )
         try:
             settings_with(parameters)
         except InputError as error:
@@ -80,21 +89,28 @@ def follow_changes(node: Node, apply: Callable[[Settings], None], is_active: Cal
 
 def _descriptor(row: Parameter) -> ParameterDescriptor:
     # A double that is typed dynamically also takes an integer; our own check keeps the type.
-    descriptor = ParameterDescriptor(name=row.name, type=_ROS_TYPES[row.type], description=row.description,
-                                     read_only=not (row.live or row.idle), dynamic_typing=row.type is float)
+    descriptor = ParameterDescriptor(
+        name=row.name,
+        type=_ROS_TYPES[row.type],
+        description=row.description,
+        read_only=not (row.live or row.idle),
+        dynamic_typing=row.type is float,
+    )
     rules = [f'[{row.unit}]' if row.unit else '', f'one of {", ".join(row.choices)}' if row.choices else '']
     descriptor.additional_constraints = ' '.join(filter(None, rules))
     if row.low is not None and row.type is int:
         descriptor.integer_range = [IntegerRange(from_value=row.low, to_value=row.high, step=0)]
     elif row.low is not None:
         descriptor.floating_point_range = [
-            FloatingPointRange(from_value=float(row.low), to_value=float(row.high), step=0.0)]
+            FloatingPointRange(from_value=float(row.low), to_value=float(row.high), step=0.0)
+        ]
     return descriptor
 
 
 def warn_of_silent_files(node: Node, arguments: list[str]) -> None:
     """Warn of each `--params-file` in a process's `arguments` that has nothing for `node`; rcl says nothing."""
     import yaml
+
     for word, file in zip(arguments, arguments[1:]):
         if word == '--params-file':
             with open(file) as text:
@@ -102,8 +118,9 @@ def warn_of_silent_files(node: Node, arguments: list[str]) -> None:
             if not any(name.split('.')[0] in names for name in node._parameter_overrides):
                 sections = 'it is empty' if not names else 'its sections name other nodes'
                 node.get_logger().warning(
-                    f"{file} says nothing to {node.get_fully_qualified_name()} ({sections}): write lines of "
-                    "'name: value' under '/**:' and 'ros__parameters:', as config/ssrflow.yaml shows")
+                    f'{file} says nothing to {node.get_fully_qualified_name()} ({sections}): write lines of '
+                    "'name: value' under '/**:' and 'ros__parameters:', as config/ssrflow.yaml shows"
+                )
 
 
 def _names(found: Any) -> Iterator[str]:
@@ -120,5 +137,7 @@ def _warn_of_misspelt(node: Node, overrides: dict[str, Any]) -> None:
     for name in overrides:
         if name in known or name in _OF_RCLPY or name.startswith('qos_overrides.'):
             continue
-        node.get_logger().warning(f"there is no parameter '{name}', so it changes nothing: "
-                                  + did_you_mean(name, known, 'see docs/parameters.md'))
+        node.get_logger().warning(
+            f"there is no parameter '{name}', so it changes nothing: "
+            + did_you_mean(name, known, 'see docs/parameters.md')
+        )

@@ -1,4 +1,5 @@
 """A process that runs one managed node and ends cleanly on SIGINT and SIGTERM, whatever it is doing."""
+
 from __future__ import annotations
 
 import gc
@@ -82,8 +83,10 @@ def _init(arguments: list[str], context: Context) -> None:
     except Exception as error:
         # The places in rcl's source that it names at its end help nobody here.
         reason = re.sub(r', at /[^ ]*:\d+', '', ' '.join(str(error).split()))
-        raise InputError(f"{reason}: check what stands behind --ros-args; a params file holds lines of 'name: value' "
-                         "under '/**:' and 'ros__parameters:', as config/ssrflow.yaml shows") from None
+        raise InputError(
+            f"{reason}: check what stands behind --ros-args; a params file holds lines of 'name: value' "
+            "under '/**:' and 'ros__parameters:', as config/ssrflow.yaml shows"
+        ) from None
 
 
 def _spin(node: LifecycleNode) -> None:

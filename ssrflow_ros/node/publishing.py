@@ -1,4 +1,5 @@
 """What the node publishes of each flow field. Every output is made only if somebody listens to it."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -59,7 +60,8 @@ class Outputs:
 
     def _publisher(self, kind: type, topic: str, **rest: Any) -> Any:
         return self._node.create_lifecycle_publisher(
-            kind, topic, qos.OUTPUT, event_callbacks=self._node.mismatches.of_publisher(topic), **rest)
+            kind, topic, qos.OUTPUT, event_callbacks=self._node.mismatches.of_publisher(topic), **rest
+        )
 
     def _make_flow(self, flow: FlowField, cloud: PointCloud2) -> PointCloud2:
         settings = self._node.settings

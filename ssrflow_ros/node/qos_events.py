@@ -1,4 +1,5 @@
 """Says why two ends of a topic do not meet; rclpy's own line names one policy and neither profile."""
+
 from __future__ import annotations
 
 from typing import Any, Iterator
@@ -8,7 +9,7 @@ from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
 
 from .distribution import event_callbacks
 
-_UNKNOWN = 'NODE_NAME_UNKNOWN'      # what rmw gives for a node whose name has not arrived yet
+_UNKNOWN = 'NODE_NAME_UNKNOWN'  # what rmw gives for a node whose name has not arrived yet
 
 
 class Mismatches:
@@ -52,10 +53,15 @@ class Mismatches:
 
     def _log(self, topic: str, we_publish: bool, other: Any, published: QoSProfile, asked: QoSProfile) -> None:
         name = f'{other.node_namespace.rstrip("/")}/{other.node_name}'
-        cure = ('ask for less there' if we_publish else
-                f'set qos_overrides.{topic}.subscription.reliability of this node to best_effort')
-        self._node.get_logger().warning(f"'{topic}': nothing passes between this node and {name}: published "
-                                        f'{_profile(published)}, asked for {_profile(asked)}: {cure}')
+        cure = (
+            'ask for less there'
+            if we_publish
+            else f'set qos_overrides.{topic}.subscription.reliability of this node to best_effort'
+        )
+        self._node.get_logger().warning(
+            f"'{topic}': nothing passes between this node and {name}: published "
+            f'{_profile(published)}, asked for {_profile(asked)}: {cure}'
+        )
 
 
 def _profile(profile: QoSProfile) -> str:

@@ -1,4 +1,5 @@
 """What a flow node answered to the clouds it was played. No ROS."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field

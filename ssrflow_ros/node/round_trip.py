@@ -2,6 +2,7 @@
 
 Another process, because within one Fast DDS hands messages over without any transport.
 """
+
 from __future__ import annotations
 
 import os
@@ -64,8 +65,9 @@ def _send(publisher: Any, message: PointCloud2, listener: subprocess.Popen) -> f
     publisher.publish(message)
     heard = listener.stdout.readline() if select.select([listener.stdout], [], [], TIMEOUT)[0] else ''
     if not heard:
-        raise SSRFlowError(f'a cloud of {len(message.data)} bytes was lost on its way to another process: '
-                           'see "ssrflow doctor"')
+        raise SSRFlowError(
+            f'a cloud of {len(message.data)} bytes was lost on its way to another process: see "ssrflow doctor"'
+        )
     return 1e3 * (float(heard) - begun)
 
 

@@ -1,4 +1,5 @@
 """Where the package's launch, config and rviz files lie: installed by colcon or pip, or a source tree."""
+
 from __future__ import annotations
 
 import os
@@ -22,5 +23,6 @@ def share_file(name: str) -> Path:
     for folder in folders:
         if (folder / name).is_file():
             return folder / name
-    raise InputError(f"the package's file {name} is nowhere under {', '.join(map(str, folders))}: "
-                     'install the package again')
+    raise InputError(
+        f"the package's file {name} is nowhere under {', '.join(map(str, folders))}: install the package again"
+    )

@@ -7,6 +7,7 @@ active NODE...  once every one of these managed nodes is active
 cloud           with the first cloud on /points, a name that the command's own ROS arguments remap; {frame} in the
                 command becomes the frame of that cloud
 """
+
 from __future__ import annotations
 
 import gc
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     if '--' not in words or words[0] not in ('active', 'cloud'):
         sys.exit(__doc__)
     split = words.index('--')
-    names, command = words[1:split], words[split + 1:]
+    names, command = words[1:split], words[split + 1 :]
     ended = Event()
     _on_signals(lambda *_: os._exit(0))
     frame = _wait(names if words[0] == 'active' else None, command, ended)
@@ -49,6 +50,7 @@ def _wait(names: Sequence[str] | None, command: Sequence[str], ended: Event) -> 
     """Frame of the first cloud, or '' once the nodes `names` are active; None after a signal, which sets `ended`."""
     import rclpy
     from rclpy.executors import ExternalShutdownException
+
     # rclpy's handlers chain to this one; Python's would raise KeyboardInterrupt anywhere.
     _on_signals(lambda *_: ended.set())
     context = rclpy.get_default_context()
@@ -78,9 +80,11 @@ def _first_frame(node: Any, command: Sequence[str], ended: Event) -> str | None:
     from sensor_msgs.msg import PointCloud2
 
     from . import qos
+
     frames: list[str] = []
     subscription = node.create_subscription(
-        PointCloud2, '/points', lambda cloud: frames.append(cloud.header.frame_id), qos.POINTS)
+        PointCloud2, '/points', lambda cloud: frames.append(cloud.header.frame_id), qos.POINTS
+    )
     node.get_logger().info(f"{os.path.basename(command[0])} starts with the first cloud on '{subscription.topic_name}'")
     while rclpy.ok() and not ended.is_set() and not frames:
         rclpy.spin_once(node, timeout_sec=0.5)
@@ -91,6 +95,7 @@ def _all_active(node: Any, names: Sequence[str], command: Sequence[str], ended: 
     import rclpy
     from lifecycle_msgs.msg import State
     from lifecycle_msgs.srv import GetState
+
     waiting = [node.create_client(GetState, f'{name}/get_state') for name in names]
     node.get_logger().info(f'{" ".join(command[:3])} starts when active: {", ".join(names)}')
     while rclpy.ok() and not ended.is_set() and waiting:

@@ -1,4 +1,5 @@
 """What the node counts and times about itself, for the diagnostics. No ROS."""
+
 from __future__ import annotations
 
 import threading

@@ -3,6 +3,7 @@
 Every object brings its velocity and the covariance of it, so a track moves rightly from its first sweep on;
 `Tracker(with_velocity=False)` is what others have to do. The node around it: object_tracker.py. Needs filterpy.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -16,12 +17,12 @@ from scipy.stats import chi2
 
 from ..sweep import MovingObject
 
-ACCELERATION = 3.0      # m/s², standard deviation of what the filter does not expect
-UNSEEN_SPEED = 10.0     # m/s, likewise of a velocity that nobody measured
-UNSEEN_PLACE = 0.5      # m, and of a place without covariance
-GATE = 0.999            # share of true pairs that association lets pass
-LONGEST_GAP = 1.0       # s between sweeps over which tracks are kept
-MISSED = 3              # sweeps without an object that a track survives
+ACCELERATION = 3.0  # m/s², standard deviation of what the filter does not expect
+UNSEEN_SPEED = 10.0  # m/s, likewise of a velocity that nobody measured
+UNSEEN_PLACE = 0.5  # m, and of a place without covariance
+GATE = 0.999  # share of true pairs that association lets pass
+LONGEST_GAP = 1.0  # s between sweeps over which tracks are kept
+MISSED = 3  # sweeps without an object that a track survives
 
 
 @dataclass(eq=False)
@@ -30,17 +31,27 @@ class Track:
 
     id: int
     filter: KalmanFilter
-    seen: np.void       # the object that was last given to it
-    sweeps: int = 1     # in which it was seen
-    missed: int = 0     # since then
+    seen: np.void  # the object that was last given to it
+    sweeps: int = 1  # in which it was seen
+    missed: int = 0  # since then
 
     def as_object(self) -> MovingObject:
         """The track in the form of what feeds it; size and yaw are the last seen."""
         state, spread = self.filter.x, self.filter.P
         return MovingObject(
-            self.id, state[:3], self.seen['size'], float(self.seen['yaw']), state[3:], int(self.seen['n_points']),
-            self.id, self.sweeps, float(self.seen['yaw_rate']), spread[:3, :3], spread[3:, 3:],
-            float(self.seen['yaw_rate_variance']))
+            self.id,
+            state[:3],
+            self.seen['size'],
+            float(self.seen['yaw']),
+            state[3:],
+            int(self.seen['n_points']),
+            self.id,
+            self.sweeps,
+            float(self.seen['yaw_rate']),
+            spread[:3, :3],
+            spread[3:, 3:],
+            float(self.seen['yaw_rate_variance']),
+        )
 
 
 class Tracker:
@@ -73,7 +84,7 @@ class Tracker:
 
     def _predict(self, dt: float) -> None:
         step = np.eye(6) + np.eye(6, k=3) * dt
-        noise = Q_discrete_white_noise(2, dt, ACCELERATION ** 2, block_size=3, order_by_dim=False)
+        noise = Q_discrete_white_noise(2, dt, ACCELERATION**2, block_size=3, order_by_dim=False)
         for track in self.tracks:
             track.filter.predict(F=step, Q=noise)
             track.missed += 1
@@ -81,11 +92,14 @@ class Tracker:
     def _measurement(self, item: np.void) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What is measured of an object: z (k,), covariance R (k, k) and H (k, 6); k is 6, or 3 without velocity."""
         place = item['position_covariance']
-        place = place if np.isfinite(place).all() else UNSEEN_PLACE ** 2 * np.eye(3)
+        place = place if np.isfinite(place).all() else UNSEEN_PLACE**2 * np.eye(3)
         if not self._with_velocity or not np.isfinite(item['velocity_covariance']).all():
             return item['centre'], place, np.eye(3, 6)
-        return (np.concatenate([item['centre'], item['velocity']]),
-                block_diag(place, item['velocity_covariance']), np.eye(6))
+        return (
+            np.concatenate([item['centre'], item['velocity']]),
+            block_diag(place, item['velocity_covariance']),
+            np.eye(6),
+        )
 
     def _associate(self, measured: list) -> dict[int, Track]:
         """Track of each object that has one: the cheapest pairs in squared Mahalanobis distance, within the gate."""
@@ -102,7 +116,7 @@ class Tracker:
     def _begin(self, item: np.void, z: np.ndarray, spread: np.ndarray, seen: np.ndarray) -> Track:
         kalman = KalmanFilter(dim_x=6, dim_z=6)
         kalman.x = seen.T @ z
-        kalman.P = block_diag(spread, UNSEEN_SPEED ** 2 * np.eye(6 - len(z)))
+        kalman.P = block_diag(spread, UNSEEN_SPEED**2 * np.eye(6 - len(z)))
         track = Track(self._made, kalman, item)
         self._made += 1
         self.tracks.append(track)

@@ -1,4 +1,5 @@
 """A first use of the method before the first sweep comes. No ROS."""
+
 from __future__ import annotations
 
 from typing import Callable
@@ -8,13 +9,11 @@ import numpy as np
 from ..settings import Settings
 from ..sweep import EgoMotion, FlowField, Sweep, SweepPair
 
-
 SIZES = (0.5, 4, 16)
 """Points of the sweeps of the warm-up, in times `network_points`: fewer than it asks for, and more."""
 
 
-def warm_up(scene_flow: Callable[..., FlowField], settings: Settings,
-            go_on: Callable[[], bool] = lambda: True) -> bool:
+def warm_up(scene_flow: Callable[..., FlowField], settings: Settings, go_on: Callable[[], bool] = lambda: True) -> bool:
     """Passes over a made-up street in several sizes, so that the first sweep need not wait for libraries and memory.
 
     `go_on` is asked before each; whether they were all made.

@@ -1,4 +1,5 @@
 """One thread and one slot: only the newest job is done, so that the node never lags. No ROS."""
+
 from __future__ import annotations
 
 import threading

@@ -1,4 +1,5 @@
 """Alignment of clusters seen from above: robust iterative closest points, both ways, all at once."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -6,14 +7,15 @@ import numpy as np
 from .planar import rotated
 
 _STEPS = 4
-_KERNEL = 0.2            # m, residuals well beyond it count for nothing
-_TURN = 0.4              # rad/s, of what is expected to turn
-_ABOUT = 0.4             # m beyond a cluster's box, where the other sweep's points are still its own
+_KERNEL = 0.2  # m, residuals well beyond it count for nothing
+_TURN = 0.4  # rad/s, of what is expected to turn
+_ABOUT = 0.4  # m beyond a cluster's box, where the other sweep's points are still its own
 _APART = np.float32(1e6)  # m², between what is no pair
 
 
-def align(here: np.ndarray, is_here: np.ndarray, there: np.ndarray, is_there: np.ndarray, shift: np.ndarray,
-          dt: float) -> tuple[np.ndarray, np.ndarray]:
+def align(
+    here: np.ndarray, is_here: np.ndarray, there: np.ndarray, is_there: np.ndarray, shift: np.ndarray, dt: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Refine displacements of clusters against the other sweep.
 
     here, there  (K, P, 2) m: a cluster's points about its centre, and the other sweep's that may be its own, as far
@@ -26,7 +28,7 @@ def align(here: np.ndarray, is_here: np.ndarray, there: np.ndarray, is_there: np
     low = np.where(is_here[..., None], here, np.inf).min(axis=1)[:, None] - _ABOUT
     high = np.where(is_here[..., None], here, -np.inf).max(axis=1)[:, None] + _ABOUT
     extent = np.einsum('kpi,kpi,kp->k', here, here, is_here) / size
-    stiffness = 1e-3 + (_KERNEL / 3) ** 2 / (_TURN * dt) ** 2 / 8       # what holds the turn back, m²
+    stiffness = 1e-3 + (_KERNEL / 3) ** 2 / (_TURN * dt) ** 2 / 8  # what holds the turn back, m²
     reached = is_here & is_there.any(axis=1, keepdims=True)
     partner = np.stack([-2 * there[..., 0], -2 * there[..., 1], _squared(there, is_there), np.ones_like(is_there)], -1)
     first = np.arange(count)[:, None] * here.shape[1]
@@ -59,10 +61,11 @@ def _squared(points: np.ndarray, there: np.ndarray) -> np.ndarray:
 def _step(arm: np.ndarray, off: np.ndarray, weight: np.ndarray, stiffness: float) -> np.ndarray:
     """(K, 3) x, y, turn by which K clusters come nearest to their matches: points at `arm` (K, n, 2) m from their
     cluster's centre, `off` (K, n, 2) m from their partners, of `weight` (K, n) but for the robust kernel."""
-    weight = weight / (1 + (off ** 2).sum(axis=-1) / _KERNEL ** 2) ** 2
+    weight = weight / (1 + (off**2).sum(axis=-1) / _KERNEL**2) ** 2
     x, y, off = *np.moveaxis(arm.astype(float), -1, 0), off.astype(float)
-    terms = np.stack([np.ones_like(x), -y, x, x * x + y * y, off[..., 0], off[..., 1],
-                      x * off[..., 1] - y * off[..., 0]], axis=-1)
+    terms = np.stack(
+        [np.ones_like(x), -y, x, x * x + y * y, off[..., 0], off[..., 1], x * off[..., 1] - y * off[..., 0]], axis=-1
+    )
     mass, across, along, inertia, *vector = (weight[:, None] @ terms)[:, 0].T
     matrix = np.zeros((len(arm), 3, 3))
     matrix[:, 0, 0] = matrix[:, 1, 1] = mass

@@ -1,4 +1,5 @@
 """Classification: how likely a cluster moves, by how well it was registered, what was seen, and where it goes."""
+
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -14,8 +15,8 @@ from .prefilter import MANY, ScreenedProposals
 from .registration import Registration
 from .visibility import VisibilityFeatures
 
-_TALLEST = 3.0           # m above 2.5, beyond which more says nothing
-_STANDING = 0.02         # m: a sensor that went less says nothing by its heading
+_TALLEST = 3.0  # m above 2.5, beyond which more says nothing
+_STANDING = 0.02  # m: a sensor that went less says nothing by its heading
 
 
 class Classification(NamedTuple):
@@ -36,22 +37,34 @@ class Classification(NamedTuple):
 def classify(motion: Columns, stream: Columns | None, classifier: MotionClassifier) -> Classification:
     """How likely clusters move, by their `motion_features` and `stream_features`."""
     log_odds = classifier.motion(motion)
-    return Classification(log_odds, log_odds if stream is None else log_odds + classifier.stream(stream),
-                          motion, stream)
+    return Classification(
+        log_odds, log_odds if stream is None else log_odds + classifier.stream(stream), motion, stream
+    )
 
 
-def motion_features(registered: Registration, fused: Fusion, screened: ScreenedProposals, seen: VisibilityFeatures,
-                    ego: EgoMotion) -> Columns:
+def motion_features(
+    registered: Registration, fused: Fusion, screened: ScreenedProposals, seen: VisibilityFeatures, ego: EgoMotion
+) -> Columns:
     """Columns (K,) of K clusters.
 
     What is seen through windows, gaps, between leaves changes with every step of the sensor, and seems to move; as it
     does wherever something comes into view or is lost to it. What is seen past something slides across the view as the
     sensor goes, and where beams fall on a smooth surface goes along with it.
     """
-    length, network, measured, off = (np.linalg.norm(motion, axis=1) for motion in (
-        fused.displacement, registered.network, registered.measured, registered.measured - registered.network))
-    agreement = (np.einsum('ij,ij->i', fused.displacement, registered.network) / np.maximum(length * network, 1e-6)
-                 * (network > 0.05))
+    length, network, measured, off = (
+        np.linalg.norm(motion, axis=1)
+        for motion in (
+            fused.displacement,
+            registered.network,
+            registered.measured,
+            registered.measured - registered.network,
+        )
+    )
+    agreement = (
+        np.einsum('ij,ij->i', fused.displacement, registered.network)
+        / np.maximum(length * network, 1e-6)
+        * (network > 0.05)
+    )
     away, across, along = _bearing(registered.centre, fused.displacement, ego)
     free, vacated = screened.in_free_space, seen.vacated
     size_x, size_y, size_z = np.log(registered.size + 0.1).T
@@ -59,21 +72,46 @@ def motion_features(registered: Registration, fused: Fusion, screened: ScreenedP
         'points': np.log(np.minimum(screened.sizes, MANY) / 50),
         'cost': np.log(fused.cost + 0.01) + 2,
         'gain': np.sqrt(fused.cost) - np.sqrt(registered.cost_still),
-        'free': np.sqrt(free), 'vacated': np.sqrt(vacated), 'free_and_vacated': np.sqrt(free * vacated),
+        'free': np.sqrt(free),
+        'vacated': np.sqrt(vacated),
+        'free_and_vacated': np.sqrt(free * vacated),
         'most_free': np.log(np.maximum(free, vacated) + 0.01) + 2,
         'agreement': agreement,
-        'length': _log(length, 0.02), 'network_length': _log(network, 0.02), 'measured_length': _log(measured, 0.02),
-        'disagreement': _log(off, 0.05), 'network_spread': _log(screened.network_spread, 0.02),
+        'length': _log(length, 0.02),
+        'network_length': _log(network, 0.02),
+        'measured_length': _log(measured, 0.02),
+        'disagreement': _log(off, 0.05),
+        'network_spread': _log(screened.network_spread, 0.02),
         'tallness': np.clip(registered.size[:, 2] - 2.5, 0.0, _TALLEST),
-        'moving_share': screened.moving_share, 'beside_occluder': screened.beside_occluder,
-        'contradicted': np.sqrt(fused.contradicted), 'contradicted_share': fused.contradicted,
-        **{name: np.sqrt(getattr(seen, name)) for name in (
-            'past_free', 'past_surely_free', 'past_return', 'earlier_free', 'earlier_return', 'hidden_from_target',
-            'place_hidden', 'place_beside_occluder', 'at_target_return', 'place_at_source_return')},
+        'moving_share': screened.moving_share,
+        'beside_occluder': screened.beside_occluder,
+        'contradicted': np.sqrt(fused.contradicted),
+        'contradicted_share': fused.contradicted,
+        **{
+            name: np.sqrt(getattr(seen, name))
+            for name in (
+                'past_free',
+                'past_surely_free',
+                'past_return',
+                'earlier_free',
+                'earlier_return',
+                'hidden_from_target',
+                'place_hidden',
+                'place_beside_occluder',
+                'at_target_return',
+                'place_at_source_return',
+            )
+        },
         'unseen': np.log(1.02 - seen.overlap),
-        'travelled': log_travelled(ego), 'away': away, 'across': across, 'along_sensor': along,
+        'travelled': log_travelled(ego),
+        'away': away,
+        'across': across,
+        'along_sensor': along,
         'range': np.log(np.linalg.norm(registered.centre, axis=1) + 2),
-        'size_x': size_x, 'size_y': size_y, 'size_z': size_z}
+        'size_x': size_x,
+        'size_y': size_y,
+        'size_z': size_z,
+    }
 
 
 def stream_features(known: np.ndarray, followed: int) -> Columns:
@@ -91,14 +129,15 @@ def _log(metres: np.ndarray, least: float) -> np.ndarray:
     return np.log(metres + least) + 1
 
 
-def _bearing(centre: np.ndarray, displacement: np.ndarray, ego: EgoMotion
-             ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _bearing(centre: np.ndarray, displacement: np.ndarray, ego: EgoMotion) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cosine and sine, without its sign, of the angle between each motion and the line of sight, and cosine of that
     between it and the sensor's own, 0 where the sensor stands; (K,) each."""
     length, (x, y) = np.linalg.norm(displacement, axis=1) + 1e-6, centre.T
     unit = length * np.maximum(np.hypot(x, y), 0.1)
-    away, across = displacement[:, 0] * x + displacement[:, 1] * y, np.abs(displacement[:, 0] * y
-                                                                           - displacement[:, 1] * x)
-    own = ego.into_source(np.zeros((1, 3)))[0, :2]      # where the sensor is by the target's time
+    away, across = (
+        displacement[:, 0] * x + displacement[:, 1] * y,
+        np.abs(displacement[:, 0] * y - displacement[:, 1] * x),
+    )
+    own = ego.into_source(np.zeros((1, 3)))[0, :2]  # where the sensor is by the target's time
     along = displacement @ own / (length * max(float(np.linalg.norm(own)), 1e-6))
     return away / unit, across / unit, along if ego.travelled >= _STANDING else np.zeros_like(along)

@@ -1,4 +1,5 @@
 """Clusters: points that move alike and lie together."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -9,9 +10,9 @@ from scipy.spatial import cKDTree
 from ..settings import Settings
 from ..steps.cells import by_cell
 
-_ALIKE = 1.0             # m/s, velocities that differ less may belong to one object ...
-_ALIKE_SHARE = 0.3       # ... or by less than this share of the speed
-_MAX_VOXELS = 8000       # clustered in place of their points; with more, the voxels are made coarser
+_ALIKE = 1.0  # m/s, velocities that differ less may belong to one object ...
+_ALIKE_SHARE = 0.3  # ... or by less than this share of the speed
+_MAX_VOXELS = 8000  # clustered in place of their points; with more, the voxels are made coarser
 
 
 def find_clusters(points: np.ndarray, velocity: np.ndarray, moving: np.ndarray, settings: Settings) -> np.ndarray:

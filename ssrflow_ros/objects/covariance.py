@@ -1,4 +1,5 @@
 """Covariance: how far off motions and boxes are, by log-linear models of the errors' variance."""
+
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -21,17 +22,25 @@ class MotionErrors(NamedTuple):
     features: Columns
 
 
-def motion_errors(registered: Registration, fused: Fusion, tracked: TrackedFusion, probability: np.ndarray,
-                  sizes: np.ndarray, classifier: MotionClassifier) -> MotionErrors:
+def motion_errors(
+    registered: Registration,
+    fused: Fusion,
+    tracked: TrackedFusion,
+    probability: np.ndarray,
+    sizes: np.ndarray,
+    classifier: MotionClassifier,
+) -> MotionErrors:
     """probability (K,) of the motion by this pair alone, sizes (K,) points of the clusters."""
     features = displacement_features(registered, fused, tracked, probability, sizes)
     turn = turn_features(fused.cost, sizes, registered.longer_side)
-    return MotionErrors(displacement_covariance(features, registered.axes, classifier),
-                        np.exp(classifier.turn_variance(turn)), features)
+    return MotionErrors(
+        displacement_covariance(features, registered.axes, classifier), np.exp(classifier.turn_variance(turn)), features
+    )
 
 
-def displacement_features(registered: Registration, fused: Fusion, tracked: TrackedFusion, probability: np.ndarray,
-                          sizes: np.ndarray) -> Columns:
+def displacement_features(
+    registered: Registration, fused: Fusion, tracked: TrackedFusion, probability: np.ndarray, sizes: np.ndarray
+) -> Columns:
     """Columns, (K, 1) or (K, 2) for each axis of the curvature, of the errors of displacements that a track steadied;
     arguments as of `motion_errors`. `log_off_track` is NaN where nothing was
     expected."""
@@ -45,15 +54,17 @@ def displacement_features(registered: Registration, fused: Fusion, tracked: Trac
         'log_length': np.log(np.linalg.norm(tracked.displacement, axis=1) + 0.05)[:, None],
         'log_disagreement': np.log(np.linalg.norm(registered.measured - registered.network, axis=1) + 0.03)[:, None],
         'log_curvature': np.log(registered.curvature),
-        'log_off_track': np.log(off_track + 0.03)}
+        'log_off_track': np.log(off_track + 0.03),
+    }
 
 
 def displacement_covariance(features: Columns, axes: np.ndarray, classifier: MotionClassifier) -> np.ndarray:
     """(K, 2, 2) m² of `displacement_features`; axes (K, 2, 2) of the curvature, columns."""
     known = np.isfinite(features['log_off_track'])
     beside_track = {**features, 'log_off_track': np.nan_to_num(features['log_off_track'])}
-    log = np.where(known, classifier.tracked_displacement_variance(beside_track),
-                   classifier.displacement_variance(features))
+    log = np.where(
+        known, classifier.tracked_displacement_variance(beside_track), classifier.displacement_variance(features)
+    )
     return np.einsum('kij,kj,klj->kil', axes, np.exp(log), axes)
 
 
@@ -64,8 +75,11 @@ def turn_features(cost: np.ndarray, sizes: np.ndarray, longer_side: np.ndarray) 
 
 def centre_features(count: float, size: np.ndarray, centre: np.ndarray) -> Columns:
     """Single numbers for the errors of the `centre` (3,) m of one box of `size` (3,) m and `count` points."""
-    return {'log_points': np.log(count), 'log_size': np.log(size[:2].max() + 0.2),
-            'log_range': np.log(float(np.hypot(*centre[:2])) + 2)}
+    return {
+        'log_points': np.log(count),
+        'log_size': np.log(size[:2].max() + 0.2),
+        'log_range': np.log(float(np.hypot(*centre[:2])) + 2),
+    }
 
 
 def centre_covariance(features: Columns, centre: np.ndarray, classifier: MotionClassifier) -> np.ndarray:

@@ -1,4 +1,5 @@
 """Description: the points of a cluster that moves become an object with a box, a motion, and how far off both are."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -8,11 +9,19 @@ from .covariance import MotionErrors, centre_covariance, centre_features, climb_
 from .motion_classifier import MotionClassifier
 from .planar import PlanarMotion, level_axes
 
-_HEADING_SPEED = 1.5     # m/s, faster ones face where they go
+_HEADING_SPEED = 1.5  # m/s, faster ones face where they go
 
 
-def describe(number: int, points: np.ndarray, motion: PlanarMotion, errors: MotionErrors, k: int, dt: float,
-             slope: np.ndarray, classifier: MotionClassifier) -> MovingObject:
+def describe(
+    number: int,
+    points: np.ndarray,
+    motion: PlanarMotion,
+    errors: MotionErrors,
+    k: int,
+    dt: float,
+    slope: np.ndarray,
+    classifier: MotionClassifier,
+) -> MovingObject:
     """The object `number` of points (n, 3) m that move like that in `dt` s, along a ground of that `slope`.
 
     errors  of the motions of all clusters, of which `k` is this one.
@@ -28,14 +37,22 @@ def describe(number: int, points: np.ndarray, motion: PlanarMotion, errors: Moti
     turn_rate = float(motion.turn / dt)
     arm = centre[:2] - motion.centre
     velocity = velocity + turn_rate * np.array([-arm[1], arm[0]])
-    along = np.vstack([np.eye(2), slope])       # from the level to the ground
+    along = np.vstack([np.eye(2), slope])  # from the level to the ground
     velocity = along @ velocity
-    covariance = along @ errors.covariance[k] @ along.T / dt ** 2
+    covariance = along @ errors.covariance[k] @ along.T / dt**2
     covariance[2, 2] += np.exp(classifier.climb_variance(climb_features(np.hypot(*velocity[:2]))))
     return MovingObject(
-        number, centre, high - low, yaw, velocity, len(points), yaw_rate=turn_rate,
+        number,
+        centre,
+        high - low,
+        yaw,
+        velocity,
+        len(points),
+        yaw_rate=turn_rate,
         position_covariance=centre_covariance(centre_features(len(points), high - low, centre), centre, classifier),
-        velocity_covariance=covariance, yaw_rate_variance=float(errors.turn_variance[k]) / dt ** 2)
+        velocity_covariance=covariance,
+        yaw_rate_variance=float(errors.turn_variance[k]) / dt**2,
+    )
 
 
 def _longest_side(points: np.ndarray) -> float:

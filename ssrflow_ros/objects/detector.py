@@ -8,6 +8,7 @@ a track lets expect; the classifier weighs what speaks for it. What is likely to
 get its motion. Of the points that are left, those few move as the network says for which that was the better answer on
 average.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -35,9 +36,9 @@ from .tracks import Suspect, Tracks
 from .unassigned import unassigned_points
 from .visibility import visibility
 
-_FASTEST = 35.0          # m/s
-_REACH = 1.0, 5.0        # m, least and most that is searched
-_ENOUGH = 0.5            # share of a proposal's points that no likelier one has taken
+_FASTEST = 35.0  # m/s
+_REACH = 1.0, 5.0  # m, least and most that is searched
+_ENOUGH = 0.5  # share of a proposal's points that no likelier one has taken
 
 
 class Detections(NamedTuple):
@@ -132,8 +133,14 @@ class ObjectDetector:
         errors = motion_errors(registered, fused, tracked, classified.probability, sizes, classifier)
         return Candidates(proposals, registered, fused, tracked, may_move, classified, errors)
 
-    def unassigned(self, prepared: PreparedPair, observed: ObservedPoints, is_free: np.ndarray,
-                   candidates: Candidates | None, settings: Settings) -> tuple[np.ndarray, Columns]:
+    def unassigned(
+        self,
+        prepared: PreparedPair,
+        observed: ObservedPoints,
+        is_free: np.ndarray,
+        candidates: Candidates | None,
+        settings: Settings,
+    ) -> tuple[np.ndarray, Columns]:
         """Rows (m,) of the points that have no object, `is_free` (n,), and move by the network, and their features."""
         likeliest = np.zeros(len(observed.points))
         if candidates is not None:
@@ -151,8 +158,9 @@ def selected(candidates: Candidates, least: float) -> tuple[list[int], list[int]
     return [k for k in np.argsort(-probability, kind='stable') if moves[k]], np.flatnonzero(doubtful).tolist()
 
 
-def assigned(candidates: Candidates, moving: list[int], is_free: np.ndarray, fewest: int
-             ) -> Iterator[tuple[int, np.ndarray]]:
+def assigned(
+    candidates: Candidates, moving: list[int], is_free: np.ndarray, fewest: int
+) -> Iterator[tuple[int, np.ndarray]]:
     """Each of the `moving` candidates and the rows of its points, as far as they are free, (n,) bool, which they are no
     more then. One that has lost half of them to surer ones, or has fewer than `fewest`, is dropped."""
     for k in moving:

@@ -3,6 +3,7 @@
 A long smooth side slides along itself at no cost: there the network, or what was known before, knows better. Along each
 axis of the cost's curvature the fused displacement lies between two, by a share that is fitted.
 """
+
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -37,18 +38,28 @@ class TrackedFusion(NamedTuple):
     features: Columns
 
 
-def fuse_with_network(registered: Registration, clusters: Clusters, image: RangeImage, classifier: MotionClassifier
-                      ) -> Fusion:
+def fuse_with_network(
+    registered: Registration, clusters: Clusters, image: RangeImage, classifier: MotionClassifier
+) -> Fusion:
     """Between what was measured and what the network says; image of the other sweep."""
     measured, network = registered.measured, registered.network
-    features = measured_features(registered, clusters.counts, *(
-        contradiction(image, clusters, displacement) for displacement in (measured, network)))
+    features = measured_features(
+        registered,
+        clusters.counts,
+        *(contradiction(image, clusters, displacement) for displacement in (measured, network)),
+    )
     fused = between(registered.axes, measured, network, classifier.measured_share(features))
     return Fusion(fused, registered.cost(fused), contradiction(image, clusters, fused), features)
 
 
-def fuse_with_tracks(registered: Registration, fused: Fusion, expected: np.ndarray, clusters: Clusters,
-                     image: RangeImage, classifier: MotionClassifier) -> TrackedFusion:
+def fuse_with_tracks(
+    registered: Registration,
+    fused: Fusion,
+    expected: np.ndarray,
+    clusters: Clusters,
+    image: RangeImage,
+    classifier: MotionClassifier,
+) -> TrackedFusion:
     """Between the displacement by this pair alone and what is `expected`, (K, 2) m, NaN where nothing is."""
     known = np.isfinite(expected)
     then = np.where(known, expected, fused.displacement)
@@ -63,8 +74,9 @@ def contradiction(image: RangeImage, clusters: Clusters, displacement: np.ndarra
     return group_means(image.at(clusters.moved(displacement)).is_free(), clusters.counts)
 
 
-def measured_features(registered: Registration, counts: np.ndarray, contradicted_measured: np.ndarray,
-                      contradicted_network: np.ndarray) -> Columns:
+def measured_features(
+    registered: Registration, counts: np.ndarray, contradicted_measured: np.ndarray, contradicted_network: np.ndarray
+) -> Columns:
     """How far to trust what was measured against the network: counts (K,) points, and shares (K,) of them by which
     either is contradicted."""
     off = registered.measured - registered.network
@@ -80,11 +92,13 @@ def measured_features(registered: Registration, counts: np.ndarray, contradicted
         'contradicted_measured': np.sqrt(contradicted_measured)[:, None],
         'contradicted_network': np.sqrt(contradicted_network)[:, None],
         'log_curvature': np.log(registered.curvature),
-        'log_apart': np.log(_along(registered.axes, off) + 0.03)}
+        'log_apart': np.log(_along(registered.axes, off) + 0.03),
+    }
 
 
-def expected_features(registered: Registration, fused: Fusion, expected: np.ndarray, cost: np.ndarray,
-                      contradicted: np.ndarray) -> Columns:
+def expected_features(
+    registered: Registration, fused: Fusion, expected: np.ndarray, cost: np.ndarray, contradicted: np.ndarray
+) -> Columns:
     """How far to trust an `expected` displacement (K, 2) m, with its cost and contradiction (K,), against what was
     found."""
     return {
@@ -94,7 +108,8 @@ def expected_features(registered: Registration, fused: Fusion, expected: np.ndar
         'contradicted_found': np.sqrt(fused.contradicted)[:, None],
         'log_size': np.log(registered.longer_side + 0.2)[:, None],
         'log_disagreement': np.log(np.linalg.norm(registered.measured - registered.network, axis=1) + 0.03)[:, None],
-        'log_apart': np.log(_along(registered.axes, expected - fused.displacement) + 0.03)}
+        'log_apart': np.log(_along(registered.axes, expected - fused.displacement) + 0.03),
+    }
 
 
 def between(axes: np.ndarray, one: np.ndarray, other: np.ndarray, log_odds: np.ndarray) -> np.ndarray:

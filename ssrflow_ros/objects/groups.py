@@ -1,4 +1,5 @@
 """Groups of points of many sizes, one after the other in flat arrays: `counts` (K,) tells how many rows each has."""
+
 from __future__ import annotations
 
 from typing import NamedTuple

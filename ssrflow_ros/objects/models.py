@@ -1,4 +1,5 @@
 """The kinds of fitted models: a weighed sum of named features, and a small network over them, in numpy."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -6,6 +6,7 @@ were not fitted on.
 
 The shipped file was made by `python -m studies.fit_motion_classifier` and `python -m studies.fit_expectation`.
 """
+
 from __future__ import annotations
 
 import dataclasses
@@ -16,8 +17,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from ..errors import WeightsError
 from ..atomic_write import atomic_write
+from ..errors import WeightsError
 from .features import FEATURES
 from .models import Linear, Perceptron
 
@@ -62,8 +63,11 @@ class MotionClassifier:
 
     def save(self, path: Path) -> None:
         """Names and weights of every model, whole or not at all."""
-        parts: dict[str, Any] = {f'{model}.{part}': np.asarray(value) for model in FEATURES
-                 for part, value in vars(getattr(self, model)).items()}
+        parts: dict[str, Any] = {
+            f'{model}.{part}': np.asarray(value)
+            for model in FEATURES
+            for part, value in vars(getattr(self, model)).items()
+        }
         with atomic_write(path) as unfinished, open(unfinished, 'wb') as file:
             np.savez(file, **parts)
 

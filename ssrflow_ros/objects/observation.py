@@ -1,4 +1,5 @@
 """Observation: what is known of each point before any belong together."""
+
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -36,8 +37,15 @@ def observe(prepared: PreparedPair, displacement: np.ndarray, settings: Settings
     asked = np.flatnonzero(moving & ~suspicious)
     places = points.take(asked, axis=0) + displacement.take(asked, axis=0)
     suspicious[asked] = prepared.range_images[0].at(places).is_free()
-    return ObservedPoints(points, displacement, moving, prepared.in_free_space, prepared.in_past_free_space, suspicious,
-                          prepared.vacated_space)
+    return ObservedPoints(
+        points,
+        displacement,
+        moving,
+        prepared.in_free_space,
+        prepared.in_past_free_space,
+        suspicious,
+        prepared.vacated_space,
+    )
 
 
 def lengths(vectors: np.ndarray) -> np.ndarray:

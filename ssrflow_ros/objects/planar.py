@@ -1,4 +1,5 @@
 """Rigid motions seen from above: all that moves turns about the vertical and goes along the ground."""
+
 from __future__ import annotations
 
 from typing import NamedTuple

@@ -1,4 +1,5 @@
 """The prefilter: which proposals are worth to be registered; most are not, and registration is what costs."""
+
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -11,9 +12,9 @@ from .groups import Clusters, evenly_chosen, group_means
 from .motion_classifier import MotionClassifier
 from .observation import ObservedPoints
 
-_MOST_POINTS = 512       # of a proposal that are looked at from here on
-_FREE_SHARE = 0.01       # of a proposal's points that took free space, below which a place must be vacated about it
-MANY = 500               # points, beyond which more say nothing: walls have thousands
+_MOST_POINTS = 512  # of a proposal that are looked at from here on
+_FREE_SHARE = 0.01  # of a proposal's points that took free space, below which a place must be vacated about it
+MANY = 500  # points, beyond which more say nothing: walls have thousands
 
 
 class ScreenedProposals(NamedTuple):
@@ -40,8 +41,9 @@ class ScreenedProposals(NamedTuple):
         return np.array([len(group) for group in self.groups])
 
 
-def prefilter(proposals: list[np.ndarray], observed: ObservedPoints, image: RangeImage, reach: float,
-              classifier: MotionClassifier) -> ScreenedProposals | None:
+def prefilter(
+    proposals: list[np.ndarray], observed: ObservedPoints, image: RangeImage, reach: float, classifier: MotionClassifier
+) -> ScreenedProposals | None:
     """Those of the `proposals`, rows of each, that are not nearly sure to stand; None if none is left.
 
     image of the sweep that they are of; reach m, as far as anything may have moved.
@@ -53,28 +55,43 @@ def prefilter(proposals: list[np.ndarray], observed: ObservedPoints, image: Rang
     clusters = Clusters(observed.points.take(chosen, axis=0), counts)
     network, first, z = observed.displacement.take(chosen, axis=0), np.cumsum(counts) - counts, clusters.points[:, 2]
     in_free_space, in_past_free_space, beside_occluder, moving, east, north = (
-        group_means(values, counts) for values in (
-            observed.in_free_space.take(chosen), observed.in_past_free_space.take(chosen),
-            image.at(clusters.points).is_beside_occluder(), observed.moving.take(chosen), *network[:, :2].T))
+        group_means(values, counts)
+        for values in (
+            observed.in_free_space.take(chosen),
+            observed.in_past_free_space.take(chosen),
+            image.at(clusters.points).is_beside_occluder(),
+            observed.moving.take(chosen),
+            *network[:, :2].T,
+        )
+    )
     off = network[:, :2] - np.repeat(np.column_stack([east, north]), counts, axis=0)
     spread = group_means(np.hypot(off[:, 0], off[:, 1]), counts)
     height = np.maximum.reduceat(z, first) - np.minimum.reduceat(z, first)
     features = {
         'log_points': np.log(np.minimum([len(rows) for rows in proposals], MANY)),
-        'in_free_space': np.sqrt(in_free_space), 'in_past_free_space': np.sqrt(in_past_free_space),
-        'log_network_length': np.log(np.hypot(east, north) + 0.02), 'log_network_spread': np.log(spread + 0.02),
-        'tallness': np.maximum(height - 2.5, 0.0), 'moving_share': moving, 'beside_occluder': beside_occluder}
+        'in_free_space': np.sqrt(in_free_space),
+        'in_past_free_space': np.sqrt(in_past_free_space),
+        'log_network_length': np.log(np.hypot(east, north) + 0.02),
+        'log_network_spread': np.log(spread + 0.02),
+        'tallness': np.maximum(height - 2.5, 0.0),
+        'moving_share': moving,
+        'beside_occluder': beside_occluder,
+    }
     kept = classifier.prefilter(features) >= classifier.least_log_odds
     # What took no free space has hardly moved if none was left within its reach.
-    kept &= ((np.maximum(in_free_space, in_past_free_space) >= _FREE_SHARE)
-             | _any_near(clusters.points, first, observed.vacated_space, reach))
+    kept &= (np.maximum(in_free_space, in_past_free_space) >= _FREE_SHARE) | _any_near(
+        clusters.points, first, observed.vacated_space, reach
+    )
     if not kept.any():
         return None
     rows = np.repeat(kept, counts)
     return ScreenedProposals(
-        [proposals[k] for k in np.flatnonzero(kept)], Clusters(clusters.points[rows], counts[kept]), network[rows],
+        [proposals[k] for k in np.flatnonzero(kept)],
+        Clusters(clusters.points[rows], counts[kept]),
+        network[rows],
         {name: values[kept] for name, values in features.items()},
-        *(values[kept] for values in (in_free_space, beside_occluder, moving, spread)))
+        *(values[kept] for values in (in_free_space, beside_occluder, moving, spread)),
+    )
 
 
 def _any_near(points: np.ndarray, first: np.ndarray, others: np.ndarray, reach: float) -> np.ndarray:

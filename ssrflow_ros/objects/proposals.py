@@ -1,4 +1,5 @@
 """Proposals: which points may move together, before anybody has asked how far."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -10,15 +11,15 @@ from .clusters import find_clusters
 from .groups import reduced, rows_of_each
 from .observation import ObservedPoints
 
-_CELL = 0.25            # m, of the map from above; what touches on it is one thing
-_SIDE = 640            # cells of the map's side
-_LARGEST = 16.0         # m, no mover is longer
-_SUSPECT_SHARE = 0.1    # of a thing's points, that make it a proposal
+_CELL = 0.25  # m, of the map from above; what touches on it is one thing
+_SIDE = 640  # cells of the map's side
+_LARGEST = 16.0  # m, no mover is longer
+_SUSPECT_SHARE = 0.1  # of a thing's points, that make it a proposal
 _FEWEST_SUSPECTS = 3
-_SQUARE = 4             # cells, sides of squares; a place vacated in the next square may have been a thing's own
-_FREE_SHARE = 0.01      # of a proposal's points, that speak for free space taken or left; what is far takes little
-_SAME = 0.6             # of a thing's points: a group with more is the thing, and is not asked again
-_MOST = 64              # proposals of one sweep
+_SQUARE = 4  # cells, sides of squares; a place vacated in the next square may have been a thing's own
+_FREE_SHARE = 0.01  # of a proposal's points, that speak for free space taken or left; what is far takes little
+_SAME = 0.6  # of a thing's points: a group with more is the thing, and is not asked again
+_MOST = 64  # proposals of one sweep
 
 
 def propose(observed: ObservedPoints, dt: float, settings: Settings) -> list[np.ndarray]:
@@ -32,7 +33,7 @@ def propose(observed: ObservedPoints, dt: float, settings: Settings) -> list[np.
     if not suspects.any() and not len(vacated):
         return []
     things = _things(points, suspects, vacated, settings.object_points)
-    whole = np.zeros(len(points), np.int64)     # number of points of the thing that holds each point
+    whole = np.zeros(len(points), np.int64)  # number of points of the thing that holds each point
     for rows in things:
         whole[rows] = len(rows)
     velocity = observed.displacement / dt
@@ -44,8 +45,10 @@ def propose(observed: ObservedPoints, dt: float, settings: Settings) -> list[np.
     if not things and not parts:
         return []
     doubts = reduced(np.add, suspicious.astype(int), things + parts)
-    best = sorted((k for k, rows in enumerate(things + parts)
-                   if k < len(things) or doubts[k] >= max(2, _FREE_SHARE * len(rows))), key=lambda k: -doubts[k])
+    best = sorted(
+        (k for k, rows in enumerate(things + parts) if k < len(things) or doubts[k] >= max(2, _FREE_SHARE * len(rows))),
+        key=lambda k: -doubts[k],
+    )
     return [(things + parts)[k] for k in best[:_MOST]]
 
 
@@ -60,15 +63,20 @@ def _things(points: np.ndarray, suspects: np.ndarray, vacated: np.ndarray, fewes
     number, extent, vacancies = connected_things(held, _SIDE, _counts_about(_keys(vacated)), _SQUARE)
     owner = number.take(key)
     size, suspected = (np.bincount(thing, minlength=len(extent)) for thing in (owner, owner[suspects]))
-    good = ((size >= fewest) & (suspected + vacancies >= np.maximum(_FEWEST_SUSPECTS, _SUSPECT_SHARE * size))
-            & (extent.max(axis=1) * _CELL <= _LARGEST))
+    good = (
+        (size >= fewest)
+        & (suspected + vacancies >= np.maximum(_FEWEST_SUSPECTS, _SUSPECT_SHARE * size))
+        & (extent.max(axis=1) * _CELL <= _LARGEST)
+    )
     return rows_of_each(np.where(good[owner], owner, -1))
 
 
 def _keys(points: np.ndarray) -> np.ndarray:
     """(n,) number of the cell of each point on the map, whose border stays empty."""
-    x, y = ((column * np.float32(1 / _CELL) + np.float32(_SIDE // 2)).clip(1, _SIDE - 2).astype(np.int32)
-            for column in points[:, :2].T)
+    x, y = (
+        (column * np.float32(1 / _CELL) + np.float32(_SIDE // 2)).clip(1, _SIDE - 2).astype(np.int32)
+        for column in points[:, :2].T
+    )
     return x * np.int32(_SIDE) + y
 
 
@@ -77,5 +85,6 @@ def _counts_about(key: np.ndarray) -> np.ndarray:
     side = _SIDE // _SQUARE
     square = key // _SIDE // _SQUARE * side + key % _SIDE // _SQUARE
     counts = np.bincount(square, minlength=side * side).reshape(side, side)
-    return ndimage.correlate1d(ndimage.correlate1d(counts, [1, 1, 1], axis=0, mode='constant'), [1, 1, 1], axis=1,
-                               mode='constant')
+    return ndimage.correlate1d(
+        ndimage.correlate1d(counts, [1, 1, 1], axis=0, mode='constant'), [1, 1, 1], axis=1, mode='constant'
+    )

@@ -6,6 +6,7 @@ onto the cluster, is searched for over all that a mover can do in the time, from
 start leads there, the cost decides. From above, because the height of a return is where a beam happened to strike,
 and because all tiles are then worked on as one array.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -18,14 +19,14 @@ from .alignment import align
 from .groups import Clusters, evenly_chosen
 from .tiles import COARSE, MIDDLE, MOST_POINTS, Blocks, Tiles
 
-_MODES = 2                 # best ones of the coarse search that are followed
-_INERTIA = 0.003           # cost of 1 m/s off the network's, for a cluster of 1 m from its middle; small ones
-                           # find partners by chance
-_GUESSES = np.array([1.0, 1.5, 2.0])[:, None]   # times the network's displacement, which may fall short
-_HOPELESS = 0.3            # cost, beyond which no fit is worth to be made exact
-_FINE = 0.5                # cells, by which the best is made finer
-_FLAT = 2.0                # cells, over which the cost's curvature is taken
-_FLATTEST = 0.02           # 1/m², curvatures are not less
+_MODES = 2  # best ones of the coarse search that are followed
+_INERTIA = 0.003  # cost of 1 m/s off the network's, for a cluster of 1 m from its middle; small ones
+# find partners by chance
+_GUESSES = np.array([1.0, 1.5, 2.0])[:, None]  # times the network's displacement, which may fall short
+_HOPELESS = 0.3  # cost, beyond which no fit is worth to be made exact
+_FINE = 0.5  # cells, by which the best is made finer
+_FLAT = 2.0  # cells, over which the cost's curvature is taken
+_FLATTEST = 0.02  # 1/m², curvatures are not less
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +77,7 @@ class Registration:
         return self.tiles.cost((displacement / self.tiles.cell[:, None])[:, None])[:, 0]
 
 
-def register(clusters: Clusters, network: np.ndarray, target: Blocks, reach: float, dt: float
-             ) -> Registration:
+def register(clusters: Clusters, network: np.ndarray, target: Blocks, reach: float, dt: float) -> Registration:
     """Lay each of K clusters onto the other sweep.
 
     network  (n, 3) m, displacement of the clusters' points by the network, from which the search begins, too.
@@ -93,9 +93,10 @@ def register(clusters: Clusters, network: np.ndarray, target: Blocks, reach: flo
     measured, turn = _aligned(tiles, shift, dt)
     around = measured[:, None] / cell[:, None] + _FLAT * _AROUND
     cost = tiles.cost(np.concatenate([around, median[:, None] / cell[:, None], np.zeros_like(around[:, :1])], axis=1))
-    curvature, axes = np.linalg.eigh(_curvature(cost[:, :len(_AROUND)], _FLAT * tiles.cell))
-    return Registration(tiles, median, measured, turn, cost[:, 0], cost[:, -2], cost[:, -1],
-                        np.maximum(curvature, _FLATTEST), axes)
+    curvature, axes = np.linalg.eigh(_curvature(cost[:, : len(_AROUND)], _FLAT * tiles.cell))
+    return Registration(
+        tiles, median, measured, turn, cost[:, 0], cost[:, -2], cost[:, -1], np.maximum(curvature, _FLATTEST), axes
+    )
 
 
 def _aligned(tiles: Tiles, shift: np.ndarray, dt: float) -> tuple[np.ndarray, np.ndarray]:
@@ -104,10 +105,13 @@ def _aligned(tiles: Tiles, shift: np.ndarray, dt: float) -> tuple[np.ndarray, np
     turn, cost, shift = np.zeros(len(shift)), tiles.cost(shift[:, None])[:, 0], shift * cell
     hopeful = np.flatnonzero((cost < _HOPELESS) & (tiles.others.counts > 0))
     if len(hopeful):
-        here, there = ((np.stack([padded.x, padded.y], axis=-1)[hopeful] - MIDDLE) * cell[hopeful, None]
-                       for padded in (tiles.points, tiles.others))
-        shift[hopeful], turn[hopeful] = align(here, tiles.points.there[hopeful], there, tiles.others.there[hopeful],
-                                              shift[hopeful], dt)
+        here, there = (
+            (np.stack([padded.x, padded.y], axis=-1)[hopeful] - MIDDLE) * cell[hopeful, None]
+            for padded in (tiles.points, tiles.others)
+        )
+        shift[hopeful], turn[hopeful] = align(
+            here, tiles.points.there[hopeful], there, tiles.others.there[hopeful], shift[hopeful], dt
+        )
     return shift, turn
 
 
@@ -126,11 +130,11 @@ def _curvature(cost: np.ndarray, step: np.ndarray) -> np.ndarray:
     by = {tuple(place): cost[:, k] for k, place in enumerate(_AROUND.astype(int).tolist())}
     xx, yy = by[1, 0] + by[-1, 0] - 2 * by[0, 0], by[0, 1] + by[0, -1] - 2 * by[0, 0]
     xy = (by[1, 1] + by[-1, -1] - by[1, -1] - by[-1, 1]) / 4
-    return np.stack([np.stack([xx, xy], -1), np.stack([xy, yy], -1)], -1) / (step ** 2)[:, None, None]
+    return np.stack([np.stack([xx, xy], -1), np.stack([xy, yy], -1)], -1) / (step**2)[:, None, None]
 
 
 _AROUND = np.stack(np.meshgrid([-1.0, 0.0, 1.0], [-1.0, 0.0, 1.0], indexing='ij'), -1).reshape(-1, 2)
-_AROUND = _AROUND[np.argsort(np.abs(_AROUND).sum(axis=1), kind='stable')]     # rest wins a draw
+_AROUND = _AROUND[np.argsort(np.abs(_AROUND).sum(axis=1), kind='stable')]  # rest wins a draw
 
 
 class _Search:
@@ -155,8 +159,9 @@ class _Search:
         tiles = self._tiles
         far = tiles.reach / tiles.cell
         most = far[:, None, None]
-        starts = np.concatenate([np.zeros((len(guesses), 1, 2)), np.clip(guesses, -most, most),
-                                 np.zeros((len(guesses), _MODES, 2))], axis=1)
+        starts = np.concatenate(
+            [np.zeros((len(guesses), 1, 2)), np.clip(guesses, -most, most), np.zeros((len(guesses), _MODES, 2))], axis=1
+        )
         sides = far.astype(int) // COARSE
         for side in np.unique(sides):
             which, axis = np.flatnonzero(sides == side), COARSE * np.arange(-side, side + 1)

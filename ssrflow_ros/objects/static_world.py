@@ -1,4 +1,5 @@
 """The static world: what of the other sweep is explained by something that stands is no mover's partner."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -6,9 +7,9 @@ import numpy as np
 from ..kernels.maps import lies_beside
 from .tiles import Blocks
 
-_CELL = np.float32(0.1)      # m, of the map of what stands; what is near to it is no one's partner ...
-_LAYER = np.float32(1.0)     # m, and no higher or lower than about that
-_SIDE = 1024                 # cells of the map, which goes on anew beyond
+_CELL = np.float32(0.1)  # m, of the map of what stands; what is near to it is no one's partner ...
+_LAYER = np.float32(1.0)  # m, and no higher or lower than about that
+_SIDE = 1024  # cells of the map, which goes on anew beyond
 
 
 def unexplained(target: np.ndarray, points: np.ndarray, movers: list[np.ndarray]) -> Blocks:

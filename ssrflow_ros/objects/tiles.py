@@ -1,4 +1,5 @@
 """Tiles: small maps from above, one a cluster, on which the cluster is laid onto the other sweep."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -6,13 +7,13 @@ import numpy as np
 from ..kernels.tiles import distance_maps, sums_moved, sums_on_grid
 from .groups import evenly_chosen, ranges
 
-CELLS = 126                # of a tile's side, a multiple of `COARSE`
-COARSE = 3                 # cells between coarse candidates
-MOST_POINTS = 96           # of a cluster and of the other sweep that are laid onto each other
-_FINEST = 0.1              # m, a cell, if the cluster and its reach fit
-_TRUNCATED = 4             # cells, farther ones are all the same
-_HEIGHT = 0.3              # m above and below the cluster, within which the other sweep's points count
-_ABOUT = 0.5               # m beyond the cluster's box, where the other sweep's points are still its own
+CELLS = 126  # of a tile's side, a multiple of `COARSE`
+COARSE = 3  # cells between coarse candidates
+MOST_POINTS = 96  # of a cluster and of the other sweep that are laid onto each other
+_FINEST = 0.1  # m, a cell, if the cluster and its reach fit
+_TRUNCATED = 4  # cells, farther ones are all the same
+_HEIGHT = 0.3  # m above and below the cluster, within which the other sweep's points count
+_ABOUT = 0.5  # m beyond the cluster's box, where the other sweep's points are still its own
 # The middle of a cluster is that of a cell: where it is symmetrical, its points lie on no border.
 MIDDLE = np.float32(CELLS // 2 + 0.5)
 
@@ -55,7 +56,7 @@ class Tiles:
         steps to either side, with every second point."""
         points = self.points
         cost = sums_on_grid(self._there, points.x, points.y, points.counts, which, COARSE, steps)
-        return cost / ((points.counts[which] + 1) // 2 * _TRUNCATED ** 2)[:, None, None]
+        return cost / ((points.counts[which] + 1) // 2 * _TRUNCATED**2)[:, None, None]
 
     def cost(self, shift: np.ndarray) -> np.ndarray:
         """(K, Q) mean truncated squared distance, 0..1, of each cluster moved by `shift` (K, Q, 2) cells
@@ -67,8 +68,9 @@ class Tiles:
         points, others = self.points, self.others
         forward, number = sums_moved(self._there, points.x, points.y, points.counts, shift, *self._everywhere)
         backward, about = sums_moved(self._here, others.x, others.y, others.counts, -shift, *self._about)
-        forward, backward = (value / _TRUNCATED ** 2 / np.maximum(count, 1)
-                             for value, count in ((forward, number), (backward, about)))
+        forward, backward = (
+            value / _TRUNCATED**2 / np.maximum(count, 1) for value, count in ((forward, number), (backward, about))
+        )
         return (forward + np.where(about, backward, 1.0)) / 2
 
 
@@ -93,10 +95,11 @@ class Blocks:
     def __init__(self, points: np.ndarray):
         key = self._blocks(points[:, 0]) * np.uint16(self._SIDE) + self._blocks(points[:, 1])
         self._points = points.take(np.argsort(key, kind='stable'), axis=0)
-        self._first = np.concatenate([[0], np.cumsum(np.bincount(key, minlength=self._SIDE ** 2))])
+        self._first = np.concatenate([[0], np.cumsum(np.bincount(key, minlength=self._SIDE**2))])
 
-    def near(self, centre: np.ndarray, span: np.ndarray, floor: np.ndarray,
-             ceiling: np.ndarray) -> tuple[np.ndarray, ...]:
+    def near(
+        self, centre: np.ndarray, span: np.ndarray, floor: np.ndarray, ceiling: np.ndarray
+    ) -> tuple[np.ndarray, ...]:
         """x, y and number k, (n,) each, of what lies within `span` (K,) m of `centre` (K, 2) m
         and between two heights (K,) m, one k after the other."""
         (west, south), (east, north) = (self._blocks((centre + side * span[:, None]).T).astype(int) for side in (-1, 1))
@@ -106,8 +109,9 @@ class Blocks:
         owner = owner[run]
         x, y, z = self._points.take(row, axis=0).T
         middle, span, floor, ceiling = (side.astype(np.float32)[owner] for side in (centre, span, floor, ceiling))
-        inside = np.flatnonzero((np.abs(x - middle[:, 0]) < span) & (np.abs(y - middle[:, 1]) < span)
-                                & (z > floor) & (z < ceiling))
+        inside = np.flatnonzero(
+            (np.abs(x - middle[:, 0]) < span) & (np.abs(y - middle[:, 1]) < span) & (z > floor) & (z < ceiling)
+        )
         return x[inside], y[inside], owner[inside]
 
     def _blocks(self, place: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ All that outlives a sweep is in one `Tracks`. It goes on where a pair goes on, n
 older ones or forwards, with sweeps missing between them where the machine does not keep up, and begins anew by
 itself where time was set back, stood still, or jumped, and where the frame changed.
 """
+
 from __future__ import annotations
 
 import dataclasses
@@ -16,11 +17,11 @@ from scipy.spatial.transform import Rotation
 
 from ..sweep import EgoMotion, MovingObject, SweepPair
 
-_MISSED = 2              # pairs in a row in which a thing may not be found, and is not forgotten
-_GAP, _GAP_SHARE = 1.0, 3.5    # s, or times the pair's dt, between pairs, beyond which all is forgotten
-_GATE = 1.0              # m, between the place that is expected and the one that is found, at least ...
-_GATE_SIZE = 0.5         # ... or this share of the object's longer side
-_ALIKE = (2.0, 0.5)      # m/s, or share of the speed, by which velocities may differ
+_MISSED = 2  # pairs in a row in which a thing may not be found, and is not forgotten
+_GAP, _GAP_SHARE = 1.0, 3.5  # s, or times the pair's dt, between pairs, beyond which all is forgotten
+_GATE = 1.0  # m, between the place that is expected and the one that is found, at least ...
+_GATE_SIZE = 0.5  # ... or this share of the object's longer side
+_ALIKE = (2.0, 0.5)  # m/s, or share of the speed, by which velocities may differ
 
 
 @dataclass
@@ -30,7 +31,7 @@ class _Track:
     centre: np.ndarray
     velocity: np.ndarray
     gate: float
-    missed: int              # pairs in a row in which it was not found
+    missed: int  # pairs in a row in which it was not found
 
 
 class Suspect(NamedTuple):
@@ -62,8 +63,11 @@ class Tracks:
         """Move all that is known to the stamp and into the frame of the pair's source."""
         stamp, period = pair.source.stamp_ns, abs(pair.dt)
         elapsed = (stamp - self._last[1]) * 1e-9 if self._last else 0.0
-        goes_on = (self._last is not None and self._last[0] == pair.source.frame_id
-                   and 0 < elapsed <= max(_GAP, _GAP_SHARE * period))
+        goes_on = (
+            self._last is not None
+            and self._last[0] == pair.source.frame_id
+            and 0 < elapsed <= max(_GAP, _GAP_SHARE * period)
+        )
         if not goes_on:
             self.reset()
         self._last, self.goes_on = (pair.source.frame_id, stamp), goes_on
@@ -102,13 +106,17 @@ class Tracks:
 
     def follow(self, objects: list[MovingObject], suspects: Iterable[Suspect] = ()) -> tuple[MovingObject, ...]:
         """The objects of this sweep with `track_id` and `age`; suspects are expected in the next pair, too."""
-        self._suspects = [_Track(-1, 0, np.array([*thing.centre, 0.0]), np.array([*thing.velocity, 0.0]),
-                                 _gate(thing.longer_side), 0) for thing in suspects]
+        self._suspects = [
+            _Track(-1, 0, np.array([*thing.centre, 0.0]), np.array([*thing.velocity, 0.0]), _gate(thing.longer_side), 0)
+            for thing in suspects
+        ]
         gates = np.array([_gate(item.size[:2].max()) for item in objects])
         pairs: dict[int, _Track] = {}
         if self._tracks and objects:
-            off = np.linalg.norm(np.array([item.centre[:2] for item in objects])[:, None]
-                                 - _array(self._tracks, 'centre')[:, :2], axis=-1)
+            off = np.linalg.norm(
+                np.array([item.centre[:2] for item in objects])[:, None] - _array(self._tracks, 'centre')[:, :2],
+                axis=-1,
+            )
             reach = np.maximum(gates[:, None], _array(self._tracks, 'gate'))
             for k, j in zip(*linear_sum_assignment(np.minimum(off / reach, 1.0))):
                 if off[k, j] <= reach[k, j]:

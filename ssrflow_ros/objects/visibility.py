@@ -1,4 +1,5 @@
 """Visibility: what the sweeps saw where proposals stand, where they stood, and where before that."""
+
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -8,7 +9,7 @@ import numpy as np
 from ..steps.prepared import PreparedPair
 from .groups import Clusters, group_means
 
-_ASKED = 4000            # points, of which it is asked whether the other sweep looked their way
+_ASKED = 4000  # points, of which it is asked whether the other sweep looked their way
 
 
 class VisibilityFeatures(NamedTuple):
@@ -65,4 +66,5 @@ def visibility(prepared: PreparedPair, clusters: Clusters, displacement: np.ndar
         past_return=share(past_here.is_at_return()),
         earlier_free=share(past_then.is_free()),
         earlier_return=share(past_then.is_at_return()),
-        overlap=float(other.at(points[::1 + len(points) // _ASKED]).is_known().mean()))
+        overlap=float(other.at(points[:: 1 + len(points) // _ASKED]).is_known().mean()),
+    )

@@ -1,4 +1,5 @@
 """A sum over neighbours, weighted by a softmax over the same neighbours."""
+
 from __future__ import annotations
 
 import math
@@ -32,7 +33,6 @@ def _sum(scores: torch.Tensor, features: torch.Tensor, keep: bool = False) -> tu
 
 
 class _AttentiveSum(torch.autograd.Function):
-
     @staticmethod
     def forward(ctx, scores, features):
         out, weights, total = _sum(scores, features, keep=True)

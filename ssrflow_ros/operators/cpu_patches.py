@@ -2,6 +2,7 @@
 
 Each function does what the one of its name in `reference.py` or `interpolation.py` does. None is differentiable.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -15,11 +16,19 @@ from .reference import is_traced
 def fits(*tensors: torch.Tensor) -> bool:
     """Whether the loops serve for such tensors: of float32, on a CPU, and nobody wants their gradient."""
     return not (torch.is_grad_enabled() or torch.is_autocast_enabled('cpu') or is_traced()) and all(
-        tensor.device.type == 'cpu' and tensor.dtype == torch.float32 for tensor in tensors)
+        tensor.device.type == 'cpu' and tensor.dtype == torch.float32 for tensor in tensors
+    )
 
 
-def attentive_patch(relation: torch.Tensor, own: torch.Tensor, other: torch.Tensor, index: torch.Tensor,
-                    weight: torch.Tensor, score: torch.Tensor, slope: float) -> torch.Tensor:
+def attentive_patch(
+    relation: torch.Tensor,
+    own: torch.Tensor,
+    other: torch.Tensor,
+    index: torch.Tensor,
+    weight: torch.Tensor,
+    score: torch.Tensor,
+    slope: float,
+) -> torch.Tensor:
     """As `attentive_patch_reference`."""
     pairs = linear(relation, weight)
     out = torch.empty_like(own, memory_format=torch.contiguous_format)
@@ -31,9 +40,17 @@ def attentive_patch(relation: torch.Tensor, own: torch.Tensor, other: torch.Tens
     return out
 
 
-def cost_patch(relation: torch.Tensor, own: torch.Tensor, other: torch.Tensor, index: torch.Tensor,
-               weight: torch.Tensor, hidden: torch.Tensor, out_weight: torch.Tensor, out_bias: torch.Tensor,
-               slope: float) -> torch.Tensor:
+def cost_patch(
+    relation: torch.Tensor,
+    own: torch.Tensor,
+    other: torch.Tensor,
+    index: torch.Tensor,
+    weight: torch.Tensor,
+    hidden: torch.Tensor,
+    out_weight: torch.Tensor,
+    out_bias: torch.Tensor,
+    slope: float,
+) -> torch.Tensor:
     """As `cost_patch_reference`."""
     out = torch.empty_like(own, memory_format=torch.contiguous_format)
     weights, pairs = linear(hidden, out_weight, out_bias), linear(relation, weight)
@@ -50,8 +67,9 @@ def weighted_patch(weights: torch.Tensor, features: torch.Tensor, index: torch.T
     return out
 
 
-def convolved(weights: torch.Tensor, features: torch.Tensor, index: torch.Tensor, offsets: torch.Tensor
-              ) -> tuple[torch.Tensor, torch.Tensor]:
+def convolved(
+    weights: torch.Tensor, features: torch.Tensor, index: torch.Tensor, offsets: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
     """(B, M, W * C) and (B, M, W * 3), means over neighbours of weights (B, M, k, W) times features (B, N, C), and
     times offsets (B, M, k, 3)."""
     size = *index.shape[:2], weights.shape[-1]
@@ -69,8 +87,9 @@ def interpolate(values: torch.Tensor, index: torch.Tensor, weights: torch.Tensor
     return out
 
 
-def neighbourhood(centres: torch.Tensor, points: torch.Tensor, index: torch.Tensor, length: float, radius: float,
-                  longest: float) -> tuple[torch.Tensor, torch.Tensor]:
+def neighbourhood(
+    centres: torch.Tensor, points: torch.Tensor, index: torch.Tensor, length: float, radius: float, longest: float
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Index (B, M, k) and offsets (B, M, k, 3) of a `Neighbourhood`."""
     index = index.contiguous()
     within, offsets = torch.empty_like(index), torch.empty(*index.shape, 3)

@@ -1,4 +1,5 @@
 """Farthest point sampling as an order: its first n points are the best n, for every n."""
+
 from __future__ import annotations
 
 from functools import reduce

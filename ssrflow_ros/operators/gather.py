@@ -1,4 +1,5 @@
 """Rows of a feature table by index, batched."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -19,14 +20,18 @@ def gather(features: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
         offset = torch.arange(batch, device=index.device) * count
         index = index + offset.view(-1, *[1] * (index.dim() - 1))
     table = features.reshape(batch * count, width)
-    if (torch.is_grad_enabled() and table.requires_grad and table.device.type == 'cpu'
-            and table.dtype == torch.float32 and not is_traced()):
+    if (
+        torch.is_grad_enabled()
+        and table.requires_grad
+        and table.device.type == 'cpu'
+        and table.dtype == torch.float32
+        and not is_traced()
+    ):
         return _Gather.apply(table, index)
     return F.embedding(index, table)
 
 
 class _Gather(torch.autograd.Function):
-
     @staticmethod
     def forward(ctx, table, index):
         ctx.save_for_backward(index)
@@ -36,7 +41,7 @@ class _Gather(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, gradient):
-        index, = ctx.saved_tensors
+        (index,) = ctx.saved_tensors
         order, first = _by_row(index.reshape(-1).numpy(), ctx.rows)
         return F.embedding_bag(order, gradient.reshape(-1, gradient.shape[-1]), first, mode='sum'), None
 

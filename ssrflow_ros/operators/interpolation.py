@@ -1,4 +1,5 @@
 """Inverse-distance interpolation from known points to others."""
+
 from __future__ import annotations
 
 import torch
@@ -8,8 +9,9 @@ from .gather import gather
 from .neighbours import k_nearest
 
 
-def interpolation_weights(queries: torch.Tensor, points: torch.Tensor, k: int = 3,
-                          count: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+def interpolation_weights(
+    queries: torch.Tensor, points: torch.Tensor, k: int = 3, count: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Neighbours (B, M, k) int64 and weights (B, M, k), summing to 1, of queries (B, M, 3) among points (B, N, 3).
 
     Of the points' rows only the first `count` (B,), if it is given.

@@ -1,4 +1,5 @@
 """The linear layer of many rows: oneDNN's on x86-64 processors that are not Intel's, torch's own elsewhere."""
+
 from __future__ import annotations
 
 import platform
@@ -12,7 +13,6 @@ from torch.nn import functional as F
 from .reference import is_traced
 
 
-
 def _is_intel() -> bool:
     try:
         return 'GenuineIntel' in Path('/proc/cpuinfo').read_text()
@@ -20,18 +20,21 @@ def _is_intel() -> bool:
         return False
 
 
-_ONEDNN: Any = (torch.ops.mkldnn._linear_pointwise
-                if platform.machine() in ('x86_64', 'AMD64') and not _is_intel()
-                and torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, '_linear_pointwise')
-                and hasattr(torch, 'get_autocast_dtype')  # torch 2.4
-                else None)
+_ONEDNN: Any = (
+    torch.ops.mkldnn._linear_pointwise
+    if platform.machine() in ('x86_64', 'AMD64')
+    and not _is_intel()
+    and torch.backends.mkldnn.is_available()
+    and hasattr(torch.ops.mkldnn, '_linear_pointwise')
+    and hasattr(torch, 'get_autocast_dtype')  # torch 2.4
+    else None
+)
 # Fewer rows and fewer multiplications than these: a call of oneDNN costs more than it saves.
 _MANY_ROWS = 2**13
 _LEAST_WORK = 2**21
 
 
-def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None,
-           slope: float = 1.0) -> torch.Tensor:
+def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None, slope: float = 1.0) -> torch.Tensor:
     """x (..., C) @ weight (D, C) transposed + bias (D,) -> (..., D), LeakyReLU of `slope` on it; differentiable once.
 
     torch.nn.functional.linear goes through the BLAS that torch was built with. MKL, that of the x86
@@ -40,8 +43,15 @@ def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = No
     """
     grad = torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)
     rows = x.numel() // max(1, x.shape[-1])
-    if (_ONEDNN is None or x.device.type != 'cpu' or _few(rows, weight) or x.dtype != torch.float32
-            or is_traced() or torch.is_autocast_enabled('cpu') or not torch.backends.mkldnn.enabled):
+    if (
+        _ONEDNN is None
+        or x.device.type != 'cpu'
+        or _few(rows, weight)
+        or x.dtype != torch.float32
+        or is_traced()
+        or torch.is_autocast_enabled('cpu')
+        or not torch.backends.mkldnn.enabled
+    ):
         out = F.linear(x, weight, bias)
         return out if slope == 1 else F.leaky_relu(out, slope, inplace=not grad)
     return _Linear.apply(x, weight, bias, slope) if grad else _product(x, weight, bias, slope)
@@ -58,13 +68,13 @@ def _few(rows: int, weight: torch.Tensor) -> bool:
     return rows < _MANY_ROWS and rows * weight.numel() < _LEAST_WORK
 
 
-def _product(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None,
-             slope: float = 1.0) -> torch.Tensor:
+def _product(
+    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None, slope: float = 1.0
+) -> torch.Tensor:
     return _ONEDNN(x, weight, bias, *(('none', []) if slope == 1 else ('leaky_relu', [slope])), '')
 
 
 class _Linear(torch.autograd.Function):
-
     @staticmethod
     def forward(ctx, x, weight, bias, slope):
         out = _product(x, weight, bias, slope)

@@ -1,4 +1,5 @@
 """k nearest neighbours between two point sets, batched."""
+
 from __future__ import annotations
 
 from typing import Callable
@@ -48,8 +49,10 @@ def _search(device: torch.device) -> Callable[[torch.Tensor, torch.Tensor, int],
 
 def _kd_tree(queries: torch.Tensor, points: torch.Tensor, k: int) -> torch.Tensor:
     from ..kernels.kd_tree import KdTree
-    found = [torch.from_numpy(KdTree(cloud).search(wanted, k)[0])
-             for wanted, cloud in zip(queries.numpy(), points.numpy())]
+
+    found = [
+        torch.from_numpy(KdTree(cloud).search(wanted, k)[0]) for wanted, cloud in zip(queries.numpy(), points.numpy())
+    ]
     return torch.stack(found)
 
 

@@ -1,4 +1,5 @@
 """Searches that compiled code is to call back into Python for, and not to look into."""
+
 from __future__ import annotations
 
 from contextlib import contextmanager
@@ -25,8 +26,9 @@ def are_opaque() -> bool:
     return _OPAQUE.get()
 
 
-def opaque(name: str, search: Callable[..., torch.Tensor],
-           shape: Callable[..., tuple[int, ...]]) -> Callable[..., torch.Tensor]:
+def opaque(
+    name: str, search: Callable[..., torch.Tensor], shape: Callable[..., tuple[int, ...]]
+) -> Callable[..., torch.Tensor]:
     """`search`, annotated, as an operator of torch: int64 tensors of the `shape` that follows from its arguments.
 
     `search` itself where torch has no such operators (before 2.4) and compiles nothing here.

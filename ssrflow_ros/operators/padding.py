@@ -1,4 +1,5 @@
 """Clouds filled up to a size that never changes, as CUDA graphs need them: a count says how many rows are points."""
+
 from __future__ import annotations
 
 import torch

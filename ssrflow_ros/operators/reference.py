@@ -1,4 +1,5 @@
 """The operators in plain torch: for any device, for tracers, and what every faster way is held against."""
+
 from __future__ import annotations
 
 from functools import reduce
@@ -14,8 +15,10 @@ def k_nearest_reference(queries: torch.Tensor, points: torch.Tensor, k: int) -> 
     Distances come from direct differences in float32: the matrix-product form loses up to 43 % of
     the neighbours in low precision at LiDAR coordinates. Autocast leaves such differences alone.
     """
-    parts = [_squared_distance(part, points).topk(k, dim=-1, largest=False, sorted=True).indices
-             for part in queries.split(_QUERIES_AT_ONCE, dim=1)]
+    parts = [
+        _squared_distance(part, points).topk(k, dim=-1, largest=False, sorted=True).indices
+        for part in queries.split(_QUERIES_AT_ONCE, dim=1)
+    ]
     return torch.cat(parts, dim=1)
 
 
@@ -46,8 +49,15 @@ def attentive_sum_reference(scores: torch.Tensor, features: torch.Tensor) -> tor
     return (scores.softmax(dim=-2) * features).sum(dim=-2)
 
 
-def attentive_patch_reference(relation: torch.Tensor, own: torch.Tensor, other: torch.Tensor, index: torch.Tensor,
-                              weight: torch.Tensor, score: torch.Tensor, slope: float) -> torch.Tensor:
+def attentive_patch_reference(
+    relation: torch.Tensor,
+    own: torch.Tensor,
+    other: torch.Tensor,
+    index: torch.Tensor,
+    weight: torch.Tensor,
+    score: torch.Tensor,
+    slope: float,
+) -> torch.Tensor:
     """sum_j softmax_j(score x_ij) x_ij over the neighbours j of i, x_ij = LeakyReLU(weight r_ij + own_i + other_j).
 
     relation (B, M, k, R), own (B, M, C), other (B, N, C), index (B, M, k) into N, weight (C, R), score (C, C)
@@ -57,9 +67,17 @@ def attentive_patch_reference(relation: torch.Tensor, own: torch.Tensor, other: 
     return attentive_sum_reference(x @ score.t(), x)
 
 
-def cost_patch_reference(relation: torch.Tensor, own: torch.Tensor, other: torch.Tensor, index: torch.Tensor,
-                         weight: torch.Tensor, hidden: torch.Tensor, out_weight: torch.Tensor, out_bias: torch.Tensor,
-                         slope: float) -> torch.Tensor:
+def cost_patch_reference(
+    relation: torch.Tensor,
+    own: torch.Tensor,
+    other: torch.Tensor,
+    index: torch.Tensor,
+    weight: torch.Tensor,
+    hidden: torch.Tensor,
+    out_weight: torch.Tensor,
+    out_bias: torch.Tensor,
+    slope: float,
+) -> torch.Tensor:
     """Mean over the neighbours j of i of (out_weight h_ij + out_bias) x_ij, x_ij as in `attentive_patch_reference`.
 
     hidden (B, M, k, H), out_weight (C, H), out_bias (C,) -> (B, M, C).
@@ -68,8 +86,14 @@ def cost_patch_reference(relation: torch.Tensor, own: torch.Tensor, other: torch
     return ((hidden @ out_weight.t() + out_bias) * x).mean(dim=-2)
 
 
-def _embedded(relation: torch.Tensor, own: torch.Tensor, other: torch.Tensor, index: torch.Tensor,
-              weight: torch.Tensor, slope: float) -> torch.Tensor:
+def _embedded(
+    relation: torch.Tensor,
+    own: torch.Tensor,
+    other: torch.Tensor,
+    index: torch.Tensor,
+    weight: torch.Tensor,
+    slope: float,
+) -> torch.Tensor:
     near = torch.stack([rows[places] for rows, places in zip(other, index)])
     return torch.nn.functional.leaky_relu(relation @ weight.t() + own[:, :, None] + near, slope)
 

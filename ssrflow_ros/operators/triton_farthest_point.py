@@ -1,4 +1,5 @@
 """Farthest point sampling as one Triton kernel: one program a cloud, its distances in registers throughout."""
+
 from __future__ import annotations
 
 import torch
@@ -36,6 +37,7 @@ def farthest_point_order_triton(points: torch.Tensor, n: int, first: torch.Tenso
     batch, count, _ = points.shape
     order = torch.empty(batch, n, dtype=torch.int64, device=points.device)
     with torch.cuda.device_of(points):
-        farthest_point_kernel[(batch,)](points, first.contiguous(), order, count, n,
-                                        BLOCK=triton.next_power_of_2(count), num_warps=WARPS)
+        farthest_point_kernel[(batch,)](
+            points, first.contiguous(), order, count, n, BLOCK=triton.next_power_of_2(count), num_warps=WARPS
+        )
     return order

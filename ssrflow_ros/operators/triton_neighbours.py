@@ -1,4 +1,5 @@
 """`k_nearest` as one Triton kernel: no distance matrix in memory, ties broken by the lower index."""
+
 from __future__ import annotations
 
 import torch
@@ -11,8 +12,9 @@ BLOCK_POINTS = 64
 
 
 @triton.jit
-def k_nearest_kernel(queries, points, index, n_queries, n_points, found,
-                     K: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr):
+def k_nearest_kernel(
+    queries, points, index, n_queries, n_points, found, K: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr
+):
     """queries (B, M, 3) and points (B, N, 3) float32 -> index (B, M, found) int64; found <= K, a power of two."""
     cloud = tl.program_id(1).to(tl.int64)
     rows = tl.program_id(0) * BLOCK_M + tl.arange(0, BLOCK_M)
@@ -52,6 +54,14 @@ def k_nearest_triton(queries: torch.Tensor, points: torch.Tensor, k: int) -> tor
     width = max(2, triton.next_power_of_2(k))
     with torch.cuda.device_of(queries):
         k_nearest_kernel[(triton.cdiv(count, BLOCK_QUERIES), batch)](
-            queries, points, index, count, points.shape[1], k,
-            K=width, BLOCK_M=BLOCK_QUERIES, BLOCK_N=max(BLOCK_POINTS, width))
+            queries,
+            points,
+            index,
+            count,
+            points.shape[1],
+            k,
+            K=width,
+            BLOCK_M=BLOCK_QUERIES,
+            BLOCK_N=max(BLOCK_POINTS, width),
+        )
     return index

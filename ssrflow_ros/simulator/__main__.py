@@ -14,9 +14,7 @@ from .simulate import simulate
 def main() -> None:
     """Print sweeps per second of CPU time for each sensor: in pairs (a new world each), in one recording."""
     parser = argparse.ArgumentParser(prog='python -m ssrflow_ros.simulator', description=main.__doc__)
-    parser.add_argument(
-        '--pairs', type=int, default=12, help='pairs to measure for each sensor (default %(default)s)'
-    )
+    parser.add_argument('--pairs', type=int, default=12, help='pairs to measure for each sensor (default %(default)s)')
     parser.add_argument('--picture', metavar='PNG', help='draw some scenes and movers instead')
     arguments = parser.parse_args()
     if arguments.picture:
@@ -40,8 +38,7 @@ def main() -> None:
         of_all += seconds
         mean = np.mean(seconds)
         print(
-            f'{name:10}{model.beams or "-":>7}{np.mean(points):9.0f}{2 / mean:17.1f}{steady:21.1f}'
-            f'{3600 / mean:9.0f}',
+            f'{name:10}{model.beams or "-":>7}{np.mean(points):9.0f}{2 / mean:17.1f}{steady:21.1f}{3600 / mean:9.0f}',
             flush=True,
         )
     print(f'all sensors alike: {3600 / np.mean(of_all):.0f} pairs an hour on one core')

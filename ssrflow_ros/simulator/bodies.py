@@ -1,4 +1,5 @@
 """Every body that moves or stands about, by its name in CLASSES."""
+
 from __future__ import annotations
 
 from typing import Callable

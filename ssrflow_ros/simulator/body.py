@@ -1,4 +1,5 @@
 """What a body is, and what its builders share."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -32,9 +33,7 @@ class Body:
 
     def at_rest(self) -> Mesh:
         """All parts as one mesh, as they hang at rest."""
-        return join(
-            part.moved(x=-lag) for part, lag in zip(self.parts, self.lags or (0.0,) * len(self.parts))
-        )
+        return join(part.moved(x=-lag) for part, lag in zip(self.parts, self.lags or (0.0,) * len(self.parts)))
 
 
 def make_body(kind: str, parts, radius: float, joints: Joints | None = None, lags=None) -> Body:

@@ -1,4 +1,5 @@
 """What has no class of its own: drones and blobs; builders as in `vehicles`."""
+
 from __future__ import annotations
 
 import numpy as np

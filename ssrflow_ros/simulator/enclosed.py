@@ -25,9 +25,7 @@ def hall(rng: np.random.Generator, duration: float) -> Scene:
     speed = 0.0 if rng.random() < 0.2 else rng.uniform(0.1, 2.2)
     stage = _indoor_stage(rng, terrain, duration, length, width, speed)
     stage.meshes += [
-        terrain.mesh(
-            (-length / 2 - 4, length / 2 + 4), (-width / 2 - 4, width / 2 + 4), 4.0, rng.uniform(0.15, 0.6)
-        ),
+        terrain.mesh((-length / 2 - 4, length / 2 + 4), (-width / 2 - 4, width / 2 + 4), 4.0, rng.uniform(0.15, 0.6)),
         scenery.room(rng, length, width, height, rng.random() < 0.6),
     ]
 
@@ -40,14 +38,7 @@ def hall(rng: np.random.Generator, duration: float) -> Scene:
             size = rng.uniform(2, 12)
             wall = scenery.wall(rng, size, rng.choice([1.2, height]))
             x, y = rng.uniform(-0.4, 0.4, 2) * (length, width)
-            stage.put(
-                wall,
-                x,
-                y,
-                rng.choice([0.0, np.pi / 2]),
-                size,
-                0.4,
-            )
+            stage.put(wall, x, y, rng.choice([0.0, np.pi / 2]), size, 0.4)
         for _ in range(rng.integers(0, 16)):
             size = rng.uniform(3, 14)
             x, y = rng.uniform(-0.5, 0.5, 2) * (length - 2, width - 2)
@@ -65,9 +56,7 @@ def hall(rng: np.random.Generator, duration: float) -> Scene:
         if rng.random() < 0.12:
             still = BODIES[str(rng.choice(['forklift', 'cart', 'pedestrian', 'car']))](rng)
             if not narrow:
-                stage.put(
-                    still.at_rest(), x, y, rng.uniform(0, 6), 2 * still.radius, still.radius, margin=0.8
-                )
+                stage.put(still.at_rest(), x, y, rng.uniform(0, 6), 2 * still.radius, still.radius, margin=0.8)
         else:
             stage.put(
                 (scenery.goods, scenery.furniture)[rng.integers(2)](rng),
@@ -78,15 +67,7 @@ def hall(rng: np.random.Generator, duration: float) -> Scene:
                 0.8,
                 margin=0.8,
             )
-    kinds = {
-        'pedestrian': 5,
-        'cart': 2.5,
-        'forklift': 1.5,
-        'scooter': 0.4,
-        'drone': 0.6,
-        'blob': 1.2,
-        'animal': 0.3,
-    }
+    kinds = {'pedestrian': 5, 'cart': 2.5, 'forklift': 1.5, 'scooter': 0.4, 'drone': 0.6, 'blob': 1.2, 'animal': 0.3}
     wanderers(stage, kinds, how_many(rng, 6 if narrow else 30), inside)
     return stage.scene('hall', draw_mount(rng))
 
@@ -106,9 +87,7 @@ def _indoor_stage(
             straight, radius = rng.uniform(0.2, 0.35) * length, min(radius, 0.2 * width)
             path = Path((x, y, yaw), np.tile([straight, np.pi * radius], 20), np.tile([0.0, 1 / radius], 20))
         # A robot that turns tightly also goes slowly: no more than 1 rad/s.
-        carrier = draw_carrier(
-            rng, terrain, path, min(speed, radius) if path.curvatures.any() else speed, height
-        )
+        carrier = draw_carrier(rng, terrain, path, min(speed, radius) if path.curvatures.any() else speed, height)
         way = carrier.places(times)[:, :2]
         if np.all(np.abs(way) < (length / 2 - 0.9, width / 2 - 0.9)):
             return Stage(rng, terrain, carrier, duration)
@@ -122,9 +101,7 @@ def yard(rng: np.random.Generator, duration: float) -> Scene:
     steep = rng.choice([0.01, 0.05, 0.12])
     ramp = (rng.uniform(-20, 20), rng.uniform(5, 15), rng.uniform(-1.5, 1.5)) if rng.random() < 0.2 else None
     terrain = Terrain(waves=draw_waves(rng, steep), slope=tuple(rng.normal(0, steep / 2, 2)), ramp=ramp)
-    speed = (
-        0.0 if rng.random() < 0.2 else rng.choice([rng.uniform(0.1, 2.2), rng.uniform(1, 8)], p=[0.75, 0.25])
-    )
+    speed = 0.0 if rng.random() < 0.2 else rng.choice([rng.uniform(0.1, 2.2), rng.uniform(1, 8)], p=[0.75, 0.25])
     stage = _indoor_stage(rng, terrain, duration, size, size, speed)
     if rng.random() < 0.35:
         stage = Stage(rng, terrain, replace(stage.carrier, lift=rng.uniform(1.5, 3.2)), duration)
@@ -152,9 +129,7 @@ def yard(rng: np.random.Generator, duration: float) -> Scene:
             plant = (scenery.tree, scenery.bush)[rng.integers(2)]
             stage.put(plant(rng), x, y, turn, 0.8, 0.8, margin=1.0)
         elif choice < 0.78:
-            stage.put(
-                (scenery.goods, scenery.furniture, scenery.pole)[rng.integers(3)](rng), x, y, turn, 1.0, 0.8
-            )
+            stage.put((scenery.goods, scenery.furniture, scenery.pole)[rng.integers(3)](rng), x, y, turn, 1.0, 0.8)
         elif choice < 0.84:
             stage.put(scenery.container(rng), x, y, turn, 12.0, 2.4)
         elif choice < 0.9:

@@ -50,9 +50,7 @@ class Path:
 
     def at(self, distance: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """x, y, yaw after `distance` m."""
-        piece = np.clip(
-            np.searchsorted(self.nodes[:, 3], distance, side='right') - 1, 0, len(self.lengths) - 1
-        )
+        piece = np.clip(np.searchsorted(self.nodes[:, 3], distance, side='right') - 1, 0, len(self.lengths) - 1)
         x, y, yaw, passed = self.nodes[piece].T
         return _arc(x, y, yaw, distance - passed, self.curvatures[piece])
 
@@ -109,9 +107,7 @@ class GroundMotion:
         x, y, yaw = self.path.at(travel)
         z = self.terrain.height(x, y, self.softness) + self.lift
         if self.bob:
-            z = z + self.bob * np.sin(
-                2 * np.pi * (self.bob_cycles * travel + self.bob_rate * times) + self.phase
-            )
+            z = z + self.bob * np.sin(2 * np.pi * (self.bob_cycles * travel + self.bob_rate * times) + self.phase)
         roll, pitch, turn = (
             amplitude * np.sin(rate * (self.sway_rate * times + self.phase) + shift)
             for amplitude, rate, shift in zip(self.sway, (1.0, 1.31, 0.57), (0.0, 1.0, 2.0))

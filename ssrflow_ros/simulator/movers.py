@@ -34,13 +34,7 @@ def _speed(rng: np.random.Generator, kind: str) -> float:
     if kind == 'pedestrian':
         return float(
             rng.choice(
-                [
-                    0.0,
-                    rng.uniform(0.3, 1.0),
-                    rng.uniform(0.9, 1.8),
-                    rng.uniform(1.8, 2.7),
-                    rng.uniform(2.8, 5.5),
-                ],
+                [0.0, rng.uniform(0.3, 1.0), rng.uniform(0.9, 1.8), rng.uniform(1.8, 2.7), rng.uniform(2.8, 5.5)],
                 p=[0.12, 0.25, 0.43, 0.12, 0.08],
             )
         )
@@ -73,9 +67,7 @@ def _going(
     )
 
 
-def _wandering_path(
-    rng: np.random.Generator, x: float, y: float, yaw: float, kind: str, lasting: bool
-) -> Path:
+def _wandering_path(rng: np.random.Generator, x: float, y: float, yaw: float, kind: str, lasting: bool) -> Path:
     """Straight, curved, weaving, turning about, or (for long recordings) round and round."""
     tightest = (
         1.0
@@ -99,9 +91,7 @@ def _wandering_path(
     return Path((x, y, yaw), lengths, bends)
 
 
-def wanderers(
-    stage: Stage, kinds: dict[str, float], count: int, inside: Callable[[float, float], bool]
-) -> None:
+def wanderers(stage: Stage, kinds: dict[str, float], count: int, inside: Callable[[float, float], bool]) -> None:
     """Up to `count` movers anywhere `inside`; some in company, some pushed by a person."""
     rng = stage.rng
     names, weight = list(kinds), np.array(list(kinds.values())) * rng.gamma(0.7, size=len(kinds))
@@ -151,9 +141,7 @@ def _company(stage: Stage, leader: GroundMotion, speed: float) -> None:
         x, y, yaw = leader.path.start
         beside = (0.7 + 0.65 * rank) * rng.choice([-1, 1])
         path = Path(
-            (x - beside * np.sin(yaw), y + beside * np.cos(yaw), yaw),
-            leader.path.lengths,
-            leader.path.curvatures,
+            (x - beside * np.sin(yaw), y + beside * np.cos(yaw), yaw), leader.path.lengths, leader.path.curvatures
         )
         stage.add(kind, speed, _going(rng, stage.terrain, path, kind, speed, leader.meeting), leader.meeting)
 
@@ -187,9 +175,7 @@ def _fly(stage: Stage, kind: str, moment: float, x: float, y: float) -> None:
     )
 
 
-def traffic(
-    stage: Stage, count: int, road: float, pavement: float, crossing: tuple[float, float] | None
-) -> None:
+def traffic(stage: Stage, count: int, road: float, pavement: float, crossing: tuple[float, float] | None) -> None:
     """Vehicles on lanes, on crossing roads and turning; people on the pavement and over the road."""
     rng, terrain = stage.rng, stage.terrain
     kinds = {
@@ -230,19 +216,13 @@ def traffic(
             # Across the road, at the crossing if it drives.
             if crossing and kind not in slow:
                 along = np.asarray(crossing[0] + rng.uniform(-0.6, 0.6) * crossing[1])
-            at_x, at_y, yaw = terrain.to_world(
-                along, np.clip(across, -2 * road, 2 * road) if kind in slow else across
-            )
+            at_x, at_y, yaw = terrain.to_world(along, np.clip(across, -2 * road, 2 * road) if kind in slow else across)
             path = Path.arc(float(at_x), float(at_y), float(yaw) + oncoming * np.pi / 2 + rng.normal(0, 0.1))
         else:
             if kind in slow and rng.random() < 0.85:
                 across = rng.choice([-1, 1]) * (road + pavement * rng.uniform(0.15, 0.95))
             else:
-                across = (
-                    -oncoming * road * rng.uniform(0.15, 0.7)
-                    if kind != 'cyclist'
-                    else -oncoming * (road - 0.8)
-                )
+                across = -oncoming * road * rng.uniform(0.15, 0.7) if kind != 'cyclist' else -oncoming * (road - 0.8)
             at_x, at_y, yaw = terrain.to_world(along, across)
             bend = oncoming * terrain.curvature / (1 - terrain.curvature * across)
             turn = 0.0 if oncoming > 0 else np.pi

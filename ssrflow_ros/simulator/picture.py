@@ -10,12 +10,7 @@ import numpy as np
 from .classes import CLASSES
 from .simulate import LabelledSweep, simulate
 
-_SCENES = (
-    ('street', 69, 'os1_128'),
-    ('street', 64, 'os1_128'),
-    ('hall', 30, 'os1_64'),
-    ('yard', 31, 'os1_64'),
-)
+_SCENES = (('street', 69, 'os1_128'), ('street', 64, 'os1_128'), ('hall', 30, 'os1_64'), ('yard', 31, 'os1_64'))
 _CLOSE = ('car', 'pedestrian', 'cyclist', 'truck', 'bus', 'animal', 'motorcycle', 'forklift')
 
 
@@ -52,9 +47,7 @@ def _from_above(axis, sweep: LabelledSweep, colour: str):
         values = dict(c=speed[order], cmap='turbo', vmin=0, vmax=12)
     else:
         values = dict(c=sweep.class_id[order], cmap='tab20', vmin=-0.5, vmax=len(CLASSES) - 0.5)
-    dots = axis.scatter(
-        *points[order, :2].T, s=np.where(sweep.moving[order], 3.0, 0.25), linewidths=0, **values
-    )
+    dots = axis.scatter(*points[order, :2].T, s=np.where(sweep.moving[order], 3.0, 0.25), linewidths=0, **values)
     reach = 22 if sweep.ground.any() and np.abs(points[:, :2]).max() < 40 else 38
     axis.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect='equal')
     axis.plot(0, 0, '^', color='black', markersize=6)
@@ -82,9 +75,7 @@ def _from_sensor(axis, kind: str, sweep: LabelledSweep, chosen: np.ndarray) -> N
     middle = points.mean(axis=0)
     sight = middle[:2] / np.linalg.norm(middle[:2])
     across = (points[:, :2] - middle[:2]) @ np.array([sight[1], -sight[0]])
-    axis.scatter(
-        across, points[:, 2] - points[:, 2].min(), s=1.2, c=speed, cmap='turbo', vmin=0, vmax=12, linewidths=0
-    )
+    axis.scatter(across, points[:, 2] - points[:, 2].min(), s=1.2, c=speed, cmap='turbo', vmin=0, vmax=12, linewidths=0)
     axis.set_aspect('equal', adjustable='datalim')
     axis.set_title(f'{kind}, {len(chosen)} points at {np.linalg.norm(middle):.0f} m', fontsize=9)
     axis.tick_params(labelsize=7)

@@ -6,9 +6,9 @@ import numpy as np
 
 from ..kernels.ray_casting import TriangleTree, first_hits, triangle_tree
 
-_PASSES = 0.9            # share of the light that goes through a pane
-_PANES = 4               # through which a ray goes at most; those of a car are two
-_BEYOND = 0.01           # m behind a pane, from where it goes on
+_PASSES = 0.9  # share of the light that goes through a pane
+_PANES = 4  # through which a ray goes at most; those of a car are two
+_BEYOND = 0.01  # m behind a pane, from where it goes on
 
 
 class Raycaster:
@@ -45,8 +45,7 @@ class Raycaster:
             if not len(on):
                 break
             behind = ranges[on] + _BEYOND
-            ranges[on], face[on] = self._first(
-                moving, origins[on] + directions[on] * behind[:, None], directions[on])
+            ranges[on], face[on] = self._first(moving, origins[on] + directions[on] * behind[:, None], directions[on])
             ranges[on] += behind
         ray = np.flatnonzero(face >= 0)
         face = face[ray]

@@ -48,12 +48,7 @@ def building(rng: np.random.Generator, width: float, depth: float, height: float
 
 
 def rooms(
-    rng: np.random.Generator,
-    width: float,
-    depth: float,
-    height: float,
-    piers: np.ndarray,
-    floors: np.ndarray,
+    rng: np.random.Generator, width: float, depth: float, height: float, piers: np.ndarray, floors: np.ndarray
 ) -> Mesh:
     """What is seen through the windows of a building: floors, partitions, rooms that end somewhere, things in them.
 
@@ -114,9 +109,7 @@ def fence(rng: np.random.Generator, length: float, height: float) -> Mesh:
     parts.append(boxes([[0, 0, z] for z in rails], [length, 0.03, rng.choice([0.03, 0.12])], 0.4))
     if rng.random() < 0.6:
         slats = np.arange(-length / 2, length / 2, rng.uniform(0.15, 0.4))
-        parts.append(
-            boxes([[x, 0.03, height / 2] for x in slats], [rng.uniform(0.02, 0.12), 0.02, height], 0.4)
-        )
+        parts.append(boxes([[x, 0.03, height / 2] for x in slats], [rng.uniform(0.02, 0.12), 0.02, height], 0.4))
     return join(parts).named('structure')
 
 
@@ -139,10 +132,7 @@ def tree(rng: np.random.Generator) -> Mesh:
     boughs = rng.integers(3, 9)
     share = rng.uniform(0.35, 0.9, (boughs, 1))
     tips = top * share + rng.normal(0, 0.16, (boughs, 3)) * height * [1, 1, 0.4] + [0, 0, 0.1 * height]
-    parts = [
-        tubes([0, 0, -0.5], top, trunk, trunk * 0.4, 0.3),
-        tubes(top * share, tips, trunk * 0.35, 0.02, 0.3, 4),
-    ]
+    parts = [tubes([0, 0, -0.5], top, trunk, trunk * 0.4, 0.3), tubes(top * share, tips, trunk * 0.35, 0.02, 0.3, 4)]
     wood = join(parts)
     form = rng.random()
     if form < 0.12:
@@ -167,10 +157,7 @@ def bush(rng: np.random.Generator) -> Mesh:
     """A rough lump with leaves."""
     radii = rng.uniform(0.3, 1.3, 3)
     return join(
-        [
-            lump(rng, radii * 0.8, 0.2, 0.3).moved(z=radii[2] * 0.5),
-            leaves(rng, [0, 0, radii[2] * 0.6], radii, 50, 0.22),
-        ]
+        [lump(rng, radii * 0.8, 0.2, 0.3).moved(z=radii[2] * 0.5), leaves(rng, [0, 0, radii[2] * 0.6], radii, 50, 0.22)]
     ).named('vegetation')
 
 
@@ -249,9 +236,7 @@ def container(rng: np.random.Generator) -> Mesh:
             boxes([[x, side * 1.17, 1.3] for x in ribs for side in (1, -1)], [0.3, 0.07, 2.5], rho),
         ]
     )
-    return (join([one, one.moved(x=rng.normal(0, 0.3), z=2.62)]) if rng.random() < 0.3 else one).named(
-        'structure'
-    )
+    return (join([one, one.moved(x=rng.normal(0, 0.3), z=2.62)]) if rng.random() < 0.3 else one).named('structure')
 
 
 def heap(rng: np.random.Generator) -> Mesh:
@@ -286,17 +271,13 @@ def goods(rng: np.random.Generator) -> Mesh:
         parts = [boxes([0, 0, 0.07], [1.2, 0.8, 0.14], 0.4)]
         if layers:
             size = rng.uniform(0.7, 1.0, (layers, 3)) * [1.2, 0.8, 0.5]
-            parts.append(
-                boxes(np.array([[0, 0, 0.4 + 0.45 * k] for k in range(layers)]), size, rng.uniform(0.2, 0.7))
-            )
+            parts.append(boxes(np.array([[0, 0, 0.4 + 0.45 * k] for k in range(layers)]), size, rng.uniform(0.2, 0.7)))
         return join(parts)
     if style == 1:
         return tubes([0, 0, 0], [0, 0, 0.9], 0.3, rho=0.4, sides=12)
     if style == 2:
         legs = np.array([[x, y, 0] for x in (-0.7, 0.7) for y in (-0.35, 0.35)])
-        return join(
-            [boxes([0, 0, 0.74], [1.6, 0.8, 0.05], 0.5), tubes(legs, legs + [0, 0, 0.72], 0.03, rho=0.4)]
-        )
+        return join([boxes([0, 0, 0.74], [1.6, 0.8, 0.05], 0.5), tubes(legs, legs + [0, 0, 0.72], 0.03, rho=0.4)])
     if style == 3:
         size = rng.uniform(0.6, 2.2, 3)
         return join(
@@ -316,12 +297,7 @@ def room(rng: np.random.Generator, length: float, width: float, height: float, c
     parts = [
         boxes(
             [[0, y + 0.1, z], [0, -y - 0.1, z], [x + 0.1, 0, z], [-x - 0.1, 0, z]],
-            [
-                [length, 0.2, height + 1],
-                [length, 0.2, height + 1],
-                [0.2, width, height + 1],
-                [0.2, width, height + 1],
-            ],
+            [[length, 0.2, height + 1], [length, 0.2, height + 1], [0.2, width, height + 1], [0.2, width, height + 1]],
             rho,
         )
     ]

@@ -64,16 +64,12 @@ class LidarModel:
             width = rng.choice([rng.uniform(3, 15), rng.uniform(30, 150)])
             blocked = ((float(rng.uniform(-180, 180)), float(width)),)
         if rng.random() < 0.1:
-            blocked += tuple(
-                (float(a), float(rng.uniform(1, 6))) for a in rng.uniform(-180, 180, rng.integers(1, 4))
-            )
+            blocked += tuple((float(a), float(rng.uniform(1, 6))) for a in rng.uniform(-180, 180, rng.integers(1, 4)))
         return Lidar(
             self,
             int(rng.choice(self.columns)),
             range_sigma=float(rng.uniform(0.005, 0.03)),
-            drop_out=float(
-                rng.choice([0.0, rng.uniform(0, 0.03), rng.uniform(0.05, 0.4)], p=[0.3, 0.5, 0.2])
-            ),
+            drop_out=float(rng.choice([0.0, rng.uniform(0, 0.03), rng.uniform(0.05, 0.4)], p=[0.3, 0.5, 0.2])),
             detection=float(10 ** rng.uniform(-2.3, -1.3)),
             dead_beams=dead,
             blocked=blocked,
@@ -167,9 +163,7 @@ class Lidar:
     def _rosette(self, phase: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         time = np.linspace(0.0, 1.0, self.columns, endpoint=False)
         # Two prisms that turn at rates without a common period draw a flower that never closes.
-        flower = np.exp(2j * np.pi * (121.3 * time + phase[0])) + np.exp(
-            -2j * np.pi * (77.9 * time + phase[1])
-        )
+        flower = np.exp(2j * np.pi * (121.3 * time + phase[0])) + np.exp(-2j * np.pi * (77.9 * time + phase[1]))
         width, height = np.radians(self.model.field)
         azimuth, elevation = flower.real * width / 4, flower.imag * height / 4
         return np.cos(elevation) * np.exp(1j * azimuth), np.sin(elevation)
@@ -250,9 +244,7 @@ SENSORS: dict[str, LidarModel] = {
         LidarModel('vlp32c', _VLP32C, (900, 1200, 1800), 120.0),
         LidarModel('hdl64e', _even(-24.33, -8.83, 32) + _even(-8.33, 2.0, 32), (1000, 1500, 2083), 120.0),
         LidarModel('os1_64', _even(-22.5, 22.5, 64), (512, 1024, 1800), 100.0, stagger=0.1),
-        LidarModel(
-            'car64', _dense_middle(-25.0, 15.0, 64, -1.0, 1.7), (900, 1200, 1800), 120.0, stagger=0.05
-        ),
+        LidarModel('car64', _dense_middle(-25.0, 15.0, 64, -1.0, 1.7), (900, 1200, 1800), 120.0, stagger=0.05),
         LidarModel('os1_128', _even(-22.5, 22.5, 128), (512, 1024), 100.0, stagger=0.05),
         LidarModel('os0_128', _even(-45.0, 45.0, 128), (512, 1024), 80.0, stagger=0.05),
         LidarModel('alpha128', _dense_middle(-25.0, 15.0, 128, -2.0, 1.8), (900, 1100), 120.0),

@@ -136,12 +136,7 @@ def _tube_faces(sides: int) -> np.ndarray:
     return np.concatenate(
         [
             np.stack(triple, axis=1)
-            for triple in (
-                (i, j, j + sides),
-                (i, j + sides, i + sides),
-                (j, i, low),
-                (i + sides, j + sides, high),
-            )
+            for triple in ((i, j, j + sides), (i, j + sides, i + sides), (j, i, low), (i + sides, j + sides, high))
         ]
     )
 
@@ -204,9 +199,7 @@ def _icosphere(divisions: int) -> tuple[np.ndarray, np.ndarray]:
         a, b, c = (faces + 0).T
         ab, bc, ca = (index.reshape(-1, 3) + len(points)).T
         points = np.concatenate([points, rounded])
-        faces = np.concatenate(
-            [np.stack(t, axis=1) for t in ((a, ab, ca), (b, bc, ab), (c, ca, bc), (ab, bc, ca))]
-        )
+        faces = np.concatenate([np.stack(t, axis=1) for t in ((a, ab, ca), (b, bc, ab), (c, ca, bc), (ab, bc, ca))])
     return points / np.linalg.norm(points, axis=1, keepdims=True), faces
 
 
@@ -235,9 +228,7 @@ def convex_blob(rng: np.random.Generator, radii, rho: float = 0.4) -> Mesh:
     normals = rng.normal(size=(rng.integers(4, 12), 3))
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     depth = rng.uniform(0.4, 1.0, len(normals))
-    reach = np.min(
-        np.where(points @ normals.T > 1e-6, depth / np.maximum(points @ normals.T, 1e-6), np.inf), axis=1
-    )
+    reach = np.min(np.where(points @ normals.T > 1e-6, depth / np.maximum(points @ normals.T, 1e-6), np.inf), axis=1)
     return Mesh.of(points * np.minimum(reach, 1.0)[:, None] * radii, faces, rho)
 
 
@@ -246,9 +237,7 @@ def leaves(rng: np.random.Generator, centre, radii, count: int, size: float, rho
     direction = rng.normal(size=(count, 3))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     middle = direction * rng.uniform(0.3, 1.0, (count, 1)) ** 0.5 * radii + centre
-    return Mesh.of(
-        middle[:, None] + rng.normal(0, size / 2, (count, 3, 3)), np.arange(3 * count).reshape(-1, 3), rho
-    )
+    return Mesh.of(middle[:, None] + rng.normal(0, size / 2, (count, 3, 3)), np.arange(3 * count).reshape(-1, 3), rho)
 
 
 def extrude(profile, half_width, rho: float = 0.4, top_half_width: float | None = None) -> Mesh:
@@ -270,12 +259,7 @@ def extrude(profile, half_width, rho: float = 0.4, top_half_width: float | None 
     faces = np.concatenate(
         [
             np.stack(triple, axis=1)
-            for triple in (
-                (i, j, j + count),
-                (i, j + count, i + count),
-                (i, left, j),
-                (j + count, right, i + count),
-            )
+            for triple in ((i, j, j + count), (i, j + count, i + count), (i, left, j), (j + count, right, i + count))
         ]
     )
     return Mesh.of(np.concatenate(rings + hubs), faces, rho)

@@ -60,8 +60,12 @@ class LabelledSweep:
 
 
 def simulate(
-    seed: int, sweeps: int = 2, sensor: str | None = None, scene: str | None = None, rate: float = 10.0,
-    kept: Collection[int] | None = None
+    seed: int,
+    sweeps: int = 2,
+    sensor: str | None = None,
+    scene: str | None = None,
+    rate: float = 10.0,
+    kept: Collection[int] | None = None,
 ) -> Iterator[LabelledSweep]:
     """One recording of a random world: `sweeps` sweeps, `rate` a second.
 
@@ -75,29 +79,34 @@ def simulate(
             raise InputError(f"'{name}' is not known to the simulator: choose from {', '.join(known)}")
     if seed < 0 or sweeps < 1 or not rate > 0:
         raise InputError(
-            f'seed {seed}, sweeps {sweeps}, rate {rate} make no recording: '
-            'give seed >= 0, sweeps >= 1 and rate > 0'
+            f'seed {seed}, sweeps {sweeps}, rate {rate} make no recording: give seed >= 0, sweeps >= 1 and rate > 0'
         )
     rng = np.random.default_rng([seed, 0])
-    drawn_sensor, drawn_scene = (
-        str(rng.choice(list(SENSORS))),
-        str(rng.choice(list(SHARES), p=list(SHARES.values()))),
-    )
+    drawn_sensor, drawn_scene = (str(rng.choice(list(SENSORS))), str(rng.choice(list(SHARES), p=list(SHARES.values()))))
     lidar = SENSORS[sensor or drawn_sensor].draw(rng)
-    return _record(SCENES[scene or drawn_scene](rng, sweeps / rate), lidar, seed, sweeps, rate,
-                   range(sweeps) if kept is None else sorted(kept))
+    return _record(
+        SCENES[scene or drawn_scene](rng, sweeps / rate),
+        lidar,
+        seed,
+        sweeps,
+        rate,
+        range(sweeps) if kept is None else sorted(kept),
+    )
 
 
-def _record(scene: Scene, lidar: Lidar, seed: int, sweeps: int, rate: float,
-            kept: Iterable[int]) -> Iterator[LabelledSweep]:
+def _record(
+    scene: Scene, lidar: Lidar, seed: int, sweeps: int, rate: float, kept: Iterable[int]
+) -> Iterator[LabelledSweep]:
     """Walk through the recording; sweep k has its own random numbers, whatever came before."""
     world = _World(scene)
     headings = np.array([actor.motion.places(np.arange(sweeps) / rate)[:, 3] for actor in scene.actors])
     headings = headings.reshape(-1, sweeps)
     times = np.arange(-1, sweeps + 1) / rate
     poses, parts = scene.sensor_poses(times), scene.part_poses(times)
-    heads = [(head, scene.sensor_poses(times + head.lag / rate) @ head.mount, scene.part_poses(times + head.lag / rate))
-             for head in lidar.heads]
+    heads = [
+        (head, scene.sensor_poses(times + head.lag / rate) @ head.mount, scene.part_poses(times + head.lag / rate))
+        for head in lidar.heads
+    ]
     for number in kept:
         rng = np.random.default_rng([seed, 1, number])
         pose, pose_next = poses[number + 1], poses[number + 2]
@@ -110,16 +119,10 @@ def _record(scene: Scene, lidar: Lidar, seed: int, sweeps: int, rate: float,
         points, motion_previous, motion_next, object_id, class_id, intensity = map(np.concatenate, zip(*looks))
         ego = invert(pose_next) @ pose
         # The displacement, not the moved point, is rounded to float32: small motions stay exact.
-        flow_next = (
-            _turn(ego[:3, :3] - np.eye(3), points + motion_next) + ego[:3, 3].astype(np.float32) + motion_next
-        )
+        flow_next = _turn(ego[:3, :3] - np.eye(3), points + motion_next) + ego[:3, 3].astype(np.float32) + motion_next
         yield LabelledSweep(
             sweep=Sweep(
-                points,
-                FIRST_STAMP_NS + round(number * 1e9 / rate),
-                'lidar',
-                np.arange(len(points)),
-                len(points),
+                points, FIRST_STAMP_NS + round(number * 1e9 / rate), 'lidar', np.arange(len(points)), len(points)
             ),
             pose=pose,
             pose_next=pose_next,
@@ -132,10 +135,12 @@ def _record(scene: Scene, lidar: Lidar, seed: int, sweeps: int, rate: float,
             class_id=class_id,
             ground=class_id == CLASS_ID['ground'],
             intensity=intensity,
-            boxes=np.array([
-                _box(invert(pose), vertices, heading)
-                for vertices, heading in zip(world.actors(parts[number + 1]), headings[:, number])
-            ]).reshape(-1, 7),
+            boxes=np.array(
+                [
+                    _box(invert(pose), vertices, heading)
+                    for vertices, heading in zip(world.actors(parts[number + 1]), headings[:, number])
+                ]
+            ).reshape(-1, 7),
         )
 
 
@@ -156,6 +161,7 @@ class _World:
         self._clear = self._all.reflectivity == np.float32(GLASS)
         self._still = len(scene.still.faces)
         from .raycaster import Raycaster  # numba: a second, which the help of a command need not wait for
+
         self._raycaster = Raycaster(scene.still.vertices, scene.still.faces)
 
     def actors(self, parts: np.ndarray) -> list[np.ndarray]:
@@ -163,8 +169,15 @@ class _World:
         placed, owner = _apply(parts, self._part_of_vertex, self._vertices), self._owner[self._part_of_vertex]
         return [placed[owner == actor] for actor in range(self._owner.max(initial=-1) + 1)]
 
-    def look(self, lidar: Lidar, here_from_head: np.ndarray, pose: np.ndarray, head_pose: np.ndarray,
-             parts: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    def look(
+        self,
+        lidar: Lidar,
+        here_from_head: np.ndarray,
+        pose: np.ndarray,
+        head_pose: np.ndarray,
+        parts: np.ndarray,
+        rng: np.random.Generator,
+    ) -> tuple[np.ndarray, ...]:
         """What a head returns, in the frame of the cloud: points (N, 3) m, their motion (N, 3) m until the previous and
         until the next sweep, number of the mover (N,), class (N,), intensity (N,).
 
@@ -174,8 +187,13 @@ class _World:
         before, now, after = parts
         beams = lidar.directions(rng)
         ray, ranges, face, incidence = self._raycaster.cast(
-            head_pose[:3, 3], _turn(head_pose[:3, :3], beams),
-            _apply(now, self._part_of_vertex, self._vertices), self._faces, self._clear, rng)
+            head_pose[:3, 3],
+            _turn(head_pose[:3, :3], beams),
+            _apply(now, self._part_of_vertex, self._vertices),
+            self._faces,
+            self._clear,
+            rng,
+        )
         ranges, intensity, kept = lidar.measure(ranges, incidence, self._all.reflectivity[face], rng)
         ray, face = ray[kept], face[kept]
         points = (beams[ray] * ranges[kept, None]).astype(np.float32)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..transforms import invert, rigid
 from .bodies import BODIES
 from .body import Body
-from ..transforms import invert, rigid
 from .motion import FreeMotion, GroundMotion, Path, rotations
 from .shapes import Mesh, join
 from .terrain import Terrain
@@ -67,7 +67,7 @@ _SIZES = {
     'blob': (1.2, 1.2, 1.2),
 }
 _ROBOT = (1.5, 0.8, 2.0)
-_CLEAR = 0.3    # m around the robot's sensor that no part of a mover enters
+_CLEAR = 0.3  # m around the robot's sensor that no part of a mover enters
 
 
 def _touch(way: np.ndarray, size, others: np.ndarray, sizes: np.ndarray) -> bool:
@@ -117,14 +117,7 @@ class Stage:
         return bool(np.all(gap > taken[:, 2] + radius))
 
     def put(
-        self,
-        mesh: Mesh,
-        x: float,
-        y: float,
-        yaw: float,
-        length: float = 0.0,
-        width: float = 0.0,
-        margin: float = 1.5,
+        self, mesh: Mesh, x: float, y: float, yaw: float, length: float = 0.0, width: float = 0.0, margin: float = 1.5
     ) -> bool:
         """Stand `mesh` on the ground, if the `length` by `width` m under it leave the robot's way free."""
         x, y = float(x), float(y)

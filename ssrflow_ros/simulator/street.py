@@ -31,19 +31,12 @@ def _street(rng: np.random.Generator, duration: float, movers: Callable[[np.rand
     if walks:
         speed, height = rng.uniform(0.3, 2.0), rng.uniform(0.3, 1.3)
     else:
-        speed, height = (
-            min(rng.uniform(1, 25), fastest),
-            rng.choice([rng.uniform(1.4, 2.2), rng.uniform(1.8, 3.2)]),
-        )
+        speed, height = (min(rng.uniform(1, 25), fastest), rng.choice([rng.uniform(1.4, 2.2), rng.uniform(1.8, 3.2)]))
     if rng.random() < 0.2:
         speed = 0.0
     reach = rng.uniform(70, 95)
     ahead = speed * 1.2 * duration + reach
-    bend = (
-        0.0
-        if rng.random() < 0.5
-        else rng.choice([-1, 1]) * min(1 / rng.uniform(50, 250), 4.0 / (ahead + reach))
-    )
+    bend = 0.0 if rng.random() < 0.5 else rng.choice([-1, 1]) * min(1 / rng.uniform(50, 250), 4.0 / (ahead + reach))
     crossing = (rng.uniform(-20, 45), rng.uniform(3, 7)) if rng.random() < 0.4 else None
     steep = rng.choice([0.005, 0.03, 0.08])
     terrain = Terrain(
@@ -55,9 +48,7 @@ def _street(rng: np.random.Generator, duration: float, movers: Callable[[np.rand
         tuple(rng.normal(0, steep / 2, 2)),
     )
     side = -rng.choice([1, 1, 1, -1])
-    lane = (
-        side * (road + pavement * rng.uniform(0.35, 0.65)) if walks else side * road * rng.uniform(0.2, 0.6)
-    )
+    lane = side * (road + pavement * rng.uniform(0.35, 0.65)) if walks else side * road * rng.uniform(0.2, 0.6)
     x, y, yaw = (float(value) for value in terrain.to_world(0.0, lane))
     path = Path.arc(x, y, yaw, bend / (1 - bend * lane))
     if crossing and not walks and rng.random() < 0.4:
@@ -126,16 +117,11 @@ def _roadside(stage: Stage, behind: float, ahead: float, road: float, pavement: 
         for _ in range(rng.poisson((ahead - behind) * rng.choice([0.0, 0.1, 0.3, 0.6]))):
             build = (scenery.bush, scenery.tree, scenery.furniture, scenery.pole, scenery.goods)[rng.integers(5)]
             stage.put_on_road(
-                build(rng),
-                rng.uniform(behind, ahead),
-                side * (road + pavement + rng.uniform(2, 25)),
-                rng.uniform(0, 6),
+                build(rng), rng.uniform(behind, ahead), side * (road + pavement + rng.uniform(2, 25)), rng.uniform(0, 6)
             )
         kerb = side * (road + 0.7)
         for build, density in ((scenery.pole, 0.04), (scenery.tree, 0.03), (scenery.furniture, 0.03)):
-            for along in rng.uniform(
-                behind, ahead, rng.poisson(density * (ahead - behind) * rng.random() * 1.6)
-            ):
+            for along in rng.uniform(behind, ahead, rng.poisson(density * (ahead - behind) * rng.random() * 1.6)):
                 if not gap(along):
                     stage.put_on_road(
                         build(rng),

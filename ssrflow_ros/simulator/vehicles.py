@@ -2,6 +2,7 @@
 
 Every builder takes the random generator and returns a `Body` that stands on z = 0 and looks along x.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -54,15 +55,11 @@ def car(rng: np.random.Generator) -> Body:
         extrude(low * scale, width / 2, paint, width / 2 * 0.95),
         extrude(cabin * scale, width / 2 * 0.9, GLASS, width / 2 * 0.7),
         boxes(
-            [roof[:, 0].mean() * length, 0, height * 0.985],
-            [np.ptp(roof[:, 0]) * length, width * 0.68, 0.05],
-            paint,
+            [roof[:, 0].mean() * length, 0, height * 0.985], [np.ptp(roof[:, 0]) * length, width * 0.68, 0.05], paint
         ),
         make_wheels((-0.31 * length, 0.31 * length), width / 2 - 0.1, wheel),
         boxes(
-            [[0.17 * length, side * (width / 2 + 0.08), 0.68 * height] for side in (1, -1)],
-            [0.12, 0.2, 0.14],
-            paint,
+            [[0.17 * length, side * (width / 2 + 0.08), 0.68 * height] for side in (1, -1)], [0.12, 0.2, 0.14], paint
         ),
     ]
     # Pillars, without which the cabin is glass only and hardly returns anything.
@@ -77,11 +74,7 @@ def car(rng: np.random.Generator) -> Body:
             ]
         )
         heads = np.array(
-            [
-                [posts[1, 0], top, posts[1, 1]],
-                [posts[2, 0], top, posts[2, 1]],
-                [posts[:, 0].mean(), top, posts[1, 1]],
-            ]
+            [[posts[1, 0], top, posts[1, 1]], [posts[2, 0], top, posts[2, 1]], [posts[:, 0].mean(), top, posts[1, 1]]]
         )
         parts.append(tubes(feet, heads, 0.06, rho=paint, sides=4))
     # What is seen through the windows: backs of the seats, the steering wheel.
@@ -104,9 +97,7 @@ def van(rng: np.random.Generator) -> Body:
     length, width, height = rng.uniform(4.6, 6.8), rng.uniform(1.9, 2.2), rng.uniform(1.9, 2.8)
     paint = random_paint(rng)
     nose = min(0.8 / length, 0.18)
-    low = np.array(
-        [(-0.5, 0.14), (-0.5, 1), (0.5 - 2 * nose, 1), (0.5 - nose * 0.9, 0.52), (0.5, 0.42), (0.5, 0.12)]
-    )
+    low = np.array([(-0.5, 0.14), (-0.5, 1), (0.5 - 2 * nose, 1), (0.5 - nose * 0.9, 0.52), (0.5, 0.42), (0.5, 0.12)])
     glass = boxes(
         [[0.5 * length - 2.1 * nose * length, side * width * 0.495, 0.75 * height] for side in (1, -1)],
         [0.9, 0.04, 0.25 * height],
@@ -144,10 +135,7 @@ def bus(rng: np.random.Generator) -> Body:
         return make_body('bus', parts, front / 2)
     rear = rng.uniform(5.5, 7.0)
     parts.append(
-        join(
-            _long_box(rear, width, height, 0.3, paint)
-            + [make_wheels((-0.1 * rear,), width / 2 - 0.15, 0.48, 0.3)]
-        )
+        join(_long_box(rear, width, height, 0.3, paint) + [make_wheels((-0.1 * rear,), width / 2 - 0.15, 0.48, 0.3)])
     )
     return make_body('bus', parts, front / 2 + rear / 2, lags=(0.0, (front + rear) / 2 + 0.2))
 
@@ -173,20 +161,14 @@ def truck(rng: np.random.Generator) -> Body:
         cargo.append(boxes([0, 0, (1.15 + height) / 2], [body, width, height - 1.15], rng.uniform(0.2, 0.8)))
     elif load == 'tank':
         radius = width / 2 * 0.9
-        cargo.append(
-            tubes([-body / 2, 0, 1.1 + radius], [body / 2, 0, 1.1 + radius], radius, rho=0.7, sides=14)
-        )
+        cargo.append(tubes([-body / 2, 0, 1.1 + radius], [body / 2, 0, 1.1 + radius], radius, rho=0.7, sides=14))
     else:
         count = rng.integers(0, 5)
         cargo.append(boxes([0, 0, 1.2], [body, width, 0.15], 0.3))
         if count:
             size = rng.uniform(0.5, 1.6, (count, 3))
             place = np.column_stack(
-                [
-                    rng.uniform(-body / 2 + 1, body / 2 - 1, count),
-                    rng.uniform(-0.4, 0.4, count),
-                    1.27 + size[:, 2] / 2,
-                ]
+                [rng.uniform(-body / 2 + 1, body / 2 - 1, count), rng.uniform(-0.4, 0.4, count), 1.27 + size[:, 2] / 2]
             )
             cargo.append(boxes(place, size, 0.4))
     axles = (-0.3 * body, -0.3 * body - 1.1) if body > 6 else (-0.3 * body,)
@@ -195,10 +177,7 @@ def truck(rng: np.random.Generator) -> Body:
     if drawn:
         chassis = boxes([-1.6, 0, 0.8], [3.4, 0.9, 0.3], 0.15)
         return make_body(
-            'truck',
-            [join([cab, cab_wheels, chassis]), join(cargo)],
-            body / 2 + 1.5,
-            lags=(0.0, body / 2 + 1.4),
+            'truck', [join([cab, cab_wheels, chassis]), join(cargo)], body / 2 + 1.5, lags=(0.0, body / 2 + 1.4)
         )
     shift = body / 2 + 1.25
     return make_body(
@@ -223,12 +202,7 @@ def cart(rng: np.random.Generator) -> Body:
         parts = [
             lump(rng, [0.42, 0.26, 0.28], 0.08, 0.3).moved(z=0.75),
             make_wheels((-0.3, 0.35), 0.26, 0.13, 0.05),
-            tubes(
-                [[-0.3, 0.24, 0.2], [-0.3, -0.24, 0.2]],
-                [[-0.75, 0.24, 1.02], [-0.75, -0.24, 1.02]],
-                0.018,
-                rho=0.4,
-            ),
+            tubes([[-0.3, 0.24, 0.2], [-0.3, -0.24, 0.2]], [[-0.75, 0.24, 1.02], [-0.75, -0.24, 1.02]], 0.018, rho=0.4),
         ]
         return make_body('cart', [join(parts)], 0.7)
     deck = join(
@@ -240,11 +214,7 @@ def cart(rng: np.random.Generator) -> Body:
                 0.02,
                 rho=0.6,
             ),
-            boxes(
-                [0, 0, 0.26 + 0.35],
-                [length * 0.85, width * 0.85, rng.uniform(0.2, 0.7)],
-                rng.uniform(0.1, 0.7),
-            ),
+            boxes([0, 0, 0.26 + 0.35], [length * 0.85, width * 0.85, rng.uniform(0.2, 0.7)], rng.uniform(0.1, 0.7)),
             make_wheels((-0.4 * length, 0.4 * length), width / 2 - 0.05, 0.09, 0.05),
         ]
     )

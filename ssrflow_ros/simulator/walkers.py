@@ -1,4 +1,5 @@
 """What moves its limbs: people, riders of two wheels, animals; builders as in `vehicles`."""
+
 from __future__ import annotations
 
 from typing import Sequence
@@ -23,9 +24,7 @@ def pedestrian(rng: np.random.Generator, speed: float = 1.3, height: float | Non
     spine = np.column_stack([0 * heights, 0 * heights, heights])
     girth = np.array([0.075 * h * wide, 0.09 * h * wide, 0.032 * h])
     trunk = [
-        tubes(spine[:3], spine[1:], girth, [0.09 * h * wide, 0.05 * h, 0.032 * h], cloth, 8).scaled(
-            0.8, 1.25, 1
-        ),
+        tubes(spine[:3], spine[1:], girth, [0.09 * h * wide, 0.05 * h, 0.032 * h], cloth, 8).scaled(0.8, 1.25, 1),
         balls([0.01 * h, 0, 0.935 * h], [0.058 * h, 0.048 * h, 0.066 * h], skin),
     ]
     extra = rng.random()
@@ -55,13 +54,7 @@ def pedestrian(rng: np.random.Generator, speed: float = 1.3, height: float | Non
             (0, (0, y, hip), -0.15 * swing, swing * 0.8, phase),
             (first, (0, y, knee), bend, bend, phase + 0.9),
             (0, (0, reach, shoulder), 0.0, swing * 0.6 + gesture * rng.random(), phase + np.pi),
-            (
-                first + 2,
-                (0, reach, elbow),
-                -1.4 if running else -0.25 - gesture,
-                0.3 * swing + gesture,
-                phase + np.pi,
-            ),
+            (first + 2, (0, reach, elbow), -1.4 if running else -0.25 - gesture, 0.3 * swing + gesture, phase + np.pi),
         ]
     limbs = split(tubes(np.array(starts), np.array(ends), np.array(thick), np.array(thin), cloth * 0.8), 8)
     for shin, sign in ((1, 1), (5, -1)):
@@ -86,9 +79,7 @@ def _ring(centre_x: float, radius: float) -> Mesh:
     )
 
 
-def _rider(
-    lean: float, seat: tuple[float, float], bars: tuple[float, float], h: float, cloth: float
-) -> list[Mesh]:
+def _rider(lean: float, seat: tuple[float, float], bars: tuple[float, float], h: float, cloth: float) -> list[Mesh]:
     """Trunk, head and arms of someone who sits at `seat` (x, z) and holds `bars`."""
     hip = np.array([seat[0], 0, seat[1]])
     neck = hip + 0.31 * h * np.array([np.sin(lean), 0, np.cos(lean)])
@@ -97,10 +88,7 @@ def _rider(
     return [
         tubes(hip, neck, 0.09 * h, 0.1 * h, cloth, 8),
         balls(head, [0.07 * h, 0.06 * h, 0.075 * h], 0.5),
-        *(
-            tubes(neck + [0, 0.11 * h * sign, -0.02], hand, 0.03 * h, rho=cloth)
-            for sign, hand in zip((1, -1), hands)
-        ),
+        *(tubes(neck + [0, 0.11 * h * sign, -0.02], hand, 0.03 * h, rho=cloth) for sign, hand in zip((1, -1), hands)),
     ]
 
 
@@ -155,16 +143,7 @@ def motorcycle(rng: np.random.Generator) -> Body:
     base, wheel, h = rng.uniform(1.25, 1.55), rng.uniform(0.24, 0.34), rng.uniform(1.6, 1.9)
     cloth, paint = rng.uniform(0.1, 0.6), random_paint(rng)
     hull = np.array(
-        [
-            (-0.95, 0.8),
-            (-0.2, 0.85),
-            (0.15, 1.0),
-            (0.45, 0.95),
-            (0.5, 0.6),
-            (0.25, 0.3),
-            (-0.3, 0.28),
-            (-0.6, 0.5),
-        ]
+        [(-0.95, 0.8), (-0.2, 0.85), (0.15, 1.0), (0.45, 0.95), (0.5, 0.6), (0.25, 0.3), (-0.3, 0.28), (-0.6, 0.5)]
     )
     ends = np.array([[-base / 2, 0, wheel], [base / 2, 0, wheel]])
     parts = [

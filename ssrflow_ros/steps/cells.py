@@ -1,4 +1,5 @@
 """Cells: which points share a cube of space, to thin clouds and to ask once for all of them."""
+
 from __future__ import annotations
 
 import numpy as np

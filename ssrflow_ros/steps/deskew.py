@@ -3,6 +3,7 @@
 A spinning sensor takes a tenth of a second for a sweep and moves on meanwhile. The motion within a
 sweep is taken as that over the pair, at constant velocity and turn rate in the sensor's own axes.
 """
+
 from __future__ import annotations
 
 import dataclasses
@@ -13,7 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from ..sweep import EgoMotion, Sweep, SweepPair
 
-_STRAIGHT = 1e-9    # rad/s, below it nothing turns
+_STRAIGHT = 1e-9  # rad/s, below it nothing turns
 
 
 class Deskewing:
@@ -69,8 +70,11 @@ def _way(velocity: np.ndarray, turn_rate: np.ndarray, times: np.ndarray | float)
         return straight
     cross = _cross(turn_rate / speed)
     aside = cross @ velocity
-    return (straight + (1 - np.cos(speed * times)) / speed * aside
-            + (times - np.sin(speed * times) / speed) * (cross @ aside))
+    return (
+        straight
+        + (1 - np.cos(speed * times)) / speed * aside
+        + (times - np.sin(speed * times) / speed) * (cross @ aside)
+    )
 
 
 def _cross(axis: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 Every way ends in an `EgoMotion` or in an `EgoMotionError` that says why not. Identity is never a
 fallback: with it every wall would seem to move at the robot's own speed.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from ..settings import Settings
 from ..sweep import EgoMotion, SweepPair
 from .scan_matching import ScanMatching
 
-_ORTHONORMAL = 1e-3     # float32 poses and rounded text files stay within it
+_ORTHONORMAL = 1e-3  # float32 poses and rounded text files stay within it
 
 
 def make_ego_motion(settings: Settings) -> Callable[[SweepPair], EgoMotion]:
@@ -38,13 +39,18 @@ def given(target_from_source: np.ndarray, method: str = 'given') -> EgoMotion:
     if not np.isfinite(transform).all():
         raise EgoMotionError('the given motion holds NaN or inf: give a finite 4x4 matrix')
     rotation = transform[:3, :3]
-    rigid = (np.allclose(rotation @ rotation.T, np.eye(3), atol=_ORTHONORMAL) and np.linalg.det(rotation) > 0
-             and np.allclose(transform[3], (0, 0, 0, 1), atol=1e-6))
+    rigid = (
+        np.allclose(rotation @ rotation.T, np.eye(3), atol=_ORTHONORMAL)
+        and np.linalg.det(rotation) > 0
+        and np.allclose(transform[3], (0, 0, 0, 1), atol=1e-6)
+    )
     if not rigid:
-        raise EgoMotionError('the given motion is not rigid: give [R t; 0 0 0 1] with R a rotation, '
-                             'neither scaled nor mirrored, translation in the last column')
+        raise EgoMotionError(
+            'the given motion is not rigid: give [R t; 0 0 0 1] with R a rotation, '
+            'neither scaled nor mirrored, translation in the last column'
+        )
     left, _, right = np.linalg.svd(rotation)
-    transform[:3, :3] = left @ right        # rounding would otherwise scale far points
+    transform[:3, :3] = left @ right  # rounding would otherwise scale far points
     transform[3] = 0, 0, 0, 1
     return EgoMotion(transform, method)
 
@@ -65,5 +71,7 @@ def _standing_still(pair: SweepPair) -> EgoMotion:
 
 
 def _missing(pair: SweepPair) -> EgoMotion:
-    raise EgoMotionError("ego_motion is 'odometry' or 'tf' but no motion came with the pair: "
-                         "give the motion or the poses, or set ego_motion to 'scan_matching'")
+    raise EgoMotionError(
+        "ego_motion is 'odometry' or 'tf' but no motion came with the pair: "
+        "give the motion or the poses, or set ego_motion to 'scan_matching'"
+    )

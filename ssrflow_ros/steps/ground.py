@@ -4,6 +4,7 @@ Two methods behind one call: `PolarGrid` is plain array code that runs wherever 
 `Patchwork` wraps Patchwork++ (Lee et al., IROS 2022), which has no wheel for aarch64. The figures
 of both, and what follows from them, are in docs/steps.md.
 """
+
 from __future__ import annotations
 
 from typing import Protocol
@@ -14,8 +15,8 @@ from ..errors import InputError
 from ..settings import Settings
 from .polar_grid import PolarGrid, estimate_height
 
-_ABOUT, _FEWEST, _ENOUGH = 20.0, 50, 3000    # m, within which the ground tells how it rises; returns of it
-_TURNS, _DAMPING, _NOISE = 4, 0.05, 0.05     # of the fit; m² a return; m
+_ABOUT, _FEWEST, _ENOUGH = 20.0, 50, 3000  # m, within which the ground tells how it rises; returns of it
+_TURNS, _DAMPING, _NOISE = 4, 0.05, 0.05  # of the fit; m² a return; m
 
 
 class GroundRemoval(Protocol):
@@ -40,7 +41,7 @@ def rise(points: np.ndarray, ground: np.ndarray) -> np.ndarray:
     What moves on it does so along it: a tilted sensor sees a level road as a slope.
     """
     rows = np.flatnonzero(ground)
-    some = points.take(rows[::max(1, len(rows) // _ENOUGH)], axis=0).astype(float)
+    some = points.take(rows[:: max(1, len(rows) // _ENOUGH)], axis=0).astype(float)
     near = some[np.hypot(*some[:, :2].T) < _ABOUT]
     if len(near) < _FEWEST:
         return np.zeros(2)
@@ -49,8 +50,9 @@ def rise(points: np.ndarray, ground: np.ndarray) -> np.ndarray:
     for _ in range(_TURNS):
         weighted = design * weight[:, None]
         # A touch of damping keeps a ground that is seen on one side only from tipping over.
-        plane = np.linalg.solve(weighted.T @ design + _DAMPING * len(near) * np.diag((1.0, 1.0, 0.0)),
-                                weighted.T @ height)
+        plane = np.linalg.solve(
+            weighted.T @ design + _DAMPING * len(near) * np.diag((1.0, 1.0, 0.0)), weighted.T @ height
+        )
         off = np.abs(height - design @ plane)
         weight = 1 / (1 + (off / max(2 * np.median(off), _NOISE)) ** 2) ** 2
     return plane[:2]
@@ -71,8 +73,10 @@ class Patchwork:
         try:
             import pypatchworkpp
         except ImportError:
-            raise InputError("ground 'patchwork' needs Patchwork++, which is not installed: "
-                             "pip install pypatchworkpp, or choose ground 'polar_grid'") from None
+            raise InputError(
+                "ground 'patchwork' needs Patchwork++, which is not installed: "
+                "pip install pypatchworkpp, or choose ground 'polar_grid'"
+            ) from None
         self._library = pypatchworkpp
         self._estimator = None
         self.sensor_height = sensor_height
@@ -85,9 +89,9 @@ class Patchwork:
                 return no_ground(points)
             parameters = self._library.Parameters()
             parameters.verbose = False
-            parameters.enable_RNR = False       # the removal of reflections needs intensities
+            parameters.enable_RNR = False  # the removal of reflections needs intensities
             parameters.sensor_height = height
-            parameters.min_range = 0.5          # its 2.7 m is a car's; it would lose half of a robot's ground
+            parameters.min_range = 0.5  # its 2.7 m is a car's; it would lose half of a robot's ground
             self._estimator = self._library.patchworkpp(parameters)
         self._estimator.estimateGround(np.ascontiguousarray(points[:, :3], dtype=np.float32))
         mask = no_ground(points)

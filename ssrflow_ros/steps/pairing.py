@@ -15,6 +15,7 @@
 Two sweeps of a sensor are never the same to the last bit. Those of a simulated one may be, where nothing moves: until
 the points have changed, or when they did not for `max_gap` s, the same points again are a pair like any other.
 """
+
 from __future__ import annotations
 
 from collections import Counter
@@ -44,7 +45,8 @@ CURES = {
     TIME_RESTARTED: 'at the end of a loop that is right; else let one clock stamp the clouds',
     GAP: 'raise max_gap, or let the LiDAR send more often',
     OTHER_FRAME: 'pairs are made within one frame only: give each sensor a topic and a node of its own',
-    SAME_POINTS: 'let each sweep be sent once: stop the republisher, or give the simulated sensor its own rate'}
+    SAME_POINTS: 'let each sweep be sent once: stop the republisher, or give the simulated sensor its own rate',
+}
 """What to do where a reason comes often."""
 
 

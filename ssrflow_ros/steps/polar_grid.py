@@ -1,22 +1,23 @@
 """Ground by a polar grid: one height a cell, grown outwards from a plane near the sensor. Arrays only."""
+
 from __future__ import annotations
 
 import numpy as np
 
 _RINGS, _SECTORS = 44, 120
-_RING_OFFSET, _RING_GROWTH = 5.0, 0.07   # rings 0.35 m wide at the sensor, 1 m at 10 m, 3 m at 40 m
-_NEAR = (15.0, 30.0, 60.0)   # m, within which the first plane is sought; the further ones if little is seen
-_HIGHEST_GROUND = 0.5    # m over the frame's origin: 0 in frames laid on the ground, below it in a sensor's
-_DEEPEST_GROUND = 20.0   # m under the frame's origin
-_ENOUGH_CELLS, _FEWEST_CELLS = 60, 10    # flat cells that are plenty for a plane, and that can carry one
-_MIN_SUPPORT = 0.25      # share of the near cells that must lie on the first plane
-_FLAT, _FLAT_SLOPE, _FLAT_SHARE = 0.15, 0.01, 0.7    # a cell is flat if 0.7 of it lie in 0.15 m + 0.01 radius
-_SMALL_STEP = 0.05       # m, a step up that a cell which is not flat may make
-_STEP = 0.15             # m, greatest step between neighbouring cells: a kerb
-_SLOPE = 0.10            # greatest departure from the first plane's slope
-_GAP = 8.0               # m, longest unseen stretch over which the slope may build up a difference
-_NEAR_SURFACE = 0.15     # m, returns that have a say in where the surface of their cell is
-_THICKNESS = 0.08        # m, a return nearer to the surface than this lies on the ground
+_RING_OFFSET, _RING_GROWTH = 5.0, 0.07  # rings 0.35 m wide at the sensor, 1 m at 10 m, 3 m at 40 m
+_NEAR = (15.0, 30.0, 60.0)  # m, within which the first plane is sought; the further ones if little is seen
+_HIGHEST_GROUND = 0.5  # m over the frame's origin: 0 in frames laid on the ground, below it in a sensor's
+_DEEPEST_GROUND = 20.0  # m under the frame's origin
+_ENOUGH_CELLS, _FEWEST_CELLS = 60, 10  # flat cells that are plenty for a plane, and that can carry one
+_MIN_SUPPORT = 0.25  # share of the near cells that must lie on the first plane
+_FLAT, _FLAT_SLOPE, _FLAT_SHARE = 0.15, 0.01, 0.7  # a cell is flat if 0.7 of it lie in 0.15 m + 0.01 radius
+_SMALL_STEP = 0.05  # m, a step up that a cell which is not flat may make
+_STEP = 0.15  # m, greatest step between neighbouring cells: a kerb
+_SLOPE = 0.10  # greatest departure from the first plane's slope
+_GAP = 8.0  # m, longest unseen stretch over which the slope may build up a difference
+_NEAR_SURFACE = 0.15  # m, returns that have a say in where the surface of their cell is
+_THICKNESS = 0.08  # m, a return nearer to the surface than this lies on the ground
 
 
 class PolarGrid:
@@ -67,7 +68,7 @@ class _Grid:
         turn = np.where(x < 0, 2 - turn, turn) + 1
         sector = np.minimum(turn * np.float32(_SECTORS / 4), _SECTORS - 1).astype(np.int16)
         self.cell = self.along.astype(np.int16) * np.int16(_SECTORS) + sector
-        self._order = np.argsort(self.cell, kind='stable')      # numpy sorts 16-bit keys by radix
+        self._order = np.argsort(self.cell, kind='stable')  # numpy sorts 16-bit keys by radix
         in_order = self.cell.take(self._order)
         self._first = np.flatnonzero(np.diff(in_order, prepend=np.int16(-1)))
         self.occupied = in_order[self._first]
@@ -149,7 +150,7 @@ def _grow(grid: _Grid, lowest: np.ndarray, flat: np.ndarray) -> np.ndarray:
         level = np.where(accept, found[ring], level)
         seen = np.where(accept, radius[ring], seen)
         left, right = np.roll(level, 1), np.roll(level, -1)
-        level = np.maximum(np.minimum(left, level), np.minimum(np.maximum(left, level), right))     # median
+        level = np.maximum(np.minimum(left, level), np.minimum(np.maximum(left, level), right))  # median
         levels[ring] = level
     return levels
 

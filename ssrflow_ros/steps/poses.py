@@ -3,6 +3,7 @@
 Frames are nodes of a graph, and whatever says how one lies in another is an edge: odometry, moving or
 static transforms, the parameter `mounting`. The sensor's pose is the way from its frame to the fixed one.
 """
+
 from __future__ import annotations
 
 import threading
@@ -41,14 +42,22 @@ class SensorPoses:
         self._child: str | None = None
         self._arrived = threading.Condition()
 
-    def push_odometry(self, child: str, stamp_ns: int, position: np.ndarray, quaternion: np.ndarray,
-                      recorded_ns: int | None = None) -> None:
+    def push_odometry(
+        self, child: str, stamp_ns: int, position: np.ndarray, quaternion: np.ndarray, recorded_ns: int | None = None
+    ) -> None:
         """Note where the frame `child` was; '' stands for the sensor's own frame."""
         self._child = child.strip('/')
         self.push(ODOMETRY, self._child, stamp_ns, position, quaternion, recorded_ns)
 
-    def push(self, parent: str, child: str, stamp_ns: int | None, position: np.ndarray, quaternion: np.ndarray,
-             recorded_ns: int | None = None) -> None:
+    def push(
+        self,
+        parent: str,
+        child: str,
+        stamp_ns: int | None,
+        position: np.ndarray,
+        quaternion: np.ndarray,
+        recorded_ns: int | None = None,
+    ) -> None:
         """Note how `child` lies in `parent` at `stamp_ns`, or always (None): (3,) m and (4,) x y z w.
 
         recorded_ns  when that was recorded, of a recording. What is not finite or has no rotation is left out.
@@ -133,8 +142,10 @@ class SensorPoses:
 
     def _with_what_was_left_out(self, cause: str) -> str:
         for (parent, child), (count, fault) in self._left_out.items():
-            said = (f"{count} pose{'s' * (count > 1)} of '{child}' in '{parent}' left out, the last because its "
-                    f'{fault}: let who publishes them fill them in')
+            said = (
+                f"{count} pose{'s' * (count > 1)} of '{child}' in '{parent}' left out, the last because its "
+                f'{fault}: let who publishes them fill them in'
+            )
             # Where there is none else, this is the cause.
             return f'{cause}; {said}' if (parent, child) in self._edges else said
         return cause
@@ -144,10 +155,14 @@ class SensorPoses:
             return 'no odometry has arrived: check the topic `odometry`, or set ego_motion to scan_matching'
         known = ', '.join(sorted({name for key in self._edges for name in key})) or 'none'
         if self._method == 'odometry':
-            return (f"the odometry is of '{self._child}', the clouds are in '{frame}', and nothing says how they lie "
-                    f'to each other (frames known: {known}): publish it on /tf_static, or set mounting')
-        return (f"tf has no way from '{frame}' to '{self._fixed}' (frames known: {known}): check fixed_frame and "
-                'who publishes /tf')
+            return (
+                f"the odometry is of '{self._child}', the clouds are in '{frame}', and nothing says how they lie "
+                f'to each other (frames known: {known}): publish it on /tf_static, or set mounting'
+            )
+        return (
+            f"tf has no way from '{frame}' to '{self._fixed}' (frames known: {known}): check fixed_frame and "
+            'who publishes /tf'
+        )
 
 
 def _fault(position: np.ndarray, quaternion: np.ndarray) -> str:
@@ -170,6 +185,8 @@ def parse_pose(name: str, text: str) -> np.ndarray | None:
     if not numbers:
         return None
     if len(numbers) != 6 or not np.isfinite(numbers).all():
-        raise InputError(f"{name}: '{text}' is no pose: give x y z in metres and roll pitch yaw in radians, such as "
-                         "'0.3 0 1.2 0 0.1 0'")
+        raise InputError(
+            f"{name}: '{text}' is no pose: give x y z in metres and roll pitch yaw in radians, such as "
+            "'0.3 0 1.2 0 0.1 0'"
+        )
     return rigid(Rotation.from_euler('xyz', numbers[3:]).as_matrix(), np.array(numbers[:3]))

@@ -1,4 +1,5 @@
 """What passes between the two halves of the method: a pair made ready for the network."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -5,6 +5,7 @@ left a place through which this sweep sees; what seems to move and did neither i
 sampling, or came into view from behind something. What is slow takes little space from sweep to sweep, and more since
 half a second ago (`range_image_history.py`).
 """
+
 from __future__ import annotations
 
 import copy
@@ -15,9 +16,9 @@ from scipy.ndimage import minimum_filter1d
 
 _AZIMUTH, _ELEVATION = np.radians(0.7), np.radians(0.75)  # cells of an image
 _ROWS, _COLUMNS = round(np.pi / _ELEVATION), round(2 * np.pi / _AZIMUTH)
-_FRAME = 7               # cells in a row, among which what is nearest frames the one in the middle
-_ABOUT = 3               # cells in rows and columns, of which the nearest return is taken for the middle one's
-_FAR = 4.0               # m, beyond which it does not matter how far
+_FRAME = 7  # cells in a row, among which what is nearest frames the one in the middle
+_ABOUT = 3  # cells in rows and columns, of which the nearest return is taken for the middle one's
+_FAR = 4.0  # m, beyond which it does not matter how far
 _DEPTH, _DEPTH_SHARE = 0.3, 0.01  # m, and share of the range, by which a beam must have passed beyond
 
 
@@ -27,7 +28,7 @@ class RangeImage:
     def __init__(self, points: np.ndarray):
         """points (N, 3) of a whole sweep in its own frame, ground included, metres."""
         self._into: Callable[[np.ndarray], np.ndarray] | None = None
-        self._filtered: dict[tuple[int, int], np.ndarray] = {}     # made when asked for
+        self._filtered: dict[tuple[int, int], np.ndarray] = {}  # made when asked for
         self._nearest = np.full(_ROWS * _COLUMNS, np.inf, dtype=np.float32)
         cell, reach = self._cells(points)
         # Sorted as one number, of which the bits of a positive float are the lower half: thrice as fast as minimum.at.
@@ -115,13 +116,17 @@ class RayQuery:
         return self._image.nearest(rows, columns).take(self._cell)
 
 
-def free_space(points: np.ndarray, target: np.ndarray, images: tuple[RangeImage, RangeImage, RangeImage]
-               ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def free_space(
+    points: np.ndarray, target: np.ndarray, images: tuple[RangeImage, RangeImage, RangeImage]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """`in_free_space`, `in_past_free_space` and `vacated_space` of a `PreparedPair`, of its points (n, 3), target
     (m, 3) m, and range images."""
     source, other, past = images
-    return (other.at(points).is_free(), past.at(points).is_free(about=True),
-            target.take(np.flatnonzero(source.at(target).is_free()), axis=0))
+    return (
+        other.at(points).is_free(),
+        past.at(points).is_free(about=True),
+        target.take(np.flatnonzero(source.at(target).is_free()), axis=0),
+    )
 
 
 def nearest_in_cells(points: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 From one sweep to the next a walker goes 0.1 m, and takes hardly any space that was seen to be free; in half a second
 he has left all the place that he took. Of the last sweeps only a range image is kept, and where it was taken.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -29,27 +30,39 @@ class RangeImageHistory:
     def between(self, pair: SweepPair) -> SweepPair | None:
         """From the pair's target to the newest sweep that is known, where these are two sweeps of one stream."""
         target, newest = pair.target, self._newest
-        if (pair.dt > 0 or newest is None or target is newest or newest.frame_id != target.frame_id
-                or not 0 < target.stamp_ns - newest.stamp_ns <= _LONGEST * 1e9):
+        if (
+            pair.dt > 0
+            or newest is None
+            or target is newest
+            or newest.frame_id != target.frame_id
+            or not 0 < target.stamp_ns - newest.stamp_ns <= _LONGEST * 1e9
+        ):
             return None
         return SweepPair(target, newest)
 
-    def __call__(self, pair: SweepPair, ego: EgoMotion, images: tuple[RangeImage, RangeImage],
-                 onward: EgoMotion | None = None) -> tuple[RangeImage, float]:
+    def __call__(
+        self, pair: SweepPair, ego: EgoMotion, images: tuple[RangeImage, RangeImage], onward: EgoMotion | None = None
+    ) -> tuple[RangeImage, float]:
         """The oldest image before the target, to be asked about points of the source's frame, and the seconds that it
         lies before the source; it has seen nothing where there is none.
 
         images  of the source and of the target, each in its own frame.
         onward  the motion over the pair `between`, None where there is none or its motion is not known.
         """
-        if pair.dt > 0:     # forwards in time: what is known lies between the two, or is of another stream
+        if pair.dt > 0:  # forwards in time: what is known lies between the two, or is of another stream
             self._seen, self._newest = [], None
             return _NOTHING, 0.0
         if pair.target is self._newest:
             onward = EgoMotion(np.eye(4), 'none')
-        seen = [] if onward is None else [
-            (stamp, image, into @ onward.target_from_source) for stamp, image, into in self._seen
-            if pair.target.stamp_ns - stamp <= _LONGEST * 1e9]
+        seen = (
+            []
+            if onward is None
+            else [
+                (stamp, image, into @ onward.target_from_source)
+                for stamp, image, into in self._seen
+                if pair.target.stamp_ns - stamp <= _LONGEST * 1e9
+            ]
+        )
         if pair.target is not self._newest:
             seen.append((pair.target.stamp_ns, images[1], np.eye(4)))
         seen = [(stamp, image, into @ ego.target_from_source) for stamp, image, into in seen]

@@ -5,6 +5,7 @@ lone objects included (a random choice loses them), near things more closely tha
 matters more and is seen better. Half of the points go where the ego-aligned sweeps disagree more than they
 mostly do: what did not move explains itself, what did needs points on it. What only came into view does not.
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -27,8 +28,14 @@ _TAKEN = 2.0  # added to the disagreement where a place had been free half a sec
 _NEARER = 0.4  # power of the range with which spacing widens
 
 
-def sample_pair(source: np.ndarray, target: np.ndarray, n_points: int, seed: int = 0, focus: float = FOCUS,
-                images: Sequence[RangeImage] | None = None) -> tuple[Sample, Sample]:
+def sample_pair(
+    source: np.ndarray,
+    target: np.ndarray,
+    n_points: int,
+    seed: int = 0,
+    focus: float = FOCUS,
+    images: Sequence[RangeImage] | None = None,
+) -> tuple[Sample, Sample]:
     """What the network sees of `source` (N, 3) and of `target` (M, 3).
 
     Both clouds in the source's frame, ego-motion removed, metres. `n_points` of each, or fewer where
@@ -43,9 +50,10 @@ def sample_pair(source: np.ndarray, target: np.ndarray, n_points: int, seed: int
     if min(map(len, thinned)) < _FEWEST:
         nothing = np.zeros(0, np.int64)
         chosen = [_spread(points, n_points, nothing, nothing, focus) for points in thinned]
-        return tuple(Sample(kept[some], np.zeros((len(some), 3), np.float32),
-                            np.zeros((len(some), 4), np.float32))
-                     for kept, some in zip(rows, chosen))
+        return tuple(
+            Sample(kept[some], np.zeros((len(some), 3), np.float32), np.zeros((len(some), 4), np.float32))
+            for kept, some in zip(rows, chosen)
+        )
     samples = []
     source_image, target_image, past = images or [RangeImage(points) for points in (source, target, source[:0])]
     for kept, points, others, other_image in zip(rows, thinned, reversed(thinned), (target_image, source_image)):
@@ -56,9 +64,15 @@ def sample_pair(source: np.ndarray, target: np.ndarray, n_points: int, seed: int
         hidden = other_image.at(points.take(changed, axis=0)).is_hidden(_HIDDEN)
         chosen = _spread(points, n_points, changed[~hidden], change, focus)
         few = points.take(chosen, axis=0)
-        samples.append(Sample(kept[chosen], others.take(nearest.take(chosen), axis=0) - few,
-                              np.concatenate([query.free_space_margin() for query in (
-                                  other_image.at(few), before.take(chosen))], axis=1)))
+        samples.append(
+            Sample(
+                kept[chosen],
+                others.take(nearest.take(chosen), axis=0) - few,
+                np.concatenate(
+                    [query.free_space_margin() for query in (other_image.at(few), before.take(chosen))], axis=1
+                ),
+            )
+        )
     return tuple(samples)
 
 
@@ -80,7 +94,7 @@ def _spread(points: np.ndarray, n: int, changed: np.ndarray, change: np.ndarray,
     drawn = points * (np.maximum(_range(points), 1.0) ** -_NEARER)[:, None]
     share = min(int(n * focus), len(changed))
     # What changed beyond need is mostly noise of sampling: the strongest changes go first.
-    changed = changed[np.argsort(-change[changed], kind='stable')[:2 * share]]
+    changed = changed[np.argsort(-change[changed], kind='stable')[: 2 * share]]
     chosen = changed[farthest_points(drawn.take(changed, axis=0), share)]
     free = np.ones(len(points), dtype=bool)
     free[chosen] = False

@@ -6,6 +6,7 @@ under a Geman-McClure kernel that narrows step by step (graduated non-convexity)
 moving things. On a stream it starts from the last motion, and GICP is only asked where that does not
 lead home. Figures in docs/steps.md.
 """
+
 from __future__ import annotations
 
 import os
@@ -23,25 +24,25 @@ from ..settings import Settings
 from ..sweep import EgoMotion, Sweep, SweepPair
 from .cells import by_cell
 
-_MAX_RANGE = 100.0               # m, beyond, returns are too sparse for normals
-_RESOLUTIONS = (0.4, 0.2, 0.1)   # m, voxels; the finer ones for small rooms
-_ENOUGH_POINTS = 4000            # thinned points that make a finer voxel needless
-_FEWEST_POINTS = 200             # thinned points that can carry a match
-_NEIGHBOURS = 20                 # points that give a normal; 10 may all lie on one ring of a sparse sensor
-_REACHES = (3.0, 5.0)            # m, how far GICP looks for a match, first and second attempt
-_REFINED_POINTS = 4000           # of the thinned ones, that are laid onto surfaces
-_KERNELS = (0.30, 0.05)          # m, width of the robust kernel, first and last
+_MAX_RANGE = 100.0  # m, beyond, returns are too sparse for normals
+_RESOLUTIONS = (0.4, 0.2, 0.1)  # m, voxels; the finer ones for small rooms
+_ENOUGH_POINTS = 4000  # thinned points that make a finer voxel needless
+_FEWEST_POINTS = 200  # thinned points that can carry a match
+_NEIGHBOURS = 20  # points that give a normal; 10 may all lie on one ring of a sparse sensor
+_REACHES = (3.0, 5.0)  # m, how far GICP looks for a match, first and second attempt
+_REFINED_POINTS = 4000  # of the thinned ones, that are laid onto surfaces
+_KERNELS = (0.30, 0.05)  # m, width of the robust kernel, first and last
 _NARROWING = 0.6
 _MAX_STEPS = 20
-_AGAIN = (0.005, 0.0005)         # m and rad of motion that ask for the nearest surfaces anew
-_NEAR_START = (0.3, 0.03)        # m and rad from the start, within which the refinement alone is believed
-_MATCHED = 0.15                  # m, a point nearer to a surface of the target than this is matched
-_UPRIGHT = 0.5                   # |z| of the normal of a surface that is not ground-like
+_AGAIN = (0.005, 0.0005)  # m and rad of motion that ask for the nearest surfaces anew
+_NEAR_START = (0.3, 0.03)  # m and rad from the start, within which the refinement alone is believed
+_MATCHED = 0.15  # m, a point nearer to a surface of the target than this is matched
+_UPRIGHT = 0.5  # |z| of the normal of a surface that is not ground-like
 _FEWEST_UPRIGHT = 50
-_GOOD_OVERLAP = 0.6              # no other start is tried; right matches of real sweeps have 0.7 and more
-_CONSTRAINED = 0.03              # least share of the normals that must face each direction
-_FASTEST = 70.0                  # m/s
-_FASTEST_TURN = 540.0            # deg/s
+_GOOD_OVERLAP = 0.6  # no other start is tried; right matches of real sweeps have 0.7 and more
+_CONSTRAINED = 0.03  # least share of the normals that must face each direction
+_FASTEST = 70.0  # m/s
+_FASTEST_TURN = 540.0  # deg/s
 _CURE = "or give the sensor's motion (odometry)"
 
 
@@ -50,10 +51,10 @@ class _Match:
     """target_from_source, and how well it explains the source."""
 
     transform: np.ndarray
-    overlap: float          # matched share of the points on upright surfaces
-    inliers: float          # matched share of all points
-    rmse: float             # m, of the matched points' distance to their surface
-    constraint: float       # matched normals' share along the direction seen worst
+    overlap: float  # matched share of the points on upright surfaces
+    inliers: float  # matched share of all points
+    rmse: float  # m, of the matched points' distance to their surface
+    constraint: float  # matched normals' share along the direction seen worst
 
 
 class ScanMatching:
@@ -63,14 +64,16 @@ class ScanMatching:
         try:
             import small_gicp
         except ImportError:
-            raise EgoMotionError("scan matching needs small_gicp, which is not installed: "
-                                 "pip install small_gicp, or give the sensor's motion (odometry)") from None
+            raise EgoMotionError(
+                'scan matching needs small_gicp, which is not installed: '
+                "pip install small_gicp, or give the sensor's motion (odometry)"
+            ) from None
         self._library = small_gicp
         # Half of the cores: on a busy machine threads that wait for each other cost more than they gain.
         self._threads = settings.threads or max(1, min((os.cpu_count() or 1) // 2, 4))
         self._min_overlap = settings.min_overlap
         self._clouds: WeakKeyDictionary[Sweep, _Cloud] = WeakKeyDictionary()
-        self._velocity = np.zeros(6)    # rotation vector and translation per second, of the last match
+        self._velocity = np.zeros(6)  # rotation vector and translation per second, of the last match
 
     def __call__(self, pair: SweepPair) -> EgoMotion:
         """The sensor's motion; raises EgoMotionError where the sweeps do not tell it."""
@@ -87,7 +90,7 @@ class ScanMatching:
                 break
         turn = Rotation.from_matrix(best.transform[:3, :3]).as_rotvec()
         velocity = np.concatenate([turn, best.transform[:3, 3]]) / pair.dt
-        self._velocity = np.zeros(6)        # what the next pair starts from if this one is refused
+        self._velocity = np.zeros(6)  # what the next pair starts from if this one is refused
         self._judge(best, velocity)
         self._velocity = velocity
         return EgoMotion(best.transform, 'scan_matching', best.inliers, best.rmse, best.overlap)
@@ -98,7 +101,7 @@ class ScanMatching:
         return self._clouds[sweep]
 
     def _prepare(self, points: np.ndarray) -> '_Cloud':
-        points = points.take(np.flatnonzero(np.einsum('ij,ij->i', points, points) < _MAX_RANGE ** 2), axis=0)
+        points = points.take(np.flatnonzero(np.einsum('ij,ij->i', points, points) < _MAX_RANGE**2), axis=0)
         thinned = points[:0]
         for resolution in _RESOLUTIONS:
             if len(points) >= _FEWEST_POINTS:
@@ -106,32 +109,41 @@ class ScanMatching:
             if len(thinned) >= _ENOUGH_POINTS:
                 break
         if len(thinned) < _FEWEST_POINTS:
-            raise EgoMotionError(f'scan matching needs {_FEWEST_POINTS} spread-out points within '
-                                 f'{_MAX_RANGE:g} m, a sweep has {len(thinned) or len(points)}: '
-                                 f'check topic and range limits, {_CURE}')
+            raise EgoMotionError(
+                f'scan matching needs {_FEWEST_POINTS} spread-out points within '
+                f'{_MAX_RANGE:g} m, a sweep has {len(thinned) or len(points)}: '
+                f'check topic and range limits, {_CURE}'
+            )
         return _Cloud(self._library, thinned, self._threads)
 
     def _match(self, source: '_Cloud', target: '_Cloud', start: np.ndarray, reach: float) -> _Match:
         """From `start`, GICP looks `reach` m around; 0: the refinement alone."""
         if reach:
             cloud, tree = target.for_gicp
-            start = self._library.align(cloud, source.for_gicp[0], tree, start, 'GICP', reach, self._threads,
-                                        max_iterations=40).T_target_source
+            start = self._library.align(
+                cloud, source.for_gicp[0], tree, start, 'GICP', reach, self._threads, max_iterations=40
+            ).T_target_source
         return _refine(source, target, start)
 
     def _judge(self, match: _Match, velocity: np.ndarray) -> None:
         """Refuse a match that cannot be trusted; `velocity` (6,) rad/s and m/s."""
         if not np.isfinite(match.transform).all() or match.overlap < self._min_overlap:
-            raise EgoMotionError(f'scan matching explains {match.overlap:.0%} of the upright surfaces, '
-                                 f'less than min_overlap {self._min_overlap:.0%}: '
-                                 f'feed consecutive sweeps, {_CURE}')
+            raise EgoMotionError(
+                f'scan matching explains {match.overlap:.0%} of the upright surfaces, '
+                f'less than min_overlap {self._min_overlap:.0%}: '
+                f'feed consecutive sweeps, {_CURE}'
+            )
         if match.constraint < _CONSTRAINED:
-            raise EgoMotionError('scan matching cannot tell the motion, the scene looks the same along one '
-                                 f'direction (open field, tunnel): let the sensor see more, {_CURE}')
+            raise EgoMotionError(
+                'scan matching cannot tell the motion, the scene looks the same along one '
+                f'direction (open field, tunnel): let the sensor see more, {_CURE}'
+            )
         speed, turn = np.linalg.norm(velocity[3:]), np.degrees(np.linalg.norm(velocity[:3]))
         if speed > _FASTEST or turn > _FASTEST_TURN:
-            raise EgoMotionError(f'scan matching found {speed:.0f} m/s and {turn:.0f} deg/s, which no robot '
-                                 f'does: check the time stamps of the sweeps, {_CURE}')
+            raise EgoMotionError(
+                f'scan matching found {speed:.0f} m/s and {turn:.0f} deg/s, which no robot '
+                f'does: check the time stamps of the sweeps, {_CURE}'
+            )
 
 
 class _Cloud:
@@ -164,7 +176,7 @@ class _Cloud:
             around, _ = self._tree.search(self._thinned.take(asked, axis=0), _NEIGHBOURS)
             self._normals[asked] = normals(self._thinned, around)
             self._has_normal[asked] = True
-        return self._thinned.take(nearest, axis=0), self._normals.take(nearest, axis=0), distance ** 2
+        return self._thinned.take(nearest, axis=0), self._normals.take(nearest, axis=0), distance**2
 
 
 def _means(points: np.ndarray, size: float) -> np.ndarray:
@@ -201,8 +213,13 @@ def _refine(source: _Cloud, target: _Cloud, transform: np.ndarray) -> _Match:
         upright[:] = True
     facing = normal[matched].T @ normal[matched] / max(len(points), 1)
     rmse = np.sqrt(np.mean(distance[matched] ** 2)) if matched.any() else np.inf
-    return _Match(transform, float(matched[upright].mean()), float(matched.mean()), float(rmse),
-                  float(np.linalg.eigvalsh(facing)[0]))
+    return _Match(
+        transform,
+        float(matched[upright].mean()),
+        float(matched.mean()),
+        float(rmse),
+        float(np.linalg.eigvalsh(facing)[0]),
+    )
 
 
 def _within(one: np.ndarray, other: np.ndarray, limits: tuple[float, float]) -> bool:

@@ -1,4 +1,5 @@
 """What the stamps of a stream tell: the sensor's period, how many sweeps are missing, how uneven they are. No ROS."""
+
 from __future__ import annotations
 
 from typing import NamedTuple, Sequence
@@ -9,7 +10,7 @@ PAUSE = 5.0
 """Seconds: a longer step is a pause or a clock that was set, and tells nothing of the rhythm."""
 UNEVEN = 0.1
 """Share of the period by which the steps may be off, half of them."""
-_ALIKE = 0.1        # steps that differ by less than this share are taken as equal
+_ALIKE = 0.1  # steps that differ by less than this share are taken as equal
 _MOST_MULTIPLE = 20  # of the shortest step, that half of the steps may be: beyond, it was a hiccup
 
 
@@ -25,9 +26,11 @@ class Rhythm(NamedTuple):
         """Cause and cure if the stamps are uneven, else ''."""
         if self.unevenness < UNEVEN:
             return ''
-        return (f'stamps are uneven: half of the steps are {1e3 * self.unevenness * self.period:.0f} ms or more off '
-                f"the sensor's {1e3 * self.period:.0f} ms, and velocities err by that share: let the driver stamp "
-                'with the clock of the sensor (PTP), not at arrival')
+        return (
+            f'stamps are uneven: half of the steps are {1e3 * self.unevenness * self.period:.0f} ms or more off '
+            f"the sensor's {1e3 * self.period:.0f} ms, and velocities err by that share: let the driver stamp "
+            'with the clock of the sensor (PTP), not at arrival'
+        )
 
 
 def forward_steps(stamps_ns: Sequence[int]) -> np.ndarray:

@@ -1,4 +1,5 @@
 """How one frame lies in another over time, interpolated. No ROS."""
+
 from __future__ import annotations
 
 from bisect import bisect_left
@@ -61,14 +62,17 @@ class Trajectory:
         if not stamps[0] <= stamp_ns <= stamps[-1]:
             before, after = (stamps[0] - stamp_ns) * 1e-9, (stamp_ns - stamps[-1]) * 1e-9
             where = f'{after:.3f} s after the newest' if after > 0 else f'{before:.3f} s before the oldest'
-            raise EgoMotionError(f'the sweep lies {where} pose of {self._name}: check its rate, that both use one '
-                                 'clock, and pose_wait')
+            raise EgoMotionError(
+                f'the sweep lies {where} pose of {self._name}: check its rate, that both use one clock, and pose_wait'
+            )
         after = bisect_left(stamps, stamp_ns)
         before = after if stamps[after] == stamp_ns else after - 1
         times = stamps[before], stamps[after]
         if times[1] - times[0] > LONGEST_GAP_NS:
-            raise EgoMotionError(f'the poses of {self._name} have a gap of {(times[1] - times[0]) * 1e-9:.2f} s at '
-                                 'the time of the sweep: publish them at 10 Hz or more')
+            raise EgoMotionError(
+                f'the poses of {self._name} have a gap of {(times[1] - times[0]) * 1e-9:.2f} s at '
+                'the time of the sweep: publish them at 10 Hz or more'
+            )
         share = (stamp_ns - times[0]) / max(1, times[1] - times[0])
         first, second = run.poses[before], run.poses[after]
         turn = Slerp([0.0, 1.0], Rotation.from_quat(np.stack([first[1], second[1]])))(share)

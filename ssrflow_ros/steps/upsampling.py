@@ -1,14 +1,15 @@
 """Upsampling: the sampled points' flow, for every point."""
+
 from __future__ import annotations
 
 import numpy as np
 import torch
 
-from ..operators import interpolate, interpolation_weights
 from ..kernels.kd_tree import KdTree
+from ..operators import interpolate, interpolation_weights
 from .cells import by_cell
 
-_CELL = 0.2      # metres; points of one cube share their neighbours, each has weights of its own
+_CELL = 0.2  # metres; points of one cube share their neighbours, each has weights of its own
 _NEIGHBOURS = 3
 _NEAREST = 1e-4  # metres; nearer ones weigh no more
 

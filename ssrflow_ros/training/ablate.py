@@ -1,4 +1,5 @@
 """One training a variant, all on the same budget, and a table of what each reached."""
+
 from __future__ import annotations
 
 import json
@@ -9,9 +10,9 @@ from typing import Iterator
 import numpy as np
 import torch
 
+from ..atomic_write import atomic_write, check_free, signature
 from ..errors import InputError
 from ..network.ssrflow import SSRFlow
-from ..atomic_write import atomic_write, check_free, signature
 from .config import TrainingConfig, changed
 from .curve import read_curve
 from .train import Training
@@ -78,14 +79,25 @@ def chosen(variants: Mapping[str, dict], only: list[str]) -> dict[str, dict]:
     return {UNCHANGED: {}, **{name: changes for name, changes in variants.items() if not only or name in only}}
 
 
-def ablate(folder: Path, pairs: Path, validation: Path, base: TrainingConfig, variants: Mapping[str, dict],
-           seeds: int = 1, device: torch.device | str = 'cpu', workers: int = 1) -> Path:
+def ablate(
+    folder: Path,
+    pairs: Path,
+    validation: Path,
+    base: TrainingConfig,
+    variants: Mapping[str, dict],
+    seeds: int = 1,
+    device: torch.device | str = 'cpu',
+    workers: int = 1,
+) -> Path:
     """Train every variant of `base` that is not done, one after another; the table, written after each.
 
     Each lies in a folder of its own and goes on where it stopped.
     """
-    runs = {(name, seed): changed(changed(base, changes), {'seed': base.seed + seed})
-            for name, changes in variants.items() for seed in range(seeds)}
+    runs = {
+        (name, seed): changed(changed(base, changes), {'seed': base.seed + seed})
+        for name, changes in variants.items()
+        for seed in range(seeds)
+    }
     for config in runs.values():
         config.network  # noqa: B018  a wrong switch is told now, not after hours
     table = folder / TABLE
@@ -100,24 +112,32 @@ def ablate(folder: Path, pairs: Path, validation: Path, base: TrainingConfig, va
     return table
 
 
-def _table(folder: Path, base: TrainingConfig, variants: Mapping[str, dict], runs: dict,
-           n_validation: int) -> Iterator[str]:
-    yield (f'{base.preset}, {base.steps * base.batch} pairs of {base.n_points} points seen by each'
-           + (f', begun from {base.start}' if base.start else '')
-           + f'; EPE3D in m on {n_validation} validation pairs of {base.validation_points} points, ego-motion removed, '
-             'the network alone; mean (half of the range) over seeds.')
+def _table(
+    folder: Path, base: TrainingConfig, variants: Mapping[str, dict], runs: dict, n_validation: int
+) -> Iterator[str]:
+    yield (
+        f'{base.preset}, {base.steps * base.batch} pairs of {base.n_points} points seen by each'
+        + (f', begun from {base.start}' if base.start else '')
+        + f'; EPE3D in m on {n_validation} validation pairs of {base.validation_points} points, ego-motion removed, '
+        'the network alone; mean (half of the range) over seeds.'
+    )
     yield ''
     yield '| variant | changes | parameters, M | seeds | moving | static | zero flow, moving | minutes |'
     yield '|---|---|---|---|---|---|---|---|'
     for name, changes in variants.items():
         configs = [config for (its_name, _), config in runs.items() if its_name == name]
-        ends = [end[-1] for end in (read_curve(folder / f'{name}-{config.seed}' / 'validation.csv')
-                                    for config in configs) if end and int(end[-1]['step']) == base.steps]
+        ends = [
+            end[-1]
+            for end in (read_curve(folder / f'{name}-{config.seed}' / 'validation.csv') for config in configs)
+            if end and int(end[-1]['step']) == base.steps
+        ]
         if ends:
             parameters = sum(p.numel() for p in SSRFlow(configs[0].network).parameters())
             told = json.dumps(changes)[1:-1].replace('"', '')
-            yield (f'| {name} | {told} | {parameters / 1e6:.2f} | {len(ends)} | {_spread(ends, "epe_moving")} | '
-                   f'{_spread(ends, "epe_static")} | {_spread(ends, "zero_moving")} | {_spread(ends, "minutes", 1)} |')
+            yield (
+                f'| {name} | {told} | {parameters / 1e6:.2f} | {len(ends)} | {_spread(ends, "epe_moving")} | '
+                f'{_spread(ends, "epe_static")} | {_spread(ends, "zero_moving")} | {_spread(ends, "minutes", 1)} |'
+            )
 
 
 def _spread(rows: list[dict], column: str, digits: int = 3) -> str:

@@ -1,4 +1,5 @@
 """Weights adapted to an unlabelled recording; a held-out part of it decides whether they are any better."""
+
 from __future__ import annotations
 
 import json
@@ -10,10 +11,10 @@ from pathlib import Path
 
 import torch
 
+from ..atomic_write import atomic_write
 from ..errors import InputError, SSRFlowError
 from ..network.ssrflow import SSRFlow
 from ..network.weights import load_weights, save_weights
-from ..atomic_write import atomic_write
 from .config import TrainingConfig, changed, switches_for
 from .dataset import on_device, with_pyramids
 from .losses import LossConfig
@@ -51,17 +52,24 @@ class Judgement:
     def better(self) -> bool:
         """The score fell by twice its standard error and by 1 %, and not by letting go of what moves."""
         score = self.before['chamfer_moving'] + self.before['static']
-        return (self.gain > max(2 * self.uncertainty, _LEAST_GAIN * score)
-                and self.after['chamfer_moving'] <= self.before['chamfer_moving'])
+        return (
+            self.gain > max(2 * self.uncertainty, _LEAST_GAIN * score)
+            and self.after['chamfer_moving'] <= self.before['chamfer_moving']
+        )
 
     def as_dict(self) -> dict:
         """For a card."""
-        return {'before, m': self.before, 'after, m': self.after, 'gain, m': self.gain,
-                'its standard error, m': self.uncertainty}
+        return {
+            'before, m': self.before,
+            'after, m': self.after,
+            'gain, m': self.gain,
+            'its standard error, m': self.uncertainty,
+        }
 
 
-ADAPTATION = TrainingConfig(steps=600, learning_rate=2e-4, warm_up=50, ema=0.99,
-                            loss=LossConfig(lfc_weight=0.1, cfs_weight=0.1))
+ADAPTATION = TrainingConfig(
+    steps=600, learning_rate=2e-4, warm_up=50, ema=0.99, loss=LossConfig(lfc_weight=0.1, cfs_weight=0.1)
+)
 
 
 def adaptation(weights: str, changes: dict) -> TrainingConfig:
@@ -103,8 +111,13 @@ def split(folder: Path, described: dict, sweeps: Iterable[RecordedSweep]) -> Non
                 file.rename(unfinished / part / file.name)
 
 
-def adapt(folder: Path, config: TrainingConfig, minutes: float = math.inf, device: torch.device | str = 'cpu',
-          workers: int = 1) -> tuple[Path, Judgement]:
+def adapt(
+    folder: Path,
+    config: TrainingConfig,
+    minutes: float = math.inf,
+    device: torch.device | str = 'cpu',
+    workers: int = 1,
+) -> tuple[Path, Judgement]:
     """Train `config.start` on the sweeps seen; folder/adapted.safetensors if it is better on those held out.
 
     Raises NotBetter otherwise. Stopped and called again it goes on where it was.
@@ -123,11 +136,19 @@ def adapt(folder: Path, config: TrainingConfig, minutes: float = math.inf, devic
         raise NotBetter(
             f'the weights were not written, for they are no better on the held-out part: {_told(judgement.before)} '
             f'before, {_told(judgement.after)} after; gain {judgement.gain:.4f} m with a standard error of '
-            f'{judgement.uncertainty:.4f}: record more that moves, or keep {config.start}')
-    card = {**first.card, 'name': f'{config.start}, adapted', 'adapted_from': config.start,
-            'trained_on': f"{first.card.get('trained_on', UNKNOWN)}; then {trained_on(training.folder)}",
-            'adapted_steps': training.step, 'adapted_pairs_seen': training.step * config.batch,
-            'adapted_settings': config.as_dict(), 'held_out_pairs': len(held_out), 'held_out': judgement.as_dict()}
+            f'{judgement.uncertainty:.4f}: record more that moves, or keep {config.start}'
+        )
+    card = {
+        **first.card,
+        'name': f'{config.start}, adapted',
+        'adapted_from': config.start,
+        'trained_on': f'{first.card.get("trained_on", UNKNOWN)}; then {trained_on(training.folder)}',
+        'adapted_steps': training.step,
+        'adapted_pairs_seen': training.step * config.batch,
+        'adapted_settings': config.as_dict(),
+        'held_out_pairs': len(held_out),
+        'held_out': judgement.as_dict(),
+    }
     save_weights(path, training.average, card)
     return path, judgement
 
@@ -143,8 +164,10 @@ def judge(objective: SelfSupervised, held_out, before: SSRFlow, after: SSRFlow, 
             rows.append(objective.figures(network(batch['source'], batch['target']), batch))
         scores.append(torch.stack(rows).double().cpu())
     if scores[0][:, 0].isnan().all():
-        raise NotBetter('nothing that moves was found in the held-out part, so nothing can be judged: '
-                        'give a recording in which things move until its end')
+        raise NotBetter(
+            'nothing that moves was found in the held-out part, so nothing can be judged: '
+            'give a recording in which things move until its end'
+        )
     score = [(rows[:, 0] + rows[:, 2].nan_to_num()) for rows in scores]
     gain = (score[0] - score[1])[~score[0].isnan()]
     error = gain.std().item() / math.sqrt(len(gain)) if len(gain) > 1 else math.inf

@@ -1,4 +1,5 @@
 """How a training pair is varied each time it is drawn."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -45,13 +46,27 @@ class Augmentation:
     mover_yaw: float = 4.0
 
 
-NO_AUGMENTATION = Augmentation(reverse=0.0, flip=0.0, yaw=0.0, scale=(1.0, 1.0), height=0.0, pose_angle=0.0,
-                               pose_shift=0.0, max_range=(70.0, 70.0), beams=0.0, keep=(1.0, 1.0), focus=(0.5, 0.5),
-                               crop=0.0, large_pose_noise=0.0, movers=0)
+NO_AUGMENTATION = Augmentation(
+    reverse=0.0,
+    flip=0.0,
+    yaw=0.0,
+    scale=(1.0, 1.0),
+    height=0.0,
+    pose_angle=0.0,
+    pose_shift=0.0,
+    max_range=(70.0, 70.0),
+    beams=0.0,
+    keep=(1.0, 1.0),
+    focus=(0.5, 0.5),
+    crop=0.0,
+    large_pose_noise=0.0,
+    movers=0,
+)
 
 
-def augmented(pair: TrainingPair, how: Augmentation, n_points: int,
-              rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def augmented(
+    pair: TrainingPair, how: Augmentation, n_points: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Sampled source and target (n, 10) as `Sample.of` gives them, in the source's frame, motion (n, 3), float32 m,
     and moving (n,)."""
     if rng.random() < how.reverse:
@@ -59,8 +74,12 @@ def augmented(pair: TrainingPair, how: Augmentation, n_points: int,
     if rng.random() < how.beams:
         pair = _with_fewer_beams(pair, rng)
     pair = _thinned(pair, how, rng)
-    turns, eyes_at = zip(*((into[:3, :3].T, into[:3, 3]) for into in (
-        np.eye(4), np.linalg.inv(pair.target_from_source), np.linalg.inv(pair.past_from_source))))
+    turns, eyes_at = zip(
+        *(
+            (into[:3, :3].T, into[:3, 3])
+            for into in (np.eye(4), np.linalg.inv(pair.target_from_source), np.linalg.inv(pair.past_from_source))
+        )
+    )
     target, target_ground = (p @ turns[1] + eyes_at[1] for p in (pair.target, pair.target_ground))
     past, past_ground = (p @ turns[2] + eyes_at[2] for p in (pair.past, pair.past_ground))
     source, motion = pair.source.astype(np.float64), pair.source_motion.astype(np.float64)
@@ -68,10 +87,12 @@ def augmented(pair: TrainingPair, how: Augmentation, n_points: int,
     reach = rng.uniform(*how.max_range)
     source_in, target_in = within(source, reach), within(target, reach)
     still, target_still = (np.linalg.norm(m, axis=1) < MOVING for m in (motion, pair.target_motion))
-    target, past = _set_in_motion(source, motion, target, past, source_in & still, target_in & target_still,
-                                  pair.past_age, how, rng)
-    seen = [np.concatenate(cloud) for cloud in (
-        (source, pair.source_ground), (target, target_ground), (past, past_ground))]
+    target, past = _set_in_motion(
+        source, motion, target, past, source_in & still, target_in & target_still, pair.past_age, how, rng
+    )
+    seen = [
+        np.concatenate(cloud) for cloud in ((source, pair.source_ground), (target, target_ground), (past, past_ground))
+    ]
     source, motion, target = source[source_in], motion[source_in], target[target_in]
     if rng.random() < how.crop and len(source):
         movers = np.flatnonzero(np.linalg.norm(motion, axis=1) > MOVING)
@@ -98,8 +119,14 @@ def augmented(pair: TrainingPair, how: Augmentation, n_points: int,
     if not len(source):
         motion, moving = np.zeros((1, 3)), np.zeros(1, bool)
     source, target = _filled(source, rng), _filled(target, rng)
-    s, t = sample_pair(source, target, n_points, int(rng.integers(2**31)), rng.uniform(*how.focus),
-                       [view_from(eye, points) for eye, points in zip(eyes, seen)])
+    s, t = sample_pair(
+        source,
+        target,
+        n_points,
+        int(rng.integers(2**31)),
+        rng.uniform(*how.focus),
+        [view_from(eye, points) for eye, points in zip(eyes, seen)],
+    )
     known = np.column_stack([s.of(source), motion.astype(np.float32)[s.rows], moving[s.rows]])
     known = repeated(known, n_points, rng)
     return known[:, :-4], repeated(t.of(target), n_points, rng), known[:, -4:-1], known[:, -1] > 0
@@ -113,8 +140,9 @@ def view_from(eye: np.ndarray, points: np.ndarray) -> RangeImage:
 def _thinned(pair: TrainingPair, how: Augmentation, rng: np.random.Generator) -> TrainingPair:
     shares = rng.uniform(*how.keep, 2)
     # Of the sweep before only the nearest returns are there, each of which may stand for many.
-    return _only(pair, [rng.random(len(cloud)) < share
-                        for cloud, share in zip(_clouds(pair), (*shares, *shares, 1.0, 1.0))])
+    return _only(
+        pair, [rng.random(len(cloud)) < share for cloud, share in zip(_clouds(pair), (*shares, *shares, 1.0, 1.0))]
+    )
 
 
 def _with_fewer_beams(pair: TrainingPair, rng: np.random.Generator) -> TrainingPair:
@@ -128,23 +156,42 @@ def _clouds(pair: TrainingPair) -> tuple[np.ndarray, ...]:
 def _only(pair: TrainingPair, rows: Sequence[np.ndarray]) -> TrainingPair:
     """Those rows, or masks, of each of its `_clouds`."""
     source, target, source_ground, target_ground, past, past_ground = rows
-    return TrainingPair(pair.source[source], pair.target[target], pair.source_motion[source],
-                        pair.target_motion[target], pair.target_from_source, pair.source_ground[source_ground],
-                        pair.target_ground[target_ground], pair.past[past], pair.past_ground[past_ground],
-                        pair.past_from_source, pair.past_age)
+    return TrainingPair(
+        pair.source[source],
+        pair.target[target],
+        pair.source_motion[source],
+        pair.target_motion[target],
+        pair.target_from_source,
+        pair.source_ground[source_ground],
+        pair.target_ground[target_ground],
+        pair.past[past],
+        pair.past_ground[past_ground],
+        pair.past_from_source,
+        pair.past_age,
+    )
 
 
 def beams_kept(sweeps: Sequence[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
     """Rows of each of the sweeps (N, 3), each in its sensor's frame, in the bands of elevation that are kept."""
     width, every = np.radians(rng.uniform(0.4, 1.5)), rng.integers(2, 5)
     phase = rng.uniform(0.0, width * every)
-    return [np.flatnonzero(np.floor((np.arctan2(z, np.hypot(x, y)) + phase) / width) % every == 0)
-            for x, y, z in (points.T for points in sweeps)]
+    return [
+        np.flatnonzero(np.floor((np.arctan2(z, np.hypot(x, y)) + phase) / width) % every == 0)
+        for x, y, z in (points.T for points in sweeps)
+    ]
 
 
-def _set_in_motion(source: np.ndarray, motion: np.ndarray, target: np.ndarray, past: np.ndarray, still: np.ndarray,
-                   target_still: np.ndarray, past_age: float, how: Augmentation,
-                   rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _set_in_motion(
+    source: np.ndarray,
+    motion: np.ndarray,
+    target: np.ndarray,
+    past: np.ndarray,
+    still: np.ndarray,
+    target_still: np.ndarray,
+    past_age: float,
+    how: Augmentation,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
     """Move pieces of what is `still` (N,) and `target_still` (M,), and what was there before: adds to `motion` in
     place, returns the target and the past."""
     target, past = target.copy(), past.copy()
@@ -168,7 +215,7 @@ def _set_in_motion(source: np.ndarray, motion: np.ndarray, target: np.ndarray, p
 
 
 def within(points: np.ndarray, reach: float) -> np.ndarray:
-    return np.einsum('ij,ij->i', points, points) < reach ** 2
+    return np.einsum('ij,ij->i', points, points) < reach**2
 
 
 def around(points: np.ndarray, centre: np.ndarray, radius: float) -> np.ndarray:

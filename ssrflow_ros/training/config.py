@@ -1,4 +1,5 @@
 """The settings of a training: recipes, settings files, and a switch for every ablation."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -14,9 +15,9 @@ from typing import Any
 from ..errors import InputError
 from ..network.config import PRESETS, NetworkConfig
 from .augmentation import Augmentation
+from .flownet3d_protocol import PointPWCAugmentation
 from .losses import LossConfig
 from .self_losses import SelfLossConfig
-from .flownet3d_protocol import PointPWCAugmentation
 
 
 @dataclass(frozen=True)
@@ -99,17 +100,30 @@ RECIPES = {
     'onboard': TrainingConfig(optimiser='muon', n_points=2048, batch=32, steps=3800, learning_rate=4e-3, warm_up=200),
     # As published; weights of LFC and CFS are not, and are our choice.
     'paper': TrainingConfig(
-        preset='paper', n_points=8192, validation_points=8192, batch=8, epochs=900, halve_epochs=80, learning_rate=1e-3,
-        warm_up=1, weight_decay=1e-4, clip=0.0, ema=0.0,
-        loss=LossConfig(balance_moving=1.0, lfc_weight=1.0, lfc_k=32, lfc_radius=0.05, cfs_weight=0.1)),
+        preset='paper',
+        n_points=8192,
+        validation_points=8192,
+        batch=8,
+        epochs=900,
+        halve_epochs=80,
+        learning_rate=1e-3,
+        warm_up=1,
+        weight_decay=1e-4,
+        clip=0.0,
+        ema=0.0,
+        loss=LossConfig(balance_moving=1.0, lfc_weight=1.0, lfc_k=32, lfc_radius=0.05, cfs_weight=0.1),
+    ),
 }
 
 
 def switches_for(network: NetworkConfig, preset: str = 'onboard') -> dict:
     """What must be changed in `preset` to come out at `network`."""
     base = PRESETS[preset]
-    return {entry.name: getattr(network, entry.name) for entry in dataclasses.fields(network)
-            if getattr(network, entry.name) != getattr(base, entry.name)}
+    return {
+        entry.name: getattr(network, entry.name)
+        for entry in dataclasses.fields(network)
+        if getattr(network, entry.name) != getattr(base, entry.name)
+    }
 
 
 DEPRECATED = {'unseen_points': 'validation_points', 'family': 'pointpwc', 'augmentation.astray': 'large_pose_noise'}
@@ -123,10 +137,13 @@ def changed(config: Any, changes: Mapping[str, Any], where: str = '') -> Any:
     for name in changes:
         if name not in known:
             near = difflib.get_close_matches(str(name), known, n=1)
-            raise InputError(f"there is no setting '{where}{name}': "
-                             + (f"did you mean '{where}{near[0]}'?" if near else f'known are {", ".join(known)}'))
-    return dataclasses.replace(config, **{name: _fitting(where + name, known[name], value)
-                                          for name, value in changes.items()})
+            raise InputError(
+                f"there is no setting '{where}{name}': "
+                + (f"did you mean '{where}{near[0]}'?" if near else f'known are {", ".join(known)}')
+            )
+    return dataclasses.replace(
+        config, **{name: _fitting(where + name, known[name], value) for name, value in changes.items()}
+    )
 
 
 def read_settings(path: Path) -> dict:
@@ -137,8 +154,9 @@ def read_settings(path: Path) -> dict:
     except OSError as error:
         raise InputError(f'{path}: {error.strerror or error}: check the file and its rights') from None
     except (ValueError, RecursionError) as error:
-        raise InputError(f'{path} cannot be read ({" ".join(str(error).split())[:300]}): '
-                         'write it as JSON (.json) or YAML (.yaml)') from None
+        raise InputError(
+            f'{path} cannot be read ({" ".join(str(error).split())[:300]}): write it as JSON (.json) or YAML (.yaml)'
+        ) from None
     if not isinstance(found, dict):
         raise InputError(f'{path} holds no settings: write lines of "name: value"')
     return found
@@ -159,8 +177,12 @@ def _fitting(name: str, old: Any, new: Any) -> Any:
     """`new` in the type of `old`; a mapping adds to the old one."""
     if isinstance(old, dict) and isinstance(new, Mapping):
         return {**old, **new}  # checked where it is used
-    if isinstance(new, type(old)) and isinstance(new, bool) == isinstance(old, bool) and not isinstance(
-            new, tuple) and not (isinstance(new, float) and not math.isfinite(new)):
+    if (
+        isinstance(new, type(old))
+        and isinstance(new, bool) == isinstance(old, bool)
+        and not isinstance(new, tuple)
+        and not (isinstance(new, float) and not math.isfinite(new))
+    ):
         return new
     if dataclasses.is_dataclass(old) and isinstance(new, Mapping):
         return changed(old, new, f'{name}.')

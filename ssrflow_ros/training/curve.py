@@ -1,4 +1,5 @@
 """The learning curve as a file that grows with the training."""
+
 from __future__ import annotations
 
 import csv

@@ -1,4 +1,5 @@
 """From a folder of training pairs to what the network takes: sampled, augmented, joined into batches, as pyramids."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -33,7 +34,8 @@ class PairDataset(Dataset):
         """As `as_item` gives it, with 'motion' (1, N, 3) and 'moving' (1, N)."""
         place, rng = drawn(self.seed, item, len(self.paths))
         source, target, motion, moving = augmented(
-            TrainingPair.load(self.paths[place]), self.augmentation, self.n_points, rng)
+            TrainingPair.load(self.paths[place]), self.augmentation, self.n_points, rng
+        )
         return as_item(source, target, motion=motion, moving=moving)
 
 
@@ -46,8 +48,10 @@ def drawn(seed: int, item: int, count: int) -> tuple[int, np.random.Generator]:
 
 def as_item(source: np.ndarray, target: np.ndarray, **of_source: np.ndarray) -> dict[str, torch.Tensor]:
     """Clouds 'source' (1, N, C) and 'target' (1, M, C), metres, and what is known of each source point (1, N, ...)."""
-    return {name: torch.from_numpy(values)[None]
-            for name, values in {'source': source, 'target': target, **of_source}.items()}
+    return {
+        name: torch.from_numpy(values)[None]
+        for name, values in {'source': source, 'target': target, **of_source}.items()
+    }
 
 
 def joined(items: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:

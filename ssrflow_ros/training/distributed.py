@@ -4,6 +4,7 @@
 process, and every function here answers at once. A batch is dealt out to the processes; gradients
 are those of one process on the whole batch.
 """
+
 from __future__ import annotations
 
 import os

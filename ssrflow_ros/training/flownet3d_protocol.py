@@ -1,4 +1,5 @@
 """Pairs of stereo points as FlyingThings3D's: ego-motion left in, sampled and varied as published."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -34,8 +35,10 @@ class FlowNet3DPairs(Dataset):
         self.n_points, self.augmentation, self.seed = n_points, augmentation, seed
         protocol = self.pairs[0].preparation.protocol
         if protocol != FLOWNET3D:
-            raise InputError(f'{place}: training takes data sets that leave ego-motion in, and by the {protocol} '
-                             'protocol it is removed: take ft3ds or ft3do, or folders of pairs')
+            raise InputError(
+                f'{place}: training takes data sets that leave ego-motion in, and by the {protocol} '
+                'protocol it is removed: take ft3ds or ft3do, or folders of pairs'
+            )
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -46,13 +49,20 @@ class FlowNet3DPairs(Dataset):
         labelled = self.pairs[place]
         rows = np.flatnonzero(labelled.scored)
         pair = labelled.pair
-        source, target, flow = augmented(pair.source.points[rows], pair.target.points, labelled.flow[rows],
-                                                self.augmentation, self.n_points, rng)
+        source, target, flow = augmented(
+            pair.source.points[rows], pair.target.points, labelled.flow[rows], self.augmentation, self.n_points, rng
+        )
         return as_item(source, target, motion=flow, moving=np.linalg.norm(flow, axis=1) > MOVING)
 
 
-def augmented(source: np.ndarray, target: np.ndarray, flow: np.ndarray, how: PointPWCAugmentation, n_points: int,
-                     rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def augmented(
+    source: np.ndarray,
+    target: np.ndarray,
+    flow: np.ndarray,
+    how: PointPWCAugmentation,
+    n_points: int,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """`n_points` of each cloud, drawn apart so that none has its partner by its row: source, target, flow, float32.
 
     source (N, 3), target (M, 3), flow (N, 3), metres, z up.

@@ -1,5 +1,6 @@
 """A training step on an NVIDIA GPU as CUDA graphs: a step is some 4000 short kernels, and launching them one by one
 takes several times as long as they do."""
+
 from __future__ import annotations
 
 import warnings
@@ -62,8 +63,11 @@ class Graphed:
         except (RuntimeError, TypeError) as error:  # TypeError: torch 2.0 has no such mode
             self._fails = True
             self._graphs.clear()
-            warnings.warn('the training runs without CUDA graphs, which is slower: the capture of '
-                          f'{part.__name__} fails ({error.__context__ or error})', stacklevel=2)
+            warnings.warn(
+                'the training runs without CUDA graphs, which is slower: the capture of '
+                f'{part.__name__} fails ({error.__context__ or error})',
+                stacklevel=2,
+            )
             raise NotCaptured from error
         self._graphs[part.__name__] = graph
         graph.replay()

@@ -1,4 +1,5 @@
 """The training losses of SSRFlow (paper section 3.4)."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -33,8 +34,14 @@ class LossConfig:
     cfs_threshold: float = 0.95
 
 
-def training_loss(prediction: FlowPyramid, source: Pyramid, target: Pyramid, truth: torch.Tensor,
-                  moving: torch.Tensor, config: LossConfig) -> dict[str, torch.Tensor]:
+def training_loss(
+    prediction: FlowPyramid,
+    source: Pyramid,
+    target: Pyramid,
+    truth: torch.Tensor,
+    moving: torch.Tensor,
+    config: LossConfig,
+) -> dict[str, torch.Tensor]:
     """Each loss, and their weighted sum as 'total'.
 
     truth (B, N, 3) m and moving (B, N) bool in the source pyramid's order.
@@ -50,8 +57,9 @@ def training_loss(prediction: FlowPyramid, source: Pyramid, target: Pyramid, tru
     return losses
 
 
-def supervised(flows: tuple[torch.Tensor, ...], truth: torch.Tensor, moving: torch.Tensor,
-               config: LossConfig) -> torch.Tensor:
+def supervised(
+    flows: tuple[torch.Tensor, ...], truth: torch.Tensor, moving: torch.Tensor, config: LossConfig
+) -> torch.Tensor:
     """sum_l alpha_l sum_i w_i |flow_i^l - gt_i^l|, divided by alpha_0 sum_i w_i of l0 so that it reads in metres.
 
     A level is a prefix of the finest, and so is its ground truth. In a LiDAR sweep few points move;
@@ -67,8 +75,9 @@ def supervised(flows: tuple[torch.Tensor, ...], truth: torch.Tensor, moving: tor
     return total / (config.alpha[0] * distributed.mean(weights.sum()))
 
 
-def local_flow_consistency(flow: torch.Tensor, truth: torch.Tensor, source: Pyramid,
-                           config: LossConfig) -> torch.Tensor:
+def local_flow_consistency(
+    flow: torch.Tensor, truth: torch.Tensor, source: Pyramid, config: LossConfig
+) -> torch.Tensor:
     """LFC: mean over near neighbours j of i of | |F_j - F_i| - |gt_j - gt_i| |, metres.
 
     Neighbours are the K nearest that also lie within R.
@@ -87,8 +96,9 @@ def cross_frame_similarity(prediction: FlowPyramid, target: Pyramid, config: Los
     points = next(level for level in target.points if level.shape[1] == n)
     index = k_nearest(prediction.warped, points, config.cfs_k)
     near = (gather(points, index) - prediction.warped[:, :, None]).norm(dim=-1) < config.cfs_radius
-    similar = F.cosine_similarity(prediction.source_features[:, :, None].float(),
-                                  gather(prediction.target_features, index).float(), dim=-1)
+    similar = F.cosine_similarity(
+        prediction.source_features[:, :, None].float(), gather(prediction.target_features, index).float(), dim=-1
+    )
     return mean_where((config.cfs_threshold - similar).clamp_min(0), near)
 
 

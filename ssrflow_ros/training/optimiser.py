@@ -1,4 +1,5 @@
 """The optimisers of a training: AdamW as published, or Muon for the matrices inside the network."""
+
 from __future__ import annotations
 
 import math
@@ -15,8 +16,9 @@ _QUINTIC = (3.4445, -4.7750, 2.0315)  # of Muon's Newton-Schulz iteration: steep
 _ROUNDS = 5
 
 
-def make_optimiser(network: nn.Module, config: TrainingConfig,
-                   graphed: bool = False) -> torch.optim.Optimizer | 'MuonAndAdamW':
+def make_optimiser(
+    network: nn.Module, config: TrainingConfig, graphed: bool = False
+) -> torch.optim.Optimizer | 'MuonAndAdamW':
     """`config.optimiser` over the parameters of `network`; `graphed`: its step can be captured as a CUDA graph."""
     if config.optimiser == 'muon':
         return MuonAndAdamW(network, config, graphed)
@@ -34,8 +36,11 @@ def set_rate(optimiser: torch.optim.Optimizer | 'MuonAndAdamW', rate: float) -> 
 
 def restore(optimiser: torch.optim.Optimizer | 'MuonAndAdamW', state: dict) -> None:
     """What its `state_dict` gave, of a training that may have been captured where this one is not, or the other way."""
-    parts = ([(part, state[name]) for name, part in optimiser.parts.items()]
-             if isinstance(optimiser, MuonAndAdamW) else [(optimiser, state)])
+    parts = (
+        [(part, state[name]) for name, part in optimiser.parts.items()]
+        if isinstance(optimiser, MuonAndAdamW)
+        else [(optimiser, state)]
+    )
     for part, saved in parts:
         for group, here in zip(saved['param_groups'], part.param_groups):
             group.update({name: here[name] for name in ('lr', 'capturable') if name in here})
@@ -77,8 +82,9 @@ class Muon(torch.optim.Optimizer):
     is the same but for rounding: it works in bfloat16, which most CPUs lack, and takes each matrix on its own.
     """
 
-    def __init__(self, matrices: list[torch.Tensor], lr: float | torch.Tensor, weight_decay: float,
-                 momentum: float = 0.95):
+    def __init__(
+        self, matrices: list[torch.Tensor], lr: float | torch.Tensor, weight_decay: float, momentum: float = 0.95
+    ):
         super().__init__(matrices, {'lr': lr, 'weight_decay': weight_decay, 'momentum': momentum})
 
     @torch.no_grad()
@@ -113,8 +119,13 @@ def _evened(matrices: torch.Tensor) -> torch.Tensor:
 
 def _adamw(parameters: Iterable[torch.Tensor], config: TrainingConfig, graphed: bool) -> torch.optim.AdamW:
     parameters = list(parameters)
-    return torch.optim.AdamW(parameters, lr=_rate(parameters, config, graphed), betas=(0.9, 0.99),
-                             weight_decay=config.weight_decay, capturable=graphed)
+    return torch.optim.AdamW(
+        parameters,
+        lr=_rate(parameters, config, graphed),
+        betas=(0.9, 0.99),
+        weight_decay=config.weight_decay,
+        capturable=graphed,
+    )
 
 
 def _rate(parameters: list[torch.Tensor], config: TrainingConfig, graphed: bool) -> float | torch.Tensor:

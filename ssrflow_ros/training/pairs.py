@@ -1,4 +1,5 @@
 """Training pairs: made once by the simulator and kept on disk."""
+
 from __future__ import annotations
 
 import os
@@ -9,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from ..array_files import load_npz
+from ..atomic_write import atomic_write, make_folder
 from ..errors import InputError
 from ..settings import Settings
 from ..simulator import simulate
 from ..steps.cells import thin
-from ..steps.range_image import nearest_in_cells
 from ..steps.ground import make_ground
-from ..atomic_write import atomic_write, make_folder
+from ..steps.range_image import nearest_in_cells
 
 MOVING = 0.05  # metres over a pair: what counts as moving, as in the published protocols at 10 Hz
 _MOST_POINTS = 24_000  # kept of each sweep, after thinning
@@ -52,8 +53,15 @@ class TrainingPair:
 
     def reversed(self) -> 'TrainingPair':
         """The same pair with time running backwards; what is to come is not known."""
-        return TrainingPair(self.target, self.source, self.target_motion, self.source_motion,
-                            np.linalg.inv(self.target_from_source), self.target_ground, self.source_ground)
+        return TrainingPair(
+            self.target,
+            self.source,
+            self.target_motion,
+            self.source_motion,
+            np.linalg.inv(self.target_from_source),
+            self.target_ground,
+            self.source_ground,
+        )
 
     def save(self, path: Path) -> None:
         """Write an .npz, whole or not at all."""
@@ -66,8 +74,9 @@ class TrainingPair:
         try:
             return cls(**{name: array if array.ndim else array.item() for name, array in load_npz(path).items()})
         except (TypeError, ValueError):
-            raise InputError(f'{path} was made by another version of this package: make its folder anew with '
-                             '"ssrflow train pairs"') from None
+            raise InputError(
+                f'{path} was made by another version of this package: make its folder anew with "ssrflow train pairs"'
+            ) from None
 
 
 def make_pair(seed: int, scene: str | None = None, sensor: str | None = None) -> TrainingPair:
@@ -90,10 +99,20 @@ def make_pair(seed: int, scene: str | None = None, sensor: str | None = None) ->
             rows = np.sort(rng.choice(rows, _MOST_POINTS, replace=False))
         kept.append(rows)
     before, older, newer = (labelled.sweep.points[rows] for labelled, rows in zip(sweeps, kept))
-    return TrainingPair(newer, older, source.motion_previous[kept[2]], target.motion_next[kept[1]],
-                        np.linalg.inv(target.pose) @ source.pose, grounds[2], grounds[1],
-                        before[nearest_in_cells(before)], grounds[0], np.linalg.inv(past.pose) @ source.pose, gap + 1.0,
-                        f'simulated, scene {scene or "drawn"}, sensor {sensor or "drawn"}')
+    return TrainingPair(
+        newer,
+        older,
+        source.motion_previous[kept[2]],
+        target.motion_next[kept[1]],
+        np.linalg.inv(target.pose) @ source.pose,
+        grounds[2],
+        grounds[1],
+        before[nearest_in_cells(before)],
+        grounds[0],
+        np.linalg.inv(past.pose) @ source.pose,
+        gap + 1.0,
+        f'simulated, scene {scene or "drawn"}, sensor {sensor or "drawn"}',
+    )
 
 
 def make_pairs(folder: Path, first_seed: int, count: int, scene: str | None = None, sensor: str | None = None) -> int:
@@ -116,4 +135,5 @@ def describe_pairs(folder: Path) -> str:
         with np.load(path) as arrays:  # only the one array is read
             origins[(str(arrays['origin']) if 'origin' in arrays else '') or 'origin not recorded'] += 1
     return 'pairs of sweeps, ego-motion and ground removed: ' + '; '.join(
-        f'{count} {origin}' for origin, count in origins.most_common())
+        f'{count} {origin}' for origin, count in origins.most_common()
+    )

@@ -3,6 +3,7 @@
 A place that another sweep saw through was free then; who stands there now has moved. A place that was taken
 half a second before and is half a second later has stood still. Of the rest nothing is said.
 """
+
 from __future__ import annotations
 
 from collections import deque
@@ -13,16 +14,16 @@ from pathlib import Path
 import numpy as np
 
 from ..array_files import load_npz
+from ..atomic_write import atomic_write
 from ..errors import EgoMotionError, InputError
 from ..evaluation.observer_sweep import ObserverSweep
 from ..kernels.kd_tree import KdTree
-from ..settings import Settings
 from ..objects.clusters import find_clusters
-from ..steps.range_image import nearest_in_cells
+from ..settings import Settings
 from ..steps.deskew import Deskewing
 from ..steps.ground import make_ground
+from ..steps.range_image import nearest_in_cells
 from ..sweep import EgoMotion, Sweep, SweepPair
-from ..atomic_write import atomic_write
 from .self_losses import STATIC, UNKNOWN
 
 _FAR = 5  # sweeps, over which even walkers leave their place
@@ -60,14 +61,18 @@ class RecordedSweep:
             raise InputError(f'{path} was written by another version of this package: choose another folder') from None
 
 
-def recorded(pairs: Iterable[SweepPair], find_ego_motion: Callable[[SweepPair], EgoMotion], settings: Settings,
-             drop: Callable[[EgoMotionError], None] = lambda error: None) -> Iterator[RecordedSweep]:
+def recorded(
+    pairs: Iterable[SweepPair],
+    find_ego_motion: Callable[[SweepPair], EgoMotion],
+    settings: Settings,
+    drop: Callable[[EgoMotionError], None] = lambda error: None,
+) -> Iterator[RecordedSweep]:
     """The sweeps of a stream of pairs (source the newest, target the one before it), labelled.
 
     A pair for whose ego-motion there is no answer ends a run of sweeps, and `drop` is told the error.
     """
     deskewing, ground, rng = Deskewing(), make_ground(settings), np.random.default_rng(settings.seed)
-    window: deque[tuple[ObserverSweep, np.ndarray]] = deque()    # and the ground's nearest returns
+    window: deque[tuple[ObserverSweep, np.ndarray]] = deque()  # and the ground's nearest returns
     last: Sweep | None = None
     pose, run = np.eye(4), -1
 

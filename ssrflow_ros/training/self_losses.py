@@ -4,6 +4,7 @@ Chamfer distance capped, its part on what moves, no flow on what stands still, o
 cluster (the parts of SeFlow, Zhang et al., ECCV 2024), and SSRFlow's LFC and CFS, which then warp by
 the prediction and take the clusters' rigid motion for the truth.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -40,8 +41,9 @@ def chamfer(warped: torch.Tensor, target: torch.Tensor, cap: float) -> torch.Ten
     return (nearest(warped, target, cap).mean() + nearest(target, warped, cap).mean()) / 2
 
 
-def moving_distances(warped: torch.Tensor, labels: torch.Tensor, target: torch.Tensor, target_labels: torch.Tensor,
-                     cap: float) -> torch.Tensor:
+def moving_distances(
+    warped: torch.Tensor, labels: torch.Tensor, target: torch.Tensor, target_labels: torch.Tensor, cap: float
+) -> torch.Tensor:
     """(n,) m, capped distances between what moves in the warped source and what moves in the target, both ways.
 
     warped (B, N, 3), target (B, M, 3), labels (B, N) and (B, M). Empty where one of them has nothing that moves.
@@ -55,8 +57,9 @@ def moving_distances(warped: torch.Tensor, labels: torch.Tensor, target: torch.T
 
 
 @torch.no_grad()
-def rigid_motion(points: torch.Tensor, flow: torch.Tensor, labels: torch.Tensor,
-                 at: torch.Tensor, at_labels: torch.Tensor) -> torch.Tensor:
+def rigid_motion(
+    points: torch.Tensor, flow: torch.Tensor, labels: torch.Tensor, at: torch.Tensor, at_labels: torch.Tensor
+) -> torch.Tensor:
     """Flow (B, M, 3) at `at` (B, M, 3) by the rigid motion of each point's cluster; 0 outside of clusters.
 
     Each cluster's motion is the best (least squares, Kabsch) for points (B, N, 3) and flow (B, N, 3) with

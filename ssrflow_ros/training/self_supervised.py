@@ -1,4 +1,5 @@
 """Learning from recorded sweeps without labels; what moves and what stands still is found in `recording.py`."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -36,9 +37,15 @@ class RecordedPairs(Dataset):
         paths = sorted(Path(folder).glob('*.npz'))
         runs = [RecordedSweep.load(path).run for path in paths]
         # With each, the earliest of the _BEFORE sweeps before them that is of their run; None at its beginning.
-        self.pairs = [(paths[i], paths[i + 1], next((paths[j] for j in range(max(0, i - _BEFORE), i)
-                                                     if runs[j] == runs[i]), None))
-                      for i in range(len(paths) - 1) if runs[i] == runs[i + 1]]
+        self.pairs = [
+            (
+                paths[i],
+                paths[i + 1],
+                next((paths[j] for j in range(max(0, i - _BEFORE), i) if runs[j] == runs[i]), None),
+            )
+            for i in range(len(paths) - 1)
+            if runs[i] == runs[i + 1]
+        ]
         if not self.pairs:
             raise InputError(f'no two sweeps in {folder} follow each other: give a longer recording')
         self.config, self.n_points, self.augmentation = config, n_points, augmentation
@@ -53,22 +60,28 @@ class RecordedPairs(Dataset):
         older, newer, past = (path and RecordedSweep.load(path) for path in self.pairs[place])
         source, target = newer, older
         if rng.random() < how.reverse:
-            source, target, past = older, newer, None       # what is to come is not known
+            source, target, past = older, newer, None  # what is to come is not known
         (points, others), views = varied(source, target, past, how, rng)
         s, t = sample_pair(points[0], others[0], n, int(rng.integers(2**31)), rng.uniform(*how.focus), views)
         known = repeated(np.column_stack([s.of(points[0]), points[1][s.rows]]), n, rng)
         dense = {}
         for name, (xyz, labels) in (('all_source', points), ('all_target', others)):
-            rows = repeated(rng.permutation(len(xyz))[:_DENSE * n], _DENSE * n, rng)
+            rows = repeated(rng.permutation(len(xyz))[: _DENSE * n], _DENSE * n, rng)
             dense[name] = torch.from_numpy(xyz[rows])[None]
             dense[f'{name}_labels'] = torch.from_numpy(labels[rows].astype(np.int64))[None]
-        item = as_item(known[:, :-1].astype(np.float32), repeated(t.of(others[0]), n, rng),
-                       labels=known[:, -1].astype(np.int64))
+        item = as_item(
+            known[:, :-1].astype(np.float32), repeated(t.of(others[0]), n, rng), labels=known[:, -1].astype(np.int64)
+        )
         return {**item, **dense}
 
 
-def varied(source: RecordedSweep, target: RecordedSweep, past: RecordedSweep | None, how: Augmentation,
-           rng: np.random.Generator):
+def varied(
+    source: RecordedSweep,
+    target: RecordedSweep,
+    past: RecordedSweep | None,
+    how: Augmentation,
+    rng: np.random.Generator,
+):
     """Of source and target, in the source's frame: points (N, 3) float32 and labels (N,), and the range images of all
     three, before the crop; range, density, crop, turn, flip, scale."""
     clouds, grounds, eyes = [], [], []
@@ -93,9 +106,13 @@ def varied(source: RecordedSweep, target: RecordedSweep, past: RecordedSweep | N
         turn = turn * np.array([1.0, -1.0, 1.0])
     lift = np.array([0.0, 0.0, rng.uniform(-how.height, how.height)])
     nowhere = np.full((1, 3), 1e3, np.float32), np.full(1, UNKNOWN, np.int32)  # for a cloud that lost all its points
-    return ([((points @ turn.T + lift).astype(np.float32), labels) if len(points) else nowhere
-             for points, labels in clouds],
-            [view_from(eye @ turn.T + lift, points @ turn.T + lift) for eye, points in zip(eyes, seen)])
+    return (
+        [
+            ((points @ turn.T + lift).astype(np.float32), labels) if len(points) else nowhere
+            for points, labels in clouds
+        ],
+        [view_from(eye @ turn.T + lift, points @ turn.T + lift) for eye, points in zip(eyes, seen)],
+    )
 
 
 def _only(cloud: tuple[np.ndarray, np.ndarray], rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -147,8 +164,13 @@ class SelfSupervised:
     def figures(self, prediction: FlowPyramid, batch: dict) -> torch.Tensor:
         """m: capped Chamfer distance of what moves, zero flow's, and mean flow of what stands still; nan for none."""
         flow, static = self._flow(prediction, batch), batch['all_source_labels'] == STATIC
-        return torch.stack([self._moving(flow, batch).mean(), self._moving(torch.zeros_like(flow), batch).mean(),
-                            flow.norm(dim=-1)[static].mean()])
+        return torch.stack(
+            [
+                self._moving(flow, batch).mean(),
+                self._moving(torch.zeros_like(flow), batch).mean(),
+                flow.norm(dim=-1)[static].mean(),
+            ]
+        )
 
     @staticmethod
     def format_metrics(moving: float, zero: float, static: float) -> str:
@@ -160,5 +182,10 @@ class SelfSupervised:
         return interpolate(prediction.flows[0], *interpolation_weights(batch['all_source'], batch['source'].points[0]))
 
     def _moving(self, flow: torch.Tensor, batch: dict) -> torch.Tensor:
-        return moving_distances(batch['all_source'] + flow, batch['all_source_labels'], batch['all_target'],
-                                batch['all_target_labels'], self.config.self_loss.cap)
+        return moving_distances(
+            batch['all_source'] + flow,
+            batch['all_source_labels'],
+            batch['all_target'],
+            batch['all_target_labels'],
+            self.config.self_loss.cap,
+        )

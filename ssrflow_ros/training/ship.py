@@ -1,4 +1,5 @@
 """From a checkpoint to shipped weights with a card: what they were trained on, how, and what they reach."""
+
 from __future__ import annotations
 
 import json
@@ -17,12 +18,17 @@ from .curve import read_curve
 from .train import CHECKPOINT, CURVES, SETTINGS
 from .training_data import trained_on, validated_on
 
-
 COMMAND = 'train ship'
 
 
-def ship(folder: Path, name: str, output: Path, mean_with: Sequence[str] = (), figures: dict | None = None,
-         overwrite: bool = False) -> Path:
+def ship(
+    folder: Path,
+    name: str,
+    output: Path,
+    mean_with: Sequence[str] = (),
+    figures: dict | None = None,
+    overwrite: bool = False,
+) -> Path:
     """Write the averaged weights of the training in `folder` into the new folder `output`, as NAME.safetensors, with
     their card and learning curves beside them; the path of the weights.
 
@@ -41,8 +47,10 @@ def ship(folder: Path, name: str, output: Path, mean_with: Sequence[str] = (), f
     network = SSRFlow(config.network)
     others = [load_weights(other) for other in mean_with]
     if any(other.network.config != network.config for other in others):
-        raise InputError(f'--mean-with: weights of another network than in {folder}: give such as were trained with '
-                         'the same preset and switches')
+        raise InputError(
+            f'--mean-with: weights of another network than in {folder}: give such as were trained with '
+            'the same preset and switches'
+        )
     network.load_state_dict(_mean([state['average'], *(other.network.state_dict() for other in others)]))
     card = {
         'name': name,
@@ -76,8 +84,11 @@ def _mean(states: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
 
 def _origin(card: dict) -> dict:
     """What a card says of where its weights come from."""
-    return {key: card[key] for key in ('name', 'trained_on', 'pairs_seen', 'steps', 'hours', 'commit', 'begun_from',
-                                       'mean_with') if key in card}
+    return {
+        key: card[key]
+        for key in ('name', 'trained_on', 'pairs_seen', 'steps', 'hours', 'commit', 'begun_from', 'mean_with')
+        if key in card
+    }
 
 
 def _validation(folder: Path) -> dict:
@@ -86,13 +97,18 @@ def _validation(folder: Path) -> dict:
     if not rows:
         return {}
     row = rows[-1]
-    return {'on': validated_on(folder), 'EPE3D moving, m': float(row['epe_moving']),
-            'zero flow, m': float(row['zero_moving']), 'EPE3D static, m': float(row['epe_static'])}
+    return {
+        'on': validated_on(folder),
+        'EPE3D moving, m': float(row['epe_moving']),
+        'zero flow, m': float(row['zero_moving']),
+        'EPE3D static, m': float(row['epe_static']),
+    }
 
 
 def _commit() -> str:
     try:
-        return subprocess.run(['git', 'rev-parse', 'HEAD'], capture_output=True, text=True, check=True,
-                              cwd=Path(__file__).parent).stdout.strip()
+        return subprocess.run(
+            ['git', 'rev-parse', 'HEAD'], capture_output=True, text=True, check=True, cwd=Path(__file__).parent
+        ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return 'unknown'

@@ -1,4 +1,5 @@
 """Ctrl-C and SIGTERM between two steps, not within one."""
+
 from __future__ import annotations
 
 import signal
@@ -51,6 +52,7 @@ def worker_of_data(_worker: int) -> None:
     It ends with its parent, or when that has no more use for it.
     """
     import torch
+
     for ending in _ENDINGS:
         signal.signal(ending, signal.SIG_IGN)
     torch.set_num_threads(1)

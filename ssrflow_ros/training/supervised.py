@@ -1,4 +1,5 @@
 """Learning from labelled pairs: simulated ones, or FlyingThings3D's."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -12,9 +13,9 @@ from ..network.ssrflow import FlowPyramid
 from .augmentation import NO_AUGMENTATION, Augmentation
 from .config import TrainingConfig
 from .dataset import PairDataset
+from .flownet3d_protocol import AS_IT_IS, FlowNet3DPairs, PointPWCAugmentation
 from .losses import training_loss
 from .pairs import describe_pairs
-from .flownet3d_protocol import AS_IT_IS, PointPWCAugmentation, FlowNet3DPairs
 
 
 class Supervised:
@@ -43,8 +44,9 @@ class Supervised:
             return f'{kind} ({KINDS[kind][1].partition(":")[0]}), {Path(path).name}'
         return describe_pairs(Path(pairs))
 
-    def _open(self, pairs: Path | str, n_points: int, augmentation: Augmentation,
-              pointpwc: PointPWCAugmentation) -> Dataset:
+    def _open(
+        self, pairs: Path | str, n_points: int, augmentation: Augmentation, pointpwc: PointPWCAugmentation
+    ) -> Dataset:
         kind, colon, _ = str(pairs).partition(':')
         if colon and kind in KINDS:
             return FlowNet3DPairs(str(pairs), n_points, pointpwc, self.config.seed)
@@ -60,8 +62,9 @@ class Supervised:
         flow, truth, moving = prediction.flows[0], batch['motion'], batch['moving']
         error, zero = (flow - truth).norm(dim=-1), truth.norm(dim=-1)
         # By sums: rows picked by a mask would have to be counted on the host.
-        return torch.stack([(values * mask).sum() / mask.sum() for values, mask in (
-            (error, moving), (error, ~moving), (zero, moving))])
+        return torch.stack(
+            [(values * mask).sum() / mask.sum() for values, mask in ((error, moving), (error, ~moving), (zero, moving))]
+        )
 
     @staticmethod
     def format_metrics(moving: float, static: float, zero: float) -> str:

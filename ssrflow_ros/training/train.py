@@ -1,4 +1,5 @@
 """The training loop: resumable to the step, its learning curve written as it goes."""
+
 from __future__ import annotations
 
 import copy
@@ -15,11 +16,11 @@ import torch
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
+from ..atomic_write import atomic_write, make_folder
 from ..errors import InputError
 from ..network.ssrflow import FlowPyramid, SSRFlow
 from ..network.weights import check_config, load_weights, with_columns
 from ..stopwatch import Stopwatch
-from ..atomic_write import atomic_write, make_folder
 from . import distributed, training_data
 from .config import TrainingConfig, changed
 from .curve import Curve
@@ -44,8 +45,15 @@ class Training:
     device             of this process; with torchrun each has its own (`distributed.joined`).
     """
 
-    def __init__(self, folder: Path, pairs: Path, config: TrainingConfig, validation: Path | None = None,
-                 objective: type = Supervised, device: torch.device | str = 'cpu'):
+    def __init__(
+        self,
+        folder: Path,
+        pairs: Path,
+        config: TrainingConfig,
+        validation: Path | None = None,
+        objective: type = Supervised,
+        device: torch.device | str = 'cpu',
+    ):
         self.folder, self.device = folder, torch.device(device)
         if self.device.type == 'cuda':
             torch.set_float32_matmul_precision('high')  # products in TF32, in this process
@@ -81,14 +89,16 @@ class Training:
     def checkpoint(self) -> Path:
         return self.folder / CHECKPOINT
 
-    def run(self, minutes: float = float('inf'), report_every: int = 50, validate_every: int = 500,
-            workers: int = 1) -> None:
+    def run(
+        self, minutes: float = float('inf'), report_every: int = 50, validate_every: int = 500, workers: int = 1
+    ) -> None:
         """Train until the last step, for `minutes`, or until Ctrl-C; the checkpoint then holds all there is."""
         if self.step >= self.config.steps:
             return
         if not distributed.rank():
-            training_data.record(self.folder, self.step, *(place and self.objective.describe(place)
-                                                           for place in self._places))
+            training_data.record(
+                self.folder, self.step, *(place and self.objective.describe(place) for place in self._places)
+            )
         began = until = time.monotonic()
         until += 60 * minutes
         recent: list[torch.Tensor] = []
@@ -119,9 +129,18 @@ class Training:
         config, mine = self.config, self._mine
         collate = joined if self._builds else partial(joined_with_pyramids, config=config.network)
         items = (step * config.batch + place for step in range(self.step, config.steps) for place in mine)
-        loader = iter(DataLoader(self.pairs, batch_size=len(mine), sampler=items, collate_fn=collate,
-                                 num_workers=workers, prefetch_factor=4 if workers else None,
-                                 pin_memory=self.device.type == 'cuda', worker_init_fn=worker_of_data))
+        loader = iter(
+            DataLoader(
+                self.pairs,
+                batch_size=len(mine),
+                sampler=items,
+                collate_fn=collate,
+                num_workers=workers,
+                prefetch_factor=4 if workers else None,
+                pin_memory=self.device.type == 'cuda',
+                worker_init_fn=worker_of_data,
+            )
+        )
         while True:
             with self._watch('data'):
                 batch = next(loader, None)
@@ -199,8 +218,13 @@ class Training:
         """Write the checkpoint, whole or not at all."""
         if distributed.rank():
             return
-        state = {'step': self.step, 'minutes': self.minutes, 'network': self.network.state_dict(),
-                 'average': self.average.state_dict(), 'optimiser': self.optimiser.state_dict()}
+        state = {
+            'step': self.step,
+            'minutes': self.minutes,
+            'network': self.network.state_dict(),
+            'average': self.average.state_dict(),
+            'optimiser': self.optimiser.state_dict(),
+        }
         with atomic_write(self.checkpoint) as unfinished:
             torch.save(state, unfinished)
 
@@ -229,12 +253,21 @@ class Training:
         self._watch = Stopwatch()
         if distributed.rank():
             return
-        self._curve.write({**self._place(), 'loss': f'{loss:.5f}', **self._named(figures),
-                           **{part: f'{share:.3f}' for part, share in shares.items()}})
+        self._curve.write(
+            {
+                **self._place(),
+                'loss': f'{loss:.5f}',
+                **self._named(figures),
+                **{part: f'{share:.3f}' for part, share in shares.items()},
+            }
+        )
         left = (self.config.steps - self.step) * self.minutes / self.step
-        print(f'step {self.step}/{self.config.steps}  loss {loss:.4f}  {self.objective.format_metrics(*figures)}  '
-              f'{pairs_a_second:.1f} pairs/s ({", ".join(f"{part} {share:.0%}" for part, share in shares.items())})  '
-              f'{self.minutes:.1f} min, {left:.0f} left', flush=True)
+        print(
+            f'step {self.step}/{self.config.steps}  loss {loss:.4f}  {self.objective.format_metrics(*figures)}  '
+            f'{pairs_a_second:.1f} pairs/s ({", ".join(f"{part} {share:.0%}" for part, share in shares.items())})  '
+            f'{self.minutes:.1f} min, {left:.0f} left',
+            flush=True,
+        )
 
     def _report_validation(self, figures: list[float]) -> None:
         if not distributed.rank():
@@ -242,8 +275,12 @@ class Training:
             print(f'step {self.step}  validation pairs: {self.objective.format_metrics(*figures)}', flush=True)
 
     def _place(self) -> dict[str, object]:
-        return {'step': self.step, 'pairs': self.step * self.config.batch, 'minutes': f'{self.minutes:.2f}',
-                'rate': f'{self.config.rate_at(self.step):.2e}'}
+        return {
+            'step': self.step,
+            'pairs': self.step * self.config.batch,
+            'minutes': f'{self.minutes:.2f}',
+            'rate': f'{self.config.rate_at(self.step):.2e}',
+        }
 
     def _named(self, figures: list[float]) -> dict[str, str]:
         return {name: f'{figure:.5f}' for name, figure in zip(self.objective.FIGURES, figures)}
@@ -255,8 +292,10 @@ def _check_own(folder: Path) -> None:
         return
     for name in (CHECKPOINT, *CURVES, training_data.NAME):
         if os.path.lexists(folder / name):
-            raise InputError(f'{folder / name} is there, but no {SETTINGS}, so it is not of a training: '
-                             'choose another folder, or move it away')
+            raise InputError(
+                f'{folder / name} is there, but no {SETTINGS}, so it is not of a training: '
+                'choose another folder, or move it away'
+            )
 
 
 def _at_once(part: Callable[[], None]) -> None:
@@ -266,8 +305,17 @@ def _at_once(part: Callable[[], None]) -> None:
 # What no tensor's shape depends on: weights may be trained further with other points, neighbours and units.
 _FREE = ('divisors', 'lengths', 'k_pointconv', 'k_embedding', 'k_predictor', 'radius')
 # What some do: weights may be trained further with another part in the place of one, or without it.
-_SWITCHES = ('attention', 'position_encoder', 'initial_flow', 'fusion_pooling', 'temporal', 'spatial',
-             'finest_reembedded', 'local_flow_embedding', 'mlp_depth')
+_SWITCHES = (
+    'attention',
+    'position_encoder',
+    'initial_flow',
+    'fusion_pooling',
+    'temporal',
+    'spatial',
+    'finest_reembedded',
+    'local_flow_embedding',
+    'mlp_depth',
+)
 _INPUTS = ('offset_input', 'beyond_input', 'past_input')
 
 
@@ -281,5 +329,7 @@ def _begun_from(config: TrainingConfig, fresh: dict[str, torch.Tensor]) -> dict[
         network = dataclasses.replace(network, **{name: getattr(config.network, name) for name in alike})
         state = with_columns(state, config.network.columns)
     check_config(config.start, network, config.network)
-    return {name: state[name] if name in state and state[name].shape == tensor.shape else tensor
-            for name, tensor in fresh.items()}
+    return {
+        name: state[name] if name in state and state[name].shape == tensor.shape else tensor
+        for name, tensor in fresh.items()
+    }

@@ -1,4 +1,5 @@
 """What a training learns from, kept beside its checkpoint, so that the card of its weights says it."""
+
 from __future__ import annotations
 
 import json

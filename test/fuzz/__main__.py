@@ -6,6 +6,7 @@ What is not allowed: a crash, an exception of another family, a message that is 
 time, an allocation of more than 4 times the input plus 200 MB, a pickle, a file outside the input's folder, a process,
 a connection. Inputs that did one of these are kept in --keep, as small as they were.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -36,6 +37,7 @@ def main() -> int:
     from .mutate import warm_up
     from .readers import READERS, check_seeds
     from .seeds import make_seeds
+
     chosen = args.readers or list(READERS)
     seeds = {name: kept for name, kept in make_seeds().items() if name in chosen}
     check_seeds(seeds)
@@ -74,8 +76,10 @@ def _report(counts: Counter, found: Counter, seconds: float) -> str:
     names = sorted({name for name, _ in counts})
     each = ', '.join(f'{name} {sum(counts[name, kind] for kind in KINDS)}' for name in names)
     read, refused, _ = (sum(counts[name, kind] for name in names) for kind in KINDS)
-    return (f'total {sum(counts.values())} inputs in {seconds / 60:.1f} min: {read} read, {refused} refused, '
-            f'{sum(found.values())} findings of {len(found)} kinds ({each})')
+    return (
+        f'total {sum(counts.values())} inputs in {seconds / 60:.1f} min: {read} read, {refused} refused, '
+        f'{sum(found.values())} findings of {len(found)} kinds ({each})'
+    )
 
 
 if __name__ == '__main__':

@@ -1,4 +1,5 @@
 """A child process that reads mutated inputs within limits, and tells its parent what came of each."""
+
 from __future__ import annotations
 
 import os
@@ -42,8 +43,9 @@ class Outcome:
         return self.kind == 'finding'
 
 
-def run_batch(name: str, seeds: list[Input], number: tuple[int, int], count: int,
-              folder: Path) -> Iterator[tuple[Outcome, Path]]:
+def run_batch(
+    name: str, seeds: list[Input], number: tuple[int, int], count: int, folder: Path
+) -> Iterator[tuple[Outcome, Path]]:
     """Outcome of each of `count` inputs for the reader `name`, and the folder where the input lies until the next."""
     place = folder / 'input'
     while count > 0:
@@ -75,8 +77,9 @@ def run_batch(name: str, seeds: list[Input], number: tuple[int, int], count: int
         number = (*number, count)
 
 
-def _read_all(name: str, seeds: list[Input], number: tuple[int, ...], count: int, place: Path,
-              parent: socket.socket) -> None:
+def _read_all(
+    name: str, seeds: list[Input], number: tuple[int, ...], count: int, place: Path, parent: socket.socket
+) -> None:
     """In the child; never returns."""
     code = 1
     try:
@@ -136,23 +139,43 @@ def _out_of_memory(error: BaseException | None) -> bool:
 def _finding(name: str, what: str, error: BaseException) -> Outcome:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if 'ssrflow_ros' in frame.filename]
     where = f'{Path(frames[-1].filename).name}:{frames[-1].name}' if frames else '?'
-    return Outcome('finding', f'{name}: {what} in {where}',
-                   ''.join(traceback.format_exception(error))[-4000:])
+    return Outcome('finding', f'{name}: {what} in {where}', ''.join(traceback.format_exception(error))[-4000:])
 
 
 class _Guard:
     """Notes what a reader must never do, while it is `on`: Python tells of it beforehand."""
 
-    FORBIDDEN = ('pickle.find_class', 'subprocess.Popen', 'os.system', 'os.exec', 'os.fork', 'os.posix_spawn',
-                 'socket.connect', 'os.remove', 'os.rename', 'os.symlink', 'os.link', 'shutil.move')
+    FORBIDDEN = (
+        'pickle.find_class',
+        'subprocess.Popen',
+        'os.system',
+        'os.exec',
+        'os.fork',
+        'os.posix_spawn',
+        'socket.connect',
+        'os.remove',
+        'os.rename',
+        'os.symlink',
+        'os.link',
+        'shutil.move',
+    )
 
     def __init__(self, folder: Path):
         self.on = False
         self.crossed: list[tuple[str, str]] = []
         code = {sys.prefix, sys.base_prefix, str(Path(__file__).resolve().parents[2]), *filter(None, sys.path)}
         self._own = os.path.realpath(folder)
-        self._readable = (self._own, *code, *map(os.path.realpath, code), '/proc/self', '/dev/urandom', '/usr/lib',
-                          '/usr/share', '/lib', '/sys')
+        self._readable = (
+            self._own,
+            *code,
+            *map(os.path.realpath, code),
+            '/proc/self',
+            '/dev/urandom',
+            '/usr/lib',
+            '/usr/share',
+            '/lib',
+            '/sys',
+        )
         sys.addaudithook(self._look)
 
     def _look(self, event: str, arguments: tuple) -> None:

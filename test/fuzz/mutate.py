@@ -1,4 +1,5 @@
 """Damage, by chance and on purpose: the same random numbers, the same input."""
+
 from __future__ import annotations
 
 import io
@@ -14,11 +15,54 @@ from typing import Callable
 
 from backports import zstd
 
-NUMBERS = (0, 1, 2, 3, 7, 255, 256, 2**15, 2**16, 2**24, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**40, 2**62, 2**63 - 1,
-           2**63, 2**64 - 1, -1, -2**31)
-WORDS = (b'nan', b'inf', b'-inf', b'1e309', b'-1', b'0', b'', b'null', b'true', b'[]', b'{}', b'"', b"'", b'\0', b'\n',
-         b'../../../../etc/passwd', b'/etc/passwd', b'/dev/zero', b'..', b'9' * 400, b'\xff\xfe', b'%2e%2e%2f',
-         b'x' * 5000)
+NUMBERS = (
+    0,
+    1,
+    2,
+    3,
+    7,
+    255,
+    256,
+    2**15,
+    2**16,
+    2**24,
+    2**31 - 1,
+    2**31,
+    2**32 - 1,
+    2**32,
+    2**40,
+    2**62,
+    2**63 - 1,
+    2**63,
+    2**64 - 1,
+    -1,
+    -(2**31),
+)
+WORDS = (
+    b'nan',
+    b'inf',
+    b'-inf',
+    b'1e309',
+    b'-1',
+    b'0',
+    b'',
+    b'null',
+    b'true',
+    b'[]',
+    b'{}',
+    b'"',
+    b"'",
+    b'\0',
+    b'\n',
+    b'../../../../etc/passwd',
+    b'/etc/passwd',
+    b'/dev/zero',
+    b'..',
+    b'9' * 400,
+    b'\xff\xfe',
+    b'%2e%2e%2f',
+    b'x' * 5000,
+)
 
 
 @dataclass(frozen=True)
@@ -96,22 +140,22 @@ def _word(rng: random.Random, data: bytes, other: bytes) -> bytes:
 
 
 def _cut(rng: random.Random, data: bytes, other: bytes) -> bytes:
-    return data[:rng.randrange(len(data) + 1)]
+    return data[: rng.randrange(len(data) + 1)]
 
 
 def _remove(rng: random.Random, data: bytes, other: bytes) -> bytes:
     begin = rng.randrange(len(data) + 1)
-    return data[:begin] + data[begin + rng.choice((1, 2, 4, 8, 64)):]
+    return data[:begin] + data[begin + rng.choice((1, 2, 4, 8, 64)) :]
 
 
 def _repeat(rng: random.Random, data: bytes, other: bytes) -> bytes:
     begin = rng.randrange(len(data) + 1)
-    piece = data[begin:begin + rng.choice((1, 4, 16, 200))]
+    piece = data[begin : begin + rng.choice((1, 4, 16, 200))]
     return data[:begin] + piece * rng.choice((2, 3, 100)) + data[begin:]
 
 
 def _splice(rng: random.Random, data: bytes, other: bytes) -> bytes:
-    return data[:rng.randrange(len(data) + 1)] + other[rng.randrange(len(other) + 1):]
+    return data[: rng.randrange(len(data) + 1)] + other[rng.randrange(len(other) + 1) :]
 
 
 def _insert(rng: random.Random, data: bytes, other: bytes) -> bytes:
@@ -129,7 +173,7 @@ def _at(rng: random.Random, data: bytes, make: Callable[[bytes], bytes], size: i
     length = len(data)
     begin = rng.choice((rng.randrange(length), rng.randrange(min(length, 200)), -1 - rng.randrange(min(length, 100))))
     begin = min(begin % length, length - size)
-    return data[:begin] + make(data[begin:begin + size]) + data[begin + size:]
+    return data[:begin] + make(data[begin : begin + size]) + data[begin + size :]
 
 
 def _replace(rng: random.Random, data: bytes, pattern: bytes, make: Callable[[], bytes]) -> bytes:
@@ -137,7 +181,7 @@ def _replace(rng: random.Random, data: bytes, pattern: bytes, make: Callable[[],
     if not found:
         return data
     match = rng.choice(found[:20] if rng.random() < 0.7 else found)
-    return data[:match.start()] + make() + data[match.end():]
+    return data[: match.start()] + make() + data[match.end() :]
 
 
 _SHAPES = (10**7, 3), (10**8, 3), (3, 10**7), (10**6, 3)
@@ -163,8 +207,18 @@ def _archive(rng: random.Random, members: dict[str, bytes], others: dict[str, by
     if kind < 0.5:
         members = {**members, name: damage(rng, members[name], rng.choice(list(others.values())))}
     elif kind < 0.6:
-        to = rng.choice(('../points.npy', '/etc/points.npy', 'points', 'a/b/points.npy', 'points.npy.npy', 'x\0.npy',
-                         '\n\x1b[2J.npy', ' '))
+        to = rng.choice(
+            (
+                '../points.npy',
+                '/etc/points.npy',
+                'points',
+                'a/b/points.npy',
+                'points.npy.npy',
+                'x\0.npy',
+                '\n\x1b[2J.npy',
+                ' ',
+            )
+        )
         members = {to if key == name else key: data for key, data in members.items()}
     elif kind < 0.7:
         return {PACKED: _bomb(name, rng.choice(_SHAPES))}
@@ -177,8 +231,9 @@ def _bomb(name: str, shape: tuple[int, int]) -> bytes:
     """An archive of hardly anything but zeros."""
     header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + '\n'
     zeros = bytes(min(4 * shape[0] * shape[1], 12 * 10**7))
-    return pack({name: b'\x93NUMPY\x01\x00' + struct.pack('<H', len(header)) + header.encode() + zeros},
-                zipfile.ZIP_DEFLATED)
+    return pack(
+        {name: b'\x93NUMPY\x01\x00' + struct.pack('<H', len(header)) + header.encode() + zeros}, zipfile.ZIP_DEFLATED
+    )
 
 
 @cache
@@ -197,10 +252,10 @@ def warm_up() -> None:
 
 def _safetensors(rng: random.Random, data: bytes) -> bytes:
     """The header edited under a right length, or a wrong length."""
-    length, = struct.unpack('<Q', data[:8])
+    (length,) = struct.unpack('<Q', data[:8])
     if rng.random() < 0.1:
         return struct.pack('<Q', rng.choice(NUMBERS) % 2**64) + data[8:]
-    header = json.loads(data[8:8 + length])
+    header = json.loads(data[8 : 8 + length])
     if rng.random() < 0.6:  # the network's settings: JSON within JSON
         inner = json.loads(header['__metadata__']['config'])
         inner[rng.choice(list(inner))] = _value(rng)
@@ -211,15 +266,44 @@ def _safetensors(rng: random.Random, data: bytes) -> bytes:
     else:
         tensor = header[rng.choice([key for key in header if key != '__metadata__'])]
         tensor[rng.choice(('dtype', 'shape', 'data_offsets'))] = rng.choice(
-            ('F64', 'I8', 'BOOL', 'F8_E4M3', [2**40, 2**40], [0], [-1], [0, 2**63], [2**62, 4], []))
+            ('F64', 'I8', 'BOOL', 'F8_E4M3', [2**40, 2**40], [0], [-1], [0, 2**63], [2**62, 4], [])
+        )
     text = json.dumps(header).encode()
-    return struct.pack('<Q', len(text)) + text + data[8 + length:]
+    return struct.pack('<Q', len(text)) + text + data[8 + length :]
 
 
 def _value(rng: random.Random):
-    return rng.choice((None, True, -1, 0, 1, 2.5, 'x', '', [], {}, [1], [0] * 2, [2**31] * 2, [-1, 2], ['a', 'b'],
-                       [[1], [2]], 2**20, 2**31, 2**63, 10**30, float('nan'), float('inf'), [float('nan')] * 2, 'dual',
-                       'local', [1] * 100, {'a': 1}))
+    return rng.choice(
+        (
+            None,
+            True,
+            -1,
+            0,
+            1,
+            2.5,
+            'x',
+            '',
+            [],
+            {},
+            [1],
+            [0] * 2,
+            [2**31] * 2,
+            [-1, 2],
+            ['a', 'b'],
+            [[1], [2]],
+            2**20,
+            2**31,
+            2**63,
+            10**30,
+            float('nan'),
+            float('inf'),
+            [float('nan')] * 2,
+            'dual',
+            'local',
+            [1] * 100,
+            {'a': 1},
+        )
+    )
 
 
 def _settings(rng: random.Random, data: bytes) -> bytes:
@@ -241,32 +325,97 @@ def _recompressed(rng: random.Random, data: bytes) -> bytes:
 
 
 def _pcd(rng: random.Random, data: bytes) -> bytes:
-    return _replace(rng, data, rb'(?m)^(SIZE|COUNT|POINTS|WIDTH|HEIGHT|TYPE|FIELDS|DATA) .*$', lambda: rng.choice((
-        b'COUNT 1 1 1 1000000000', b'COUNT 0 1 1 1', b'SIZE 8 8 8 8', b'POINTS 1000000000000', b'POINTS -1', b'SIZE 4',
-        b'FIELDS x y z z', b'FIELDS x x x x', b'TYPE F F F X', b'DATA ascii', b'DATA binary', b'DATA binary_compressed',
-        b'WIDTH 99999999999999999999999', b'COUNT 1 1 1 2', b'POINTS 100000000')))
+    return _replace(
+        rng,
+        data,
+        rb'(?m)^(SIZE|COUNT|POINTS|WIDTH|HEIGHT|TYPE|FIELDS|DATA) .*$',
+        lambda: rng.choice(
+            (
+                b'COUNT 1 1 1 1000000000',
+                b'COUNT 0 1 1 1',
+                b'SIZE 8 8 8 8',
+                b'POINTS 1000000000000',
+                b'POINTS -1',
+                b'SIZE 4',
+                b'FIELDS x y z z',
+                b'FIELDS x x x x',
+                b'TYPE F F F X',
+                b'DATA ascii',
+                b'DATA binary',
+                b'DATA binary_compressed',
+                b'WIDTH 99999999999999999999999',
+                b'COUNT 1 1 1 2',
+                b'POINTS 100000000',
+            )
+        ),
+    )
 
 
 def _ply(rng: random.Random, data: bytes) -> bytes:
-    return _replace(rng, data, rb'(?m)^(element|property|format) .*$', lambda: rng.choice((
-        b'element vertex 1000000000000', b'element vertex 100000000', b'element vertex -1', b'element vertex 0',
-        b'element face 1000000000', b'property list uchar float x', b'property list uint double x',
-        b'property double x', b'property char x', b'format ascii 1.0', b'format binary_big_endian 1.0',
-        b'element vertex', b'comment TextureFile ../../../../etc/passwd', b'property list int int vertex_indices')))
+    return _replace(
+        rng,
+        data,
+        rb'(?m)^(element|property|format) .*$',
+        lambda: rng.choice(
+            (
+                b'element vertex 1000000000000',
+                b'element vertex 100000000',
+                b'element vertex -1',
+                b'element vertex 0',
+                b'element face 1000000000',
+                b'property list uchar float x',
+                b'property list uint double x',
+                b'property double x',
+                b'property char x',
+                b'format ascii 1.0',
+                b'format binary_big_endian 1.0',
+                b'element vertex',
+                b'comment TextureFile ../../../../etc/passwd',
+                b'property list int int vertex_indices',
+            )
+        ),
+    )
 
 
 def _metadata(rng: random.Random, data: bytes) -> bytes:
-    bomb = b'a: &a [x, x]\n' + b''.join(b'b%d: &b%d [*%s, *%s]\n' % (n, n, *[b'b%d' % (n - 1) if n else b'a'] * 2)
-                                        for n in range(40))
+    bomb = b'a: &a [x, x]\n' + b''.join(
+        b'b%d: &b%d [*%s, *%s]\n' % (n, n, *[b'b%d' % (n - 1) if n else b'a'] * 2) for n in range(40)
+    )
     if rng.random() < 0.2:
         return bomb + data
     if rng.random() < 0.2:
-        return bomb + re.sub(rb'(offered_qos_profiles|name|type|ros_distro): .*', rb'\1: *b39', data,
-                             count=rng.choice((1, 0)))
-    return _replace(rng, data, rb'(?m)(?<=: )\S.*$|(?<=- )[\w.]+$', lambda: rng.choice(WORDS + (
-        b'../../../../../../etc/passwd', b'..', b'.', b'mcap', b'sqlite3', b'zstd', b'FILE', b'MESSAGE',
-        b'99999999999999999999', b'&a [*a]', b'{}', b'[a, b]')))
+        return bomb + re.sub(
+            rb'(offered_qos_profiles|name|type|ros_distro): .*', rb'\1: *b39', data, count=rng.choice((1, 0))
+        )
+    return _replace(
+        rng,
+        data,
+        rb'(?m)(?<=: )\S.*$|(?<=- )[\w.]+$',
+        lambda: rng.choice(
+            WORDS
+            + (
+                b'../../../../../../etc/passwd',
+                b'..',
+                b'.',
+                b'mcap',
+                b'sqlite3',
+                b'zstd',
+                b'FILE',
+                b'MESSAGE',
+                b'99999999999999999999',
+                b'&a [*a]',
+                b'{}',
+                b'[a, b]',
+            )
+        ),
+    )
 
 
 _SPECIAL: dict[str, Callable[[random.Random, bytes], bytes]] = {
-    'safetensors': _safetensors, 'json': _settings, 'zstd': _recompressed, 'pcd': _pcd, 'ply': _ply, 'yaml': _metadata}
+    'safetensors': _safetensors,
+    'json': _settings,
+    'zstd': _recompressed,
+    'pcd': _pcd,
+    'ply': _ply,
+    'yaml': _metadata,
+}

@@ -1,4 +1,5 @@
 """What is read, and how far: as the commands and the node do."""
+
 from __future__ import annotations
 
 import json
@@ -111,8 +112,10 @@ def _odd_cloud(path: Path) -> None:
         where, _, last = name.rpartition('.')
         target = {'': cloud, 'stamp': stamp, 'header': header}.get(where)
         if where == 'fields':
-            cloud.fields = [SimpleNamespace(**{**field._asdict(), last: value}) if index == 1 else field
-                            for index, field in enumerate(made.fields)]
+            cloud.fields = [
+                SimpleNamespace(**{**field._asdict(), last: value}) if index == 1 else field
+                for index, field in enumerate(made.fields)
+            ]
         elif target is not None:
             setattr(target, last, bytes(value % 300) if last == 'data' and isinstance(value, int) else value)
     PointTimes()(decode(cloud), cloud)
@@ -143,6 +146,17 @@ def _mapping(path: Path) -> dict:
 
 
 READERS: dict[str, Callable[[Path], None]] = {
-    'npy': _cloud, 'npz': _cloud, 'bin': _cloud, 'pcd': _cloud, 'ply': _cloud, 'bag': _bag, 'weights': _weights,
-    'settings': _settings, 'parameters': _parameters, 'messages': _one_message, 'odd_clouds': _odd_cloud,
-    'labels': lambda path: read_npz(path, ('pos1', 'pos2', 'flow')), 'pose': lambda path: read_pose(str(path))}
+    'npy': _cloud,
+    'npz': _cloud,
+    'bin': _cloud,
+    'pcd': _cloud,
+    'ply': _cloud,
+    'bag': _bag,
+    'weights': _weights,
+    'settings': _settings,
+    'parameters': _parameters,
+    'messages': _one_message,
+    'odd_clouds': _odd_cloud,
+    'labels': lambda path: read_npz(path, ('pos1', 'pos2', 'flow')),
+    'pose': lambda path: read_pose(str(path)),
+}

@@ -1,4 +1,5 @@
 """Small good inputs of every kind, made by the package's own writers."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -26,10 +27,21 @@ POINTS = _RNG.uniform(-20, 20, (40, 3)).astype(np.float32)
 def make_seeds() -> dict[str, list[Input]]:
     """Good inputs by reader."""
     with tempfile.TemporaryDirectory() as folder:
-        return {'npy': _npy(), 'npz': _npz(), 'bin': _bin(), 'pcd': _pcd(), 'ply': _ply(), 'bag': _bags(Path(folder)),
-                'weights': _weights(Path(folder)), 'settings': _settings(), 'parameters': _parameters(),
-                'messages': _messages(), 'odd_clouds': _odd_clouds(),
-                'labels': _labels(), 'pose': _pose()}
+        return {
+            'npy': _npy(),
+            'npz': _npz(),
+            'bin': _bin(),
+            'pcd': _pcd(),
+            'ply': _ply(),
+            'bag': _bags(Path(folder)),
+            'weights': _weights(Path(folder)),
+            'settings': _settings(),
+            'parameters': _parameters(),
+            'messages': _messages(),
+            'odd_clouds': _odd_clouds(),
+            'labels': _labels(),
+            'pose': _pose(),
+        }
 
 
 def _saved(array: np.ndarray, pickled: bool = False) -> bytes:
@@ -40,9 +52,17 @@ def _saved(array: np.ndarray, pickled: bool = False) -> bytes:
 
 def _arrays() -> list[bytes]:
     rows = np.zeros(40, [('x', 'f4'), ('y', 'f8'), ('z', 'i2')])
-    return [_saved(array) for array in (POINTS, POINTS.astype('>f8'), POINTS.reshape(5, 8, 3),
-                                        np.asfortranarray(POINTS), (100 * POINTS).astype(np.int16), rows)] + [
-        _saved(np.array([[1.0, Evil(), 2.0]] * 4, object), pickled=True)]
+    return [
+        _saved(array)
+        for array in (
+            POINTS,
+            POINTS.astype('>f8'),
+            POINTS.reshape(5, 8, 3),
+            np.asfortranarray(POINTS),
+            (100 * POINTS).astype(np.int16),
+            rows,
+        )
+    ] + [_saved(np.array([[1.0, Evil(), 2.0]] * 4, object), pickled=True)]
 
 
 class Evil:
@@ -68,6 +88,7 @@ def _bin() -> list[Input]:
 
 def _pcd() -> list[Input]:
     from pypcd4 import Encoding, PointCloud
+
     cloud = PointCloud.from_xyzi_points(np.pad(POINTS, ((0, 0), (0, 1))))
     inputs = []
     for encoding in (Encoding.ASCII, Encoding.BINARY, Encoding.BINARY_COMPRESSED):
@@ -79,29 +100,41 @@ def _pcd() -> list[Input]:
 
 def _ply() -> list[Input]:
     def header(form: str, lists: str = '') -> bytes:
-        return (f'ply\nformat {form} 1.0\nelement vertex {len(POINTS)}\nproperty float x\nproperty float y\n'
-                f'property float z\n{lists}end_header\n').encode()
+        return (
+            f'ply\nformat {form} 1.0\nelement vertex {len(POINTS)}\nproperty float x\nproperty float y\n'
+            f'property float z\n{lists}end_header\n'
+        ).encode()
+
     faces = 'element face 1\nproperty list uchar int vertex_indices\n'
     text = '\n'.join(' '.join(map(str, point)) for point in POINTS.tolist()).encode() + b'\n'
-    return [Input({'a.ply': header('ascii') + text}),
-            Input({'a.ply': header('ascii', faces) + text + b'3 0 1 2\n'}),
-            Input({'a.ply': header('binary_little_endian') + POINTS.tobytes()}),
-            Input({'a.ply': header('binary_little_endian', faces) + POINTS.tobytes() + b'\3' + bytes(12)}),
-            Input({'a.ply': header('binary_big_endian') + POINTS.astype('>f4').tobytes()})]
+    return [
+        Input({'a.ply': header('ascii') + text}),
+        Input({'a.ply': header('ascii', faces) + text + b'3 0 1 2\n'}),
+        Input({'a.ply': header('binary_little_endian') + POINTS.tobytes()}),
+        Input({'a.ply': header('binary_little_endian', faces) + POINTS.tobytes() + b'\3' + bytes(12)}),
+        Input({'a.ply': header('binary_big_endian') + POINTS.astype('>f4').tobytes()}),
+    ]
 
 
 def _cloud(stamp_ns: int, n: int = 40):
-    cloud = pointcloud2.encode_points(POINTS[:n], intensity=np.ones(n, np.float32), ring=np.zeros(n, np.uint16),
-                                      time=np.linspace(0, 0.1, n).astype(np.float32))
+    cloud = pointcloud2.encode_points(
+        POINTS[:n],
+        intensity=np.ones(n, np.float32),
+        ring=np.zeros(n, np.uint16),
+        time=np.linspace(0, 0.1, n).astype(np.float32),
+    )
     return bag_messages.to_pointcloud2(cloud, bag_messages.to_header(stamp_ns, 'lidar'))
 
 
 def _transforms(stamp_ns: int):
     types = typestore().types
     item = types['geometry_msgs/msg/TransformStamped'](
-        bag_messages.to_header(stamp_ns, 'odom'), 'lidar', types['geometry_msgs/msg/Transform'](
-            types['geometry_msgs/msg/Vector3'](1.0, 2.0, 3.0),
-            types['geometry_msgs/msg/Quaternion'](0.0, 0.0, 0.0, 1.0)))
+        bag_messages.to_header(stamp_ns, 'odom'),
+        'lidar',
+        types['geometry_msgs/msg/Transform'](
+            types['geometry_msgs/msg/Vector3'](1.0, 2.0, 3.0), types['geometry_msgs/msg/Quaternion'](0.0, 0.0, 0.0, 1.0)
+        ),
+    )
     return types[TF_MESSAGE]([item])
 
 
@@ -110,8 +143,11 @@ def _recorded() -> list[tuple[str, str, int, object]]:
     for number in range(1, 4):
         stamp_ns = number * 100_000_000
         odometry = bag_messages.to_odometry(np.eye(4), stamp_ns, 'odom', 'lidar')
-        messages += [('/odom', ODOMETRY, stamp_ns, odometry), (TF, TF_MESSAGE, stamp_ns, _transforms(stamp_ns)),
-                     ('/points', POINTCLOUD2, stamp_ns, _cloud(stamp_ns))]
+        messages += [
+            ('/odom', ODOMETRY, stamp_ns, odometry),
+            (TF, TF_MESSAGE, stamp_ns, _transforms(stamp_ns)),
+            ('/points', POINTCLOUD2, stamp_ns, _cloud(stamp_ns)),
+        ]
     return messages
 
 
@@ -132,6 +168,7 @@ def _bags(folder: Path) -> list[Input]:
 
 def _compressed(path: Path, storage: str, mode: str) -> None:
     from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
+
     writer = Writer(path, version=8, storage_plugin=StoragePlugin[storage.upper()])
     writer.set_compression(CompressionMode[mode.upper()], CompressionFormat.ZSTD)
     with writer:
@@ -147,28 +184,53 @@ def _files(folder: Path) -> dict[str, bytes]:
 
 
 def _weights(folder: Path) -> list[Input]:
-    small = NetworkConfig(divisors=(1, 2), widths=(4, 4), lengths=(1.0, 2.0), k_pointconv=2, k_embedding=2,
-                          k_predictor=2, weight_net=2, position_width=2, attention_width=4, fusion_width=4,
-                          predictor_width=4, predictor_out=2, mlp_depth=1)
+    small = NetworkConfig(
+        divisors=(1, 2),
+        widths=(4, 4),
+        lengths=(1.0, 2.0),
+        k_pointconv=2,
+        k_embedding=2,
+        k_predictor=2,
+        weight_net=2,
+        position_width=2,
+        attention_width=4,
+        fusion_width=4,
+        predictor_width=4,
+        predictor_out=2,
+        mlp_depth=1,
+    )
     save_weights(folder / 'a.safetensors', SSRFlow(small), {'trained_on': 'nothing'})
     return [Input({'a.safetensors': (folder / 'a.safetensors').read_bytes()})]
 
 
 def _settings() -> list[Input]:
     import yaml
+
     settings = TrainingConfig(switches={'mlp_depth': 1}).as_dict()
     bomb = 'a0: &a0 [x, x]\n' + ''.join(f'a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n' for n in range(1, 40))
-    texts = [yaml.safe_dump(settings), 'batch: 2\nloss: {lfc_weight: 1e-3}\n', bomb, bomb + 'switches: *a39\n',
-             bomb + 'batch: *a39\n', bomb + 'augmentation: *a39\n', 'batch: ' + '[' * 5000,
-             'a: &a [*a]\nbatch: *a\n', 'steps: ' + '9' * 5000, 'learning_rate: ' + '9' * 400]
+    texts = [
+        yaml.safe_dump(settings),
+        'batch: 2\nloss: {lfc_weight: 1e-3}\n',
+        bomb,
+        bomb + 'switches: *a39\n',
+        bomb + 'batch: *a39\n',
+        bomb + 'augmentation: *a39\n',
+        'batch: ' + '[' * 5000,
+        'a: &a [*a]\nbatch: *a\n',
+        'steps: ' + '9' * 5000,
+        'learning_rate: ' + '9' * 400,
+    ]
     return [Input({'a.yaml': text.encode()}) for text in texts] + [
-        Input({'a.json': text.encode()}) for text in (json.dumps(settings), '[' * 100_000, '{"batch": ' * 5000,
-                                                      '{"learning_rate": 1e999, "steps": NaN}')]
+        Input({'a.json': text.encode()})
+        for text in (json.dumps(settings), '[' * 100_000, '{"batch": ' * 5000, '{"learning_rate": 1e999, "steps": NaN}')
+    ]
 
 
 def _parameters() -> list[Input]:
-    return [Input({'a.json': json.dumps(dataclasses.asdict(Settings(mounting='1 2 3 0 0 0.1'))).encode()}),
-            Input({'a.json': json.dumps({'own_body': '-1 -1 -1 1 1 1', 'ground': 'none'}).encode()})]
+    return [
+        Input({'a.json': json.dumps(dataclasses.asdict(Settings(mounting='1 2 3 0 0 0.1'))).encode()}),
+        Input({'a.json': json.dumps({'own_body': '-1 -1 -1 1 1 1', 'ground': 'none'}).encode()}),
+    ]
 
 
 def _messages() -> list[Input]:
@@ -177,17 +239,41 @@ def _messages() -> list[Input]:
 
 
 def _odd_clouds() -> list[Input]:
-    names = ('height', 'width', 'point_step', 'row_step', 'data', 'fields', 'is_bigendian', 'header', 'header.stamp',
-             'header.frame_id', 'stamp.sec', 'stamp.nanosec', 'fields.name', 'fields.offset', 'fields.datatype',
-             'fields.count')
-    return [Input({'a.json': json.dumps({name: 4}).encode()}) for name in names] + [
-        Input({'a.json': json.dumps({one: 4, other: 4}).encode()}) for one, other in zip(names, names[3:])] + [
-        Input({'a.json': b'{}'})]
+    names = (
+        'height',
+        'width',
+        'point_step',
+        'row_step',
+        'data',
+        'fields',
+        'is_bigendian',
+        'header',
+        'header.stamp',
+        'header.frame_id',
+        'stamp.sec',
+        'stamp.nanosec',
+        'fields.name',
+        'fields.offset',
+        'fields.datatype',
+        'fields.count',
+    )
+    return (
+        [Input({'a.json': json.dumps({name: 4}).encode()}) for name in names]
+        + [Input({'a.json': json.dumps({one: 4, other: 4}).encode()}) for one, other in zip(names, names[3:])]
+        + [Input({'a.json': b'{}'})]
+    )
 
 
 def _labels() -> list[Input]:
-    return [Input({'a.npz': {f'{key}.npy': _saved(array) for key, array in (
-        ('pos1', POINTS), ('pos2', POINTS), ('flow', POINTS))}})]
+    return [
+        Input(
+            {
+                'a.npz': {
+                    f'{key}.npy': _saved(array) for key, array in (('pos1', POINTS), ('pos2', POINTS), ('flow', POINTS))
+                }
+            }
+        )
+    ]
 
 
 def _pose() -> list[Input]:

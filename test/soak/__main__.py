@@ -1,7 +1,8 @@
 """Run the soak; exit code 0 only if every cloud is accounted for and nothing grows.
 
-    PYTHONPATH=test python -m soak --minutes 10
+PYTHONPATH=test python -m soak --minutes 10
 """
+
 from __future__ import annotations
 
 import argparse
@@ -28,7 +29,7 @@ def main() -> int:
     parser.add_argument('--minutes', type=float, default=10.0)
     parser.add_argument('--points', type=int, default=120_000, help='of each cloud')
     parser.add_argument('--rounds', type=int, default=20, help='deactivate and activate so often at the end')
-    parser.add_argument('--log', default=str(Path(tempfile.gettempdir()) / 'ssrflow_soak.log'), help="of the node")
+    parser.add_argument('--log', default=str(Path(tempfile.gettempdir()) / 'ssrflow_soak.log'), help='of the node')
     parser.add_argument('node', nargs='*', default=NODE, help='command of the node (default: the real one)')
     args = parser.parse_args()
     with private_network() as network:
@@ -40,6 +41,7 @@ def _soak(args: argparse.Namespace) -> int:
     from .account import Account
     from .clouds import sweeps
     from .driver import EXACT
+
     print(f'making clouds of {args.points} points ...', flush=True)
     clouds = sweeps(points=args.points)
     account = Account()
@@ -67,6 +69,7 @@ def _run(process: subprocess.Popen, account, clouds: list[bytes], args: argparse
     def check() -> None:
         if process.poll() is not None:
             raise SystemExit(f'the node ended with code {process.returncode}: see {args.log}')
+
     with Driver(account) as driver:
         while not driver.connected():
             check()

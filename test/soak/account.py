@@ -1,4 +1,5 @@
 """What was sent, what came back, and whether the sums match."""
+
 from __future__ import annotations
 
 import threading
@@ -24,8 +25,10 @@ class Minute:
 
     def row(self) -> str:
         p50, p95, most = np.percentile(self.latency_ms, (50, 95, 100)) if self.latency_ms else [np.nan] * 3
-        return (f'{self.sent:6} {len(self.latency_ms):6} {p50:8.0f} {p95:8.0f} {most:8.0f}'
-                f' {np.mean(self.memory_mb or [np.nan]):8.0f}')
+        return (
+            f'{self.sent:6} {len(self.latency_ms):6} {p50:8.0f} {p95:8.0f} {most:8.0f}'
+            f' {np.mean(self.memory_mb or [np.nan]):8.0f}'
+        )
 
 
 class Account:
@@ -83,25 +86,35 @@ class Account:
         memory = [minute.memory_mb for minute in self.minutes if minute.memory_mb]
         growth = memory[-1][-1] - memory[0][-1]
         medians = [np.median(minute.latency_ms) for minute in self.minutes if len(minute.latency_ms) >= 10]
-        return [text for fault, text in (
-            (self.open != 0, f'{self.open} clouds are neither published nor dropped'),
-            (self.lost < 0, f'{-self.lost} clouds more came in than were sent'),
-            (self.lost > 0, f'{self.lost} of {self.sent} clouds were lost on their way to the node'),
-            (growth > GROWTH_MB, f'memory grew by {growth:.0f} MB after the first minute'),
-            (rise(self.phases_mb) > FLAT, f'memory rose by {rise(self.phases_mb):.1%} once it was warm'),
-            (rise(self.rounds_mb) > FLAT, f'memory rose by {rise(self.rounds_mb):.1%} over the lifecycle rounds'),
-            (not medians, 'hardly a cloud was answered'),
-            (medians and medians[-1] > 3 * medians[0], 'latency grows with time: there is a backlog')) if fault]
+        return [
+            text
+            for fault, text in (
+                (self.open != 0, f'{self.open} clouds are neither published nor dropped'),
+                (self.lost < 0, f'{-self.lost} clouds more came in than were sent'),
+                (self.lost > 0, f'{self.lost} of {self.sent} clouds were lost on their way to the node'),
+                (growth > GROWTH_MB, f'memory grew by {growth:.0f} MB after the first minute'),
+                (rise(self.phases_mb) > FLAT, f'memory rose by {rise(self.phases_mb):.1%} once it was warm'),
+                (rise(self.rounds_mb) > FLAT, f'memory rose by {rise(self.rounds_mb):.1%} over the lifecycle rounds'),
+                (not medians, 'hardly a cloud was answered'),
+                (medians and medians[-1] > 3 * medians[0], 'latency grows with time: there is a backlog'),
+            )
+            if fault
+        ]
 
     def report(self) -> str:
         """Tables and verdict."""
         lines = ['minute   sent    out  p50 ms   p95 ms   max ms   RSS MB']
         lines += [f'{number:6} {minute.row()}' for number, minute in enumerate(self.minutes, 1)]
-        lines += ['', 'done: ' + ', '.join(f'{count} x {what}' for what, count in sorted(self.done.items())), '',
-                  f'sent                     {self.sent:7}',
-                  f'  while inactive         {self.while_inactive:7}', f'  lost before the node   {self.lost:7}',
-                  f'  came in                {int(self.node["clouds_in"]):7}',
-                  f'    published            {int(self.node["clouds_out"]):7}']
+        lines += [
+            '',
+            'done: ' + ', '.join(f'{count} x {what}' for what, count in sorted(self.done.items())),
+            '',
+            f'sent                     {self.sent:7}',
+            f'  while inactive         {self.while_inactive:7}',
+            f'  lost before the node   {self.lost:7}',
+            f'  came in                {int(self.node["clouds_in"]):7}',
+            f'    published            {int(self.node["clouds_out"]):7}',
+        ]
         lines += [f'    {reason[:20]:20} {count:7}' for reason, count in sorted(self.drops.items())]
         lines += [f'    not accounted for    {self.open:7}', '']
         steps = sorted(key[:-7] for key in self.node if key.endswith('_ms_p50'))
@@ -109,8 +122,10 @@ class Account:
         lines += [f'  {step:18} {self.node[step + "_ms_p50"]:>8} {self.node[step + "_ms_p95"]:>8}' for step in steps]
         memory = [minute.memory_mb[-1] for minute in self.minutes if minute.memory_mb]
         lines += ['', f'RSS at minute 1: {memory[0]:.0f} MB, at the end: {memory[-1]:.0f} MB']
-        lines += [f'once warm it rose by {rise(self.phases_mb):.1%}, over the rounds by {rise(self.rounds_mb):.1%}: '
-                  + ' '.join(f'{mb:.0f}' for mb in self.rounds_mb)]
+        lines += [
+            f'once warm it rose by {rise(self.phases_mb):.1%}, over the rounds by {rise(self.rounds_mb):.1%}: '
+            + ' '.join(f'{mb:.0f}' for mb in self.rounds_mb)
+        ]
         return '\n'.join(lines)
 
 

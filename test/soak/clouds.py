@@ -1,4 +1,5 @@
 """Serialized clouds to send: sweeps of a simulated drive, and messages with something wrong."""
+
 from __future__ import annotations
 
 import struct
@@ -42,8 +43,15 @@ def stamped(raw: bytes, stamp_ns: int) -> bytes:
 def malformed() -> list[bytes]:
     """Small clouds with one fault each."""
     points = np.random.default_rng(0).uniform(-20, 20, (500, 3)).astype(np.float32)
-    faults = [{'point_step': 0}, {'row_step': 17}, {'width': 10**6}, {'data': np.zeros(100, np.uint8)}, {'fields': []},
-              {'height': 2**31, 'width': 2**31}, {'is_bigendian': True, 'point_step': 3}]
+    faults = [
+        {'point_step': 0},
+        {'row_step': 17},
+        {'width': 10**6},
+        {'data': np.zeros(100, np.uint8)},
+        {'fields': []},
+        {'height': 2**31, 'width': 2**31},
+        {'is_bigendian': True, 'point_step': 3},
+    ]
     return [_serialize(points, **fault) for fault in faults]
 
 

@@ -1,4 +1,5 @@
 """A LiDAR driver, listeners that come and go, and a hand on the node's services."""
+
 from __future__ import annotations
 
 import threading
@@ -9,6 +10,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
+from live import loses_nothing
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
@@ -17,7 +19,6 @@ from sensor_msgs.msg import PointCloud2
 from std_srvs.srv import SetBool, Trigger
 from visualization_msgs.msg import MarkerArray
 
-from live import loses_nothing
 from ssrflow_ros.formats.stamped import stamp_of
 from ssrflow_ros.node import qos
 
@@ -41,8 +42,10 @@ class Driver:
         self._points = self._node.create_publisher(PointCloud2, 'points', sensor)
         self._node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, qos.DIAGNOSTICS)
         self._listeners: dict[str, Any] = {}
-        self._clients = {name: self._node.create_client(kind, f'/ssrflow/{name}') for name, kind in (
-            ('reset', Trigger), ('set_enabled', SetBool), ('change_state', ChangeState))}
+        self._clients = {
+            name: self._node.create_client(kind, f'/ssrflow/{name}')
+            for name, kind in (('reset', Trigger), ('set_enabled', SetBool), ('change_state', ChangeState))
+        }
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         self._thread = threading.Thread(target=self._spin, daemon=True)

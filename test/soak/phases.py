@@ -1,4 +1,5 @@
 """What happens to the node, phase after phase; each lasts its seconds and leaves the node active and listened to."""
+
 from __future__ import annotations
 
 import itertools
@@ -85,8 +86,9 @@ def malformed_bursts(play: Play, seconds: float) -> None:
 
 
 def services(play: Play, seconds: float) -> None:
-    steps = itertools.cycle((play.driver.reset, lambda: play.driver.set_enabled(False),
-                             lambda: play.driver.set_enabled(True)))
+    steps = itertools.cycle(
+        (play.driver.reset, lambda: play.driver.set_enabled(False), lambda: play.driver.set_enabled(True))
+    )
     calls = 0
     for now in play.send(20, seconds):
         if now > calls:

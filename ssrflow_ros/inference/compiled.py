@@ -1,4 +1,5 @@
 """The network compiled for this processor: what runs between two searches for neighbours becomes a few C++ loops."""
+
 from __future__ import annotations
 
 import hashlib
@@ -10,6 +11,7 @@ import time
 import warnings
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Callable, Iterator
 
@@ -17,13 +19,13 @@ import torch
 from torch import nn
 
 from .. import operators
-from ..errors import SSRFlowError
-from ..operators.opaque import opaque_searches
 from ..atomic_write import atomic_write
+from ..errors import SSRFlowError
+from ..network.ssrflow import SSRFlow
+from ..operators.opaque import opaque_searches
 from .device import autocast
 from .export import TOLERANCE, made_up_pair
 from .padded import PaddedFlow
-from .ssrflow import SSRFlow
 
 _FLOAT32 = autocast(torch.device('cpu'), 'float32')
 _TIMED = 5  # passes, of which the quickest counts
@@ -40,8 +42,9 @@ class CompiledFlow(PaddedFlow):
         # Not torch._inductor.aoti_load_package, which imports the whole compiler: 4 s instead of 10 ms.
         self._loaded = torch._C._aoti.AOTIModelPackageLoader(str(path), 'model', False, 1, -1)
         self._weights = _Flow(network).state_dict()  # held, for the loaded code only points to them
-        self._loaded.load_constants({name: self._weights[name] for name in self._loaded.get_constant_fqns()},
-                                    False, True, True)
+        self._loaded.load_constants(
+            {name: self._weights[name] for name in self._loaded.get_constant_fqns()}, False, True, True
+        )
 
     @classmethod
     def found(cls, network: SSRFlow, n_points: int) -> CompiledFlow | None:
@@ -52,8 +55,11 @@ class CompiledFlow(PaddedFlow):
         try:
             return cls(network, n_points, path)
         except Exception as error:  # whatever a damaged file or a library that has changed brings about
-            warnings.warn(f'the network runs uncompiled, which is slower: {path} cannot be loaded '
-                          f'({_first_line(error)}): run "ssrflow compile" again', stacklevel=3)
+            warnings.warn(
+                f'the network runs uncompiled, which is slower: {path} cannot be loaded '
+                f'({_first_line(error)}): run "ssrflow compile" again',
+                stacklevel=3,
+            )
             return None
 
     def _flow(self) -> torch.Tensor:
@@ -80,8 +86,15 @@ def compiled_path(network: SSRFlow, n_points: int) -> Path:
     for folder in (Path(__file__).parent, Path(operators.__file__).parent):
         for source in sorted(folder.glob('*.py')):
             code.update(source.read_bytes())
-    facts = [asdict(network.config), n_points, torch.get_num_threads(), torch.__version__, platform.machine(),
-             torch.backends.cpu.get_cpu_capability(), code.hexdigest()]
+    facts = [
+        asdict(network.config),
+        n_points,
+        torch.get_num_threads(),
+        torch.__version__,
+        platform.machine(),
+        torch.backends.cpu.get_cpu_capability(),
+        code.hexdigest(),
+    ]
     name = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
     cache = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache')
     return cache / 'ssrflow_ros' / f'network_{n_points}_{name}.pt2'
@@ -100,17 +113,21 @@ def compile_network(network: SSRFlow, n_points: int) -> Compiled:
             _compile(network, n_points, unfinished)
             compiled = CompiledFlow(network, n_points, unfinished)
         except Exception as error:  # tracer, code generator, compiler, loader: each fails in its own way
-            raise SSRFlowError(f'torch {torch.__version__} cannot compile the network ({_first_line(error)}): it needs '
-                               'a C++ compiler (sudo apt install g++) and torch 2.7 or later, tested with 2.13'
-                               ) from error
+            raise SSRFlowError(
+                f'torch {torch.__version__} cannot compile the network ({_first_line(error)}): it needs '
+                'a C++ compiler (sudo apt install g++) and torch 2.7 or later, tested with 2.13'
+            ) from error
         plain = PaddedFlow(network, n_points, _FLOAT32)
-        smaller = [cloud[:3 * n_points // 4] for cloud in pair]
-        difference = max(float((compiled(*clouds) - plain(*clouds)).abs().max())
-                         for clouds in (pair, smaller, [smaller[0], pair[1]]))
+        smaller = [cloud[: 3 * n_points // 4] for cloud in pair]
+        difference = max(
+            float((compiled(*clouds) - plain(*clouds)).abs().max()) for clouds in (pair, smaller, [smaller[0], pair[1]])
+        )
         if not difference < TOLERANCE:
-            raise SSRFlowError(f'the compiled network differs from itself by {difference:.1e} m: not kept; '
-                               'try another version of torch')
-        before, after = (_quickest_ms(lambda flow=flow: flow(*pair)) for flow in (plain, compiled))
+            raise SSRFlowError(
+                f'the compiled network differs from itself by {difference:.1e} m: not kept; '
+                'try another version of torch'
+            )
+        before, after = (_quickest_ms(partial(flow, *pair)) for flow in (plain, compiled))
     return Compiled(path, before, after, difference)
 
 

@@ -1,4 +1,5 @@
 """The network as an ONNX file, for runtimes without torch: onnxruntime, TensorRT."""
+
 from __future__ import annotations
 
 import json
@@ -7,13 +8,13 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ..errors import InputError, SSRFlowError
-from ..operators import farthest_point_order, gather
 from ..atomic_write import atomic_write, signature
-from .pointconv import nearest_offsets
-from .pyramid import Pyramid
-from .ssrflow import SSRFlow
-from .weights import LoadedWeights
+from ..errors import InputError, SSRFlowError
+from ..network.pointconv import nearest_offsets
+from ..network.pyramid import Pyramid
+from ..network.ssrflow import SSRFlow
+from ..network.weights import LoadedWeights
+from ..operators import farthest_point_order, gather
 
 COMMAND = 'export'
 OPSET = 18
@@ -32,11 +33,16 @@ class OrderedFlow(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, source: torch.Tensor, target: torch.Tensor, source_count: torch.Tensor,
-                target_count: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self, source: torch.Tensor, target: torch.Tensor, source_count: torch.Tensor, target_count: torch.Tensor
+    ) -> torch.Tensor:
         """source, target (1, N, C) float32 m, counts (1,) as `SSRFlow.flow` -> flow (1, N, 3) m, of source."""
-        return self.network(*(Pyramid.of_ordered(cloud, self.network.config, count=count)
-                              for cloud, count in ((source, source_count), (target, target_count)))).flows[0]
+        return self.network(
+            *(
+                Pyramid.of_ordered(cloud, self.network.config, count=count)
+                for cloud, count in ((source, source_count), (target, target_count))
+            )
+        ).flows[0]
 
 
 def export_onnx(weights: LoadedWeights, n_points: int, path: Path, seed: int = 0, overwrite: bool = False) -> float:
@@ -50,21 +56,28 @@ def export_onnx(weights: LoadedWeights, n_points: int, path: Path, seed: int = 0
     """
     onnxruntime = _onnxruntime()
     model = OrderedFlow(weights.network).eval()
-    given = (*(cloud[..., :model.network.config.columns] for cloud in made_up_pair(n_points, seed)),
-             torch.tensor([n_points]), torch.tensor([3 * n_points // 4]))
+    given = (
+        *(cloud[..., : model.network.config.columns] for cloud in made_up_pair(n_points, seed)),
+        torch.tensor([n_points]),
+        torch.tensor([3 * n_points // 4]),
+    )
     card = {'n_points': n_points, 'order': 'farthest point first', 'weights': json.dumps(weights.card)}
     with atomic_write(path, COMMAND, overwrite) as unfinished, torch.no_grad():
-        program = torch.onnx.export(model, given, dynamo=True, opset_version=OPSET, verbose=False,
-                                    input_names=INPUTS, output_names=['flow'])
+        program = torch.onnx.export(
+            model, given, dynamo=True, opset_version=OPSET, verbose=False, input_names=INPUTS, output_names=['flow']
+        )
         program.model.metadata_props.update({name: str(value) for name, value in card.items()})
+        assert program is not None  # which dynamo=True always gives
         program.model.doc_string = signature(COMMAND)
         program.save(unfinished)
         session = onnxruntime.InferenceSession(str(unfinished), providers=['CPUExecutionProvider'])
         flow = session.run(None, {name: tensor.numpy() for name, tensor in zip(INPUTS, given)})[0]
         difference = float((torch.from_numpy(flow) - model(*given)).abs().max())
         if not difference < TOLERANCE:
-            raise SSRFlowError(f'the exported network differs from torch by {difference:.1e} m: not written; '
-                               'try another version of torch or onnxruntime')
+            raise SSRFlowError(
+                f'the exported network differs from torch by {difference:.1e} m: not written; '
+                'try another version of torch or onnxruntime'
+            )
     return difference
 
 
@@ -84,6 +97,9 @@ def made_up_pair(n_points: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     source = (torch.rand(1, n_points, 3, generator=generator) - 0.5) * torch.tensor([40.0, 40.0, 3.0])
     target = source + 0.3 * torch.randn(1, n_points, 3, generator=generator)
     beyond = torch.randn(2, 1, n_points, 4, generator=generator)
-    clouds = (torch.cat([cloud, nearest_offsets(cloud, other), seen], dim=-1)
-              for cloud, other, seen in ((source, target, beyond[0]), (target, source, beyond[1])))
-    return tuple(gather(cloud, farthest_point_order(cloud[..., :3], n_points)) for cloud in clouds)
+
+    def ordered(cloud: torch.Tensor, other: torch.Tensor, more: torch.Tensor) -> torch.Tensor:
+        columns = torch.cat([cloud, nearest_offsets(cloud, other), more], dim=-1)
+        return gather(columns, farthest_point_order(cloud, n_points))
+
+    return ordered(source, target, beyond[0]), ordered(target, source, beyond[1])

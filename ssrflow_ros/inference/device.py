@@ -1,4 +1,5 @@
 """Where the network runs, and in which precision."""
+
 from __future__ import annotations
 
 import os
@@ -17,8 +18,10 @@ def choose_device(name: str) -> torch.device:
     except RuntimeError:
         raise InputError(f"device: '{name}' is not known: give auto, cpu, cuda or cuda:N") from None
     if device.type == 'cuda' and not torch.cuda.is_available():
-        raise InputError(f"device: '{name}' was asked for, but torch finds no CUDA GPU: "
-                         'give cpu or auto, or install a CUDA build of torch')
+        raise InputError(
+            f"device: '{name}' was asked for, but torch finds no CUDA GPU: "
+            'give cpu or auto, or install a CUDA build of torch'
+        )
     return device
 
 

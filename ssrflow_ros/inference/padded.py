@@ -1,10 +1,11 @@
 """The network for clouds of one size, so that it can be made ready once for all pairs."""
+
 from __future__ import annotations
 
 import numpy as np
 import torch
 
-from .ssrflow import SSRFlow
+from ..network.ssrflow import SSRFlow
 
 
 class PaddedFlow:
@@ -30,9 +31,9 @@ class PaddedFlow:
         Returns before a GPU is done; the flow may be overwritten by the next call.
         """
         for cloud, padded, count in zip((source, target), self._clouds[:, 0], self._counts):
-            padded[:len(cloud)].copy_(torch.from_numpy(cloud[:, :padded.shape[1]]), non_blocking=True)
+            padded[: len(cloud)].copy_(torch.from_numpy(cloud[:, : padded.shape[1]]), non_blocking=True)
             count.fill_(len(cloud))
-        return self._flow()[0, :len(source)]
+        return self._flow()[0, : len(source)]
 
     def _flow(self) -> torch.Tensor:
         """Flow (1, n_points, 3) of the clouds as they are."""

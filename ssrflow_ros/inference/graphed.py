@@ -1,12 +1,13 @@
 """The network on an NVIDIA GPU: all its kernels as one CUDA graph."""
+
 from __future__ import annotations
 
 import warnings
 
 import torch
 
+from ..network.ssrflow import SSRFlow
 from .padded import PaddedFlow
-from .ssrflow import SSRFlow
 
 _WARM_UPS = 3  # passes before the capture: libraries choose their kernels, and ours are compiled and checked
 
@@ -46,7 +47,9 @@ class GraphedFlow(PaddedFlow):
                 self._graph = graph
             except RuntimeError as error:
                 self._fails, self._written = True, None
-                warnings.warn(f'the network runs without a CUDA graph, which is slower: its capture fails '
-                              f'({error.__context__ or error})',
-                              stacklevel=3)
+                warnings.warn(
+                    f'the network runs without a CUDA graph, which is slower: its capture fails '
+                    f'({error.__context__ or error})',
+                    stacklevel=3,
+                )
         now.wait_stream(stream)
