@@ -76,8 +76,8 @@ def _times(network: SSRFlow, source: torch.Tensor, target: torch.Tensor, stack: 
     stack.begin(source.device)
     with stack.inside(REST):
         with stack.inside(PYRAMID):
-            pyramids = Pyramid.of_pair(source, target, network.config)
-        network(*pyramids)
+            frames = Pyramid.of_pair(source, target, network.config)
+        network.of_frames(frames)
     return dict(stack.ms)
 
 

@@ -66,8 +66,8 @@ def export_onnx(weights: LoadedWeights, n_points: int, path: Path, seed: int = 0
         program = torch.onnx.export(
             model, given, dynamo=True, opset_version=OPSET, verbose=False, input_names=INPUTS, output_names=['flow']
         )
-        program.model.metadata_props.update({name: str(value) for name, value in card.items()})
         assert program is not None  # which dynamo=True always gives
+        program.model.metadata_props.update({name: str(value) for name, value in card.items()})
         program.model.doc_string = signature(COMMAND)
         program.save(unfinished)
         session = onnxruntime.InferenceSession(str(unfinished), providers=['CPUExecutionProvider'])

@@ -29,7 +29,9 @@ class LocalFlowEmbedding(nn.Module):
         target_features = self.cost.of_other(target_features)
         kernels = self.cost.kernels(target_features, cross.index)
 
-        def to_patch(index: torch.Tensor, offsets: torch.Tensor, source_features: torch.Tensor) -> torch.Tensor:
+        def to_patch(
+            target_features: torch.Tensor, index: torch.Tensor, offsets: torch.Tensor, source_features: torch.Tensor
+        ) -> torch.Tensor:
             if kernels:
                 return kernels.cost_patch(
                     offsets,
@@ -45,10 +47,10 @@ class LocalFlowEmbedding(nn.Module):
             cost = self.cost(source_features, target_features, offsets, index)
             return (self.target_weights(offsets) * cost).mean(dim=-2)
 
-        def patch_to_patch(index: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
+        def patch_to_patch(cost: torch.Tensor, index: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
             if cpu_patches.fits(cost):
                 return cpu_patches.weighted_patch(self.source_weights(offsets), cost, index)
             return (self.source_weights(offsets) * gather(cost, index)).mean(dim=-2)
 
-        cost = in_tiles(to_patch, cross.index, cross.offsets, self.cost.of_own(source_features))
-        return in_tiles(patch_to_patch, within.index, within.offsets) if self.source_weights else cost
+        cost = in_tiles(to_patch, target_features, cross.index, cross.offsets, self.cost.of_own(source_features))
+        return in_tiles(patch_to_patch, cost, within.index, within.offsets) if self.source_weights else cost

@@ -35,6 +35,11 @@ class Neighbourhood:
             offsets = torch.where(far[..., None], offsets[..., :1, :], offsets)
         return cls(index, soft_clamp(offsets))
 
+    @property
+    def of_source(self) -> 'Neighbourhood':
+        """Those of the source frames, of both frames'."""
+        return Neighbourhood(self.index.chunk(2)[0], self.offsets.chunk(2)[0])
+
     def nearest(self, k: int) -> 'Neighbourhood':
         """Its first k."""
         return Neighbourhood(self.index[..., :k], self.offsets[..., :k, :])

@@ -10,7 +10,7 @@ from ..operators import Linear, cpu_patches, gather, k_nearest
 from .config import NetworkConfig
 from .layers import SLOPE, WeightNet, mlp
 from .neighbourhood import Neighbourhood, soft_clamp
-from .pyramid import Pyramid
+from .pyramid import Pyramid, swapped
 from .tiling import in_tiles
 
 _OFFSET_LENGTH = 0.5  # metres that count as 1; longer ones are softly clamped to 2 m
@@ -30,7 +30,7 @@ class PointConv(nn.Module):
     def forward(self, features: torch.Tensor, neighbours: Neighbourhood) -> torch.Tensor:
         """features (B, N, C), M neighbourhoods of k among N -> (B, M, out)."""
 
-        def convolved(index: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
+        def convolved(features: torch.Tensor, index: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
             if cpu_patches.fits(features, offsets):
                 of_features, of_offsets = cpu_patches.convolved(self.weight_net(offsets), features, index, offsets)
                 return self.activation(self.of_features(of_features) + self.of_offsets(of_offsets))
@@ -38,28 +38,31 @@ class PointConv(nn.Module):
             out = self.of_features((weights @ gather(features, index)).flatten(-2))
             return self.activation(out + self.of_offsets((weights @ offsets.to(weights.dtype)).flatten(-2)))
 
-        return in_tiles(convolved, neighbours.index, neighbours.offsets)
+        return in_tiles(convolved, features, neighbours.index, neighbours.offsets)
 
 
 class HierarchicalFeatures(nn.Module):
-    """Features of one frame at all levels; the weights are shared by both frames."""
+    """Features of both frames at all levels, with the same weights."""
 
     def __init__(self, config: NetworkConfig):
         super().__init__()
-        self.k, self.lengths, self.radius = config.k_pointconv, config.lengths, config.radius
+        self.lengths, self.radius = config.lengths, config.radius
         self.offset_input, self.looks = config.offset_input, 2 * config.beyond_input + 2 * config.past_input
         self.first = mlp(config.columns, config.widths[0], config.widths[0])
         self.down = nn.ModuleList(
             PointConv(fine, coarse, config.weight_net) for fine, coarse in zip(config.widths, config.widths[1:])
         )
 
-    def forward(self, pyramid: Pyramid, other: Pyramid) -> list[torch.Tensor]:
-        """Per level (B, n_l, width_l), of the frame `pyramid`, whose partner is `other`."""
+    def forward(self, frames: Pyramid) -> list[torch.Tensor]:
+        """Per level (2B, n_l, width_l), of both frames."""
         # The paper's input feature is xyz; in units of 10 m a LiDAR scene stays within a few units.
-        given, more = [pyramid.points[0] / 10.0], pyramid.more
+        points, more, counts = frames.points[0], frames.more, frames.counts[0]
+        given = [points / 10.0]
         if self.offset_input:
-            known = more.shape[-1] >= 3
-            offsets = more[..., :3] if known else nearest_offsets(pyramid.points[0], other.points[0], other.counts[0])
+            if more.shape[-1] >= 3:
+                offsets = more[..., :3]
+            else:
+                offsets = nearest_offsets(points, swapped(points), None if counts is None else swapped(counts))
             given.append(soft_clamp(offsets / _OFFSET_LENGTH))
         if self.looks:
             beyond = more[..., 3 : 3 + self.looks]
@@ -67,10 +70,9 @@ class HierarchicalFeatures(nn.Module):
             given.append(soft_clamp(beyond[..., None] / _OFFSET_LENGTH)[..., 0])
         features = [self.first(torch.cat(given, dim=-1))]
         for level, convolution in enumerate(self.down):
-            fine, coarse = pyramid.points[level], pyramid.points[level + 1]
-            index = pyramid.neighbours[level][:, : coarse.shape[1], : self.k]
-            neighbours = Neighbourhood.of(coarse, fine, index, self.lengths[level], self.radius)
-            features.append(convolution(features[-1], neighbours))
+            fine, coarse = frames.points[level], frames.points[level + 1]
+            around = Neighbourhood.of(coarse, fine, frames.neighbours[level], self.lengths[level], self.radius)
+            features.append(convolution(features[-1], around))
         return features
 
 

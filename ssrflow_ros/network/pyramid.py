@@ -1,10 +1,14 @@
-"""The point sets of all levels of one frame, and its neighbour tables, computed once for all blocks."""
+"""The point sets of all levels of both frames, and their neighbour tables, computed once for all blocks.
+
+Both frames go through the same layers, so they are one batch: all source frames, then all target frames.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 
 from ..operators import farthest_point_order, gather, interpolate, interpolation_weights, k_nearest
 from ..operators.padding import is_padding
@@ -13,13 +17,13 @@ from .config import NetworkConfig
 
 @dataclass(frozen=True, eq=False)
 class Pyramid:
-    """One frame, the points of its coarser levels in farthest-point order: each level is a prefix of the one before.
+    """Frames, the points of their coarser levels in farthest-point order: each level is a prefix of the one before.
 
     order       (B, N) int64, input row of each point of level l0.
     points      per level (B, n_l, 3) float32 m.
     more        (B, N, C) what else is known of each point of l0, in metres; C may be 0.
-    neighbours  per level (B, n_l, K) int64, each point's K nearest of its own level, itself first.
-                As level l+1 is a prefix of level l, its rows here are PointConv's neighbourhoods too.
+    neighbours  per level but the last (B, n_{l+1}, K) int64, PointConv's: the K nearest of level l to each point of
+                level l+1, itself first; of the last level each point's K nearest of its own.
     up_index, up_weights  per level but the last: 3-NN interpolation from level l+1 to level l.
     counts      per level (B,) int64, how many of its rows are points, the first ones; the rest is padding, which
                 is nobody's neighbour and whose own results mean nothing. None: all of them.
@@ -54,18 +58,17 @@ class Pyramid:
         config: NetworkConfig,
         source_count: torch.Tensor | None = None,
         target_count: torch.Tensor | None = None,
-    ) -> tuple['Pyramid', 'Pyramid']:
-        """Both frames, counts as in `build`: neither or both; on a GPU, if they are of one size, together.
-
-        Farthest points are found one after the other, by a small part of a GPU: that of both frames takes no longer.
-        """
-        if source.device.type == 'cpu' or source.shape != target.shape:
-            return cls.build(source, config, source_count), cls.build(target, config, target_count)
-        count = None if source_count is None else torch.cat([source_count, target_count])
-        return cls.build(torch.cat([source, target]), config, count).halves()
+    ) -> 'Pyramid':
+        """Both frames as one batch, counts as in `build`: neither or both. The smaller frame is filled up."""
+        sizes = source.shape[1], target.shape[1]
+        if sizes[0] != sizes[1] and source_count is None:
+            source_count, target_count = (torch.full((len(source),), size, device=source.device) for size in sizes)
+        clouds = (F.pad(cloud, (0, 0, 0, max(sizes) - cloud.shape[1])) for cloud in (source, target))
+        count = None if source_count is None or target_count is None else torch.cat([source_count, target_count])
+        return cls.build(torch.cat([*clouds]), config, count)
 
     def halves(self) -> tuple['Pyramid', 'Pyramid']:
-        """The first and the second half of the batch."""
+        """The source frames and the target frames of a pair's pyramid."""
 
         def half(i: int) -> Pyramid:
             def of(tensors: tuple[torch.Tensor | None, ...]) -> tuple[torch.Tensor | None, ...]:
@@ -77,6 +80,18 @@ class Pyramid:
             )
 
         return half(0), half(1)
+
+    def joined(self, target: 'Pyramid') -> 'Pyramid':
+        """These source frames and as many target frames of the same size as one batch: `halves`, undone."""
+
+        def both(ours: tuple, theirs: tuple) -> tuple:
+            return tuple(one if one is None else torch.cat([one, other]) for one, other in zip(ours, theirs))
+
+        order, more = both((self.order, self.more), (target.order, target.more))
+        names = 'neighbours', 'up_index', 'up_weights', 'counts'
+        return Pyramid(
+            order, both(self.points, target.points), more, *(both(getattr(self, n), getattr(target, n)) for n in names)
+        )
 
     @classmethod
     def of_ordered(
@@ -92,9 +107,10 @@ class Pyramid:
             order = torch.arange(points.shape[1], device=points.device).expand(points.shape[:2])
         levels = tuple(points[:, :size] for size in config.level_sizes(points.shape[1]))
         counts = tuple(None if count is None else (count // divisor).clamp_min(1) for divisor in config.divisors)
-        k = max(config.k_pointconv, config.k_embedding, config.k_predictor)
+        centres = *levels[1:], levels[-1]
+        k = *[config.k_pointconv] * (len(levels) - 1), max(config.k_embedding, config.k_predictor)
         up = [interpolation_weights(*pair, count=count) for *pair, count in zip(levels, levels[1:], counts[1:])]
-        neighbours = tuple(k_nearest(level, level, k, count) for level, count in zip(levels, counts))
+        neighbours = tuple(map(k_nearest, centres, levels, k, counts))
         return cls(
             order,
             levels,
@@ -115,6 +131,11 @@ class Pyramid:
             return None
         padding = is_padding(self.counts[level], self.points[level].shape[1])[:, None]
         return torch.zeros_like(padding, dtype=torch.float32).masked_fill(padding, float('-inf'))
+
+
+def swapped(of_both: torch.Tensor) -> torch.Tensor:
+    """(2B, ...) of both frames -> the same of each one's partner."""
+    return of_both.roll(len(of_both) // 2, 0)
 
 
 def _complete(prefix: torch.Tensor, n: int) -> torch.Tensor:

@@ -32,7 +32,11 @@ class NeighbourReembedding(nn.Module):
         kernels = self.embed.kernels(other_features, neighbours.index)
 
         def pooled(
-            index: torch.Tensor, offsets: torch.Tensor, own: torch.Tensor, own_features: torch.Tensor
+            other_features: torch.Tensor,
+            index: torch.Tensor,
+            offsets: torch.Tensor,
+            own: torch.Tensor,
+            own_features: torch.Tensor,
         ) -> torch.Tensor:
             position = self.position_encoder(own, offsets)
             if kernels:  # the score's bias is the same for all neighbours: the softmax does not see it
@@ -47,7 +51,9 @@ class NeighbourReembedding(nn.Module):
                 )
             return self.pool(self.embed(own_features, other_features, position, index))
 
-        return in_tiles(pooled, neighbours.index, neighbours.offsets, own, self.embed.of_own(own_features))
+        return in_tiles(
+            pooled, other_features, neighbours.index, neighbours.offsets, own, self.embed.of_own(own_features)
+        )
 
 
 class SpatialTemporalReembedding(nn.Module):

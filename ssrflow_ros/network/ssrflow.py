@@ -15,7 +15,7 @@ from .layers import MLP, SLOPE, mlp
 from .local_flow_embedding import LocalFlowEmbedding
 from .neighbourhood import Neighbourhood
 from .pointconv import HierarchicalFeatures
-from .pyramid import Pyramid
+from .pyramid import Pyramid, swapped
 from .reembedding import SpatialTemporalReembedding
 
 
@@ -38,12 +38,11 @@ class FlowPyramid:
 
 @dataclass(frozen=True, eq=False)
 class _Estimate:
-    """The state that walks from a level to the next finer one."""
+    """The state that walks from a level to the next finer one: of the source frames (B, ...), features of both."""
 
     flow: torch.Tensor
     predictor_features: torch.Tensor
-    source_features: torch.Tensor
-    target_features: torch.Tensor
+    features: torch.Tensor
 
 
 class InitialFlow(nn.Module):
@@ -57,17 +56,19 @@ class InitialFlow(nn.Module):
         self.embed = None if self.fuse else LocalFlowEmbedding(top, config)
         self.predict = FlowPredictor(width + (config.fusion_width if self.fuse else width), config)
 
-    def forward(self, source: Pyramid, target: Pyramid, f: torch.Tensor, g: torch.Tensor) -> _Estimate:
-        points = source.points[-1]
-        within = Neighbourhood.of(points, points, source.neighbours[-1], *self.reach)
+    def forward(self, frames: Pyramid, features: torch.Tensor) -> _Estimate:
+        """Both frames and their top-level features (2B, n, C)."""
+        (x, y), (f, g) = frames.points[-1].chunk(2), features.chunk(2)
+        source, target = frames.halves()
+        within = Neighbourhood.of(x, x, source.neighbours[-1], *self.reach)
         if self.fuse:
-            embedding, f, g = self.fuse(points, target.points[-1], f, g, source.mask(-1), target.mask(-1))
+            embedding, f, g = self.fuse(x, y, f, g, source.mask(-1), target.mask(-1))
+            features = torch.cat([f, g])
         else:
-            y = target.points[-1]
-            cross = Neighbourhood.of(points, y, k_nearest(points, y, self.k, target.counts[-1]), *self.reach)
+            cross = Neighbourhood.of(x, y, k_nearest(x, y, self.k, target.counts[-1]), *self.reach)
             embedding = self.embed(f, g, cross, within.nearest(self.k))
-        flow, features = self.predict(torch.cat([embedding, f], dim=-1), within)
-        return _Estimate(flow, features, f, g)
+        flow, handed = self.predict(torch.cat([embedding, f], dim=-1), within)
+        return _Estimate(flow, handed, features)
 
 
 class Level(nn.Module):
@@ -82,32 +83,30 @@ class Level(nn.Module):
         self.embed = LocalFlowEmbedding(level, config)
         self.predict = FlowPredictor(2 * width + config.predictor_out + 3, config)
 
-    def forward(
-        self, source: Pyramid, target: Pyramid, f: torch.Tensor, g: torch.Tensor, coarse: _Estimate
-    ) -> tuple[_Estimate, torch.Tensor]:
-        """Backbone features f, g of this level and the coarser estimate -> this level's, and the warped source."""
-        level, k = self.level, self.k
-        f = self.join(torch.cat([f, source.upsample(coarse.source_features, level)], dim=-1))
-        g = self.join(torch.cat([g, target.upsample(coarse.target_features, level)], dim=-1))
+    def forward(self, frames: Pyramid, features: torch.Tensor, coarse: _Estimate) -> tuple[_Estimate, torch.Tensor]:
+        """Both frames, their backbone features (2B, n, C) of this level, and the coarser estimate -> this level's, and
+        the warped source (B, n, 3)."""
+        level, source = self.level, frames.halves()[0]
+        features = self.join(torch.cat([features, frames.upsample(coarse.features, level)], dim=-1))
 
         flow = source.upsample(coarse.flow, level)
-        warped, y = source.points[level] + flow, target.points[level]
+        x, y = frames.points[level].chunk(2)
+        warped = torch.cat([x + flow, y])
 
-        def around(centres: torch.Tensor, points: torch.Tensor, of: Pyramid) -> Neighbourhood:
-            index = k_nearest(centres, points, k, of.counts[level])
-            return Neighbourhood.of(centres, points, index, *self.reach)
+        def around(points: torch.Tensor, counts: torch.Tensor | None) -> Neighbourhood:
+            return Neighbourhood.of(warped, points, k_nearest(warped, points, self.k, counts), *self.reach)
 
-        cross, within = around(warped, y, target), around(warped, warped, source)
+        counts = frames.counts[level]
+        within, cross = around(warped, counts), around(swapped(warped), None if counts is None else swapped(counts))
         if self.reembed is not None:
-            back = around(y, warped, source)
-            within_y = Neighbourhood.of(y, y, target.neighbours[level][..., :k], *self.reach)
-            f, g = self.reembed(warped, f, g, cross, within), self.reembed(y, g, f, back, within_y)
+            features = self.reembed(warped, features, swapped(features), cross, within)
 
+        (f, g), (cross, within) = features.chunk(2), (cross.of_source, within.of_source)
         embedding = self.embed(f, g, cross, within)
         handed = source.upsample(coarse.predictor_features, level)
         told = torch.cat([embedding, f, handed, flow.to(f.dtype)], dim=-1)
-        residual, features = self.predict(told, within)
-        return _Estimate(flow + residual, features, f, g), warped
+        residual, handed = self.predict(told, within)
+        return _Estimate(flow + residual, handed, features), warped.chunk(2)[0]
 
 
 class SSRFlow(nn.Module):
@@ -129,16 +128,21 @@ class SSRFlow(nn.Module):
                 nn.init.normal_(module.flow.weight, std=1e-2)
 
     def forward(self, source: Pyramid, target: Pyramid) -> FlowPyramid:
-        """Flows of all levels, in metres over the pair's time difference."""
-        f, g = self.features(source, target), self.features(target, source)
-        estimate = self.initial_flow(source, target, f[-1], g[-1])
+        """Flows of all levels, in metres over the pair's time difference, of frames of one size."""
+        return self.of_frames(source.joined(target))
+
+    def of_frames(self, frames: Pyramid) -> FlowPyramid:
+        """The same of `Pyramid.of_pair`."""
+        source, target = frames.halves()
+        features = self.features(frames)
+        estimate = self.initial_flow(frames, features[-1])
         flows, warped = [estimate.flow], source.points[-1]
         for level in reversed(self.decoder):
-            estimate, warped = level(source, target, f[level.level], g[level.level], estimate)
+            estimate, warped = level(frames, features[level.level], estimate)
             flows.append(estimate.flow)
         for level in reversed(range(self.config.finest_level)):
             flows.append(source.upsample(flows[-1], level))
-        return FlowPyramid(tuple(reversed(flows)), estimate.source_features, estimate.target_features, warped)
+        return FlowPyramid(tuple(reversed(flows)), *estimate.features.chunk(2), warped)
 
     def flow(
         self,
@@ -156,9 +160,10 @@ class SSRFlow(nn.Module):
         Counts (B,) int64, at least 1: only so many first rows of a cloud are points, the rest is padding, any
         coordinates. It changes nothing for the points; the flow that it gets itself means nothing.
         """
-        pyramids = Pyramid.of_pair(source, target, self.config, source_count, target_count)
-        ordered = self(*pyramids).flows[0]
-        return torch.empty_like(ordered).scatter(1, pyramids[0].order[..., None].expand_as(ordered), ordered)
+        frames = Pyramid.of_pair(source, target, self.config, source_count, target_count)
+        ordered, order = self.of_frames(frames).flows[0], frames.halves()[0].order
+        flow = torch.empty_like(ordered).scatter(1, order[..., None].expand_as(ordered), ordered)
+        return flow[:, : source.shape[1]]
 
 
 def _initialise(module: nn.Module) -> None:

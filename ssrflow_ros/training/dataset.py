@@ -66,7 +66,7 @@ def on_device(batch: dict[str, torch.Tensor], device: torch.device) -> dict[str,
 
 def with_pyramids(batch: dict[str, torch.Tensor], config: NetworkConfig) -> dict:
     """The batch with pyramids in place of its clouds, what is known of source points in the pyramid's order."""
-    source, target = Pyramid.of_pair(batch['source'], batch['target'], config)
+    source, target = Pyramid.of_pair(batch['source'], batch['target'], config).halves()
     pair = torch.arange(len(source.order), device=source.order.device)[:, None]
     ordered = {name: batch[name][pair, source.order] for name in _OF_SOURCE if name in batch}
     return {**batch, **ordered, 'source': source, 'target': target}
