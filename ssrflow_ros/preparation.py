@@ -1,10 +1,11 @@
 """The first half of the method: everything before the network.
 
-ego-motion -> deskew, where asked for -> ground -> sample -> free space
+ego-motion -> deskew, where asked for -> ground -> free space -> sample, for the network
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -23,7 +24,7 @@ from .sweep import EgoMotion, Sweep, SweepPair
 
 
 class Preparation:
-    """The first half: ego-motion out, ground marked, points chosen, for the pairs of one stream.
+    """The first half but for the choice of points: ego-motion out, ground marked, for the pairs of one stream.
 
     It shares nothing with the second half, so it may work on the next pair meanwhile, in a thread of
     its own: its loops hold no lock.
@@ -42,8 +43,9 @@ class Preparation:
         self._looks: WeakKeyDictionary[Sweep, tuple[np.ndarray, np.ndarray, RangeImage]] = WeakKeyDictionary()
 
     def __call__(self, pair: SweepPair, ego_motion: EgoMotion | None = None) -> PreparedPair:
-        """All that `SceneFlow.estimate` needs of `pair`; arguments and errors as of `SceneFlow`."""
-        watch, settings = Stopwatch(), self.settings
+        """All that is to be known of `pair` but what the network sees (`with_samples`); arguments and errors as of
+        `SceneFlow`."""
+        watch = Stopwatch()
 
         with watch('ego_motion'):
             ego = ego_motion or self.ego_motion(pair)
@@ -62,13 +64,10 @@ class Preparation:
         with watch('ego_motion'):
             past, past_age = self.past(pair, ego, (image, other_image), self._over_left_out(pair))
 
-        with watch('sample'):
-            images = image, other_image.in_frame(ego.into_target), past
-            sampled = sample_pair(source, target, settings.network_points, settings.seed, images=images)
-
         with watch('free_space'):
+            images = image, other_image.in_frame(ego.into_target), past
             told = free_space(source, target, images)
-        return PreparedPair(pair, ego, ground, slope, rows, target, *sampled, images, past_age, *told, watch.timings_ms)
+        return PreparedPair(pair, ego, ground, slope, rows, target, images, past_age, *told, watch.timings_ms)
 
     def _over_left_out(self, pair: SweepPair) -> EgoMotion | None:
         """The motion from the pair's target to the newest sweep before it, where sweeps of the stream were left out."""
@@ -86,3 +85,13 @@ class Preparation:
             rows = np.flatnonzero(in_range & ~ground)
             self._looks[sweep] = ground, rows, RangeImage(points)
         return self._looks[sweep]
+
+
+def with_samples(prepared: PreparedPair, settings: Settings) -> PreparedPair:
+    """The pair with the points that the network is to see."""
+    watch = Stopwatch(dict(prepared.timings_ms))
+    with watch('sample'):
+        samples = sample_pair(
+            prepared.points, prepared.target, settings.network_points, settings.seed, images=prepared.range_images
+        )
+    return replace(prepared, samples=samples, timings_ms=watch.timings_ms)

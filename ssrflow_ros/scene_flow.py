@@ -24,7 +24,7 @@ from .inference.network_runner import NetworkRunner
 from .inputs import Cloud, Motion, as_motion, as_pair
 from .objects.detector import ObjectDetector
 from .objects.motion_classifier import MotionClassifier
-from .preparation import Preparation
+from .preparation import Preparation, with_samples
 from .settings import Settings
 from .steps.prepared import PreparedPair
 from .steps.upsampling import upsample
@@ -73,27 +73,36 @@ class SceneFlow:
 
     def prepare(self, pair: SweepPair, ego_motion: EgoMotion | None = None) -> PreparedPair:
         """The first half, of a pair by itself: everything before the network. Every point of the sweeps is taken."""
-        return Preparation(self.settings)(pair, ego_motion)
+        return with_samples(Preparation(self.settings)(pair, ego_motion), self.settings)
 
     def estimate(self, prepared: PreparedPair, detector: ObjectDetector | None = None) -> FlowField:
-        """The second half: the network, and what it means for every point; `detector` is that of a stream."""
+        """The second half: the network, and what it means for every point; `detector` is that of a stream.
+
+        Where the network is not asked, `prepared` has no samples, the tracks of the detector's objects stand in for it.
+        """
         watch, detect = Stopwatch(prepared.timings_ms), detector or ObjectDetector(self.classifier)
-        pair, ego, source = prepared.pair, prepared.ego_motion, prepared.pair.source.points
-
-        with watch('network'):
-            seen = prepared.sampled.of(prepared.points)
-            motion = self.inference(seen, prepared.sampled_target.of(prepared.target))  # residual displacement, m
-
-        with watch('upsample'):
-            residual = np.zeros_like(source)  # ground and what lies out of range stand still
-            if len(seen):
-                residual[prepared.rows] = upsample(prepared.points, seen[:, :3], motion)
+        pair, ego, ground = prepared.pair, prepared.ego_motion, prepared.ground
+        residual = (
+            self._network_flow(prepared, watch) if prepared.samples else None
+        )  # ground and what is far stand still
 
         with watch('objects'):
             moved, object_ids, found = detect(prepared, residual, self.settings)
 
-        flow = ego.displacement(source + moved) + moved
-        velocity, raw = ((motion / pair.dt).astype(np.float32) for motion in (moved, residual))
-        return FlowField(
-            pair, ego, flow, velocity, moved.any(axis=1), prepared.ground, object_ids, found, watch.timings_ms, raw
+        flow = ego.displacement(pair.source.points + moved) + moved
+        velocity, raw = (
+            None if motion is None else (motion / pair.dt).astype(np.float32) for motion in (moved, residual)
         )
+        return FlowField(pair, ego, flow, velocity, moved.any(axis=1), ground, object_ids, found, watch.timings_ms, raw)
+
+    def _network_flow(self, prepared: PreparedPair, watch: Stopwatch) -> np.ndarray:
+        """The network's displacement (N, 3) float32 m of the source's points, the sensor's own motion removed."""
+        with watch('network'):
+            seen, others = (s.of(c) for s, c in zip(prepared.samples, (prepared.points, prepared.target)))
+            motion = self.inference(seen, others)
+
+        with watch('upsample'):
+            residual = np.zeros_like(prepared.pair.source.points)
+            if len(seen):
+                residual[prepared.rows] = upsample(prepared.points, seen[:, :3], motion)
+        return residual

@@ -219,6 +219,12 @@ class Settings:
         live=True,
         of_node=True,
     )
+    fill_from_tracks: bool = _parameter(
+        True,
+        'Answer a sweep for which the network has no time from the tracks of the objects; false drops it.',
+        live=True,
+        of_node=True,
+    )
     lazy: bool = _parameter(True, 'Do no work while nobody listens to an output.', live=True, of_node=True)
     pose_wait: float = _parameter(
         0.2,

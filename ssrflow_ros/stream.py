@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .inputs import Cloud, Motion, as_motion, as_sweep
 from .objects.detector import ObjectDetector
-from .preparation import Preparation
+from .preparation import Preparation, with_samples
 from .steps.pairing import Pairing
 from .steps.prepared import PreparedPair
 from .sweep import EgoMotion, FlowField, SweepPair
@@ -50,11 +50,19 @@ class Stream:
 
     def prepare(self, pair: SweepPair, ego_motion: EgoMotion | None = None) -> PreparedPair:
         """The first half; it shares nothing with the second: another thread may do it for the next pair meanwhile."""
+        return self.sample(self.observe(pair, ego_motion))
+
+    def observe(self, pair: SweepPair, ego_motion: EgoMotion | None = None) -> PreparedPair:
+        """The first half of a pair that the network may not be asked about: what has a track gets its answer."""
         self.preparation.settings = self._method.settings
         return self.preparation(pair, ego_motion)
 
+    def sample(self, observed: PreparedPair) -> PreparedPair:
+        """What is left of the first half for the network."""
+        return with_samples(observed, self._method.settings)
+
     def estimate(self, prepared: PreparedPair) -> FlowField:
-        """The second half."""
+        """The second half: by the network, or, of what is observed alone, from the objects' tracks."""
         return self._method.estimate(prepared, self.detector)
 
     def reset(self) -> None:

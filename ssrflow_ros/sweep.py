@@ -237,7 +237,8 @@ class FlowField:
     moving      (N,) bool, also some points without object.  ground (N,) bool.
     object_ids  (N,) int32, index into `objects`' ids, -1 for none.
     timings_ms  milliseconds of each step, in the order of the data's walk.
-    network_velocity  (N, 3) float32 m/s, as the network gave it, before objects were found; None without network.
+    network_velocity  (N, 3) float32 m/s, as the network gave it, before objects were found; None where it was not
+                      asked.
     """
 
     pair: SweepPair
@@ -250,6 +251,11 @@ class FlowField:
     objects: tuple[MovingObject, ...] = ()
     timings_ms: dict[str, float] = field(default_factory=dict)
     network_velocity: np.ndarray | None = None
+
+    @property
+    def by_network(self) -> bool:
+        """Whether it rests on the network; else on the objects' tracks and what the sweeps say by themselves."""
+        return self.network_velocity is not None
 
     def in_rows(self) -> FlowRows:
         """In the rows of the cloud that was given, missing returns and those of the robot itself included."""

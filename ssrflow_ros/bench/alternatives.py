@@ -39,7 +39,8 @@ def measure_alternatives(
     prepared = method.prepare(pair, ego)
     source, target = pair.source.points, pair.target.points
     rows = source[prepared.rows]
-    known = rows[prepared.sampled.rows]
+    assert prepared.samples is not None
+    known = rows[prepared.samples[0].rows]
     motion = torch.zeros(known.shape, device=device)
     cloud, dense = (torch.from_numpy(points)[None].to(device) for points in (known, rows))
     index = k_nearest(cloud, cloud, _NEIGHBOURS)

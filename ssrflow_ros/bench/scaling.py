@@ -54,10 +54,11 @@ def _row(varied: str, count: int, settings: Settings, pair: SweepPair, ego: EgoM
     except (SSRFlowError, torch.OutOfMemoryError) as error:
         return {**row, 'error': str(error)}
     passes = passes[1:]
+    assert prepared.samples is not None
     whole = Timing([sum(one.values()) for one in passes])
     return {
         **row,
-        'NETWORK_POINTS_SEEN': len(prepared.sampled.rows),
+        'NETWORK_POINTS_SEEN': len(prepared.samples[0].rows),
         **whole.as_dict(),
         'POINTS_PER_SECOND': len(pair.source) / (1e-3 * whole.p50),
         'stages': {stage: Timing([one[stage] for one in passes]).p50 for stage in passes[0]},

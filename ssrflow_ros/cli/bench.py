@@ -176,10 +176,11 @@ class _Bench:
         for _, method in self._methods():
             count = method.settings.network_points
             prepared = method.prepare(*one_pair(method, self._clouds))
-            source = prepared.sampled.of(prepared.pair.source.points[prepared.rows])
+            assert prepared.samples is not None
+            source = prepared.samples[0].of(prepared.pair.source.points[prepared.rows])
             inputs = [
                 torch.from_numpy(points)[None].to(self._device)
-                for points in (source, prepared.sampled_target.of(prepared.target))
+                for points in (source, prepared.samples[1].of(prepared.target))
             ]
             blocks = measure_blocks(method.inference.network, *inputs, self._args.repeats)
             print(f'\n{count} network points')

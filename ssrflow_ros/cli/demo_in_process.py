@@ -11,8 +11,9 @@ from ..formats.bags import MARKER_ARRAY, POINTCLOUD2, typestore
 from ..formats.markers import Drawing
 from ..formats.object_cloud import encode_objects
 from ..formats.pointcloud2 import encode
+from ..node.paced_stream import PacedStream
 from ..node.replay_record import ReplayRecord
-from ..node.statistics import REPLACED, Statistics
+from ..node.statistics import BY_NETWORK, FROM_TRACKS, REPLACED, Statistics
 from ..node.worker import Worker
 from ..pair_stream import PairStream
 from ..settings import Settings
@@ -20,8 +21,8 @@ from ..sweep import SweepPair
 
 if TYPE_CHECKING:
     from ..formats.bags import BagMessage
+    from ..scene_flow import SceneFlow
     from ..steps.poses import SensorPoses
-    from ..stream import Stream
 
 
 class _Job(NamedTuple):
@@ -37,8 +38,8 @@ class Player:
     poses  of the sensor, if the ego-motion is to come from there.
     """
 
-    def __init__(self, stream: 'Stream', settings: Settings, poses: 'SensorPoses | None'):
-        self._stream, self._settings, self._poses = stream, settings, poses
+    def __init__(self, method: 'SceneFlow', settings: Settings, poses: 'SensorPoses | None'):
+        self._stream, self._settings, self._poses = PacedStream(method), settings, poses
         self._pairs, self._drawing, self._statistics = PairStream(settings), Drawing(), Statistics()
         self._record = ReplayRecord()
         self._failure: Exception | None = None
@@ -105,6 +106,7 @@ class Player:
         )
         for kept, kind, message in made:
             kept.append((time.monotonic(), bytes(typestore().serialize_cdr(message, kind))))
+        self._statistics.count(BY_NETWORK if flow.by_network else FROM_TRACKS)
         self._statistics.time(**flow.timings_ms, total=1e3 * (time.monotonic() - arrived))
 
     def _guarded(self, work: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -123,6 +125,7 @@ class Player:
     def _tell(self) -> None:
         """The values of the node's diagnostics that the demo's table shows."""
         told = self._record.diagnostics
+        told.update({f'answered_{basis}': str(self._statistics.counted(basis)) for basis in (BY_NETWORK, FROM_TRACKS)})
         told.update({f'drops/{reason}': str(count) for reason, count in self._statistics.drops().items()})
         for step, (median, high) in self._statistics.percentiles().items():
             told[f'{step}_ms_p50'], told[f'{step}_ms_p95'] = f'{median:.1f}', f'{high:.1f}'

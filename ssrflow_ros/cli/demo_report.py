@@ -94,6 +94,9 @@ def _live_rows(recorded: Recorded, record: 'ReplayRecord', stamps: list[int]) ->
     latencies = [1e3 * (time - record.sent[stamp]) for stamp, time in arrived if stamp in record.sent]
     yield 'clouds in', f'{len(record.sent)} ({len(record.sent) / seconds:.1f} Hz)'
     yield 'flow out', f'{len(record.flow)} ({len(record.flow) / seconds:.1f} Hz)'
+    if 'answered_by_network' in record.diagnostics:
+        of_each = (record.diagnostics[f'answered_{basis}'] for basis in ('by_network', 'from_tracks'))
+        yield '  of these', '{} by the network, {} from tracks'.format(*of_each)
     yield 'markers out', f'{len(record.markers)}'
     yield 'dropped', drops(record) or 'none'
     yield (

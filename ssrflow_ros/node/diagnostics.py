@@ -10,7 +10,7 @@ from ..settings import Settings
 from ..steps.pairing import FIRST
 from ..steps.stamps import forward_steps, rhythm
 from .memory import device_mb, host_mb
-from .statistics import DISABLED, OUT_OF_MEMORY, REPLACED, STOPPED, UNHEARD, Statistics
+from .statistics import BY_NETWORK, DISABLED, FROM_TRACKS, OUT_OF_MEMORY, REPLACED, STOPPED, UNHEARD, Statistics
 
 # Drops that tell of no trouble: the first sweep has no partner, the newest-only slot and idling are by design.
 HARMLESS = (FIRST, REPLACED, UNHEARD, DISABLED, STOPPED)
@@ -64,6 +64,7 @@ class Diagnostics:
             'rate_out_hz': f'{rate_out:.2f}',
             'clouds_in': str(statistics.counted('in')),
             'clouds_out': str(statistics.counted('out')),
+            **{f'answered_{basis}': str(statistics.counted(basis)) for basis in (BY_NETWORK, FROM_TRACKS)},
             'last_dt_s': f'{statistics.last_dt:.4f}',
         }
         values.update({f'drops/{reason}': str(count) for reason, count in statistics.drops().items()})

@@ -1,8 +1,8 @@
 """From a stream of clouds to published flow.
 
 The executor's thread decodes and pairs each cloud as it comes. A first worker prepares the newest pair, a
-second one runs the network and publishes; it takes the next prepared pair when it is done, and only then
-does the first begin another one. Every cloud that comes in is published or counted as a drop.
+second one runs the network, where it has the time (`PacedStream`), and publishes; it takes the next prepared pair when
+it is done, and only then does the first begin another one. Every cloud that comes in is published or counted as a drop.
 """
 
 from __future__ import annotations
@@ -23,8 +23,19 @@ from ..sweep import Sweep, SweepPair
 from .ego_sources import EgoSource
 from .memory import free_device, is_out_of_memory
 from .messages import empty_flow
+from .paced_stream import PacedStream
 from .publishing import Outputs
-from .statistics import DISABLED, OUT_OF_MEMORY, REPLACED, STOPPED, UNHEARD, WARN_EVERY, Statistics
+from .statistics import (
+    BY_NETWORK,
+    DISABLED,
+    FROM_TRACKS,
+    OUT_OF_MEMORY,
+    REPLACED,
+    STOPPED,
+    UNHEARD,
+    WARN_EVERY,
+    Statistics,
+)
 from .worker import Worker
 
 RESTARTS = {TIME_RESTARTED: 'the stamps went back', OTHER_FRAME: 'the frame_id changed'}
@@ -54,7 +65,7 @@ class FlowStream:
     def __init__(self, node: LifecycleNode, method: Any, statistics: Statistics, source: EgoSource, outputs: Outputs):
         """`node` gives settings, clock and log; `method` is a SceneFlow."""
         self._node, self._statistics = node, statistics
-        self._stream = method.stream()
+        self._stream = PacedStream(method)
         self._source, self._outputs = source, outputs
         self._pairs = PairStream(node.settings)
         self._refused = ''  # why the newest sweep had no pair
@@ -171,6 +182,7 @@ class FlowStream:
         self._statistics.count('out')
         if job.pair is not None:
             self._statistics.last_dt = job.pair.dt
+            self._statistics.count(BY_NETWORK if flow.by_network else FROM_TRACKS)
         self._statistics.time(
             **flow.timings_ms,
             total=1e3 * (time.monotonic() - job.arrived),

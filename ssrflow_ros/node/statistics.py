@@ -14,6 +14,8 @@ DISABLED = 'disabled'
 STOPPED = 'stopped'
 OUT_OF_MEMORY = 'out of device memory'
 """Why the node drops a cloud; the reasons of pairing are in steps/pairing.py."""
+BY_NETWORK, FROM_TRACKS = 'by_network', 'from_tracks'
+"""What the answers rest on, counted as 'in' and 'out' are."""
 WINDOW = 5.0
 """Seconds over which rates are taken."""
 SAMPLES = 200

@@ -80,9 +80,16 @@ class ObjectDetector:
         self.classifier = classifier
         self.tracks = Tracks()
 
-    def __call__(self, prepared: PreparedPair, residual: np.ndarray, settings: Settings) -> Detections:
-        """Nearly all points without an object stand still. residual (N, 3) m by the network."""
+    def __call__(self, prepared: PreparedPair, residual: np.ndarray | None, settings: Settings) -> Detections:
+        """Nearly all points without an object stand still.
+
+        residual  (N, 3) m by the network; None where it was not asked: then what has a track is taken to go on, until
+                  it is registered, and nothing new is found but by free space.
+        """
         self.tracks.advance(prepared.pair, prepared.ego_motion)
+        if residual is None:
+            residual = np.zeros_like(prepared.pair.source.points)
+            residual[prepared.rows] = self.tracks.displacement(prepared.points, prepared.pair.dt)
         observed = observe(prepared, residual, settings)
         candidates = self.candidates(prepared, observed, settings)
 

@@ -21,6 +21,7 @@ _MISSED = 2  # pairs in a row in which a thing may not be found, and is not forg
 _GAP, _GAP_SHARE = 1.0, 3.5  # s, or times the pair's dt, between pairs, beyond which all is forgotten
 _GATE = 1.0  # m, between the place that is expected and the one that is found, at least ...
 _GATE_SIZE = 0.5  # ... or this share of the object's longer side
+_SLACK = 0.4  # m about a box, in which its points are looked for
 _ALIKE = (2.0, 0.5)  # m/s, or share of the speed, by which velocities may differ
 
 
@@ -32,6 +33,8 @@ class _Track:
     velocity: np.ndarray
     gate: float
     missed: int  # pairs in a row in which it was not found
+    size: np.ndarray
+    yaw: float
 
 
 class Suspect(NamedTuple):
@@ -78,6 +81,7 @@ class Tracks:
         for track in self._all():
             track.centre = turn.T @ (track.centre + elapsed * track.velocity - share * motion[:3, 3])
             track.velocity = turn.T @ track.velocity
+            track.yaw -= float(np.arctan2(turn[1, 0], turn[0, 0]))
 
     @property
     def followed(self) -> int:
@@ -104,10 +108,31 @@ class Tracks:
         there = np.take_along_axis(off, nearest[:, None], axis=1) <= 1
         return np.where(there, _array(self._tracks, 'velocity')[nearest, :2], np.nan)
 
+    def displacement(self, points: np.ndarray, dt: float) -> np.ndarray:
+        """(N, 3) float32 m of points (N, 3) m in `dt` s: those in an object's box, where it is expected, go with it."""
+        out = np.zeros(points.shape, np.float32)
+        for track in self._tracks:
+            cos, sin = np.cos(track.yaw), np.sin(track.yaw)
+            off = points - track.centre.astype(np.float32)
+            along, across = cos * off[:, 0] + sin * off[:, 1], cos * off[:, 1] - sin * off[:, 0]
+            sides = np.column_stack([along, across, off[:, 2]])
+            inside = (np.abs(sides) <= track.size / 2 + _SLACK).all(axis=1)
+            out[inside] = track.velocity * dt
+        return out
+
     def follow(self, objects: list[MovingObject], suspects: Iterable[Suspect] = ()) -> tuple[MovingObject, ...]:
         """The objects of this sweep with `track_id` and `age`; suspects are expected in the next pair, too."""
         self._suspects = [
-            _Track(-1, 0, np.array([*thing.centre, 0.0]), np.array([*thing.velocity, 0.0]), _gate(thing.longer_side), 0)
+            _Track(
+                -1,
+                0,
+                np.array([*thing.centre, 0.0]),
+                np.array([*thing.velocity, 0.0]),
+                _gate(thing.longer_side),
+                0,
+                np.zeros(3),
+                0.0,
+            )
             for thing in suspects
         ]
         gates = np.array([_gate(item.size[:2].max()) for item in objects])
@@ -128,12 +153,13 @@ class Tracks:
             track = pairs.get(k) or self._new()
             track.age, track.centre, track.velocity = track.age + 1, item.centre, item.velocity
             track.gate, track.missed = float(gates[k]), 0
+            track.size, track.yaw = item.size, item.yaw
             followed.append(dataclasses.replace(item, track_id=track.number, age=track.age))
         self._tracks = [track for track in self._tracks if track.missed <= _MISSED]
         return tuple(followed)
 
     def _new(self) -> _Track:
-        self._tracks.append(_Track(self._next, 0, np.zeros(3), np.zeros(3), _GATE, 0))
+        self._tracks.append(_Track(self._next, 0, np.zeros(3), np.zeros(3), _GATE, 0, np.zeros(3), 0.0))
         self._next += 1
         return self._tracks[-1]
 

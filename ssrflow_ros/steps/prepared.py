@@ -39,7 +39,6 @@ class PreparedPair:
     slope           (2,) m that it rises with each metre along x, and along y.
     rows            (n,) int64, the source's points in range that are not ground.
     target          (m, 3) float32 m, the target's points in range that are not ground, in the source's frame.
-    sampled, sampled_target  what the network sees, rows into `rows` and into `target`.
     range_images    of the source, the target, and an earlier sweep, ground included, to be asked about points of the
                     source's frame; the last saw nothing where the stream holds no such sweep.
     past_age        s that the earlier sweep lies before the source.
@@ -47,6 +46,7 @@ class PreparedPair:
                     earlier one surely did.
     vacated_space   (v, 3) float32 m, those of `target` through whose places the source's sensor sees.
     timings_ms      milliseconds of each step so far.
+    samples         what the network sees of both sweeps, rows into `rows` and `target`; None where it is not asked.
     """
 
     pair: SweepPair
@@ -55,14 +55,13 @@ class PreparedPair:
     slope: np.ndarray
     rows: np.ndarray
     target: np.ndarray
-    sampled: Sample
-    sampled_target: Sample
     range_images: tuple[RangeImage, RangeImage, RangeImage]
     past_age: float
     in_free_space: np.ndarray
     in_past_free_space: np.ndarray
     vacated_space: np.ndarray
     timings_ms: dict[str, float]
+    samples: tuple[Sample, Sample] | None = None
 
     @cached_property
     def points(self) -> np.ndarray:
