@@ -29,6 +29,7 @@ from ..table import print_table
 if TYPE_CHECKING:
     from ..node.replay_record import ReplayRecord
 
+TRUE_ODOMETRY = '/odom'
 PER = 0.1
 """Seconds to which velocities are scaled, so that errors are displacements over one turn at 10 Hz."""
 
@@ -76,6 +77,7 @@ def report(
             f"EPE3D against the truth, m per {PER} s (the sensor's own motion removed)",
             _score_rows(recorded, clouds, settings),
         )
+        print_table('where movers are now, by the last message that has arrived', [*_live_error(recorded, record)])
     print(f'\npicture: {output / "flow.png"}\nrecording: {output / "flow_bag"}')
 
 
@@ -135,6 +137,31 @@ def _score_rows(recorded: Recorded, clouds: dict[int, Any], settings: Settings) 
         zero = flow_errors(np.zeros_like(truth[which]), PER * truth[which])
         rows.append((name, f'{node.epe3d:.4f}   zero flow {zero.epe3d:.4f}   ({node.n} points)'))
     return rows
+
+
+def _live_error(recorded: Recorded, record: 'ReplayRecord') -> Iterator[tuple[str, str]]:
+    from ..datasets.recording import pose_of_message
+    from ..evaluation.live_error import CUTOFF, Answer, TrueSweep, live_error, movers
+
+    poses, truth = {}, []
+    for message in recorded.messages([TRUE_ODOMETRY, GROUND_TRUTH]):
+        told = message.read()
+        stamp = stamp_ns(told)
+        if message.topic == TRUE_ODOMETRY:
+            poses[stamp] = pose_of_message(told)
+        elif stamp in record.sent:
+            points = np.stack([read_field(told, axis) for axis in 'xyz'], axis=1)
+            centres = movers(points, read_field(told, 'object'), _velocity(told))
+            truth.append(TrueSweep(record.sent[stamp], stamp, poses[stamp], centres))
+    messages = [(time, BagMessage(OBJECTS, POINTCLOUD2, 0, raw).read()) for time, raw in record.objects]
+    answers = [Answer(time, stamp_ns(message), read_objects(message)) for time, message in messages]
+    found = live_error(truth, answers)
+    if found is not None:
+        yield 'live error', f'{found.mean:.2f} m in the mean, {found.movers} times a mover'
+        yield (
+            '  told of',
+            f'{100 * found.told:.0f} % of these; what is not, or more than {CUTOFF:g} m off, counts as that',
+        )
 
 
 def _draw(path: Path, clouds: dict[int, Any], record: 'ReplayRecord', settings: Settings) -> None:

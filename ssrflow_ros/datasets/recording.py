@@ -51,7 +51,7 @@ class Recording:
         if not self._truth:
             unknown = np.full((len(source), 3), np.nan)
             return labelled_pair(name, source.points, target.points, unknown, UNLABELLED, dt=dt, times=times)
-        truth, poses = self._truth[0].at(number)[0], [_pose(message) for message in self._truth[1].at(number)]
+        truth, poses = self._truth[0].at(number)[0], [pose_of_message(message) for message in self._truth[1].at(number)]
         columns = {
             key: read_field(truth, key)[source.rows]
             for key in ('flow_x', 'flow_y', 'flow_z', 'ground', 'class', 'object')
@@ -99,7 +99,7 @@ class _Neighbours:
         return [message.read() for message in self._last]
 
 
-def _pose(message) -> np.ndarray:
+def pose_of_message(message: Any) -> np.ndarray:
     """(4, 4) of a nav_msgs/Odometry."""
     _, position, (x, y, z, w) = pose_of(message)
     return pose_matrix(position, (w, x, y, z))

@@ -1,0 +1,71 @@
+"""Live error: how far off a consumer of `~/objects` is about where movers are now, delays and lost sweeps included."""
+
+from __future__ import annotations
+
+from typing import Iterable, NamedTuple, Sequence
+
+import numpy as np
+
+from ..formats.object_cloud import moved
+
+CUTOFF = 3.0
+"""Metres: a mover that nobody tells of counts as this far off, as one that is told of farther away does (the cut-off
+of the OSPA metric, Schuhmacher et al. 2008)."""
+_FEWEST = 8  # points that a mover must show
+_SLOWEST = 0.5  # m/s
+
+
+class TrueSweep(NamedTuple):
+    """What moves at one moment: `now` s on the clock of the answers, `stamp_ns` and `pose` (4, 4) of the sensor,
+    centres (K, 3) m of the movers' boxes, in the sensor's frame."""
+
+    now: float
+    stamp_ns: int
+    pose: np.ndarray
+    centres: np.ndarray
+
+
+class Answer(NamedTuple):
+    """Objects of the sweep `stamp_ns`, as `read_objects` gives them, heard at `arrived` s."""
+
+    arrived: float
+    stamp_ns: int
+    objects: np.ndarray
+
+
+class LiveError(NamedTuple):
+    """Mean distance, m, over movers and moments, and the share of them that is told of within `CUTOFF`."""
+
+    mean: float
+    told: float
+    movers: int
+
+
+def movers(points: np.ndarray, owner: np.ndarray, velocity: np.ndarray) -> np.ndarray:
+    """(K, 3) m centres of the boxes of the true movers: points (N, 3) m, their `owner` (N,), -1 for none, and true
+    velocity (N, 3) m/s. Those that show enough points and are fast enough to be looked for."""
+    centres = []
+    for number in np.unique(owner[owner >= 0]):
+        rows = owner == number
+        if rows.sum() >= _FEWEST and np.linalg.norm(velocity[rows].mean(axis=0)) >= _SLOWEST:
+            centres.append((points[rows].min(axis=0) + points[rows].max(axis=0)) / 2)
+    return np.array(centres).reshape(-1, 3)
+
+
+def live_error(truth: Iterable[TrueSweep], answers: Sequence[Answer]) -> LiveError | None:
+    """At each true moment: how far each mover is from the nearest object of the last answer that had arrived, carried
+    on by its velocity. From the first answer on; None if there is no mover then."""
+    poses = {}
+    off: list[float] = []
+    for moment in sorted(truth, key=lambda sweep: sweep.now):
+        poses[moment.stamp_ns] = moment.pose
+        heard = [answer for answer in answers if answer.arrived <= moment.now and answer.stamp_ns in poses]
+        if not heard or not len(moment.centres):
+            continue
+        last = max(heard, key=lambda answer: answer.stamp_ns)
+        objects = moved(last.objects, poses[last.stamp_ns])
+        there = objects['centre'] + objects['velocity'] * (moment.stamp_ns - last.stamp_ns) * 1e-9
+        here = moment.centres @ moment.pose[:3, :3].T + moment.pose[:3, 3]
+        apart = np.linalg.norm(here[:, None, :2] - there[None, :, :2], axis=-1)
+        off += np.minimum(apart.min(axis=1, initial=CUTOFF), CUTOFF).tolist()
+    return LiveError(float(np.mean(off)), float(np.mean(np.array(off) < CUTOFF)), len(off)) if off else None
