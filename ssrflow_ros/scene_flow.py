@@ -95,5 +95,5 @@ class SceneFlow:
         flow = ego.displacement(source + moved) + moved
         velocity, raw = ((motion / pair.dt).astype(np.float32) for motion in (moved, residual))
         return FlowField(
-            pair, ego, flow, velocity, moved.any(axis=1), prepared.ground, object_ids, found, watch.timings_ms, raw
+            pair, ego, flow, velocity, np.any(moved, axis=1), prepared.ground, object_ids, found, watch.timings_ms, raw
         )
