@@ -7,7 +7,7 @@ import sqlite3
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, Collection, Iterator, NamedTuple
+from typing import Any, Collection, Iterator, NamedTuple, Protocol, Sequence
 
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
@@ -55,6 +55,15 @@ class BagMessage(NamedTuple):
             raise InputError(f'a message of {self.topic} is damaged ({_reason(error)}): record it again') from error
 
 
+class _Storage(Protocol):
+    """A recording of which the connections, topics with their types and counts, and the messages can be read."""
+
+    @property
+    def connections(self) -> Sequence[Any]: ...
+
+    def messages(self, connections: Collection[Any]) -> Iterator[tuple[Any, int, bytes]]: ...
+
+
 class BagReader:
     """A rosbag2, open for reading; use as a context manager.
 
@@ -70,13 +79,14 @@ class BagReader:
         self.topics: dict[str, tuple[str, int]] = {}
         self.cut_off = ''
         self._open = ExitStack()
-        self._readers: list[Reader | McapStream] = []
+        self._readers: list[_Storage] = []
 
     def __enter__(self) -> 'BagReader':
         with self._blame_the_bag():
             for storage in _find_storages(self.path):
-                reader = McapStream(storage) if _needs_streaming(storage) else Reader(str(storage))
-                self._readers.append(self._open.enter_context(reader))
+                reader: McapStream | Reader = McapStream(storage) if _needs_streaming(storage) else Reader(str(storage))
+                self._open.enter_context(reader)
+                self._readers.append(reader)
                 for connection in reader.connections:
                     if not (
                         isinstance(connection.topic, str)

@@ -151,7 +151,7 @@ def _numbers_a_point(numbers: np.ndarray, expected: int) -> int:
     with np.errstate(over='ignore'):
         apart = {count: np.median(np.abs(numbers[count:] - numbers[:-count])) for count in (3, 4, 5, 6, 7)}
     others = {count: apart[count] for count in apart if count != expected}
-    best = min(others, key=others.get)
+    best = min(others, key=others.__getitem__)
     if others[best] * _MORE_ALIKE >= apart[expected]:
         return expected
     # Two points of three are alike in sixes, too.
@@ -172,7 +172,9 @@ def _read_pcd(path: Path) -> np.ndarray:
             'give a cloud with x, y, z'
         )
     data = np.atleast_1d(cloud.pc_data)
-    return data[[name for name in data.dtype.names if not name.startswith('#')]]  # so it names what is only padding
+    return data[
+        [name for name in data.dtype.names or () if not name.startswith('#')]
+    ]  # so it names what is only padding
 
 
 def _check_pcd(path: Path) -> None:

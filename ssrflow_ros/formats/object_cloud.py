@@ -29,7 +29,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     'age': ('age',),
     'n_points': ('n_points',),
 }
-"""The cloud's fields for each attribute of a MovingObject, in their order; of a covariance the upper triangle."""
+"""The cloud's fields for each attribute of a MovingObject, in `OBJECT`'s order; of a covariance the upper triangle."""
 
 _UPPER = np.triu_indices(3)
 _WHOLE = np.array([[0, 1, 2], [1, 3, 4], [2, 4, 5]])  # upper triangle to symmetric matrix
@@ -99,7 +99,7 @@ def moved(objects: np.ndarray, pose: np.ndarray) -> np.ndarray:
 
 
 def _row(item: MovingObject) -> tuple:
-    return tuple(getattr(item, name) for name in OBJECT.names)
+    return tuple(getattr(item, name) for name in FIELDS)
 
 
 def _known(values: np.ndarray, variances: np.ndarray) -> np.ndarray:

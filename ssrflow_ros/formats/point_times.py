@@ -92,9 +92,9 @@ class PointTimes:
             self._layout, self._sure = layout, period is not None
         except InputError:
             # Few returns may all be of one moment; the others have told how times are written.
-            layout = self._layout
-            if layout is None or not has_field(message, layout.name):
+            if self._layout is None or not has_field(message, self._layout.name):
                 raise
+            layout = self._layout
             known = layout.seconds(read_field(message, layout.name)[rows], stamp_ns, period)
             if np.mean(np.isnan(known)) > MOST_BAD or len(rows) > 1 and not np.nanmax(known) > np.nanmin(known):
                 raise

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass
-from typing import Any, Iterable, Mapping, NamedTuple, Sequence
+from typing import Any, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -22,7 +22,8 @@ _NUMPY_TYPES = {1: 'i1', 2: 'u1', 3: 'i2', 4: 'u2', 5: 'i4', 6: 'u4', 7: 'f4', 8
 _POINT_FIELD_TYPES = {code: number for number, code in _NUMPY_TYPES.items()}
 
 
-class Field(NamedTuple):
+@dataclass(frozen=True)
+class Field:
     """A sensor_msgs/PointField."""
 
     name: str
@@ -88,6 +89,7 @@ def read_field(message: Any, name: str) -> np.ndarray:
 def pack(columns: Mapping[str, np.ndarray]) -> Cloud:
     """An unorganised cloud of equally long 1-D `columns`, in their order, naturally aligned."""
     dtype = np.dtype([(name, column.dtype) for name, column in columns.items()], align=True)
+    assert dtype.fields is not None  # of named columns
     size = len(next(iter(columns.values())))
     points = np.zeros(size, dtype)
     for name, column in columns.items():
