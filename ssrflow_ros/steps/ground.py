@@ -7,7 +7,7 @@ of both, and what follows from them, are in docs/steps.md.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -78,7 +78,7 @@ class Patchwork:
                 "pip install pypatchworkpp, or choose ground 'polar_grid'"
             ) from None
         self._library = pypatchworkpp
-        self._estimator = None
+        self._estimator: Any = None
         self.sensor_height = sensor_height
 
     def __call__(self, points: np.ndarray) -> np.ndarray:

@@ -78,7 +78,8 @@ class ScanMatching:
     def __call__(self, pair: SweepPair) -> EgoMotion:
         """The sensor's motion; raises EgoMotionError where the sweeps do not tell it."""
         source, target = self._prepared(pair.source), self._prepared(pair.target)
-        best, enough = None, max(_GOOD_OVERLAP, self._min_overlap)
+        best: _Match | None = None
+        enough = max(_GOOD_OVERLAP, self._min_overlap)
         last, still = _transform(self._velocity * pair.dt), np.eye(4)
         for start, reach in ((last, 0.0), (last, _REACHES[0]), (still, _REACHES[0]), (still, _REACHES[1])):
             if not reach and not self._velocity.any():
@@ -88,6 +89,7 @@ class ScanMatching:
                 best = found
             if best.overlap > enough and (reach or _within(best.transform, start, _NEAR_START)):
                 break
+        assert best is not None  # a start with a reach is always tried
         turn = Rotation.from_matrix(best.transform[:3, :3]).as_rotvec()
         velocity = np.concatenate([turn, best.transform[:3, 3]]) / pair.dt
         self._velocity = np.zeros(6)  # what the next pair starts from if this one is refused
