@@ -12,7 +12,6 @@ import time
 import traceback
 from typing import Any, Callable, NamedTuple
 
-from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import PointCloud2
 
 from ..errors import EgoMotionError, InputError, SSRFlowError
@@ -21,6 +20,7 @@ from ..pair_stream import PairStream
 from ..steps.pairing import CURES, EMPTY, FIRST, GAP, OTHER_FRAME, TIME_RESTARTED
 from ..sweep import Sweep, SweepPair
 from .ego_sources import EgoSource
+from .lifecycle import ManagedNode
 from .memory import free_device, is_out_of_memory
 from .messages import empty_flow
 from .publishing import Outputs
@@ -51,7 +51,7 @@ class FlowStream:
     age      seconds by which the newest cloud's stamp lay behind the node's clock when it came; None before.
     """
 
-    def __init__(self, node: LifecycleNode, method: Any, statistics: Statistics, source: EgoSource, outputs: Outputs):
+    def __init__(self, node: ManagedNode, method: Any, statistics: Statistics, source: EgoSource, outputs: Outputs):
         """`node` gives settings, clock and log; `method` is a SceneFlow."""
         self._node, self._statistics = node, statistics
         self._stream = method.stream()

@@ -17,7 +17,8 @@ from typing import Any, Callable
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import PointCloud2
 from std_srvs.srv import SetBool, Trigger
 
@@ -26,7 +27,7 @@ from . import qos
 from .diagnostics import Diagnostics
 from .ego_sources import EgoSource, make_ego_source
 from .flow_stream import FlowStream
-from .lifecycle import answer_every_request, transition
+from .lifecycle import ManagedNode, answer_every_request, transition
 from .parameters import declare_settings, follow_changes
 from .publishing import Outputs
 from .qos_events import Mismatches
@@ -35,7 +36,7 @@ from .warm_up import warm_up
 from .watch import Watch
 
 
-class FlowNode(LifecycleNode):
+class FlowNode(ManagedNode):
     """Estimates the flow of the newest sweep; `make_scene_flow(settings)` gives the method.
 
     The method is called like SceneFlow and has its `settings`, `inference` and `stream`.
@@ -52,7 +53,7 @@ class FlowNode(LifecycleNode):
         self._outputs: Outputs | None = None
         self._source: EgoSource | None = None
         self._stream: FlowStream | None = None
-        self._points = None
+        self._points: Subscription | None = None
         follow_changes(self, self._apply, lambda: self._stream is not None)
         self._diagnostics = Diagnostics(self._statistics, self.get_fully_qualified_name().strip('/'))
         self._diagnostics_out = self.create_publisher(DiagnosticArray, '/diagnostics', qos.DIAGNOSTICS)
@@ -92,6 +93,7 @@ class FlowNode(LifecycleNode):
     @transition
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Take the device and begin to listen."""
+        assert self._outputs is not None  # it is inactive
         self._method.inference.onload()
         self._source = make_ego_source(self)
         self._stream = FlowStream(self, self._method, self._statistics, self._source, self._outputs)
