@@ -176,12 +176,12 @@ class _Bench:
         for _, method in self._methods():
             count = method.settings.network_points
             prepared = method.prepare(*one_pair(method, self._clouds))
-            source = prepared.sampled.of(prepared.pair.source.points[prepared.rows])
-            inputs = [
+            seen = prepared.sampled.of(prepared.points)
+            source, target = (
                 torch.from_numpy(points)[None].to(self._device)
-                for points in (source, prepared.sampled_target.of(prepared.target))
-            ]
-            blocks = measure_blocks(method.inference.network, *inputs, self._args.repeats)
+                for points in (seen, prepared.sampled_target.of(prepared.target))
+            )
+            blocks = measure_blocks(method.inference.network, source, target, self._args.repeats)
             print(f'\n{count} network points')
             print_blocks(blocks, flops, bandwidth)
             self._json.setdefault('blocks', {})[str(count)] = blocks_json(blocks, flops, bandwidth)

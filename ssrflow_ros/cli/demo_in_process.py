@@ -19,8 +19,8 @@ from ..settings import Settings
 from ..sweep import SweepPair
 
 if TYPE_CHECKING:
+    from ..formats.bag_poses import RecordedPoses
     from ..formats.bags import BagMessage
-    from ..steps.poses import SensorPoses
     from ..stream import Stream
 
 
@@ -37,7 +37,7 @@ class Player:
     poses  of the sensor, if the ego-motion is to come from there.
     """
 
-    def __init__(self, stream: 'Stream', settings: Settings, poses: 'SensorPoses | None'):
+    def __init__(self, stream: 'Stream', settings: Settings, poses: 'RecordedPoses | None'):
         self._stream, self._settings, self._poses = stream, settings, poses
         self._pairs, self._drawing, self._statistics = PairStream(settings), Drawing(), Statistics()
         self._record = ReplayRecord()
