@@ -195,6 +195,6 @@ def _fitting(name: str, old: Any, new: Any) -> Any:
                 return number
         except (ValueError, OverflowError):
             pass
-    wanted = json.dumps(dataclasses.asdict(old) if dataclasses.is_dataclass(old) else old)
+    wanted = json.dumps(dataclasses.asdict(old) if dataclasses.is_dataclass(old) and not isinstance(old, type) else old)
     # A few lines of YAML can stand for more than any memory holds.
     raise InputError(f'{name}: {reprlib.repr(new)} does not fit: give something like {wanted}')

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -71,8 +72,9 @@ class TrainingPair:
     @classmethod
     def load(cls, path: Path) -> 'TrainingPair':
         """Raises InputError for a pair that another version made."""
+        fields: dict[str, Any] = {name: array if array.ndim else array.item() for name, array in load_npz(path).items()}
         try:
-            return cls(**{name: array if array.ndim else array.item() for name, array in load_npz(path).items()})
+            return cls(**fields)
         except (TypeError, ValueError):
             raise InputError(
                 f'{path} was made by another version of this package: make its folder anew with "ssrflow train pairs"'

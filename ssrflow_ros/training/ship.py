@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from functools import reduce
 from pathlib import Path
 from typing import Sequence
 
@@ -79,7 +80,7 @@ def ship(
 
 
 def _mean(states: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-    return {key: sum(state[key] for state in states) / len(states) for key in states[0]}
+    return {key: reduce(torch.add, (state[key] for state in states)) / len(states) for key in states[0]}
 
 
 def _origin(card: dict) -> dict:
