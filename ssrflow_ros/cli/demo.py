@@ -150,7 +150,7 @@ def _play(recorded: 'Recorded', poses: 'RecordedPoses | None', settings: Setting
     print(f'playing {recorded.topic} for {recorded.seconds:.1f} s ...', flush=True)
     total = recorded.count([recorded.topic])
     messages = tqdm(recorded.messages([recorded.topic]), 'playing', total, unit=' messages', disable=None)
-    return Player(method.stream(), settings, poses).play(messages)
+    return Player(method.stream(), settings, poses.between if poses else None).play(messages)
 
 
 class _NodeProcess:

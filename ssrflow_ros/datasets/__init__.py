@@ -33,7 +33,10 @@ KINDS: dict[str, tuple[str, str]] = {
 
 
 class Dataset(Protocol):
-    """Labelled pairs, by number."""
+    """Labelled pairs by number, 0 to its length; each is read when it is asked for.
+
+    Units and frames are those of `LabelledPair`. InputError where a pair is damaged.
+    """
 
     def __len__(self) -> int: ...
 

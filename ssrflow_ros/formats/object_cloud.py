@@ -8,11 +8,12 @@ A tracker reads them into one structured array:
 
 from __future__ import annotations
 
-from typing import Any, Iterable
+from typing import Iterable
 
 import numpy as np
 
 from ..sweep import MovingObject
+from .message_types import PointCloud2
 from .pointcloud2 import Cloud, pack, read_field
 
 FIELDS: dict[str, tuple[str, ...]] = {
@@ -71,7 +72,7 @@ def encode_objects(objects: Iterable[MovingObject]) -> Cloud:
     return pack(columns)
 
 
-def read_objects(message: Any) -> np.ndarray:
+def read_objects(message: PointCloud2) -> np.ndarray:
     """(N,) array of dtype OBJECT: the objects of a `~/objects` cloud, of rclpy or of rosbags.
 
     In the frame and at the time of the message's header. Raises InputError for a cloud without these fields.

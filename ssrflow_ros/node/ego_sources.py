@@ -10,6 +10,7 @@ from rclpy.subscription import Subscription
 
 from ..errors import InputError
 from ..formats.stamped import push_poses
+from ..steps.ego_motion import POSE_METHODS
 from ..steps.poses import SensorPoses
 from ..sweep import EgoMotion, SweepPair
 from . import qos
@@ -90,4 +91,4 @@ class PoseSource(EgoSource):
 
 def make_ego_source(node: ManagedNode) -> EgoSource:
     """The source that `ego_motion` of the node's settings names, listening from now on."""
-    return PoseSource(node) if node.settings.ego_motion in ('odometry', 'tf') else EgoSource()
+    return PoseSource(node) if node.settings.ego_motion in POSE_METHODS else EgoSource()

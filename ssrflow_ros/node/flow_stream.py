@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from typing import Any, Callable, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from sensor_msgs.msg import PointCloud2
 
@@ -26,6 +26,10 @@ from .messages import empty_flow
 from .publishing import Outputs
 from .statistics import DISABLED, OUT_OF_MEMORY, REPLACED, STOPPED, UNHEARD, WARN_EVERY, Statistics
 from .worker import Worker
+
+if TYPE_CHECKING:
+    from ..scene_flow import SceneFlow
+    from ..steps.prepared import PreparedPair
 
 RESTARTS = {TIME_RESTARTED: 'the stamps went back', OTHER_FRAME: 'the frame_id changed'}
 """What makes the stream forget everything, and what is said of it."""
@@ -51,8 +55,10 @@ class FlowStream:
     age      seconds by which the newest cloud's stamp lay behind the node's clock when it came; None before.
     """
 
-    def __init__(self, node: ManagedNode, method: Any, statistics: Statistics, source: EgoSource, outputs: Outputs):
-        """`node` gives settings, clock and log; `method` is a SceneFlow."""
+    def __init__(
+        self, node: ManagedNode, method: SceneFlow, statistics: Statistics, source: EgoSource, outputs: Outputs
+    ):
+        """`node` gives settings, clock and log."""
         self._node, self._statistics = node, statistics
         self._stream = method.stream()
         self._source, self._outputs = source, outputs
@@ -65,7 +71,7 @@ class FlowStream:
         self.age: float | None = None
         # The second worker's sweep is always the older one, so what it tells comes in order.
         self._first: Worker[Job] = Worker(self._prepare, lambda: statistics.drop(REPLACED))
-        self._second: Worker[tuple[Job, Any]] = Worker(self._estimate, lambda: statistics.drop(STOPPED))
+        self._second: Worker[tuple[Job, PreparedPair | None]] = Worker(self._estimate, lambda: statistics.drop(STOPPED))
 
     # --- in the executor's thread -----------------------------------------------------------------
 
@@ -161,10 +167,10 @@ class FlowStream:
 
     # --- in the second worker's thread ------------------------------------------------------------
 
-    def _estimate(self, prepared: tuple[Job, Any]) -> None:
+    def _estimate(self, prepared: tuple[Job, PreparedPair | None]) -> None:
         self._guarded(self._second_half, *prepared)
 
-    def _second_half(self, job: Job, prepared: Any) -> None:
+    def _second_half(self, job: Job, prepared: PreparedPair | None) -> None:
         flow = empty_flow(job.sweep) if prepared is None else self._stream.estimate(prepared)
         self._outputs.publish(flow, job.cloud)
         now_ns = self._node.get_clock().now().nanoseconds

@@ -7,6 +7,7 @@ fallback: with it every wall would seem to move at the robot's own speed.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 
@@ -15,17 +16,23 @@ from ..settings import Settings
 from ..sweep import EgoMotion, SweepPair
 from .scan_matching import ScanMatching
 
+POSE_METHODS = ('odometry', 'tf')
+"""The sources that others know, by messages: `SensorPoses`."""
 _ORTHONORMAL = 1e-3  # float32 poses and rounded text files stay within it
 
 
-def make_ego_motion(settings: Settings) -> Callable[[SweepPair], EgoMotion]:
-    """What finds the motion over a pair, as `settings.ego_motion` says.
+class EgoMotionSource(Protocol):
+    """Finds the sensor's own motion over a pair, for the pairs of one stream: it may remember the last ones.
 
-    The returned object serves one stream: scan matching keeps the last sweep and motion.
+    Raises EgoMotionError where it does not know it, or cannot trust what it found.
     """
-    if settings.ego_motion == 'scan_matching':
-        return ScanMatching(settings)
-    return _standing_still if settings.ego_motion == 'none' else _missing
+
+    def __call__(self, pair: SweepPair) -> EgoMotion: ...
+
+
+def make_ego_motion(settings: Settings) -> EgoMotionSource:
+    """The source that `settings.ego_motion` names."""
+    return SOURCES[settings.ego_motion](settings)
 
 
 def given(target_from_source: np.ndarray, method: str = 'given') -> EgoMotion:
@@ -75,3 +82,12 @@ def _missing(pair: SweepPair) -> EgoMotion:
         "ego_motion is 'odometry' or 'tf' but no motion came with the pair: "
         "give the motion or the poses, or set ego_motion to 'scan_matching'"
     )
+
+
+SOURCES: dict[str, Callable[[Settings], EgoMotionSource]] = {
+    'scan_matching': ScanMatching,
+    'odometry': lambda settings: _missing,
+    'tf': lambda settings: _missing,
+    'none': lambda settings: _standing_still,
+}
+"""By the values of the setting `ego_motion`; of those in `POSE_METHODS` the motion comes with the pair."""
