@@ -13,6 +13,7 @@ from typing import Iterable
 import numpy as np
 
 from ..sweep import MovingObject
+from ..transforms import transformed
 from .message_types import PointCloud2
 from .pointcloud2 import Cloud, pack, read_field
 
@@ -91,7 +92,7 @@ def read_objects(message: PointCloud2) -> np.ndarray:
 def moved(objects: np.ndarray, pose: np.ndarray) -> np.ndarray:
     """`objects` of `read_objects`, given in a frame whose pose (4, 4) is known, in the axes of the pose's own frame."""
     out, turn = objects.copy(), pose[:3, :3]
-    out['centre'] = objects['centre'] @ turn.T + pose[:3, 3]
+    out['centre'] = transformed(objects['centre'], pose)
     out['velocity'] = objects['velocity'] @ turn.T
     out['yaw'] += np.arctan2(turn[1, 0], turn[0, 0])
     for name in ('position_covariance', 'velocity_covariance'):

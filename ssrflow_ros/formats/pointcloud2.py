@@ -20,6 +20,7 @@ from .message_types import PointCloud2
 
 # sensor_msgs/PointField: INT8 = 1 ... FLOAT64 = 8.
 _NUMPY_TYPES = {1: 'i1', 2: 'u1', 3: 'i2', 4: 'u2', 5: 'i4', 6: 'u4', 7: 'f4', 8: 'f8'}
+_HIGHEST = 2**32 - 1  # that a number of a message is
 _POINT_FIELD_TYPES = {code: number for number, code in _NUMPY_TYPES.items()}
 
 
@@ -221,16 +222,16 @@ def _get(thing: Any, name: str) -> Any:
         ) from None
 
 
-def _count(thing: Any, name: str, low: int = 0, high: int = 2**32 - 1) -> int:
+def _count(thing: Any, name: str, low: int = 0) -> int:
     """An integer of the message."""
     value = _get(thing, name)
     try:
         number = operator.index(value)
     except TypeError:
         number = None
-    if number is None or not low <= number <= high:
+    if number is None or not low <= number <= _HIGHEST:
         raise InputError(
-            f'{name} is {value!r} and not a number from {low} to {high}: '
+            f'{name} is {value!r} and not a number from {low} to {_HIGHEST}: '
             'the message is damaged, or its driver is broken'
         )
     return number

@@ -122,12 +122,12 @@ class Observer:
         for subscription in subscriptions:
             self._node.destroy_subscription(subscription)
 
-    def flow_nodes(self, name: str = 'ssrflow') -> list[str]:
+    def flow_nodes(self) -> list[str]:
         """Full names of the running flow nodes."""
         return [
             f'{namespace.rstrip("/")}/{node}'
             for node, namespace in self._node.get_node_names_and_namespaces()
-            if node == name
+            if node == 'ssrflow'
         ]
 
     def uses_sim_time(self, node: str) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 from ..errors import EgoMotionError
 from ..settings import Settings
 from ..sweep import EgoMotion, SweepPair
+from ..transforms import rigid
 from .scan_matching import ScanMatching
 
 POSE_METHODS = ('odometry', 'tf')
@@ -46,12 +47,12 @@ def given(target_from_source: np.ndarray, method: str = 'given') -> EgoMotion:
     if not np.isfinite(transform).all():
         raise EgoMotionError('the given motion holds NaN or inf: give a finite 4x4 matrix')
     rotation = transform[:3, :3]
-    rigid = (
+    is_rigid = (
         np.allclose(rotation @ rotation.T, np.eye(3), atol=_ORTHONORMAL)
         and np.linalg.det(rotation) > 0
         and np.allclose(transform[3], (0, 0, 0, 1), atol=1e-6)
     )
-    if not rigid:
+    if not is_rigid:
         raise EgoMotionError(
             'the given motion is not rigid: give [R t; 0 0 0 1] with R a rotation, '
             'neither scaled nor mirrored, translation in the last column'
@@ -67,10 +68,8 @@ def from_poses(source_pose: np.ndarray, target_pose: np.ndarray, method: str = '
     source = given(source_pose, method).target_from_source
     target = given(target_pose, method).target_from_source
     # In float64 and by the difference of positions: UTM coordinates are millions of metres.
-    transform = np.eye(4)
-    transform[:3, :3] = target[:3, :3].T @ source[:3, :3]
-    transform[:3, 3] = target[:3, :3].T @ (source[:3, 3] - target[:3, 3])
-    return given(transform, method)
+    back = target[:3, :3].T
+    return given(rigid(back @ source[:3, :3], back @ (source[:3, 3] - target[:3, 3])), method)
 
 
 def _standing_still(pair: SweepPair) -> EgoMotion:

@@ -22,6 +22,7 @@ from ..kernels.kd_tree import KdTree
 from ..kernels.point_to_plane import moved, normal_equations, normals
 from ..settings import Settings
 from ..sweep import EgoMotion, Sweep, SweepPair
+from ..transforms import rigid
 from .cells import by_cell
 
 _MAX_RANGE = 100.0  # m, beyond, returns are too sparse for normals
@@ -232,7 +233,4 @@ def _within(one: np.ndarray, other: np.ndarray, limits: tuple[float, float]) -> 
 
 def _transform(motion: np.ndarray) -> np.ndarray:
     """(4, 4) transform of a rotation vector and a translation, (6,)."""
-    transform = np.eye(4)
-    transform[:3, :3] = Rotation.from_rotvec(motion[:3]).as_matrix()
-    transform[:3, 3] = motion[3:]
-    return transform
+    return rigid(Rotation.from_rotvec(motion[:3]).as_matrix(), motion[3:])

@@ -116,9 +116,9 @@ RECIPES = {
 }
 
 
-def switches_for(network: NetworkConfig, preset: str = 'onboard') -> dict:
-    """What must be changed in `preset` to come out at `network`."""
-    base = PRESETS[preset]
+def switches_for(network: NetworkConfig) -> dict:
+    """What must be changed in the preset 'onboard' to come out at `network`."""
+    base = PRESETS['onboard']
     return {
         entry.name: getattr(network, entry.name)
         for entry in dataclasses.fields(network)

@@ -18,6 +18,7 @@ from ..simulator import simulate
 from ..steps.cells import thin
 from ..steps.ground import make_ground
 from ..steps.range_image import nearest_in_cells
+from ..transforms import invert
 
 MOVING = 0.05  # metres over a pair: what counts as moving, as in the published protocols at 10 Hz
 _MOST_POINTS = 24_000  # kept of each sweep, after thinning
@@ -59,7 +60,7 @@ class TrainingPair:
             self.source,
             self.target_motion,
             self.source_motion,
-            np.linalg.inv(self.target_from_source),
+            invert(self.target_from_source),
             self.target_ground,
             self.source_ground,
         )
@@ -106,12 +107,12 @@ def make_pair(seed: int, scene: str | None = None, sensor: str | None = None) ->
         older,
         source.motion_previous[kept[2]],
         target.motion_next[kept[1]],
-        np.linalg.inv(target.pose) @ source.pose,
+        invert(target.pose) @ source.pose,
         grounds[2],
         grounds[1],
         before[nearest_in_cells(before)],
         grounds[0],
-        np.linalg.inv(past.pose) @ source.pose,
+        invert(past.pose) @ source.pose,
         gap + 1.0,
         f'simulated, scene {scene or "drawn"}, sensor {sensor or "drawn"}',
     )

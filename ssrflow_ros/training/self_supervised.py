@@ -12,7 +12,7 @@ from ..network.pyramid import Pyramid
 from ..network.ssrflow import FlowPyramid
 from ..operators import interpolate, interpolation_weights
 from ..steps.sampling import sample_pair
-from ..transforms import transformed
+from ..transforms import invert, transformed
 from .augmentation import NO_AUGMENTATION, Augmentation, around, repeated, rotation, view_from, within
 from .config import TrainingConfig
 from .dataset import Items, as_item, drawn
@@ -87,7 +87,7 @@ def varied(
     three, before the crop; range, density, crop, turn, flip, scale."""
     clouds, grounds, eyes = [], [], []
     for sweep, share in zip((source, target, past), (*rng.uniform(*how.keep, 2), 1.0)):
-        into = np.linalg.inv(source.pose) @ sweep.pose if sweep else np.eye(4)
+        into = invert(source.pose) @ sweep.pose if sweep else np.eye(4)
         ground, points, labels = (sweep.ground, sweep.points, sweep.labels) if sweep else _NOTHING
         kept, ground_kept = (rng.random(len(some)) < share for some in (points, ground))
         clouds.append((transformed(points[kept], into), labels[kept]))
