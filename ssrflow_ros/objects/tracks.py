@@ -15,7 +15,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from ..sweep import EgoMotion, MovingObject, SweepPair
-from ..transforms import invert, shared, transformed
+from ..transforms import shared
 
 _MISSED = 2  # pairs in a row in which a thing may not be found, and is not forgotten
 _GAP, _GAP_SHARE = 1.0, 3.5  # s, or times the pair's dt, between pairs, beyond which all is forgotten
@@ -73,10 +73,11 @@ class Tracks:
         self._last, self.goes_on = (pair.source.frame_id, stamp), goes_on
         # What the sensor did since the last pair is known if that is this pair's target, else it went on likewise.
         share = -elapsed / pair.dt
-        here_from_last = invert(shared(ego.target_from_source, share))
+        last_from_here = shared(ego.target_from_source, share)
+        turn, shift = last_from_here[:3, :3].T, last_from_here[:3, 3]
         for track in self._all():
-            track.centre = transformed(track.centre + elapsed * track.velocity, here_from_last)
-            track.velocity = here_from_last[:3, :3] @ track.velocity
+            track.centre = turn @ (track.centre + elapsed * track.velocity - shift)
+            track.velocity = turn @ track.velocity
 
     @property
     def followed(self) -> int:
