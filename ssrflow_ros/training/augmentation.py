@@ -112,18 +112,25 @@ def augmented(
         seen[view], eyes[view] = (p @ noise.T + shift for p in (seen[view], eyes[view]))
     target = target @ noise.T + shift
     motion = (source + motion) @ noise.T + shift - source
+    views = [view_from(eye, points) for eye, points in zip(eyes, seen)]
+    return _sampled(source, target, motion, moving, views, how, n_points, rng)
 
+
+def _sampled(
+    source: np.ndarray,
+    target: np.ndarray,
+    motion: np.ndarray,
+    moving: np.ndarray,
+    views: list[RangeImage],
+    how: Augmentation,
+    n_points: int,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """What `augmented` gives of source (N, 3), target (M, 3), motion (N, 3) and moving (N,); a cloud may be empty."""
     if not len(source):
         motion, moving = np.zeros((1, 3)), np.zeros(1, bool)
     source, target = _filled(source, rng), _filled(target, rng)
-    s, t = sample_pair(
-        source,
-        target,
-        n_points,
-        int(rng.integers(2**31)),
-        rng.uniform(*how.focus),
-        [view_from(eye, points) for eye, points in zip(eyes, seen)],
-    )
+    s, t = sample_pair(source, target, n_points, int(rng.integers(2**31)), rng.uniform(*how.focus), views)
     known = np.column_stack([s.of(source), motion.astype(np.float32)[s.rows], moving[s.rows]])
     known = repeated(known, n_points, rng)
     return known[:, :-4], repeated(t.of(target), n_points, rng), known[:, -4:-1], known[:, -1] > 0
