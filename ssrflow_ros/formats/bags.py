@@ -13,7 +13,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from ..atomic_write import atomic_write
-from ..errors import InputError
+from ..errors import InputError, in_short
 from .bounded import Reader
 from .mcap_stream import McapStream, is_indexed
 from .topics import GROUND_TRUTH as GROUND_TRUTH
@@ -29,7 +29,6 @@ TF, TF_STATIC = '/tf', '/tf_static'
 FLOW, OBJECTS, MARKERS = '/ssrflow/flow', '/ssrflow/objects', '/ssrflow/markers'
 """Topics of what the method says, named as by a node without a namespace."""
 
-STORAGES = ('mcap', 'sqlite3')
 _STORAGE_SUFFIXES = ('.mcap', '.db3')
 
 
@@ -52,7 +51,7 @@ class BagMessage(NamedTuple):
         try:
             return typestore().deserialize_cdr(self.raw, self.type)
         except Exception as error:  # Of damaged bytes the library makes errors of many types.
-            raise InputError(f'a message of {self.topic} is damaged ({_reason(error)}): record it again') from error
+            raise InputError(f'a message of {self.topic} is damaged ({in_short(error)}): record it again') from error
 
 
 class _Storage(Protocol):
@@ -163,7 +162,7 @@ class BagReader:
         except Exception as error:  # Of damaged files the library makes errors of many types.
             self._open.close()
             raise InputError(
-                f'{self.path} is damaged or was cut off ({_reason(error)}): mend it with '
+                f'{self.path} is damaged or was cut off ({in_short(error)}): mend it with '
                 '"mcap recover" or "ros2 bag reindex", or record it again'
             ) from error
 
@@ -234,7 +233,3 @@ def _find_storages(path: Path) -> list[Path]:
 
 def _needs_streaming(path: Path) -> bool:
     return path.suffix == '.mcap' and path.is_file() and not is_indexed(path)
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).splitlines() or [''])[0].rstrip('.')[:120] or type(error).__name__

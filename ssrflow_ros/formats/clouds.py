@@ -14,7 +14,7 @@ import numpy as np
 
 from ..array_files import check_claim, load_npy, load_npz
 from ..arrays import as_points
-from ..errors import InputError
+from ..errors import InputError, in_short
 
 NPZ_KEYS = ('points', 'xyz', 'pc', 'pos', 'pc1', 'pos1', 'arr_0')
 """Names under which an .npz holds its points, the first that is there wins."""
@@ -108,8 +108,7 @@ def _read(path: Path, keys: tuple[str, ...]) -> np.ndarray:
             f'{path} claims more points than the memory holds: it is damaged, or must be thinned first'
         ) from None
     except Exception as error:  # What the readers of others raise on damaged files is not documented.
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
-        raise InputError(f'{path} is damaged or not a {suffix} file ({reason}): write it anew') from error
+        raise InputError(f'{path} is damaged or not a {suffix} file ({in_short(error)}): write it anew') from error
 
 
 def _read_npy(path: Path) -> np.ndarray:
