@@ -9,7 +9,7 @@ from typing import Collection, Iterator
 
 import numpy as np
 
-from .errors import InputError
+from .errors import InputError, in_short
 
 ROOM, TIMES = 100 << 20, 2
 """What a file says of its own size is believed up to ROOM bytes and TIMES what it has."""
@@ -75,7 +75,6 @@ def _blame(path: Path) -> Iterator[None]:
     except OSError as error:
         raise InputError(f'{path}: {error.strerror or error}: check the file and its rights') from None
     except Exception as error:  # numpy, zipfile and zlib have many of their own
-        reason = (str(error).splitlines() or [''])[0][:120] or type(error).__name__
         raise InputError(
-            f'{path} is damaged or not a {path.suffix} file ({reason}): write it anew, or fetch it again'
+            f'{path} is damaged or not a {path.suffix} file ({in_short(error)}): write it anew, or fetch it again'
         ) from error

@@ -38,7 +38,12 @@ class WeightsError(SSRFlowError):
     """Weights that are missing, damaged, or made for another network."""
 
 
-def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
-    """The end of a message about an unknown `name`: the nearest of the `known` ones, or `otherwise`."""
+def in_short(error: BaseException) -> str:
+    """What an error of others says first, or its type: a part of a line of ours."""
+    return (str(error).strip().splitlines() or [''])[0].rstrip('.')[:120] or type(error).__name__
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str, where: str = '') -> str:
+    """The end of a message about an unknown `name`: the nearest of the `known` ones, after `where`, or `otherwise`."""
     near = difflib.get_close_matches(name, list(known), n=1)
-    return f"did you mean '{near[0]}'?" if near else otherwise
+    return f"did you mean '{where}{near[0]}'?" if near else otherwise

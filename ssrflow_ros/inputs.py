@@ -51,7 +51,7 @@ def as_pair(settings: Settings, source: Cloud | SweepPair, target: Cloud | None,
     Errors as `as_sweep`; PairError where the stamps or frames make no pair.
     """
     if isinstance(source, SweepPair):
-        source, target = source.source, source.target
+        target, source = source.target, source.source
     if target is None:
         raise InputError('one cloud alone has no flow: give two arrays and dt, two Sweeps, or a SweepPair')
     if isinstance(source, Sweep) and isinstance(target, Sweep) and dt is None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from .formats.message_types import PointCloud2
 from .formats.point_times import PointTimes
 from .formats.pointcloud2 import decode
 from .settings import Settings
@@ -30,7 +29,7 @@ class PairStream:
     def settings(self, settings: Settings) -> None:
         self.pairing.settings = settings
 
-    def sweep(self, cloud: Any) -> Sweep:
+    def sweep(self, cloud: PointCloud2) -> Sweep:
         """The usable returns of a cloud, with the time of each where `deskew` asks for it.
 
         InputError if it is malformed, or lacks those times.
@@ -38,7 +37,7 @@ class PairStream:
         sweep = decode(cloud, *self.settings.own)
         return self._times(sweep, cloud) if self.settings.deskew else sweep
 
-    def push(self, cloud: Any) -> tuple[Sweep, SweepPair | None]:
+    def push(self, cloud: PointCloud2) -> tuple[Sweep, SweepPair | None]:
         """The sweep of a cloud and the pair that it completes, if it does; InputError as of `sweep`."""
         sweep = self.sweep(cloud)
         return sweep, self.pairing.push(sweep)

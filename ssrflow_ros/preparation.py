@@ -1,6 +1,6 @@
 """The first half of the method: everything before the network.
 
-ego-motion -> deskew, where asked for -> ground -> free space -> sample, for the network
+ego-motion -> deskew, where asked for -> ground -> range images -> free space -> sample, for the network
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ class Preparation:
         self.deskewing = Deskewing()
         self.ground = make_ground(self.settings)
         self.past = RangeImageHistory()
-        self._looks: WeakKeyDictionary[Sweep, tuple[np.ndarray, np.ndarray, RangeImage]] = WeakKeyDictionary()
+        # In a stream each sweep serves twice.
+        self._grounds: WeakKeyDictionary[Sweep, tuple[np.ndarray, np.ndarray]] = WeakKeyDictionary()
+        self._images: WeakKeyDictionary[Sweep, RangeImage] = WeakKeyDictionary()
 
     def __call__(self, pair: SweepPair, ego_motion: EgoMotion | None = None) -> PreparedPair:
         """All that is to be known of `pair` but what the network sees (`with_samples`); arguments and errors as of
@@ -55,16 +57,18 @@ class Preparation:
                 pair = self.deskewing(pair, ego)
 
         with watch('ground'):
-            ground, rows, image = self._looked_at(pair.source)
-            _, others, other_image = self._looked_at(pair.target)
+            ground, rows = self._on_ground(pair.source)
+            _, others = self._on_ground(pair.target)
             source = pair.source.points.take(rows, axis=0)
-            target = ego.into_source(pair.target.points.take(others, axis=0))  # the static world now lies on itself
             slope = rise(pair.source.points, ground)
 
         with watch('ego_motion'):
-            past, past_age = self.past(pair, ego, (image, other_image), self._over_left_out(pair))
+            target = ego.into_source(pair.target.points.take(others, axis=0))  # the static world now lies on itself
+            onward = self._over_left_out(pair)
 
         with watch('free_space'):
+            image, other_image = self._image(pair.source), self._image(pair.target)
+            past, past_age = self.past(pair, ego, (image, other_image), onward)
             images = image, other_image.in_frame(ego.into_target), past
             told = free_space(source, target, images)
         return PreparedPair(pair, ego, ground, slope, rows, target, images, past_age, *told, watch.timings_ms)
@@ -77,14 +81,18 @@ class Preparation:
         except EgoMotionError:
             return None
 
-    def _looked_at(self, sweep: Sweep) -> tuple[np.ndarray, np.ndarray, RangeImage]:
-        """Ground mask, rows in range that are not ground, and the range image; in a stream each sweep serves twice."""
-        if sweep not in self._looks:
+    def _on_ground(self, sweep: Sweep) -> tuple[np.ndarray, np.ndarray]:
+        """Ground mask, and rows in range that are not ground."""
+        if sweep not in self._grounds:
             ground, points = self.ground(sweep.points), sweep.points
             in_range = np.einsum('ij,ij->i', points, points) <= self.settings.max_range**2
-            rows = np.flatnonzero(in_range & ~ground)
-            self._looks[sweep] = ground, rows, RangeImage(points)
-        return self._looks[sweep]
+            self._grounds[sweep] = ground, np.flatnonzero(in_range & ~ground)
+        return self._grounds[sweep]
+
+    def _image(self, sweep: Sweep) -> RangeImage:
+        if sweep not in self._images:
+            self._images[sweep] = RangeImage(sweep.points)
+        return self._images[sweep]
 
 
 def with_samples(prepared: PreparedPair, settings: Settings) -> PreparedPair:

@@ -26,7 +26,7 @@ from .objects.detector import ObjectDetector
 from .objects.motion_classifier import MotionClassifier
 from .preparation import Preparation, with_samples
 from .settings import Settings
-from .steps.prepared import PreparedPair
+from .steps.prepared import PreparedPair, Sample
 from .steps.upsampling import upsample
 from .stopwatch import Stopwatch
 from .stream import Stream
@@ -82,27 +82,29 @@ class SceneFlow:
         """
         watch, detect = Stopwatch(prepared.timings_ms), detector or ObjectDetector(self.classifier)
         pair, ego, ground = prepared.pair, prepared.ego_motion, prepared.ground
-        residual = (
-            self._network_flow(prepared, watch) if prepared.samples else None
-        )  # ground and what is far stand still
+        residual = None if prepared.samples is None else self._network_flow(prepared, *prepared.samples, watch)
 
         with watch('objects'):
             moved, object_ids, found = detect(prepared, residual, self.settings)
 
-        flow = ego.displacement(pair.source.points + moved) + moved
-        velocity, raw = (
-            None if motion is None else (motion / pair.dt).astype(np.float32) for motion in (moved, residual)
+        flow, moving = ego.displacement(pair.source.points + moved) + moved, np.any(moved, axis=1)
+        by_network = None if residual is None else _velocity(residual, pair)
+        return FlowField(
+            pair, ego, flow, _velocity(moved, pair), moving, ground, object_ids, found, watch.timings_ms, by_network
         )
-        return FlowField(pair, ego, flow, velocity, moved.any(axis=1), ground, object_ids, found, watch.timings_ms, raw)
 
-    def _network_flow(self, prepared: PreparedPair, watch: Stopwatch) -> np.ndarray:
+    def _network_flow(self, prepared: PreparedPair, sample: Sample, others: Sample, watch: Stopwatch) -> np.ndarray:
         """The network's displacement (N, 3) float32 m of the source's points, the sensor's own motion removed."""
         with watch('network'):
-            seen, others = (s.of(c) for s, c in zip(prepared.samples, (prepared.points, prepared.target)))
-            motion = self.inference(seen, others)
+            seen = sample.of(prepared.points)
+            motion = self.inference(seen, others.of(prepared.target))
 
         with watch('upsample'):
-            residual = np.zeros_like(prepared.pair.source.points)
+            residual = np.zeros_like(prepared.pair.source.points)  # ground and what lies out of range stand still
             if len(seen):
                 residual[prepared.rows] = upsample(prepared.points, seen[:, :3], motion)
         return residual
+
+
+def _velocity(displacement: np.ndarray, pair: SweepPair) -> np.ndarray:
+    return (displacement / pair.dt).astype(np.float32)

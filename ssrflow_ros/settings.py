@@ -41,7 +41,7 @@ class Parameter:
     alias: str = ''
 
     @property
-    def type(self) -> type:
+    def type(self) -> type[Any]:
         return type(self.default)
 
     def check(self, value: Any) -> Any:
@@ -55,7 +55,7 @@ class Parameter:
             )
         if self.choices and value not in self.choices:
             raise InputError(f'{self.name}: {value!r} is not known: choose from {", ".join(self.choices)}')
-        if self.low is not None and not self.low <= value <= self.high:
+        if self.low is not None and self.high is not None and not self.low <= value <= self.high:
             raise InputError(
                 f'{self.name}: {value!r} is out of range: '
                 f'give a value from {self.low} to {self.high} {self.unit}'.rstrip()
@@ -344,7 +344,8 @@ def _taking_former_names(init: Callable[..., None]) -> Callable[..., None]:
     return taking
 
 
-Settings.__init__ = _taking_former_names(Settings.__init__)
+# mypy forbids every assignment to a method: of a dataclass, whose __init__ is generated, there is no other way.
+Settings.__init__ = _taking_former_names(Settings.__init__)  # type: ignore[method-assign]
 
 
 def _box(text: str) -> tuple[float, ...]:

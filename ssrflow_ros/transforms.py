@@ -23,9 +23,30 @@ def invert(transform: np.ndarray) -> np.ndarray:
     return rigid(rotation, -(rotation @ transform[..., :3, 3:])[..., 0])
 
 
+def shared(transform: np.ndarray, share: float) -> np.ndarray:
+    """A `share` of a rigid transform (4, 4): of its turn about its axis, and of its translation."""
+    from scipy.spatial.transform import Rotation
+
+    turn = Rotation.from_rotvec(share * Rotation.from_matrix(transform[:3, :3]).as_rotvec())
+    return rigid(turn.as_matrix(), share * transform[:3, 3])
+
+
 def transformed(points: np.ndarray, transform: np.ndarray) -> np.ndarray:
-    """`points` (N, 3) m of the one frame in the other."""
+    """`points` (N, 3) or (3,) m of the one frame in the other."""
     return points @ transform[:3, :3].T + transform[:3, 3]
+
+
+def transformed32(points: np.ndarray, matrix: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """matrix (3, 3) times each of `points` (N, 3), plus shift (3,): (N, 3) float32.
+
+    Sensor frames end at a few hundred metres, where float32 is good to 0.03 mm, and five times faster. By
+    columns, not by BLAS: its threads take 20 ms for such a product whenever others want the cores too.
+    """
+    x, y, z = points.astype(np.float32, copy=False).T
+    out = np.empty((len(points), 3), np.float32)
+    for axis, (a, b, c, d) in enumerate(np.column_stack([matrix, shift]).astype(np.float32)):
+        out[:, axis] = a * x + b * y + c * z + d
+    return out
 
 
 def pose_matrix(translation, quaternion_wxyz) -> np.ndarray:

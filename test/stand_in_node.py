@@ -25,6 +25,7 @@ class StandIn:
 
     def __init__(self, settings):
         self.settings, self.inference = settings, self
+        self.device, self.card = 'cpu', {}
         if settings.weights == MISSING:
             raise WeightsError('there are no such weights: look again')
         if settings.weights == BROKEN:

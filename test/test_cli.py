@@ -117,12 +117,6 @@ def test_help_names_every_command(ssrflow):
     assert ssrflow('--version')[1] == f'ssrflow {__version__}\n'
 
 
-@pytest.mark.parametrize('command', ['flow', 'bag', 'pack', 'simulate'])
-def test_every_command_explains_itself(ssrflow, command):
-    code, out, _ = ssrflow(command, '--help')
-    assert code == 0 and '-o' in out
-
-
 def test_every_setting_is_an_option_of_flow(ssrflow):
     out = ssrflow('flow', '--help')[1]
     of_streams = ('max_gap', 'fixed_frame', 'mounting', 'deskew')

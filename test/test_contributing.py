@@ -58,11 +58,7 @@ def test_the_recipes_work(tmp_path):
     clone.replace(
         'ssrflow_ros/steps/ground.py', 'from .polar_grid', 'from .flat_ground import FlatGround\nfrom .polar_grid'
     )
-    clone.replace(
-        'ssrflow_ros/steps/ground.py',
-        '    return no_ground\n',
-        textwrap.indent(choice, '    ') + '    return no_ground\n',
-    )
+    clone.replace('ssrflow_ros/steps/ground.py', "    'none':", textwrap.indent(choice, '    ') + "    'none':")
     clone.replace(
         'ssrflow_ros/settings.py', "('polar_grid', 'patchwork', 'none')", "('polar_grid', 'patchwork', 'flat', 'none')"
     )
@@ -84,8 +80,7 @@ def test_the_recipes_work(tmp_path):
     clone.replace(
         'ssrflow_ros/network/global_fusion.py',
         """\
-        self.pool = (AttentivePooling(config.fusion_width) if config.fusion_pooling == 'attention'
-                     else MaxPooling())
+        self.pool = AttentivePooling(config.fusion_width) if config.fusion_pooling == 'attention' else MaxPooling()
 """,
         textwrap.indent(choice, '        '),
     )
@@ -107,3 +102,4 @@ def test_the_recipes_work(tmp_path):
         *(f'test/test_{name}.py' for name in ('ground', 'datasets', 'network', 'parameters')),
     )
     clone.run('-m', 'ruff', 'check', '.')
+    clone.run('-m', 'mypy')

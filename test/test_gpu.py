@@ -76,7 +76,7 @@ def test_flow_is_that_of_the_cpu(stream, n_points):
             apart = np.linalg.norm(wanted.network_velocity - found.network_velocity, axis=1) * pair.dt
             # Of two neighbours as far off the CPU may take the other, so single points differ.
             assert np.quantile(apart, 0.99) < 1e-3 and apart.mean() < 1e-3, (apart.mean(), apart.max())
-        assert there.inference._padded._graph is not None
+        assert there.inference._run._graph is not None
         there.inference.offload()
         there.inference.onload()
 

@@ -10,6 +10,7 @@ from ssrflow_ros.cli.options import add_settings, settings_from
 from ssrflow_ros.errors import InputError
 from ssrflow_ros.node import parameter_docs
 from ssrflow_ros.settings import Settings
+from ssrflow_ros.steps import ego_motion, ground
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -17,6 +18,13 @@ ROOT = Path(__file__).resolve().parents[1]
 @pytest.mark.parametrize('path', parameter_docs.ARTEFACTS)
 def test_what_is_written_is_what_the_table_says(path):
     assert (ROOT / path).read_text() == parameter_docs.ARTEFACTS[path](), 'run "make docs"'
+
+
+@pytest.mark.parametrize('name, table', [('ground', ground.METHODS), ('ego_motion', ego_motion.SOURCES)])
+def test_every_choice_is_a_row_of_its_table(name, table):
+    """A method that nobody can choose, or a choice that nobody answers, is a row forgotten."""
+    row = next(row for row in Settings.table() if row.name == name)
+    assert set(row.choices) == set(table)
 
 
 def test_yaml_reads_back_as_the_defaults():

@@ -1,10 +1,12 @@
 """The method as a whole: known motions come back, every row is answered, odd sweeps are no surprise."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 import torch
 
-from ssrflow_ros import EgoMotion, SceneFlow, Settings, Sweep, SweepPair
+from ssrflow_ros import EgoMotion, SceneFlow, Settings, Sweep, SweepPair, preparation
 from ssrflow_ros.datasets import open_dataset
 from ssrflow_ros.errors import EgoMotionError, PairError, SSRFlowError, WeightsError
 from ssrflow_ros.evaluation.evaluate import Evaluation
@@ -12,6 +14,7 @@ from ssrflow_ros.inference import network_runner
 from ssrflow_ros.inference.device import autocast
 from ssrflow_ros.node.warm_up import warm_up
 from ssrflow_ros.simulator import simulate
+from ssrflow_ros.stopwatch import Stopwatch
 
 DT_NS = 100_000_000
 QUICK = Settings(network_points=512)
@@ -165,6 +168,43 @@ def test_the_network_alone_is_told_beside_the_method(method, recording):
     assert field.network_velocity.shape == field.velocity.shape and np.isfinite(field.network_velocity).all()
     still = ~field.moving & ~field.ground
     assert field.network_velocity[still].any() and not field.network_velocity[field.ground].any()
+
+
+def test_what_is_timed_as_a_step_is_that_step(recording, monkeypatch):
+    running, seen = [], {}
+
+    class Steps(Stopwatch):
+        @contextmanager
+        def __call__(self, step):
+            running.append(step)
+            with super().__call__(step):
+                yield
+            running.pop()
+
+    def noted(name, work):
+        def call(*arguments, **named):
+            seen.setdefault(name, set()).add(running[-1])
+            return work(*arguments, **named)
+
+        return call
+
+    monkeypatch.setattr(preparation, 'Stopwatch', Steps)
+    for name in ('rise', 'RangeImage', 'free_space', 'sample_pair'):
+        monkeypatch.setattr(preparation, name, noted(name, getattr(preparation, name)))
+    prepare = preparation.Preparation(Settings(network_points=256))
+    for name in ('ego_motion', 'ground', 'past'):
+        setattr(prepare, name, noted(name, getattr(prepare, name)))
+    prepare.past.between = lambda pair: None
+    preparation.with_samples(prepare(SweepPair(recording[1].sweep, recording[0].sweep)), prepare.settings)
+    assert seen == {
+        'ego_motion': {'ego_motion'},
+        'ground': {'ground'},
+        'rise': {'ground'},
+        'RangeImage': {'free_space'},
+        'past': {'free_space'},
+        'free_space': {'free_space'},
+        'sample_pair': {'sample'},
+    }
 
 
 def test_what_float16_cannot_hold_is_refused_with_the_cure(monkeypatch):

@@ -148,7 +148,9 @@ def test_sensors_have_their_beams_and_field_of_view(name):
     rays = Lidar(model, model.columns[0]).directions(np.random.default_rng(0))
     np.testing.assert_allclose(np.linalg.norm(rays, axis=1), 1, atol=1e-5)
     elevation = np.degrees(np.arcsin(rays[:, 2]))
-    low, high = model.field_of_view
+    fields = {'spinning': model.elevations, 'rosette': (-model.field[1] / 2, model.field[1] / 2)}
+    of_sensor = fields.get(model.pattern, model.field)
+    low, high = min(of_sensor), max(of_sensor)
     assert low - 0.01 < elevation.min() < low + 2 and high - 2 < elevation.max() < high + 0.01
     if model.beams:
         assert len(rays) == model.beams * model.columns[0]

@@ -16,9 +16,6 @@ def test_workflow_builds_and_tests_on_every_distribution():
     yaml = pytest.importorskip('yaml')
     jobs = yaml.safe_load((ROOT / '.github/workflows/ros.yml').read_text())['jobs']
     assert jobs['colcon']['strategy']['matrix']['distribution'] == DISTRIBUTIONS
-    steps = '\n'.join(step.get('run', '') for step in jobs['colcon']['steps'])
-    for word in ('rosdep install', 'colcon build', 'colcon test ', 'colcon test-result', '--show-args'):
-        assert word in steps
     targets = [step['run'].split()[1:] for step in jobs['wheels']['steps'] if step.get('run', '').startswith('make ')]
     for target in sum(targets, []):
         assert re.search(rf'^{target}:', (ROOT / 'Makefile').read_text(), re.MULTILINE), target

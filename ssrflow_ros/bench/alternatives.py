@@ -58,7 +58,6 @@ def measure_alternatives(
         f'farthest {few} of {len(known)}': {
             OURS: lambda: farthest_point_order(cloud, few),
             REFERENCE: lambda: farthest_point_order_reference(cloud, few, torch.zeros_like(index[:, 0, 0])),
-            **peers.farthest_points(known, few),
         },
         f'gather {_NEIGHBOURS} rows of 64 numbers for {len(known)}': {
             OURS: lambda: gather(wide, index),

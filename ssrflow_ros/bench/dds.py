@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from typing import Any, Sequence
+from typing import Sequence
 
+from ..formats.message_types import PointCloud2
 from ..node.domain import private_network
 from .timing import Timing
 
 
-def round_trip(clouds: Sequence[Any]) -> Timing | None:
+def round_trip(clouds: Sequence[PointCloud2]) -> Timing | None:
     """From publishing each of `clouds` to its callback; None where there is no ROS."""
     if importlib.util.find_spec('rclpy') is None:
         return None

@@ -1,4 +1,4 @@
-"""What else could do a job, of the libraries that this package needs or offers as extras; kiss-icp where it is there.
+"""What else could do a job, of the libraries that this package needs or offers as extras.
 
 What cannot be imported is left out, and named.
 """
@@ -28,17 +28,6 @@ def nearest_neighbours(queries: np.ndarray, points: np.ndarray, k: int) -> dict[
         return KdTree(points.astype(np.float64), threads).batch_knn_search(queries.astype(np.float64), k, threads)
 
     return {'scipy': scipy, 'small_gicp': small_gicp}
-
-
-def farthest_points(points: np.ndarray, n: int) -> dict[str, Work]:
-    """Farthest point sample of `n` of points (N, 3), float32."""
-
-    def fpsample():
-        from fpsample import bucket_fps_kdline_sampling
-
-        return bucket_fps_kdline_sampling(points, n, 5, start_idx=0)
-
-    return {'fpsample': fpsample}
 
 
 def thinning(points: np.ndarray, voxel: float) -> dict[str, Work]:
@@ -83,16 +72,4 @@ def ego_motion(source: np.ndarray, target: np.ndarray) -> dict[str, Work]:
             num_threads=torch.get_num_threads(),
         )
 
-    def kiss_icp():
-        from kiss_icp.config import KISSConfig
-        from kiss_icp.kiss_icp import KissICP
-
-        config = KISSConfig()
-        config.data.deskew = False
-        config.mapping.voxel_size = 1.0
-        odometry = KissICP(config)
-        for points in (target, source):
-            odometry.register_frame(points.astype(np.float64), np.zeros(len(points)))
-        return odometry.last_pose
-
-    return {'small_gicp GICP': small_gicp, 'kiss_icp': kiss_icp}
+    return {'small_gicp GICP': small_gicp}

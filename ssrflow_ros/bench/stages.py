@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Sequence
+from typing import Sequence
 
 import numpy as np
 
 from ..errors import InputError
 from ..formats.bag_messages import to_pointcloud2
+from ..formats.message_types import PointCloud2
 from ..formats.pointcloud2 import encode
 from ..pair_stream import PairStream
 from ..scene_flow import SceneFlow
@@ -23,8 +24,8 @@ STAGES = (
     'ego_motion',
     'deskew',
     'ground',
-    'sample',
     'free_space',
+    'sample',
     'network',
     'upsample',
     'objects',
@@ -50,7 +51,7 @@ class Walk:
 
 
 def walk(
-    method: SceneFlow, clouds: Sequence[Any], warm_up: int, ego_motions: Sequence[EgoMotion] | None = None
+    method: SceneFlow, clouds: Sequence[PointCloud2], warm_up: int, ego_motions: Sequence[EgoMotion] | None = None
 ) -> Walk:
     """One pass over `clouds` (PointCloud2); `ego_motions`, one a pair, spare the search ('odometry given').
 
@@ -81,7 +82,7 @@ def walk(
     )
 
 
-def one_pair(method: SceneFlow, clouds: Sequence[Any]) -> tuple[SweepPair, EgoMotion]:
+def one_pair(method: SceneFlow, clouds: Sequence[PointCloud2]) -> tuple[SweepPair, EgoMotion]:
     """The last pair of `clouds`, and its ego-motion; InputError where there is none."""
     stream = PairStream(method.settings)
     pairs = [pair for _, pair in map(stream.push, clouds) if pair is not None]
@@ -90,6 +91,6 @@ def one_pair(method: SceneFlow, clouds: Sequence[Any]) -> tuple[SweepPair, EgoMo
     return pairs[-1], make_ego_motion(method.settings)(pairs[-1])
 
 
-def _no_pair(clouds: Sequence[Any], stream: PairStream) -> InputError:
+def _no_pair(clouds: Sequence[PointCloud2], stream: PairStream) -> InputError:
     reason = stream.pairing.reason
     return InputError(f'none of {len(clouds)} clouds gives a pair ({reason}): {CURES[reason]}')

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
-from typing import Any, Sequence
+from typing import Sequence
 
 from ..formats.bag_messages import to_pointcloud2
+from ..formats.message_types import PointCloud2
 from ..formats.pointcloud2 import encode
 from ..pair_stream import PairStream
 from ..prefetch import prefetch
@@ -43,13 +44,13 @@ class Throughput:
 
 
 def run_through(
-    method: SceneFlow, clouds: Sequence[Any], warm_up: int, ego_motions: Sequence[EgoMotion] | None = None
+    method: SceneFlow, clouds: Sequence[PointCloud2], warm_up: int, ego_motions: Sequence[EgoMotion] | None = None
 ) -> Throughput:
     """All of `clouds` (PointCloud2), at least `warm_up` + 3 of them; `ego_motions` as in `walk`."""
     pairs = PairStream(method.settings)
     given = iter(ego_motions or ())
 
-    def prepare(cloud: Any) -> tuple[float, PreparedPair | None]:
+    def prepare(cloud: PointCloud2) -> tuple[float, PreparedPair | None]:
         begun = time.perf_counter()
         pair = pairs.push(cloud)[1]
         return begun, stream.prepare(pair, next(given, None)) if pair else None

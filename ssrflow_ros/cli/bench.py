@@ -177,12 +177,11 @@ class _Bench:
             count = method.settings.network_points
             prepared = method.prepare(*one_pair(method, self._clouds))
             assert prepared.samples is not None
-            source = prepared.samples[0].of(prepared.pair.source.points[prepared.rows])
-            inputs = [
-                torch.from_numpy(points)[None].to(self._device)
-                for points in (source, prepared.samples[1].of(prepared.target))
-            ]
-            blocks = measure_blocks(method.inference.network, *inputs, self._args.repeats)
+            source, target = (
+                torch.from_numpy(sample.of(points))[None].to(self._device)
+                for sample, points in zip(prepared.samples, (prepared.points, prepared.target))
+            )
+            blocks = measure_blocks(method.inference.network, source, target, self._args.repeats)
             print(f'\n{count} network points')
             print_blocks(blocks, flops, bandwidth)
             self._json.setdefault('blocks', {})[str(count)] = blocks_json(blocks, flops, bandwidth)

@@ -31,8 +31,8 @@ from ..settings import Settings
 from .options import add_overwrite, add_settings, settings_from, weights_file
 
 if TYPE_CHECKING:
+    from ..formats.bag_poses import RecordedPoses
     from ..node.replay_record import ReplayRecord
-    from ..steps.poses import SensorPoses
     from .demo_report import Recorded
 
 COMMAND = 'demo'
@@ -129,14 +129,14 @@ def _replay(
                 raise SSRFlowError(f'the node is not ready after {START_TIMEOUT:.0f} s: see {log}')
             time.sleep(0.1)
         print(f'playing {recorded.topic} for {recorded.seconds:.1f} s ...', flush=True)
-        names = {recorded.topic: POINTS, odometry: ODOMETRY}
+        names = {recorded.topic: POINTS} | ({odometry: ODOMETRY} if odometry else {})
         total = recorded.count(names)
         messages = tqdm(recorded.messages(names), 'playing', total, unit=' messages', disable=None)
         replay.play(((names[one.topic], one.time_ns, one.raw) for one in messages), node.check)
         return replay.record
 
 
-def _play(recorded: 'Recorded', poses: 'SensorPoses | None', settings: Settings) -> 'ReplayRecord':
+def _play(recorded: 'Recorded', poses: 'RecordedPoses | None', settings: Settings) -> 'ReplayRecord':
     """Play to the method itself."""
     from tqdm import tqdm
 
@@ -150,7 +150,7 @@ def _play(recorded: 'Recorded', poses: 'SensorPoses | None', settings: Settings)
     print(f'playing {recorded.topic} for {recorded.seconds:.1f} s ...', flush=True)
     total = recorded.count([recorded.topic])
     messages = tqdm(recorded.messages([recorded.topic]), 'playing', total, unit=' messages', disable=None)
-    return Player(method, settings, poses).play(messages)
+    return Player(method, settings, poses.between if poses else None).play(messages)
 
 
 class _NodeProcess:

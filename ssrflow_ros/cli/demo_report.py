@@ -19,7 +19,7 @@ from ..formats.bags import (
     BagReader,
     write_bag,
 )
-from ..formats.object_cloud import OBJECT, read_objects
+from ..formats.object_cloud import FIELDS, read_objects
 from ..formats.pointcloud2 import decode, read_field
 from ..formats.stamped import stamp_ns
 from ..settings import Settings
@@ -126,10 +126,10 @@ def _score_rows(recorded: Recorded, clouds: dict[int, Any], settings: Settings) 
         if message.topic == recorded.topic:
             points[stamp] = decode(cloud, *settings.own).rows
         elif stamp in clouds and stamp in points:
-            rows = points.pop(stamp)
+            used = points.pop(stamp)
             estimates.append(_velocity(clouds[stamp]))
-            truths.append(_velocity(cloud)[rows])
-            moving.append(read_field(cloud, 'moving')[rows].astype(bool))
+            truths.append(_velocity(cloud)[used])
+            moving.append(read_field(cloud, 'moving')[used].astype(bool))
     estimate, truth, moves = np.concatenate(estimates), np.concatenate(truths), np.concatenate(moving)
     rows = []
     for name, which in (('moving points', moves), ('static points', ~moves)):
@@ -194,7 +194,7 @@ def _flow_field(cloud: Any, objects: Iterable[np.void], settings: Settings) -> F
         moving=read_field(cloud, 'moving').astype(bool),
         ground=make_ground(settings)(sweep.points),
         object_ids=read_field(cloud, 'object'),
-        objects=tuple(MovingObject(**dict(zip(OBJECT.names, item))) for item in objects),
+        objects=tuple(MovingObject(**{name: item[name] for name in FIELDS}) for item in objects),
     )
 
 

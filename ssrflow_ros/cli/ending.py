@@ -11,11 +11,11 @@ import signal
 import sys
 import threading
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ..atomic_write import remove_unfinished
 
-CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+CODES: dict[int, int] = {signal.SIGINT: 130, signal.SIGTERM: 143}
 NAMES = {130: 'Ctrl-C', 143: 'SIGTERM'}
 GRACE = 10.0
 """Seconds in which a command may stop what it started and remove what it began to write."""
@@ -64,7 +64,7 @@ class Ending:
         if self.code is None:
             self.code = CODES[number]
             # Of what ends unusually from now on, the signal is the cause.
-            sys.excepthook = sys.unraisablehook = threading.excepthook = lambda *_: None
+            sys.excepthook = sys.unraisablehook = threading.excepthook = _silent
             self._watchdog.start()
         if _importing(frame):
             signal.setitimer(signal.ITIMER_REAL, _AGAIN)
@@ -78,6 +78,9 @@ class Ending:
         code, reason = self.told
         os.write(2, f'ssrflow: error: {reason}\n'.encode())
         os._exit(code)
+
+
+def _silent(*_: Any) -> None: ...
 
 
 def _exit(number: int, _frame: FrameType | None) -> NoReturn:

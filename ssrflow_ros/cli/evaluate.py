@@ -60,7 +60,8 @@ def run(args: argparse.Namespace) -> None:
     from ..evaluation.evaluate import Evaluation
     from ..evaluation.report import markdown
 
-    evaluation, protocols = Evaluation(settings, args.seeds, args.known_pose), {}
+    evaluation = Evaluation(settings, args.seeds, args.known_pose)
+    protocols: dict[str, None] = {}  # each once, in order
     for data, number in _chosen(datasets, args.most):
         try:
             labelled = data[number]

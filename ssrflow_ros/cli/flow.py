@@ -18,6 +18,7 @@ import math
 import zipfile
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -115,7 +116,7 @@ def run(args: argparse.Namespace) -> None:
     _summarise(flow, args)
 
 
-def as_rows(flow: FlowField) -> dict[str, np.ndarray]:
+def as_rows(flow: FlowField) -> dict[str, Any]:
     """The arrays of OUT.npz, one row for each row of the source's file."""
     rows = flow.in_rows()
     return {

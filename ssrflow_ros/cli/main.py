@@ -45,7 +45,7 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: list[str] | None = None) -> int:
     """Run `ssrflow` with `argv` (default: the process's own); returns the exit code."""
     ending, its_own = Ending(), argv is None
-    argv = sys.argv[1:] if its_own else argv
+    argv = sys.argv[1:] if argv is None else argv
     # Idle OpenMP threads that spin steal the core from others; read when torch is loaded.
     os.environ.setdefault('GOMP_SPINCOUNT', '0')
     bound_memory(layers=256)  # a step of training asks for 130

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Collection
+from typing import Any, Collection
 
 from ..settings import Settings
 
@@ -19,7 +19,7 @@ def add_settings(parser: argparse.ArgumentParser, without: Collection[str] = (),
             continue
         unit = f' {row.unit}' if row.unit else ''
         if row.type is bool:
-            kind = {'action': argparse.BooleanOptionalAction}
+            kind: dict[str, Any] = {'action': argparse.BooleanOptionalAction}
         elif row.choices:
             kind = {'choices': row.choices}
         else:

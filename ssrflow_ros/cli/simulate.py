@@ -73,16 +73,17 @@ def write_labelled(out: 'BagWriter', labelled: 'LabelledSweep') -> None:
 
     sweep = labelled.sweep
     header = to_header(sweep.stamp_ns, SENSOR_FRAME)
+    labels: dict[str, np.ndarray] = {
+        'moving': labelled.moving.astype(np.uint8),
+        'ground': labelled.ground.astype(np.uint8),
+        'class': labelled.class_id.astype(np.uint8),
+        'object': labelled.object_id.astype(np.int32),
+    }
     truth = encode_points(
         sweep.points,
         **dict(zip(('flow_x', 'flow_y', 'flow_z'), labelled.flow_next.T)),
         **dict(zip(('vx', 'vy', 'vz'), labelled.velocity.T)),
-        **{
-            'moving': labelled.moving.astype(np.uint8),
-            'ground': labelled.ground.astype(np.uint8),
-            'class': labelled.class_id.astype(np.uint8),
-            'object': labelled.object_id.astype(np.int32),
-        },
+        **labels,
     )
     cloud = encode_points(sweep.points, intensity=labelled.intensity.astype(np.float32))
     out.write(

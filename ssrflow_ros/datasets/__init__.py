@@ -7,11 +7,10 @@ beyond numpy is imported when it is opened.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from typing import Protocol
 
-from ..errors import InputError
+from ..errors import InputError, did_you_mean
 from .labelled_pair import LabelledPair, Preparation
 
 __all__ = ['KINDS', 'Dataset', 'LabelledPair', 'Preparation', 'open_dataset']
@@ -33,7 +32,10 @@ KINDS: dict[str, tuple[str, str]] = {
 
 
 class Dataset(Protocol):
-    """Labelled pairs, by number."""
+    """Labelled pairs by number, 0 to its length; each is read when it is asked for.
+
+    Units and frames are those of `LabelledPair`. InputError where a pair is damaged.
+    """
 
     def __len__(self) -> int: ...
 
@@ -47,8 +49,7 @@ def open_dataset(place: str, deskew: bool = False) -> Dataset:
     """
     kind, colon, path = place.partition(':')
     if kind not in KINDS:
-        near = difflib.get_close_matches(kind, KINDS, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f'known are {", ".join(KINDS)}'
+        hint = did_you_mean(kind, KINDS, f'known are {", ".join(KINDS)}')
         raise InputError(f"{place}: there is no kind of data '{kind}': {hint}; give KIND:PATH")
     if not path:
         raise InputError(f'{place}: the place is missing: give {kind}:PATH ({KINDS[kind][1]})')

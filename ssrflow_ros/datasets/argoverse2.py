@@ -17,7 +17,7 @@ import numpy as np
 
 from ..array_files import load_npy
 from ..errors import InputError
-from ..transforms import pose_matrix, transformed
+from ..transforms import invert, pose_matrix, transformed
 from .boxes import Box, flow_of_boxes
 from .files import alike, existing, some
 from .labelled_pair import ARGOVERSE2, BACKGROUND, CATEGORIES, LabelledPair, Preparation, labelled_pair
@@ -66,12 +66,12 @@ class Logs:
         missing = [stamp for stamp in (first, second) if stamp not in poses]
         if missing:
             raise InputError(f'{log}: city_SE3_egovehicle.feather has no pose at {missing[0]}: fetch the log again')
-        ego = np.linalg.inv(poses[second]) @ poses[first]
+        ego = invert(poses[second]) @ poses[first]
         source, target = (_xyz(log / 'sensors' / 'lidar' / f'{stamp}.feather', 'xyz') for stamp in (first, second))
         flow, category = _stored_flow(log, first, source, ego) or _flow_of_annotations(
             log, tables, source, first, second, ego
         )
-        into, out = np.linalg.inv(sensor), sensor
+        into, out = invert(sensor), sensor
         points, others = (transformed(cloud, into) for cloud in (source, target))
         return labelled_pair(
             f'{log.name}/{first}',
@@ -101,14 +101,13 @@ def _stored_flow(log: Path, stamp: int, points: np.ndarray, ego: np.ndarray):
     alike(file, points, flow)
     index = table['classes_0'].astype(np.int64)
     background = (index == -1) & table['is_valid'].astype(bool)
-    turn, shift = ego[:3, :3], ego[:3, 3]
-    rigid = points @ (turn - np.eye(3)).T + shift
+    rigid = transformed(points, ego - np.eye(4))
     # Two forms are about: with the vehicle's own motion and without. The background tells which this is.
     left_in = background.any() and (
         np.linalg.norm(flow - rigid, axis=1)[background].mean() < np.linalg.norm(flow, axis=1)[background].mean()
     )
     if not left_in:
-        flow = (points + flow) @ turn.T + shift - points
+        flow = transformed(points + flow, ego) - points
     flow[~table['is_valid'].astype(bool)] = np.nan
     return flow, _CATEGORY_OF_INDEX[index]
 

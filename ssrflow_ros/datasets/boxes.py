@@ -7,7 +7,7 @@ from typing import Mapping
 
 import numpy as np
 
-from ..transforms import transformed
+from ..transforms import invert, transformed
 from .labelled_pair import BACKGROUND
 
 _LOOSE = 0.2
@@ -24,7 +24,7 @@ class Box:
 
     def holds(self, points: np.ndarray) -> np.ndarray:
         """(N,) bool."""
-        local = transformed(points, np.linalg.inv(self.pose))
+        local = transformed(points, invert(self.pose))
         return (np.abs(local) <= (self.size + (_LOOSE, _LOOSE, 0)) / 2).all(axis=1)
 
 
@@ -41,7 +41,7 @@ def flow_of_boxes(
         inside = box.holds(points)
         category[inside] = box.category
         if track in later:
-            flow[inside] = transformed(points[inside], later[track].pose @ np.linalg.inv(box.pose) - np.eye(4))
+            flow[inside] = transformed(points[inside], later[track].pose @ invert(box.pose) - np.eye(4))
         else:
             flow[inside] = np.nan
     return flow, category

@@ -16,7 +16,7 @@ from scipy.spatial.transform import Rotation, Slerp
 from ..errors import InputError
 from ..settings import Settings
 from ..steps.ground import make_ground
-from ..transforms import pose_matrix, rigid
+from ..transforms import invert, pose_matrix, rigid
 from .boxes import Box, flow_of_boxes
 from .files import existing, some
 from .labelled_pair import ARGOVERSE2, CATEGORIES, LabelledPair, Preparation, labelled_pair
@@ -70,15 +70,15 @@ class Pairs:
     def __getitem__(self, number: int) -> LabelledPair:
         first, second = self._pairs[number]
         (source, pose), (target, target_pose) = self._read(first), self._read(second)
-        ego = np.linalg.inv(target_pose) @ pose
+        ego = invert(target_pose) @ pose
         boxes, later = {}, {}
         for row in self._annotations.get(first['sample_token'], ()):
             track, kind = row['instance_token'], _category(self._categories[row['instance_token']])
             width, length, height = row['size']
             size = np.array([length, width, height], float)
-            boxes[track] = Box(np.linalg.inv(pose) @ pose_matrix(row['translation'], row['rotation']), size, kind)
+            boxes[track] = Box(invert(pose) @ pose_matrix(row['translation'], row['rotation']), size, kind)
             if row['next']:
-                later[track] = Box(np.linalg.inv(target_pose) @ self._between(row, second['timestamp']), size, kind)
+                later[track] = Box(invert(target_pose) @ self._between(row, second['timestamp']), size, kind)
         flow, category = flow_of_boxes(source, boxes, later, ego)
         return labelled_pair(
             first['token'],

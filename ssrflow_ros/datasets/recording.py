@@ -12,7 +12,7 @@ from ..formats.pointcloud2 import read_field
 from ..formats.stamped import pose_of
 from ..pair_stream import PairStream
 from ..settings import Settings
-from ..transforms import pose_matrix
+from ..transforms import invert, pose_matrix
 from .labelled_pair import ARGOVERSE2, LabelledPair, Preparation, labelled_pair
 from .simulated import category_of
 
@@ -67,7 +67,7 @@ class Recording:
             category=category_of(columns['class'], columns['object']),
             dt=dt,
             times=times,
-            target_from_source=np.linalg.inv(poses[1]) @ poses[0],
+            target_from_source=invert(poses[1]) @ poses[0],
         )
 
 

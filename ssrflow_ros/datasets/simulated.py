@@ -7,6 +7,7 @@ import numpy as np
 from ..errors import InputError
 from ..simulator import SENSORS, simulate
 from ..simulator.classes import CLASSES
+from ..transforms import invert
 from .labelled_pair import ARGOVERSE2, BACKGROUND, CATEGORIES, UNKNOWN, LabelledPair, Preparation, labelled_pair
 
 UNSEEN_SEED = 3_000_000
@@ -67,7 +68,7 @@ def from_sweeps(name: str, first, second, preparation: Preparation) -> LabelledP
         scored=~first.ground,
         category=category_of(first.class_id, first.object_id),
         dt=first.dt,
-        target_from_source=np.linalg.inv(second.pose) @ first.pose,
+        target_from_source=invert(second.pose) @ first.pose,
     )
 
 

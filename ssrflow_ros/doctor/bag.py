@@ -47,7 +47,7 @@ def examine_bag(
         if poses:
             for sweep, recorded_ns in log.recorded_ns.items():
                 poses.note(sweep, recorded_ns)
-        yield from check_method(log.sweeps, settings, poses)
+        yield from check_method(log.sweeps, settings, poses.between if poses else None)
 
 
 def _read_poses(bag: BagReader, settings: Settings, odometry: str | None) -> tuple[RecordedPoses | None, list[Finding]]:

@@ -8,6 +8,7 @@ from ..formats.bags import ODOMETRY, POINTCLOUD2, TF, TF_MESSAGE, TF_STATIC, Bag
 from ..formats.stamped import push_poses
 from ..node.distribution import PROFILE_VARIABLES, profile
 from ..settings import Settings
+from ..steps.ego_motion import POSE_METHODS
 from ..steps.poses import SensorPoses
 from .cloud_log import CloudLog
 from .clouds import check_clouds
@@ -76,7 +77,7 @@ def examine_live(
         odometry, finding = _odometry_topic(odometry, topics)
         yield finding
         listened.update({odometry: ODOMETRY} if odometry else {})
-    if settings.ego_motion in ('odometry', 'tf'):
+    if settings.ego_motion in POSE_METHODS:
         listened.update(dict.fromkeys((TF, TF_STATIC), TF_MESSAGE))
     observer.listen(listened, heard.add, seconds)
 
@@ -96,7 +97,7 @@ def examine_live(
         )
     yield from heard.flow_nodes.values()
     yield from check_method(
-        heard.clouds.sweeps, settings, heard.poses if settings.ego_motion in ('odometry', 'tf') else None
+        heard.clouds.sweeps, settings, heard.poses.between if settings.ego_motion in POSE_METHODS else None
     )
 
 

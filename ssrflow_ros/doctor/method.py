@@ -4,32 +4,25 @@ from __future__ import annotations
 
 import shutil
 import time
-from typing import Iterable, Iterator, Protocol
+from typing import Iterable, Iterator
 
 import numpy as np
 
 from ..errors import EgoMotionError, SSRFlowError
 from ..settings import Settings
-from ..steps.ego_motion import make_ego_motion
+from ..steps.ego_motion import EgoMotionSource, make_ego_motion
 from ..steps.pairing import Pairing
 from ..sweep import EgoMotion, FlowField, Sweep, SweepPair
 from .finding import Finding, note, ok, wrong
-
-
-class Poses(Protocol):
-    """`SensorPoses`, or those of a recording."""
-
-    def between(self, pair: SweepPair) -> EgoMotion: ...
-
 
 _ALONG = 1.0  # m/s, by which what goes along with the sensor seems to differ from it
 _NEAR = 4.0  # m
 
 
-def check_method(sweeps: list[Sweep], settings: Settings, poses: Poses | None = None) -> Iterator[Finding]:
+def check_method(sweeps: list[Sweep], settings: Settings, source: EgoMotionSource | None = None) -> Iterator[Finding]:
     """Load the method as `settings` say, and try it on neighbouring `sweeps`; no sweeps, no trial.
 
-    poses  those of odometry or tf, where ego-motion comes from there.
+    source  of the ego-motion, where it comes from odometry or tf.
     """
     pairing = Pairing(settings)
     pairing.changing = any(not np.array_equal(one.points, other.points) for one, other in zip(sweeps, sweeps[1:]))
@@ -48,7 +41,7 @@ def check_method(sweeps: list[Sweep], settings: Settings, poses: Poses | None = 
     trained_on = scene_flow.inference.card.get('trained_on', 'nobody knows what')
     yield ok('weights', f'{settings.weights}, trained on {trained_on}')
     if pairs:
-        found, finding = _ego_motion(pairs, settings, poses)
+        found, finding = _ego_motion(pairs, settings, source or make_ego_motion(settings))
         yield finding
         if found:
             finding, fields = _speed(scene_flow, found)
@@ -76,13 +69,12 @@ def _device(scene_flow) -> Finding:
 
 
 def _ego_motion(
-    pairs: list[SweepPair], settings: Settings, poses: Poses | None
+    pairs: list[SweepPair], settings: Settings, source: EgoMotionSource
 ) -> tuple[list[tuple[SweepPair, EgoMotion]], Finding]:
-    search, found, error = make_ego_motion(settings), [], None
+    found, error = [], None
     for pair in pairs:
         try:
-            motion = poses.between(pair) if poses is not None else search(pair)
-            found.append((pair, motion))
+            found.append((pair, source(pair)))
         except EgoMotionError as failed:
             error = failed
     # Poses may begin a little after the clouds.

@@ -8,7 +8,7 @@ from ..kernels.kd_tree import KdTree
 from ..steps.cells import thin
 from ..steps.range_image import RangeImage
 from ..sweep import Sweep
-from ..transforms import transformed
+from ..transforms import invert, transformed
 
 _VOXEL, _MOST = 0.1, 24_000  # m, cubes of which one point is kept, and points kept in all
 _NEAR_SHARE, _NEAR = 0.01, 0.15  # share of the range and m within which a surface is the same one
@@ -43,7 +43,7 @@ class ObserverSweep:
 
     def sees(self, world: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Of places (N, 3) in the world: which it saw through, and which it found taken; (N,) bool each."""
-        own = transformed(world, np.linalg.inv(self.pose)).astype(np.float32)
+        own = transformed(world, invert(self.pose)).astype(np.float32)
         if self._tree is None:
             return self._view.at(own).is_free(), np.zeros(len(own), bool)
         taken = self._tree.search(own, 1)[1][:, 0] < _NEAR + _NEAR_SHARE * np.linalg.norm(own, axis=1)

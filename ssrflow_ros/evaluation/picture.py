@@ -22,8 +22,9 @@ def draw_errors(path: str | Path, evaluation: Evaluation, title: str) -> None:
 
     figure = Figure(figsize=(15, 8), dpi=100, layout='constrained')
     figure.suptitle(title, fontsize=11)
-    left, right = figure.subfigures(1, 2, width_ratios=(1.1, 1))
-    _draw_view(left.subplots(), evaluation.shown)
+    left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(1.1, 1))[0]
+    if evaluation.shown is not None:
+        _draw_view(left.subplots(), evaluation.shown)
     by_range, by_speed = right.subplots(2)
     lidar = evaluation.everywhere[METHOD].n > 0
     errors, groups = (evaluation.everywhere, slice(1, 2)) if lidar else (evaluation.left_in, slice(None))

@@ -52,6 +52,7 @@ _UNLABELLED = (
 )
 _COUNTS = ('points', 'moving_points')
 
+MOST_ROWS = 40
 _SAID = {
     'LiDAR pairs': "EPE3D, m over the pair, points as labelled; the first four with the sensor's motion included, "
     'then ego-motion removed; three-way EPE in m per 0.1 s',
@@ -62,12 +63,12 @@ _SAID = {
 }
 
 
-def markdown(evaluation: Evaluation, most_rows: int = 40) -> Iterator[str]:
-    """Tables, a line at a time; of more than `most_rows` pairs only the means."""
+def markdown(evaluation: Evaluation) -> Iterator[str]:
+    """Tables, a line at a time; of more than `MOST_ROWS` pairs only the means."""
     for title, columns, scores in _kinds(evaluation.scores):
         yield from ('', f'### {title}', '', f'{_SAID[title]}.', '')
         yield from _head(['pair', *(name for name, _ in columns)])
-        for score in scores if len(scores) <= most_rows else ():
+        for score in scores if len(scores) <= MOST_ROWS else ():
             yield _line(score.name, [_shown(score.values.get(key, math.nan), key) for _, key in columns])
         if len(scores) > 1:
             yield _line(f'mean of {len(scores)}', [_shown(value, key) for key, value in _means(scores, columns)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from weakref import WeakKeyDictionary
 
 from ..settings import Settings
+from ..steps.ego_motion import POSE_METHODS
 from ..steps.poses import SensorPoses
 from ..sweep import EgoMotion, Sweep, SweepPair
 from .bags import ODOMETRY, TF, TF_STATIC, BagReader
@@ -35,7 +36,7 @@ def read_poses(bag: BagReader, settings: Settings, odometry: str | None = None) 
 
     odometry  the topic; needed only if there are several. InputError as `BagReader.choose`.
     """
-    if settings.ego_motion not in ('odometry', 'tf'):
+    if settings.ego_motion not in POSE_METHODS:
         return None
     topic = bag.choose(odometry, ODOMETRY, '--odometry') if settings.ego_motion == 'odometry' else TF
     poses = SensorPoses(settings, kept=None)

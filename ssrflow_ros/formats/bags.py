@@ -7,13 +7,13 @@ import sqlite3
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, Collection, Iterator, NamedTuple
+from typing import Any, Collection, Iterator, NamedTuple, Protocol, Sequence
 
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from ..atomic_write import atomic_write
-from ..errors import InputError
+from ..errors import InputError, in_short
 from .bounded import Reader
 from .mcap_stream import McapStream, is_indexed
 from .topics import GROUND_TRUTH as GROUND_TRUTH
@@ -29,7 +29,6 @@ TF, TF_STATIC = '/tf', '/tf_static'
 FLOW, OBJECTS, MARKERS = '/ssrflow/flow', '/ssrflow/objects', '/ssrflow/markers'
 """Topics of what the method says, named as by a node without a namespace."""
 
-STORAGES = ('mcap', 'sqlite3')
 _STORAGE_SUFFIXES = ('.mcap', '.db3')
 
 
@@ -52,7 +51,16 @@ class BagMessage(NamedTuple):
         try:
             return typestore().deserialize_cdr(self.raw, self.type)
         except Exception as error:  # Of damaged bytes the library makes errors of many types.
-            raise InputError(f'a message of {self.topic} is damaged ({_reason(error)}): record it again') from error
+            raise InputError(f'a message of {self.topic} is damaged ({in_short(error)}): record it again') from error
+
+
+class _Storage(Protocol):
+    """A recording of which the connections, topics with their types and counts, and the messages can be read."""
+
+    @property
+    def connections(self) -> Sequence[Any]: ...
+
+    def messages(self, connections: Collection[Any]) -> Iterator[tuple[Any, int, bytes]]: ...
 
 
 class BagReader:
@@ -70,13 +78,14 @@ class BagReader:
         self.topics: dict[str, tuple[str, int]] = {}
         self.cut_off = ''
         self._open = ExitStack()
-        self._readers: list[Reader | McapStream] = []
+        self._readers: list[_Storage] = []
 
     def __enter__(self) -> 'BagReader':
         with self._blame_the_bag():
             for storage in _find_storages(self.path):
-                reader = McapStream(storage) if _needs_streaming(storage) else Reader(str(storage))
-                self._readers.append(self._open.enter_context(reader))
+                reader: McapStream | Reader = McapStream(storage) if _needs_streaming(storage) else Reader(str(storage))
+                self._open.enter_context(reader)
+                self._readers.append(reader)
                 for connection in reader.connections:
                     if not (
                         isinstance(connection.topic, str)
@@ -153,7 +162,7 @@ class BagReader:
         except Exception as error:  # Of damaged files the library makes errors of many types.
             self._open.close()
             raise InputError(
-                f'{self.path} is damaged or was cut off ({_reason(error)}): mend it with '
+                f'{self.path} is damaged or was cut off ({in_short(error)}): mend it with '
                 '"mcap recover" or "ros2 bag reindex", or record it again'
             ) from error
 
@@ -224,7 +233,3 @@ def _find_storages(path: Path) -> list[Path]:
 
 def _needs_streaming(path: Path) -> bool:
     return path.suffix == '.mcap' and path.is_file() and not is_indexed(path)
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).splitlines() or [''])[0].rstrip('.')[:120] or type(error).__name__

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import io
 import os
-from pathlib import Path
-from typing import Any, BinaryIO
+from pathlib import PosixPath
+from typing import Any, BinaryIO, Literal
 
 import lz4.frame
 from rosbags.rosbag2 import Reader, reader, storage_mcap
@@ -23,7 +23,7 @@ FILE_TIMES = 100
 """Times its size to which a whole file may be unpacked on the disk: no sensor's data shrink like that."""
 
 
-class BoundedPath(type(Path())):
+class BoundedPath(PosixPath):
     """A path whose file is never asked for more bytes than it has; its neighbours are such paths too."""
 
     def open(self, mode: str = 'r', *arguments: Any, **options: Any) -> Any:
@@ -57,7 +57,7 @@ class _BoundedZstd:
         return b''.join(parts)
 
     @staticmethod
-    def open(file: BinaryIO, mode: str) -> '_BoundedStream':
+    def open(file: BinaryIO, mode: Literal['rb']) -> '_BoundedStream':
         return _BoundedStream(_zstd.open(file, mode), 10 * ROOM + FILE_TIMES * os.fstat(file.fileno()).st_size)
 
     def __getattr__(self, name: str) -> Any:
@@ -65,7 +65,7 @@ class _BoundedZstd:
 
 
 class _BoundedStream:
-    def __init__(self, stream: BinaryIO, most: int):
+    def __init__(self, stream: io.BufferedIOBase, most: int):
         self._stream, self._left = stream, most
 
     def __enter__(self) -> '_BoundedStream':
@@ -97,6 +97,5 @@ def unpack(data: bytes, compression: str) -> bytes:
     return _BoundedZstd.decompress(data) if compression == 'zstd' else _unpack_lz4(data) if compression else data
 
 
-reader.Path = BoundedPath
-reader.zstd = storage_mcap.zstd = _BoundedZstd()
-storage_mcap.lz4_decompress = _unpack_lz4
+vars(reader).update(Path=BoundedPath, zstd=_BoundedZstd())
+vars(storage_mcap).update(zstd=_BoundedZstd(), lz4_decompress=_unpack_lz4)

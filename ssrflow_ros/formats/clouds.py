@@ -8,13 +8,13 @@ import struct
 import zipfile
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, Callable
+from typing import BinaryIO, Protocol
 
 import numpy as np
 
 from ..array_files import check_claim, load_npy, load_npz
 from ..arrays import as_points
-from ..errors import InputError
+from ..errors import InputError, in_short
 
 NPZ_KEYS = ('points', 'xyz', 'pc', 'pos', 'pc1', 'pos1', 'arr_0')
 """Names under which an .npz holds its points, the first that is there wins."""
@@ -27,6 +27,15 @@ MOST_COLUMNS = 10_000
 """Numbers of one point: more than the longest descriptor of a .pcd has."""
 _BLOCK = 1 << 18
 """Points that are checked at once, so that checking takes hardly any memory."""
+
+
+class Reader(Protocol):
+    """Reads what a point cloud file holds: (N, 3+) or (H, W, 3+) numbers, x, y, z first, or structured with x, y, z; m.
+
+    InputError for what it knows to be wrong; any other error becomes one that calls the file damaged.
+    """
+
+    def __call__(self, path: Path) -> np.ndarray: ...
 
 
 def read_points(path: str | Path, keys: tuple[str, ...] = NPZ_KEYS) -> np.ndarray:
@@ -86,10 +95,10 @@ def _read(path: Path, keys: tuple[str, ...]) -> np.ndarray:
     if not path.exists():
         raise InputError(f'{path} does not exist: check the name')
     suffix = path.suffix.lower()
-    if suffix not in _READERS:
-        raise InputError(f'{path}: cannot read a file that ends in {suffix or "nothing"}: give {", ".join(_READERS)}')
+    if suffix not in READERS:
+        raise InputError(f'{path}: cannot read a file that ends in {suffix or "nothing"}: give {", ".join(READERS)}')
     try:
-        return np.asarray(_read_npz(path, keys) if suffix == '.npz' else _READERS[suffix](path))
+        return np.asarray(_read_npz(path, keys) if suffix == '.npz' else READERS[suffix](path))
     except (InputError, ImportError):
         raise
     except OSError as error:
@@ -99,8 +108,7 @@ def _read(path: Path, keys: tuple[str, ...]) -> np.ndarray:
             f'{path} claims more points than the memory holds: it is damaged, or must be thinned first'
         ) from None
     except Exception as error:  # What the readers of others raise on damaged files is not documented.
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
-        raise InputError(f'{path} is damaged or not a {suffix} file ({reason}): write it anew') from error
+        raise InputError(f'{path} is damaged or not a {suffix} file ({in_short(error)}): write it anew') from error
 
 
 def _read_npy(path: Path) -> np.ndarray:
@@ -110,7 +118,7 @@ def _read_npy(path: Path) -> np.ndarray:
     return load_npy(path)
 
 
-def _read_npz(path: Path, keys: tuple[str, ...]) -> np.ndarray:
+def _read_npz(path: Path, keys: tuple[str, ...] = NPZ_KEYS) -> np.ndarray:
     if not zipfile.is_zipfile(path):
         raise InputError(f'{path} is damaged or not a .npz file: write it with numpy.savez')
     return next(iter(load_npz(path, keys).values()))
@@ -151,7 +159,7 @@ def _numbers_a_point(numbers: np.ndarray, expected: int) -> int:
     with np.errstate(over='ignore'):
         apart = {count: np.median(np.abs(numbers[count:] - numbers[:-count])) for count in (3, 4, 5, 6, 7)}
     others = {count: apart[count] for count in apart if count != expected}
-    best = min(others, key=others.get)
+    best = min(others, key=others.__getitem__)
     if others[best] * _MORE_ALIKE >= apart[expected]:
         return expected
     # Two points of three are alike in sixes, too.
@@ -172,7 +180,9 @@ def _read_pcd(path: Path) -> np.ndarray:
             'give a cloud with x, y, z'
         )
     data = np.atleast_1d(cloud.pc_data)
-    return data[[name for name in data.dtype.names if not name.startswith('#')]]  # so it names what is only padding
+    return data[
+        [name for name in data.dtype.names or () if not name.startswith('#')]
+    ]  # so it names what is only padding
 
 
 def _check_pcd(path: Path) -> None:
@@ -279,14 +289,14 @@ _PLY_TYPES = {
     'float32': 'f4',
     'float64': 'f8',
 }
-_READERS: dict[str, Callable] = {
+READERS: dict[str, Reader] = {
     '.npy': _read_npy,
     '.npz': _read_npz,
     '.bin': _read_bin,
     '.pcd': _read_pcd,
     '.ply': _read_ply,
 }
-SUFFIXES = tuple(_READERS)
+SUFFIXES = tuple(READERS)
 
 
 def _plausible(path: Path, points: np.ndarray) -> np.ndarray:

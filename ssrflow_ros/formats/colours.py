@@ -8,7 +8,7 @@ FULL_SPEED = 10.0
 """m/s from which on a colour is fully saturated."""
 
 
-def colour_wheel(velocity: np.ndarray, full_speed: float = FULL_SPEED) -> np.ndarray:
+def colour_wheel(velocity: np.ndarray) -> np.ndarray:
     """(N, 3) float32 red, green, blue in [0, 1] for velocities (N, 2+) m/s.
 
     Hue is the direction in the x-y plane: forward (+x) red, left (+y) yellow-green, backward cyan,
@@ -16,7 +16,7 @@ def colour_wheel(velocity: np.ndarray, full_speed: float = FULL_SPEED) -> np.nda
     """
     velocity = np.asarray(velocity, dtype=np.float32)
     hue = np.arctan2(velocity[:, 1], velocity[:, 0]) / (2 * np.pi) % 1.0
-    saturation = np.clip(np.hypot(velocity[:, 0], velocity[:, 1]) / full_speed, 0.0, 1.0)
+    saturation = np.clip(np.hypot(velocity[:, 0], velocity[:, 1]) / FULL_SPEED, 0.0, 1.0)
     # HSV to RGB at full value; 5, 3 and 1 are the sextants where red, green and blue begin to fade.
     sextant = (np.array([5, 3, 1], np.float32) + 6 * hue[:, None]) % 6
     fading = np.clip(np.minimum(sextant, 4 - sextant), 0.0, 1.0)

@@ -45,10 +45,10 @@ class Marker:
     id: int
     type: int
     action: int = ADD
-    position: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    position: tuple[float, ...] = (0.0, 0.0, 0.0)
     yaw: float = 0.0
-    scale: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    colour: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
+    scale: tuple[float, ...] = (0.0, 0.0, 0.0)
+    colour: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
     points: np.ndarray = field(default_factory=lambda: np.empty((0, 3), np.float32))
     colours: np.ndarray = field(default_factory=lambda: np.empty((0, 4), np.float32))
     text: str = ''

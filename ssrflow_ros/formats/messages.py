@@ -8,6 +8,7 @@ from typing import Any, Callable, Iterable
 import numpy as np
 
 from .markers import Marker
+from .message_types import Header
 from .pointcloud2 import Cloud
 
 
@@ -20,7 +21,7 @@ class Messages:
     def __init__(self, types: Callable[[str], Callable[..., Any]]):
         self.type = cache(types)
 
-    def pointcloud2(self, cloud: Cloud, header: Any) -> Any:
+    def pointcloud2(self, cloud: Cloud, header: Header) -> Any:
         """sensor_msgs/PointCloud2, under `header` as it is."""
         make_field = self.type('sensor_msgs/msg/PointField')
         return self.type('sensor_msgs/msg/PointCloud2')(
@@ -35,13 +36,13 @@ class Messages:
             fields=[make_field(name=f.name, offset=f.offset, datatype=f.datatype, count=f.count) for f in cloud.fields],
         )
 
-    def marker_array(self, markers: Iterable[Marker], header: Any) -> Any:
+    def marker_array(self, markers: Iterable[Marker], header: Header) -> Any:
         """visualization_msgs/MarkerArray, all of them under `header`."""
         return self.type('visualization_msgs/msg/MarkerArray')(markers=[self._marker(item, header) for item in markers])
 
     def odometry(
         self,
-        header: Any,
+        header: Header,
         child_frame_id: str,
         pose: np.ndarray,
         velocity: Iterable[float] = (0, 0, 0),
@@ -79,7 +80,7 @@ class Messages:
         x, y, z = map(float, values)
         return self.type('geometry_msgs/msg/Vector3')(x=x, y=y, z=z)
 
-    def _marker(self, item: Marker, header: Any) -> Any:
+    def _marker(self, item: Marker, header: Header) -> Any:
         seconds, share = divmod(item.lifetime, 1.0)
         return self.type('visualization_msgs/msg/Marker')(
             header=header,

@@ -8,11 +8,13 @@ A tracker reads them into one structured array:
 
 from __future__ import annotations
 
-from typing import Any, Iterable
+from typing import Iterable
 
 import numpy as np
 
 from ..sweep import MovingObject
+from ..transforms import transformed
+from .message_types import PointCloud2
 from .pointcloud2 import Cloud, pack, read_field
 
 FIELDS: dict[str, tuple[str, ...]] = {
@@ -29,7 +31,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     'age': ('age',),
     'n_points': ('n_points',),
 }
-"""The cloud's fields for each attribute of a MovingObject, in their order; of a covariance the upper triangle."""
+"""The cloud's fields for each attribute of a MovingObject, in `OBJECT`'s order; of a covariance the upper triangle."""
 
 _UPPER = np.triu_indices(3)
 _WHOLE = np.array([[0, 1, 2], [1, 3, 4], [2, 4, 5]])  # upper triangle to symmetric matrix
@@ -71,7 +73,7 @@ def encode_objects(objects: Iterable[MovingObject]) -> Cloud:
     return pack(columns)
 
 
-def read_objects(message: Any) -> np.ndarray:
+def read_objects(message: PointCloud2) -> np.ndarray:
     """(N,) array of dtype OBJECT: the objects of a `~/objects` cloud, of rclpy or of rosbags.
 
     In the frame and at the time of the message's header. Raises InputError for a cloud without these fields.
@@ -90,7 +92,7 @@ def read_objects(message: Any) -> np.ndarray:
 def moved(objects: np.ndarray, pose: np.ndarray) -> np.ndarray:
     """`objects` of `read_objects`, given in a frame whose pose (4, 4) is known, in the axes of the pose's own frame."""
     out, turn = objects.copy(), pose[:3, :3]
-    out['centre'] = objects['centre'] @ turn.T + pose[:3, 3]
+    out['centre'] = transformed(objects['centre'], pose)
     out['velocity'] = objects['velocity'] @ turn.T
     out['yaw'] += np.arctan2(turn[1, 0], turn[0, 0])
     for name in ('position_covariance', 'velocity_covariance'):
@@ -99,7 +101,7 @@ def moved(objects: np.ndarray, pose: np.ndarray) -> np.ndarray:
 
 
 def _row(item: MovingObject) -> tuple:
-    return tuple(getattr(item, name) for name in OBJECT.names)
+    return tuple(getattr(item, name) for name in FIELDS)
 
 
 def _known(values: np.ndarray, variances: np.ndarray) -> np.ndarray:

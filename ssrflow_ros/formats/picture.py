@@ -131,7 +131,7 @@ def _draw_object(axes, item: MovingObject, extent: float, labels: list[np.ndarra
     }
     axes.annotate('', xy=(centre + way)[::-1], xytext=centre[::-1], zorder=6, annotation_clip=True, arrowprops=arrow)
     # Behind the object, so that speed and arrow do not cover each other.
-    backward = -way / max(np.linalg.norm(way), 1e-6)
+    backward = -way / max(float(np.linalg.norm(way)), 1e-6)
     place = centre + backward * (np.max((corners - centre) @ backward) + 0.03 * extent)
     if any(np.abs(place - other).max() < 0.045 * extent for other in labels):
         return  # a number that nobody can read helps nobody

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
-from typing import Any, Iterator, NamedTuple
+from typing import Iterator, NamedTuple
 
 import numpy as np
 
 from ..errors import InputError
 from ..sweep import Sweep
+from .message_types import PointCloud2
 from .pointcloud2 import has_field, read_field
 
 NAMES = ('t', 'time', 'timestamp', 'offset_time', 'time_stamp')
@@ -70,7 +71,7 @@ class PointTimes:
         self._layout: Layout | None = None
         self._sure = False  # the period was known when it was found
 
-    def __call__(self, sweep: Sweep, message: Any) -> Sweep:
+    def __call__(self, sweep: Sweep, message: PointCloud2) -> Sweep:
         """`sweep`, decoded from `message`, with the time of each point, without those of no time.
 
         InputError if there is no field of times, or none of a unit and origin in which they fit the sweep.
@@ -79,7 +80,7 @@ class PointTimes:
         good = np.flatnonzero(np.isfinite(times))
         return dataclasses.replace(sweep, points=sweep.points[good], rows=sweep.rows[good], times=times[good])
 
-    def of(self, message: Any, stamp_ns: int, rows: np.ndarray) -> np.ndarray:
+    def of(self, message: PointCloud2, stamp_ns: int, rows: np.ndarray) -> np.ndarray:
         """(N,) float32, seconds from `stamp_ns` to each of the points in `rows` of a PointCloud2, NaN for no time."""
         if not len(rows):
             return np.empty(0, np.float32)
@@ -92,16 +93,18 @@ class PointTimes:
             self._layout, self._sure = layout, period is not None
         except InputError:
             # Few returns may all be of one moment; the others have told how times are written.
-            layout = self._layout
-            if layout is None or not has_field(message, layout.name):
+            if self._layout is None or not has_field(message, self._layout.name):
                 raise
+            layout = self._layout
             known = layout.seconds(read_field(message, layout.name)[rows], stamp_ns, period)
             if np.mean(np.isnan(known)) > MOST_BAD or len(rows) > 1 and not np.nanmax(known) > np.nanmin(known):
                 raise
         return layout.seconds(read_field(message, layout.name)[rows], stamp_ns, period).astype(np.float32)
 
 
-def _find_layout(message: Any, stamp_ns: int, rows: np.ndarray, period: float | None, known: Layout | None) -> Layout:
+def _find_layout(
+    message: PointCloud2, stamp_ns: int, rows: np.ndarray, period: float | None, known: Layout | None
+) -> Layout:
     """How the points in `rows` of a PointCloud2 bear their times: as `known`, or what best fits `period`, s."""
     names = [name for name in NAMES if has_field(message, name)]
     if not names:

@@ -9,20 +9,23 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass
-from typing import Any, Iterable, Mapping, NamedTuple, Sequence
+from typing import Any, Iterable, Mapping, Sequence
 
 import numpy as np
 
 from ..errors import InputError
 from ..sweep import FlowField, Sweep
 from .colours import colour_wheel, pack_rgba
+from .message_types import PointCloud2
 
 # sensor_msgs/PointField: INT8 = 1 ... FLOAT64 = 8.
 _NUMPY_TYPES = {1: 'i1', 2: 'u1', 3: 'i2', 4: 'u2', 5: 'i4', 6: 'u4', 7: 'f4', 8: 'f8'}
+_HIGHEST = 2**32 - 1  # that a number of a message is
 _POINT_FIELD_TYPES = {code: number for number, code in _NUMPY_TYPES.items()}
 
 
-class Field(NamedTuple):
+@dataclass(frozen=True)
+class Field:
     """A sensor_msgs/PointField."""
 
     name: str
@@ -48,7 +51,7 @@ class Cloud:
     is_dense: bool = True
 
 
-def decode(message: Any, min_range: float = 0.0, own_body: Sequence[float] = ()) -> Sweep:
+def decode(message: PointCloud2, min_range: float = 0.0, own_body: Sequence[float] = ()) -> Sweep:
     """The usable returns of a PointCloud2, in metres, in the frame and at the time of its header.
 
     x, y and z may be of any PointField type, anywhere in the point, rows may be padded, the cloud may
@@ -69,17 +72,17 @@ def decode(message: Any, min_range: float = 0.0, own_body: Sequence[float] = ())
     return Sweep.from_points(points, stamp_ns, str(_get(header, 'frame_id')), min_range, own_body)
 
 
-def field_names(message: Any) -> list[str]:
+def field_names(message: PointCloud2) -> list[str]:
     """The names of the PointCloud2's fields."""
     return list(_fields(message))
 
 
-def has_field(message: Any, name: str) -> bool:
+def has_field(message: PointCloud2, name: str) -> bool:
     """Whether the PointCloud2 has a field of that name."""
     return name in _fields(message)
 
 
-def read_field(message: Any, name: str) -> np.ndarray:
+def read_field(message: PointCloud2, name: str) -> np.ndarray:
     """(height * width,) values of one field, in the machine's byte order; InputError as `decode`."""
     column = _column(message, name).reshape(-1)
     return column.astype(column.dtype.newbyteorder('='))
@@ -88,6 +91,7 @@ def read_field(message: Any, name: str) -> np.ndarray:
 def pack(columns: Mapping[str, np.ndarray]) -> Cloud:
     """An unorganised cloud of equally long 1-D `columns`, in their order, naturally aligned."""
     dtype = np.dtype([(name, column.dtype) for name, column in columns.items()], align=True)
+    assert dtype.fields is not None  # of named columns
     size = len(next(iter(columns.values())))
     points = np.zeros(size, dtype)
     for name, column in columns.items():
@@ -96,7 +100,7 @@ def pack(columns: Mapping[str, np.ndarray]) -> Cloud:
     return Cloud(1, size, fields, dtype.itemsize, size * dtype.itemsize, points.view(np.uint8).reshape(-1))
 
 
-def encode(flow: FlowField, message: Any, keep: Iterable[str] = (), rgba: bool = False) -> Cloud:
+def encode(flow: FlowField, message: PointCloud2, keep: Iterable[str] = (), rgba: bool = False) -> Cloud:
     """The annotated cloud of `message`, whose decoded sweep is `flow.pair.source`.
 
     One point for each usable return, nothing in it NaN: in a field that is passed on it becomes 0.
@@ -140,7 +144,7 @@ def _xyz(points: np.ndarray) -> dict[str, np.ndarray]:
     return dict(zip('xyz', np.asarray(points, dtype=np.float32).T))
 
 
-def _column(message: Any, name: str) -> np.ndarray:
+def _column(message: PointCloud2, name: str) -> np.ndarray:
     """(height, width) view of one field in the message's buffer."""
     height, width = _count(message, 'height'), _count(message, 'width')
     if not height * width:
@@ -168,7 +172,7 @@ def _column(message: Any, name: str) -> np.ndarray:
     return np.ndarray((height, width), dtype, buffer, offset, (row_step, point_step))
 
 
-def _grid(message: Any, height: int, width: int) -> tuple[np.ndarray, int, int]:
+def _grid(message: PointCloud2, height: int, width: int) -> tuple[np.ndarray, int, int]:
     """The buffer (n,) uint8, point_step and row_step, which fit together."""
     point_step, row_step = _count(message, 'point_step'), _count(message, 'row_step')
     if point_step == 0:
@@ -188,7 +192,7 @@ def _grid(message: Any, height: int, width: int) -> tuple[np.ndarray, int, int]:
     return buffer, point_step, row_step
 
 
-def _fields(message: Any) -> dict[str, Any]:
+def _fields(message: PointCloud2) -> dict[str, Any]:
     """The PointFields by name; of two with one name the first."""
     fields = _get(message, 'fields')
     try:
@@ -200,7 +204,7 @@ def _fields(message: Any) -> dict[str, Any]:
         raise InputError('the fields are not PointFields: feed a sensor_msgs/PointCloud2') from None
 
 
-def _bytes(message: Any) -> np.ndarray:
+def _bytes(message: PointCloud2) -> np.ndarray:
     """(n,) uint8 view of the message's data."""
     data = _get(message, 'data')
     try:
@@ -218,16 +222,16 @@ def _get(thing: Any, name: str) -> Any:
         ) from None
 
 
-def _count(thing: Any, name: str, low: int = 0, high: int = 2**32 - 1) -> int:
+def _count(thing: Any, name: str, low: int = 0) -> int:
     """An integer of the message."""
     value = _get(thing, name)
     try:
         number = operator.index(value)
     except TypeError:
         number = None
-    if number is None or not low <= number <= high:
+    if number is None or not low <= number <= _HIGHEST:
         raise InputError(
-            f'{name} is {value!r} and not a number from {low} to {high}: '
+            f'{name} is {value!r} and not a number from {low} to {_HIGHEST}: '
             'the message is damaged, or its driver is broken'
         )
     return number

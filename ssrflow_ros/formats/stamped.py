@@ -9,9 +9,10 @@ import numpy as np
 
 from ..errors import InputError
 from ..steps.poses import SensorPoses
+from .message_types import Stamped
 
 
-def stamp_ns(message: Any) -> int:
+def stamp_ns(message: Stamped) -> int:
     """Nanoseconds of `message.header.stamp`."""
     stamp = message.header.stamp
     return stamp.sec * 1_000_000_000 + stamp.nanosec

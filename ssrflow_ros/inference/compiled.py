@@ -20,7 +20,7 @@ from torch import nn
 
 from .. import operators
 from ..atomic_write import atomic_write
-from ..errors import SSRFlowError
+from ..errors import SSRFlowError, in_short
 from ..network.ssrflow import SSRFlow
 from ..operators.opaque import opaque_searches
 from .device import autocast
@@ -57,7 +57,7 @@ class CompiledFlow(PaddedFlow):
         except Exception as error:  # whatever a damaged file or a library that has changed brings about
             warnings.warn(
                 f'the network runs uncompiled, which is slower: {path} cannot be loaded '
-                f'({_first_line(error)}): run "ssrflow compile" again',
+                f'({type(error).__name__}: {in_short(error)}): run "ssrflow compile" again',
                 stacklevel=3,
             )
             return None
@@ -107,15 +107,15 @@ def compile_network(network: SSRFlow, n_points: int) -> Compiled:
     torch cannot compile, or the flows differ by more than `TOLERANCE`.
     """
     path = compiled_path(network, n_points)
-    pair = [cloud[0].numpy() for cloud in made_up_pair(n_points, seed=0)]
+    pair = [cloud[0].numpy() for cloud in made_up_pair(n_points)]
     with atomic_write(path) as unfinished:
         try:
             _compile(network, n_points, unfinished)
             compiled = CompiledFlow(network, n_points, unfinished)
         except Exception as error:  # tracer, code generator, compiler, loader: each fails in its own way
             raise SSRFlowError(
-                f'torch {torch.__version__} cannot compile the network ({_first_line(error)}): it needs '
-                'a C++ compiler (sudo apt install g++) and torch 2.7 or later, tested with 2.13'
+                f'torch {torch.__version__} cannot compile the network ({type(error).__name__}: {in_short(error)}): '
+                'it needs a C++ compiler (sudo apt install g++) and torch 2.7 or later, tested with 2.13'
             ) from error
         plain = PaddedFlow(network, n_points, _FLOAT32)
         smaller = [cloud[: 3 * n_points // 4] for cloud in pair]
@@ -170,7 +170,3 @@ def _quickest_ms(call: Callable[[], object]) -> float:
         call()
         times.append(1e3 * (time.perf_counter() - begun))
     return min(times)
-
-
-def _first_line(error: Exception) -> str:
-    return f'{type(error).__name__}: {(str(error).strip().splitlines() or [""])[0]}'

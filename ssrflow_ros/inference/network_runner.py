@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 import torch
 
@@ -11,7 +13,18 @@ from ..settings import Settings
 from .compiled import CompiledFlow
 from .device import autocast, choose_device, set_threads, synchronise
 from .graphed import GraphedFlow
-from .padded import PaddedFlow
+from .plain import PlainFlow
+
+
+class FlowRunner(Protocol):
+    """A way to run the network: `PlainFlow`, `CompiledFlow`, `GraphedFlow`.
+
+    Takes source (n, C), target (m, C) float32 with 1 <= n, m <= `network_points`, points in metres and what is known of
+    them, as `SSRFlow.flow`; gives the flow (n, 3) float32 m of the source's points, on the network's device. The next
+    call may overwrite it.
+    """
+
+    def __call__(self, source: np.ndarray, target: np.ndarray) -> torch.Tensor: ...
 
 
 class NetworkRunner:
@@ -26,15 +39,13 @@ class NetworkRunner:
         set_threads(settings.threads)
         weights = load_weights(settings.weights, self.device)
         self.network, self.card = weights.network, weights.card
-        # On a CPU where one has been compiled for it; on a GPU from the first pair on.
-        self._padded: PaddedFlow | None = None
-        if self.device.type == 'cpu' and settings.compiled:
-            self._padded = CompiledFlow.found(self.network, settings.network_points)
+        # On a GPU it is made for the first pair: it knows the weights by their place.
+        self._run: FlowRunner | None = self._on_cpu() if self.device.type == 'cpu' else None
 
     @property
     def compiled(self) -> bool:
         """Whether the network runs as `ssrflow compile` has made it."""
-        return isinstance(self._padded, CompiledFlow)
+        return isinstance(self._run, CompiledFlow)
 
     def __call__(self, source: np.ndarray, target: np.ndarray) -> torch.Tensor:
         """The network's flow (n, 3), metres, on the device, of points as `Sample.of` gives them, (n, 10), (m, 10).
@@ -55,19 +66,19 @@ class NetworkRunner:
     def _flow(self, source: np.ndarray, target: np.ndarray) -> torch.Tensor:
         if not len(source) or not len(target):
             return torch.zeros(len(source), 3)
-        if self.device.type == 'cuda' and self._padded is None:
-            self._padded = GraphedFlow(self.network, self._settings.network_points, self._precision)
-        if self._padded is not None:
-            return self._padded(source, target)
-        clouds = [torch.from_numpy(points)[None].to(self.device) for points in (source, target)]
-        with self._precision:
-            return self.network.flow(*clouds)[0]
+        if self._run is None:
+            self._run = GraphedFlow(self.network, self._settings.network_points, self._precision)
+        return self._run(source, target)
+
+    def _on_cpu(self) -> FlowRunner:
+        found = CompiledFlow.found(self.network, self._settings.network_points) if self._settings.compiled else None
+        return found or PlainFlow(self.network, self._precision)
 
     def offload(self) -> None:
         """Free the device's memory; to be called between pairs, and `onload` before the next one."""
         self.network.to('cpu')
         if self.device.type == 'cuda':
-            self._padded = None  # its graph knows where the weights were
+            self._run = None
             torch.cuda.empty_cache()
 
     def onload(self) -> None:

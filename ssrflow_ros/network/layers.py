@@ -19,8 +19,10 @@ class MLP(nn.Sequential):
         layers = list(self)
         while layers:
             layer = layers.pop(0)
-            if isinstance(layer, Linear) and layers and isinstance(layers[0], nn.LeakyReLU):
-                x = linear(x, layer.weight, layer.bias, layers.pop(0).negative_slope)
+            after = layers[0] if layers else None
+            if isinstance(layer, Linear) and isinstance(after, nn.LeakyReLU):
+                x = linear(x, layer.weight, layer.bias, after.negative_slope)
+                layers.pop(0)
             else:
                 x = layer(x)
         return x

@@ -47,10 +47,14 @@ class LocalFlowEmbedding(nn.Module):
             cost = self.cost(source_features, target_features, offsets, index)
             return (self.target_weights(offsets) * cost).mean(dim=-2)
 
+        cost = in_tiles(to_patch, target_features, cross.index, cross.offsets, self.cost.of_own(source_features))
+        weights = self.source_weights
+        if weights is None:
+            return cost
+
         def patch_to_patch(cost: torch.Tensor, index: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
             if cpu_patches.fits(cost):
-                return cpu_patches.weighted_patch(self.source_weights(offsets), cost, index)
-            return (self.source_weights(offsets) * gather(cost, index)).mean(dim=-2)
+                return cpu_patches.weighted_patch(weights(offsets), cost, index)
+            return (weights(offsets) * gather(cost, index)).mean(dim=-2)
 
-        cost = in_tiles(to_patch, target_features, cross.index, cross.offsets, self.cost.of_own(source_features))
-        return in_tiles(patch_to_patch, cost, within.index, within.offsets) if self.source_weights else cost
+        return in_tiles(patch_to_patch, cost, within.index, within.offsets)

@@ -71,13 +71,13 @@ class Pyramid:
         """The source frames and the target frames of a pair's pyramid."""
 
         def half(i: int) -> Pyramid:
-            def of(tensors: tuple[torch.Tensor | None, ...]) -> tuple[torch.Tensor | None, ...]:
-                return tuple(tensor if tensor is None else tensor.chunk(2)[i] for tensor in tensors)
+            def of(tensors: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+                return tuple(tensor.chunk(2)[i] for tensor in tensors)
 
             order, more = of((self.order, self.more))
-            return Pyramid(
-                order, of(self.points), more, *map(of, (self.neighbours, self.up_index, self.up_weights, self.counts))
-            )
+            counts = tuple(None if count is None else count.chunk(2)[i] for count in self.counts)
+            tables = of(self.neighbours), of(self.up_index), of(self.up_weights)
+            return Pyramid(order, of(self.points), more, *tables, counts)
 
         return half(0), half(1)
 
@@ -109,7 +109,10 @@ class Pyramid:
         counts = tuple(None if count is None else (count // divisor).clamp_min(1) for divisor in config.divisors)
         centres = *levels[1:], levels[-1]
         k = *[config.k_pointconv] * (len(levels) - 1), max(config.k_embedding, config.k_predictor)
-        up = [interpolation_weights(*pair, count=count) for *pair, count in zip(levels, levels[1:], counts[1:])]
+        up = [
+            interpolation_weights(fine, coarse, count=count)
+            for fine, coarse, count in zip(levels, levels[1:], counts[1:])
+        ]
         neighbours = tuple(map(k_nearest, centres, levels, k, counts))
         return cls(
             order,
@@ -127,9 +130,10 @@ class Pyramid:
 
     def mask(self, level: int) -> torch.Tensor | None:
         """(B, 1, n_level) float32 to be added to scores over the points of `level`: 0, and -inf where padding is."""
-        if self.counts[level] is None:
+        count = self.counts[level]
+        if count is None:
             return None
-        padding = is_padding(self.counts[level], self.points[level].shape[1])[:, None]
+        padding = is_padding(count, self.points[level].shape[1])[:, None]
         return torch.zeros_like(padding, dtype=torch.float32).masked_fill(padding, float('-inf'))
 
 

@@ -81,4 +81,4 @@ class SpatialTemporalReembedding(nn.Module):
             halves.append(self.temporal(own, own_features, other_features, cross))
         if self.spatial:
             halves.append(self.spatial(own, own_features, own_features, within))
-        return self.fusion(torch.cat(halves, dim=-1)) if halves else own_features
+        return own_features if self.fusion is None else self.fusion(torch.cat(halves, dim=-1))

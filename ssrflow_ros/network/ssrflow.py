@@ -61,10 +61,11 @@ class InitialFlow(nn.Module):
         (x, y), (f, g) = frames.points[-1].chunk(2), features.chunk(2)
         source, target = frames.halves()
         within = Neighbourhood.of(x, x, source.neighbours[-1], *self.reach)
-        if self.fuse:
+        if self.fuse is not None:
             embedding, f, g = self.fuse(x, y, f, g, source.mask(-1), target.mask(-1))
             features = torch.cat([f, g])
         else:
+            assert self.embed is not None  # one of both
             cross = Neighbourhood.of(x, y, k_nearest(x, y, self.k, target.counts[-1]), *self.reach)
             embedding = self.embed(f, g, cross, within.nearest(self.k))
         flow, handed = self.predict(torch.cat([embedding, f], dim=-1), within)
@@ -140,9 +141,10 @@ class SSRFlow(nn.Module):
         for level in reversed(self.decoder):
             estimate, warped = level(frames, features[level.level], estimate)
             flows.append(estimate.flow)
-        for level in reversed(range(self.config.finest_level)):
-            flows.append(source.upsample(flows[-1], level))
-        return FlowPyramid(tuple(reversed(flows)), *estimate.features.chunk(2), warped)
+        for finer in reversed(range(self.config.finest_level)):
+            flows.append(source.upsample(flows[-1], finer))
+        source_features, target_features = estimate.features.chunk(2)
+        return FlowPyramid(tuple(reversed(flows)), source_features, target_features, warped)
 
     def flow(
         self,

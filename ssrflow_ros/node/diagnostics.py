@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
@@ -11,6 +11,9 @@ from ..steps.pairing import FIRST
 from ..steps.stamps import forward_steps, rhythm
 from .memory import device_mb, host_mb
 from .statistics import BY_NETWORK, DISABLED, FROM_TRACKS, OUT_OF_MEMORY, REPLACED, STOPPED, UNHEARD, Statistics
+
+if TYPE_CHECKING:
+    from ..inference.network_runner import NetworkRunner
 
 # Drops that tell of no trouble: the first sweep has no partner, the newest-only slot and idling are by design.
 HARMLESS = (FIRST, REPLACED, UNHEARD, DISABLED, STOPPED)
@@ -28,11 +31,13 @@ class Diagnostics:
         self._drops_before: dict[str, int] = {}
         self._in_before = 0
 
-    def status(self, settings: Settings, listeners: int, state: str = 'active', method: Any = None) -> DiagnosticStatus:
+    def status(
+        self, settings: Settings, listeners: int, state: str = 'active', network: NetworkRunner | None = None
+    ) -> DiagnosticStatus:
         """The report since the last call: the worst of what the thresholds of `settings` say, with all its reasons.
 
         state   of the lifecycle; only an active node waits for clouds.
-        method  the NetworkRunner at work, of which device and weights are told; None if there is none.
+        network  at work, of which device and weights are told; None if there is none.
         """
         statistics = self._statistics
         rate_in, rate_out = statistics.rate('in'), statistics.rate('out')
@@ -58,7 +63,7 @@ class Diagnostics:
             )
         values = {
             'state': state,
-            **_facts(settings, method),
+            **_facts(settings, network),
             'listeners': str(listeners),
             'rate_in_hz': f'{rate_in:.2f}',
             'rate_out_hz': f'{rate_out:.2f}',
@@ -97,12 +102,13 @@ class Diagnostics:
         return level, 'dropped: ' + ', '.join(f'{count} x {reason}' for reason, count in failures.items())
 
 
-def _facts(settings: Settings, method: Any) -> dict[str, str]:
-    device = getattr(method, 'device', settings.device)
+def _facts(settings: Settings, network: NetworkRunner | None) -> dict[str, str]:
+    device: object = settings.device if network is None else network.device
+    card = {} if network is None else network.card
     return {
         'ego_motion': settings.ego_motion,
         'weights': settings.weights,
-        'trained_on': str(getattr(method, 'card', {}).get('trained_on', 'unknown')),
+        'trained_on': str(card.get('trained_on', 'unknown')),
         'device': str(device),
         'memory_mb': f'{host_mb():.0f}',
         'device_memory_mb': f'{device_mb(device):.0f}',

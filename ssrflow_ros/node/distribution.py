@@ -13,6 +13,7 @@ Messages, services and the lifecycle of the node are the same in all of them.
 
 from __future__ import annotations
 
+import importlib
 import os
 from typing import Any, Callable, Mapping
 
@@ -65,7 +66,6 @@ def check_then_apply(node: Any, check: Callable[[list], Any], apply: Callable[[l
 def event_callbacks() -> Any:
     """The module that has PublisherEventCallbacks and SubscriptionEventCallbacks."""
     try:
-        from rclpy import event_handler
+        return importlib.import_module('rclpy.event_handler')
     except ImportError:
-        from rclpy import qos_event as event_handler
-    return event_handler
+        return importlib.import_module('rclpy.qos_event')

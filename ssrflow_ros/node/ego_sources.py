@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from nav_msgs.msg import Odometry
-from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
+from rclpy.subscription import Subscription
 
 from ..errors import InputError
 from ..formats.stamped import push_poses
+from ..steps.ego_motion import POSE_METHODS
 from ..steps.poses import SensorPoses
 from ..sweep import EgoMotion, SweepPair
 from . import qos
+from .lifecycle import ManagedNode
 
 
 class EgoSource:
@@ -38,11 +40,11 @@ class PoseSource(EgoSource):
     /tf and /tf_static are read as they are: tf2_ros is not needed, only its message.
     """
 
-    def __init__(self, node: LifecycleNode):
+    def __init__(self, node: ManagedNode):
         self._node = node
         self._poses = SensorPoses(node.settings)
         by_tf = node.settings.ego_motion == 'tf'
-        self._subscriptions = []
+        self._subscriptions: list[Subscription] = []
         if not by_tf:
             self._listen(Odometry, 'odometry', self._push, qos.ODOMETRY)
         try:
@@ -87,6 +89,6 @@ class PoseSource(EgoSource):
         push_poses(self._poses, message, static=True)
 
 
-def make_ego_source(node: LifecycleNode) -> EgoSource:
+def make_ego_source(node: ManagedNode) -> EgoSource:
     """The source that `ego_motion` of the node's settings names, listening from now on."""
-    return PoseSource(node) if node.settings.ego_motion in ('odometry', 'tf') else EgoSource()
+    return PoseSource(node) if node.settings.ego_motion in POSE_METHODS else EgoSource()

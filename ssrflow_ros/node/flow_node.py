@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import Any, Callable, NoReturn
+from typing import TYPE_CHECKING, Callable, NoReturn
 
 from ..process_memory import bound_memory
 from ..settings import Settings
 
+if TYPE_CHECKING:
+    from ..scene_flow import SceneFlow
 
-def main(args: list[str] | None = None, make_scene_flow: Callable[[Settings], Any] | None = None) -> NoReturn:
+
+def main(args: list[str] | None = None, make_scene_flow: Callable[[Settings], SceneFlow] | None = None) -> NoReturn:
     """Run the node until SIGINT or SIGTERM; ends the process with 0, or with 1 if it could not start.
 
     make_scene_flow  what gives the method; SceneFlow, unless told otherwise.
@@ -27,7 +30,7 @@ def main(args: list[str] | None = None, make_scene_flow: Callable[[Settings], An
     run_until_signal(lambda: FlowNode(make_scene_flow or _make_scene_flow), args)
 
 
-def _make_scene_flow(settings: Settings) -> Any:
+def _make_scene_flow(settings: Settings) -> SceneFlow:
     from ..scene_flow import SceneFlow  # loads torch: some seconds, so only when the node is configured
 
     return SceneFlow(settings)

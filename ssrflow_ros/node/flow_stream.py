@@ -10,9 +10,8 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from typing import Any, Callable, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
-from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import PointCloud2
 
 from ..errors import EgoMotionError, InputError, SSRFlowError
@@ -21,6 +20,7 @@ from ..pair_stream import PairStream
 from ..steps.pairing import CURES, EMPTY, FIRST, GAP, OTHER_FRAME, TIME_RESTARTED
 from ..sweep import Sweep, SweepPair
 from .ego_sources import EgoSource
+from .lifecycle import ManagedNode
 from .memory import free_device, is_out_of_memory
 from .messages import empty_flow
 from .paced_stream import PacedStream
@@ -37,6 +37,10 @@ from .statistics import (
     Statistics,
 )
 from .worker import Worker
+
+if TYPE_CHECKING:
+    from ..scene_flow import SceneFlow
+    from ..steps.prepared import PreparedPair
 
 RESTARTS = {TIME_RESTARTED: 'the stamps went back', OTHER_FRAME: 'the frame_id changed'}
 """What makes the stream forget everything, and what is said of it."""
@@ -62,8 +66,10 @@ class FlowStream:
     age      seconds by which the newest cloud's stamp lay behind the node's clock when it came; None before.
     """
 
-    def __init__(self, node: LifecycleNode, method: Any, statistics: Statistics, source: EgoSource, outputs: Outputs):
-        """`node` gives settings, clock and log; `method` is a SceneFlow."""
+    def __init__(
+        self, node: ManagedNode, method: SceneFlow, statistics: Statistics, source: EgoSource, outputs: Outputs
+    ):
+        """`node` gives settings, clock and log."""
         self._node, self._statistics = node, statistics
         self._stream = PacedStream(method)
         self._source, self._outputs = source, outputs
@@ -76,7 +82,7 @@ class FlowStream:
         self.age: float | None = None
         # The second worker's sweep is always the older one, so what it tells comes in order.
         self._first: Worker[Job] = Worker(self._prepare, lambda: statistics.drop(REPLACED))
-        self._second: Worker[tuple[Job, Any]] = Worker(self._estimate, lambda: statistics.drop(STOPPED))
+        self._second: Worker[tuple[Job, PreparedPair | None]] = Worker(self._estimate, lambda: statistics.drop(STOPPED))
 
     # --- in the executor's thread -----------------------------------------------------------------
 
@@ -172,10 +178,10 @@ class FlowStream:
 
     # --- in the second worker's thread ------------------------------------------------------------
 
-    def _estimate(self, prepared: tuple[Job, Any]) -> None:
+    def _estimate(self, prepared: tuple[Job, PreparedPair | None]) -> None:
         self._guarded(self._second_half, *prepared)
 
-    def _second_half(self, job: Job, prepared: Any) -> None:
+    def _second_half(self, job: Job, prepared: PreparedPair | None) -> None:
         flow = empty_flow(job.sweep) if prepared is None else self._stream.estimate(prepared)
         self._outputs.publish(flow, job.cloud)
         now_ns = self._node.get_clock().now().nanoseconds

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import traceback
-from typing import Any, Callable
+from abc import ABC, abstractmethod
+from typing import Any, Callable, TypeVar
 
 from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import SetParametersResult
@@ -14,11 +15,33 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.service import Service
 
 from ..errors import SSRFlowError
+from ..settings import Settings
+from .qos_events import Mismatches
 
-Transition = Callable[[LifecycleNode, LifecycleState], TransitionCallbackReturn]
+
+class ManagedNode(LifecycleNode, ABC):
+    """A managed node, with what its parts ask it for.
+
+    mismatches  the ends of its topics that do not meet.
+    """
+
+    mismatches: Mismatches
+
+    @property
+    @abstractmethod
+    def settings(self) -> Settings:
+        """As the parameters are now."""
+
+    @abstractmethod
+    def undo(self, transition: str) -> None:
+        """Take back what a transition had done before it failed."""
 
 
-def transition(callback: Transition) -> Transition:
+AnyNode = TypeVar('AnyNode', bound=ManagedNode)
+Transition = Callable[[AnyNode, LifecycleState], TransitionCallbackReturn]
+
+
+def transition(callback: Transition[AnyNode]) -> Transition[AnyNode]:
     """Log what a transition callback raises; rclpy would swallow it without a word.
 
     An SSRFlowError, or an override of rclpy's own that rclpy refuses, is the user's to put right: one line,
@@ -27,7 +50,7 @@ def transition(callback: Transition) -> Transition:
     """
 
     @functools.wraps(callback)
-    def logged(node: LifecycleNode, state: LifecycleState) -> TransitionCallbackReturn:
+    def logged(node: AnyNode, state: LifecycleState) -> TransitionCallbackReturn:
         try:
             return callback(node, state)
         except (SSRFlowError, ParameterException) as error:

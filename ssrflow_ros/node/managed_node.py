@@ -13,11 +13,12 @@ Topics, units and what happens to bad input: docs/node.md.
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Callable
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import PointCloud2
 from std_srvs.srv import SetBool, Trigger
 
@@ -26,7 +27,7 @@ from . import qos
 from .diagnostics import Diagnostics
 from .ego_sources import EgoSource, make_ego_source
 from .flow_stream import FlowStream
-from .lifecycle import answer_every_request, transition
+from .lifecycle import ManagedNode, answer_every_request, transition
 from .parameters import declare_settings, follow_changes
 from .publishing import Outputs
 from .qos_events import Mismatches
@@ -34,25 +35,27 @@ from .statistics import Statistics
 from .warm_up import warm_up
 from .watch import Watch
 
+if TYPE_CHECKING:
+    from ..scene_flow import SceneFlow
 
-class FlowNode(LifecycleNode):
+
+class FlowNode(ManagedNode):
     """Estimates the flow of the newest sweep; `make_scene_flow(settings)` gives the method.
 
-    The method is called like SceneFlow and has its `settings`, `inference` and `stream`.
     Raises SSRFlowError if a parameter is unusable.
     """
 
-    def __init__(self, make_scene_flow: Callable[[Settings], Any]):
+    def __init__(self, make_scene_flow: Callable[[Settings], SceneFlow]):
         super().__init__('ssrflow')
         self._make_scene_flow = make_scene_flow
         self._settings = declare_settings(self)
         self._statistics = Statistics()
         self._enabled = True
-        self._method: Any = None
+        self._method: SceneFlow | None = None
         self._outputs: Outputs | None = None
         self._source: EgoSource | None = None
         self._stream: FlowStream | None = None
-        self._points = None
+        self._points: Subscription | None = None
         follow_changes(self, self._apply, lambda: self._stream is not None)
         self._diagnostics = Diagnostics(self._statistics, self.get_fully_qualified_name().strip('/'))
         self._diagnostics_out = self.create_publisher(DiagnosticArray, '/diagnostics', qos.DIAGNOSTICS)
@@ -92,6 +95,7 @@ class FlowNode(LifecycleNode):
     @transition
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Take the device and begin to listen."""
+        assert self._method is not None and self._outputs is not None  # it is inactive
         self._method.inference.onload()
         self._source = make_ego_source(self)
         self._stream = FlowStream(self, self._method, self._statistics, self._source, self._outputs)
@@ -114,7 +118,7 @@ class FlowNode(LifecycleNode):
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop listening, finish the sweep at hand, and free the device's memory."""
         self._stop()
-        self._method.inference.offload()
+        self._offload()
         return super().on_deactivate(state)
 
     @transition
@@ -142,7 +146,7 @@ class FlowNode(LifecycleNode):
         """Take back what a transition had done before it failed."""
         if transition == 'on_activate':
             self._stop()
-            self._method.inference.offload()
+            self._offload()
         elif transition == 'on_configure':
             self._free()
 
@@ -158,9 +162,12 @@ class FlowNode(LifecycleNode):
     def _free(self) -> None:
         if self._outputs is not None:
             self._outputs.destroy()
+        self._offload()
+        self._outputs = self._method = None
+
+    def _offload(self) -> None:
         if self._method is not None:
             self._method.inference.offload()
-        self._outputs = self._method = None
 
     # --- services, parameters, diagnostics -----------------------------------------------------------
 
@@ -186,9 +193,8 @@ class FlowNode(LifecycleNode):
     def _report(self) -> None:
         state = 'active' if self._stream is not None else 'inactive' if self._outputs is not None else 'unconfigured'
         listeners = self._outputs.listeners() if self._outputs is not None else 0
-        array = DiagnosticArray(
-            status=[self._diagnostics.status(self._settings, listeners, state, self._method and self._method.inference)]
-        )
+        network = self._method.inference if self._method is not None else None
+        array = DiagnosticArray(status=[self._diagnostics.status(self._settings, listeners, state, network)])
         array.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics_out.publish(array)
         self.mismatches.tell()

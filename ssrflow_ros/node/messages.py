@@ -28,7 +28,7 @@ def _pointcloud2(data: np.ndarray, **fields: Any) -> PointCloud2:
     message = PointCloud2(**fields)
     # rclpy checks every byte of anything but an array of bytes: assigning numpy takes 600 times as long.
     of_bytes = array('B')
-    of_bytes.frombytes(memoryview(data))
+    of_bytes.frombytes(data.data)
     message.data = of_bytes
     return message
 

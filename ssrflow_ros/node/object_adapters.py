@@ -1,13 +1,10 @@
-"""Moving objects as messages of packages that not everybody has; each is imported only if it is asked for.
-
-`messages` below is the package's module of messages, such as `autoware_perception_msgs.msg`.
-"""
+"""Moving objects as messages of packages that not everybody has; each is imported only if it is asked for."""
 
 from __future__ import annotations
 
 import functools
 import importlib
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable, NamedTuple, Protocol
 
 import numpy as np
 from geometry_msgs.msg import Pose, PoseWithCovariance, Twist, TwistWithCovariance, Vector3
@@ -21,6 +18,17 @@ _ANY_YAW = np.pi**2 / 12  # rad², variance of a direction of which nothing is k
 _YAW = 5  # row of the turn about z in a covariance (6, 6) of ROS
 
 
+class ObjectMessage(Protocol):
+    """Makes a message of the moving objects of `flow`, under the header of `source`, the cloud of its source sweep.
+
+    They are in the frame and at the stamp of that header, in m, m/s and rad, ego-motion removed (`MovingObject`).
+
+    messages  the package's module of messages, such as `autoware_perception_msgs.msg`.
+    """
+
+    def __call__(self, messages: Any, flow: FlowField, source: PointCloud2) -> Any: ...
+
+
 class Adapter(NamedTuple):
     """A further output: its topic, its type, and what makes its message of a flow field and its cloud."""
 
@@ -31,11 +39,11 @@ class Adapter(NamedTuple):
 
 def adapters(chosen: str) -> list[Adapter]:
     """The outputs that the setting `object_messages` asks for; InputError if their package is not installed."""
-    return [_adapter(name) for name in _ADAPTERS if chosen in (name, 'both')]
+    return [_adapter(name) for name in ADAPTERS if chosen in (name, 'both')]
 
 
 def _adapter(name: str) -> Adapter:
-    package, topic, kind, make = _ADAPTERS[name]
+    package, topic, kind, make = ADAPTERS[name]
     try:
         messages = importlib.import_module(f'{package}.msg')
     except ImportError:
@@ -60,10 +68,11 @@ def detections(messages: Any, flow: FlowField, source: PointCloud2) -> Any:
     )
 
 
-_ADAPTERS = {
+ADAPTERS: dict[str, tuple[str, str, str, ObjectMessage]] = {
     'autoware': ('autoware_perception_msgs', '~/detected_objects', 'DetectedObjects', detected_objects),
     'vision': ('vision_msgs', '~/detections', 'Detection3DArray', detections),
 }
+"""By the values of the setting `object_messages`: package, topic, type, and what makes it."""
 
 
 def _detected_object(messages: Any, item: MovingObject) -> Any:

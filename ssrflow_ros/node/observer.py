@@ -12,6 +12,7 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSCompatibility, ReliabilityPolicy, qos_check_compatible
+from rclpy.task import Future
 from rclpy.utilities import get_rmw_implementation_identifier
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import PointCloud2
@@ -121,12 +122,12 @@ class Observer:
         for subscription in subscriptions:
             self._node.destroy_subscription(subscription)
 
-    def flow_nodes(self, name: str = 'ssrflow') -> list[str]:
+    def flow_nodes(self) -> list[str]:
         """Full names of the running flow nodes."""
         return [
             f'{namespace.rstrip("/")}/{node}'
             for node, namespace in self._node.get_node_names_and_namespaces()
-            if node == name
+            if node == 'ssrflow'
         ]
 
     def uses_sim_time(self, node: str) -> bool:
@@ -135,7 +136,8 @@ class Observer:
         if not client.wait_for_service(DISCOVERY):
             return False
         # That we see the node does not say that it sees us yet, and then its answer is lost: ask again.
-        futures, end = [], time.monotonic() + DISCOVERY
+        futures: list[Future] = []
+        end = time.monotonic() + DISCOVERY
         while not any(future.done() for future in futures) and time.monotonic() < end:
             futures.append(client.call_async(GetParameters.Request(names=['use_sim_time'])))
             self._executor.spin_until_future_complete(futures[-1], timeout_sec=1.0)

@@ -30,7 +30,9 @@ def files_first(arguments: list[str]) -> list[str]:
     if '--ros-args' not in arguments:
         return arguments
     begin = arguments.index('--ros-args') + 1
-    files, others, rest = [], [], iter(arguments[begin:])
+    files: list[str] = []
+    others: list[str] = []
+    rest = iter(arguments[begin:])
     for word in rest:
         (files if word == '--params-file' else others).append(word)
         if word == '--params-file':
@@ -100,7 +102,7 @@ def _descriptor(row: Parameter) -> ParameterDescriptor:
     descriptor.additional_constraints = ' '.join(filter(None, rules))
     if row.low is not None and row.type is int:
         descriptor.integer_range = [IntegerRange(from_value=row.low, to_value=row.high, step=0)]
-    elif row.low is not None:
+    elif row.low is not None and row.high is not None:
         descriptor.floating_point_range = [
             FloatingPointRange(from_value=float(row.low), to_value=float(row.high), step=0.0)
         ]

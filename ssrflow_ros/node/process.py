@@ -17,11 +17,10 @@ import rclpy
 from rclpy.context import Context
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException
-from rclpy.lifecycle import LifecycleNode
 from rclpy.logging import LoggingSeverity
 
 from ..errors import InputError, SSRFlowError
-from .lifecycle import activate
+from .lifecycle import ManagedNode, activate
 from .parameters import files_first, warn_of_silent_files
 
 _ending = threading.Event()  # set by a signal
@@ -30,7 +29,7 @@ GRACE = 1.7
 """Seconds after a signal in which the process may tidy up; then it leaves."""
 
 
-def run_until_signal(make_node: Callable[[], LifecycleNode], args: list[str] | None = None) -> NoReturn:
+def run_until_signal(make_node: Callable[[], ManagedNode], args: list[str] | None = None) -> NoReturn:
     """Make a node, activate it if its settings say `autostart`, and spin it.
 
     Ends the process: code 0 after a signal, 1 with one line in the log if it could not start.
@@ -89,7 +88,7 @@ def _init(arguments: list[str], context: Context) -> None:
         ) from None
 
 
-def _spin(node: LifecycleNode) -> None:
+def _spin(node: ManagedNode) -> None:
     """Until a signal; a callback that fails is logged, and the node goes on."""
     while True:
         try:

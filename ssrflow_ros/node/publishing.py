@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from nav_msgs.msg import Odometry
-from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import PointCloud2
 from visualization_msgs.msg import MarkerArray
 
 from ..formats.markers import Drawing
 from ..sweep import FlowField
 from . import qos
+from .lifecycle import ManagedNode
 from .messages import delete_all, ego_odometry, flow_cloud, ground_cloud, objects_cloud, to_marker_array
 from .object_adapters import adapters
 from .statistics import Statistics
@@ -20,7 +20,7 @@ from .statistics import Statistics
 class Outputs:
     """The publishers of `node`; all but `destroy` may be called from the worker's thread."""
 
-    def __init__(self, node: LifecycleNode, statistics: Statistics):
+    def __init__(self, node: ManagedNode, statistics: Statistics):
         self._node = node
         self._statistics = statistics
         self._drawing = Drawing()

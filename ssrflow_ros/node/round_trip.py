@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from typing import Any, Sequence
+from typing import IO, Any, Sequence
 
 import rclpy
 from rclpy.context import Context
@@ -47,7 +47,8 @@ def latencies(clouds: Sequence[Any]) -> list[float]:
             if listener.poll() is not None or time.monotonic() > deadline:
                 raise SSRFlowError('DDS finds no way to another process of this machine: see "ssrflow doctor"')
             time.sleep(0.05)
-        found = [_send(publisher, to_pointcloud2(cloud, Header()), listener) for cloud in clouds]
+        assert listener.stdout is not None  # a pipe
+        found = [_send(publisher, to_pointcloud2(cloud, Header()), listener.stdout) for cloud in clouds]
         node.destroy_node()
         return found
     finally:
@@ -60,10 +61,10 @@ def latencies(clouds: Sequence[Any]) -> list[float]:
         context.try_shutdown()
 
 
-def _send(publisher: Any, message: PointCloud2, listener: subprocess.Popen) -> float:
+def _send(publisher: Any, message: PointCloud2, heard_at: IO[str]) -> float:
     begun = time.monotonic()  # one clock for all processes
     publisher.publish(message)
-    heard = listener.stdout.readline() if select.select([listener.stdout], [], [], TIMEOUT)[0] else ''
+    heard = heard_at.readline() if select.select([heard_at], [], [], TIMEOUT)[0] else ''
     if not heard:
         raise SSRFlowError(
             f'a cloud of {len(message.data)} bytes was lost on its way to another process: see "ssrflow doctor"'

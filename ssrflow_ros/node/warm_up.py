@@ -30,7 +30,7 @@ def warm_up(scene_flow: Callable[..., FlowField], settings: Settings, go_on: Cal
         ahead = (street[:, 0] > 0) & (np.abs(street[:, 1]) < 8) & (street[:, 2] > -1.8)
         street[ahead, 0] = 25
         walker = random.uniform((8, 0, -1.5), (8.5, 0.5, 0), (100, 3)).astype(np.float32)
-        now, before = (np.concatenate([street, walker + np.float32([0, y, 0])]) for y in (0, 1))
+        now, before = (np.concatenate([street, walker + np.array([0, y, 0], np.float32)]) for y in (0, 1))
         pair = SweepPair(Sweep.from_points(now, stamp_ns * 100_000_000), Sweep.from_points(before, 0))
         scene_flow(pair, EgoMotion(np.eye(4), 'given'))
     return True

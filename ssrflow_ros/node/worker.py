@@ -15,7 +15,7 @@ class Worker(Generic[Job]):
     replaced  called for each job that a newer one pushed out of the slot before it was begun.
     """
 
-    def __init__(self, work: Callable[[Job], None], replaced: Callable[[], None]):
+    def __init__(self, work: Callable[[Job], None], replaced: Callable[[], object]):
         self._work = work
         self._replaced = replaced
         self._slot: Job | None = None
@@ -63,9 +63,10 @@ class Worker(Generic[Job]):
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._stopping or self._slot is not None)
-                if self._stopping:
+                job = self._slot
+                if self._stopping or job is None:
                     return
-                job, self._slot, self._busy = self._slot, None, True
+                self._slot, self._busy = None, True
                 self._changed.notify_all()
             self._work(job)
             with self._changed:

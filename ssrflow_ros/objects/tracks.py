@@ -13,9 +13,9 @@ from typing import Iterable, NamedTuple
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
-from scipy.spatial.transform import Rotation
 
 from ..sweep import EgoMotion, MovingObject, SweepPair
+from ..transforms import shared
 
 _MISSED = 2  # pairs in a row in which a thing may not be found, and is not forgotten
 _GAP, _GAP_SHARE = 1.0, 3.5  # s, or times the pair's dt, between pairs, beyond which all is forgotten
@@ -76,12 +76,12 @@ class Tracks:
         self._last, self.goes_on = (pair.source.frame_id, stamp), goes_on
         # What the sensor did since the last pair is known if that is this pair's target, else it went on likewise.
         share = -elapsed / pair.dt
-        motion = ego.target_from_source
-        turn = Rotation.from_rotvec(share * Rotation.from_matrix(motion[:3, :3]).as_rotvec()).as_matrix()
+        last_from_here = shared(ego.target_from_source, share)
+        turn, shift = last_from_here[:3, :3].T, last_from_here[:3, 3]
         for track in self._all():
-            track.centre = turn.T @ (track.centre + elapsed * track.velocity - share * motion[:3, 3])
-            track.velocity = turn.T @ track.velocity
-            track.yaw -= float(np.arctan2(turn[1, 0], turn[0, 0]))
+            track.centre = turn @ (track.centre + elapsed * track.velocity - shift)
+            track.velocity = turn @ track.velocity
+            track.yaw += float(np.arctan2(turn[1, 0], turn[0, 0]))
 
     @property
     def followed(self) -> int:

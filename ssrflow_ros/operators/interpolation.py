@@ -8,15 +8,17 @@ from . import cpu_patches
 from .gather import gather
 from .neighbours import k_nearest
 
+_NEIGHBOURS = 3
+
 
 def interpolation_weights(
-    queries: torch.Tensor, points: torch.Tensor, k: int = 3, count: torch.Tensor | None = None
+    queries: torch.Tensor, points: torch.Tensor, count: torch.Tensor | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Neighbours (B, M, k) int64 and weights (B, M, k), summing to 1, of queries (B, M, 3) among points (B, N, 3).
+    """Neighbours (B, M, 3) int64 and weights (B, M, 3), summing to 1, of queries (B, M, 3) among points (B, N, 3).
 
     Of the points' rows only the first `count` (B,), if it is given.
     """
-    index = k_nearest(queries, points, k, count)
+    index = k_nearest(queries, points, _NEIGHBOURS, count)
     distance = (gather(points, index) - queries[..., None, :]).norm(dim=-1)
     weights = 1.0 / distance.clamp_min(1e-4)
     return index, weights / weights.sum(-1, keepdim=True)

@@ -22,8 +22,11 @@ from .reference import (
 class PatchKernels(Protocol):
     """What embeds the neighbours of each point at once, with the arguments of the plain-torch references."""
 
-    attentive_patch: Callable[..., torch.Tensor]
-    cost_patch: Callable[..., torch.Tensor]
+    @property
+    def attentive_patch(self) -> Callable[..., torch.Tensor]: ...
+
+    @property
+    def cost_patch(self) -> Callable[..., torch.Tensor]: ...
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,30 @@ def yard(rng: np.random.Generator, duration: float) -> Scene:
     if rng.random() < 0.35:
         stage = Stage(rng, terrain, replace(stage.carrier, lift=rng.uniform(1.5, 3.2)), duration)
     stage.meshes.append(terrain.mesh((-size, size), (-size, size), 3.5, rng.uniform(0.15, 0.45)))
+    _buildings(stage, size)
+    _things(stage, size, wild)
+    kinds = {
+        'pedestrian': 4,
+        'animal': 2,
+        'cart': 1,
+        'forklift': 1,
+        'truck': 0.6,
+        'car': 0.8,
+        'van': 0.5,
+        'cyclist': 0.8,
+        'motorcycle': 0.4,
+        'scooter': 0.3,
+        'drone': 0.8,
+        'blob': 2.0,
+        'bus': 0.2,
+    }
+    wanderers(stage, kinds, how_many(rng), lambda x, y: max(abs(x), abs(y)) < 0.9 * size)
+    return stage.scene('yard', draw_mount(rng))
+
+
+def _buildings(stage: Stage, size: float) -> None:
+    """Walls, fences, hedges and houses about a yard of `size` metres to each side."""
+    rng = stage.rng
     for _ in range(rng.integers(0, 8)):
         length, turn = rng.uniform(5, 30), rng.uniform(0, np.pi)
         x, y = rng.uniform(-0.6, 0.6, 2) * size
@@ -122,6 +146,11 @@ def yard(rng: np.random.Generator, duration: float) -> Scene:
             wide,
             deep,
         )
+
+
+def _things(stage: Stage, size: float, wild: float) -> None:
+    """Plants, the more the wilder (0 to 1), goods, containers, heaps and parked vehicles."""
+    rng, terrain = stage.rng, stage.terrain
     for _ in range(rng.integers(5, 45)):
         x, y = rng.normal(0, 0.3, 2) * size
         turn, choice = rng.uniform(0, 2 * np.pi), rng.random()
@@ -141,20 +170,3 @@ def yard(rng: np.random.Generator, duration: float) -> Scene:
         for _ in range(rng.integers(1, 8)):
             x, y = rng.normal(0, 0.25, 2) * size
             stage.meshes.append(scenery.grass(rng, 10, 10).moved(x, y, float(terrain.height(x, y))))
-    kinds = {
-        'pedestrian': 4,
-        'animal': 2,
-        'cart': 1,
-        'forklift': 1,
-        'truck': 0.6,
-        'car': 0.8,
-        'van': 0.5,
-        'cyclist': 0.8,
-        'motorcycle': 0.4,
-        'scooter': 0.3,
-        'drone': 0.8,
-        'blob': 2.0,
-        'bus': 0.2,
-    }
-    wanderers(stage, kinds, how_many(rng), lambda x, y: max(abs(x), abs(y)) < 0.9 * size)
-    return stage.scene('yard', draw_mount(rng))

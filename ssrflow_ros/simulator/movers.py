@@ -175,25 +175,29 @@ def _fly(stage: Stage, kind: str, moment: float, x: float, y: float) -> None:
     )
 
 
+_TRAFFIC = {
+    'car': 5,
+    'van': 1.2,
+    'bus': 0.8,
+    'truck': 1.0,
+    'motorcycle': 1.0,
+    'cyclist': 2.0,
+    'pedestrian': 5,
+    'scooter': 0.6,
+    'animal': 0.6,
+    'cart': 0.4,
+    'drone': 0.25,
+    'blob': 0.8,
+}
+"""How often each kind comes on a street."""
+_SLOW = ('pedestrian', 'animal', 'cart', 'scooter')
+"""Kinds that go on the pavement, and cross the road anywhere."""
+
+
 def traffic(stage: Stage, count: int, road: float, pavement: float, crossing: tuple[float, float] | None) -> None:
     """Vehicles on lanes, on crossing roads and turning; people on the pavement and over the road."""
     rng, terrain = stage.rng, stage.terrain
-    kinds = {
-        'car': 5,
-        'van': 1.2,
-        'bus': 0.8,
-        'truck': 1.0,
-        'motorcycle': 1.0,
-        'cyclist': 2.0,
-        'pedestrian': 5,
-        'scooter': 0.6,
-        'animal': 0.6,
-        'cart': 0.4,
-        'drone': 0.25,
-        'blob': 0.8,
-    }
-    names, weight = list(kinds), np.array(list(kinds.values())) * rng.gamma(0.8, size=len(kinds))
-    slow = ('pedestrian', 'animal', 'cart', 'scooter')
+    names, weight = list(_TRAFFIC), np.array(list(_TRAFFIC.values())) * rng.gamma(0.8, size=len(_TRAFFIC))
     for _ in range(count * 3):
         if len(stage.actors) >= count:
             return
@@ -212,30 +216,52 @@ def traffic(stage: Stage, count: int, road: float, pavement: float, crossing: tu
             at_x, at_y, _ = terrain.to_world(along, across)
             path = _wandering_path(rng, float(at_x), float(at_y), rng.uniform(-np.pi, np.pi), kind, False)
             speed = min(speed, 6.0)
-        elif (kind in slow and manner < 0.3) or (crossing and manner < 0.4):
-            # Across the road, at the crossing if it drives.
-            if crossing and kind not in slow:
-                along = np.asarray(crossing[0] + rng.uniform(-0.6, 0.6) * crossing[1])
-            at_x, at_y, yaw = terrain.to_world(along, np.clip(across, -2 * road, 2 * road) if kind in slow else across)
-            path = Path.arc(float(at_x), float(at_y), float(yaw) + oncoming * np.pi / 2 + rng.normal(0, 0.1))
+        elif (kind in _SLOW and manner < 0.3) or (crossing and manner < 0.4):
+            path = _way_across(stage, kind, along, across, oncoming, road, crossing)
         else:
-            if kind in slow and rng.random() < 0.85:
-                across = rng.choice([-1, 1]) * (road + pavement * rng.uniform(0.15, 0.95))
-            else:
-                across = -oncoming * road * rng.uniform(0.15, 0.7) if kind != 'cyclist' else -oncoming * (road - 0.8)
-            at_x, at_y, yaw = terrain.to_world(along, across)
-            bend = oncoming * terrain.curvature / (1 - terrain.curvature * across)
-            turn = 0.0 if oncoming > 0 else np.pi
-            path = Path.arc(float(at_x), float(at_y), float(yaw) + turn + rng.normal(0, 0.02), bend)
-            if kind not in slow and rng.random() < 0.15 and stage.duration < 4.0:
-                # A turn off, or about.
-                radius = rng.uniform(5, 15)
-                path = Path(
-                    path.start,
-                    np.array([rng.uniform(0.1, 8), radius * rng.uniform(0.8, 3.1), 1.0]),
-                    np.array([bend, rng.choice([-1, 1]) / radius, 0.0]),
-                )
-                speed = min(speed, 10.0)
+            path = _way_along(stage, kind, along, oncoming, road, pavement)
+            if kind not in _SLOW and rng.random() < 0.15 and stage.duration < 4.0:
+                path, speed = _turning_off(rng, path), min(speed, 10.0)
         motion = _going(rng, terrain, path, kind, speed, moment)
         if stage.add(kind, speed, motion, moment) and kind == 'pedestrian' and rng.random() < 0.25:
             _company(stage, motion, speed)
+
+
+def _way_across(
+    stage: Stage,
+    kind: str,
+    along: np.ndarray,
+    across: np.ndarray,
+    oncoming: int,
+    road: float,
+    crossing: tuple[float, float] | None,
+) -> Path:
+    """Across the road, at the crossing if it drives."""
+    rng, terrain = stage.rng, stage.terrain
+    if crossing and kind not in _SLOW:
+        along = np.asarray(crossing[0] + rng.uniform(-0.6, 0.6) * crossing[1])
+    at_x, at_y, yaw = terrain.to_world(along, np.clip(across, -2 * road, 2 * road) if kind in _SLOW else across)
+    return Path.arc(float(at_x), float(at_y), float(yaw) + oncoming * np.pi / 2 + rng.normal(0, 0.1))
+
+
+def _way_along(stage: Stage, kind: str, along: np.ndarray, oncoming: int, road: float, pavement: float) -> Path:
+    """Along the road: on the pavement, or on the right side of the lane."""
+    rng, terrain = stage.rng, stage.terrain
+    if kind in _SLOW and rng.random() < 0.85:
+        across = rng.choice([-1, 1]) * (road + pavement * rng.uniform(0.15, 0.95))
+    else:
+        across = -oncoming * road * rng.uniform(0.15, 0.7) if kind != 'cyclist' else -oncoming * (road - 0.8)
+    at_x, at_y, yaw = terrain.to_world(along, across)
+    bend = oncoming * terrain.curvature / (1 - terrain.curvature * across)
+    turn = 0.0 if oncoming > 0 else np.pi
+    return Path.arc(float(at_x), float(at_y), float(yaw) + turn + rng.normal(0, 0.02), bend)
+
+
+def _turning_off(rng: np.random.Generator, path: Path) -> Path:
+    """A turn off the way, or about."""
+    radius = rng.uniform(5, 15)
+    return Path(
+        path.start,
+        np.array([rng.uniform(0.1, 8), radius * rng.uniform(0.8, 3.1), 1.0]),
+        np.array([path.curvatures[0], rng.choice([-1, 1]) / radius, 0.0]),
+    )

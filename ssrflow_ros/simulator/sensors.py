@@ -45,15 +45,6 @@ class LidarModel:
         """Number of beams; 0 for a non-repetitive sensor."""
         return len(self.elevations)
 
-    @property
-    def field_of_view(self) -> tuple[float, float]:
-        """Lowest and highest elevation, degrees."""
-        if self.pattern == 'spinning':
-            return min(self.elevations), max(self.elevations)
-        if self.pattern == 'rosette':
-            return -self.field[1] / 2, self.field[1] / 2
-        return self.field
-
     def draw(self, rng: np.random.Generator) -> 'Lidar':
         """One sensor off the shelf: its resolution, its noise and its faults."""
         dead: tuple[int, ...] = ()

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..sweep import FIRST_STAMP_NS, Sweep
-from ..transforms import invert
+from ..transforms import invert, transformed32
 from .body import GLASS
 from .classes import CLASS_ID
 from .scenes import SCENES, SHARES
@@ -119,7 +119,7 @@ def _record(
         points, motion_previous, motion_next, object_id, class_id, intensity = map(np.concatenate, zip(*looks))
         ego = invert(pose_next) @ pose
         # The displacement, not the moved point, is rounded to float32: small motions stay exact.
-        flow_next = _turn(ego[:3, :3] - np.eye(3), points + motion_next) + ego[:3, 3].astype(np.float32) + motion_next
+        flow_next = transformed32(points + motion_next, ego[:3, :3] - np.eye(3), ego[:3, 3]) + motion_next
         yield LabelledSweep(
             sweep=Sweep(
                 points, FIRST_STAMP_NS + round(number * 1e9 / rate), 'lidar', np.arange(len(points)), len(points)
@@ -188,7 +188,7 @@ class _World:
         beams = lidar.directions(rng)
         ray, ranges, face, incidence = self._raycaster.cast(
             head_pose[:3, 3],
-            _turn(head_pose[:3, :3], beams),
+            transformed32(beams, head_pose[:3, :3], np.zeros(3)),
             _apply(now, self._part_of_vertex, self._vertices),
             self._faces,
             self._clear,
@@ -197,7 +197,7 @@ class _World:
         ranges, intensity, kept = lidar.measure(ranges, incidence, self._all.reflectivity[face], rng)
         ray, face = ray[kept], face[kept]
         points = (beams[ray] * ranges[kept, None]).astype(np.float32)
-        points = _turn(here_from_head[:3, :3], points) + here_from_head[:3, 3].astype(np.float32)
+        points = transformed32(points, here_from_head[:3, :3], here_from_head[:3, 3])
 
         on_part = np.flatnonzero(face >= self._still)
         part = self._part_of_face[face[on_part] - self._still]
@@ -219,15 +219,6 @@ def _box(here_from_world: np.ndarray, vertices: np.ndarray, heading: float) -> n
     inside = vertices @ (axes @ here_from_world[:3, :3]).T + axes @ here_from_world[:3, 3]
     low, high = inside.min(axis=0), inside.max(axis=0)
     return np.array([*((low + high) / 2 @ axes), *(high - low), yaw])
-
-
-def _turn(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """float32 `points` (N, 3) times `matrix` (3, 3); threads of a BLAS would cost more than the sum."""
-    x, y, z = points.T
-    out = np.empty_like(points)
-    for row, (a, b, c) in enumerate(matrix.astype(np.float32)):
-        out[:, row] = a * x + b * y + c * z
-    return out
 
 
 def _apply(poses: np.ndarray, index: np.ndarray, points: np.ndarray) -> np.ndarray:

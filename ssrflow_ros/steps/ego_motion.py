@@ -7,25 +7,33 @@ fallback: with it every wall would seem to move at the robot's own speed.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 
 from ..errors import EgoMotionError
 from ..settings import Settings
 from ..sweep import EgoMotion, SweepPair
+from ..transforms import rigid
 from .scan_matching import ScanMatching
 
+POSE_METHODS = ('odometry', 'tf')
+"""The sources that others know, by messages: `SensorPoses`."""
 _ORTHONORMAL = 1e-3  # float32 poses and rounded text files stay within it
 
 
-def make_ego_motion(settings: Settings) -> Callable[[SweepPair], EgoMotion]:
-    """What finds the motion over a pair, as `settings.ego_motion` says.
+class EgoMotionSource(Protocol):
+    """Finds the sensor's own motion over a pair, for the pairs of one stream: it may remember the last ones.
 
-    The returned object serves one stream: scan matching keeps the last sweep and motion.
+    Raises EgoMotionError where it does not know it, or cannot trust what it found.
     """
-    if settings.ego_motion == 'scan_matching':
-        return ScanMatching(settings)
-    return _standing_still if settings.ego_motion == 'none' else _missing
+
+    def __call__(self, pair: SweepPair) -> EgoMotion: ...
+
+
+def make_ego_motion(settings: Settings) -> EgoMotionSource:
+    """The source that `settings.ego_motion` names."""
+    return SOURCES[settings.ego_motion](settings)
 
 
 def given(target_from_source: np.ndarray, method: str = 'given') -> EgoMotion:
@@ -39,12 +47,12 @@ def given(target_from_source: np.ndarray, method: str = 'given') -> EgoMotion:
     if not np.isfinite(transform).all():
         raise EgoMotionError('the given motion holds NaN or inf: give a finite 4x4 matrix')
     rotation = transform[:3, :3]
-    rigid = (
+    is_rigid = (
         np.allclose(rotation @ rotation.T, np.eye(3), atol=_ORTHONORMAL)
         and np.linalg.det(rotation) > 0
         and np.allclose(transform[3], (0, 0, 0, 1), atol=1e-6)
     )
-    if not rigid:
+    if not is_rigid:
         raise EgoMotionError(
             'the given motion is not rigid: give [R t; 0 0 0 1] with R a rotation, '
             'neither scaled nor mirrored, translation in the last column'
@@ -60,10 +68,8 @@ def from_poses(source_pose: np.ndarray, target_pose: np.ndarray, method: str = '
     source = given(source_pose, method).target_from_source
     target = given(target_pose, method).target_from_source
     # In float64 and by the difference of positions: UTM coordinates are millions of metres.
-    transform = np.eye(4)
-    transform[:3, :3] = target[:3, :3].T @ source[:3, :3]
-    transform[:3, 3] = target[:3, :3].T @ (source[:3, 3] - target[:3, 3])
-    return given(transform, method)
+    back = target[:3, :3].T
+    return given(rigid(back @ source[:3, :3], back @ (source[:3, 3] - target[:3, 3])), method)
 
 
 def _standing_still(pair: SweepPair) -> EgoMotion:
@@ -75,3 +81,12 @@ def _missing(pair: SweepPair) -> EgoMotion:
         "ego_motion is 'odometry' or 'tf' but no motion came with the pair: "
         "give the motion or the poses, or set ego_motion to 'scan_matching'"
     )
+
+
+SOURCES: dict[str, Callable[[Settings], EgoMotionSource]] = {
+    'scan_matching': ScanMatching,
+    'odometry': lambda settings: _missing,
+    'tf': lambda settings: _missing,
+    'none': lambda settings: _standing_still,
+}
+"""By the values of the setting `ego_motion`; of those in `POSE_METHODS` the motion comes with the pair."""

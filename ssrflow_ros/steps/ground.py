@@ -7,7 +7,7 @@ of both, and what follows from them, are in docs/steps.md.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Callable, Protocol
 
 import numpy as np
 
@@ -20,18 +20,17 @@ _TURNS, _DAMPING, _NOISE = 4, 0.05, 0.05  # of the fit; m² a return; m
 
 
 class GroundRemoval(Protocol):
-    """(N, 3) float32 points, metres, z up, sensor frame -> (N,) bool, True on the ground."""
+    """Tells the ground in the sweeps of one stream, to which it may adapt.
+
+    points (N, 3) float32 m, in the sensor's frame, z up -> (N,) bool, True on the ground; all False where none is seen.
+    """
 
     def __call__(self, points: np.ndarray) -> np.ndarray: ...
 
 
 def make_ground(settings: Settings) -> GroundRemoval:
     """The ground removal that `settings.ground` names."""
-    if settings.ground == 'polar_grid':
-        return PolarGrid(settings.sensor_height)
-    if settings.ground == 'patchwork':
-        return Patchwork(settings.sensor_height)
-    return no_ground
+    return METHODS[settings.ground](settings)
 
 
 def rise(points: np.ndarray, ground: np.ndarray) -> np.ndarray:
@@ -78,7 +77,7 @@ class Patchwork:
                 "pip install pypatchworkpp, or choose ground 'polar_grid'"
             ) from None
         self._library = pypatchworkpp
-        self._estimator = None
+        self._estimator: Any = None
         self.sensor_height = sensor_height
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
@@ -97,3 +96,11 @@ class Patchwork:
         mask = no_ground(points)
         mask[self._estimator.getGroundIndices()] = True
         return mask
+
+
+METHODS: dict[str, Callable[[Settings], GroundRemoval]] = {
+    'polar_grid': lambda settings: PolarGrid(settings.sensor_height),
+    'patchwork': lambda settings: Patchwork(settings.sensor_height),
+    'none': lambda settings: no_ground,
+}
+"""By the values of the setting `ground`."""

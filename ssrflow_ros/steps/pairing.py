@@ -68,7 +68,8 @@ class Pairing:
 
     def push(self, sweep: Sweep) -> SweepPair | None:
         """The pair that `sweep` completes: source = `sweep`, target = the one before it, so dt < 0."""
-        last, alike = self._last, self._last is not None and np.array_equal(sweep.points, self._last.points)
+        last = self._last
+        alike = last is not None and np.array_equal(sweep.points, last.points)
         self.reason = self._why_no_pair(sweep, alike)
         if self.reason:
             self.drops[self.reason] += 1
@@ -79,9 +80,10 @@ class Pairing:
             self.changing &= not (self.reason == GAP and alike)
             self._first_alike = sweep
             return None
+        first = self._first_alike
+        assert last is not None and first is not None  # the first sweep has a reason
         if not alike:
             # Only now is it known that the kept one may have been sent again.
-            first = self._first_alike
             if not self.changing and (sweep.stamp_ns - first.stamp_ns) * 1e-9 <= self.settings.max_gap:
                 last = first
             self.changing, self._first_alike = True, sweep

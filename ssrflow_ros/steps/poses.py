@@ -72,9 +72,10 @@ class SensorPoses:
             if stamp_ns is None:
                 self._edges[key] = rigid(Rotation.from_quat(quaternion).as_matrix(), position)
             else:
-                if not isinstance(self._edges.get(key), Trajectory):
-                    self._edges[key] = Trajectory(f"'{key[1]}' in '{key[0]}'", self._kept)
-                self._edges[key].push(stamp_ns, position, quaternion, recorded_ns)
+                edge = self._edges.get(key)
+                if not isinstance(edge, Trajectory):
+                    edge = self._edges[key] = Trajectory(f"'{key[1]}' in '{key[0]}'", self._kept)
+                edge.push(stamp_ns, position, quaternion, recorded_ns)
             self._arrived.notify_all()
 
     def forget(self) -> None:

@@ -49,11 +49,12 @@ def sample_pair(
     thinned = [points.take(kept, axis=0) for points, kept in zip((source, target), rows)]
     if min(map(len, thinned)) < _FEWEST:
         nothing = np.zeros(0, np.int64)
-        chosen = [_spread(points, n_points, nothing, nothing, focus) for points in thinned]
-        return tuple(
+        all_of_it = [_spread(points, n_points, nothing, nothing, focus) for points in thinned]
+        first, second = (
             Sample(kept[some], np.zeros((len(some), 3), np.float32), np.zeros((len(some), 4), np.float32))
-            for kept, some in zip(rows, chosen)
+            for kept, some in zip(rows, all_of_it)
         )
+        return first, second
     samples = []
     source_image, target_image, past = images or [RangeImage(points) for points in (source, target, source[:0])]
     for kept, points, others, other_image in zip(rows, thinned, reversed(thinned), (target_image, source_image)):
@@ -73,7 +74,7 @@ def sample_pair(
                 ),
             )
         )
-    return tuple(samples)
+    return samples[0], samples[1]
 
 
 def _change(points: np.ndarray, away: np.ndarray) -> np.ndarray:

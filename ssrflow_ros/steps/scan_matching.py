@@ -22,6 +22,7 @@ from ..kernels.kd_tree import KdTree
 from ..kernels.point_to_plane import moved, normal_equations, normals
 from ..settings import Settings
 from ..sweep import EgoMotion, Sweep, SweepPair
+from ..transforms import rigid
 from .cells import by_cell
 
 _MAX_RANGE = 100.0  # m, beyond, returns are too sparse for normals
@@ -78,7 +79,8 @@ class ScanMatching:
     def __call__(self, pair: SweepPair) -> EgoMotion:
         """The sensor's motion; raises EgoMotionError where the sweeps do not tell it."""
         source, target = self._prepared(pair.source), self._prepared(pair.target)
-        best, enough = None, max(_GOOD_OVERLAP, self._min_overlap)
+        best: _Match | None = None
+        enough = max(_GOOD_OVERLAP, self._min_overlap)
         last, still = _transform(self._velocity * pair.dt), np.eye(4)
         for start, reach in ((last, 0.0), (last, _REACHES[0]), (still, _REACHES[0]), (still, _REACHES[1])):
             if not reach and not self._velocity.any():
@@ -88,6 +90,7 @@ class ScanMatching:
                 best = found
             if best.overlap > enough and (reach or _within(best.transform, start, _NEAR_START)):
                 break
+        assert best is not None  # a start with a reach is always tried
         turn = Rotation.from_matrix(best.transform[:3, :3]).as_rotvec()
         velocity = np.concatenate([turn, best.transform[:3, 3]]) / pair.dt
         self._velocity = np.zeros(6)  # what the next pair starts from if this one is refused
@@ -230,7 +233,4 @@ def _within(one: np.ndarray, other: np.ndarray, limits: tuple[float, float]) -> 
 
 def _transform(motion: np.ndarray) -> np.ndarray:
     """(4, 4) transform of a rotation vector and a translation, (6,)."""
-    transform = np.eye(4)
-    transform[:3, :3] = Rotation.from_rotvec(motion[:3]).as_matrix()
-    transform[:3, 3] = motion[3:]
-    return transform
+    return rigid(Rotation.from_rotvec(motion[:3]).as_matrix(), motion[3:])

@@ -29,20 +29,20 @@ def upsample(points: np.ndarray, known: np.ndarray, values: torch.Tensor) -> np.
     nearest, _ = tree.search(points.take(np.flatnonzero(begins), axis=0), min(_NEIGHBOURS, len(known)))
     nearest = np.ascontiguousarray(nearest.T).take(np.cumsum(begins) - 1, axis=1)
     # Column by column: sums along rows of three take five times as long.
-    points, known, values = (np.ascontiguousarray(table.T) for table in (points, known, values.numpy()))
+    points, known, columns = (np.ascontiguousarray(table.T) for table in (points, known, values.numpy()))
     total = np.zeros(len(rows), np.float32)
-    found = np.zeros((len(values), len(rows)), np.float32)
+    found = np.zeros((len(columns), len(rows)), np.float32)
     for index in nearest:
         squared = sum((there.take(index) - here) ** 2 for there, here in zip(known, points))
         weight = 1 / np.maximum(np.sqrt(squared), np.float32(_NEAREST))
         total += weight
-        for column, value in zip(found, values):
+        for column, value in zip(found, columns):
             column += weight * value.take(index)
-    upsampled = np.empty((len(rows), len(values)), np.float32)
+    upsampled = np.empty((len(rows), len(columns)), np.float32)
     upsampled[rows] = (found / total).T
     return upsampled
 
 
 def _on_device(points: np.ndarray, known: np.ndarray, values: torch.Tensor) -> np.ndarray:
-    there = [torch.from_numpy(cloud)[None].to(values.device) for cloud in (points, known)]
-    return interpolate(values[None], *interpolation_weights(*there))[0].cpu().numpy()
+    there, around = (torch.from_numpy(cloud)[None].to(values.device) for cloud in (points, known))
+    return interpolate(values[None], *interpolation_weights(there, around))[0].cpu().numpy()

@@ -105,6 +105,7 @@ def ablate(
     for (name, _), config in runs.items():
         print(f'{name}, seed {config.seed}', flush=True)
         training = Training(folder / f'{name}-{config.seed}', pairs, config, validation, device=device)
+        assert training.validation is not None  # a folder is given
         training.run(validate_every=config.steps, workers=workers)
         with atomic_write(table, COMMAND, overwrite=True) as unfinished:
             title, *lines = _table(folder, base, variants, runs, len(training.validation))

@@ -16,8 +16,9 @@ from ..errors import InputError, SSRFlowError
 from ..network.ssrflow import SSRFlow
 from ..network.weights import load_weights, save_weights
 from .config import TrainingConfig, changed, switches_for
-from .dataset import on_device, with_pyramids
+from .dataset import Items, on_device, with_pyramids
 from .losses import LossConfig
+from .objective import Objective
 from .recording import RecordedSweep
 from .self_supervised import SelfSupervised
 from .train import Training
@@ -154,7 +155,7 @@ def adapt(
 
 
 @torch.no_grad()
-def judge(objective: SelfSupervised, held_out, before: SSRFlow, after: SSRFlow, device: torch.device) -> Judgement:
+def judge(objective: Objective, held_out: Items, before: SSRFlow, after: SSRFlow, device: torch.device) -> Judgement:
     """Both networks on every held-out pair."""
     scores = []
     for network in (before.eval(), after.eval()):
@@ -171,8 +172,8 @@ def judge(objective: SelfSupervised, held_out, before: SSRFlow, after: SSRFlow, 
     score = [(rows[:, 0] + rows[:, 2].nan_to_num()) for rows in scores]
     gain = (score[0] - score[1])[~score[0].isnan()]
     error = gain.std().item() / math.sqrt(len(gain)) if len(gain) > 1 else math.inf
-    told = [dict(zip(objective.FIGURES, rows.nanmean(dim=0).tolist())) for rows in scores]
-    return Judgement(*told, gain.mean().item(), error)
+    before_said, after_said = (dict(zip(objective.FIGURES, rows.nanmean(dim=0).tolist())) for rows in scores)
+    return Judgement(before_said, after_said, gain.mean().item(), error)
 
 
 def _told(figures: dict[str, float]) -> str:

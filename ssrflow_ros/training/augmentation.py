@@ -9,6 +9,7 @@ import numpy as np
 
 from ..steps.range_image import RangeImage
 from ..steps.sampling import sample_pair
+from ..transforms import invert, transformed
 from .pairs import MOVING, TrainingPair
 
 
@@ -74,14 +75,9 @@ def augmented(
     if rng.random() < how.beams:
         pair = _with_fewer_beams(pair, rng)
     pair = _thinned(pair, how, rng)
-    turns, eyes_at = zip(
-        *(
-            (into[:3, :3].T, into[:3, 3])
-            for into in (np.eye(4), np.linalg.inv(pair.target_from_source), np.linalg.inv(pair.past_from_source))
-        )
-    )
-    target, target_ground = (p @ turns[1] + eyes_at[1] for p in (pair.target, pair.target_ground))
-    past, past_ground = (p @ turns[2] + eyes_at[2] for p in (pair.past, pair.past_ground))
+    from_target, from_past = invert(pair.target_from_source), invert(pair.past_from_source)
+    target, target_ground = (transformed(p, from_target) for p in (pair.target, pair.target_ground))
+    past, past_ground = (transformed(p, from_past) for p in (pair.past, pair.past_ground))
     source, motion = pair.source.astype(np.float64), pair.source_motion.astype(np.float64)
 
     reach = rng.uniform(*how.max_range)
@@ -106,7 +102,8 @@ def augmented(
         turn = turn * np.array([1.0, -1.0, 1.0])
     lift = np.array([0.0, 0.0, rng.uniform(-how.height, how.height)])
     source, motion = source @ turn.T + lift, motion @ turn.T
-    target, seen, eyes = target @ turn.T + lift, [p @ turn.T + lift for p in seen], [p @ turn.T + lift for p in eyes_at]
+    eyes = [np.zeros(3), from_target[:3, 3], from_past[:3, 3]]
+    target, seen, eyes = target @ turn.T + lift, [p @ turn.T + lift for p in seen], [p @ turn.T + lift for p in eyes]
 
     moving = np.linalg.norm(motion, axis=1) > MOVING
     amount = 15.0 if rng.random() < how.large_pose_noise else 1.0
@@ -115,18 +112,25 @@ def augmented(
         seen[view], eyes[view] = (p @ noise.T + shift for p in (seen[view], eyes[view]))
     target = target @ noise.T + shift
     motion = (source + motion) @ noise.T + shift - source
+    views = [view_from(eye, points) for eye, points in zip(eyes, seen)]
+    return _sampled(source, target, motion, moving, views, how, n_points, rng)
 
+
+def _sampled(
+    source: np.ndarray,
+    target: np.ndarray,
+    motion: np.ndarray,
+    moving: np.ndarray,
+    views: list[RangeImage],
+    how: Augmentation,
+    n_points: int,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """What `augmented` gives of source (N, 3), target (M, 3), motion (N, 3) and moving (N,); a cloud may be empty."""
     if not len(source):
         motion, moving = np.zeros((1, 3)), np.zeros(1, bool)
     source, target = _filled(source, rng), _filled(target, rng)
-    s, t = sample_pair(
-        source,
-        target,
-        n_points,
-        int(rng.integers(2**31)),
-        rng.uniform(*how.focus),
-        [view_from(eye, points) for eye, points in zip(eyes, seen)],
-    )
+    s, t = sample_pair(source, target, n_points, int(rng.integers(2**31)), rng.uniform(*how.focus), views)
     known = np.column_stack([s.of(source), motion.astype(np.float32)[s.rows], moving[s.rows]])
     known = repeated(known, n_points, rng)
     return known[:, :-4], repeated(t.of(target), n_points, rng), known[:, -4:-1], known[:, -1] > 0

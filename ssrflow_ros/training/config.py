@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import math
 import reprlib
@@ -12,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
+from ..errors import InputError, did_you_mean
 from ..network.config import PRESETS, NetworkConfig
 from .augmentation import Augmentation
 from .flownet3d_protocol import PointPWCAugmentation
@@ -116,9 +115,9 @@ RECIPES = {
 }
 
 
-def switches_for(network: NetworkConfig, preset: str = 'onboard') -> dict:
-    """What must be changed in `preset` to come out at `network`."""
-    base = PRESETS[preset]
+def switches_for(network: NetworkConfig) -> dict:
+    """What must be changed in the preset 'onboard' to come out at `network`."""
+    base = PRESETS['onboard']
     return {
         entry.name: getattr(network, entry.name)
         for entry in dataclasses.fields(network)
@@ -136,11 +135,8 @@ def changed(config: Any, changes: Mapping[str, Any], where: str = '') -> Any:
     changes = {DEPRECATED.get(f'{where}{name}', name): value for name, value in changes.items()}
     for name in changes:
         if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1)
-            raise InputError(
-                f"there is no setting '{where}{name}': "
-                + (f"did you mean '{where}{near[0]}'?" if near else f'known are {", ".join(known)}')
-            )
+            hint = did_you_mean(str(name), known, f'known are {", ".join(known)}', where)
+            raise InputError(f"there is no setting '{where}{name}': {hint}")
     return dataclasses.replace(
         config, **{name: _fitting(where + name, known[name], value) for name, value in changes.items()}
     )
@@ -195,6 +191,6 @@ def _fitting(name: str, old: Any, new: Any) -> Any:
                 return number
         except (ValueError, OverflowError):
             pass
-    wanted = json.dumps(dataclasses.asdict(old) if dataclasses.is_dataclass(old) else old)
+    wanted = json.dumps(dataclasses.asdict(old) if dataclasses.is_dataclass(old) and not isinstance(old, type) else old)
     # A few lines of YAML can stand for more than any memory holds.
     raise InputError(f'{name}: {reprlib.repr(new)} does not fit: give something like {wanted}')

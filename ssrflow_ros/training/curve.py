@@ -16,14 +16,14 @@ class Curve:
         self.path = path
         rows = read_curve(path)
         kept = [row for row in rows if int(row['step']) <= step]
-        self.columns = list(rows[0]) if rows else None
+        self.columns = list(rows[0]) if rows else []
         if len(kept) < len(rows):
             with atomic_write(path) as unfinished:
                 self._append(unfinished, kept, new=True)
 
     def write(self, row: Mapping[str, object]) -> None:
         """Append one row; the first one ever names the columns."""
-        new = self.columns is None
+        new = not self.columns
         if new:
             self.columns = list(row)
         self._append(self.path, [row], new)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,17 @@ from .pairs import TrainingPair
 _OF_SOURCE = ('motion', 'moving', 'labels')  # of an item, what is known of each point that the network sees
 
 
-class PairDataset(Dataset):
+class Items(Dataset[dict[str, torch.Tensor]], ABC):
+    """So many pairs, drawn by number, on and on; an item is what `as_item` gives."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def __getitem__(self, item: int) -> dict[str, torch.Tensor]: ...
+
+
+class PairDataset(Items):
     """Draws pairs from a folder, on and on; item i is the same in every run with the same seed and folder."""
 
     def __init__(self, folder: Path, n_points: int, augmentation: Augmentation = Augmentation(), seed: int = 0):
@@ -30,7 +41,7 @@ class PairDataset(Dataset):
     def __len__(self) -> int:
         return len(self.paths)
 
-    def __getitem__(self, item: int) -> dict:
+    def __getitem__(self, item: int) -> dict[str, torch.Tensor]:
         """As `as_item` gives it, with 'motion' (1, N, 3) and 'moving' (1, N)."""
         place, rng = drawn(self.seed, item, len(self.paths))
         source, target, motion, moving = augmented(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from torch.utils.data import Dataset
+import torch
 
 from ..datasets import open_dataset
 from ..datasets.labelled_pair import FLOWNET3D
 from ..errors import InputError
 from .augmentation import repeated, rotation
-from .dataset import as_item, drawn
+from .dataset import Items, as_item, drawn
 from .pairs import MOVING
 
 
@@ -27,7 +27,7 @@ class PointPWCAugmentation:
 AS_IT_IS = PointPWCAugmentation(scale=(1.0, 1.0), yaw=0.0, shift=0.0)
 
 
-class FlowNet3DPairs(Dataset):
+class FlowNet3DPairs(Items):
     """Labelled pairs of a published layout, `KIND:PATH` of `ssrflow_ros.datasets`, such as ft3ds:FOLDER/train."""
 
     def __init__(self, place: str, n_points: int, augmentation: PointPWCAugmentation, seed: int):
@@ -43,7 +43,7 @@ class FlowNet3DPairs(Dataset):
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def __getitem__(self, item: int) -> dict:
+    def __getitem__(self, item: int) -> dict[str, torch.Tensor]:
         """As `PairDataset`'s."""
         place, rng = drawn(self.seed, item, len(self.pairs))
         labelled = self.pairs[place]
@@ -71,4 +71,5 @@ def augmented(
     turn = rotation(rng.uniform(-how.yaw, how.yaw)) * rng.uniform(*how.scale)
     shift = rng.uniform(-how.shift, how.shift, 3)
     varied = source[s] @ turn.T + shift, target[t] @ turn.T + shift, flow[s] @ turn.T
-    return tuple(array.astype(np.float32) for array in varied)
+    first, second, motion = (array.astype(np.float32) for array in varied)
+    return first, second, motion

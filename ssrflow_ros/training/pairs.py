@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from ..simulator import simulate
 from ..steps.cells import thin
 from ..steps.ground import make_ground
 from ..steps.range_image import nearest_in_cells
+from ..transforms import invert
 
 MOVING = 0.05  # metres over a pair: what counts as moving, as in the published protocols at 10 Hz
 _MOST_POINTS = 24_000  # kept of each sweep, after thinning
@@ -58,7 +60,7 @@ class TrainingPair:
             self.source,
             self.target_motion,
             self.source_motion,
-            np.linalg.inv(self.target_from_source),
+            invert(self.target_from_source),
             self.target_ground,
             self.source_ground,
         )
@@ -71,8 +73,9 @@ class TrainingPair:
     @classmethod
     def load(cls, path: Path) -> 'TrainingPair':
         """Raises InputError for a pair that another version made."""
+        fields: dict[str, Any] = {name: array if array.ndim else array.item() for name, array in load_npz(path).items()}
         try:
-            return cls(**{name: array if array.ndim else array.item() for name, array in load_npz(path).items()})
+            return cls(**fields)
         except (TypeError, ValueError):
             raise InputError(
                 f'{path} was made by another version of this package: make its folder anew with "ssrflow train pairs"'
@@ -104,12 +107,12 @@ def make_pair(seed: int, scene: str | None = None, sensor: str | None = None) ->
         older,
         source.motion_previous[kept[2]],
         target.motion_next[kept[1]],
-        np.linalg.inv(target.pose) @ source.pose,
+        invert(target.pose) @ source.pose,
         grounds[2],
         grounds[1],
         before[nearest_in_cells(before)],
         grounds[0],
-        np.linalg.inv(past.pose) @ source.pose,
+        invert(past.pose) @ source.pose,
         gap + 1.0,
         f'simulated, scene {scene or "drawn"}, sensor {sensor or "drawn"}',
     )

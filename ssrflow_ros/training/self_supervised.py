@@ -6,17 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
 
 from ..errors import InputError
 from ..network.pyramid import Pyramid
 from ..network.ssrflow import FlowPyramid
 from ..operators import interpolate, interpolation_weights
 from ..steps.sampling import sample_pair
-from ..transforms import transformed
+from ..transforms import invert, transformed
 from .augmentation import NO_AUGMENTATION, Augmentation, around, repeated, rotation, view_from, within
 from .config import TrainingConfig
-from .dataset import as_item, drawn
+from .dataset import Items, as_item, drawn
 from .losses import cross_frame_similarity, local_flow_consistency, mean_where
 from .recording import RecordedSweep
 from .self_losses import STATIC, UNKNOWN, chamfer, moving_distances, rigid_motion
@@ -26,7 +25,7 @@ _BEFORE = 4  # sweeps
 _NOTHING = np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0, np.int32)
 
 
-class RecordedPairs(Dataset):
+class RecordedPairs(Items):
     """Neighbouring sweeps of a folder of recorded ones, as the network takes them; `augmentation` as far as it applies.
 
     Beside the sampled points an item holds denser clouds `all_source` (1, D, 3) and `all_target` with labels: the
@@ -53,11 +52,13 @@ class RecordedPairs(Dataset):
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def __getitem__(self, item: int) -> dict:
+    def __getitem__(self, item: int) -> dict[str, torch.Tensor]:
         """Item i is the same in every run with the same seed; the newest sweep is the source, unless reversed."""
         how, n = self.augmentation, self.n_points
         place, rng = drawn(self.config.seed, item, len(self))
-        older, newer, past = (path and RecordedSweep.load(path) for path in self.pairs[place])
+        *neighbours, past_path = self.pairs[place]
+        older, newer = map(RecordedSweep.load, neighbours)
+        past = None if past_path is None else RecordedSweep.load(past_path)
         source, target = newer, older
         if rng.random() < how.reverse:
             source, target, past = older, newer, None  # what is to come is not known
@@ -69,10 +70,10 @@ class RecordedPairs(Dataset):
             rows = repeated(rng.permutation(len(xyz))[: _DENSE * n], _DENSE * n, rng)
             dense[name] = torch.from_numpy(xyz[rows])[None]
             dense[f'{name}_labels'] = torch.from_numpy(labels[rows].astype(np.int64))[None]
-        item = as_item(
+        sampled = as_item(
             known[:, :-1].astype(np.float32), repeated(t.of(others[0]), n, rng), labels=known[:, -1].astype(np.int64)
         )
-        return {**item, **dense}
+        return {**sampled, **dense}
 
 
 def varied(
@@ -86,7 +87,7 @@ def varied(
     three, before the crop; range, density, crop, turn, flip, scale."""
     clouds, grounds, eyes = [], [], []
     for sweep, share in zip((source, target, past), (*rng.uniform(*how.keep, 2), 1.0)):
-        into = np.linalg.inv(source.pose) @ sweep.pose if sweep else np.eye(4)
+        into = invert(source.pose) @ sweep.pose if sweep else np.eye(4)
         ground, points, labels = (sweep.ground, sweep.points, sweep.labels) if sweep else _NOTHING
         kept, ground_kept = (rng.random(len(some)) < share for some in (points, ground))
         clouds.append((transformed(points[kept], into), labels[kept]))
@@ -128,7 +129,7 @@ class SelfSupervised:
     def __init__(self, config: TrainingConfig):
         self.config = config
 
-    def training(self, pairs: Path) -> Dataset:
+    def training(self, pairs: Path) -> Items:
         """Recorded pairs to train on, varied each time they are drawn."""
         return RecordedPairs(pairs, self.config, self.config.n_points, self.config.augmentation)
 
@@ -137,7 +138,7 @@ class SelfSupervised:
         """What lies there, in words, for the card of the weights."""
         return f'{len(list(Path(pairs).glob("*.npz")))} sweeps of a recording, labelled by free space'
 
-    def validation(self, pairs: Path) -> Dataset:
+    def validation(self, pairs: Path) -> Items:
         """Recorded pairs to judge by, whole."""
         return RecordedPairs(pairs, self.config, self.config.validation_points, NO_AUGMENTATION)
 

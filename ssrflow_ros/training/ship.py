@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from functools import reduce
 from pathlib import Path
 from typing import Sequence
 
@@ -21,20 +22,12 @@ from .training_data import trained_on, validated_on
 COMMAND = 'train ship'
 
 
-def ship(
-    folder: Path,
-    name: str,
-    output: Path,
-    mean_with: Sequence[str] = (),
-    figures: dict | None = None,
-    overwrite: bool = False,
-) -> Path:
+def ship(folder: Path, name: str, output: Path, mean_with: Sequence[str] = (), overwrite: bool = False) -> Path:
     """Write the averaged weights of the training in `folder` into the new folder `output`, as NAME.safetensors, with
     their card and learning curves beside them; the path of the weights.
 
     mean_with  weights by name or file, of the same network: what is written is the mean of all, tensor by tensor. Of
                trainings that began with the same weights it is often better than each.
-    figures    further measurements for the card, {what: number with unit}.
     overwrite  replaces `output`, as `atomic_write` has it.
     """
     if Path(name).name != name or not name:
@@ -66,7 +59,6 @@ def ship(
         'settings': {**config.as_dict(), 'start': Path(config.start).name},
         # A mean has not been validated; the curve beside it is that of the training.
         'validation': {} if others else _validation(folder),
-        **(figures or {}),
     }
     with atomic_write(output, COMMAND, overwrite) as unfinished:
         unfinished.mkdir()
@@ -79,7 +71,7 @@ def ship(
 
 
 def _mean(states: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-    return {key: sum(state[key] for state in states) / len(states) for key in states[0]}
+    return {key: reduce(torch.add, (state[key] for state in states)) / len(states) for key in states[0]}
 
 
 def _origin(card: dict) -> dict:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from torch.utils.data import Dataset
 
 from ..datasets import KINDS
 from ..network.pyramid import Pyramid
 from ..network.ssrflow import FlowPyramid
 from .augmentation import NO_AUGMENTATION, Augmentation
 from .config import TrainingConfig
-from .dataset import PairDataset
+from .dataset import Items, PairDataset
 from .flownet3d_protocol import AS_IT_IS, FlowNet3DPairs, PointPWCAugmentation
 from .losses import training_loss
 from .pairs import describe_pairs
@@ -27,12 +26,12 @@ class Supervised:
     def __init__(self, config: TrainingConfig):
         self.config = config
 
-    def training(self, pairs: Path | str) -> Dataset:
+    def training(self, pairs: Path | str) -> Items:
         """The pairs to train on, varied each time they are drawn: a folder of pairs, or KIND:PATH as FT3D's."""
         config = self.config
         return self._open(pairs, config.n_points, config.augmentation, config.pointpwc)
 
-    def validation(self, pairs: Path | str) -> Dataset:
+    def validation(self, pairs: Path | str) -> Items:
         """The pairs to validate on, whole."""
         return self._open(pairs, self.config.validation_points, NO_AUGMENTATION, AS_IT_IS)
 
@@ -46,7 +45,7 @@ class Supervised:
 
     def _open(
         self, pairs: Path | str, n_points: int, augmentation: Augmentation, pointpwc: PointPWCAugmentation
-    ) -> Dataset:
+    ) -> Items:
         kind, colon, _ = str(pairs).partition(':')
         if colon and kind in KINDS:
             return FlowNet3DPairs(str(pairs), n_points, pointpwc, self.config.seed)

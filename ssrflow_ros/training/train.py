@@ -10,7 +10,7 @@ import os
 import time
 from functools import partial
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Any, Callable, Iterator
 
 import torch
 from torch.nn.parallel import DistributedDataParallel
@@ -26,6 +26,7 @@ from .config import TrainingConfig, changed
 from .curve import Curve
 from .dataset import joined, joined_with_pyramids, on_device, with_pyramids
 from .graphed import Graphed, NotCaptured
+from .objective import Objective
 from .optimiser import make_optimiser, restore, set_rate
 from .stopping import after_this_step, worker_of_data
 from .supervised import Supervised
@@ -40,8 +41,7 @@ class Training:
     """State of one training in `folder`: made anew, or taken up where it stopped.
 
     pairs, validation  folders of what `objective` learns from, and of what it has not seen.
-    objective          where pairs come from, and what is made small. If it is GRAPH_SAFE, no shape and no branch of its
-                       loss depends on a value, and a GPU does the step as CUDA graphs.
+    objective          where pairs come from, and what is made small.
     device             of this process; with torchrun each has its own (`distributed.joined`).
     """
 
@@ -51,7 +51,7 @@ class Training:
         pairs: Path,
         config: TrainingConfig,
         validation: Path | None = None,
-        objective: type = Supervised,
+        objective: Callable[[TrainingConfig], Objective] = Supervised,
         device: torch.device | str = 'cpu',
     ):
         self.folder, self.device = folder, torch.device(device)
@@ -76,9 +76,9 @@ class Training:
         self.optimiser = make_optimiser(self.network, config, graphed)
         self._builds = self.device.type != 'cpu'  # the pyramids; on a CPU data workers do
         # What the parts of a step hand on to each other: the batch as it came to the GPU, with pyramids, and so on.
-        self._given: dict[str, torch.Tensor] | None = None
-        self._batch: dict | None = None
-        self._prediction: FlowPyramid | None = None
+        self._given: dict[str, torch.Tensor] = {}
+        self._batch: dict[str, Any] = {}
+        self._prediction: FlowPyramid
         self._loss = self._norm = torch.empty(())
         self._resume()
         self._curve, self._validation_curve = (Curve(folder / name, self.step) for name in CURVES)
@@ -96,9 +96,9 @@ class Training:
         if self.step >= self.config.steps:
             return
         if not distributed.rank():
-            training_data.record(
-                self.folder, self.step, *(place and self.objective.describe(place) for place in self._places)
-            )
+            pairs, validation = self._places
+            validated_on = None if validation is None else self.objective.describe(validation)
+            training_data.record(self.folder, self.step, self.objective.describe(pairs), validated_on)
         began = until = time.monotonic()
         until += 60 * minutes
         recent: list[torch.Tensor] = []
@@ -177,7 +177,7 @@ class Training:
         """Bring the batch to the device, always to the same place."""
         if not self._builds:
             self._batch = batch
-        elif self._given is None:
+        elif not self._given:
             self._given = on_device(batch, self.device)
         else:
             for name, values in batch.items():
@@ -206,6 +206,7 @@ class Training:
     @torch.no_grad()
     def validate(self) -> list[float]:
         """The objective's figures of the averaged weights, means over the validation pairs."""
+        assert self.validation is not None  # or there is nothing to be called for
         self.average.eval()
         rows = []
         for i in range(distributed.rank(), len(self.validation), distributed.count()):

@@ -1,0 +1,100 @@
+"""Every pair is answered: by the network where it is free, else from the tracks."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from ssrflow_ros.node import paced_stream
+from ssrflow_ros.node.paced_stream import PacedStream
+from ssrflow_ros.scene_flow import SceneFlow
+from ssrflow_ros.settings import Settings
+from ssrflow_ros.simulator import simulate
+from ssrflow_ros.sweep import SweepPair
+
+PERIOD = 0.1
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    now = SimpleNamespace(seconds=100.0)
+    monkeypatch.setattr(paced_stream, 'time', SimpleNamespace(monotonic=lambda: now.seconds))
+    return now
+
+
+class Method:
+    """Takes 150 ms with the network, 20 ms without."""
+
+    def __init__(self, clock, fill=True):
+        self.settings, self._clock = Settings(fill_from_tracks=fill), clock
+
+    def stream(self):
+        return self
+
+    def observe(self, pair, ego_motion):
+        return SimpleNamespace(samples=None)
+
+    def sample(self, observed):
+        return SimpleNamespace(samples=('', ''))
+
+    def estimate(self, prepared):
+        self._clock.seconds += 0.15 if prepared.samples else 0.02
+
+
+def played(stream, clock, pairs=12, period=PERIOD, first_half=0.03):
+    """'n' or 't' for each pair in turn: answered by the network, from tracks; pairs come each `period` s, one thread
+    prepares while the other one works."""
+    answers, waiting = '', None
+    free = came = clock.seconds
+    for k in range(pairs):
+        ready = max(came + k * period, waiting or 0.0) + first_half
+        clock.seconds = ready
+        prepared = stream.prepare(SimpleNamespace(dt=-period))
+        waiting = clock.seconds = max(ready, free)  # until the second half takes it
+        stream.estimate(prepared)
+        free = clock.seconds
+        answers += 'n' if prepared.samples else 't'
+    return answers, free - (came + (pairs - 1) * period)
+
+
+def test_a_quick_sensor_is_answered_from_tracks_in_between(clock):
+    answers, late = played(PacedStream(Method(clock)), clock)
+    assert answers[0] == 'n' and 't' in answers and 'tt' not in answers and answers.count('n') >= 5
+    assert late < 2.5 * PERIOD
+
+
+def test_a_slow_sensor_always_gets_the_network(clock):
+    assert played(PacedStream(Method(clock)), clock, period=0.2)[0] == 12 * 'n'
+
+
+def test_who_wants_the_network_alone_gets_it(clock):
+    assert played(PacedStream(Method(clock, fill=False)), clock)[0] == 12 * 'n'
+
+
+@pytest.fixture(scope='module')
+def recording():
+    return list(simulate(4_000_000_004, 5, 'vlp16'))
+
+
+def test_what_has_a_track_is_found_without_the_network(recording):
+    """And is the same thing to the tracker; the answer says what it rests on."""
+    method = SceneFlow(Settings(network_points=1024))
+    stream, answers = method.stream(), []
+    for number, (newer, older) in enumerate(zip(recording[1:], recording)):
+        observed = stream.observe(SweepPair(newer.sweep, older.sweep))
+        answers.append(stream.estimate(observed if number == 3 else stream.sample(observed)))
+    *_, before, filled = answers
+    assert before.by_network and not filled.by_network and filled.network_velocity is None
+    assert 'network' not in filled.timings_ms and 'sample' not in filled.timings_ms
+    known = {item.track_id: item for item in before.objects}
+    again = [item for item in filled.objects if item.track_id in known]
+    assert known and len(again) >= 0.7 * len(known)
+    for item in again:
+        assert item.age == known[item.track_id].age + 1 and (filled.object_ids == item.id).sum() == item.n_points
+    moving = recording[4].moving & ~recording[4].ground
+    assert (filled.moving & moving).sum() >= 0.7 * (before.moving & recording[3].moving).sum()
+
+
+def test_without_a_track_nothing_is_invented(recording):
+    stream = SceneFlow(Settings(network_points=1024)).stream()
+    filled = stream.estimate(stream.observe(SweepPair(recording[1].sweep, recording[0].sweep)))
+    assert not filled.by_network and (filled.moving & ~recording[1].moving).sum() <= 0.005 * len(filled.moving)
