@@ -14,12 +14,13 @@ from .compiled import compiled
 
 _LEAF = 24  # points; fewer make the tree deeper, more make each visit longer
 _DEEPEST = 48  # levels, more than any number of points asks for
+_NOTHING = (0x7F800000 << 32) | 0x7FFFFFFF  # infinitely far, after every row
 
 
 class Tree(NamedTuple):
     """Nodes in the order of a heap: those of node i are 2i + 1 and 2i + 2; the last level are leaves.
 
-    points  (N, 3) float32 m, leaf by leaf.   rows (N,) int32 of them in what the tree was made of.
+    points  (3, N) float32 m, leaf by leaf.   rows (N,) int32 of them in what the tree was made of.
     first   (nodes + 1,) int32: leaf l holds the points first[l] to first[l + 1].
     axis    (nodes,) int8, split (nodes,) float32: where an inner node is split.
     """
@@ -61,11 +62,11 @@ def _select(points, rows, low, high, middle, axis):
 
 
 @compiled
-def _build(points, leaf_size):
+def _build(points):
     """The members of a `Tree` of points (N, 3), which are reordered."""
     count = len(points)
     depth = 0
-    while (count >> depth) > leaf_size:
+    while (count >> depth) > _LEAF:
         depth += 1
     inner = (1 << depth) - 1
     rows = np.arange(count).astype(np.int32)
@@ -106,12 +107,15 @@ def _search(tree, queries, k, index, squared):
     # A branch that was put off: its node, and how far the query is from its half along each axis.
     nodes = np.empty(_DEEPEST, np.int32)
     gaps = np.empty((_DEEPEST, 4), np.float32)
+    # Squared distance and row in one number, of which the bits of a positive float are the upper half: the nearer
+    # point has the lower one, of equals the lower row.
+    nearest = np.empty(k, np.int64)
+    away = np.empty(len(rows) // leaves + 1, np.float32)
+    bits = away.view(np.int32)
     for query in range(len(queries)):
         x, y, z = queries[query, 0], queries[query, 1], queries[query, 2]
-        best, which = squared[query], index[query]
-        for place in range(k):
-            best[place], which[place] = np.inf, len(rows)
-        worst = best[k - 1]
+        worst = np.float32(np.inf)
+        nearest[:] = _NOTHING
         waiting, node = 1, 0
         nodes[0] = 0
         gaps[0] = 0
@@ -140,27 +144,32 @@ def _search(tree, queries, k, index, squared):
                     waiting += 1
                 node = near
             leaf = node - inner
-            for place in range(first[leaf], first[leaf + 1]):
-                dx, dy, dz = points[place, 0] - x, points[place, 1] - y, points[place, 2] - z
-                away = dx * dx + dy * dy + dz * dz
-                if away <= worst:
-                    row = rows[place]
-                    if away == worst and row > which[k - 1]:
-                        continue
-                    slot = k - 1
-                    while slot > 0 and (best[slot - 1] > away or (best[slot - 1] == away and which[slot - 1] > row)):
-                        best[slot], which[slot] = best[slot - 1], which[slot - 1]
-                        slot -= 1
-                    best[slot], which[slot] = away, row
-                    worst = best[k - 1]
+            begin, end = first[leaf], first[leaf + 1]
+            east, north, up, row = points[0, begin:end], points[1, begin:end], points[2, begin:end], rows[begin:end]
+            for place in range(len(row)):
+                dx, dy, dz = east[place] - x, north[place] - y, up[place] - z
+                away[place] = dx * dx + dy * dy + dz * dz
+            for place in range(len(row)):
+                found = (np.int64(bits[place]) << 32) | np.int64(row[place])
+                if found < nearest[k - 1]:
+                    for slot in range(k - 1, 0, -1):
+                        nearest[slot] = min(nearest[slot], max(nearest[slot - 1], found))
+                    nearest[0] = min(nearest[0], found)
+            bits[0] = nearest[k - 1] >> 32
+            worst = away[0]
+        for place in range(k):
+            index[query, place] = nearest[place] & 0x7FFFFFFF
+            bits[0] = nearest[place] >> 32
+            squared[query, place] = away[0]
 
 
 class KdTree:
     """Nearest neighbours among `points` (N, 3) m, N >= 1, which may hold no nan."""
 
-    def __init__(self, points: np.ndarray, leaf_size: int = _LEAF):
+    def __init__(self, points: np.ndarray):
         ordered = np.array(points, np.float32, order='C')
-        self.tree = Tree(ordered, *_build(ordered, leaf_size))
+        built = _build(ordered)
+        self.tree = Tree(np.ascontiguousarray(ordered.T), *built)
 
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Rows (M, k) int64 of the k <= N nearest points to each of the queries (M, 3) m, nearest first, of equals the
