@@ -63,7 +63,7 @@ class Preparation:
             past, past_age = self.past(pair, ego, (image, other_image), self._over_left_out(pair))
 
         with watch('sample'):
-            images = image, other_image.in_frame(ego.into_target), past
+            images = image, other_image.in_frame(ego.target_from_source), past
             sampled = sample_pair(source, target, settings.network_points, settings.seed, images=images)
 
         with watch('free_space'):
