@@ -4,52 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from . import curve
 from .compiled import compiled
 
 _BUCKET = 32  # points that lie together; and buckets of a group
-_CELLS = 1024  # along an axis, of the curve that orders the points
 DIRECTION = (0.8017837, 0.5345225, 0.2672612)
 """Points are ordered along it first; no two points of a real cloud are level along it."""
-
-
-@compiled
-def _every_third(bits):
-    """Ten bits, each followed by two that are 0."""
-    bits = (bits | (bits << 16)) & 0x030000FF
-    bits = (bits | (bits << 8)) & 0x0300F00F
-    bits = (bits | (bits << 4)) & 0x030C30C3
-    return (bits | (bits << 2)) & 0x09249249
-
-
-@compiled
-def _along_curve(points):
-    """Rows of points (N, 3) along a Z-order curve, on which neighbours lie together."""
-    count = len(points)
-    low, extent = np.empty(3, np.float32), np.float32(1e-30)
-    for axis in range(3):
-        least, most = points[0, axis], points[0, axis]
-        for row in range(count):
-            least, most = min(least, points[row, axis]), max(most, points[row, axis])
-        low[axis], extent = least, max(extent, most - least)
-    keys, rows, other = np.empty(count, np.int32), np.arange(count).astype(np.int32), np.empty(count, np.int32)
-    scale = np.float32(_CELLS - 1) / extent
-    for row in range(count):
-        key = 0
-        for axis in range(3):
-            key |= _every_third(int((points[row, axis] - low[axis]) * scale)) << axis
-        keys[row] = key
-    for shift in (0, 10, 20):
-        begin = np.zeros(1025, np.int32)
-        for row in range(count):
-            begin[((keys[row] >> shift) & 1023) + 1] += 1
-        for digit in range(1024):
-            begin[digit + 1] += begin[digit]
-        for place in range(count):
-            digit = (keys[rows[place]] >> shift) & 1023
-            other[begin[digit]] = rows[place]
-            begin[digit] += 1
-        rows, other = other, rows
-    return rows
 
 
 @compiled
@@ -76,11 +36,10 @@ def _away(low, high, x, y, z, out):
 
 
 @compiled
-def _sample(points, order):
-    """Fill `order` (n,) with rows of points (N, 3); order[0] is given."""
+def _sample(points, rows, order):
+    """Fill `order` (n,) with rows of points (N, 3); order[0] is given, `rows` (N,) lists neighbours together."""
     count, group = len(points), _BUCKET * _BUCKET
     groups = (count + group - 1) // group
-    rows = _along_curve(points)
     # The last bucket is filled up with its last point, which is as good as taken there.
     along = np.empty((3, groups * group), np.float32)
     # Of each point the squared distance to the nearest one taken, and behind it, in one number, how low its row is; -1
@@ -159,5 +118,6 @@ def farthest_point_order(points: np.ndarray, n: int, start: int = 0) -> np.ndarr
     """
     order = np.full(n, start, np.int64)
     if n > 1:
-        _sample(np.ascontiguousarray(points, np.float32), order)
+        points = np.ascontiguousarray(points, np.float32)
+        _sample(points, curve.along_curve(points), order)
     return order
