@@ -69,7 +69,7 @@ class Preparation:
         with watch('free_space'):
             image, other_image = self._image(pair.source), self._image(pair.target)
             past, past_age = self.past(pair, ego, (image, other_image), onward)
-            images = image, other_image.in_frame(ego.into_target), past
+            images = image, other_image.in_frame(ego.target_from_source), past
             told = free_space(source, target, images)
         return PreparedPair(pair, ego, ground, slope, rows, target, images, past_age, *told, watch.timings_ms)
 

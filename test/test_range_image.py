@@ -3,8 +3,11 @@
 import math
 
 import numpy as np
+from scipy import ndimage
+from scipy.spatial.transform import Rotation
 from worlds import patch
 
+from ssrflow_ros.kernels.range_image import nearest_about
 from ssrflow_ros.steps import range_image
 from ssrflow_ros.steps.range_image import RangeImage
 
@@ -101,3 +104,23 @@ def test_beams_along_the_edge_of_a_row_get_the_same_cells_on_every_processor():
         row = int((math.atan2(z, flat) + math.pi / 2) / range_image._ELEVATION)
         column = min(int((math.atan2(y, x) + math.pi) / range_image._AZIMUTH), range_image._COLUMNS - 1)
         assert number == row * range_image._COLUMNS + column
+
+
+def test_the_nearest_about_a_cell_is_that_of_its_rows_and_columns_which_go_round():
+    rng = np.random.default_rng(0)
+    nearest = rng.uniform(1, 50, (20, 30)).astype(np.float32)
+    for high, wide in ((3, 3), (1, 7), (5, 1)):
+        wanted = ndimage.minimum_filter1d(nearest, wide, axis=1, mode='wrap')
+        wanted = ndimage.minimum_filter1d(wanted, high, axis=0, mode='nearest')
+        assert np.array_equal(nearest_about(nearest.ravel(), 20, 30, high, wide), wanted.ravel())
+
+
+def test_a_transform_leads_points_to_the_sensor():
+    rng = np.random.default_rng(1)
+    points = rng.uniform(-30, 30, (3000, 3)).astype(np.float32)
+    turn = Rotation.from_euler('xyz', [0.1, -0.2, 2.0]).as_matrix()
+    transform = np.vstack([np.column_stack([turn, [1, -2, 0.5]]), [0, 0, 0, 1]])
+    image = RangeImage(points)
+    asked = points @ turn - np.array([1, -2, 0.5]) @ turn
+    off = np.abs(image.in_frame(transform).at(asked.astype(np.float32))._reach - np.linalg.norm(points, axis=1))
+    assert off.max() < 1e-4

@@ -10,6 +10,7 @@ from ssrflow_ros.steps.cells import thin
 from ssrflow_ros.steps.range_image import RangeImage
 from ssrflow_ros.steps.sampling import VOXEL, sample_pair
 from ssrflow_ros.steps.upsampling import _on_device, upsample
+from ssrflow_ros.transforms import rigid
 
 
 def wall(rng, n=20_000):
@@ -120,7 +121,7 @@ def test_each_point_knows_how_far_the_other_sensor_saw_past_it():
     screen = np.stack([np.full(400, 8.0), *rng.uniform(-1, 1, (2, 400))], 1).astype(np.float32) + [0, 0, 1.5]
     source = np.concatenate([bare, screen]).astype(np.float32)
     for where in (np.zeros(3, np.float32), eye):
-        other = RangeImage(bare - where).in_frame(lambda points, where=where: points - where)
+        other = RangeImage(bare - where).in_frame(rigid(np.eye(3), -where))
         first, second = sample_pair(source, bare, 2048, images=(RangeImage(source), other, other))
         of_screen = first.rows >= len(bare)
         way = screen[first.rows[of_screen] - len(bare)] - where

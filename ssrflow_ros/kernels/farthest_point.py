@@ -1,94 +1,102 @@
-"""Farthest point sampling with a tree of boxes: a new point asks only those boxes that it may be nearest to."""
+"""Farthest point sampling in buckets: a new point asks only those buckets that it may be nearest to."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from . import curve
 from .compiled import compiled
-from .kd_tree import KdTree
 
-_LEAF = 16  # points of a box of the last level
-_DEEPEST = 64  # levels, more than any number of points asks for
+_BUCKET = 32  # points that lie together; and buckets of a group
 DIRECTION = (0.8017837, 0.5345225, 0.2672612)
 """Points are ordered along it first; no two points of a real cloud are level along it."""
 
 
 @compiled
-def _boxes(points, first):
-    """(nodes, 6) least and greatest corner of each node of a tree; leaf l begins at first[l] of the points."""
-    leaves = len(first) - 1
-    inner = leaves - 1
-    boxes = np.empty((inner + leaves, 6), np.float32)
-    for leaf in range(leaves):
-        box = boxes[inner + leaf]
-        box[:3], box[3:] = np.inf, -np.inf
-        for place in range(first[leaf], first[leaf + 1]):
-            for axis in range(3):
-                box[axis] = min(box[axis], points[place, axis])
-                box[axis + 3] = max(box[axis + 3], points[place, axis])
-    for node in range(inner - 1, -1, -1):
-        for axis in range(3):
-            boxes[node, axis] = min(boxes[2 * node + 1, axis], boxes[2 * node + 2, axis])
-            boxes[node, axis + 3] = max(boxes[2 * node + 1, axis + 3], boxes[2 * node + 2, axis + 3])
-    return boxes
+def _boxed(low, high, size):
+    """Low and high corners (3, n) of each `size` of the boxes that are given so."""
+    count = low.shape[1] // size
+    lower, higher = np.empty((3, count), np.float32), np.empty((3, count), np.float32)
+    for axis in range(3):
+        for box in range(count):
+            inside = slice(box * size, (box + 1) * size)
+            lower[axis, box], higher[axis, box] = low[axis, inside].min(), high[axis, inside].max()
+    return lower, higher
 
 
 @compiled
-def _sample(points, rows, first, boxes, order):
-    """Fill `order` (n,) with rows; order[0] is given."""
-    leaves = len(first) - 1
-    inner = leaves - 1
-    nodes = inner + leaves
-    # Of each point the squared distance to the nearest one taken, -1 for those taken; of each node the most of them,
-    # and of equals the lowest row.
-    away = np.full(len(points), np.inf, np.float32)
-    most = np.full(nodes, np.inf, np.float32)
-    best = np.zeros(nodes, np.int32)
-    x, y, z = np.float32(0), np.float32(0), np.float32(0)
-    for place in range(len(points)):
-        if rows[place] == order[0]:
-            x, y, z = points[place, 0], points[place, 1], points[place, 2]
-            away[place] = -1
-            break
-    waiting, changed = np.empty(_DEEPEST, np.int32), np.empty(nodes, np.int32)
+def _away(low, high, x, y, z, out):
+    """Squared distance (n,) of a point to each of the boxes with the corners low, high (3, n)."""
+    west, south, bottom, east, north, top = low[0], low[1], low[2], high[0], high[1], high[2]
+    for box in range(len(out)):
+        dx = max(max(west[box] - x, x - east[box]), np.float32(0))
+        dy = max(max(south[box] - y, y - north[box]), np.float32(0))
+        dz = max(max(bottom[box] - z, z - top[box]), np.float32(0))
+        out[box] = dx * dx + dy * dy + dz * dz
+
+
+@compiled
+def _sample(points, rows, order):
+    """Fill `order` (n,) with rows of points (N, 3); order[0] is given, `rows` (N,) lists neighbours together."""
+    count, group = len(points), _BUCKET * _BUCKET
+    groups = (count + group - 1) // group
+    # The last bucket is filled up with its last point, which is as good as taken there.
+    along = np.empty((3, groups * group), np.float32)
+    # Of each point the squared distance to the nearest one taken, and behind it, in one number, how low its row is; -1
+    # for those taken. So the greatest is the next one. Of each bucket and group the greatest of its own.
+    last = np.zeros(groups * group, np.int64)
+    far = np.full(groups * group, -1, np.int64)
+    place_of = np.empty(count, np.int32)
+    for place in range(groups * group):
+        row = rows[min(place, count - 1)]
+        along[0, place], along[1, place], along[2, place] = points[row, 0], points[row, 1], points[row, 2]
+        if place < count:
+            place_of[row] = place
+            last[place] = 0x7FFFFFFF - row
+            far[place] = (0x7F800000 << 32) | last[place]
+    far[place_of[order[0]]] = -1
+    low, high = _boxed(along, along, _BUCKET)
+    group_low, group_high = _boxed(low, high, _BUCKET)
+    greatest, group_greatest = np.full(groups * _BUCKET, -1, np.int64), np.full(groups, -1, np.int64)
+    # The distances within them as floats; -1 is no number, and nothing is less than it.
+    most, group_most = np.full(groups * _BUCKET, np.inf, np.float32), np.full(groups, np.inf, np.float32)
+    bits, group_bits = most.view(np.int32), group_most.view(np.int32)
+    group_off, off, squared = np.empty(groups, np.float32), np.empty(_BUCKET, np.float32), np.empty(_BUCKET, np.float32)
+    squared_bits = squared.view(np.int32)
     for number in range(1, len(order)):
-        waiting[0], count, visited = 0, 1, 0
-        while count:
-            count -= 1
-            node = waiting[count]
-            box = boxes[node]
-            dx, dy, dz = max(box[0] - x, x - box[3]), max(box[1] - y, y - box[4]), max(box[2] - z, z - box[5])
-            dx, dy, dz = max(dx, np.float32(0)), max(dy, np.float32(0)), max(dz, np.float32(0))
-            if dx * dx + dy * dy + dz * dz > most[node]:
-                continue
-            changed[visited] = node
-            visited += 1
-            if node < inner:
-                waiting[count], waiting[count + 1] = 2 * node + 1, 2 * node + 2
-                count += 2
-        # Children come after their parents: backwards, each node finds its children as they are now.
-        for place in range(visited - 1, -1, -1):
-            node = changed[place]
-            if node < inner:
-                one, other = 2 * node + 1, 2 * node + 2
-                if most[other] > most[one] or (most[other] == most[one] and rows[best[other]] < rows[best[one]]):
-                    one = other
-                most[node], best[node] = most[one], best[one]
-                continue
-            leaf = node - inner
-            farthest, where = np.float32(-2), first[leaf]
-            for point in range(first[leaf], first[leaf + 1]):
-                dx, dy, dz = points[point, 0] - x, points[point, 1] - y, points[point, 2] - z
-                squared = dx * dx + dy * dy + dz * dz
-                if squared < away[point]:
-                    away[point] = squared
-                if away[point] > farthest or (away[point] == farthest and rows[point] < rows[where]):
-                    farthest, where = away[point], point
-            most[node], best[node] = farthest, where
-        taken = best[0]
-        order[number] = rows[taken]
+        taken = order[number - 1]
         x, y, z = points[taken, 0], points[taken, 1], points[taken, 2]
-        away[taken] = -1
+        _away(group_low, group_high, x, y, z, group_off)
+        for one in range(groups):
+            if not group_off[one] <= group_most[one]:
+                continue
+            first = one * _BUCKET
+            _away(low[:, first : first + _BUCKET], high[:, first : first + _BUCKET], x, y, z, off)
+            for beside in range(_BUCKET):
+                bucket = first + beside
+                if not off[beside] <= most[bucket]:
+                    continue
+                begin = bucket * _BUCKET
+                east, north, up = (along[0, begin:], along[1, begin:], along[2, begin:])
+                for place in range(_BUCKET):
+                    dx, dy, dz = east[place] - x, north[place] - y, up[place] - z
+                    squared[place] = dx * dx + dy * dy + dz * dz
+                own, own_last, best = far[begin : begin + _BUCKET], last[begin : begin + _BUCKET], -1
+                for place in range(_BUCKET):
+                    own[place] = min(own[place], (np.int64(squared_bits[place]) << 32) | own_last[place])
+                    best = max(best, own[place])
+                greatest[bucket] = best
+                bits[bucket] = best >> 32
+            best = -1
+            for beside in range(_BUCKET):
+                best = max(best, greatest[first + beside])
+            group_greatest[one] = best
+            group_bits[one] = best >> 32
+        best = -1
+        for one in range(groups):
+            best = max(best, group_greatest[one])
+        order[number] = 0x7FFFFFFF - (best & 0x7FFFFFFF)
+        far[place_of[order[number]]] = -1
 
 
 def farthest_points(points: np.ndarray, n: int) -> np.ndarray:
@@ -96,7 +104,10 @@ def farthest_points(points: np.ndarray, n: int) -> np.ndarray:
     if n == 0 or len(points) <= n:
         return np.arange(min(n, len(points)))
     along = sum(axis * np.float32(share) for axis, share in zip(points.T, DIRECTION))
-    own = along.argsort(kind='stable')
+    # Sorted with their rows as one number, of which the bits of the float are the upper half, those of a negative one
+    # turned round: quicker than a stable argsort, and the same.
+    bits = along.view(np.int32)
+    own = np.sort(((bits ^ ((bits >> 31) & 0x7FFFFFFF)).astype(np.int64) << 32) | np.arange(len(points))) & 0x7FFFFFFF
     return own.take(farthest_point_order(points.take(own, axis=0), n))
 
 
@@ -107,6 +118,6 @@ def farthest_point_order(points: np.ndarray, n: int, start: int = 0) -> np.ndarr
     """
     order = np.full(n, start, np.int64)
     if n > 1:
-        tree = KdTree(points, _LEAF).tree
-        _sample(tree.points, tree.rows, tree.first, _boxes(tree.points, tree.first), order)
+        points = np.ascontiguousarray(points, np.float32)
+        _sample(points, curve.along_curve(points), order)
     return order

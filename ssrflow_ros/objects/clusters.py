@@ -37,13 +37,11 @@ def _cluster(points: np.ndarray, velocity: np.ndarray, distance: float) -> np.nd
     # Thinned first: dense near objects would otherwise have thousands of neighbours a point.
     size = distance / 2
     while True:
-        rows, begins = by_cell(points, size)
-        count = np.diff(np.append(np.flatnonzero(begins), len(rows)))
-        if len(count) <= _MAX_VOXELS:
+        voxel, first = by_cell(points, size)
+        if len(first) <= _MAX_VOXELS:
             break
         size *= 1.5
-    voxel = np.empty(len(rows), np.int64)
-    voxel[rows] = np.cumsum(begins) - 1
+    count = np.bincount(voxel)
 
     def mean(values: np.ndarray) -> np.ndarray:
         return np.stack([np.bincount(voxel, column) for column in values.T], axis=1) / count[:, None]

@@ -1,8 +1,10 @@
-"""Ground by a polar grid: one height a cell, grown outwards from a plane near the sensor. Arrays only."""
+"""Ground by a polar grid: one height a cell, grown outwards from a plane near the sensor."""
 
 from __future__ import annotations
 
 import numpy as np
+
+from ..kernels.polar_grid import grown, heights_over, lowest_of_cells, on_surface, polar_cells
 
 _RINGS, _SECTORS = 44, 120
 _RING_OFFSET, _RING_GROWTH = 5.0, 0.07  # rings 0.35 m wide at the sensor, 1 m at 10 m, 3 m at 40 m
@@ -18,6 +20,8 @@ _SLOPE = 0.10  # greatest departure from the first plane's slope
 _GAP = 8.0  # m, longest unseen stretch over which the slope may build up a difference
 _NEAR_SURFACE = 0.15  # m, returns that have a say in where the surface of their cell is
 _THICKNESS = 0.08  # m, a return nearer to the surface than this lies on the ground
+_RADIUS = _RING_OFFSET * np.expm1((np.arange(_RINGS) + 0.5) * _RING_GROWTH)  # m, of the middle of each ring
+_FLAT_THICKNESS = np.repeat(_FLAT + _FLAT_SLOPE * _RADIUS, _SECTORS).astype(np.float32)
 
 
 class PolarGrid:
@@ -33,82 +37,67 @@ class PolarGrid:
         """(N, 3) -> (N,) bool; all False where no ground is to be seen."""
         if len(points) < _FEWEST_CELLS:
             return np.zeros(len(points), dtype=bool)
-        x, y, z = np.ascontiguousarray(points[:, :3].T, dtype=np.float32)
-        grid = _Grid(x, y)
-        plane = _near_plane(grid, z, self.sensor_height)
+        grid = _Grid(points)
+        plane = _near_plane(grid, self.sensor_height)
         if plane is None:
             return np.zeros(len(points), dtype=bool)
-        height = z - (plane[0] * x + plane[1] * y + plane[2])
+        height = heights_over(grid.points, plane)
         lowest, flat = grid.lowest(height)
-        return _on_surface(height, grid, _grow(grid, lowest, flat), flat)
+        rise = np.where(flat, np.float32(np.inf), np.float32(_SMALL_STEP)).reshape(_RINGS, _SECTORS)
+        levels = grown(lowest.reshape(_RINGS, _SECTORS), rise, _RADIUS, _STEP, _SLOPE, _GAP)
+        return on_surface(
+            height, grid.along, grid.cell, levels, ~flat, np.float32(_NEAR_SURFACE), np.float32(_THICKNESS)
+        )
 
 
 def estimate_height(points: np.ndarray) -> float | None:
     """Height of the frame's origin above the ground, metres; None where no ground is to be seen."""
     if len(points) < _FEWEST_CELLS:
         return None
-    x, y, z = np.ascontiguousarray(points[:, :3].T, dtype=np.float32)
-    plane = _near_plane(_Grid(x, y), z)
+    plane = _near_plane(_Grid(points))
     return None if plane is None else -float(plane[2])
 
 
 class _Grid:
-    """Which polar cell each point lies in.
+    """Which of the C polar cells each of N points lies in.
 
-    along     (N,) float32 position along the rings, in rings.
-    cell      (N,) int16, ring * sectors + sector.
-    occupied  (C,) int16, the cells that hold points.
+    points  (N, 3) float32 m.
+    along   (N,) float32, position along the rings, in rings.
+    cell    (N,) int16, ring * sectors + sector.
     """
 
-    def __init__(self, x: np.ndarray, y: np.ndarray):
-        along = np.log1p(np.sqrt(x * x + y * y) * np.float32(1 / _RING_OFFSET)) * np.float32(1 / _RING_GROWTH)
-        self.along = np.minimum(along, np.float32(_RINGS - 1e-3))
-        # The diamond angle: monotonic in the azimuth, and far cheaper than arctan2.
-        turn = y / np.maximum(np.abs(x) + np.abs(y), np.float32(1e-9))
-        turn = np.where(x < 0, 2 - turn, turn) + 1
-        sector = np.minimum(turn * np.float32(_SECTORS / 4), _SECTORS - 1).astype(np.int16)
-        self.cell = self.along.astype(np.int16) * np.int16(_SECTORS) + sector
-        self._order = np.argsort(self.cell, kind='stable')  # numpy sorts 16-bit keys by radix
-        in_order = self.cell.take(self._order)
-        self._first = np.flatnonzero(np.diff(in_order, prepend=np.int16(-1)))
-        self.occupied = in_order[self._first]
-        self.radius = _ring_radius(self.occupied // _SECTORS)
+    def __init__(self, points: np.ndarray):
+        self.points = np.ascontiguousarray(points[:, :3], np.float32)
+        self.along, self.cell = polar_cells(self.points, _RINGS, _SECTORS, _RING_OFFSET, _RING_GROWTH)
 
     def lowest(self, height: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(C,) lowest height in each occupied cell, and (C,) whether most of the cell lies about there.
+        """(C,) lowest height in each cell, inf where it is empty, and (C,) whether most of the cell lies about there.
 
         What is tall, a wall or a hedge, has returns far above its lowest one; ground has not.
         """
-        height = height.take(self._order)
-        lowest = np.minimum.reduceat(height, self._first)
-        count = np.diff(self._first, append=len(height))
-        low = height < np.repeat(lowest + _FLAT + _FLAT_SLOPE * self.radius.astype(np.float32), count)
-        return lowest, np.add.reduceat(low, self._first, dtype=np.int32) > _FLAT_SHARE * count
+        count, lowest, low = lowest_of_cells(height, self.cell, _FLAT_THICKNESS)
+        return lowest, low > _FLAT_SHARE * count
 
 
-def _ring_radius(ring: np.ndarray) -> np.ndarray:
-    """Radius of the middle of a ring, metres."""
-    return _RING_OFFSET * np.expm1((ring + 0.5) * _RING_GROWTH)
-
-
-def _near_plane(grid: _Grid, z: np.ndarray, sensor_height: float = 0.0) -> np.ndarray | None:
+def _near_plane(grid: _Grid, sensor_height: float = 0.0) -> np.ndarray | None:
     """Plane z = a x + b y + c, (3,) float32, through the flat cells near the sensor.
 
     The most frequent low height starts it, unless the sensor's height is known. None if too few
     cells agree: then what lies lowest is not a ground.
     """
-    lowest, flat = grid.lowest(z)
+    lowest, flat = grid.lowest(grid.points[:, 2])
     usable = flat & (lowest < _HIGHEST_GROUND) & (lowest > -_DEEPEST_GROUND)
+    radius = np.repeat(_RADIUS, _SECTORS)
     if sensor_height:
-        usable &= np.abs(lowest + sensor_height) < 0.15 + 0.10 * grid.radius
+        usable &= np.abs(lowest + sensor_height) < 0.15 + 0.10 * radius
     for reach in _NEAR:
-        near = usable & (grid.radius < reach)
-        if near.sum() >= _ENOUGH_CELLS:
+        near = np.flatnonzero(usable & (radius < reach))
+        if len(near) >= _ENOUGH_CELLS:
             break
-    if near.sum() < _FEWEST_CELLS:
+    if len(near) < _FEWEST_CELLS:
         return None
-    radius, lowest = grid.radius[near], lowest[near]
-    turn = ((grid.occupied[near] % _SECTORS) + 0.5) * (4 / _SECTORS) - 1
+    radius, lowest = radius[near], lowest[near]
+    turn = (near % _SECTORS + 0.5) * (4 / _SECTORS) - 1
     sine = np.where(turn > 1, 2 - turn, turn)
     cosine = (1 - np.abs(sine)) * np.where(turn > 1, -1, 1)
     scale = radius / np.hypot(sine, cosine)
@@ -127,68 +116,3 @@ def _near_plane(grid: _Grid, z: np.ndarray, sensor_height: float = 0.0) -> np.nd
         # A touch of damping keeps a plane that is seen on one side only from tipping over.
         plane = np.linalg.solve(kept.T @ kept + np.diag((50.0, 50.0, 0.0)), kept.T @ lowest[agree])
     return plane.astype(np.float32)
-
-
-def _grow(grid: _Grid, lowest: np.ndarray, flat: np.ndarray) -> np.ndarray:
-    """(rings, sectors) ground level over the plane, from the lowest return of each cell.
-
-    Ring by ring outwards a sector takes its cell's lowest return if step and slope allow, else it
-    keeps its level: under a car, behind a wall, beneath a reflection from under the ground.
-    """
-    found = np.full((_RINGS, _SECTORS), np.inf, dtype=np.float32)
-    found.flat[grid.occupied] = lowest
-    rise = np.full((_RINGS, _SECTORS), _SMALL_STEP, dtype=np.float32)
-    rise.flat[grid.occupied[flat]] = np.inf
-    radius = _ring_radius(np.arange(_RINGS))
-    level = np.zeros(_SECTORS, dtype=np.float32)
-    seen = np.zeros(_SECTORS)
-    levels = np.empty((_RINGS, _SECTORS), dtype=np.float32)
-    for ring in range(_RINGS):
-        step = found[ring] - level
-        allowed = _STEP + _SLOPE * np.minimum(radius[ring] - seen, _GAP)
-        accept = (np.abs(step) < allowed) & (step < rise[ring])
-        level = np.where(accept, found[ring], level)
-        seen = np.where(accept, radius[ring], seen)
-        left, right = np.roll(level, 1), np.roll(level, -1)
-        level = np.maximum(np.minimum(left, level), np.minimum(np.maximum(left, level), right))  # median
-        levels[ring] = level
-    return levels
-
-
-def _on_surface(height: np.ndarray, grid: _Grid, levels: np.ndarray, flat: np.ndarray) -> np.ndarray:
-    """(N,) bool, which returns of `height` (N,) lie on the surface, interpolated along the range."""
-    cell = grid.cell.astype(np.intp)
-    weight = grid.along - np.floor(grid.along)
-    weight -= np.float32(0.5)
-    beside = cell + np.where(weight < 0, -_SECTORS, _SECTORS)
-    beside.clip(0, levels.size - 1, out=beside)
-    np.abs(weight, out=weight)
-    levels = levels.ravel()
-    tall = np.ones(levels.size, dtype=bool)
-    tall[grid.occupied[flat]] = False
-
-    def above() -> np.ndarray:
-        level = levels.take(beside)
-        own = levels.take(cell)
-        level -= own
-        level *= weight
-        level += own
-        return np.subtract(height, level, out=level)
-
-    # Each of the two turns below moves the surface by less than _NEAR_SURFACE.
-    rows = np.flatnonzero(np.abs(above()) < 3 * _NEAR_SURFACE)
-    height, cell, beside, weight = (column.take(rows) for column in (height, cell, beside, weight))
-    # The lowest returns lie beneath the surface, by the noise of the range: settle on the mean.
-    for _ in range(2):
-        distance = above()
-        near = np.flatnonzero(np.abs(distance) < _NEAR_SURFACE)
-        inside = cell.take(near)
-        count = np.bincount(inside, minlength=levels.size)
-        shift = np.bincount(inside, distance.take(near), minlength=levels.size) / np.maximum(count, 1)
-        # The foot of a wall would lift the mean: cells that hold one move as the others do.
-        usual = shift[(count > 0) & ~tall]
-        shift[tall] = np.median(usual) if len(usual) else 0
-        levels = levels + shift.astype(np.float32)
-    on_surface = np.zeros(len(grid.cell), dtype=bool)
-    on_surface[rows] = np.abs(above()) < _THICKNESS
-    return on_surface

@@ -9,16 +9,17 @@ half a second ago (`range_image_history.py`).
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 
 import numpy as np
-from scipy.ndimage import minimum_filter1d
+
+from ..kernels.range_image import cells_of, nearest_about, nearest_in_each
 
 _AZIMUTH, _ELEVATION = np.radians(0.7), np.radians(0.75)  # cells of an image
 _ROWS, _COLUMNS = round(np.pi / _ELEVATION), round(2 * np.pi / _AZIMUTH)
 _FRAME = 7  # cells in a row, among which what is nearest frames the one in the middle
 _ABOUT = 3  # cells in rows and columns, of which the nearest return is taken for the middle one's
 _FAR = 4.0  # m, beyond which it does not matter how far
+_OWN_FRAME = np.eye(4)
 _DEPTH, _DEPTH_SHARE = 0.3, 0.01  # m, and share of the range, by which a beam must have passed beyond
 
 
@@ -27,28 +28,15 @@ class RangeImage:
 
     def __init__(self, points: np.ndarray):
         """points (N, 3) of a whole sweep in its own frame, ground included, metres."""
-        self._into: Callable[[np.ndarray], np.ndarray] | None = None
+        self._sensor_from_asked = _OWN_FRAME
         self._filtered: dict[tuple[int, int], np.ndarray] = {}  # made when asked for
-        self._nearest = np.full(_ROWS * _COLUMNS, np.inf, dtype=np.float32)
-        cell, reach = self._cells(points)
-        # Sorted as one number, of which the bits of a positive float are the lower half: thrice as fast as minimum.at.
-        both = np.sort((cell.astype(np.int64) << 32) | reach.view(np.int32))
-        cell = (both >> 32).astype(np.int32)
-        first = np.flatnonzero(np.diff(cell, prepend=-1))
-        self._nearest[cell[first]] = both[first].astype(np.int32).view(np.float32)
-        # Fine rows tell a thing from the ground before it; a sensor whose beams lie farther apart leaves every other
-        # row empty, and there the returns of its neighbour count.
-        rows = self._nearest.reshape(-1, 2, _COLUMNS)
-        self._nearest = np.where(rows < np.inf, rows, rows[:, ::-1]).ravel()
+        self._nearest = nearest_in_each(*self._cells(points), _ROWS, _COLUMNS)
 
-    def __getstate__(self) -> dict:
-        # Another process makes what it asks for itself: half a megabyte is sent, not one and a half.
-        return {**vars(self), '_filtered': {}}
-
-    def in_frame(self, into: Callable[[np.ndarray], np.ndarray]) -> 'RangeImage':
-        """The same image, to be asked about points of another frame, which `into` (N, 3) leads to the sensor's."""
+    def in_frame(self, sensor_from_asked: np.ndarray) -> 'RangeImage':
+        """The same image, to be asked about points of another frame, which the transform (4, 4) leads to the
+        sensor's."""
         image = copy.copy(self)
-        image._into = into
+        image._sensor_from_asked = sensor_from_asked
         return image
 
     def at(self, points: np.ndarray) -> 'RayQuery':
@@ -60,12 +48,11 @@ class RangeImage:
         if rows == columns == 1:
             return self._nearest
         if (rows, columns) not in self._filtered:
-            cells = minimum_filter1d(self._nearest.reshape(_ROWS, _COLUMNS), columns, axis=1, mode='wrap')
-            self._filtered[rows, columns] = minimum_filter1d(cells, rows, axis=0, mode='nearest').ravel()
+            self._filtered[rows, columns] = nearest_about(self._nearest, _ROWS, _COLUMNS, rows, columns)
         return self._filtered[rows, columns]
 
     def _cells(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return _cells(self._into(points) if self._into else points)
+        return _cells(points, self._sensor_from_asked)
 
 
 class RayQuery:
@@ -136,14 +123,7 @@ def nearest_in_cells(points: np.ndarray) -> np.ndarray:
     return order[np.flatnonzero(np.diff(cell[order], prepend=-1))]
 
 
-def _cells(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cell of each of the points (N, 3), and range (N,) m."""
-    x, y, z = points.T
-    flat = np.sqrt(x * x + y * y)
-    # In double precision, for whole rings of common sensors lie on the edge of a row (multiples of 0.75 degrees), where
-    # the last bit of a float32 arctan2, which is not the same on every processor, would choose the row.
-    column = ((np.arctan2(y, x, dtype=np.float64) + np.pi) * (1 / _AZIMUTH)).astype(np.int32)
-    row = ((np.arctan2(z, flat, dtype=np.float64) + np.pi / 2) * (1 / _ELEVATION)).astype(np.int32)
-    np.minimum(column, _COLUMNS - 1, out=column)
-    np.minimum(row, _ROWS - 1, out=row)
-    return row * np.int32(_COLUMNS) + column, np.sqrt(flat * flat + z * z).astype(np.float32, copy=False)
+def _cells(points: np.ndarray, transform: np.ndarray = _OWN_FRAME) -> tuple[np.ndarray, np.ndarray]:
+    """Cell of each of the points (N, 3), led to the sensor's frame by the transform (4, 4), and range (N,) m."""
+    points, transform = np.ascontiguousarray(points, np.float32), transform[:3].astype(np.float32)
+    return cells_of(points, transform, _AZIMUTH, _ELEVATION, _ROWS, _COLUMNS)

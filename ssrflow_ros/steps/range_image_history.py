@@ -70,4 +70,4 @@ class RangeImageHistory:
         stamp, image, into = seen[0]
         if stamp >= pair.target.stamp_ns:
             return _NOTHING, 0.0
-        return image.in_frame(EgoMotion(into, ego.method).into_target), (pair.source.stamp_ns - stamp) * 1e-9
+        return image.in_frame(into), (pair.source.stamp_ns - stamp) * 1e-9

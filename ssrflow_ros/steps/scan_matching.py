@@ -23,7 +23,7 @@ from ..kernels.point_to_plane import moved, normal_equations, normals
 from ..settings import Settings
 from ..sweep import EgoMotion, Sweep, SweepPair
 from ..transforms import rigid
-from .cells import by_cell
+from .cells import means
 
 _MAX_RANGE = 100.0  # m, beyond, returns are too sparse for normals
 _RESOLUTIONS = (0.4, 0.2, 0.1)  # m, voxels; the finer ones for small rooms
@@ -104,17 +104,14 @@ class ScanMatching:
         return self._clouds[sweep]
 
     def _prepare(self, points: np.ndarray) -> '_Cloud':
-        points = points.take(np.flatnonzero(np.einsum('ij,ij->i', points, points) < _MAX_RANGE**2), axis=0)
-        thinned = points[:0]
         for resolution in _RESOLUTIONS:
-            if len(points) >= _FEWEST_POINTS:
-                thinned = _means(points, resolution)
-            if len(thinned) >= _ENOUGH_POINTS:
+            thinned, near = means(points, resolution, _MAX_RANGE)
+            if near < _FEWEST_POINTS or len(thinned) >= _ENOUGH_POINTS:
                 break
         if len(thinned) < _FEWEST_POINTS:
             raise EgoMotionError(
                 f'scan matching needs {_FEWEST_POINTS} spread-out points within '
-                f'{_MAX_RANGE:g} m, a sweep has {len(thinned) or len(points)}: '
+                f'{_MAX_RANGE:g} m, a sweep has {len(thinned)}: '
                 f'check topic and range limits, {_CURE}'
             )
         return _Cloud(self._library, thinned, self._threads)
@@ -180,14 +177,6 @@ class _Cloud:
             self._normals[asked] = normals(self._thinned, around)
             self._has_normal[asked] = True
         return self._thinned.take(nearest, axis=0), self._normals.take(nearest, axis=0), distance**2
-
-
-def _means(points: np.ndarray, size: float) -> np.ndarray:
-    """(n, 3) float64, mean of the points (N, 3) in each occupied cube of `size` metres."""
-    rows, begins = by_cell(points, size)
-    first = np.flatnonzero(begins)
-    count = np.diff(first, append=len(rows))
-    return np.stack([np.add.reduceat(points[:, axis].take(rows), first) / count for axis in range(3)], axis=1)
 
 
 def _refine(source: _Cloud, target: _Cloud, transform: np.ndarray) -> _Match:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from ..kernels.interpolation import interpolated
 from ..kernels.kd_tree import KdTree
 from ..operators import interpolate, interpolation_weights
 from .cells import by_cell
@@ -23,24 +24,10 @@ def upsample(points: np.ndarray, known: np.ndarray, values: torch.Tensor) -> np.
     """
     if values.device.type != 'cpu':
         return _on_device(points, known, values)
-    rows, begins = by_cell(points, _CELL)
-    points = points.take(rows, axis=0)
-    tree = KdTree(known)
-    nearest, _ = tree.search(points.take(np.flatnonzero(begins), axis=0), min(_NEIGHBOURS, len(known)))
-    nearest = np.ascontiguousarray(nearest.T).take(np.cumsum(begins) - 1, axis=1)
-    # Column by column: sums along rows of three take five times as long.
-    points, known, columns = (np.ascontiguousarray(table.T) for table in (points, known, values.numpy()))
-    total = np.zeros(len(rows), np.float32)
-    found = np.zeros((len(columns), len(rows)), np.float32)
-    for index in nearest:
-        squared = sum((there.take(index) - here) ** 2 for there, here in zip(known, points))
-        weight = 1 / np.maximum(np.sqrt(squared), np.float32(_NEAREST))
-        total += weight
-        for column, value in zip(found, columns):
-            column += weight * value.take(index)
-    upsampled = np.empty((len(rows), len(columns)), np.float32)
-    upsampled[rows] = (found / total).T
-    return upsampled
+    known = np.ascontiguousarray(known)
+    cube, first = by_cell(points, _CELL)
+    nearest, _ = KdTree(known).search(points.take(first, axis=0), min(_NEIGHBOURS, len(known)))
+    return interpolated(points, cube, nearest, known, values.numpy(), np.float32(_NEAREST))
 
 
 def _on_device(points: np.ndarray, known: np.ndarray, values: torch.Tensor) -> np.ndarray:

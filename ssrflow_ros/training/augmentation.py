@@ -9,7 +9,7 @@ import numpy as np
 
 from ..steps.range_image import RangeImage
 from ..steps.sampling import sample_pair
-from ..transforms import invert, transformed
+from ..transforms import invert, rigid, transformed
 from .pairs import MOVING, TrainingPair
 
 
@@ -138,7 +138,7 @@ def _sampled(
 
 def view_from(eye: np.ndarray, points: np.ndarray) -> RangeImage:
     """The view of `points` (N, 3) m by a sensor at `eye` (3,) m, to be asked about points of their frame."""
-    return RangeImage((points - eye).astype(np.float32)).in_frame(lambda asked: asked - eye.astype(np.float32))
+    return RangeImage((points - eye).astype(np.float32)).in_frame(rigid(np.eye(3), -eye))
 
 
 def _thinned(pair: TrainingPair, how: Augmentation, rng: np.random.Generator) -> TrainingPair:

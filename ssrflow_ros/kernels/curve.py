@@ -1,0 +1,51 @@
+"""The order of points along a Z-order curve (Morton 1966), on which neighbours mostly lie together."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .compiled import compiled
+
+_CELLS = 1024  # along an axis
+
+
+@compiled
+def _every_third(bits):
+    """Ten bits, each followed by two that are 0."""
+    bits = (bits | (bits << 16)) & 0x030000FF
+    bits = (bits | (bits << 8)) & 0x0300F00F
+    bits = (bits | (bits << 4)) & 0x030C30C3
+    return (bits | (bits << 2)) & 0x09249249
+
+
+@compiled
+def along_curve(points):
+    """Rows (N,) int32 of points (N, 3) float32, cell by cell along the curve, in a cell the lower row first."""
+    count = len(points)
+    if count == 0:
+        return np.empty(0, np.int32)
+    low, extent = np.empty(3, np.float32), np.float32(1e-30)
+    for axis in range(3):
+        least, most = points[0, axis], points[0, axis]
+        for row in range(count):
+            least, most = min(least, points[row, axis]), max(most, points[row, axis])
+        low[axis], extent = least, max(extent, most - least)
+    keys, rows, other = np.empty(count, np.int32), np.arange(count).astype(np.int32), np.empty(count, np.int32)
+    scale = np.float32(_CELLS - 1) / extent
+    for row in range(count):
+        key = 0
+        for axis in range(3):
+            key |= _every_third(int((points[row, axis] - low[axis]) * scale)) << axis
+        keys[row] = key
+    for shift in (0, 10, 20):
+        begin = np.zeros(1025, np.int32)
+        for row in range(count):
+            begin[((keys[row] >> shift) & 1023) + 1] += 1
+        for digit in range(1024):
+            begin[digit + 1] += begin[digit]
+        for place in range(count):
+            digit = (keys[rows[place]] >> shift) & 1023
+            other[begin[digit]] = rows[place]
+            begin[digit] += 1
+        rows, other = other, rows
+    return rows
