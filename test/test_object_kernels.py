@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 from scipy import ndimage
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
+from ssrflow_ros.kernels.cubes import chained, means_of_each
 from ssrflow_ros.kernels.maps import connected_things, lies_beside
 from ssrflow_ros.kernels.tiles import distance_maps, sums_moved, sums_on_grid
 
@@ -67,16 +70,47 @@ def test_sums_on_a_grid_of_shifts(rng, maps):
 
 @pytest.mark.parametrize('share', [0.0, 0.1, 0.4, 1.0])
 def test_things_that_touch_are_numbered_by_their_first_cells(rng, share):
-    held = np.zeros((64, 64), bool)
-    held[1:-1, 1:-1] = rng.random((62, 62)) < share
-    squares = rng.integers(0, 100, (16, 16))
-    number, extent, greatest = connected_things(held.ravel(), 64, squares, 4)
+    side, square, cell = 64, 4, 0.25
+    held = np.zeros((side, side), bool)
+    held[1:-1, 1:-1] = rng.random((side - 2, side - 2)) < share
+    row, column = (places.repeat(2) for places in np.nonzero(held))  # two points in each cell
+    order = rng.permutation(len(row))
+    row, column = row[order], column[order]
+    points = np.column_stack([(row + 0.5 - side // 2) * cell, (column + 0.5 - side // 2) * cell, row]).astype(
+        np.float32
+    )
+    suspects = rng.random(len(points)) < 0.3
+    vacated = rng.uniform(-side // 2 * cell, side // 2 * cell, (200, 3)).astype(np.float32)
+    owner, extent, size, suspected, vacancies = connected_things(points, suspects, vacated, cell, side, square)
     expected, count = ndimage.label(held, np.ones((3, 3)))
-    assert np.array_equal(number.reshape(64, 64), expected - 1) and len(extent) == len(greatest) == count
-    values = squares.repeat(4, 0).repeat(4, 1)
+    assert np.array_equal(owner, expected[row, column] - 1)
+    assert len(extent) == len(size) == len(suspected) == len(vacancies) == count
+    places = np.floor(vacated[:, :2] / np.float32(cell) + side // 2).clip(1, side - 2).astype(int) // square
+    squares = np.zeros((side // square, side // square), int)
+    np.add.at(squares, tuple(places.T), 1)
+    about = ndimage.convolve(squares, np.ones((3, 3), int), mode='constant').repeat(square, 0).repeat(square, 1)
     for thing, (rows, columns) in enumerate(ndimage.find_objects(expected)):
         assert extent[thing].tolist() == [rows.stop - rows.start, columns.stop - columns.start]
-        assert greatest[thing] == values[expected == thing + 1].max()
+        assert vacancies[thing] == about[expected == thing + 1].max()
+        assert size[thing] == 2 * (expected == thing + 1).sum()
+        assert suspected[thing] == suspects[owner == thing].sum()
+
+
+def test_chains_of_what_lies_together_and_moves_alike(rng):
+    points, velocity = rng.uniform(-4, 4, (300, 3)), rng.choice([0.0, 0.5, 3.0, 20.0], (300, 3))
+    distance, alike, share = 0.9, 1.0, 0.3
+    apart = np.linalg.norm(points[:, None] - points, axis=2)
+    unlike, speed = np.linalg.norm(velocity[:, None] - velocity, axis=2), np.linalg.norm(velocity, axis=1)
+    joined = (apart <= distance) & (unlike < np.maximum(alike, share * np.maximum(speed[:, None], speed)))
+    count, wanted = connected_components(coo_matrix(joined), directed=False)
+    found = chained(points, velocity, distance, alike, share)
+    assert 20 < count < 280 and np.array_equal(found, wanted)
+
+
+def test_means_of_each_number(rng):
+    values, number = rng.normal(size=(50, 3)).astype(np.float32), np.append(rng.integers(0, 4, 46), [0, 1, 2, 3])
+    wanted = [values[number == k].mean(axis=0) for k in range(4)]
+    np.testing.assert_allclose(means_of_each(values, number, 4), wanted, atol=1e-6)
 
 
 def test_what_lies_beside_a_point_does_so_where_the_map_goes_on_anew_too(rng):

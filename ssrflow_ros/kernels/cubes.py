@@ -94,3 +94,72 @@ def cube_means(points, size, reach):
         for axis in range(3):
             means[cube, axis] = sums[cube, axis] / numbers[cube]
     return means, near
+
+
+@compiled
+def means_of_each(values, number, count):
+    """(count, C) float64, the mean of those of values (N, C) that bear each `number` (N,)."""
+    sums, size = np.zeros((count, values.shape[1])), np.zeros(count, np.int64)
+    for row in range(len(values)):
+        size[number[row]] += 1
+        for column in range(values.shape[1]):
+            sums[number[row], column] += values[row, column]
+    for own in range(count):
+        sums[own] /= size[own]
+    return sums
+
+
+@compiled
+def _root(parent, row):
+    while parent[row] != row:
+        parent[row] = parent[parent[row]]
+        row = parent[row]
+    return row
+
+
+@compiled
+def chained(points, velocity, distance, alike, share):
+    """Number (N,) int32 of the chain that holds each of points (N, 3) m, in the order of their first points.
+
+    A chain's neighbours lie within `distance` m, and their velocities (N, 3) differ by less than `alike` m/s or than
+    that `share` of the greater speed.
+    """
+    count, found = len(points), 0
+    table, keys = _table(count), np.empty(count, np.int64)
+    newest, before = np.empty(count, np.int32), np.empty(count, np.int32)  # points of a cube, the last one first
+    parent, speed = np.arange(count), np.empty(count)
+    per_cube, origin = 0.999 / distance, np.zeros(3)
+    for row in range(count):
+        x, y, z = points[row, 0], points[row, 1], points[row, 2]
+        vx, vy, vz = velocity[row, 0], velocity[row, 1], velocity[row, 2]
+        speed[row] = np.sqrt(vx * vx + vy * vy + vz * vz)
+        for i in range(-1, 2):
+            for j in range(-1, 2):
+                for k in range(-1, 2):
+                    key = _cube(x + i / per_cube, y + j / per_cube, z + k / per_cube, per_cube, origin)
+                    slot = _slot(table, keys, key)
+                    other = newest[table[slot]] if table[slot] >= 0 else -1
+                    while other >= 0:
+                        dx, dy, dz = points[other, 0] - x, points[other, 1] - y, points[other, 2] - z
+                        if dx * dx + dy * dy + dz * dz <= distance * distance:
+                            dx, dy, dz = velocity[other, 0] - vx, velocity[other, 1] - vy, velocity[other, 2] - vz
+                            most = max(alike, share * max(speed[row], speed[other]))
+                            if dx * dx + dy * dy + dz * dz < most * most:
+                                one, two = _root(parent, row), _root(parent, other)
+                                parent[max(one, two)] = min(one, two)
+                        other = before[other]
+        key = _cube(x, y, z, per_cube, origin)
+        slot = _slot(table, keys, key)
+        if table[slot] < 0:
+            table[slot], keys[found], newest[found] = found, key, -1
+            found += 1
+        before[row], newest[table[slot]] = newest[table[slot]], row
+    number, chains = np.empty(count, np.int32), 0
+    for row in range(count):
+        root = _root(parent, row)
+        if root == row:
+            number[row] = chains
+            chains += 1
+        else:
+            number[row] = number[root]
+    return number

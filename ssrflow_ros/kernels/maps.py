@@ -8,39 +8,65 @@ from .compiled import compiled
 
 
 @compiled
-def connected_things(held, side, squares, square):
-    """Things on a map of `side` cells: occupied cells, `held` (side²,) bool, that touch, at corners too.
+def _cell(point, cell, side):
+    """Number of the cell, of `cell` m, of a point (2+,) on a map of `side` cells about the origin, whose border stays
+    empty."""
+    per_cell, middle, least, most = np.float32(1 / cell), np.float32(side // 2), np.float32(1), np.float32(side - 2)
+    row = int(min(max(point[0] * per_cell + middle, least), most))
+    return row * side + int(min(max(point[1] * per_cell + middle, least), most))
 
-    No cell of the map's border is occupied. Returns the number (side²,) int32 of each cell's thing, -1 for none, in the
-    order of their first cells; its extent (K, 2) in rows and in columns, and the greatest (K,) of the values of the
-    `squares` (S, S), each of `square` cells a side, in which it has cells.
+
+@compiled
+def connected_things(points, suspects, vacated, cell, side, square):
+    """Things on a map from above of `side` cells of `cell` m: what lies in cells that touch, at corners too.
+
+    Returns the number (N,) int32 of the thing that each of points (N, 3) float32 m belongs to, in the order of their
+    first cells; and of each its extent (K, 2) in rows and in columns, the number of its points (K,), of its `suspects`
+    (N,) bool, and of points that were `vacated` (V, 3) float32 m about it: the greatest number in any square of
+    `square` cells a side, in which it has cells, and the eight around that.
     """
     number, waiting = np.full(side * side, -1, np.int32), np.empty(side * side, np.int32)
-    extent, greatest = np.empty((side * side // 4, 2), np.int64), np.empty(side * side // 4, squares.dtype)
+    places = np.empty(len(points), np.int32)
+    for point in range(len(points)):
+        places[point] = _cell(points[point], cell, side)
+        number[places[point]] = -2  # held, and by no thing yet
+    squares = side // square
+    about = np.zeros((squares + 2, squares + 2), np.int64)
+    for point in range(len(vacated)):
+        place = _cell(vacated[point], cell, side)
+        row, column = place // side // square + 1, place % side // square + 1
+        about[row - 1 : row + 2, column - 1 : column + 2] += 1
+    most = min(len(points), side * side // 4)
+    extent, vacancies = np.empty((most, 2), np.int64), np.empty(most, np.int64)
     count = 0
     for first in range(side * side):
-        if not held[first] or number[first] >= 0:
+        if number[first] != -2:
             continue
-        low_row, high_row, low_column, high_column = side, 0, side, 0
-        greatest[count] = squares[first // side // square, first % side // square]
+        low_row, high_row, low_column, high_column, greatest = side, 0, side, 0, 0
         number[first], waiting[0], left = count, first, 1
         while left:
             left -= 1
-            cell = waiting[left]
-            row, column = cell // side, cell % side
+            place = waiting[left]
+            row, column = place // side, place % side
             low_row, high_row = min(low_row, row), max(high_row, row)
             low_column, high_column = min(low_column, column), max(high_column, column)
-            greatest[count] = max(greatest[count], squares[row // square, column // square])
+            greatest = max(greatest, about[row // square + 1, column // square + 1])
             for i in range(-1, 2):
                 for j in range(-1, 2):
-                    beside = cell + i * side + j
-                    if held[beside] and number[beside] < 0:
+                    beside = place + i * side + j
+                    if number[beside] == -2:
                         number[beside] = count
                         waiting[left] = beside
                         left += 1
         extent[count, 0], extent[count, 1] = high_row - low_row + 1, high_column - low_column + 1
+        vacancies[count] = greatest
         count += 1
-    return number, extent[:count], greatest[:count]
+    owner, size, suspected = np.empty(len(points), np.int32), np.zeros(count, np.int64), np.zeros(count, np.int64)
+    for point in range(len(points)):
+        owner[point] = number[places[point]]
+        size[owner[point]] += 1
+        suspected[owner[point]] += suspects[point]
+    return owner, extent[:count], size, suspected, vacancies[:count]
 
 
 @compiled
@@ -58,13 +84,21 @@ def lies_beside(target, static, cell, layer, side):
         column = int(static[point, 1] * per_cell + middle) & (side - 1)
         height = int(min(max(static[point, 2] * per_layer + np.float32(4), np.float32(0)), np.float32(7)))
         stands[row, column] |= np.uint8(((7 << height) >> 1) & 255)
+    # Each cell takes over what stands in those around it, along rows and then along columns.
+    wide, about = np.empty_like(stands), np.empty_like(stands)
+    for row in range(side):
+        own, out = stands[row], wide[row]
+        for column in range(1, side - 1):
+            out[column] = own[column - 1] | own[column] | own[column + 1]
+        out[0], out[side - 1] = own[side - 1] | own[0] | own[1], own[side - 2] | own[side - 1] | own[0]
+    for row in range(side):
+        above, own, below, out = wide[row - 1], wide[row], wide[(row + 1) & (side - 1)], about[row]
+        for column in range(side):
+            out[column] = above[column] | own[column] | below[column]
     found = np.zeros(len(target), np.bool_)
     for point in range(len(target)):
         row = int(target[point, 0] * per_cell + middle) & (side - 1)
         column = int(target[point, 1] * per_cell + middle) & (side - 1)
         height = int(min(max(target[point, 2] * per_layer + np.float32(4), np.float32(0)), np.float32(7)))
-        for i in range(-1, 2):
-            for j in range(-1, 2):
-                if (stands[(row + i) & (side - 1), (column + j) & (side - 1)] >> height) & 1:
-                    found[point] = True
+        found[point] = (about[row, column] >> height) & 1
     return found

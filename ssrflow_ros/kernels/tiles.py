@@ -64,3 +64,53 @@ def sums_moved(maps, x, y, counts, shift, low, high):
                     sums[own, asked] += maps[own, row, column]
                     numbers[own, asked] += 1
     return sums, numbers
+
+
+@compiled
+def sorted_into_blocks(points, size, side):
+    """Points (M, 3) float32 m block by block, and where each begins, (side² + 1,), of square blocks of `size` m; those
+    beyond the map of `side` blocks about the origin lie in its outermost ones."""
+    block, first = np.empty(len(points), np.int32), np.zeros(side * side + 1, np.int64)
+    per_block, middle, last = np.float32(1 / size), np.float32(side // 2), np.float32(side - 1)
+    for point in range(len(points)):
+        row = int(min(max(points[point, 0] * per_block + middle, np.float32(0)), last))
+        column = int(min(max(points[point, 1] * per_block + middle, np.float32(0)), last))
+        block[point] = row * side + column
+        first[block[point] + 1] += 1
+    for own in range(side * side):
+        first[own + 1] += first[own]
+    place, ordered = first[:-1].copy(), np.empty_like(points)
+    for point in range(len(points)):
+        ordered[place[block[point]]] = points[point]
+        place[block[point]] += 1
+    return ordered, first
+
+
+@compiled
+def within(points, first, size, side, centre, span, floor, ceiling):
+    """x, y and number k, (n,) each, of those of `sorted_into_blocks` within `span` (K,) m of `centre` (K, 2) m along
+    both axes and between two heights (K,) m, one k after the other. All float32."""
+    per_block, middle, last = np.float32(1 / size), np.float32(side // 2), np.float32(side - 1)
+    blocks = np.empty((len(centre), 4), np.int64)
+    count = 0
+    for k in range(len(centre)):
+        for axis in range(2):
+            for end in range(2):
+                place = centre[k, axis] + (span[k] if end else -span[k])
+                blocks[k, 2 * axis + end] = int(min(max(place * per_block + middle, np.float32(0)), last))
+        for row in range(blocks[k, 0], blocks[k, 1] + 1):
+            count += first[row * side + blocks[k, 3] + 1] - first[row * side + blocks[k, 2]]
+    x, y, owner = np.empty(count, np.float32), np.empty(count, np.float32), np.empty(count, np.int64)
+    found = 0
+    for k in range(len(centre)):
+        for row in range(blocks[k, 0], blocks[k, 1] + 1):
+            for point in range(first[row * side + blocks[k, 2]], first[row * side + blocks[k, 3] + 1]):
+                east, north, up = points[point, 0], points[point, 1], points[point, 2]
+                if (
+                    abs(east - centre[k, 0]) < span[k]
+                    and abs(north - centre[k, 1]) < span[k]
+                    and floor[k] < up < ceiling[k]
+                ):
+                    x[found], y[found], owner[found] = east, north, k
+                    found += 1
+    return x[:found], y[:found], owner[:found]

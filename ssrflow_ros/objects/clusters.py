@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
 
+from ..kernels.cubes import chained, means_of_each
 from ..settings import Settings
 from ..steps.cells import by_cell
 
@@ -41,17 +39,5 @@ def _cluster(points: np.ndarray, velocity: np.ndarray, distance: float) -> np.nd
         if len(first) <= _MAX_VOXELS:
             break
         size *= 1.5
-    count = np.bincount(voxel)
-
-    def mean(values: np.ndarray) -> np.ndarray:
-        return np.stack([np.bincount(voxel, column) for column in values.T], axis=1) / count[:, None]
-
-    centre, motion = mean(points), mean(velocity)
-    pairs = cKDTree(centre).query_pairs(max(distance, 2 * size), output_type='ndarray')
-    first, second = pairs.T
-    speed = np.linalg.norm(motion, axis=1)
-    tolerance = np.maximum(_ALIKE, _ALIKE_SHARE * np.maximum(speed[first], speed[second]))
-    alike = np.linalg.norm(motion[first] - motion[second], axis=1) < tolerance
-    first, second = first[alike], second[alike]
-    graph = coo_matrix((np.ones(len(first), dtype=np.int8), (first, second)), shape=(len(count),) * 2)
-    return connected_components(graph, directed=False)[1][voxel]
+    centre, motion = (means_of_each(values, voxel, len(first)) for values in (points, velocity))
+    return chained(centre, motion, max(distance, 2 * size), _ALIKE, _ALIKE_SHARE)[voxel]

@@ -25,10 +25,3 @@ class PlanarMotion(NamedTuple):
 def level_axes(x: float, y: float) -> np.ndarray:
     """(3, 3) rows: ahead in the direction of the unit vector (x, y), across to the left, up."""
     return np.array([[x, y, 0], [-y, x, 0], [0, 0, 1]])
-
-
-def rotated(points: np.ndarray, turn: np.ndarray) -> np.ndarray:
-    """points (K, P, 2) of K clusters, turned counter-clockwise by (K,) rad."""
-    cos, sin = np.cos(turn), np.sin(turn)
-    matrix = np.stack([np.stack([cos, sin], -1), np.stack([-sin, cos], -1)], -2).astype(np.float32)
-    return points @ matrix

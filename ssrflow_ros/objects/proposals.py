@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
 
 from ..kernels.maps import connected_things
 from ..settings import Settings
@@ -55,36 +54,10 @@ def propose(observed: ObservedPoints, dt: float, settings: Settings) -> list[np.
 def _things(points: np.ndarray, suspects: np.ndarray, vacated: np.ndarray, fewest: int) -> list[np.ndarray]:
     """Rows of the things on the map that are small enough to move and under suspicion: of what they hold
     themselves, or of places that were vacated beside them."""
-    if not len(points):
-        return []
-    key = _keys(points)
-    held = np.zeros(_SIDE * _SIDE, bool)
-    held[key] = True
-    number, extent, vacancies = connected_things(held, _SIDE, _counts_about(_keys(vacated)), _SQUARE)
-    owner = number.take(key)
-    size, suspected = (np.bincount(thing, minlength=len(extent)) for thing in (owner, owner[suspects]))
+    owner, extent, size, suspected, vacancies = connected_things(points, suspects, vacated, _CELL, _SIDE, _SQUARE)
     good = (
         (size >= fewest)
         & (suspected + vacancies >= np.maximum(_FEWEST_SUSPECTS, _SUSPECT_SHARE * size))
         & (extent.max(axis=1) * _CELL <= _LARGEST)
     )
     return rows_of_each(np.where(good[owner], owner, -1))
-
-
-def _keys(points: np.ndarray) -> np.ndarray:
-    """(n,) number of the cell of each point on the map, whose border stays empty."""
-    x, y = (
-        (column * np.float32(1 / _CELL) + np.float32(_SIDE // 2)).clip(1, _SIDE - 2).astype(np.int32)
-        for column in points[:, :2].T
-    )
-    return x * np.int32(_SIDE) + y
-
-
-def _counts_about(key: np.ndarray) -> np.ndarray:
-    """How many of the cells `key` (m,) lie in each square and the eight around it."""
-    side = _SIDE // _SQUARE
-    square = key // _SIDE // _SQUARE * side + key % _SIDE // _SQUARE
-    counts = np.bincount(square, minlength=side * side).reshape(side, side)
-    return ndimage.correlate1d(
-        ndimage.correlate1d(counts, [1, 1, 1], axis=0, mode='constant'), [1, 1, 1], axis=1, mode='constant'
-    )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..kernels.tiles import distance_maps, sums_moved, sums_on_grid
-from .groups import evenly_chosen, ranges
+from ..kernels.tiles import distance_maps, sorted_into_blocks, sums_moved, sums_on_grid, within
+from .groups import evenly_chosen
 
 CELLS = 126  # of a tile's side, a multiple of `COARSE`
 COARSE = 3  # cells between coarse candidates
@@ -93,27 +93,12 @@ class Blocks:
     _SIZE, _SIDE = 2.0, 256
 
     def __init__(self, points: np.ndarray):
-        key = self._blocks(points[:, 0]) * np.uint16(self._SIDE) + self._blocks(points[:, 1])
-        self._points = points.take(np.argsort(key, kind='stable'), axis=0)
-        self._first = np.concatenate([[0], np.cumsum(np.bincount(key, minlength=self._SIDE**2))])
+        self._points, self._first = sorted_into_blocks(np.ascontiguousarray(points, np.float32), self._SIZE, self._SIDE)
 
     def near(
         self, centre: np.ndarray, span: np.ndarray, floor: np.ndarray, ceiling: np.ndarray
     ) -> tuple[np.ndarray, ...]:
         """x, y and number k, (n,) each, of what lies within `span` (K,) m of `centre` (K, 2) m
         and between two heights (K,) m, one k after the other."""
-        (west, south), (east, north) = (self._blocks((centre + side * span[:, None]).T).astype(int) for side in (-1, 1))
-        row, owner = ranges(west, east - west + 1)
-        begin, end = (self._first[row * self._SIDE + column[owner]] for column in (south, north + 1))
-        row, run = ranges(begin, end - begin)
-        owner = owner[run]
-        x, y, z = self._points.take(row, axis=0).T
-        middle, span, floor, ceiling = (side.astype(np.float32)[owner] for side in (centre, span, floor, ceiling))
-        inside = np.flatnonzero(
-            (np.abs(x - middle[:, 0]) < span) & (np.abs(y - middle[:, 1]) < span) & (z > floor) & (z < ceiling)
-        )
-        return x[inside], y[inside], owner[inside]
-
-    def _blocks(self, place: np.ndarray) -> np.ndarray:
-        block = place * np.float32(1 / self._SIZE) + np.float32(self._SIDE // 2)
-        return block.clip(0, self._SIDE - 1).astype(np.uint16)
+        limits = (limit.astype(np.float32) for limit in (centre, span, floor, ceiling))
+        return within(self._points, self._first, self._SIZE, self._SIDE, *limits)

@@ -1,0 +1,109 @@
+"""The loop of robust iterative closest points in the plane."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .compiled import compiled
+
+_ROW = 0xFFFFFFFF
+
+
+@compiled
+def _solved(matrix, right):
+    """(3,) x of matrix (3, 3), symmetric and positive definite, times x = right (3,); both are used up."""
+    for pivot in range(3):
+        for row in range(pivot + 1, 3):
+            share = matrix[row, pivot] / matrix[pivot, pivot]
+            for column in range(pivot, 3):
+                matrix[row, column] -= share * matrix[pivot, column]
+            right[row] -= share * right[pivot]
+    for row in range(2, -1, -1):
+        for column in range(row + 1, 3):
+            right[row] -= matrix[row, column] * right[column]
+        right[row] /= matrix[row, row]
+    return right
+
+
+@compiled
+def _add(matrix, right, x, y, off_x, off_y, weight, kernel):
+    """One point at the arm (x, y) from the centre, `off` its partner, into the normal equations of x, y, turn."""
+    weight /= (1 + (off_x * off_x + off_y * off_y) / (kernel * kernel)) ** 2
+    matrix[0, 0] += weight
+    matrix[0, 2] -= weight * y
+    matrix[1, 2] += weight * x
+    matrix[2, 2] += weight * (x * x + y * y)
+    right[0] += weight * off_x
+    right[1] += weight * off_y
+    right[2] += weight * (x * off_y - y * off_x)
+
+
+@compiled
+def aligned(here, here_counts, there, there_counts, shift, steps, kernel, about, stiffness):
+    """Shift (K, 2) m and turn (K,) rad that lay each of K sets of points onto another one, and that one onto it.
+
+    here, there  (K, P, 2) float32 m, of each the first `counts` (K,), at least one; `here` lies about its centre.
+    shift (K, 2) m to start from; `about` m beyond its box the other's points are still its own; residuals well beyond
+    the width `kernel` m of Geman and McClure's count for nothing; `stiffness` m² holds the turn back.
+    """
+    shift, turn = shift.copy(), np.zeros(len(here))
+    most = here.shape[1]
+    turned_x, turned_y = np.empty(most, np.float32), np.empty(most, np.float32)
+    there_x, there_y = np.empty(most, np.float32), np.empty(most, np.float32)
+    squared = np.empty(most, np.float32)
+    bits = squared.view(np.int32)
+    # Squared distance and place of the nearest partner in one number, of which the former is the upper half.
+    back = np.empty(most, np.int64)
+    match = np.empty(most, np.int64)
+    for k in range(len(here)):
+        n, m = here_counts[k], there_counts[k]
+        own = here[k]
+        west, east = own[:n, 0].min() - about, own[:n, 0].max() + about
+        south, north = own[:n, 1].min() - about, own[:n, 1].max() + about
+        for j in range(m):
+            there_x[j], there_y[j] = there[k, j, 0], there[k, j, 1]
+        for _ in range(steps):
+            cos, sin = np.float32(np.cos(turn[k])), np.float32(np.sin(turn[k]))
+            east_by, north_by = np.float32(shift[k, 0]), np.float32(shift[k, 1])
+            back[:] = np.iinfo(np.int64).max
+            for i in range(n):
+                x, y = cos * own[i, 0] - sin * own[i, 1], sin * own[i, 0] + cos * own[i, 1]
+                turned_x[i], turned_y[i] = x, y
+                x, y = x + east_by, y + north_by
+                for j in range(m):
+                    dx, dy = there_x[j] - x, there_y[j] - y
+                    squared[j] = dx * dx + dy * dy
+                nearest = np.iinfo(np.int64).max
+                for j in range(m):
+                    distance = np.int64(bits[j]) << 32
+                    nearest = min(nearest, distance | j)
+                    back[j] = min(back[j], distance | i)
+                match[i] = nearest & _ROW
+            matrix, right = np.zeros((3, 3)), np.zeros(3)
+            for i in range(n):
+                j = match[i]
+                off_x, off_y = there_x[j] - turned_x[i] - east_by, there_y[j] - turned_y[i] - north_by
+                _add(matrix, right, turned_x[i], turned_y[i], off_x, off_y, 1 / n, kernel)
+            near = 0
+            for j in range(m):
+                x, y = there_x[j] - east_by, there_y[j] - north_by
+                x, y = cos * x + sin * y, cos * y - sin * x
+                if west < x < east and south < y < north:
+                    near += 1
+                else:
+                    back[j] = -1
+            for j in range(m):
+                if back[j] >= 0:
+                    i = back[j] & _ROW
+                    off_x, off_y = there_x[j] - turned_x[i] - east_by, there_y[j] - turned_y[i] - north_by
+                    _add(matrix, right, turned_x[i], turned_y[i], off_x, off_y, 1 / near, kernel)
+            matrix[1, 1] = matrix[0, 0]
+            matrix[2, 0], matrix[2, 1] = matrix[0, 2], matrix[1, 2]
+            matrix[2, 2] += stiffness
+            for axis in range(3):
+                matrix[axis, axis] += 1e-6
+            step = _solved(matrix, right)
+            shift[k, 0] += step[0]
+            shift[k, 1] += step[1]
+            turn[k] += step[2]
+    return shift, turn
