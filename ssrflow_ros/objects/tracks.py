@@ -14,6 +14,7 @@ from typing import Iterable, NamedTuple
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from ..kernels.boxes import box_of_each
 from ..sweep import EgoMotion, MovingObject, SweepPair
 from ..transforms import shared
 
@@ -111,13 +112,22 @@ class Tracks:
     def displacement(self, points: np.ndarray, dt: float) -> np.ndarray:
         """(N, 3) float32 m of points (N, 3) m in `dt` s: those in an object's box, where it is expected, go with it."""
         out = np.zeros(points.shape, np.float32)
-        for track in self._tracks:
-            cos, sin = np.cos(track.yaw), np.sin(track.yaw)
-            off = points - track.centre.astype(np.float32)
-            along, across = cos * off[:, 0] + sin * off[:, 1], cos * off[:, 1] - sin * off[:, 0]
-            sides = np.column_stack([along, across, off[:, 2]])
-            inside = (np.abs(sides) <= track.size / 2 + _SLACK).all(axis=1)
-            out[inside] = track.velocity * dt
+        if self._tracks:
+            yaw = _array(self._tracks, 'yaw')
+            centres, cosines, sines, halves, motions = (
+                np.ascontiguousarray(values, np.float32)
+                for values in (
+                    _array(self._tracks, 'centre'),
+                    np.cos(yaw),
+                    np.sin(yaw),
+                    _array(self._tracks, 'size') / 2 + _SLACK,
+                    _array(self._tracks, 'velocity') * dt,
+                )
+            )
+            box = np.empty(len(points), np.int32)
+            box_of_each(points, centres, cosines, sines, halves, box)
+            inside = np.flatnonzero(box >= 0)
+            out[inside] = motions[box[inside]]
         return out
 
     def follow(self, objects: list[MovingObject], suspects: Iterable[Suspect] = ()) -> tuple[MovingObject, ...]:
