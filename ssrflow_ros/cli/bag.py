@@ -41,7 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--topic', metavar='NAME', help='the PointCloud2 topic; needed only if there are several')
     add_recording(parser)
     parser.add_argument('--odometry', metavar='TOPIC', help="nav_msgs/Odometry: takes the sensor's motion from there")
-    parser.add_argument('--rgba', action='store_true', help='add a colour field: hue is direction, saturation speed')
+    parser.add_argument(
+        '--rgba',
+        action='store_true',
+        help='add a colour field: by direction where points move, else grey, the ground darker',
+    )
     parser.add_argument(
         '--keep',
         nargs='+',
