@@ -236,6 +236,7 @@ NAMES = (
     'sweeps',
     'training',
     'flow.png',
+    'typical.png',
     'node.log',
     'recording',
     'flow_bag',
@@ -416,7 +417,7 @@ class Lines:
         output = self.place('demo', 'out')
         bag = ['--bag', self.one_of('rec', f'{output}/recording', f'{output}/flow_bag')] * (self.rng.random() < 0.5)
         return ['demo', '-o', output, *bag, *self.overwrite()], [
-            f'{output}/{name}' for name in ('flow.png', 'flow_bag', *([] if bag else ['recording']))
+            f'{output}/{name}' for name in ('flow.png', 'typical.png', 'flow_bag', *([] if bag else ['recording']))
         ]
 
     def bench(self):
