@@ -1,4 +1,4 @@
-"""Draws docs/images/method.png, past.png, steady.png, learning_curve.png and objects_*.png: python docs/figures.py"""
+"""Draws docs/images/street.webp, method.png, past.png, steady.png, learning_curve.png and objects_*.png: make pictures"""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ssrflow_ros import SceneFlow, Settings, SweepPair
+from ssrflow_ros.cli.demo import SEED
+from ssrflow_ros.formats.markers import Drawing
 from ssrflow_ros.formats.picture import draw_flow, footprint, label_place
+from ssrflow_ros.formats.video import film
 from ssrflow_ros.network.weights import SHIPPED
 from ssrflow_ros.preparation import Preparation
 from ssrflow_ros.simulator import CLASSES, simulate
@@ -179,6 +182,17 @@ def _velocities(recording, settings: Settings) -> dict[int, dict[int, np.ndarray
     return said
 
 
+def street(path: Path, seed: int = SEED, sweeps: int = 100) -> None:
+    """Ten seconds of the street that the demo plays, as `ssrflow bag --video` draws them."""
+    stream, drawing, before = SceneFlow().stream(), Drawing(), None
+    with film(path, 'figures', True, (800, 450), quality=50) as frames:
+        for labelled in simulate(seed, sweeps + 1, 'hdl64e', 'street'):
+            if before is not None:
+                flow = stream.flow(SweepPair(labelled.sweep, before))
+                frames.add(flow, drawing.update(flow, 0))
+            before = labelled.sweep
+
+
 def objects(path: Path, seed: int, sensor: str, scene: str) -> None:
     """Boxes, arrows and speeds in the fourth sweep of a simulated recording."""
     recording, stream = [labelled.sweep for labelled in simulate(seed, 4, sensor, scene)], SceneFlow().stream()
@@ -258,6 +272,8 @@ def _box(axes, item, labels: list[np.ndarray]) -> None:
 
 if __name__ == '__main__':
     IMAGES.mkdir(exist_ok=True)
+    (IMAGES / 'street.webp').unlink(missing_ok=True)
+    street(IMAGES / 'street.webp')
     method(IMAGES / 'method.png')
     past(IMAGES / 'past.png')
     steady(IMAGES / 'steady.png')

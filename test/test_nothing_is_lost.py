@@ -390,6 +390,7 @@ class Lines:
 
     def bag(self):
         output = self.place()
+        video = ['--video', self.place('v.gif', 'v.webp')] * (self.rng.random() < 0.3)
         return [
             'bag',
             self.one_of('rec', 'rec/rec.mcap'),
@@ -399,7 +400,8 @@ class Lines:
             self.storage(),
             *self.overwrite(),
             *['--keep', self.rng.choice(['ring', 'colour'])] * (self.rng.random() < 0.2),
-        ], [output]
+            *video,
+        ], [output, *video[1:]]
 
     def storage(self):
         return self.rng.choice(['mcap', 'mcap', 'sqlite3'])

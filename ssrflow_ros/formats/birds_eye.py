@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Iterable
 import numpy as np
 
 from .colours import BACKGROUND, direction_colours
-from .markers import ADD, ARROW, CUBE, LINE_LIST, TEXT_VIEW_FACING, Marker
+from .markers import ADD, ARROW, CUBE, LINE_LIST, TEXT_ID, TEXT_VIEW_FACING, Marker
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw, ImageFont
@@ -50,16 +50,18 @@ def birds_eye(
     image = Image.fromarray(canvas)
     draw = ImageDraw.Draw(image, 'RGBA')
     _draw_robot(draw, middle, per_metre)
+    markers = list(markers)
     texts = []
     for marker in sorted(markers, key=lambda marker: _ORDER.get(marker.type, 0)):  # keeps the order of equal ones
         if marker.action == ADD and marker.type == TEXT_VIEW_FACING:
             texts.append(marker)
         elif marker.action == ADD:
             _draw_marker(draw, marker, middle, per_metre)
-    _draw_texts(draw, texts, middle, per_metre)
+    boxes = {marker.id: marker for marker in markers if marker.type == CUBE}
+    _draw_texts(draw, [(text, _half_extent(boxes.get(text.id - TEXT_ID))) for text in texts], middle, per_metre)
     _draw_wheel(draw, width, height)
     draw.text((0.012 * width, 0.02 * height), title, _INK, _font(round(0.019 * width)))
-    return image.resize(size, Image.Resampling.BOX)
+    return image.resize(size, Image.BOX)
 
 
 _ORDER = {LINE_LIST: 0, CUBE: 1, ARROW: 2}
@@ -115,16 +117,28 @@ def _draw_marker(draw: ImageDraw.ImageDraw, marker: Marker, middle: np.ndarray, 
         draw.polygon([tuple(tip), tuple(neck + 0.45 * length * across), tuple(neck - 0.45 * length * across)], colour)
 
 
-def _draw_texts(draw: ImageDraw.ImageDraw, texts: Iterable[Marker], middle: np.ndarray, per_metre: float) -> None:
-    """Each beside its object where there is room, the nearest objects first; where there is none, not at all."""
+def _half_extent(box: Marker | None) -> np.ndarray:
+    """(2,) m from the middle of `box` to its ends in x and y."""
+    if box is None:
+        return np.zeros(2)
+    cos, sin = abs(np.cos(box.yaw)), abs(np.sin(box.yaw))
+    return np.array([[cos, sin], [sin, cos]]) @ box.scale[:2] / 2
+
+
+def _draw_texts(
+    draw: ImageDraw.ImageDraw, texts: Iterable[tuple[Marker, np.ndarray]], middle: np.ndarray, per_metre: float
+) -> None:
+    """Each beside its object, whose half extent (2,) m is given, where there is room, the nearest objects first; where
+    there is none in the image, not at all."""
     taken: list[tuple[float, float, float, float]] = []
-    for marker in texts:
+    for marker, half in texts:
         font = _font(max(11 * _SCALE, round(0.8 * marker.scale[2] * per_metre)))
-        place, off = _place(np.array(marker.position), middle, per_metre), 1.2 * per_metre
-        for anchor, shift in (('mb', (0, -off)), ('mt', (0, off)), ('lm', (off, 0)), ('rm', (-off, 0))):
+        place, (right, up) = _place(np.array(marker.position), middle, per_metre), per_metre * (half + 0.5)
+        for anchor, shift in (('mb', (0, -up)), ('mt', (0, up)), ('lm', (right, 0)), ('rm', (-right, 0))):
             at = tuple(place + shift)
             box = draw.textbbox(at, marker.text, font, anchor)
-            if all(box[2] < o[0] or o[2] < box[0] or box[3] < o[1] or o[3] < box[1] for o in taken):
+            inside = min(box[:2]) >= 0 and box[2] <= 2 * middle[0] and box[3] <= 2 * middle[1]
+            if inside and all(box[2] < o[0] or o[2] < box[0] or box[3] < o[1] or o[3] < box[1] for o in taken):
                 taken.append(box)
                 # A rim keeps it readable upon points.
                 draw.text(
@@ -150,7 +164,7 @@ def _draw_wheel(draw: ImageDraw.ImageDraw, width: int, height: int) -> None:
         draw.pieslice(box, -start - 6, -start, colour)  # Pillow counts clockwise
     hole = 0.55 * radius
     draw.ellipse((*(middle - hole), *(middle + hole)), (*_BACKGROUND, 255))
-    draw.text((middle[0] - 1.4 * radius, middle[1]), 'moves to', _SOFT, _font(round(11 * _SCALE)), anchor='rm')
+    draw.text((middle[0] - 1.4 * radius, middle[1]), 'points move to', _SOFT, _font(round(11 * _SCALE)), anchor='rm')
 
 
 def _rgba(colour: Iterable[float]) -> RGBA:
