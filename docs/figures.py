@@ -1,4 +1,4 @@
-"""Draws docs/images/street.webp, method.png, past.png, steady.png, learning_curve.png and objects_*.png: make pictures"""
+"""Draws the pictures of docs/images that are not a command's own: make pictures"""
 
 from __future__ import annotations
 

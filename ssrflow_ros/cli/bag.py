@@ -64,8 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--video',
         metavar='FILE',
-        help="also a film from above, as fast as life: .mp4 (needs imageio-ffmpeg), .gif or .webp; what '--overwrite' says "
-        'of OUT holds for it too',
+        help='also a film from above, as fast as life: .mp4 (needs imageio-ffmpeg), .gif or .webp; --overwrite holds '
+        'for it too',
     )
     add_settings(parser, also=('marker_arrows',))
 

@@ -75,7 +75,7 @@ def check_film(path: str | Path, sweeps: int) -> None:
 def film(
     path: str | Path, command: str = 'film', overwrite: bool = False, size: tuple[int, int] = SIZE, quality: int = 60
 ) -> Iterator[Film]:
-    """A new film of `size` (width, height) pixels, there only if the block ends without error, as `atomic_write` has it.
+    """A new film of `size` (width, height) pixels, there only if the block ends without error: see `atomic_write`.
 
     quality  of a .webp, 0 to 100.
     """
