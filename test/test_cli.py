@@ -356,6 +356,7 @@ def test_bag_annotates_the_newest_sweep(ssrflow, stand_in, tmp_path, storage):
             '/ssrflow/flow': (POINTCLOUD2, 2),
             '/ssrflow/objects': (POINTCLOUD2, 2),
             '/ssrflow/markers': (MARKER_ARRAY, 2),
+            '/ssrflow/ego_odometry': (ODOMETRY, 2),
         }
     second = read_all(tmp_path / 'out', '/ssrflow/flow')[0]
     stamp = second.header.stamp

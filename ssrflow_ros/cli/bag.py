@@ -6,6 +6,7 @@ Foxglove with
                     moving and object
   /ssrflow/objects  PointCloud2: the moving objects, one point each (docs/objects_topic.md)
   /ssrflow/markers  MarkerArray: boxes, arrows and speeds of the moving objects
+  /ssrflow/ego_odometry  Odometry: the sensor's own motion since the sweep before
 and a copy of the cloud topic. Each sweep is paired with the one before it; a sweep that cannot be
 paired is counted with its reason. What "ssrflow doctor" would say of the clouds is said at the end.
 """
@@ -203,8 +204,8 @@ class _Annotation:
         return self._poses.between(pair) if self._poses is not None else None
 
     def _write(self, flow: FlowField, cloud, time_ns: int) -> None:
-        from ..formats.bag_messages import to_marker_array, to_pointcloud2
-        from ..formats.bags import FLOW, MARKER_ARRAY, MARKERS, OBJECTS, POINTCLOUD2
+        from ..formats.bag_messages import to_ego_odometry, to_marker_array, to_pointcloud2
+        from ..formats.bags import EGO_ODOMETRY, FLOW, MARKER_ARRAY, MARKERS, OBJECTS, ODOMETRY, POINTCLOUD2
         from ..formats.object_cloud import encode_objects
         from ..formats.pointcloud2 import encode, field_names
 
@@ -215,6 +216,7 @@ class _Annotation:
         self._out.write(OBJECTS, POINTCLOUD2, time_ns, objects)
         markers = self._drawing.update(flow, self._pairs.settings.marker_arrows)
         self._out.write(MARKERS, MARKER_ARRAY, time_ns, to_marker_array(markers, cloud.header))
+        self._out.write(EGO_ODOMETRY, ODOMETRY, time_ns, to_ego_odometry(flow, cloud.header))
         for viewer in self._viewers:
             viewer.add(flow, markers)
         self.timings.append(flow.timings_ms)
