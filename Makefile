@@ -25,9 +25,9 @@ BENCH_ARGS ?=
 # A sourced ROS installation must not leak into the virtual environment.
 unexport PYTHONPATH AMENT_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH RMW_IMPLEMENTATION ROS_DISTRO
 
-.PHONY: help demo bench test test-slow soak fuzz lint docs site clean
+.PHONY: help demo bench test test-slow soak fuzz lint docs pictures site clean
 help:
-	@echo 'make demo        play a simulated recording through the live node: a table, and demo/flow.png'
+	@echo 'make demo        play a simulated recording through the live node: a table, and pictures in demo/'
 	@echo '                 (your own: make demo BAG=/path/to/bag TOPIC=/points)'
 	@echo 'make bench       where the time goes on this machine: tables, bench/bench.json, bench/*.png'
 	@echo '                 (your own: make bench BAG=... TOPIC=..., more: BENCH_ARGS="--device cuda --sweeps 50")'
@@ -37,6 +37,7 @@ help:
 	@echo 'make fuzz        every reader with damaged and hostile files for 10 minutes (FUZZ_MINUTES=60: longer); finds: fuzz/'
 	@echo 'make lint        style, spelling, types and imports of the code'
 	@echo 'make docs        write docs/parameters.md and config/ssrflow.* anew from the settings table'
+	@echo 'make pictures    draw the pictures of the docs anew, the animation of the README too; 10 minutes'
 	@echo 'make site        the documentation as a website in site/; a link that leads nowhere fails'
 	@echo 'make clean       remove the virtual environment and everything that was built'
 	@echo 'PYTHON=python3.12 chooses the Python, TORCH_INDEX=https://... where torch comes from.'
@@ -68,6 +69,9 @@ lint: $(INSTALLED)
 
 docs: $(INSTALLED)
 	@$(VENV)/bin/python -m ssrflow_ros.node.parameter_docs
+
+pictures: $(INSTALLED)
+	@$(VENV)/bin/python docs/figures.py
 
 site: $(INSTALLED) $(VENV)/.docs
 	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict

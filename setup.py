@@ -11,6 +11,8 @@ EXTRAS = {
     'formats': ['pypcd4', 'trimesh'],
     'patchwork': ['pypatchworkpp'],
     'argoverse': ['pyarrow'],
+    'video': ['imageio-ffmpeg'],  # .mp4; .gif and .webp need nothing
+    'view': ['viser>=1'],
     'train': ['PyYAML'],  # settings files in YAML; in JSON they need nothing
     'export': ['onnx', 'onnxscript', 'onnxruntime'],
     'examples': ['filterpy>=2'],
@@ -47,6 +49,8 @@ EXTRAS = {
         'onnx',
         'onnxscript',
         'onnxruntime',
+        'imageio-ffmpeg',
+        'viser>=1',
         'triton; platform_machine == "x86_64"',
         'uv',
         'colcon-core',

@@ -1,4 +1,4 @@
-"""Draws docs/images/method.png, past.png, steady.png, learning_curve.png and objects_*.png: python docs/figures.py"""
+"""Draws the pictures of docs/images that are not a command's own: make pictures"""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ssrflow_ros import SceneFlow, Settings, SweepPair
-from ssrflow_ros.formats.picture import draw_flow
+from ssrflow_ros.cli.demo import SEED
+from ssrflow_ros.formats.markers import Drawing
+from ssrflow_ros.formats.picture import draw_flow, footprint, label_place
+from ssrflow_ros.formats.video import film
 from ssrflow_ros.network.weights import SHIPPED
 from ssrflow_ros.preparation import Preparation
 from ssrflow_ros.simulator import CLASSES, simulate
@@ -33,7 +36,7 @@ def method(path: Path, seed: int = 3000224) -> None:
     sampled = prepared.rows[prepared.sampled.rows]
     speed = np.linalg.norm(flow.velocity, axis=1)
 
-    figure = Figure(figsize=(15, 10.4), dpi=80, facecolor=PAGE)
+    figure = Figure(figsize=(15, 11.2), dpi=80, facecolor=PAGE)
     panels = figure.subplots(2, 3)
     _points(panels[0, 0], (old, OLD), (new, NEW))
     _title(panels[0, 0], 'pair', 'the older sweep, orange, and the newest, blue')
@@ -70,10 +73,11 @@ def method(path: Path, seed: int = 3000224) -> None:
         vmax=12,
         linewidths=0,
     )
-    for item in flow.objects:
-        _box(panels[1, 2], item)
+    labels: list[np.ndarray] = []
+    for item in sorted(flow.objects, key=lambda item: -item.speed * item.n_points):
+        _box(panels[1, 2], item, labels)
     _title(panels[1, 2], 'objects', 'clusters in space and velocity, with their speed in m/s')
-    figure.subplots_adjust(0.01, 0.01, 0.99, 0.93, 0.03, 0.12)
+    figure.subplots_adjust(0.01, 0.01, 0.99, 0.925, 0.03, 0.2)
     figure.savefig(path)
 
 
@@ -83,7 +87,7 @@ def past(path: Path, seed: int = 3000240) -> None:
     for newer, older in zip(recording[1:], recording):
         prepared = prepare(SweepPair(newer.sweep, older.sweep))
     points, moving = prepared.points, recording[-1].moving[prepared.rows]
-    figure = Figure(figsize=(15, 7.9), dpi=80, facecolor=PAGE)
+    figure = Figure(figsize=(15, 8.5), dpi=80, facecolor=PAGE)
     whens = 'a tenth of a second', 'six tenths of a second'
     for axes, image, when in zip(figure.subplots(1, 2), prepared.range_images[1:], whens):
         free = image.at(points).is_free(about=True)
@@ -96,7 +100,7 @@ def past(path: Path, seed: int = 3000240) -> None:
             'orange: stands where beams had gone through; blue: moves, and does not\n'
             f'{free[moving].mean():.0%} of the points that move, {free[~moving].mean():.2%} of those that stand',
         )
-    figure.subplots_adjust(0.01, 0.01, 0.99, 0.93, 0.03)
+    figure.subplots_adjust(0.01, 0.01, 0.99, 0.87, 0.03)
     figure.savefig(path)
 
 
@@ -178,6 +182,17 @@ def _velocities(recording, settings: Settings) -> dict[int, dict[int, np.ndarray
     return said
 
 
+def street(path: Path, seed: int = SEED, sweeps: int = 100) -> None:
+    """Ten seconds of the street that the demo plays, as `ssrflow bag --video` draws them."""
+    stream, drawing, before = SceneFlow().stream(), Drawing(), None
+    with film(path, 'figures', True, (800, 450), quality=50) as frames:
+        for labelled in simulate(seed, sweeps + 1, 'hdl64e', 'street'):
+            if before is not None:
+                flow = stream.flow(SweepPair(labelled.sweep, before))
+                frames.add(flow, drawing.update(flow, 0))
+            before = labelled.sweep
+
+
 def objects(path: Path, seed: int, sensor: str, scene: str) -> None:
     """Boxes, arrows and speeds in the fourth sweep of a simulated recording."""
     recording, stream = [labelled.sweep for labelled in simulate(seed, 4, sensor, scene)], SceneFlow().stream()
@@ -231,29 +246,34 @@ def _points(axes, *clouds) -> None:
 
 
 def _title(axes, step: str, what: str) -> None:
-    axes.set_title(step, color=INK, fontsize=17, fontweight='bold', loc='left', pad=8)
-    axes.text(
-        0.02,
-        0.02,
-        what,
-        color=INK,
-        fontsize=11.5,
-        transform=axes.transAxes,
-        bbox={'facecolor': PAGE, 'edgecolor': 'none', 'alpha': 0.75, 'pad': 3},
-    )
+    """The step, and beneath it what is to be seen: both above the points."""
+    lines = what.count('\n') + 1
+    axes.set_title(step, color=INK, fontsize=17, fontweight='bold', loc='left', pad=8 + 17 * lines)
+    axes.text(0, 1.02, what, color=GREY, fontsize=11.5, transform=axes.transAxes, va='bottom')
 
 
-def _box(axes, item) -> None:
-    c, s = np.cos(item.yaw), np.sin(item.yaw)
-    corners = np.array([[1, 1], [1, -1], [-1, -1], [-1, 1], [1, 1]]) * item.size[:2] / 2
-    corners = corners @ np.array([[c, s], [-s, c]]) + item.centre[:2]
+def _box(axes, item, labels: list[np.ndarray]) -> None:
+    """Box and, where it finds room, speed, whose place joins `labels`."""
+    corners = footprint(item)[[0, 1, 2, 3, 0]]
     axes.plot(-corners[:, 1], corners[:, 0], color=INK, linewidth=1.0)
-    if np.abs(item.centre[:2]).max() < VIEW - 2:
-        axes.text(-item.centre[1], item.centre[0] + 1.5, f'{item.speed:.1f}', color=INK, fontsize=9, ha='center')
+    place = label_place(item, labels, np.array([1.7, 3.2]), (VIEW, VIEW))
+    if place is not None:
+        axes.text(
+            -place[1],
+            place[0],
+            f'{item.speed:.1f}',
+            color=INK,
+            fontsize=10,
+            fontweight='bold',
+            ha='center',
+            va='center',
+        )
 
 
 if __name__ == '__main__':
     IMAGES.mkdir(exist_ok=True)
+    (IMAGES / 'street.webp').unlink(missing_ok=True)
+    street(IMAGES / 'street.webp')
     method(IMAGES / 'method.png')
     past(IMAGES / 'past.png')
     steady(IMAGES / 'steady.png')

@@ -4,8 +4,9 @@
     ros2 launch ssrflow_ros flow.launch.py points:=/points bag:=/path/to/bag rviz:=true
     ros2 launch ssrflow_ros flow.launch.py points:='/front/points /rear/points' namespace:='front rear'
 
-RViz waits for the first cloud, whose frame it takes; a recording waits until the node is active. If the node ends,
-everything ends, with exit code 1 if the node failed. A file that includes this one goes on.
+RViz waits for the first cloud, whose frame it takes or, in another fixed frame, follows; a recording waits until the
+node is active. If the node ends, everything ends, with exit code 1 if the node failed. A file that includes this one
+goes on.
 """
 
 import os
@@ -89,6 +90,8 @@ def _flow_node(points, namespace, request, environment):
 
 
 def _rviz(points, namespace, config, request, environment):
+    # In the clouds' own frame the view stands still with the robot; in another it has to follow it.
+    follows = bool(request.rviz_frame) and not request.rviz_config
     # The configuration names absolute topics; relative ones follow the namespace.
     remappings = [(f'/{NODE}/{output}', f'{NODE}/{output}') for output in OUTPUTS] + [('/points', points)]
     return Node(
@@ -97,9 +100,15 @@ def _rviz(points, namespace, config, request, environment):
         name='rviz',
         namespace=namespace,
         exec_name='rviz2',
-        prefix=None if request.rviz_frame else _when('cloud'),
-        arguments=['-d', config, '-f', request.rviz_frame or '{frame}'],
-        parameters=[{'use_sim_time': request.sim_time}],
+        prefix=_when('cloud', *([config] if follows else [])),
+        arguments=[
+            *('-d', '{config}' if follows else config),
+            *('-f', request.rviz_frame or '{frame}'),
+            *('-t', f'{" ".join(filter(None, [namespace, points]))} - RViz'),
+        ],
+        # RViz removes a cloud when its clock has gone on. The clock of a recording stops at its end, and what comes
+        # after that, which is the node's last sweeps, would pile up.
+        parameters=[{'use_sim_time': request.sim_time and (not request.play or '--loop' in request.play)}],
         remappings=remappings,
         additional_env=environment,
         output='screen',

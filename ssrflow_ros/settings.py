@@ -209,7 +209,7 @@ class Settings:
     )
     rgba: bool = _parameter(
         False,
-        'Add a colour to the points of the flow cloud: its hue is the direction, its saturation the speed.',
+        'Add a colour to the points of the flow cloud: by direction where they move, else grey, the ground darker.',
         live=True,
         of_node=True,
     )

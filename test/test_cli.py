@@ -324,6 +324,20 @@ def read_all(path, topic):
         return [message.read() for message in bag.read([topic])]
 
 
+def test_bag_also_draws_a_film(ssrflow, stand_in, tmp_path):
+    image = pytest.importorskip('PIL.Image')
+    write_recording(tmp_path / 'in', [1.0, 1.1, 1.2])
+    line = ('bag', tmp_path / 'in', '-o', tmp_path / 'out', '--video', tmp_path / 'drive.webp')
+    code, out, _ = ssrflow(*line)
+    assert code == 0 and 'drive.webp' in out
+    with image.open(tmp_path / 'drive.webp') as film:
+        assert film.n_frames == 2 and film.size == (960, 540)
+    assert_fails(ssrflow(*line[:3], tmp_path / 'other', *line[4:]), 'drive.webp exists already', '--overwrite')
+    assert ssrflow(*line, '--overwrite')[0] == 0
+    assert_fails(ssrflow(*line[:3], tmp_path / 'other', '--video', tmp_path / 'drive.avi'), 'drive.avi', '.mp4, .gif')
+    assert not (tmp_path / 'other').exists()
+
+
 @pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
 def test_bag_annotates_the_newest_sweep(ssrflow, stand_in, tmp_path, storage):
     write_recording(tmp_path / 'in', [1.0, 1.1, 1.2])
@@ -336,6 +350,7 @@ def test_bag_annotates_the_newest_sweep(ssrflow, stand_in, tmp_path, storage):
             '/ssrflow/flow': (POINTCLOUD2, 2),
             '/ssrflow/objects': (POINTCLOUD2, 2),
             '/ssrflow/markers': (MARKER_ARRAY, 2),
+            '/ssrflow/ego_odometry': (ODOMETRY, 2),
         }
     second = read_all(tmp_path / 'out', '/ssrflow/flow')[0]
     stamp = second.header.stamp

@@ -37,7 +37,8 @@ def test_demo_ends_with_table_picture_and_recording(tmp_path, own_environment, w
     said = capsys.readouterr().out
     for line in ('clouds in', 'flow out', 'dropped', 'latency', 'moving points', 'zero flow'):
         assert line in said
-    assert (output / 'flow.png').read_bytes().startswith(b'\x89PNG')
+    for name in ('flow.png', 'typical.png'):
+        assert (output / name).read_bytes().startswith(b'\x89PNG')
     with BagReader(output / 'flow_bag') as bag:
         assert bag.topics['/points'][1] == 8
         flows = list(bag.read(['/ssrflow/flow']))

@@ -48,7 +48,8 @@ def test_says_so_and_shows_the_same(no_ros, weights, tmp_path, capsys):
         'zero flow',
     ):
         assert line in said
-    assert (output / 'flow.png').read_bytes().startswith(b'\x89PNG')
+    for name in ('flow.png', 'typical.png'):
+        assert (output / name).read_bytes().startswith(b'\x89PNG')
     with BagReader(output / 'flow_bag') as bag:
         assert bag.topics['/points'][1] == 6
         flows = list(bag.read(['/ssrflow/flow']))

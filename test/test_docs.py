@@ -25,6 +25,19 @@ def test_readme_is_one_page():
     assert len(text.splitlines()) < 120 and 'make demo' in text and 'make test' in text
 
 
+def test_the_first_picture_of_the_readme_moves_for_ten_seconds_and_loads_quickly():
+    image = pytest.importorskip('PIL.Image')
+    path = ROOT / re.search(r'!\[[^\]]*\]\(([^)]+)\)', (ROOT / 'README.md').read_text()).group(1)
+    assert path.stat().st_size <= 3_000_000
+    with image.open(path) as picture:
+        seconds = 0.0
+        for frame in range(picture.n_frames):
+            picture.seek(frame)
+            picture.load()
+            seconds += 1e-3 * picture.info['duration']
+    assert seconds == pytest.approx(10, abs=0.5)
+
+
 @pytest.mark.parametrize('path', USER_PAGES, ids=_name)
 def test_a_page_tells_what_is_now(path):
     history = r'earlier version|version before|before this one|weights of then|told of what'

@@ -203,15 +203,30 @@ def test_bag_and_rviz_are_started_beside_the_node_and_wait_for_what_they_need(mo
     _, rviz, bag = run_launch_file(module, bag=drive, rviz='true', points='/lidar/points', bag_rate='0.5')
     waits = ['-m', 'ssrflow_ros.node.start_when']
     assert shlex.split(rviz.prefix)[1:] == [*waits, 'cloud', '--']
-    assert rviz.arguments == ['-d', f'{SHARE}/rviz/flow.rviz', '-f', '{frame}']
+    assert rviz.arguments == ['-d', f'{SHARE}/rviz/flow.rviz', '-f', '{frame}', '-t', '/lidar/points - RViz']
     assert ('/points', '/lidar/points') in rviz.remappings, 'it is also where the first cloud is waited for'
     assert shlex.split(bag.prefix)[1:] == [*waits, 'active', '/ssrflow', '--']
     assert bag.cmd == ['ros2', 'bag', 'play', drive, '--clock', '--rate', '0.5', '--delay', '1.0']
 
 
-def test_a_frame_that_is_given_is_not_waited_for(module):
-    _, rviz = run_launch_file(module, rviz='true', rviz_frame='map')
-    assert rviz.prefix is None and rviz.arguments[-2:] == ['-f', 'map']
+def test_in_a_frame_that_is_given_the_view_follows_that_of_the_clouds(module, tmp_path):
+    _, rviz = run_launch_file(module, rviz='true', rviz_frame='odom')
+    assert shlex.split(rviz.prefix)[-3:] == ['cloud', f'{SHARE}/rviz/flow.rviz', '--']
+    assert rviz.arguments[:4] == ['-d', '{config}', '-f', 'odom']
+    own = tmp_path / 'own.rviz'
+    own.touch()
+    _, rviz = run_launch_file(module, rviz='true', rviz_frame='odom', rviz_config=str(own))
+    assert shlex.split(rviz.prefix)[-2:] == ['cloud', '--'] and rviz.arguments[:2] == ['-d', str(own)]
+
+
+@pytest.mark.parametrize(
+    'given, from_clock',
+    [({}, False), ({'bag_loop': 'true'}, True), ({'bag': '', 'use_sim_time': 'true'}, True), ({'bag': ''}, False)],
+)
+def test_rviz_does_not_wait_for_a_clock_that_stops_with_the_recording(module, drive, given, from_clock):
+    # It removes a cloud when its clock has gone on: those that come after the end would pile up.
+    _, rviz, *_ = run_launch_file(module, **{'rviz': 'true', 'bag': drive, **given})
+    assert rviz.parameters == [{'use_sim_time': from_clock}]
 
 
 def test_a_loop_begins_again_without_delay(module, drive):
@@ -226,6 +241,7 @@ def test_several_lidars_get_a_node_each_in_a_namespace_of_its_own(module, drive)
         ('a', '/a/points'),
         ('b', '/b/points'),
     ]
+    assert [window.arguments[-1] for window in windows] == ['a /a/points - RViz', 'b /b/points - RViz']
     assert shlex.split(bag.prefix)[-4:] == ['active', '/a/ssrflow', '/b/ssrflow', '--']
 
 

@@ -236,6 +236,7 @@ NAMES = (
     'sweeps',
     'training',
     'flow.png',
+    'typical.png',
     'node.log',
     'recording',
     'flow_bag',
@@ -389,6 +390,7 @@ class Lines:
 
     def bag(self):
         output = self.place()
+        video = ['--video', self.place('v.gif', 'v.webp')] * (self.rng.random() < 0.3)
         return [
             'bag',
             self.one_of('rec', 'rec/rec.mcap'),
@@ -398,7 +400,8 @@ class Lines:
             self.storage(),
             *self.overwrite(),
             *['--keep', self.rng.choice(['ring', 'colour'])] * (self.rng.random() < 0.2),
-        ], [output]
+            *video,
+        ], [output, *video[1:]]
 
     def storage(self):
         return self.rng.choice(['mcap', 'mcap', 'sqlite3'])
@@ -416,7 +419,7 @@ class Lines:
         output = self.place('demo', 'out')
         bag = ['--bag', self.one_of('rec', f'{output}/recording', f'{output}/flow_bag')] * (self.rng.random() < 0.5)
         return ['demo', '-o', output, *bag, *self.overwrite()], [
-            f'{output}/{name}' for name in ('flow.png', 'flow_bag', *([] if bag else ['recording']))
+            f'{output}/{name}' for name in ('flow.png', 'typical.png', 'flow_bag', *([] if bag else ['recording']))
         ]
 
     def bench(self):

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from ssrflow_ros.errors import InputError
 from ssrflow_ros.formats import pointcloud2
-from ssrflow_ros.formats.colours import colour_wheel
 from ssrflow_ros.formats.pointcloud2 import Cloud, Field
 from ssrflow_ros.settings import Settings
 from ssrflow_ros.sweep import EgoMotion, FlowField, Sweep, SweepPair
@@ -295,11 +294,3 @@ def test_nan_in_a_field_that_is_passed_on_is_not_published():
     outgoing = message(pointcloud2.encode(annotated(pointcloud2.decode(incoming)), incoming, keep=['time']))
     np.testing.assert_array_equal(pointcloud2.read_field(outgoing, 'intensity'), [1, 0, 0])
     np.testing.assert_array_equal(pointcloud2.read_field(outgoing, 'time'), [0, 2, 3])
-
-
-def test_colour_wheel():
-    forward, left, backward, still = colour_wheel(np.array([[20, 0, 0], [0, 20, 0], [-20, 0, 0], [0, 0, 9]]))
-    np.testing.assert_allclose(forward, [1, 0, 0])
-    np.testing.assert_allclose(left, [0.5, 1, 0], atol=1e-6)
-    np.testing.assert_allclose(backward, [0, 1, 1], atol=1e-6)
-    np.testing.assert_allclose(still, [1, 1, 1])

@@ -12,6 +12,7 @@ yaml = pytest.importorskip('yaml')
 pytest.importorskip('rclpy')
 
 from ssrflow_ros.formats import bag_messages, pointcloud2  # noqa: E402
+from ssrflow_ros.formats.colours import BACKGROUND, GROUND, STILL, contrast, pack_rgba  # noqa: E402
 from ssrflow_ros.formats.markers import Drawing  # noqa: E402
 from ssrflow_ros.node import qos  # noqa: E402
 from ssrflow_ros.node.messages import flow_cloud  # noqa: E402
@@ -75,7 +76,9 @@ def test_flow_is_drawn_in_colours_that_are_there(displays):
     source.header = Header()
     coloured = flow_cloud(flow, source, rgba=True)
     colours = pointcloud2.read_field(coloured, 'rgba')
-    assert np.all(colours[np.linalg.norm(flow.velocity, axis=1) == 0] == 0xFFFFFFFF), 'what stands still is white'
+    ground, still = pack_rgba(np.array([GROUND, STILL]))
+    assert np.all(colours[flow.ground] == ground) and np.all(colours[~flow.moving & ~flow.ground] == still)
+    assert not np.isin(colours[flow.moving], (ground, still)).any()
     assert 'rgba' not in [field.name for field in flow_cloud(flow, source).fields]
     assert "{'rgba': True}" in (ROOT / 'launch/flow.launch.py').read_text(), 'the launch file asks for them'
 
@@ -92,3 +95,22 @@ def test_launch_file_moves_every_topic_into_the_namespace(displays):
     outputs = {f'/ssrflow/{name}' for name in ast.literal_eval(constants['OUTPUTS'])}
     drawn = {display['Topic']['Value'] for display in displays.values() if 'Topic' in display}
     assert drawn == outputs | {'/points'}
+
+
+def test_ground_is_seen_among_the_points_of_the_flow_cloud_when_it_is_switched_on(displays):
+    ground, flow = displays['Ground'], next(one for name, one in displays.items() if name.startswith('Flow'))
+    # The same points are in both: what is not larger is hidden.
+    assert ground['Size (Pixels)'] > flow['Size (Pixels)']
+    colour = np.array([int(value) for value in ground['Color'].split(';')]) / 255
+    assert contrast(colour, np.array(BACKGROUND)) >= 3
+
+
+def test_background_is_the_one_that_the_colours_are_made_for():
+    manager = yaml.safe_load((ROOT / 'rviz/flow.rviz').read_text())['Visualization Manager']
+    given = manager['Global Options']['Background Color'].split(';')
+    np.testing.assert_allclose([int(value) / 255 for value in given], BACKGROUND)
+
+
+def test_view_has_the_target_that_the_launch_file_replaces():
+    # start_when writes the clouds' frame there where the fixed frame is another.
+    assert (ROOT / 'rviz/flow.rviz').read_text().count('Target Frame: <Fixed Frame>') == 1

@@ -44,6 +44,20 @@ def test_a_command_is_told_the_frame_of_the_first_cloud(start):
     assert live.log.read_text().splitlines()[-1] == '-f velodyne --ros-args -r /points:=/front/points'
 
 
+def test_a_copy_of_the_configuration_follows_the_frame(start, tmp_path):
+    config = tmp_path / 'own.rviz'
+    config.write_text('  Target Frame: <Fixed Frame>\n  Fixed Frame: map\n')
+    live = start([*START_WHEN, 'cloud', str(config), '--', 'sh', '-c', 'cat "$0"', '{config}'])
+    points = live.node.create_publisher(PointCloud2, '/points', 5)
+    live.wait_for_log('sh starts with the first cloud')
+    while live.process.poll() is None:  # best effort may lose one
+        points.publish(make_cloud(np.ones((5, 3)), 1, 'velodyne'))
+        live.spin(0.1)
+    assert live.process.returncode == 0
+    assert live.log.read_text().splitlines()[-2:] == ['  Target Frame: velodyne', '  Fixed Frame: map']
+    assert 'Fixed Frame>' in config.read_text(), 'the original stays'
+
+
 def test_a_command_starts_when_the_node_is_active_and_not_before(start):
     live = start(STAND_IN, ['-p', 'autostart:=false'])
     waiting = subprocess.Popen(

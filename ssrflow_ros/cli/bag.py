@@ -6,6 +6,7 @@ Foxglove with
                     moving and object
   /ssrflow/objects  PointCloud2: the moving objects, one point each (docs/objects_topic.md)
   /ssrflow/markers  MarkerArray: boxes, arrows and speeds of the moving objects
+  /ssrflow/ego_odometry  Odometry: the sensor's own motion since the sweep before
 and a copy of the cloud topic. Each sweep is paired with the one before it; a sweep that cannot be
 paired is counted with its reason. What "ssrflow doctor" would say of the clouds is said at the end.
 """
@@ -16,6 +17,7 @@ import argparse
 import sys
 import time
 from collections import Counter
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Iterator, Sequence
 
 import numpy as np
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from ..doctor.finding import Finding
     from ..evaluation.replay_check import Judged
     from ..formats.bags import BagMessage, BagReader, BagWriter
+    from ..formats.video import Film
     from ..steps.prepared import PreparedPair
 
 _LASTING = 3  # sweeps, from which on a track is hardly an accident
@@ -41,7 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--topic', metavar='NAME', help='the PointCloud2 topic; needed only if there are several')
     add_recording(parser)
     parser.add_argument('--odometry', metavar='TOPIC', help="nav_msgs/Odometry: takes the sensor's motion from there")
-    parser.add_argument('--rgba', action='store_true', help='add a colour field: hue is direction, saturation speed')
+    parser.add_argument(
+        '--rgba',
+        action='store_true',
+        help='add a colour field: by direction where points move, else grey, the ground darker',
+    )
     parser.add_argument(
         '--keep',
         nargs='+',
@@ -55,6 +62,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='judge the objects by what sweeps up to two seconds before and after saw at their places: '
         'how many did move, and how many movers were found; takes two thirds longer',
     )
+    parser.add_argument(
+        '--video',
+        metavar='FILE',
+        help='also a film from above, as fast as life: .mp4 (needs imageio-ffmpeg), .gif or .webp; --overwrite holds '
+        'for it too',
+    )
     add_settings(parser, also=('marker_arrows',))
 
 
@@ -63,19 +76,28 @@ def run(args: argparse.Namespace) -> int:
     from ..doctor.finding import WRONG
     from ..formats.bag_poses import read_poses
     from ..formats.bags import POINTCLOUD2, BagReader, write_bag
+    from ..formats.video import check_film, film
 
     settings = settings_from(args, **({'ego_motion': 'odometry'} if args.odometry else {}))
-    check_outputs({'-o': args.output}, (args.input, weights_file(settings.weights)), 'bag', args.overwrite)
+    check_outputs(
+        {'-o': args.output, '--video': args.video}, (args.input, weights_file(settings.weights)), 'bag', args.overwrite
+    )
     with BagReader(args.input) as bag:
         if bag.cut_off:
             print(f'ssrflow: {bag.cut_off}', file=sys.stderr)
         topic = bag.choose(args.topic, POINTCLOUD2)
         _check_fields(bag, topic, args.keep)
         poses = read_poses(bag, settings, args.odometry)
-        with write_bag(args.output, args.storage, 'bag', args.overwrite) as out:
+        if args.video:
+            check_film(args.video, bag.topics[topic][1])
+        with ExitStack() as outputs:
+            out = outputs.enter_context(write_bag(args.output, args.storage, 'bag', args.overwrite))
+            viewers = [outputs.enter_context(film(args.video, 'bag', args.overwrite))] if args.video else []
             from ..scene_flow import SceneFlow
 
-            annotation = _Annotation(SceneFlow(settings).stream(), settings, poses, out, args, _changes(bag, topic))
+            annotation = _Annotation(
+                SceneFlow(settings).stream(), settings, poses, out, args, _changes(bag, topic), viewers
+            )
             annotation.run(with_progress(bag, topic))
             if not annotation.timings:
                 raise InputError(
@@ -86,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
     findings = list(annotation.findings())
     if findings:
         print('', *findings, sep='\n')
-    print(f'\nwritten: {args.output}')
+    print(f'\nwritten: {", ".join(filter(None, [args.output, args.video]))}')
     return 2 if any(finding.level == WRONG for finding in findings) else 0
 
 
@@ -111,7 +133,16 @@ def _check_fields(bag: 'BagReader', topic: str, keep: Sequence[str]) -> None:
 class _Annotation:
     """One pass over a recording, and what is to be told at its end."""
 
-    def __init__(self, stream, settings, poses, out: 'BagWriter', args: argparse.Namespace, changing: bool):
+    def __init__(
+        self,
+        stream,
+        settings,
+        poses,
+        out: 'BagWriter',
+        args: argparse.Namespace,
+        changing: bool,
+        viewers: Sequence['Film'] = (),
+    ):
         from ..doctor.method import OwnBody
         from ..evaluation.replay_check import ReplayCheck  # loads SciPy
         from ..pair_stream import PairStream
@@ -119,7 +150,7 @@ class _Annotation:
         self._stream, self._poses, self._out, self._args = stream, poses, out, args
         self._pairs = PairStream(settings)
         self._pairs.pairing.changing = changing
-        self._drawing = Drawing()
+        self._drawing, self._viewers = Drawing(), viewers
         self._lacked: Counter[str] = Counter()  # fields of --keep, in how many clouds
         self.n_in = 0
         self.drops: Counter[str] = self._pairs.pairing.drops
@@ -173,8 +204,8 @@ class _Annotation:
         return self._poses.between(pair) if self._poses is not None else None
 
     def _write(self, flow: FlowField, cloud, time_ns: int) -> None:
-        from ..formats.bag_messages import to_marker_array, to_pointcloud2
-        from ..formats.bags import FLOW, MARKER_ARRAY, MARKERS, OBJECTS, POINTCLOUD2
+        from ..formats.bag_messages import to_ego_odometry, to_marker_array, to_pointcloud2
+        from ..formats.bags import EGO_ODOMETRY, FLOW, MARKER_ARRAY, MARKERS, OBJECTS, ODOMETRY, POINTCLOUD2
         from ..formats.object_cloud import encode_objects
         from ..formats.pointcloud2 import encode, field_names
 
@@ -185,6 +216,9 @@ class _Annotation:
         self._out.write(OBJECTS, POINTCLOUD2, time_ns, objects)
         markers = self._drawing.update(flow, self._pairs.settings.marker_arrows)
         self._out.write(MARKERS, MARKER_ARRAY, time_ns, to_marker_array(markers, cloud.header))
+        self._out.write(EGO_ODOMETRY, ODOMETRY, time_ns, to_ego_odometry(flow, cloud.header))
+        for viewer in self._viewers:
+            viewer.add(flow, markers)
         self.timings.append(flow.timings_ms)
         self._moving.append(int(flow.moving.sum()))
         self._objects.append(len(flow.objects))

@@ -2,6 +2,7 @@
 
 Without --bag, a recording is made with the simulator first. The output folder then holds
   flow.png    bird's-eye view of the sweep with the most movers
+  typical.png the same of the sweep that half of the others have as many movers as, or fewer
   flow_bag    what the node published, for RViz and Foxglove
   node.log    what the node said
   recording   what was simulated, if it was
@@ -44,7 +45,7 @@ START_TIMEOUT = 120.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('-o', '--output', default='demo', metavar='FOLDER', help='default: demo')
-    add_overwrite(parser, 'one of these four')
+    add_overwrite(parser, 'one of these five')
     parser.add_argument('--bag', metavar='BAG', help='a rosbag2 of your own; default: a simulated one')
     parser.add_argument('--topic', metavar='NAME', help='its PointCloud2 topic, if it has several')
     parser.add_argument(
@@ -70,7 +71,7 @@ def run(args: argparse.Namespace) -> None:
     from .demo_report import Recorded, drops, report
 
     output = Path(args.output)
-    names = ('flow.png', 'flow_bag', 'node.log', *(() if args.bag else ('recording',)))
+    names = ('flow.png', 'typical.png', 'flow_bag', 'node.log', *(() if args.bag else ('recording',)))
     check_outputs(
         {name: output / name for name in names}, (args.bag, weights_file(settings.weights)), COMMAND, args.overwrite
     )

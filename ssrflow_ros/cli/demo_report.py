@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Collection, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Collection, Iterator, NamedTuple
 
 import numpy as np
 
@@ -19,11 +19,11 @@ from ..formats.bags import (
     BagReader,
     write_bag,
 )
-from ..formats.object_cloud import FIELDS, read_objects
+from ..formats.object_cloud import OBJECT, read_objects
 from ..formats.pointcloud2 import decode, read_field
+from ..formats.published import read_velocity
 from ..formats.stamped import stamp_ns
 from ..settings import Settings
-from ..sweep import EgoMotion, FlowField, MovingObject, Sweep, SweepPair
 from ..table import print_table
 
 if TYPE_CHECKING:
@@ -63,13 +63,18 @@ class Recorded:
 def report(
     recorded: Recorded, record: 'ReplayRecord', settings: Settings, output: Path, through: str, overwrite: bool = False
 ) -> None:
-    """Write flow.png and flow_bag into `output`, as `atomic_write` has it, and print the table; `through` says what
-    was played to."""
+    """Write flow.png, typical.png and flow_bag into `output`, as `atomic_write` has it, and print the table; `through`
+    says what was played to."""
     clouds = {
         stamp_ns(cloud): cloud for cloud in (BagMessage(FLOW, POINTCLOUD2, 0, raw).read() for _, raw in record.flow)
     }
-    with atomic_write(output / 'flow.png', 'demo', overwrite) as picture:
-        _draw(picture, clouds, record, settings)
+    sweeps = _by_movers(clouds, record)
+    for name, which, title in (
+        ('flow.png', -1, 'the busiest sweep'),
+        ('typical.png', len(sweeps) // 2, 'a typical sweep'),
+    ):
+        with atomic_write(output / name, 'demo', overwrite) as picture:
+            _draw(picture, sweeps[which], f'ssrflow demo: {title}', settings)
     _write_bag(output / 'flow_bag', recorded, record, overwrite)
     print_table(f'{recorded.topic} through {through}', [*_live_rows(recorded, record, list(clouds))])
     if recorded.has_truth():
@@ -78,7 +83,7 @@ def report(
             _score_rows(recorded, clouds, settings),
         )
         print_table('where movers are now, by the last message that has arrived', [*_live_error(recorded, record)])
-    print(f'\npicture: {output / "flow.png"}\nrecording: {output / "flow_bag"}')
+    print(f'\npictures: {output / "flow.png"}, {output / "typical.png"}\nrecording: {output / "flow_bag"}')
 
 
 def drops(record: 'ReplayRecord') -> str:
@@ -127,8 +132,8 @@ def _score_rows(recorded: Recorded, clouds: dict[int, Any], settings: Settings) 
             points[stamp] = decode(cloud, *settings.own).rows
         elif stamp in clouds and stamp in points:
             used = points.pop(stamp)
-            estimates.append(_velocity(clouds[stamp]))
-            truths.append(_velocity(cloud)[used])
+            estimates.append(read_velocity(clouds[stamp]))
+            truths.append(read_velocity(cloud)[used])
             moving.append(read_field(cloud, 'moving')[used].astype(bool))
     estimate, truth, moves = np.concatenate(estimates), np.concatenate(truths), np.concatenate(moving)
     rows = []
@@ -151,7 +156,7 @@ def _live_error(recorded: Recorded, record: 'ReplayRecord') -> Iterator[tuple[st
             poses[stamp] = pose_of_message(told)
         elif stamp in record.sent:
             points = np.stack([read_field(told, axis) for axis in 'xyz'], axis=1)
-            centres = movers(points, read_field(told, 'object'), _velocity(told))
+            centres = movers(points, read_field(told, 'object'), read_velocity(told))
             truth.append(TrueSweep(record.sent[stamp], stamp, poses[stamp], centres))
     messages = [(time, BagMessage(OBJECTS, POINTCLOUD2, 0, raw).read()) for time, raw in record.objects]
     answers = [Answer(time, stamp_ns(message), read_objects(message)) for time, message in messages]
@@ -164,38 +169,33 @@ def _live_error(recorded: Recorded, record: 'ReplayRecord') -> Iterator[tuple[st
         )
 
 
-def _draw(path: Path, clouds: dict[int, Any], record: 'ReplayRecord', settings: Settings) -> None:
-    """The picture of the sweep with the most moving objects, of these the one with the most moving points."""
+def _draw(path: Path, sweep: '_Published', title: str, settings: Settings) -> None:
     from ..formats.picture import draw_flow
+    from ..formats.published import read_flow
+    from ..steps.ground import make_ground
 
+    flow = read_flow(*sweep, make_ground(settings), -PER)
+    draw_flow(path, flow, title, software=signature('demo'))
+
+
+class _Published(NamedTuple):
+    """An annotated cloud, and its objects as `read_objects` gives them."""
+
+    cloud: Any
+    objects: np.ndarray
+
+
+def _by_movers(clouds: dict[int, Any], record: 'ReplayRecord') -> list[_Published]:
+    """The answered sweeps, by their number of moving objects, those with as many by that of moving points."""
     objects = {}
     for _, raw in record.objects:
         message = BagMessage(OBJECTS, POINTCLOUD2, 0, raw).read()
         objects[stamp_ns(message)] = read_objects(message)
-    n_moving = {stamp: int(read_field(cloud, 'moving').sum()) for stamp, cloud in clouds.items()}
-    best = max(clouds, key=lambda stamp: (len(objects.get(stamp, ())), n_moving[stamp]))
-    draw_flow(
-        path, _flow_field(clouds[best], objects.get(best, []), settings), 'ssrflow demo', software=signature('demo')
-    )
-
-
-def _flow_field(cloud: Any, objects: Iterable[np.void], settings: Settings) -> FlowField:
-    """The flow that the node published; the ground, which it does not publish, is found anew."""
-    from ..steps.ground import make_ground
-
-    sweep = decode(cloud)
-    before = Sweep.from_points(np.empty((0, 3)), sweep.stamp_ns - round(PER * 1e9), sweep.frame_id)
-    velocity = _velocity(cloud)
-    return FlowField(
-        SweepPair(sweep, before),
-        EgoMotion(np.eye(4), 'none'),
-        flow=-PER * velocity,
-        velocity=velocity,
-        moving=read_field(cloud, 'moving').astype(bool),
-        ground=make_ground(settings)(sweep.points),
-        object_ids=read_field(cloud, 'object'),
-        objects=tuple(MovingObject(**{name: item[name] for name in FIELDS}) for item in objects),
-    )
+    sweeps = [
+        _Published(cloud, objects[stamp] if stamp in objects else np.empty(0, OBJECT))
+        for stamp, cloud in clouds.items()
+    ]
+    return sorted(sweeps, key=lambda sweep: (len(sweep.objects), int(read_field(sweep.cloud, 'moving').sum())))
 
 
 def _write_bag(path: Path, recorded: Recorded, record: 'ReplayRecord', overwrite: bool) -> None:
@@ -213,8 +213,3 @@ def _write_bag(path: Path, recorded: Recorded, record: 'ReplayRecord', overwrite
     with write_bag(path, command='demo', overwrite=overwrite) as out:
         for time, topic, type, raw in sorted(inputs + outputs, key=lambda item: item[0]):
             out.write_raw(topic, type, start[0] + round(1e9 * (time - start[1])), raw)
-
-
-def _velocity(cloud: Any) -> np.ndarray:
-    """(N, 3) m/s."""
-    return np.stack([read_field(cloud, name) for name in ('vx', 'vy', 'vz')], axis=1)

@@ -42,3 +42,4 @@ def _zero(kind: Nodetype, what: Any) -> Any:
 
 _MESSAGES = Messages(_type)
 to_pointcloud2, to_marker_array = _MESSAGES.pointcloud2, _MESSAGES.marker_array
+to_ego_odometry = _MESSAGES.ego_odometry

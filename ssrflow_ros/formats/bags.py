@@ -27,6 +27,7 @@ MARKER_ARRAY = 'visualization_msgs/msg/MarkerArray'
 TF, TF_STATIC = '/tf', '/tf_static'
 
 FLOW, OBJECTS, MARKERS = '/ssrflow/flow', '/ssrflow/objects', '/ssrflow/markers'
+EGO_ODOMETRY = '/ssrflow/ego_odometry'
 """Topics of what the method says, named as by a node without a namespace."""
 
 _STORAGE_SUFFIXES = ('.mcap', '.db3')

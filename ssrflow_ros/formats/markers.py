@@ -1,20 +1,22 @@
 """What RViz and Foxglove draw of a flow field, without ROS: the contents of visualization_msgs/Marker.
 
-An object's markers bear the number of its track, so they are replaced in place and nothing flickers; only
-what was shown before and is gone is deleted.
+An object's markers bear the number of its track, so they are replaced in place and nothing flickers; what was shown
+before and is not in this flow field is deleted with it: a marker that stayed would stand where its points were a sweep
+ago, metres behind them at speed.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Iterable
+from typing import Iterable, Sequence
 
 import numpy as np
 
 from ..sweep import FlowField, MovingObject
-from .colours import colour_wheel
+from .colours import direction_colours, track_colours
 
 POINTS = 'ssrflow/points'
+BOXES = 'ssrflow/boxes'
 OBJECTS = 'ssrflow/objects'
 
 # visualization_msgs/Marker
@@ -27,9 +29,23 @@ ARROW_SECONDS = 1.0
 MAX_OBJECTS = 50
 """Objects drawn, the nearest ones: each costs 0.2 ms to publish."""
 
+TEXT_ID = 2
+"""What the id of an object's text is above that of its box."""
+
 MarkerId = tuple[str, int]
 
-_BRIDGED = 2  # fields that a track may miss before its markers go
+TEXT_HEIGHT = 1.4
+"""m, up to TEXT_RANGE m from the sensor; beyond that it grows with the range."""
+TEXT_RANGE = 25.0
+
+_PERIODS = 3
+"""Lifetime: two messages may be lost, then the picture is rather empty than old."""
+_CORNERS = np.array([[x, y, z] for z in (-0.5, 0.5) for x, y in ((-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5))])
+_EDGES = np.array(
+    [[start, 4 * (start // 4) + (start + 1) % 4] for start in range(8)] + [[start, start + 4] for start in range(4)]
+)
+_THINNEST = 0.05
+_UNTRACKED = (1.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,28 +80,37 @@ class Drawing:
     """What is on the screen, and how to bring it up to the next flow field."""
 
     def __init__(self):
-        self._missed: dict[MarkerId, int] = {}  # of what is shown: fields in a row that had it not
+        self._shown: set[MarkerId] = set()
 
     def update(self, flow: FlowField, max_arrows: int, period: float = 0.0) -> list[Marker]:
         """Velocity lines of at most `max_arrows` moving points; box, arrow and speed of the nearest objects.
 
         `period` is the time between two updates where that is longer than the pair's dt, seconds.
         """
-        # Outlasts two lost messages, then the picture is rather empty than old.
-        lifetime = (1 + _BRIDGED) * max(period, abs(flow.pair.dt))
-        markers = [*_point_lines(flow, max_arrows, lifetime)]
+        lifetime = _PERIODS * max(period, abs(flow.pair.dt))
         nearest = sorted(flow.objects, key=lambda item: float(np.linalg.norm(item.centre)))[:MAX_OBJECTS]
+        markers = [*_point_lines(flow, max_arrows, lifetime), *_box_edges(nearest, lifetime)]
         for rank, item in enumerate(nearest):
             # Without a track the number is negative, and says no more than how near it is.
             markers += _object(item, 3 * (item.track_id if item.track_id >= 0 else -1 - rank), lifetime)
-        return markers + self._surplus({(marker.ns, marker.id) for marker in markers})
+        drawn = {(marker.ns, marker.id) for marker in markers}
+        gone, self._shown = self._shown - drawn, drawn
+        return markers + [Marker(ns, id, CUBE, DELETE) for ns, id in sorted(gone)]
 
-    def _surplus(self, drawn: set[MarkerId]) -> list[Marker]:
-        """Deletions of what is shown and not `drawn`; a track may miss some fields, as trackers let it."""
-        missed = {key: count + 1 for key, count in self._missed.items() if key not in drawn}
-        gone = [(ns, id) for (ns, id), count in missed.items() if ns != OBJECTS or id < 0 or count > _BRIDGED]
-        self._missed = {**dict.fromkeys(drawn, 0), **{key: missed[key] for key in missed.keys() - set(gone)}}
-        return [Marker(ns, id, CUBE, DELETE) for ns, id in sorted(gone)]
+
+def object_colour(item: MovingObject) -> tuple[float, float, float]:
+    """Red, green, blue in [0, 1]: one colour a track, white without one."""
+    if item.track_id < 0:
+        return _UNTRACKED
+    red, green, blue = map(float, track_colours(np.array([item.track_id]))[0])
+    return red, green, blue
+
+
+def box_edges(item: MovingObject) -> np.ndarray:
+    """(12, 2, 3) float32 m, both ends of each edge of the box."""
+    cos, sin = np.cos(item.yaw), np.sin(item.yaw)
+    corners = _CORNERS * np.maximum(item.size, _THINNEST) @ np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
+    return (corners + item.centre)[_EDGES].astype(np.float32)
 
 
 def _point_lines(flow: FlowField, max_arrows: int, lifetime: float) -> Iterable[Marker]:
@@ -96,16 +121,27 @@ def _point_lines(flow: FlowField, max_arrows: int, lifetime: float) -> Iterable[
         return
     tails, velocity = flow.pair.source.points[moving], flow.velocity[moving]
     lines = np.stack([tails, tails + ARROW_SECONDS * velocity], axis=1).reshape(-1, 3)
+    # Thin and half transparent, so that the boxes stand out of them.
+    colours = np.full((len(lines), 4), 0.5, np.float32)
+    colours[:, :3] = np.repeat(direction_colours(velocity), 2, axis=0)
+    yield Marker(POINTS, 0, LINE_LIST, scale=(0.02, 0.0, 0.0), points=lines, colours=colours, lifetime=lifetime)
+
+
+def _box_edges(objects: Sequence[MovingObject], lifetime: float) -> Iterable[Marker]:
+    if not objects:
+        return
+    lines = np.concatenate([box_edges(item).reshape(-1, 3) for item in objects])
     colours = np.ones((len(lines), 4), np.float32)
-    colours[:, :3] = np.repeat(colour_wheel(velocity), 2, axis=0)
-    yield Marker(POINTS, 0, LINE_LIST, scale=(0.03, 0.0, 0.0), points=lines, colours=colours, lifetime=lifetime)
+    colours[:, :3] = np.repeat([object_colour(item) for item in objects], len(lines) // len(objects), axis=0)
+    yield Marker(BOXES, 0, LINE_LIST, scale=(0.12, 0.0, 0.0), points=lines, colours=colours, lifetime=lifetime)
 
 
 def _object(item: MovingObject, first_id: int, lifetime: float) -> Iterable[Marker]:
-    centre, size = np.asarray(item.centre, float), np.maximum(item.size, 0.05)
-    red, green, blue = map(float, colour_wheel(item.velocity[None])[0])
+    centre, size = np.asarray(item.centre, float), np.maximum(item.size, _THINNEST)
+    colour = object_colour(item)
     top = centre + [0, 0, size[2] / 2]
     arrow = np.stack([top, top + ARROW_SECONDS * item.velocity]).astype(np.float32)
+    height = TEXT_HEIGHT * max(1.0, float(np.linalg.norm(centre)) / TEXT_RANGE)
     # Ids of neighbouring tracks are three apart.
     yield Marker(
         OBJECTS,
@@ -114,24 +150,18 @@ def _object(item: MovingObject, first_id: int, lifetime: float) -> Iterable[Mark
         position=tuple(map(float, centre)),
         yaw=float(item.yaw),
         scale=tuple(map(float, size)),
-        colour=(red, green, blue, 0.35),
+        colour=(*colour, 0.25),
         lifetime=lifetime,
     )
     yield Marker(
-        OBJECTS,
-        first_id + 1,
-        ARROW,
-        scale=(0.15, 0.4, 0.5),
-        colour=(red, green, blue, 1.0),
-        points=arrow,
-        lifetime=lifetime,
+        OBJECTS, first_id + 1, ARROW, scale=(0.2, 0.5, 0.6), colour=(*colour, 1.0), points=arrow, lifetime=lifetime
     )
     yield Marker(
         OBJECTS,
-        first_id + 2,
+        first_id + TEXT_ID,
         TEXT_VIEW_FACING,
-        position=tuple(map(float, top + [0, 0, 0.8])),
-        scale=(0.0, 0.0, 0.8),
+        position=tuple(map(float, top + [0, 0, 0.3 + height / 2])),
+        scale=(0.0, 0.0, height),
         text=f'{item.speed:.1f} m/s',
         lifetime=lifetime,
     )

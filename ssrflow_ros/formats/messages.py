@@ -7,6 +7,8 @@ from typing import Any, Callable, Iterable
 
 import numpy as np
 
+from ..steps.deskew import twist
+from ..sweep import FlowField
 from .markers import Marker
 from .message_types import Header
 from .pointcloud2 import Cloud
@@ -62,6 +64,15 @@ class Messages:
             pose=with_covariance(pose=self.pose(pose[:3, 3], Rotation.from_matrix(pose[:3, :3]).as_quat())),
             twist=self.type('geometry_msgs/msg/TwistWithCovariance')(twist=twist),
         )
+
+    def ego_odometry(self, flow: FlowField, header: Any) -> Any:
+        """nav_msgs/Odometry: how the sensor moved from the sweep before to that of `flow`, in the sensor's own frame.
+
+        pose is that of the sensor now, seen from where it was at the sweep before; twist, m/s and rad/s, is the mean
+        over that time in the axes of the sensor now. Covariances are left 0, which means unknown.
+        """
+        moved = twist(flow.ego_motion, flow.pair.dt)
+        return self.odometry(header, header.frame_id, flow.ego_motion.target_from_source, *moved)
 
     def pose(self, position: Iterable[float], quaternion: Iterable[float]) -> Any:
         """geometry_msgs/Pose of (3,) m and (4,) x y z w."""

@@ -17,6 +17,9 @@ _TOP_SPEEDS = (2, 5, 10, 15, 20, 30, 40)
 _INCHES, _DPI = (12.5, 10.0), 120
 _VIEW = (0.012, 0.012, 0.836, 0.893)
 """Place of the view on the page: left, bottom, width, height."""
+_LABEL_ROOM = np.array([0.035, 0.07])
+"""Height and width of a number, as a share of half the height of the view."""
+_CROWDED, _OUTSIDE = 'crowded', 'outside'
 
 
 def draw_flow(
@@ -67,12 +70,14 @@ def draw_flow(
             linewidths=0,
         )
         labels: list[np.ndarray] = []
-        for item in sorted(flow.objects, key=lambda item: -item.speed * item.n_points):
-            _draw_object(axes, item, extent, labels)
+        drawn = [
+            _draw_object(axes, item, (extent, half_width), labels)
+            for item in sorted(flow.objects, key=lambda item: -item.speed * item.n_points)
+        ]
         _draw_sensor(axes, extent)
         _draw_colour_bar(figure, moving)
         _draw_legend(figure)
-        _draw_title(figure, flow, title)
+        _draw_title(figure, flow, title, drawn.count(_CROWDED), drawn.count(_OUTSIDE))
         with atomic_write(path) as unfinished:
             figure.savefig(unfinished, format='png', metadata={'Software': software})
 
@@ -113,29 +118,30 @@ def _draw_ranges(axes, extent: float) -> None:
             )
 
 
-def _draw_object(axes, item: MovingObject, extent: float, labels: list[np.ndarray]) -> None:
-    """Box, arrow and, where none of `labels` is in the way, speed; its place joins `labels`."""
+def _draw_object(axes, item: MovingObject, view: tuple[float, float], labels: list[np.ndarray]) -> str:
+    """Box, arrow and speed, whose place joins `labels`; why there is no speed: _CROWDED, _OUTSIDE, '' if there is.
+
+    view  half the height and half the width of what is shown, m.
+    """
     from matplotlib.patches import Polygon
 
-    centre, way = item.centre[:2], ARROW_SECONDS * item.velocity[:2]
-    along = np.array([np.cos(item.yaw), np.sin(item.yaw)])
-    forward, left = along * item.size[0] / 2, np.array([-along[1], along[0]]) * item.size[1] / 2
-    corners = centre + np.array([forward + left, forward - left, -forward - left, -forward + left])
-    axes.add_patch(Polygon(corners[:, ::-1], fill=False, edgecolor=_INK, linewidth=1.2, zorder=5))
-    arrow = {
+    centre, tip = item.centre[:2], item.centre[:2] + ARROW_SECONDS * item.velocity[:2]
+    axes.add_patch(Polygon(footprint(item)[:, ::-1], fill=False, edgecolor=_INK, linewidth=1.2, zorder=5))
+    style = {
         'arrowstyle': '-|>,head_width=0.28,head_length=0.55',
         'color': _INK,
         'linewidth': 1.6,
         'shrinkA': 0,
         'shrinkB': 0,
     }
-    axes.annotate('', xy=(centre + way)[::-1], xytext=centre[::-1], zorder=6, annotation_clip=True, arrowprops=arrow)
-    # Behind the object, so that speed and arrow do not cover each other.
-    backward = -way / max(float(np.linalg.norm(way)), 1e-6)
-    place = centre + backward * (np.max((corners - centre) @ backward) + 0.03 * extent)
-    if any(np.abs(place - other).max() < 0.045 * extent for other in labels):
-        return  # a number that nobody can read helps nobody
-    labels.append(place)
+    # An arrow whose tip is out of view is cut off at the edge; matplotlib would leave it out.
+    arrow = axes.annotate('', xy=tip[::-1], xytext=centre[::-1], zorder=6, annotation_clip=False, arrowprops=style)
+    arrow.arrow_patch.set_clip_path(axes.patch)
+    if (np.abs(centre) > view).any():
+        return _OUTSIDE
+    place = label_place(item, labels, _LABEL_ROOM * view[0], view)
+    if place is None:
+        return _CROWDED
     axes.text(
         place[1],
         place[0],
@@ -148,6 +154,34 @@ def _draw_object(axes, item: MovingObject, extent: float, labels: list[np.ndarra
         clip_on=True,
         path_effects=_halo(),
     )
+    return ''
+
+
+def footprint(item: MovingObject) -> np.ndarray:
+    """(4, 2) m: the corners of the object's box from above, one after the other."""
+    along = np.array([np.cos(item.yaw), np.sin(item.yaw)])
+    forward, left = along * item.size[0] / 2, np.array([-along[1], along[0]]) * item.size[1] / 2
+    return item.centre[:2] + np.array([forward + left, forward - left, -forward - left, -forward + left])
+
+
+def label_place(
+    item: MovingObject, labels: list[np.ndarray], room: np.ndarray, view: tuple[float, float]
+) -> np.ndarray | None:
+    """Where a number of height and width `room` (2,) m finds place beside `item`, (2,) m; None if nowhere.
+
+    Not on one of `labels`, which it joins, and within `view`, half the height and width of what is shown, m.
+    """
+    centre, corners = item.centre[:2], footprint(item)
+    # Behind the object first, so that number and arrow do not cover each other.
+    backward = -item.velocity[:2] / max(np.linalg.norm(item.velocity[:2]), 1e-6)
+    beside = np.array([-backward[1], backward[0]])
+    for side in (backward, beside, -beside, -backward):
+        place = centre + side * (np.max((corners - centre) @ side) + 0.85 * room[0])
+        free = all((np.abs(place - other) > room).any() for other in labels)
+        if free and (np.abs(place) < np.array(view) - room / 2).all():
+            labels.append(place)
+            return place
+    return None
 
 
 def _draw_sensor(axes, extent: float) -> None:
@@ -187,7 +221,7 @@ def _draw_legend(figure) -> None:
     )
 
 
-def _draw_title(figure, flow: FlowField, title: str) -> None:
+def _draw_title(figure, flow: FlowField, title: str, crowded: int, outside: int) -> None:
     ego = flow.ego_motion
     ego_speed = ego.travelled / abs(flow.pair.dt)
     taken_out = (
@@ -199,6 +233,10 @@ def _draw_title(figure, flow: FlowField, title: str) -> None:
     counts = (
         f'{len(flow.pair.source):,} points, {int(flow.moving.sum()):,} of them moving, {len(flow.objects)} objects.'
     )
+    if crowded:
+        counts += f'  {crowded} without number: no room.'
+    if outside:
+        counts += f'  {outside} out of view.'
     figure.text(0.02, 0.927, counts + taken_out, fontsize=11, va='center', color=_SOFT)
 
 

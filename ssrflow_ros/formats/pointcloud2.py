@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..sweep import FlowField, Sweep
-from .colours import colour_wheel, pack_rgba
+from .colours import flow_colours, pack_rgba
 from .message_types import PointCloud2
 
 # sensor_msgs/PointField: INT8 = 1 ... FLOAT64 = 8.
@@ -106,7 +106,7 @@ def encode(flow: FlowField, message: PointCloud2, keep: Iterable[str] = (), rgba
     One point for each usable return, nothing in it NaN: in a field that is passed on it becomes 0.
     Fields: x y z f32 m, intensity f32 if the message has it, vx vy vz f32 m/s (ego-motion removed,
     axes of the sweep's frame), moving u8, object i32 (-1: none), then the fields of the message named
-    in `keep` (such as ring or time; those that it lacks are left out), then with `rgba` the colour wheel.
+    in `keep` (such as ring or time; those that it lacks are left out), then with `rgba` its colour (`flow_colours`).
     """
     sweep = flow.pair.source
     columns = _xyz(sweep.points)
@@ -119,7 +119,7 @@ def encode(flow: FlowField, message: PointCloud2, keep: Iterable[str] = (), rgba
         if name not in columns and has_field(message, name):
             columns[name] = _finite(read_field(message, name)[sweep.rows])
     if rgba:
-        columns['rgba'] = pack_rgba(colour_wheel(flow.velocity))
+        columns['rgba'] = pack_rgba(flow_colours(flow))
     return pack(columns)
 
 

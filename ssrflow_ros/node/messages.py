@@ -14,7 +14,6 @@ from visualization_msgs.msg import Marker, MarkerArray
 from ..formats.messages import Messages
 from ..formats.object_cloud import encode_objects
 from ..formats.pointcloud2 import encode, encode_points
-from ..steps.deskew import twist
 from ..sweep import EgoMotion, FlowField, Sweep, SweepPair
 
 
@@ -53,14 +52,8 @@ def ground_cloud(flow: FlowField, source: PointCloud2) -> PointCloud2:
 
 
 def ego_odometry(flow: FlowField, source: PointCloud2) -> Odometry:
-    """How the sensor moved from the sweep before to `source`, in the sensor's own frame.
-
-    pose is that of the sensor now, seen from where it was at the sweep before; twist, m/s and rad/s, is the mean
-    over that time in the axes of the sensor now. Covariances are left 0, which means unknown.
-    """
-    return MESSAGES.odometry(
-        source.header, source.header.frame_id, flow.ego_motion.target_from_source, *twist(flow.ego_motion, flow.pair.dt)
-    )
+    """The sensor's own motion up to `source`, as `Messages.ego_odometry` has it."""
+    return MESSAGES.ego_odometry(flow, source.header)
 
 
 def delete_all() -> MarkerArray:

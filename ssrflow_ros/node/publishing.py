@@ -44,9 +44,14 @@ class Outputs:
 
     def publish(self, flow: FlowField, cloud: PointCloud2) -> None:
         """Publish `flow`, whose source is the sweep of `cloud`."""
-        for publisher, make in self._makers.items():
-            if publisher.get_subscription_count():
-                publisher.publish(make(flow, cloud))
+        # All are made before the first goes out, so that a cloud and its markers come in the same moment.
+        made = [
+            (publisher, make(flow, cloud))
+            for publisher, make in self._makers.items()
+            if publisher.get_subscription_count()
+        ]
+        for publisher, message in made:
+            publisher.publish(message)
 
     def reset(self) -> None:
         """Wipe what is drawn: after a reset nothing of it is true any more."""

@@ -4,8 +4,9 @@
     python3 -m ssrflow_ros.node.start_when cloud -- rviz2 -f {frame} --ros-args -r /points:=/front/points
 
 active NODE...  once every one of these managed nodes is active
-cloud           with the first cloud on /points, a name that the command's own ROS arguments remap; {frame} in the
-                command becomes the frame of that cloud
+cloud [CONFIG]  with the first cloud on /points, a name that the command's own ROS arguments remap; {frame} in the
+                command becomes the frame of that cloud, and {config} a copy of the .rviz file CONFIG, in a temporary
+                folder, whose view follows that frame wherever it is in the fixed frame
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import gc
 import os
 import signal
 import sys
+import tempfile
+from pathlib import Path
 from threading import Event
 from typing import Any, Callable, NoReturn, Sequence
 
@@ -30,15 +33,29 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     names, command = words[1:split], words[split + 1 :]
     ended = Event()
     _on_signals(lambda *_: os._exit(0))
-    frame = _wait(names if words[0] == 'active' else None, command, ended)
+    nodes, config = (names, []) if words[0] == 'active' else (None, names)
+    frame = _wait(nodes, command, ended)
     _on_signals(lambda *_: os._exit(0))
     if frame is None or ended.is_set():
         sys.exit(0)
+    if config:
+        command = [word.replace('{config}', _following(config[0], frame)) for word in command]
     command = [word.replace('{frame}', frame) for word in command]
     try:
         os.execvp(command[0], command)
     except OSError as error:
         sys.exit(f'{command[0]} cannot be started: {error.strerror}')
+
+
+def _following(config: str, frame: str) -> str:
+    """Path of a copy of `config` whose view has `frame` as its target."""
+    copy = Path(tempfile.mkdtemp(prefix='ssrflow_rviz_')) / Path(config).name
+    try:
+        text = Path(config).read_text()
+    except OSError as error:
+        sys.exit(f'{config} cannot be read: {error.strerror}')
+    copy.write_text(text.replace('Target Frame: <Fixed Frame>', f'Target Frame: {frame}'))
+    return str(copy)
 
 
 def _on_signals(handler: Callable[..., None]) -> None:
