@@ -95,7 +95,7 @@ class Settings:
         high=256,
     )
     network_points: int = _parameter(
-        4096,
+        2048,
         'Points of each sweep that the network sees; the flow of the others is interpolated.',
         unit='points',
         low=256,
@@ -198,7 +198,7 @@ class Settings:
         0.5, 'Sweeps further apart than this are not paired.', unit='s', low=0.01, high=60.0, live=True
     )
     marker_arrows: int = _parameter(
-        1000, 'Most point arrows in one marker message.', low=0, high=100000, live=True, of_node=True
+        300, 'Most point arrows in one marker message.', low=0, high=100000, live=True, of_node=True
     )
     object_messages: str = _parameter(
         'none',

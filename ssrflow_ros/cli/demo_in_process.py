@@ -85,7 +85,7 @@ class Player:
 
     def _prepare(self, job: _Job) -> None:
         ego_motion = self._source(job.pair) if self._source is not None else None
-        self._second.hand((job, self._stream.prepare(job.pair, ego_motion)))
+        self._second.hand((job, self._stream.prepare(job.pair, ego_motion, job.arrived)))
 
     def _estimate(self, prepared: tuple[_Job, Any]) -> None:
         (cloud, _, arrived), flow = prepared[0], self._stream.estimate(prepared[1])

@@ -172,7 +172,7 @@ class FlowStream:
         self._guarded(self._first_half, job)
 
     def _first_half(self, job: Job) -> None:
-        prepared = self._stream.prepare(job.pair, self._source.between(job.pair)) if job.pair else None
+        prepared = self._stream.prepare(job.pair, self._source.between(job.pair), job.arrived) if job.pair else None
         if not self._second.hand((job, prepared)):
             self._statistics.drop(STOPPED)
 
@@ -183,6 +183,7 @@ class FlowStream:
 
     def _second_half(self, job: Job, prepared: PreparedPair | None) -> None:
         flow = empty_flow(job.sweep) if prepared is None else self._stream.estimate(prepared)
+        begun = time.monotonic()
         self._outputs.publish(flow, job.cloud)
         now_ns = self._node.get_clock().now().nanoseconds
         self._statistics.count('out')
@@ -191,6 +192,7 @@ class FlowStream:
             self._statistics.count(BY_NETWORK if flow.by_network else FROM_TRACKS)
         self._statistics.time(
             **flow.timings_ms,
+            publish=1e3 * (time.monotonic() - begun),
             total=1e3 * (time.monotonic() - job.arrived),
             stamp_to_publish=1e-6 * (now_ns - job.sweep.stamp_ns),
         )

@@ -8,14 +8,15 @@ from ..scene_flow import SceneFlow
 from ..steps.prepared import PreparedPair
 from ..sweep import EgoMotion, FlowField, SweepPair
 
-_WAIT = 0.25  # times the pair's dt that a pair may wait for the network
+_LATE = 0.9  # times the pair's dt, from a sweep's arrival until the network may begin with it
+_MOST = 4  # pairs in a row that are answered from tracks, however late they are
 _NEWEST = 0.2  # share of the newest duration in what is expected of the next one
 
 
 class PacedStream:
     """The two halves of a `Stream`, for two threads: one prepares the next pair while the other is at the last one.
 
-    Where the second half is expected to be busy for long, the pair is answered without the network: what has a track is
+    Where the network could not begin with a pair within about its dt, the pair is answered without: what has a track is
     laid onto the sweep where it is expected. So a sensor that is quicker than the network gets each sweep answered, and
     what begins to move is found by the next sweep that the network sees. `fill_from_tracks: false` leaves that out.
     """
@@ -23,15 +24,20 @@ class PacedStream:
     def __init__(self, method: SceneFlow):
         self._method = method
         self._stream = method.stream()
+        self._from_tracks = 0  # pairs since the last one that the network is asked about
         self._takes: dict[bool, float] = {}  # s, the second half, with the network and without
         self._free_at = 0.0  # time.monotonic() at which it is expected to be done
 
-    def prepare(self, pair: SweepPair, ego_motion: EgoMotion | None = None) -> PreparedPair:
-        """The first half, as of `Stream`; without samples where the network has no time."""
+    def prepare(self, pair: SweepPair, ego_motion: EgoMotion | None, arrived: float) -> PreparedPair:
+        """The first half, as of `Stream`, of a pair whose newer sweep came at `arrived`, s of time.monotonic(); without
+        samples where the network has no time."""
         observed = self._stream.observe(pair, ego_motion)
-        waits = self._free_at - time.monotonic()
-        if self._method.settings.fill_from_tracks and waits > _WAIT * abs(pair.dt):
+        begins = max(time.monotonic(), self._free_at)
+        late = begins - arrived > _LATE * abs(pair.dt) and self._from_tracks < _MOST
+        if late and self._method.settings.fill_from_tracks:
+            self._from_tracks += 1
             return observed
+        self._from_tracks = 0
         return self._stream.sample(observed)
 
     def estimate(self, prepared: PreparedPair) -> FlowField:
