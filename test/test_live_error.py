@@ -48,11 +48,16 @@ def test_the_newest_sweep_counts_not_the_newest_message():
     assert live_error(truth(5.0), answers).mean == pytest.approx(0, abs=1e-6)
 
 
-def test_who_is_not_told_of_counts_as_far_off():
-    nothing = [Answer(0.0, 0, np.zeros(0, OBJECT))]
-    assert live_error(truth(5.0), nothing) == (CUTOFF, 0.0, 10)
-    far = [Answer(0.0, 0, told([-50, 0, 0], [0, 0, 0]))]
-    assert live_error(truth(5.0), far) == (CUTOFF, 0.0, 10)
+@pytest.mark.parametrize('objects', [np.zeros(0, OBJECT), told([-50, 0, 0], [0, 0, 0])])
+def test_who_is_not_told_of_is_counted(objects):
+    found = live_error(truth(5.0), [Answer(0.0, 0, objects)])
+    assert np.isnan(found.mean) and found.told == 0 and found.movers == 10
+
+
+def test_one_that_is_told_of_too_far_off_is_not():
+    found = live_error(truth(5.0), [Answer(0.0, 0, told([10, 0, 0], [0, 0, 0]))])
+    near = [0.5 * k for k in range(10) if 0.5 * k < CUTOFF]
+    assert found.mean == pytest.approx(np.mean(near)) and found.told == len(near) / 10
 
 
 def test_before_the_first_answer_nothing_is_counted():

@@ -162,10 +162,10 @@ def _live_error(recorded: Recorded, record: 'ReplayRecord') -> Iterator[tuple[st
     answers = [Answer(time, stamp_ns(message), read_objects(message)) for time, message in messages]
     found = live_error(truth, answers)
     if found is not None:
-        yield 'live error', f'{found.mean:.2f} m in the mean, {found.movers} times a mover'
+        yield 'live error', f'{found.mean:.2f} m in the mean, of those that are told of'
         yield (
             '  told of',
-            f'{100 * found.told:.0f} % of these; what is not, or more than {CUTOFF:g} m off, counts as that',
+            f'{100 * found.told:.0f} % of {found.movers}: movers at each sweep, an object within {CUTOFF:g} m',
         )
 
 

@@ -9,8 +9,7 @@ import numpy as np
 from ..formats.object_cloud import moved
 
 CUTOFF = 3.0
-"""Metres: a mover that nobody tells of counts as this far off, as one that is told of farther away does (the cut-off
-of the OSPA metric, Schuhmacher et al. 2008)."""
+"""Metres: a mover that has no object within this distance is not told of."""
 _FEWEST = 8  # points that a mover must show
 _SLOWEST = 0.5  # m/s
 
@@ -34,7 +33,7 @@ class Answer(NamedTuple):
 
 
 class LiveError(NamedTuple):
-    """Mean distance, m, over movers and moments, and the share of them that is told of within `CUTOFF`."""
+    """Mean distance, m, over the movers and moments that are told of, their share, and how many there are in all."""
 
     mean: float
     told: float
@@ -67,5 +66,6 @@ def live_error(truth: Iterable[TrueSweep], answers: Sequence[Answer]) -> LiveErr
         there = objects['centre'] + objects['velocity'] * (moment.stamp_ns - last.stamp_ns) * 1e-9
         here = moment.centres @ moment.pose[:3, :3].T + moment.pose[:3, 3]
         apart = np.linalg.norm(here[:, None, :2] - there[None, :, :2], axis=-1)
-        off += np.minimum(apart.min(axis=1, initial=CUTOFF), CUTOFF).tolist()
-    return LiveError(float(np.mean(off)), float(np.mean(np.array(off) < CUTOFF)), len(off)) if off else None
+        off += apart.min(axis=1, initial=CUTOFF).tolist()
+    told = [distance for distance in off if distance < CUTOFF]
+    return LiveError(float(np.mean(told)) if told else float('nan'), len(told) / len(off), len(off)) if off else None
