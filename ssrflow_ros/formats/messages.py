@@ -104,10 +104,16 @@ class Messages:
             scale=self.vector(item.scale),
             color=self._colour(item.colour),
             lifetime=self.type('builtin_interfaces/msg/Duration')(sec=int(seconds), nanosec=int(share * 1e9)),
-            points=[self.point(point) for point in item.points.tolist()],
-            colors=[self._colour(colour) for colour in item.colours.tolist()],
+            points=_made_once(self.point, item.points),
+            colors=_made_once(self._colour, item.colours),
         )
 
     def _colour(self, values: Iterable[float]) -> Any:
         red, green, blue, alpha = values
         return self.type('std_msgs/msg/ColorRGBA')(r=red, g=green, b=blue, a=alpha)
+
+
+def _made_once(make: Callable[[Iterable[float]], Any], rows: np.ndarray) -> list[Any]:
+    """make(row) of each of the rows (N, C); equal ones share an object, whose making is what costs."""
+    made: dict[tuple[float, ...], Any] = {}
+    return [made[row] if row in made else made.setdefault(row, make(row)) for row in map(tuple, rows.tolist())]
