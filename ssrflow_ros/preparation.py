@@ -18,7 +18,8 @@ from .steps.ground import make_ground, rise
 from .steps.prepared import PreparedPair
 from .steps.range_image import RangeImage, free_space
 from .steps.range_image_history import RangeImageHistory
-from .steps.sampling import sample_pair
+from .steps.sampling import sample_thinned
+from .steps.thinned_cloud import ThinnedCloud
 from .stopwatch import Stopwatch
 from .sweep import EgoMotion, Sweep, SweepPair
 
@@ -41,7 +42,7 @@ class Preparation:
         self.ground = make_ground(self.settings)
         self.past = RangeImageHistory()
         # In a stream each sweep serves twice.
-        self._grounds: WeakKeyDictionary[Sweep, tuple[np.ndarray, np.ndarray]] = WeakKeyDictionary()
+        self._grounds: WeakKeyDictionary[Sweep, tuple[np.ndarray, np.ndarray, ThinnedCloud]] = WeakKeyDictionary()
         self._images: WeakKeyDictionary[Sweep, RangeImage] = WeakKeyDictionary()
 
     def __call__(self, pair: SweepPair, ego_motion: EgoMotion | None = None) -> PreparedPair:
@@ -57,21 +58,21 @@ class Preparation:
                 pair = self.deskewing(pair, ego)
 
         with watch('ground'):
-            ground, rows = self._on_ground(pair.source)
-            _, others = self._on_ground(pair.target)
-            source = pair.source.points.take(rows, axis=0)
+            ground, rows, source = self._on_ground(pair.source)
+            _, _, other = self._on_ground(pair.target)
             slope = rise(pair.source.points, ground)
 
         with watch('ego_motion'):
-            target = ego.into_source(pair.target.points.take(others, axis=0))  # the static world now lies on itself
+            target = ego.into_source(other.cloud)  # the static world now lies on itself
             onward = self._over_left_out(pair)
 
         with watch('free_space'):
             image, other_image = self._image(pair.source), self._image(pair.target)
             past, past_age = self.past(pair, ego, (image, other_image), onward)
             images = image, other_image.in_frame(ego.target_from_source), past
-            told = free_space(source, target, images)
-        return PreparedPair(pair, ego, ground, slope, rows, target, images, past_age, *told, watch.timings_ms)
+            told = free_space(source.cloud, target, images)
+        clouds = source, other
+        return PreparedPair(pair, ego, ground, slope, rows, target, clouds, images, past_age, *told, watch.timings_ms)
 
     def _over_left_out(self, pair: SweepPair) -> EgoMotion | None:
         """The motion from the pair's target to the newest sweep before it, where sweeps of the stream were left out."""
@@ -81,12 +82,12 @@ class Preparation:
         except EgoMotionError:
             return None
 
-    def _on_ground(self, sweep: Sweep) -> tuple[np.ndarray, np.ndarray]:
-        """Ground mask, and rows in range that are not ground."""
+    def _on_ground(self, sweep: Sweep) -> tuple[np.ndarray, np.ndarray, ThinnedCloud]:
+        """Ground mask, rows in range that are not ground, and the cloud of these."""
         if sweep not in self._grounds:
             ground, points = self.ground(sweep.points), sweep.points
-            in_range = np.einsum('ij,ij->i', points, points) <= self.settings.max_range**2
-            self._grounds[sweep] = ground, np.flatnonzero(in_range & ~ground)
+            rows = np.flatnonzero((np.einsum('ij,ij->i', points, points) <= self.settings.max_range**2) & ~ground)
+            self._grounds[sweep] = ground, rows, ThinnedCloud(points.take(rows, axis=0), self.settings.seed)
         return self._grounds[sweep]
 
     def _image(self, sweep: Sweep) -> RangeImage:
@@ -99,7 +100,5 @@ def with_samples(prepared: PreparedPair, settings: Settings) -> PreparedPair:
     """The pair with the points that the network is to see."""
     watch = Stopwatch(dict(prepared.timings_ms))
     with watch('sample'):
-        samples = sample_pair(
-            prepared.points, prepared.target, settings.network_points, settings.seed, images=prepared.range_images
-        )
+        samples = sample_thinned(*prepared.clouds, prepared.ego_motion, settings.network_points, prepared.range_images)
     return replace(prepared, samples=samples, timings_ms=watch.timings_ms)

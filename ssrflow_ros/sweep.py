@@ -60,7 +60,7 @@ class Sweep:
         """
         with np.errstate(over='ignore', invalid='ignore'):
             xyz = np.ascontiguousarray(as_points('the cloud', points), dtype=np.float32)
-            rows = np.flatnonzero(_usable(xyz, min_range, own_body))
+            kept, rows = _usable(xyz, min_range, own_body)
         if times is not None:
             times = np.asarray(times)
             if times.shape != (len(xyz),) or times.dtype.kind not in 'fiu':
@@ -69,15 +69,15 @@ class Sweep:
                     'from the stamp to each point, (N,)'
                 )
             times = times[rows].astype(np.float32)
-        return cls(xyz[rows], int(stamp_ns), frame_id, rows, len(xyz), times)
+        return cls(kept, int(stamp_ns), frame_id, rows, len(xyz), times)
 
     def outside(self, min_range: float, own_body: Sequence[float] = ()) -> 'Sweep':
         """Without the returns of the robot itself, as in `from_points`; this very sweep where it has none."""
-        usable = _usable(self.points, min_range, own_body)
-        if usable.all():
+        kept, usable = _usable(self.points, min_range, own_body)
+        if len(kept) == len(self):
             return self
         times = self.times if self.times is None else self.times[usable]
-        return Sweep(self.points[usable], self.stamp_ns, self.frame_id, self.rows[usable], self.n_rows, times)
+        return Sweep(kept, self.stamp_ns, self.frame_id, self.rows[usable], self.n_rows, times)
 
     def to_rows(self, values: np.ndarray, missing=np.nan) -> np.ndarray:
         """Lay per-point `values` (N, ...) out over the input's rows; dropped rows hold `missing`."""
@@ -86,13 +86,12 @@ class Sweep:
         return out
 
 
-def _usable(xyz: np.ndarray, min_range: float, own_body: Sequence[float]) -> np.ndarray:
-    """(N,) bool of xyz (N, 3) float32 m."""
-    squared_range = np.einsum('ij,ij->i', xyz, xyz)
-    usable = np.isfinite(squared_range) & (squared_range > min_range**2)
-    if own_body:
-        usable &= ~((xyz >= own_body[:3]) & (xyz <= own_body[3:])).all(axis=1)
-    return usable
+def _usable(xyz: np.ndarray, min_range: float, own_body: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    """The usable points (n, 3) of xyz (N, 3) float32 m, and their rows (n,)."""
+    from .kernels.returns import usable_returns
+
+    low, high = np.array(own_body or [np.inf] * 3 + [-np.inf] * 3, float).reshape(2, 3)
+    return usable_returns(np.ascontiguousarray(xyz), float(min_range), low, high)
 
 
 @dataclass(frozen=True, eq=False)

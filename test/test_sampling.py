@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from ssrflow_ros.steps.cells import thin
 from ssrflow_ros.steps.range_image import RangeImage
-from ssrflow_ros.steps.sampling import VOXEL, sample_pair
+from ssrflow_ros.steps.sampling import sample_pair
+from ssrflow_ros.steps.thinned_cloud import VOXEL
 from ssrflow_ros.steps.upsampling import _on_device, upsample
 from ssrflow_ros.transforms import rigid
 

@@ -189,7 +189,7 @@ def test_what_is_timed_as_a_step_is_that_step(recording, monkeypatch):
         return call
 
     monkeypatch.setattr(preparation, 'Stopwatch', Steps)
-    for name in ('rise', 'RangeImage', 'free_space', 'sample_pair'):
+    for name in ('rise', 'RangeImage', 'free_space', 'sample_thinned'):
         monkeypatch.setattr(preparation, name, noted(name, getattr(preparation, name)))
     prepare = preparation.Preparation(Settings(network_points=256))
     for name in ('ego_motion', 'ground', 'past'):
@@ -203,7 +203,7 @@ def test_what_is_timed_as_a_step_is_that_step(recording, monkeypatch):
         'RangeImage': {'free_space'},
         'past': {'free_space'},
         'free_space': {'free_space'},
-        'sample_pair': {'sample'},
+        'sample_thinned': {'sample'},
     }
 
 

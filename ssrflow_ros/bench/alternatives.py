@@ -21,7 +21,8 @@ from ..steps.cells import thin
 from ..steps.ego_motion import make_ego_motion
 from ..steps.ground import make_ground
 from ..steps.prepared import PreparedPair
-from ..steps.sampling import VOXEL, sample_pair
+from ..steps.sampling import sample_pair
+from ..steps.thinned_cloud import VOXEL
 from ..steps.upsampling import upsample
 from ..sweep import EgoMotion, SweepPair
 from . import peers

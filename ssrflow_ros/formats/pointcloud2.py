@@ -21,6 +21,7 @@ from .message_types import PointCloud2
 # sensor_msgs/PointField: INT8 = 1 ... FLOAT64 = 8.
 _NUMPY_TYPES = {1: 'i1', 2: 'u1', 3: 'i2', 4: 'u2', 5: 'i4', 6: 'u4', 7: 'f4', 8: 'f8'}
 _HIGHEST = 2**32 - 1  # that a number of a message is
+_BLOCK = 8192  # points that are packed at a time
 _POINT_FIELD_TYPES = {code: number for number, code in _NUMPY_TYPES.items()}
 
 
@@ -94,8 +95,10 @@ def pack(columns: Mapping[str, np.ndarray]) -> Cloud:
     assert dtype.fields is not None  # of named columns
     size = len(next(iter(columns.values())))
     points = np.zeros(size, dtype)
-    for name, column in columns.items():
-        points[name] = column
+    for begin in range(0, size, _BLOCK):  # what is written stays in the processor's cache until all columns are there
+        block = points[begin : begin + _BLOCK]
+        for name, column in columns.items():
+            block[name] = column[begin : begin + _BLOCK]
     fields = tuple(Field(name, dtype.fields[name][1], _POINT_FIELD_TYPES[dtype[name].str[1:]], 1) for name in columns)
     return Cloud(1, size, fields, dtype.itemsize, size * dtype.itemsize, points.view(np.uint8).reshape(-1))
 

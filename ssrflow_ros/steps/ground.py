@@ -12,6 +12,7 @@ from typing import Any, Callable, Protocol
 import numpy as np
 
 from ..errors import InputError
+from ..kernels.plane import robust_plane
 from ..settings import Settings
 from .polar_grid import PolarGrid, estimate_height
 
@@ -44,17 +45,7 @@ def rise(points: np.ndarray, ground: np.ndarray) -> np.ndarray:
     near = some[np.hypot(*some[:, :2].T) < _ABOUT]
     if len(near) < _FEWEST:
         return np.zeros(2)
-    design, height = np.column_stack([near[:, :2], np.ones(len(near))]), near[:, 2]
-    weight, plane = np.ones(len(near)), np.zeros(3)
-    for _ in range(_TURNS):
-        weighted = design * weight[:, None]
-        # A touch of damping keeps a ground that is seen on one side only from tipping over.
-        plane = np.linalg.solve(
-            weighted.T @ design + _DAMPING * len(near) * np.diag((1.0, 1.0, 0.0)), weighted.T @ height
-        )
-        off = np.abs(height - design @ plane)
-        weight = 1 / (1 + (off / max(2 * np.median(off), _NOISE)) ** 2) ** 2
-    return plane[:2]
+    return robust_plane(near, _TURNS, _DAMPING, _NOISE)[:2]
 
 
 def no_ground(points: np.ndarray) -> np.ndarray:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from ..sweep import EgoMotion, SweepPair
 from .range_image import RangeImage
+from .thinned_cloud import ThinnedCloud
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +39,7 @@ class PreparedPair:
     slope           (2,) m that it rises with each metre along x, and along y.
     rows            (n,) int64, the source's points in range that are not ground.
     target          (m, 3) float32 m, the target's points in range that are not ground, in the source's frame.
+    clouds          the source's points at `rows`; the target's that are not ground, in its own frame.
     range_images    of the source, the target, and an earlier sweep, ground included, to be asked about points of the
                     source's frame; the last saw nothing where the stream holds no such sweep.
     past_age        s that the earlier sweep lies before the source.
@@ -55,6 +56,7 @@ class PreparedPair:
     slope: np.ndarray
     rows: np.ndarray
     target: np.ndarray
+    clouds: tuple[ThinnedCloud, ThinnedCloud]
     range_images: tuple[RangeImage, RangeImage, RangeImage]
     past_age: float
     in_free_space: np.ndarray
@@ -63,7 +65,7 @@ class PreparedPair:
     timings_ms: dict[str, float]
     samples: tuple[Sample, Sample] | None = None
 
-    @cached_property
+    @property
     def points(self) -> np.ndarray:
         """(n, 3) float32 m, the source's points at `rows`."""
-        return self.pair.source.points.take(self.rows, axis=0)
+        return self.clouds[0].cloud

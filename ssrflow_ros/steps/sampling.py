@@ -13,12 +13,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..kernels.farthest_point import farthest_points
-from ..kernels.kd_tree import KdTree
-from .cells import thin
+from ..sweep import EgoMotion
 from .prepared import Sample
 from .range_image import RangeImage
+from .thinned_cloud import ThinnedCloud
 
-VOXEL = 0.2  # metres; finer than any level of the network
 FOCUS = 0.5  # share of the points that goes to the changed parts of the scene
 _FEWEST = 3  # points below which there is nothing to match
 _SAMPLED, _NOISE = 2.0, 0.03  # m added to the range before, and to the usual disagreement after, they are compared
@@ -36,45 +35,59 @@ def sample_pair(
     focus: float = FOCUS,
     images: Sequence[RangeImage] | None = None,
 ) -> tuple[Sample, Sample]:
-    """What the network sees of `source` (N, 3) and of `target` (M, 3).
+    """What the network sees of `source` (N, 3) and of `target` (M, 3): `sample_thinned` of whole clouds.
 
-    Both clouds in the source's frame, ego-motion removed, metres. `n_points` of each, or fewer where
-    the thinned clouds hold fewer. Deterministic for a given seed, which shifts the voxel grid.
+    Both clouds in the source's frame, ego-motion removed, metres. images None: source and target are all of it, seen
+    from the origin, and there was nothing before. Deterministic for a given seed.
+    """
+    images = images or [RangeImage(points) for points in (source, target, source[:0])]
+    still = EgoMotion(np.eye(4), 'given')
+    return sample_thinned(ThinnedCloud(source, seed), ThinnedCloud(target, seed), still, n_points, images, focus)
+
+
+def sample_thinned(
+    source: ThinnedCloud,
+    target: ThinnedCloud,
+    ego: EgoMotion,
+    n_points: int,
+    images: Sequence[RangeImage],
+    focus: float = FOCUS,
+) -> tuple[Sample, Sample]:
+    """What the network sees of two clouds, each in its sensor's frame, `ego` apart.
+
+    `n_points` of each, or fewer where the thinned clouds hold fewer.
 
     images  range images of both, and of the source's sensor half a second before, to be asked about points of the
-            source's frame; None: source and target are all of it, seen from the origin, and there was nothing before.
+            source's frame.
     """
-    origin = np.random.default_rng(seed).uniform(0.0, VOXEL, 3).astype(np.float32)
-    rows = [thin(points, VOXEL, origin) for points in (source, target)]
-    thinned = [points.take(kept, axis=0) for points, kept in zip((source, target), rows)]
-    if min(map(len, thinned)) < _FEWEST:
+    points, others = source.points, ego.into_source(target.points)
+    if min(len(points), len(others)) < _FEWEST:
         nothing = np.zeros(0, np.int64)
-        all_of_it = [_spread(points, n_points, nothing, nothing, focus) for points in thinned]
         first, second = (
-            Sample(kept[some], np.zeros((len(some), 3), np.float32), np.zeros((len(some), 4), np.float32))
-            for kept, some in zip(rows, all_of_it)
+            Sample(cloud.rows[some], np.zeros((len(some), 3), np.float32), np.zeros((len(some), 4), np.float32))
+            for cloud in (source, target)
+            for some in [_spread(cloud.points, n_points, nothing, nothing, focus)]
         )
         return first, second
-    samples = []
-    source_image, target_image, past = images or [RangeImage(points) for points in (source, target, source[:0])]
-    for kept, points, others, other_image in zip(rows, thinned, reversed(thinned), (target_image, source_image)):
-        nearest, away = (column[:, 0] for column in KdTree(others).search(points, 1))
+    source_image, target_image, past = images
+
+    def sample(
+        rows: np.ndarray, points: np.ndarray, others: np.ndarray, found: tuple[np.ndarray, np.ndarray], view: RangeImage
+    ) -> Sample:
+        nearest, away = found
         before = past.at(points)
         change = _change(points, away) + _TAKEN * before.is_free(about=True)  # what is slow changes little
         changed = np.flatnonzero(change > 1.0)
-        hidden = other_image.at(points.take(changed, axis=0)).is_hidden(_HIDDEN)
+        hidden = view.at(points.take(changed, axis=0)).is_hidden(_HIDDEN)
         chosen = _spread(points, n_points, changed[~hidden], change, focus)
         few = points.take(chosen, axis=0)
-        samples.append(
-            Sample(
-                kept[chosen],
-                others.take(nearest.take(chosen), axis=0) - few,
-                np.concatenate(
-                    [query.free_space_margin() for query in (other_image.at(few), before.take(chosen))], axis=1
-                ),
-            )
-        )
-    return samples[0], samples[1]
+        margins = [query.free_space_margin() for query in (view.at(few), before.take(chosen))]
+        return Sample(rows[chosen], others.take(nearest.take(chosen), axis=0) - few, np.concatenate(margins, axis=1))
+
+    return (
+        sample(source.rows, points, others, target.nearest(ego.into_target(points)), target_image),
+        sample(target.rows, others, points, source.nearest(others), source_image),
+    )
 
 
 def _change(points: np.ndarray, away: np.ndarray) -> np.ndarray:

@@ -1,0 +1,37 @@
+"""The loops over the returns of one cloud: which are usable, and where a rigid motion takes them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .compiled import compiled
+
+
+@compiled
+def usable_returns(points, min_range, low, high):
+    """The points (n, 3) and the rows (n,) int64 of those of points (N, 3) float32 m that are finite, farther from the
+    origin than `min_range` m, and not in the box from `low` to `high`, (3,) each."""
+    count, found = len(points), 0
+    kept, rows = np.empty((count, 3), np.float32), np.empty(count, np.int64)
+    for row in range(count):
+        x, y, z = points[row, 0], points[row, 1], points[row, 2]
+        squared = x * x + y * y + z * z
+        inside = low[0] <= x <= high[0] and low[1] <= y <= high[1] and low[2] <= z <= high[2]
+        if squared < np.inf and squared > min_range * min_range and not inside:
+            kept[found, 0], kept[found, 1], kept[found, 2] = x, y, z
+            rows[found] = row
+            found += 1
+    return kept[:found], rows[:found]
+
+
+@compiled
+def transformed_returns(points, transform):
+    """(N, 3) float32 of points (N, 3) float32, by transform (3, 4) float32."""
+    out = np.empty((len(points), 3), np.float32)
+    (a, b, c, d), (e, f, g, h), (i, j, k, m) = transform[0], transform[1], transform[2]
+    for row in range(len(points)):
+        x, y, z = points[row, 0], points[row, 1], points[row, 2]
+        out[row, 0] = a * x + b * y + c * z + d
+        out[row, 1] = e * x + f * y + g * z + h
+        out[row, 2] = i * x + j * y + k * z + m
+    return out

@@ -1,0 +1,39 @@
+"""A cloud thinned out by voxels, and the nearest of what is left: made once a sweep, and only if asked for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from ..kernels.kd_tree import KdTree
+from .cells import thin
+
+VOXEL = 0.2  # metres; finer than any level of the network
+
+
+class ThinnedCloud:
+    """One point of each voxel of a `cloud` (N, 3) float32 m; `seed` shifts the voxels' grid."""
+
+    def __init__(self, cloud: np.ndarray, seed: int = 0):
+        self.cloud, self._seed = cloud, seed
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """(n,) int64 of the points in the cloud, ascending."""
+        return thin(self.cloud, VOXEL, np.random.default_rng(self._seed).uniform(0.0, VOXEL, 3).astype(np.float32))
+
+    @cached_property
+    def points(self) -> np.ndarray:
+        """(n, 3) float32 m."""
+        return self.cloud.take(self.rows, axis=0)
+
+    def nearest(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Place (m,) in `self.points` of the one that is nearest to each of `points` (m, 3) m, and how far off it is,
+        (m,) float32 m."""
+        index, away = self._tree.search(points, 1)
+        return index[:, 0], away[:, 0]
+
+    @cached_property
+    def _tree(self) -> KdTree:
+        return KdTree(self.points)
