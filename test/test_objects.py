@@ -8,7 +8,7 @@ from ssrflow_ros import Settings
 from ssrflow_ros.objects.detector import ObjectDetector
 from ssrflow_ros.objects.motion_classifier import MotionClassifier
 from ssrflow_ros.objects.observation import observe
-from ssrflow_ros.steps.prepared import PreparedPair, Sample
+from ssrflow_ros.steps.prepared import PreparedPair
 from ssrflow_ros.steps.range_image import RangeImage, free_space
 
 CLASSIFIER = MotionClassifier.load()
@@ -33,7 +33,6 @@ def find(now, before, flow=None, dt=-0.1, finder=None, stamp_ns=10_000_000_000, 
 def prepared(pair, ego, slope=(0.0, 0.0), past=None):
     """The pair as if nothing of it were ground."""
     n, others = len(pair.source), pair.target.points
-    nothing = Sample(np.arange(0), np.zeros((0, 3)), np.zeros((0, 4)))
     views = RangeImage(pair.source.points), RangeImage(others), RangeImage(others[:0] if past is None else past)
     return PreparedPair(
         pair,
@@ -42,8 +41,6 @@ def prepared(pair, ego, slope=(0.0, 0.0), past=None):
         np.array(slope),
         np.arange(n),
         others,
-        nothing,
-        nothing,
         views,
         0.6,
         *free_space(pair.source.points, others, views),
