@@ -33,7 +33,7 @@ def method(path: Path, seed: int = 3000224) -> None:
     flow = scene_flow.estimate(prepared)
     new, old = pair.source.points, pair.target.points
     aligned = flow.ego_motion.into_source(old)
-    sampled = prepared.rows[prepared.sampled.rows]
+    sampled = prepared.rows[prepared.samples[0].rows]
     speed = np.linalg.norm(flow.velocity, axis=1)
 
     figure = Figure(figsize=(15, 11.2), dpi=80, facecolor=PAGE)

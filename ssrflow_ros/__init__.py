@@ -19,7 +19,7 @@ _HOME = {
 __all__ = [*_HOME, '__version__']
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> object:
     if name == '__version__':  # of the installed package: it is written in package.xml and setup.py
         from importlib.metadata import PackageNotFoundError, version
 

@@ -16,7 +16,7 @@ import shutil
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Iterable, Iterator, Mapping
+from typing import Any, Iterable, Iterator, Mapping
 
 from .errors import InputError
 
@@ -218,7 +218,7 @@ def _ends(path: Path) -> str:
 def _files(folder: Path) -> dict[str, Path]:
     """All in a folder that is no folder, and no marker of its own, by name; links are not followed."""
 
-    def fail(error: OSError):
+    def fail(error: OSError) -> None:
         raise error
 
     found = {}
@@ -266,7 +266,7 @@ def _renamed(old: Path, new: Path, flag: int) -> bool:
 
 
 @cache
-def _renameat2():
+def _renameat2() -> Any:
     """The function of the C library, which Python does not offer; None where there is none."""
     function = getattr(ctypes.CDLL(None, use_errno=True), 'renameat2', None)
     if function:

@@ -16,7 +16,7 @@ More of it in docs/python.md.
 
 from __future__ import annotations
 
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 
@@ -47,14 +47,19 @@ class SceneFlow:
         self.classifier = MotionClassifier.load()
 
     @overload
-    def __call__(self, source: SweepPair, ego_motion: Motion = None) -> FlowField: ...
+    def __call__(self, source: SweepPair, ego_motion: Motion = None, /) -> FlowField: ...
+
+    @overload
+    def __call__(self, source: SweepPair, *, ego_motion: Motion) -> FlowField: ...
 
     @overload
     def __call__(
         self, source: Cloud, target: Cloud, ego_motion: Motion = None, *, dt: float | None = None
     ) -> FlowField: ...
 
-    def __call__(self, source, target=None, ego_motion=None, *, dt=None):
+    def __call__(
+        self, source: Any, target: Any = None, ego_motion: Any = None, *, dt: float | None = None
+    ) -> FlowField:
         """Flow of the source's points until the target, of which the settings decide what returns are used.
 
         source, target  a SweepPair; or two arrays (N, 3+), (M, 3+) m, `dt` s apart; or two Sweeps.

@@ -291,7 +291,7 @@ class Settings:
         of_node=True,
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for row in self.table():
             object.__setattr__(self, row.name, row.check(getattr(self, row.name)))
         _box(self.own_body)
@@ -338,7 +338,7 @@ def _taking_former_names(init: Callable[..., None]) -> Callable[..., None]:
     """The `__init__` of Settings, to which keywords may be given by their former names, too."""
 
     @functools.wraps(init)
-    def taking(self, *values: Any, **given: Any) -> None:
+    def taking(self: Settings, *values: Any, **given: Any) -> None:
         init(self, *values, **current_names(given))
 
     return taking

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import Mapping
+from typing import Iterator, Mapping
 
 
 class Stopwatch:
@@ -18,7 +18,7 @@ class Stopwatch:
         self.timings_ms = dict(before)
 
     @contextmanager
-    def __call__(self, step: str):
+    def __call__(self, step: str) -> Iterator[None]:
         start = time.perf_counter()
         try:
             yield

@@ -79,7 +79,7 @@ class Sweep:
         times = self.times if self.times is None else self.times[usable]
         return Sweep(kept, self.stamp_ns, self.frame_id, self.rows[usable], self.n_rows, times)
 
-    def to_rows(self, values: np.ndarray, missing=np.nan) -> np.ndarray:
+    def to_rows(self, values: np.ndarray, missing: float = np.nan) -> np.ndarray:
         """Lay per-point `values` (N, ...) out over the input's rows; dropped rows hold `missing`."""
         out = np.full((self.n_rows, *values.shape[1:]), missing, dtype=values.dtype)
         out[self.rows] = values
@@ -105,7 +105,7 @@ class SweepPair:
     source: Sweep
     target: Sweep
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.source.stamp_ns == self.target.stamp_ns:
             raise PairError(
                 'both sweeps bear the same time stamp, so no velocity can be found: '

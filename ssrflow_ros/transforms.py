@@ -5,7 +5,10 @@ SciPy and the compiled loops are loaded where they are needed: no help of a comm
 
 from __future__ import annotations
 
+from typing import Iterable
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 def rigid(rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
@@ -47,12 +50,12 @@ def transformed32(points: np.ndarray, matrix: np.ndarray, shift: np.ndarray) -> 
     return transformed_returns(np.ascontiguousarray(points, np.float32), transform)
 
 
-def pose_matrix(translation, quaternion_wxyz) -> np.ndarray:
+def pose_matrix(translation: ArrayLike, quaternion_wxyz: Iterable[float]) -> np.ndarray:
     """(4, 4) of a translation (3,) m and a quaternion w x y z."""
     from scipy.spatial.transform import Rotation
 
     w, x, y, z = (float(value) for value in quaternion_wxyz)
-    return rigid(Rotation.from_quat((x, y, z, w)).as_matrix(), translation)
+    return rigid(Rotation.from_quat((x, y, z, w)).as_matrix(), np.asarray(translation))
 
 
 def rigid_fit(points: np.ndarray, moved: np.ndarray) -> np.ndarray:

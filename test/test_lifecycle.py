@@ -71,6 +71,11 @@ def assert_first_has_no_partner(live, stream):
     assert [stamp_of(message) for message in live.heard[FLOW][heard:]] == [stamp_of(second)]
 
 
+def test_torch_is_loaded_when_it_is_configured_and_not_before():
+    code = "import sys, ssrflow_ros.node.managed_node; print('torch' in sys.modules)"
+    assert subprocess.check_output([sys.executable, '-c', code], text=True) == 'False\n'
+
+
 def test_every_transition(start):
     live = start('autostart:=false')
     live.listen(PointCloud2, FLOW)

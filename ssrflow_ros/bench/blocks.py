@@ -84,7 +84,7 @@ def _times(network: SSRFlow, source: torch.Tensor, target: torch.Tensor, stack: 
 class _Stack:
     """Which block is at work, and how long each was."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.begin(torch.device('cpu'))
 
     def begin(self, device: torch.device) -> None:

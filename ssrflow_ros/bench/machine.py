@@ -49,7 +49,7 @@ def peak_bandwidth(device: torch.device) -> float:
 class CpuUse:
     """Share of all cores that was in use, by anybody, percent, since it was made; None where Linux does not tell."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._begun = _cpu_ticks()
 
     def percent(self) -> float | None:

@@ -17,12 +17,12 @@ def nearest_neighbours(queries: np.ndarray, points: np.ndarray, k: int) -> dict[
     """k nearest of points (N, 3) to queries (M, 3), float32: building and asking, each library as it is meant."""
     threads = torch.get_num_threads()
 
-    def scipy():
+    def scipy() -> Any:
         from scipy.spatial import cKDTree
 
         return cKDTree(points).query(queries, k, workers=threads)
 
-    def small_gicp():
+    def small_gicp() -> Any:
         from small_gicp import KdTree
 
         return KdTree(points.astype(np.float64), threads).batch_knn_search(queries.astype(np.float64), k, threads)
@@ -33,7 +33,7 @@ def nearest_neighbours(queries: np.ndarray, points: np.ndarray, k: int) -> dict[
 def thinning(points: np.ndarray, voxel: float) -> dict[str, Work]:
     """One point a voxel."""
 
-    def small_gicp():
+    def small_gicp() -> Any:
         from small_gicp import voxelgrid_sampling
 
         return voxelgrid_sampling(points.astype(np.float64), voxel, num_threads=1)
@@ -47,7 +47,7 @@ def thinning(points: np.ndarray, voxel: float) -> dict[str, Work]:
 def ground(points: np.ndarray) -> dict[str, Work]:
     """Ground removal of a whole sweep (N, 3)."""
 
-    def patchwork():
+    def patchwork() -> Any:
         from ..settings import Settings
         from ..steps.ground import make_ground
 
@@ -60,7 +60,7 @@ def ground(points: np.ndarray) -> dict[str, Work]:
 def ego_motion(source: np.ndarray, target: np.ndarray) -> dict[str, Work]:
     """Motion between two whole sweeps (N, 3), (M, 3), nothing kept from before."""
 
-    def small_gicp():
+    def small_gicp() -> Any:
         from small_gicp import align
 
         return align(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, Mapping
+from typing import Any, Iterator, Mapping
 
 from ..atomic_write import atomic_write
 from .stages import STAGES
@@ -90,7 +90,7 @@ def _figure(path: str | Path, height: float) -> Iterator:
             figure.savefig(unfinished, format='png')
 
 
-def _framed(axes, *sides: str) -> None:
+def _framed(axes: Any, *sides: str) -> None:
     """Lines on these sides only."""
     for side, line in axes.spines.items():
         line.set_visible(side in sides)

@@ -23,7 +23,7 @@ class Timing:
 
     ms: Sequence[float]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, 'ms', tuple(map(float, self.ms)))
 
     @property

@@ -14,12 +14,19 @@ import argparse
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Iterator
+from typing import TYPE_CHECKING, Iterable, Iterator
 
 from ..errors import InputError
+from ..settings import Settings
+from ..sweep import SweepPair
 from ..table import print_table
 from .options import add_settings, settings_from, weights_file
 from .train import add_machine
+
+if TYPE_CHECKING:
+    from ..formats.bag_poses import RecordedPoses
+    from ..formats.bags import BagMessage
+    from ..training.recording import RecordedSweep
 
 _WITHOUT = ('device', 'threads', 'network_points', 'moving_speed')
 
@@ -78,7 +85,7 @@ def run(args: argparse.Namespace) -> None:
     print(f'\nwritten: {path}')
 
 
-def _sweeps(args: argparse.Namespace, settings, drops: Counter):
+def _sweeps(args: argparse.Namespace, settings: Settings, drops: Counter[str]) -> Iterator['RecordedSweep']:
     """The recording's sweeps, labelled by free space; read only when asked for."""
     from ..formats.bag_poses import read_poses
     from ..formats.bags import POINTCLOUD2, BagReader
@@ -98,7 +105,9 @@ def _sweeps(args: argparse.Namespace, settings, drops: Counter):
         )
 
 
-def _pairs(messages, settings, drops: Counter, poses) -> Iterator:
+def _pairs(
+    messages: 'Iterable[BagMessage]', settings: Settings, drops: Counter[str], poses: 'RecordedPoses | None'
+) -> Iterator[SweepPair]:
     from ..pair_stream import PairStream
 
     stream = PairStream(settings)

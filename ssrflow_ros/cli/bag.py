@@ -24,6 +24,7 @@ import numpy as np
 
 from ..errors import EgoMotionError, InputError, SSRFlowError, did_you_mean
 from ..formats.markers import Drawing
+from ..settings import Settings
 from ..steps.pairing import CURES, FIRST
 from ..sweep import EgoMotion, FlowField, SweepPair
 from ..table import print_table, stage_rows
@@ -32,9 +33,11 @@ from .options import add_recording, add_settings, settings_from, weights_file
 if TYPE_CHECKING:
     from ..doctor.finding import Finding
     from ..evaluation.replay_check import Judged
+    from ..formats.bag_poses import RecordedPoses
     from ..formats.bags import BagMessage, BagReader, BagWriter
     from ..formats.video import Film
     from ..steps.prepared import PreparedPair
+    from ..stream import Stream
 
 _LASTING = 3  # sweeps, from which on a track is hardly an accident
 
@@ -135,9 +138,9 @@ class _Annotation:
 
     def __init__(
         self,
-        stream,
-        settings,
-        poses,
+        stream: 'Stream',
+        settings: Settings,
+        poses: 'RecordedPoses | None',
         out: 'BagWriter',
         args: argparse.Namespace,
         changing: bool,
@@ -203,7 +206,7 @@ class _Annotation:
     def _ego_motion(self, pair: SweepPair) -> EgoMotion | None:
         return self._poses.between(pair) if self._poses is not None else None
 
-    def _write(self, flow: FlowField, cloud, time_ns: int) -> None:
+    def _write(self, flow: FlowField, cloud: Any, time_ns: int) -> None:
         from ..formats.bag_messages import to_ego_odometry, to_marker_array, to_pointcloud2
         from ..formats.bags import EGO_ODOMETRY, FLOW, MARKER_ARRAY, MARKERS, OBJECTS, ODOMETRY, POINTCLOUD2
         from ..formats.object_cloud import encode_objects

@@ -14,11 +14,15 @@ import argparse
 import json
 import time
 from pathlib import Path
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, Iterator
 
 from ..errors import InputError
+from ..settings import Settings
 from ..table import print_table
 from .options import add_overwrite, add_settings, settings_from, weights_file
+
+if TYPE_CHECKING:
+    from ..scene_flow import SceneFlow
 
 PARTS = ('stages', 'throughput', 'dds', 'blocks', 'alternatives', 'scaling')
 
@@ -79,7 +83,7 @@ def _list_of(kind: type) -> Callable[[str], list]:
 class _Bench:
     """One run: measures part by part, tells each at once, writes all at the end."""
 
-    def __init__(self, args: argparse.Namespace, settings, output: Path):
+    def __init__(self, args: argparse.Namespace, settings: Settings, output: Path):
         from ..bench import clouds
         from ..bench.machine import CpuUse, describe
         from ..inference.device import choose_device, set_threads
@@ -111,7 +115,7 @@ class _Bench:
                 getattr(self, f'_{part}')()
         self._write()
 
-    def _methods(self):
+    def _methods(self) -> Iterator[tuple[str, 'SceneFlow']]:
         """The name of each in a title, and the method."""
         from ..scene_flow import SceneFlow
 

@@ -181,7 +181,7 @@ class _NodeProcess:
             last_words = lines[-1].split(']: ')[-1] if lines else 'it said nothing'
             raise SSRFlowError(f'the node ended with code {self._process.returncode}: {last_words} (see {self._log})')
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._process.send_signal(signal.SIGINT)
         try:
             self._process.wait(10)

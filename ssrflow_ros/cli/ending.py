@@ -28,7 +28,7 @@ class Ending:
     code  of the exit that was asked for; None as long as none was. Once there is one, further signals change nothing.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.code: int | None = None
         self._over = False
         self._watchdog = threading.Timer(GRACE, self._leave)

@@ -13,10 +13,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Iterator
+from typing import TYPE_CHECKING, Iterator
 
 from ..errors import InputError, SSRFlowError
+from ..settings import Settings
 from .options import add_overwrite, add_settings, data_path, settings_from, weights_file
+
+if TYPE_CHECKING:
+    from ..evaluation.evaluate import Evaluation
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -96,7 +100,13 @@ def _chosen(datasets: list, most: int | None) -> Iterator:
 
 
 def _write(
-    output: Path, args: argparse.Namespace, settings, evaluation, title: str, protocols: list[str], lines: list[str]
+    output: Path,
+    args: argparse.Namespace,
+    settings: Settings,
+    evaluation: 'Evaluation',
+    title: str,
+    protocols: list[str],
+    lines: list[str],
 ) -> None:
     from ..atomic_write import atomic_write
     from ..evaluation.picture import draw_errors

@@ -13,6 +13,7 @@ import importlib
 import os
 import sys
 import traceback
+from typing import NoReturn
 
 from ..errors import SSRFlowError, did_you_mean
 from ..process_memory import bound_memory
@@ -38,7 +39,7 @@ COMMANDS = {
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line instead of the whole usage."""
 
-    def error(self, message: str):
+    def error(self, message: str) -> NoReturn:
         self.exit(2, f'{self.prog}: error: {message} (see {self.prog} --help)\n')
 
 

@@ -36,7 +36,7 @@ def add_settings(parser: argparse.ArgumentParser, without: Collection[str] = (),
             )
 
 
-def settings_from(args: argparse.Namespace, **changes) -> Settings:
+def settings_from(args: argparse.Namespace, **changes: Any) -> Settings:
     """The Settings that the options in `args` ask for, then `changes`."""
     given = {
         name[len(_PREFIX) :]: value

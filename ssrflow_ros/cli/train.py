@@ -12,8 +12,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .options import add_overwrite, data_path, weights_file
+
+if TYPE_CHECKING:
+    from ..training.config import TrainingConfig
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,7 +80,7 @@ def add_machine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--workers', type=int, default=1, help='processes that prepare pairs (default: %(default)s)')
 
 
-def config_from(args: argparse.Namespace, begun: Path | None = None):
+def config_from(args: argparse.Namespace, begun: Path | None = None) -> 'TrainingConfig':
     """Recipe, or the settings of the training begun in folder `begun`, changed by file, then by options."""
     from ..errors import InputError
     from ..training.config import RECIPES, TrainingConfig, changed, read_settings

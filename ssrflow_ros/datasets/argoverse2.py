@@ -91,7 +91,7 @@ def _neighbours(log: Path) -> list[tuple[int, int]]:
     return list(zip(stamps, stamps[1:]))
 
 
-def _stored_flow(log: Path, stamp: int, points: np.ndarray, ego: np.ndarray):
+def _stored_flow(log: Path, stamp: int, points: np.ndarray, ego: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     """Flow with the sensor's motion and categories from the stored labels, or None if there are none."""
     file = log.parent.with_name(f'{log.parent.name}_sceneflow_feather') / log.name / f'{stamp}.feather'
     if not file.exists():
@@ -112,7 +112,9 @@ def _stored_flow(log: Path, stamp: int, points: np.ndarray, ego: np.ndarray):
     return flow, _CATEGORY_OF_INDEX[index]
 
 
-def _flow_of_annotations(log: Path, tables: dict, points: np.ndarray, first: int, second: int, ego: np.ndarray):
+def _flow_of_annotations(
+    log: Path, tables: dict, points: np.ndarray, first: int, second: int, ego: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     boxes = tables['boxes']
     if not boxes:
         raise InputError(f'{log} has neither flow labels nor annotations.feather: only the splits train and val do')

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Iterator
 
 import numpy as np
 
 from ..errors import InputError
-from ..formats.bags import GROUND_TRUTH, ODOMETRY, POINTCLOUD2, BagReader
+from ..formats.bags import GROUND_TRUTH, ODOMETRY, POINTCLOUD2, BagMessage, BagReader
 from ..formats.pointcloud2 import read_field
 from ..formats.stamped import pose_of
 from ..pair_stream import PairStream
@@ -82,7 +82,7 @@ class _Neighbours:
         self._messages, self._read = self._all(), 0
         self._last: list[Any] = []
 
-    def _all(self):
+    def _all(self) -> Iterator[BagMessage]:
         with BagReader(self._path) as bag:
             yield from bag.read([self._topic])
 

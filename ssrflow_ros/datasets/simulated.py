@@ -7,6 +7,7 @@ import numpy as np
 from ..errors import InputError
 from ..simulator import SENSORS, simulate
 from ..simulator.classes import CLASSES
+from ..simulator.simulate import LabelledSweep
 from ..transforms import invert
 from .labelled_pair import ARGOVERSE2, BACKGROUND, CATEGORIES, UNKNOWN, LabelledPair, Preparation, labelled_pair
 
@@ -57,7 +58,7 @@ def category_of(class_id: np.ndarray, mover: np.ndarray) -> np.ndarray:
     return np.where((category == BACKGROUND) & (mover >= 0), UNKNOWN, category).astype(np.int8)
 
 
-def from_sweeps(name: str, first, second, preparation: Preparation) -> LabelledPair:
+def from_sweeps(name: str, first: LabelledSweep, second: LabelledSweep, preparation: Preparation) -> LabelledPair:
     """Of two LabelledSweeps, one after the other."""
     return labelled_pair(
         name,

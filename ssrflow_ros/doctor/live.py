@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Iterator
+from typing import TYPE_CHECKING, Any, Iterator
 
 from ..formats.bags import ODOMETRY, POINTCLOUD2, TF, TF_MESSAGE, TF_STATIC, BagMessage
 from ..formats.stamped import push_poses
@@ -55,7 +55,7 @@ class _Heard:
                 if any(pair.key == 'clouds_in' for pair in status.values):
                     self._note(status)
 
-    def _note(self, status) -> None:
+    def _note(self, status: Any) -> None:
         level = LEVELS[min(status.level, 3)]
         say = ok if level == 'OK' else wrong if level == 'ERROR' else note
         self.flow_nodes[status.name] = say('node', f'{status.name} says {level}: {status.message}')

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from typing import Iterable, Iterator
+from typing import TYPE_CHECKING, Iterable, Iterator
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from ..steps.ego_motion import EgoMotionSource, make_ego_motion
 from ..steps.pairing import Pairing
 from ..sweep import EgoMotion, FlowField, Sweep, SweepPair
 from .finding import Finding, note, ok, wrong
+
+if TYPE_CHECKING:
+    from ..scene_flow import SceneFlow
 
 _ALONG = 1.0  # m/s, by which what goes along with the sensor seems to differ from it
 _NEAR = 4.0  # m
@@ -49,7 +52,7 @@ def check_method(sweeps: list[Sweep], settings: Settings, source: EgoMotionSourc
             yield from own_body(fields)
 
 
-def _device(scene_flow) -> Finding:
+def _device(scene_flow: SceneFlow) -> Finding:
     import torch
 
     device = scene_flow.inference.device
@@ -88,7 +91,7 @@ def _ego_motion(
     return found, ok('ego_motion', f'{settings.ego_motion}: the sensor moves at {speed:.1f} m/s{quality}')
 
 
-def _speed(scene_flow, found: list[tuple[SweepPair, EgoMotion]]) -> tuple[Finding, list[FlowField]]:
+def _speed(scene_flow: SceneFlow, found: list[tuple[SweepPair, EgoMotion]]) -> tuple[Finding, list[FlowField]]:
     known = scene_flow.settings.ego_motion != 'scan_matching'
     times, fields, stream = [], [], scene_flow.stream()
     for pair, motion in found:
@@ -118,7 +121,7 @@ def own_body(fields: Iterable[FlowField]) -> Iterator[Finding]:
 class OwnBody:
     """Looks for what goes along with the sensor, pair by pair."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._corners: list[tuple[np.ndarray, np.ndarray]] = []
         self._pairs = 0
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..datasets.labelled_pair import BACKGROUND, CATEGORIES, DYNAMIC, PER
 
@@ -194,7 +195,7 @@ class ResidualErrors:
         return self._both / self._either if self._either else float('nan')
 
 
-def mean_of_known(values) -> float:
+def mean_of_known(values: ArrayLike) -> float:
     """Mean of what is not nan; nan if all is."""
     values = np.asarray(values, float)
     return float(values[~np.isnan(values)].mean()) if not np.isnan(values).all() else float('nan')

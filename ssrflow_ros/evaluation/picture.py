@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +41,7 @@ def draw_errors(path: str | Path, evaluation: Evaluation, title: str) -> None:
         figure.savefig(unfinished, format='png')
 
 
-def _draw_view(axes, shown: Shown) -> None:
+def _draw_view(axes: Any, shown: Shown) -> None:
     """Points from above, forward is up; scored ones coloured by their error, the worst on top."""
     from matplotlib.colors import LinearSegmentedColormap
 
@@ -70,7 +71,7 @@ def _draw_view(axes, shown: Shown) -> None:
     axes.figure.colorbar(colours, ax=axes, label='error, m per 0.1 s', extend='max', shrink=0.8)
 
 
-def _draw_bins(axes, edges: np.ndarray, errors: dict[str, np.ndarray], label: str) -> None:
+def _draw_bins(axes: Any, edges: np.ndarray, errors: dict[str, np.ndarray], label: str) -> None:
     places, width = np.arange(len(edges) - 1), 0.8 / len(errors)
     for number, (name, values) in enumerate(errors.items()):
         text, colour = _STYLE[name]

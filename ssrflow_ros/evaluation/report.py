@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Any, Iterator, Sequence
+from typing import Any, Iterable, Iterator, Sequence
 
 from ..atomic_write import atomic_write
 from ..datasets.labelled_pair import ARGOVERSE2, FLOWNET3D
 from .evaluate import Evaluation, PairScore
 from .metrics import CATEGORIES, METRICS, PER, RANGES, SPEEDS, SQUARE, ResidualErrors, ThreeWay, mean_of_known
 from .predictions import METHOD, NETWORK, ZERO
+
+Columns = Sequence[tuple[str, str]]
+"""Of a table: the head, and the key of the score."""
 
 _LIDAR = (
     ('points', 'points'),
@@ -85,7 +88,7 @@ def markdown(evaluation: Evaluation) -> Iterator[str]:
         yield from _binned(evaluation)
 
 
-def _kinds(scores: Sequence[PairScore]):
+def _kinds(scores: Sequence[PairScore]) -> Iterator[tuple[str, Columns, list[PairScore]]]:
     """Title, columns and pairs of each kind that there is."""
     answered = [score for score in scores if score.values]
     unlabelled = [score for score in answered if 'zero.nearest' in score.values]
@@ -102,7 +105,7 @@ def _kinds(scores: Sequence[PairScore]):
             yield title, columns, some
 
 
-def _means(scores: Sequence[PairScore], columns) -> list[tuple[str, float]]:
+def _means(scores: Sequence[PairScore], columns: Columns) -> list[tuple[str, float]]:
     """Over the pairs that have the figure; three-way from the means of its parts, as many pairs lack one of them."""
 
     def mean(key: str) -> float:
@@ -258,7 +261,7 @@ def _head(names: Sequence[str]) -> Iterator[str]:
     yield '|' + '---|' * len(names)
 
 
-def _line(name: str, cells) -> str:
+def _line(name: str, cells: Iterable[str]) -> str:
     return '| ' + ' | '.join([name, *cells]) + ' |'
 
 

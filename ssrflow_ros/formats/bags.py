@@ -11,6 +11,7 @@ from typing import Any, Collection, Iterator, NamedTuple, Protocol, Sequence
 
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
+from rosbags.typesys.store import Typestore
 
 from ..atomic_write import atomic_write
 from ..errors import InputError, in_short
@@ -34,7 +35,7 @@ _STORAGE_SUFFIXES = ('.mcap', '.db3')
 
 
 @cache
-def typestore():
+def typestore() -> Typestore:
     """The standard messages; those used here are equal from Humble to Lyrical."""
     return get_typestore(Stores.ROS2_JAZZY)
 
@@ -106,7 +107,7 @@ class BagReader:
             )
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._open.close()
 
     def topics_of(self, type: str) -> dict[str, int]:
@@ -179,7 +180,7 @@ class BagWriter:
         """Append a message of `typestore()`."""
         self.write_raw(topic, type, time_ns, typestore().serialize_cdr(message, type))
 
-    def write_raw(self, topic: str, type: str, time_ns: int, raw: bytes) -> None:
+    def write_raw(self, topic: str, type: str, time_ns: int, raw: bytes | memoryview) -> None:
         """Append a serialized message as it is."""
         if topic not in self._connections:
             self._connections[topic] = self._writer.add_connection(topic, type, typestore=typestore())

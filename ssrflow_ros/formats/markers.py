@@ -79,7 +79,7 @@ class Marker:
 class Drawing:
     """What is on the screen, and how to bring it up to the next flow field."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._shown: set[MarkerId] = set()
 
     def update(self, flow: FlowField, max_arrows: int, period: float = 0.0) -> list[Marker]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -82,7 +83,7 @@ def draw_flow(
             figure.savefig(unfinished, format='png', metadata={'Software': software})
 
 
-def _speed_colours():
+def _speed_colours() -> Any:
     """Blue over green and yellow to red; all of it bright on the dark page."""
     import matplotlib
     from matplotlib.colors import ListedColormap
@@ -97,7 +98,7 @@ def _extent(points: np.ndarray, flow: FlowField) -> float:
     return float(np.clip(5 * np.ceil(max([forward, *objects]) / 5), 20, 50))
 
 
-def _draw_ranges(axes, extent: float) -> None:
+def _draw_ranges(axes: Any, extent: float) -> None:
     """Circles of equal range around the sensor, labelled: the scale of the picture."""
     from matplotlib.patches import Circle
 
@@ -118,7 +119,7 @@ def _draw_ranges(axes, extent: float) -> None:
             )
 
 
-def _draw_object(axes, item: MovingObject, view: tuple[float, float], labels: list[np.ndarray]) -> str:
+def _draw_object(axes: Any, item: MovingObject, view: tuple[float, float], labels: list[np.ndarray]) -> str:
     """Box, arrow and speed, whose place joins `labels`; why there is no speed: _CROWDED, _OUTSIDE, '' if there is.
 
     view  half the height and half the width of what is shown, m.
@@ -184,23 +185,23 @@ def label_place(
     return None
 
 
-def _draw_sensor(axes, extent: float) -> None:
+def _draw_sensor(axes: Any, extent: float) -> None:
     size = 0.02 * extent
     axes.fill(
         size * np.array([0, 0.8, 0, -0.8]), size * np.array([1.6, -1, -0.5, -1]), color=_SENSOR, linewidth=0, zorder=8
     )
 
 
-def _draw_colour_bar(figure, moving) -> None:
+def _draw_colour_bar(figure: Any, moving: Any) -> None:
     bar = figure.colorbar(moving, cax=figure.add_axes((0.88, 0.42, 0.02, 0.42)), extend='max')
     bar.set_label('speed of moving points, m/s', fontsize=11, labelpad=8)
     bar.outline.set_visible(False)
 
 
-def _draw_legend(figure) -> None:
+def _draw_legend(figure: Any) -> None:
     from matplotlib.lines import Line2D
 
-    def sign(marker: str, label: str, **style) -> Line2D:
+    def sign(marker: str, label: str, **style: Any) -> Line2D:
         return Line2D([], [], marker=marker, label=label, **{'linestyle': 'none', 'markersize': 8, **style})
 
     figure.legend(
@@ -221,7 +222,7 @@ def _draw_legend(figure) -> None:
     )
 
 
-def _draw_title(figure, flow: FlowField, title: str, crowded: int, outside: int) -> None:
+def _draw_title(figure: Any, flow: FlowField, title: str, crowded: int, outside: int) -> None:
     ego = flow.ego_motion
     ego_speed = ego.travelled / abs(flow.pair.dt)
     taken_out = (

@@ -65,7 +65,7 @@ class Layout(NamedTuple):
 class PointTimes:
     """Gives the sweeps of one stream the times of their points; the stamps tell it how long a sweep takes."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._last_ns: int | None = None
         self._steps: deque[float] = deque(maxlen=9)
         self._layout: Layout | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -81,7 +82,7 @@ def export_onnx(weights: LoadedWeights, n_points: int, path: Path, overwrite: bo
     return difference
 
 
-def _onnxruntime():
+def _onnxruntime() -> Any:
     try:
         import onnx  # noqa: F401, the writer
         import onnxruntime

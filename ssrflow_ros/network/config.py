@@ -101,7 +101,7 @@ class NetworkConfig:
     finest_reembedded: int = 0
     local_flow_embedding: str = 'patch_to_patch'
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for entry in dataclasses.fields(self):
             value = getattr(self, entry.name)
             if isinstance(value, list):  # as read from JSON

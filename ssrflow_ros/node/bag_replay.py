@@ -32,7 +32,7 @@ def _keep(answers: list[tuple[float, bytes]]) -> Callable[[bytes], None]:
 class BagReplay:
     """A driver and a listener for one flow node; use as a context manager."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.record = ReplayRecord()
         self._heard = self.record.flow, self.record.objects, self.record.markers
         self._told = 0.0
@@ -59,7 +59,7 @@ class BagReplay:
         self._thread.start()
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._context.try_shutdown()
         self._thread.join(5.0)
         self._node.destroy_node()

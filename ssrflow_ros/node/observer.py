@@ -13,6 +13,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSCompatibility, ReliabilityPolicy, qos_check_compatible
 from rclpy.task import Future
+from rclpy.topic_endpoint_info import TopicEndpointInfo
 from rclpy.utilities import get_rmw_implementation_identifier
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import PointCloud2
@@ -55,7 +56,7 @@ class Observer:
         self._executor.add_node(self._node)
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._executor.shutdown()
         self._node.destroy_node()
         self._context.try_shutdown()
@@ -108,7 +109,7 @@ class Observer:
         subscriptions = []
         for topic, type in topics.items():
 
-            def keep(raw, topic=topic, type=type):
+            def keep(raw: bytes, topic: str = topic, type: str = type) -> None:
                 heard(BagMessage(topic, type, time.time_ns(), bytes(raw)))
 
             if type not in TYPES:
@@ -144,10 +145,10 @@ class Observer:
         return any(value.bool_value for future in futures if future.done() for value in future.result().values)
 
 
-def _name(info) -> str:
+def _name(info: TopicEndpointInfo) -> str:
     return f'{info.node_namespace.rstrip("/")}/{info.node_name}'
 
 
-def _clash(publisher, subscriber) -> bool:
+def _clash(publisher: TopicEndpointInfo, subscriber: TopicEndpointInfo) -> bool:
     compatible, _ = qos_check_compatible(publisher.qos_profile, subscriber.qos_profile)
     return compatible == QoSCompatibility.ERROR

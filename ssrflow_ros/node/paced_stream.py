@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
-from ..scene_flow import SceneFlow
-from ..steps.prepared import PreparedPair
 from ..sweep import EgoMotion, FlowField, SweepPair
+
+if TYPE_CHECKING:
+    from ..scene_flow import SceneFlow
+    from ..steps.prepared import PreparedPair
 
 _LATE = 0.9  # times the pair's dt, from a sweep's arrival until the network may begin with it
 _MOST = 4  # pairs in a row that are answered from tracks, however late they are

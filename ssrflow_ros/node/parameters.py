@@ -7,6 +7,7 @@ from typing import Any, Callable, Iterator
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, ParameterType, SetParametersResult
 from rclpy.node import Node
+from rclpy.parameter import Parameter as RosParameter
 
 from ..errors import InputError, did_you_mean
 from ..settings import Parameter, Settings, current_names
@@ -66,11 +67,11 @@ def follow_changes(node: Node, apply: Callable[[Settings], None], is_active: Cal
     """
     table = {row.name: row for row in Settings.table()}
 
-    def settings_with(parameters) -> Settings:
+    def settings_with(parameters: list[RosParameter]) -> Settings:
         values = {name: node.get_parameter(name).value for name in table}
         return Settings(**{**values, **{p.name: p.value for p in parameters if p.name in table}})
 
-    def check(parameters) -> SetParametersResult:
+    def check(parameters: list[RosParameter]) -> SetParametersResult:
         for name in (p.name for p in parameters if p.name in table):
             if not table[name].live and is_active():
                 return SetParametersResult(

@@ -109,7 +109,7 @@ class _IntoRos(logging.Handler):
         rclpy.logging.get_logger('ssrflow').warning(record.getMessage())
 
 
-def _leave_in_time(*_) -> None:
+def _leave_in_time(*_: object) -> None:
     _ending.set()
     # A thread, since this one may be in a call that takes seconds, such as loading torch.
     timer = threading.Timer(GRACE, _leave, (0,))

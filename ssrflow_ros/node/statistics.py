@@ -27,7 +27,7 @@ WARN_EVERY = 5.0
 class Statistics:
     """Counts and timings; every method may be called from any thread."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._begun = time.monotonic()
         self._events: dict[str, deque[float]] = defaultdict(deque)

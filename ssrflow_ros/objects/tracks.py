@@ -52,7 +52,7 @@ class Tracks:
     goes_on  whether the pair of the last `advance` continues the stream, so that what moves should be expected.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._next = 0
         self.reset()
 

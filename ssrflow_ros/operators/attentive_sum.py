@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 
@@ -34,14 +35,14 @@ def _sum(scores: torch.Tensor, features: torch.Tensor, keep: bool = False) -> tu
 
 class _AttentiveSum(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, scores, features):
+    def forward(ctx: Any, scores: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
         out, weights, total = _sum(scores, features, keep=True)
         ctx.save_for_backward(weights, total, features, out)
         return out
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         weights, total, features, out = ctx.saved_tensors
         of_features = weights * (gradient.unsqueeze(-2) / total)
         return (features - out.unsqueeze(-2)).mul_(of_features), of_features

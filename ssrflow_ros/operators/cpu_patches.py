@@ -5,6 +5,8 @@ Each function does what the one of its name in `reference.py` or `interpolation.
 
 from __future__ import annotations
 
+from typing import Iterator
+
 import numpy as np
 import torch
 
@@ -98,6 +100,6 @@ def neighbourhood(
     return within, offsets
 
 
-def _members(*tensors: torch.Tensor):
+def _members(*tensors: torch.Tensor) -> Iterator[tuple[np.ndarray, ...]]:
     """The arrays of each member of the batch; what is written to must be contiguous."""
     return zip(*(tensor.contiguous().numpy() for tensor in tensors))

@@ -76,7 +76,9 @@ def _product(
 
 class _Linear(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, weight, bias, slope):
+    def forward(
+        ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, slope: float
+    ) -> torch.Tensor:
         out = _product(x, weight, bias, slope)
         ctx.save_for_backward(x, weight, out if slope != 1 else None)
         ctx.bias, ctx.slope = bias is not None, slope
@@ -84,7 +86,7 @@ class _Linear(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         x, weight, out = ctx.saved_tensors
         if ctx.slope != 1:  # the output has the sign of what went into LeakyReLU
             gradient = torch.ops.aten.leaky_relu_backward(gradient, out, ctx.slope, True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Iterable, Sequence
 
 import numpy as np
 
@@ -36,7 +37,9 @@ class Body:
         return join(part.moved(x=-lag) for part, lag in zip(self.parts, self.lags or (0.0,) * len(self.parts)))
 
 
-def make_body(kind: str, parts, radius: float, joints: Joints | None = None, lags=None) -> Body:
+def make_body(
+    kind: str, parts: Iterable[Mesh], radius: float, joints: Joints | None = None, lags: tuple[float, ...] | None = None
+) -> Body:
     return Body(kind, tuple(part.named(kind) for part in parts), radius, joints, lags)
 
 
@@ -45,13 +48,13 @@ def random_paint(rng: np.random.Generator) -> float:
     return float(rng.choice([rng.uniform(0.2, 0.9), rng.uniform(0.015, 0.06)], p=[0.85, 0.15]))
 
 
-def make_wheels(xs, half_track: float, radius: float, width: float = 0.22) -> Mesh:
+def make_wheels(xs: Iterable[float], half_track: float, radius: float, width: float = 0.22) -> Mesh:
     centres = np.array([[x, side * half_track, radius] for x in xs for side in (1, -1)])
     shift = np.array([0, width / 2, 0])
     return tubes(centres - shift, centres + shift, radius, rho=0.08, sides=12)
 
 
-def make_joints(rows, per_metre: float = 0.0, per_second: float = 0.0) -> Joints:
+def make_joints(rows: Sequence[tuple], per_metre: float = 0.0, per_second: float = 0.0) -> Joints:
     """From rows of (parent, pivot, mean, amplitude, phase); all turn about the body's y axis."""
     parents, pivots, means, amplitudes, phases = zip(*rows)
     count = len(rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +37,7 @@ class Path:
     curvatures: np.ndarray
     nodes: np.ndarray = field(init=False, repr=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         nodes = [np.array([*self.start, 0.0])]
         for length, curvature in zip(self.lengths, self.curvatures):
             x, y, yaw, gone = nodes[-1]
@@ -55,7 +56,7 @@ class Path:
         return _arc(x, y, yaw, distance - passed, self.curvatures[piece])
 
 
-def _arc(x, y, yaw, length, curvature):
+def _arc(x: Any, y: Any, yaw: Any, length: Any, curvature: Any) -> tuple[Any, Any, Any]:
     turn = length * curvature
     chord = length * np.sinc(turn / (2 * np.pi))
     return x + chord * np.cos(yaw + turn / 2), y + chord * np.sin(yaw + turn / 2), yaw + turn
@@ -137,10 +138,10 @@ class GroundMotion:
 _X, _Y = np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0])
 
 
-def _columns(ahead, left, up) -> np.ndarray:
-    """(T, 3, 3) from the three components (T,) of each axis."""
-    frame = np.empty((len(ahead[0]), 3, 3))
-    for column, axis in enumerate((ahead, left, up)):
+def _columns(*axes: tuple[np.ndarray, np.ndarray, np.ndarray]) -> np.ndarray:
+    """(T, 3, 3) from the three components (T,) of each axis: ahead, left, up."""
+    frame = np.empty((len(axes[0][0]), 3, 3))
+    for column, axis in enumerate(axes):
         for row, part in enumerate(axis):
             frame[:, row, column] = part
     return frame

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,7 @@ def draw(path: str | Path) -> None:
     Image.open(raw).convert('RGB').quantize(256, Image.Quantize.MAXCOVERAGE).save(path, optimize=True)
 
 
-def _from_above(axis, sweep: LabelledSweep, colour: str):
+def _from_above(axis: Any, sweep: LabelledSweep, colour: str) -> Any:
     level = sweep.pose[:3, :3].T.astype(np.float32)
     points = sweep.sweep.points @ level
     speed = np.linalg.norm(sweep.velocity, axis=1)
@@ -55,7 +56,7 @@ def _from_above(axis, sweep: LabelledSweep, colour: str):
     return dots
 
 
-def _nearest_movers():
+def _nearest_movers() -> list[tuple[str, LabelledSweep, np.ndarray]]:
     """The mover of each kind with the most points, out of some sweeps."""
     best: dict[str, tuple[int, LabelledSweep, np.ndarray]] = {}
     for seed in range(100):
@@ -69,7 +70,7 @@ def _nearest_movers():
     return [(kind, *best[kind][1:]) for kind in _CLOSE if kind in best]
 
 
-def _from_sensor(axis, kind: str, sweep: LabelledSweep, chosen: np.ndarray) -> None:
+def _from_sensor(axis: Any, kind: str, sweep: LabelledSweep, chosen: np.ndarray) -> None:
     level = sweep.pose[:3, :3].T.astype(np.float32)
     points, speed = sweep.sweep.points[chosen] @ level, np.linalg.norm(sweep.velocity[chosen], axis=1)
     middle = points.mean(axis=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Iterable
+from typing import Any, Iterable
 
 import numpy as np
 
@@ -96,14 +96,16 @@ _CUBE_FACES = np.array(
 )
 
 
-def boxes(centres, sizes, rho: float = 0.4) -> Mesh:
+def boxes(centres: Any, sizes: Any, rho: float = 0.4) -> Mesh:
     """Axis-aligned boxes, `centres` and `sizes` (K, 3) or (3,)."""
     centres, sizes = np.broadcast_arrays(np.atleast_2d(centres), np.atleast_2d(sizes))
     vertices = _CUBE[None] * sizes[:, None] + centres[:, None]
     return Mesh.of(vertices, _repeat(_CUBE_FACES, 8, len(centres)), rho)
 
 
-def tubes(starts, ends, start_radii=0.05, end_radii=None, rho: float = 0.4, sides: int = 6) -> Mesh:
+def tubes(
+    starts: Any, ends: Any, start_radii: Any = 0.05, end_radii: Any = None, rho: float = 0.4, sides: int = 6
+) -> Mesh:
     """Closed tapered cylinders from `starts` to `ends` (K, 3), with radii (K,) or one for all."""
     starts, ends = np.broadcast_arrays(np.atleast_2d(starts).astype(float), np.atleast_2d(ends).astype(float))
     count = len(starts)
@@ -207,7 +209,7 @@ _BALL = _icosphere(1)
 _FINE_BALL = _icosphere(2)
 
 
-def balls(centres, radii, rho: float = 0.4) -> Mesh:
+def balls(centres: Any, radii: Any, rho: float = 0.4) -> Mesh:
     """Ellipsoids, `centres` (K, 3), `radii` (K, 3) or one for all."""
     centres = np.atleast_2d(centres)
     radii = np.broadcast_to(radii, centres.shape)
@@ -215,14 +217,14 @@ def balls(centres, radii, rho: float = 0.4) -> Mesh:
     return Mesh.of(vertices, _repeat(_BALL[1], len(_BALL[0]), len(centres)), rho)
 
 
-def lump(rng: np.random.Generator, radii, roughness: float, rho: float = 0.4, fine: bool = False) -> Mesh:
+def lump(rng: np.random.Generator, radii: Any, roughness: float, rho: float = 0.4, fine: bool = False) -> Mesh:
     """An ellipsoid about the origin whose surface is uneven by the share `roughness`."""
     points, faces = _FINE_BALL if fine else _BALL
     bumps = 1 + roughness * rng.uniform(-1, 1, (len(points), 1))
     return Mesh.of(points * bumps * radii, faces, rho)
 
 
-def convex_blob(rng: np.random.Generator, radii, rho: float = 0.4) -> Mesh:
+def convex_blob(rng: np.random.Generator, radii: Any, rho: float = 0.4) -> Mesh:
     """A random convex solid about the origin: a ball cut by random planes."""
     points, faces = _FINE_BALL
     normals = rng.normal(size=(rng.integers(4, 12), 3))
@@ -232,7 +234,7 @@ def convex_blob(rng: np.random.Generator, radii, rho: float = 0.4) -> Mesh:
     return Mesh.of(points * np.minimum(reach, 1.0)[:, None] * radii, faces, rho)
 
 
-def leaves(rng: np.random.Generator, centre, radii, count: int, size: float, rho: float = 0.35) -> Mesh:
+def leaves(rng: np.random.Generator, centre: Any, radii: Any, count: int, size: float, rho: float = 0.35) -> Mesh:
     """Loose triangles in the outer shell of an ellipsoid: foliage that lets some rays through."""
     direction = rng.normal(size=(count, 3))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
@@ -240,7 +242,7 @@ def leaves(rng: np.random.Generator, centre, radii, count: int, size: float, rho
     return Mesh.of(middle[:, None] + rng.normal(0, size / 2, (count, 3, 3)), np.arange(3 * count).reshape(-1, 3), rho)
 
 
-def extrude(profile, half_width, rho: float = 0.4, top_half_width: float | None = None) -> Mesh:
+def extrude(profile: Any, half_width: Any, rho: float = 0.4, top_half_width: float | None = None) -> Mesh:
     """A side-view outline (K, 2) of x, z, drawn out across y; star-shaped about its mean.
 
     half_width  of the outline's lower half, metres; `top_half_width` at its highest corner.

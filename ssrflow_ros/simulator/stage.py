@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any, Sequence
 
 import numpy as np
 
@@ -70,7 +71,7 @@ _ROBOT = (1.5, 0.8, 2.0)
 _CLEAR = 0.3  # m around the robot's sensor that no part of a mover enters
 
 
-def _touch(way: np.ndarray, size, others: np.ndarray, sizes: np.ndarray) -> bool:
+def _touch(way: np.ndarray, size: Sequence[float], others: np.ndarray, sizes: np.ndarray) -> bool:
     """Whether a body on `way` (T, 4) ever overlaps one of `others` (K, T, 3), seen in the body's own axes."""
     x, y, z = np.moveaxis(others - way[:, :3], -1, 0)
     cos, sin = np.cos(way[:, 3]), np.sin(way[:, 3])
@@ -97,7 +98,7 @@ class Stage:
     ways: list[tuple[np.ndarray, tuple[float, float, float]]] = field(default_factory=list)
     taken: list[tuple[float, float, float]] = field(default_factory=list)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.clock = np.linspace(-0.1, self.duration + 0.1, min(int(self.duration * 2) + 3, 400))
         self.track = self.carrier.places(self.clock)
         # Every metre or so, for what must not stand in the way.
@@ -108,7 +109,7 @@ class Stage:
         """Whether the robot never comes within `radius` m."""
         return bool(np.hypot(*(self.route - (x, y)).T).min() > radius)
 
-    def free(self, x, y, radius: float) -> bool:
+    def free(self, x: Any, y: Any, radius: float) -> bool:
         """Whether nothing that stands still is within `radius` m of any of the points x, y."""
         if not self.taken:
             return True

@@ -7,6 +7,7 @@ its left; the line is straight or an arc.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +35,7 @@ class Terrain:
     slope: tuple[float, float] = (0.0, 0.0)
     ramp: tuple[float, float, float] | None = None
 
-    def to_world(self, along, across) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def to_world(self, along: Any, across: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """x, y and the road's heading there."""
         heading = self.curvature * np.asarray(along, float)
         chord = along * np.sinc(heading / (2 * np.pi))
@@ -42,7 +43,7 @@ class Terrain:
         y = chord * np.sin(heading / 2) + across * np.cos(heading)
         return x, y, heading + np.zeros_like(x)
 
-    def to_road(self, x, y) -> tuple[np.ndarray, np.ndarray]:
+    def to_road(self, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
         """along, across."""
         if self.curvature == 0.0:
             return np.asarray(x, float), np.asarray(y, float)
@@ -50,7 +51,7 @@ class Terrain:
         along = np.arctan2(sign * x, sign * (radius - y)) / self.curvature
         return along, radius - sign * np.hypot(x, y - radius)
 
-    def smooth(self, x, y) -> np.ndarray:
+    def smooth(self, x: Any, y: Any) -> np.ndarray:
         """Height m without the kerb."""
         amplitude, kx, ky, phase = self.waves.T
         flat_x, flat_y = np.ravel(x), np.ravel(y)
@@ -61,7 +62,7 @@ class Terrain:
             height = height + rise * np.clip((flat_x - start) / length, 0, 1)
         return height.reshape(np.shape(x))
 
-    def height(self, x, y, softness: float = 0.01) -> np.ndarray:
+    def height(self, x: Any, y: Any, softness: float = 0.01) -> np.ndarray:
         """Height m with the kerb, which rises over `softness` m (feet take it more softly than stone)."""
         height = self.smooth(x, y)
         if self.kerb:
@@ -72,7 +73,7 @@ class Terrain:
             height = height + self.kerb * np.clip(off_road / softness + 0.5, 0, 1)
         return height
 
-    def gradient(self, x, y) -> tuple[np.ndarray, np.ndarray]:
+    def gradient(self, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
         """Rise along x and y of the smooth ground, over the length of a vehicle."""
         reach, x, y = 1.0, np.asarray(x), np.asarray(y)
         east, west, north, south = self.smooth(

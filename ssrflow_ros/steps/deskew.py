@@ -20,7 +20,7 @@ _STRAIGHT = 1e-9  # rad/s, below it nothing turns
 class Deskewing:
     """Deskews the sweeps of one stream, each once: by the motion of the first pair in which it comes."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._deskewed: WeakKeyDictionary[Sweep, Sweep] = WeakKeyDictionary()
 
     def __call__(self, pair: SweepPair, ego: EgoMotion) -> SweepPair:

@@ -22,7 +22,7 @@ class RangeImageHistory:
     machine does not keep up, it goes on if it is told the motion over the pair that `between` names.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         # Stamp, image, (4, 4) its sensor's frame from the newest's.
         self._seen: list[tuple[int, RangeImage, np.ndarray]] = []
         self._newest: Sweep | None = None

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -152,7 +153,7 @@ class _Cloud:
     points  (n, 3), evenly of all: what the refinement lays onto the other cloud.
     """
 
-    def __init__(self, library, thinned: np.ndarray, threads: int):
+    def __init__(self, library: Any, thinned: np.ndarray, threads: int):
         self._library, self._threads = library, threads
         self._thinned, self._tree = thinned, KdTree(thinned)
         few = np.linspace(0, len(thinned) - 1, min(len(thinned), _REFINED_POINTS)).astype(np.int64)
@@ -160,7 +161,7 @@ class _Cloud:
         self._normals, self._has_normal = np.zeros_like(thinned), np.zeros(len(thinned), bool)
 
     @cached_property
-    def for_gicp(self):
+    def for_gicp(self) -> tuple[Any, Any]:
         """small_gicp's cloud of all points, with covariances, and its tree; made only where GICP is asked."""
         cloud = self._library.PointCloud(self._thinned)
         tree = self._library.KdTree(cloud, num_threads=self._threads)

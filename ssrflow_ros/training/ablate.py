@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Iterator
+from typing import Any, Iterator
 
 import numpy as np
 import torch
@@ -21,11 +21,11 @@ UNCHANGED = 'as-it-is'
 COMMAND, TABLE = 'ablate', 'ablation.md'
 
 
-def _network(**switches) -> dict:
+def _network(**switches: Any) -> dict:
     return {'switches': switches}
 
 
-def _loss(**changes) -> dict:
+def _loss(**changes: Any) -> dict:
     return {'loss': changes}
 
 

@@ -60,7 +60,7 @@ class TrainingConfig:
     augmentation: Augmentation = field(default_factory=Augmentation)
     pointpwc: PointPWCAugmentation = field(default_factory=PointPWCAugmentation)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.preset not in PRESETS:
             raise InputError(f"preset: '{self.preset}' is not known: choose from {', '.join(PRESETS)}")
         if self.optimiser not in ('adamw', 'muon'):

@@ -11,6 +11,7 @@ from ..errors import InputError
 from ..network.pyramid import Pyramid
 from ..network.ssrflow import FlowPyramid
 from ..operators import interpolate, interpolation_weights
+from ..steps.range_image import RangeImage
 from ..steps.sampling import sample_pair
 from ..transforms import invert, transformed
 from .augmentation import NO_AUGMENTATION, Augmentation, around, repeated, rotation, view_from, within
@@ -82,7 +83,7 @@ def varied(
     past: RecordedSweep | None,
     how: Augmentation,
     rng: np.random.Generator,
-):
+) -> tuple[list[tuple[np.ndarray, np.ndarray]], list[RangeImage]]:
     """Of source and target, in the source's frame: points (N, 3) float32 and labels (N,), and the range images of all
     three, before the crop; range, density, crop, turn, flip, scale."""
     clouds, grounds, eyes = [], [], []

@@ -24,7 +24,7 @@ def after_this_step() -> Iterator[list[int]]:
         yield asked
         return
 
-    def note(number: int, _frame) -> None:
+    def note(number: int, _frame: object) -> None:
         nonlocal since
         if not asked:
             asked.append(number)
