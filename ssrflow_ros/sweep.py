@@ -176,7 +176,9 @@ class MovingObject:
     n_points  number of points.
     track_id  number that stays with the object from sweep to sweep, -1 where nobody follows it.
     age       sweeps in which it was seen, this one included.
-    yaw_rate  rad/s.
+    yaw_rate  rad/s, about the frame's z.
+    axes      (3, 3), columns: directions of length, width and height. Of a frame with z up they follow from the yaw,
+              which is that of the length, seen along z, in any other.
     position_covariance (3, 3) m², velocity_covariance (3, 3) m²/s², yaw_rate_variance (rad/s)²; nan if unknown.
     """
 
@@ -192,6 +194,12 @@ class MovingObject:
     position_covariance: np.ndarray = field(default_factory=_unknown)
     velocity_covariance: np.ndarray = field(default_factory=_unknown)
     yaw_rate_variance: float = float('nan')
+    axes: np.ndarray = field(default_factory=_unknown)
+
+    def __post_init__(self):
+        if np.isnan(self.axes).any():
+            cosine, sine = np.cos(self.yaw), np.sin(self.yaw)
+            object.__setattr__(self, 'axes', np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]]))
 
     @property
     def speed(self) -> float:

@@ -7,7 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
-from ..sweep import EgoMotion, SweepPair
+from ..sweep import EgoMotion, FlowField, SweepPair
+from .conditioning import ConditionedPair
 from .range_image import RangeImage
 
 
@@ -47,6 +48,7 @@ class PreparedPair:
     vacated_space   (v, 3) float32 m, those of `target` through whose places the source's sensor sees.
     timings_ms      milliseconds of each step so far.
     samples         what the network sees of both sweeps, rows into `rows` and `target`; None where it is not asked.
+    conditioned     how `pair` was made of the one that was given; None: it is that.
     """
 
     pair: SweepPair
@@ -62,8 +64,13 @@ class PreparedPair:
     vacated_space: np.ndarray
     timings_ms: dict[str, float]
     samples: tuple[Sample, Sample] | None = None
+    conditioned: ConditionedPair | None = None
 
     @cached_property
     def points(self) -> np.ndarray:
         """(n, 3) float32 m, the source's points at `rows`."""
         return self.pair.source.points.take(self.rows, axis=0)
+
+    def restored(self, flow: FlowField) -> FlowField:
+        """What was found of `pair` as an answer for the pair that was given, in its frame and its rows."""
+        return flow if self.conditioned is None else self.conditioned.restored(flow)
