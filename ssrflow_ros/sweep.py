@@ -134,6 +134,8 @@ class EgoMotion:
     inliers             share of matched points in [0, 1]; nan where nothing was matched.
     overlap             that of the points on upright surfaces, of which `min_overlap` is asked; nan likewise.
     rmse                root mean square distance of the matched points, metres; nan likewise.
+    support             overlap of the surfaces that face one way, least of all level directions; nan likewise.
+    doubt               why the motion may be wrong, with its cure; '' where nothing says so.
     """
 
     target_from_source: np.ndarray
@@ -141,6 +143,8 @@ class EgoMotion:
     inliers: float = float('nan')
     rmse: float = float('nan')
     overlap: float = float('nan')
+    support: float = float('nan')
+    doubt: str = ''
 
     @property
     def travelled(self) -> float:
