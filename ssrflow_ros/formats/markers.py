@@ -12,6 +12,7 @@ from typing import Iterable
 import numpy as np
 
 from ..sweep import FlowField, MovingObject
+from ..transforms import quaternion
 from .colours import colour_wheel
 
 POINTS = 'ssrflow/points'
@@ -36,7 +37,8 @@ _BRIDGED = 2  # fields that a track may miss before its markers go
 class Marker:
     """The fields of a visualization_msgs/Marker that differ from zero; the header is the cloud's.
 
-    position (3,) m, yaw rad, scale (3,) m, colour (4,) red, green, blue, alpha in [0, 1].
+    position (3,) m, axes (3, 3): columns, where its x, y, z point; scale (3,) m, colour (4,) red, green, blue, alpha in
+    [0, 1].
     points   (N, 3) m of a LINE_LIST (two a line) or an ARROW (tail, tip); colours (N, 4) likewise.
     lifetime seconds.
     """
@@ -46,7 +48,7 @@ class Marker:
     type: int
     action: int = ADD
     position: tuple[float, ...] = (0.0, 0.0, 0.0)
-    yaw: float = 0.0
+    axes: np.ndarray = field(default_factory=lambda: np.eye(3))
     scale: tuple[float, ...] = (0.0, 0.0, 0.0)
     colour: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
     points: np.ndarray = field(default_factory=lambda: np.empty((0, 3), np.float32))
@@ -56,8 +58,8 @@ class Marker:
 
     @property
     def orientation(self) -> tuple[float, float, float, float]:
-        """Quaternion x, y, z, w of the yaw."""
-        return 0.0, 0.0, float(np.sin(self.yaw / 2)), float(np.cos(self.yaw / 2))
+        """Quaternion x, y, z, w of the axes."""
+        return quaternion(self.axes)
 
 
 class Drawing:
@@ -104,7 +106,8 @@ def _point_lines(flow: FlowField, max_arrows: int, lifetime: float) -> Iterable[
 def _object(item: MovingObject, first_id: int, lifetime: float) -> Iterable[Marker]:
     centre, size = np.asarray(item.centre, float), np.maximum(item.size, 0.05)
     red, green, blue = map(float, colour_wheel(item.velocity[None])[0])
-    top = centre + [0, 0, size[2] / 2]
+    up = item.axes[:, 2]
+    top = centre + size[2] / 2 * up
     arrow = np.stack([top, top + ARROW_SECONDS * item.velocity]).astype(np.float32)
     # Ids of neighbouring tracks are three apart.
     yield Marker(
@@ -112,7 +115,7 @@ def _object(item: MovingObject, first_id: int, lifetime: float) -> Iterable[Mark
         first_id,
         CUBE,
         position=tuple(map(float, centre)),
-        yaw=float(item.yaw),
+        axes=item.axes,
         scale=tuple(map(float, size)),
         colour=(red, green, blue, 0.35),
         lifetime=lifetime,
@@ -130,7 +133,7 @@ def _object(item: MovingObject, first_id: int, lifetime: float) -> Iterable[Mark
         OBJECTS,
         first_id + 2,
         TEXT_VIEW_FACING,
-        position=tuple(map(float, top + [0, 0, 0.8])),
+        position=tuple(map(float, top + 0.8 * up)),
         scale=(0.0, 0.0, 0.8),
         text=f'{item.speed:.1f} m/s',
         lifetime=lifetime,

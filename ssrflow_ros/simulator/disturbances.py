@@ -123,8 +123,11 @@ def _disturbed(sweep: LabelledSweep, points: np.ndarray, rows: np.ndarray, stray
         class_id=np.where(stray, CLASS_ID['object'], sweep.class_id[rows]).astype(np.uint8),
         ground=sweep.ground[rows] & ~stray,
         intensity=np.where(stray, 5.0, sweep.intensity[rows]).astype(np.float32),
-        **{
-            name: np.where(stray[:, None], 0, getattr(sweep, name)[rows]).astype(np.float32)
-            for name in ('motion_next', 'motion_previous', 'velocity')
-        },
+        motion_next=_still(sweep.motion_next[rows], stray),
+        motion_previous=_still(sweep.motion_previous[rows], stray),
+        velocity=_still(sweep.velocity[rows], stray),
     )
+
+
+def _still(vectors: np.ndarray, stray: np.ndarray) -> np.ndarray:
+    return np.where(stray[:, None], 0, vectors).astype(np.float32)

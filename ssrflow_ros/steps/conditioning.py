@@ -11,19 +11,13 @@ import numpy as np
 
 from ..settings import Settings
 from ..sweep import EgoMotion, FlowField, MovingObject, Sweep, SweepPair
+from ..transforms import transformed32
 from .levelling import UP, level_axes, level_from_sensor
 from .outliers import outliers
 from .poses import parse_pose
 
+_NOWHERE = np.zeros(3)
 _TRIES = 10  # sweeps of a stream in which the ground is sought; one that shows none so long never does
-
-
-@dataclass(frozen=True, eq=False)
-class Conditioned:
-    """One sweep: `sweep` has the `rows` (n,) of the one that was given, in level axes."""
-
-    sweep: Sweep
-    rows: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,12 +51,12 @@ class ConditionedPair:
         """`field` of the conditioned pair as one of the given pair: outliers stand, all is in the given frame."""
         if self.is_as_given:
             return field
-        ego, source, back = _turned(field.ego_motion, self.level.T), self.given.source, self.level.astype(np.float32)
+        ego, source, back = _turned(field.ego_motion, self.level.T), self.given.source, self.level.T
         turns = not np.array_equal(self.level, np.eye(3))
 
         def vectors(values: np.ndarray) -> np.ndarray:
             out = np.zeros_like(source.points)
-            out[self.rows] = vectors_of(values, back) if turns else values
+            out[self.rows] = transformed32(values, back, _NOWHERE) if turns else values
             return out
 
         def marks(values: np.ndarray, missing: int) -> np.ndarray:
@@ -71,7 +65,7 @@ class ConditionedPair:
             return out
 
         flow = ego.displacement(source.points)  # of an outlier: it stands
-        flow[self.rows] = vectors_of(field.flow, back) if turns else field.flow
+        flow[self.rows] = transformed32(field.flow, back, _NOWHERE) if turns else field.flow
         return dataclasses.replace(
             field,
             pair=self.given,
@@ -98,17 +92,17 @@ class Conditioning:
         self._expected = UP if mounting is None else mounting[2, :3]  # the robot's z in the sensor's axes
         self.level = level_axes(self._expected)
         self._tries = 0 if settings.ground == 'none' else _TRIES
-        self._known: WeakKeyDictionary[Sweep, Conditioned] = WeakKeyDictionary()
+        # Rows of each sweep and what they have become, None where that is the sweep itself.
+        self._known: WeakKeyDictionary[Sweep, tuple[np.ndarray, Sweep | None]] = WeakKeyDictionary()
 
     def __call__(self, pair: SweepPair) -> ConditionedPair:
         """The pair without outliers, in level axes."""
         for sweep in (pair.target, pair.source):
             self._seek(sweep)
-        source, target = self._of(pair.source), self._of(pair.target)
-        unchanged = source.sweep is pair.source and target.sweep is pair.target
-        return ConditionedPair(
-            pair if unchanged else SweepPair(source.sweep, target.sweep), pair, source.rows, self.level
-        )
+        rows, source = self._of(pair.source)
+        _, target = self._of(pair.target)
+        unchanged = source is pair.source and target is pair.target
+        return ConditionedPair(pair if unchanged else SweepPair(source, target), pair, rows, self.level)
 
     def _seek(self, sweep: Sweep) -> None:
         """Find the way up in a sweep that is new, until it is known."""
@@ -122,37 +116,27 @@ class Conditioning:
                 self.level = found
                 self._known.clear()
 
-    def _of(self, sweep: Sweep) -> Conditioned:
+    def _of(self, sweep: Sweep) -> tuple[np.ndarray, Sweep]:
+        """Rows (n,) of the sweep that are left, and the sweep of them."""
         if sweep not in self._known:
             self._known[sweep] = self._conditioned(sweep)
-        return self._known[sweep]
+        rows, conditioned = self._known[sweep]
+        return rows, sweep if conditioned is None else conditioned
 
-    def _conditioned(self, sweep: Sweep) -> Conditioned:
+    def _conditioned(self, sweep: Sweep) -> tuple[np.ndarray, Sweep | None]:
         rows = np.arange(len(sweep))
         if self._settings.remove_outliers:
             rows = np.flatnonzero(~outliers(sweep.points))
         level = np.array_equal(self.level, np.eye(3))
         if level and len(rows) == len(sweep):
-            return Conditioned(sweep, rows)
+            return rows, None
         points = sweep.points.take(rows, axis=0)
-        return Conditioned(
-            dataclasses.replace(
-                sweep,
-                points=points if level else vectors_of(points, self.level.T.astype(np.float32)),
-                rows=sweep.rows.take(rows),
-                times=None if sweep.times is None else sweep.times.take(rows),
-            ),
-            rows,
+        return rows, dataclasses.replace(
+            sweep,
+            points=points if level else transformed32(points, self.level, _NOWHERE),
+            rows=sweep.rows.take(rows),
+            times=None if sweep.times is None else sweep.times.take(rows),
         )
-
-
-def vectors_of(vectors: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """(n, 3) float32 vectors times `matrix` (3, 3) from the right, by columns: threads of a BLAS would cost more."""
-    x, y, z = vectors.T
-    out = np.empty_like(vectors)
-    for axis, (a, b, c) in enumerate(matrix.T):
-        out[:, axis] = a * x + b * y + c * z
-    return out
 
 
 def turned_object(item: MovingObject, turn: np.ndarray) -> MovingObject:
