@@ -1,6 +1,6 @@
 """The first half of the method: everything before the network.
 
-ego-motion -> deskew, where asked for -> ground -> range images -> free space -> sample, for the network
+condition -> ego-motion -> deskew, where asked for -> ground -> range images -> free space -> sample, for the network
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 
 from .errors import EgoMotionError
 from .settings import Settings
+from .steps.conditioning import Conditioning
 from .steps.deskew import Deskewing
 from .steps.ego_motion import make_ego_motion
 from .steps.ground import make_ground, rise
@@ -37,6 +38,7 @@ class Preparation:
 
     def reset(self) -> None:
         """Forget what is kept of the stream; the next pair is as a first one."""
+        self.conditioning = Conditioning(self.settings)
         self.ego_motion = make_ego_motion(self.settings)
         self.deskewing = Deskewing()
         self.ground = make_ground(self.settings)
@@ -50,12 +52,17 @@ class Preparation:
         `SceneFlow`."""
         watch = Stopwatch()
 
+        with watch('condition'):
+            conditioned = self.conditioning(pair)
+            pair = conditioned.pair
+
         with watch('ego_motion'):
-            ego = ego_motion or self.ego_motion(pair)
+            ego = conditioned.levelled(ego_motion) if ego_motion else self.ego_motion(pair)
 
         if pair.source.times is not None:
             with watch('deskew'):
-                pair = self.deskewing(pair, ego)
+                conditioned = conditioned.changed(self.deskewing, ego)
+                pair = conditioned.pair
 
         with watch('ground'):
             ground, rows, source = self._on_ground(pair.source)
@@ -72,7 +79,10 @@ class Preparation:
             images = image, other_image.in_frame(ego.target_from_source), past
             told = free_space(source.cloud, target, images)
         clouds = source, other
-        return PreparedPair(pair, ego, ground, slope, rows, target, clouds, images, past_age, *told, watch.timings_ms)
+        times = watch.timings_ms
+        return PreparedPair(
+            pair, ego, ground, slope, rows, target, clouds, images, past_age, *told, times, conditioned=conditioned
+        )
 
     def _over_left_out(self, pair: SweepPair) -> EgoMotion | None:
         """The motion from the pair's target to the newest sweep before it, where sweeps of the stream were left out."""

@@ -94,9 +94,10 @@ class SceneFlow:
 
         flow, moving = ego.displacement(pair.source.points + moved) + moved, np.any(moved, axis=1)
         by_network = None if residual is None else _velocity(residual, pair)
-        return FlowField(
+        field = FlowField(
             pair, ego, flow, _velocity(moved, pair), moving, ground, object_ids, found, watch.timings_ms, by_network
         )
+        return prepared.restored(field)
 
     def _network_flow(self, prepared: PreparedPair, sample: Sample, others: Sample, watch: Stopwatch) -> np.ndarray:
         """The network's displacement (N, 3) float32 m of the source's points, the sensor's own motion removed."""

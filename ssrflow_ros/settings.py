@@ -130,9 +130,16 @@ class Settings:
         'its sweep, at constant velocity; not for drivers that do so themselves.',
         idle=True,
     )
+    remove_outliers: bool = _parameter(
+        True,
+        'Leave out returns from rain, snow and dust in the air, and second returns of a beam: what is alone at its '
+        'range.',
+        idle=True,
+    )
     ground: str = _parameter(
         'polar_grid',
-        "Ground removal; 'none' for flying or strongly tilted sensors.",
+        "Ground removal; it also tells which way is up for a sensor that is mounted otherwise. 'none' for flying "
+        'sensors.',
         choices=('polar_grid', 'patchwork', 'none'),
         idle=True,
     )
@@ -157,8 +164,8 @@ class Settings:
     )
     mounting: str = _parameter(
         '',
-        "With ego_motion 'odometry': pose of the sensor in the odometry's child frame, as 'x y z roll pitch yaw' "
-        '(m, rad); empty takes it from /tf_static.',
+        "Pose of the sensor on the robot, in the odometry's child frame, as 'x y z roll pitch yaw' (m, rad). Needed "
+        "with ego_motion 'odometry', where empty takes it from /tf_static; it also tells which way is up.",
         idle=True,
     )
     min_overlap: float = _parameter(

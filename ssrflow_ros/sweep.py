@@ -133,6 +133,8 @@ class EgoMotion:
     inliers             share of matched points in [0, 1]; nan where nothing was matched.
     overlap             that of the points on upright surfaces, of which `min_overlap` is asked; nan likewise.
     rmse                root mean square distance of the matched points, metres; nan likewise.
+    support             overlap of the surfaces that face one way, least of all level directions; nan likewise.
+    doubt               why the motion may be wrong, with its cure; '' where nothing says so.
     """
 
     target_from_source: np.ndarray
@@ -140,6 +142,8 @@ class EgoMotion:
     inliers: float = float('nan')
     rmse: float = float('nan')
     overlap: float = float('nan')
+    support: float = float('nan')
+    doubt: str = ''
 
     @property
     def travelled(self) -> float:
@@ -175,8 +179,9 @@ class MovingObject:
     n_points  number of points.
     track_id  number that stays with the object from sweep to sweep, -1 where nobody follows it.
     age       sweeps in which it was seen, this one included.
-    yaw_rate  rad/s.
+    yaw_rate  rad/s, about the frame's z.
     position_covariance (3, 3) m², velocity_covariance (3, 3) m²/s², yaw_rate_variance (rad/s)²; nan if unknown.
+    tilted_axes  the `axes` in a frame whose z is not up, where yaw is that of the length, seen along z; else None.
     """
 
     id: int
@@ -191,6 +196,15 @@ class MovingObject:
     position_covariance: np.ndarray = field(default_factory=_unknown)
     velocity_covariance: np.ndarray = field(default_factory=_unknown)
     yaw_rate_variance: float = float('nan')
+    tilted_axes: np.ndarray | None = None
+
+    @property
+    def axes(self) -> np.ndarray:
+        """(3, 3), columns: directions of length, width and height."""
+        if self.tilted_axes is not None:
+            return self.tilted_axes
+        cosine, sine = np.cos(self.yaw), np.sin(self.yaw)
+        return np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]])
 
     @property
     def speed(self) -> float:

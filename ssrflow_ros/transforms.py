@@ -58,6 +58,14 @@ def pose_matrix(translation: ArrayLike, quaternion_wxyz: Iterable[float]) -> np.
     return rigid(Rotation.from_quat((x, y, z, w)).as_matrix(), np.asarray(translation))
 
 
+def quaternion(rotation: np.ndarray) -> tuple[float, float, float, float]:
+    """x, y, z, w of a rotation (3, 3)."""
+    from scipy.spatial.transform import Rotation
+
+    x, y, z, w = Rotation.from_matrix(rotation).as_quat()
+    return float(x), float(y), float(z), float(w)
+
+
 def rigid_fit(points: np.ndarray, moved: np.ndarray) -> np.ndarray:
     """(4, 4) transform that takes `points` (N, 3) to `moved` (N, 3) with least squares (Kabsch)."""
     from scipy.spatial.transform import Rotation

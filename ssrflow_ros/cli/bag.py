@@ -162,6 +162,7 @@ class _Annotation:
         self._nearest: list[float] = []
         self.timings: list[dict[str, float]] = []
         self._moving: list[int] = []
+        self._doubts: list[str] = []
         self._objects: list[int] = []
         self._ages: dict[int, int] = {}  # of each track, sweeps in which it was seen
         self._stamps: list[int] = []
@@ -223,6 +224,7 @@ class _Annotation:
         for viewer in self._viewers:
             viewer.add(flow, markers)
         self.timings.append(flow.timings_ms)
+        self._doubts.append(flow.ego_motion.doubt)
         self._moving.append(int(flow.moving.sum()))
         self._objects.append(len(flow.objects))
         self._own_body.add(flow)
@@ -248,9 +250,11 @@ class _Annotation:
     def findings(self) -> Iterator['Finding']:
         """What the doctor would say of these clouds."""
         from ..doctor.clouds import not_the_sensors, uneven
+        from ..doctor.method import doubtful
 
         yield from not_the_sensors(self._nearest, self._pairs.settings)
         yield from uneven(self._stamps)
+        yield from doubtful(self._doubts)
         yield from self._own_body.findings()
 
     def summarise(self, title: str) -> None:

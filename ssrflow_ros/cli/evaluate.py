@@ -3,10 +3,12 @@
     ssrflow evaluate --data pairs:FOLDER --seeds 5 -o report
     ssrflow evaluate --data simulated:200
     ssrflow evaluate --data kittis:KITTI_processed_occ_final --weights my.safetensors
+    ssrflow evaluate --protocol mos --data helimos:KAIST05#test
 
 Scored are the whole method and, beside it, the network alone (its flow before anything is decided about objects)
 and zero flow. The tables are Markdown. OUT is a folder with evaluation.json (every number, with units and
-protocols), tables.md and errors.png. No pose is given to the method unless --known-pose asks for it.
+protocols), tables.md and errors.png. With --protocol mos recordings are scored by the IoU of their moving points,
+sweep by sweep in their order; then there is no picture. No pose is given to the method unless --known-pose asks for it.
 """
 
 from __future__ import annotations
@@ -25,9 +27,17 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     from ..datasets import KINDS
+    from ..datasets.moving_labels import KINDS as MOS_KINDS
 
-    kinds = '\n'.join(f'  {kind:12} {what}' for kind, (_, what) in KINDS.items())
-    parser.epilog = f'kinds of data:\n{kinds}'
+    kinds, mos = ('\n'.join(f'  {kind:14} {what}' for kind, (_, what) in table.items()) for table in (KINDS, MOS_KINDS))
+    parser.epilog = f'kinds of data:\n{kinds}\n\nkinds of data for --protocol mos:\n{mos}'
+    parser.add_argument(
+        '--protocol',
+        choices=('flow', 'mos'),
+        default='flow',
+        help='what is scored: the flow of pairs, by the protocol of each data set, or the segmentation of moving '
+        'points over recordings (default: flow)',
+    )
     parser.add_argument(
         '--data',
         required=True,
@@ -58,6 +68,9 @@ def run(args: argparse.Namespace) -> None:
     check_outputs(
         {'-o': args.output}, (*map(data_path, args.data), weights_file(settings.weights)), 'evaluate', args.overwrite
     )
+    if args.protocol == 'mos':
+        _run_mos(args, settings_from(args))
+        return
     from ..datasets import open_dataset
 
     datasets = [open_dataset(place, settings.deskew) for place in args.data]
@@ -86,6 +99,37 @@ def run(args: argparse.Namespace) -> None:
     print('\n'.join(lines))
     if args.output:
         _write(Path(args.output), args, settings, evaluation, title, list(protocols), lines)
+
+
+def _run_mos(args: argparse.Namespace, settings: 'Settings') -> None:
+    from tqdm import tqdm
+
+    from ..atomic_write import atomic_write
+    from ..datasets.moving_labels import open_recordings
+    from ..evaluation.moving_segmentation import PROTOCOL, SegmentationScores, markdown, write_json
+    from ..scene_flow import SceneFlow
+
+    if args.known_pose or args.seeds != 1:
+        raise InputError('--protocol mos takes neither --known-pose nor --seeds: leave them out')
+    recordings = [recording for place in args.data for recording in open_recordings(place)][: args.most]
+    method, scores = SceneFlow(settings), SegmentationScores()
+    for recording in tqdm(recordings, unit='recording', disable=None):
+        scores.add(method, recording, args.within)
+    within = f', points within {args.within:g} m' if args.within else ''
+    title = f'{", ".join(args.data)}: weights {settings.weights}, {settings.network_points} network points{within}'
+    lines = [title, f'Protocol: {PROTOCOL}.', *markdown(scores)]
+    print('\n'.join(lines))
+    if args.output:
+        about = {
+            'data': args.data,
+            'within_m': args.within,
+            'settings': {row.name: getattr(settings, row.name) for row in settings.table() if not row.of_node},
+        }
+        with atomic_write(Path(args.output), 'evaluate', args.overwrite) as folder:
+            folder.mkdir()
+            write_json(folder / 'evaluation.json', scores, about)
+            (folder / 'tables.md').write_text('\n'.join(lines) + '\n')
+        print(f'\nwritten: {args.output}')
 
 
 def _chosen(datasets: list, most: int | None) -> Iterator:

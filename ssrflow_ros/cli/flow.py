@@ -184,6 +184,8 @@ def _summarise(flow: FlowField, args: argparse.Namespace) -> None:
         ('moving', f'{flow.moving.sum()} points, {len(flow.objects)} objects'),
         ('ego-motion', f'{ego.method}: {shift:.2f} m in {pair.dt:g} s ({speed:.1f} m/s){match}'),
     ]
+    if ego.doubt:
+        rows.append(('doubtful', ego.doubt))
     for item in sorted(flow.objects, key=lambda item: -item.speed)[:10]:
         x, y, _ = item.centre
         where = f'x {x:.1f} m, y {y:.1f} m'

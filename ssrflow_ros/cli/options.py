@@ -55,11 +55,12 @@ def weights_file(name: str) -> Path | None:
 def data_path(place: str) -> str | None:
     """Where the data set KIND:PATH, or the folder PATH, lies; None if it is simulated."""
     from ..datasets import KINDS
+    from ..datasets.moving_labels import KINDS as MOS_KINDS
 
     kind, colon, path = place.partition(':')
-    if not colon or kind not in KINDS:
+    if not colon or kind not in KINDS and kind not in MOS_KINDS:
         return place
-    return None if kind == 'simulated' else path
+    return None if kind == 'simulated' else path.partition('#')[0]
 
 
 def add_overwrite(parser: argparse.ArgumentParser, what: str = 'OUT') -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import EgoMotionError, SSRFlowError
 from ..settings import Settings
+from ..steps.conditioning import Conditioning
 from ..steps.ego_motion import EgoMotionSource, make_ego_motion
 from ..steps.pairing import Pairing
 from ..sweep import EgoMotion, FlowField, Sweep, SweepPair
@@ -44,8 +45,10 @@ def check_method(sweeps: list[Sweep], settings: Settings, source: EgoMotionSourc
     trained_on = scene_flow.inference.card.get('trained_on', 'nobody knows what')
     yield ok('weights', f'{settings.weights}, trained on {trained_on}')
     if pairs:
+        yield from mounting(pairs[0], settings)
         found, finding = _ego_motion(pairs, settings, source or make_ego_motion(settings))
         yield finding
+        yield from doubtful(motion.doubt for _, motion in found)
         if found:
             finding, fields = _speed(scene_flow, found)
             yield finding
@@ -74,10 +77,12 @@ def _device(scene_flow: SceneFlow) -> Finding:
 def _ego_motion(
     pairs: list[SweepPair], settings: Settings, source: EgoMotionSource
 ) -> tuple[list[tuple[SweepPair, EgoMotion]], Finding]:
-    found, error = [], None
+    found, error, conditioning = [], None, Conditioning(settings)
     for pair in pairs:
         try:
-            found.append((pair, source(pair)))
+            # Scan matching is asked about what the method works on; odometry knows the given frame.
+            asked = conditioning(pair).pair if settings.ego_motion == 'scan_matching' else pair
+            found.append((pair, source(asked)))
         except EgoMotionError as failed:
             error = failed
     # Poses may begin a little after the clouds.
@@ -108,6 +113,28 @@ def _speed(scene_flow: SceneFlow, found: list[tuple[SweepPair, EgoMotion]]) -> t
     return note(
         'speed', f'{text}: about {1 - step / took:.0%} of the sweeps get no answer, the others stay current: ' + cure
     ), fields
+
+
+def mounting(pair: SweepPair, settings: Settings) -> Iterator[Finding]:
+    """Of a sensor whose frame is not level."""
+    conditioning = Conditioning(settings)
+    conditioning(pair)
+    tilt = float(np.degrees(np.arccos(np.clip(conditioning.level[2, 2], -1.0, 1.0))))
+    if tilt > 0:
+        how = 'upside down' if tilt > 150 else 'with optical axes or on its side' if tilt > 60 else 'tilted'
+        yield note(
+            'mounting',
+            f'the sensor is mounted {how}, its z {tilt:.0f} degrees off the upright: sweeps are levelled for the '
+            'method, and results are in the frame of the clouds. If that is not so, set mounting',
+        )
+
+
+def doubtful(doubts: Iterable[str]) -> Iterator[Finding]:
+    """Of pairs whose motion may be wrong: `doubts` as `EgoMotion.doubt`, one a pair."""
+    every = list(doubts)
+    if any(every):
+        first = next(filter(None, every))
+        yield note('ego_motion', f'doubtful in {sum(map(bool, every))} of {len(every)} pairs: {first}')
 
 
 def own_body(fields: Iterable[FlowField]) -> Iterator[Finding]:

@@ -104,9 +104,8 @@ def _draw_marker(draw: ImageDraw.ImageDraw, marker: Marker, middle: np.ndarray, 
         for end, its_colour in zip(ends, marker.colours[::2]):
             draw.line(tuple(end), _rgba(its_colour), line)
     elif marker.type == CUBE:
-        cos, sin = np.cos(marker.yaw), np.sin(marker.yaw)
         half = np.array([[1, 1], [1, -1], [-1, -1], [-1, 1]]) * marker.scale[:2] / 2
-        corners = half @ np.array([[cos, sin], [-sin, cos]]) + marker.position[:2]
+        corners = half @ marker.axes[:2, :2].T + marker.position[:2]
         draw.polygon([tuple(corner) for corner in _place(corners, middle, per_metre)], colour)
     elif marker.type == ARROW:
         tail, tip = _place(marker.points, middle, per_metre)
@@ -121,8 +120,7 @@ def _half_extent(box: Marker | None) -> np.ndarray:
     """(2,) m from the middle of `box` to its ends in x and y."""
     if box is None:
         return np.zeros(2)
-    cos, sin = abs(np.cos(box.yaw)), abs(np.sin(box.yaw))
-    return np.array([[cos, sin], [sin, cos]]) @ box.scale[:2] / 2
+    return np.abs(box.axes[:2, :2]) @ box.scale[:2] / 2
 
 
 def _draw_texts(

@@ -13,6 +13,7 @@ from typing import Iterable, Sequence
 import numpy as np
 
 from ..sweep import FlowField, MovingObject
+from ..transforms import quaternion
 from .colours import direction_colours, track_colours
 
 POINTS = 'ssrflow/points'
@@ -52,7 +53,8 @@ _UNTRACKED = (1.0, 1.0, 1.0)
 class Marker:
     """The fields of a visualization_msgs/Marker that differ from zero; the header is the cloud's.
 
-    position (3,) m, yaw rad, scale (3,) m, colour (4,) red, green, blue, alpha in [0, 1].
+    position (3,) m, axes (3, 3): columns, where its x, y, z point; scale (3,) m, colour (4,) red, green, blue, alpha in
+    [0, 1].
     points   (N, 3) m of a LINE_LIST (two a line) or an ARROW (tail, tip); colours (N, 4) likewise.
     lifetime seconds.
     """
@@ -62,7 +64,7 @@ class Marker:
     type: int
     action: int = ADD
     position: tuple[float, ...] = (0.0, 0.0, 0.0)
-    yaw: float = 0.0
+    axes: np.ndarray = field(default_factory=lambda: np.eye(3))
     scale: tuple[float, ...] = (0.0, 0.0, 0.0)
     colour: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
     points: np.ndarray = field(default_factory=lambda: np.empty((0, 3), np.float32))
@@ -72,8 +74,8 @@ class Marker:
 
     @property
     def orientation(self) -> tuple[float, float, float, float]:
-        """Quaternion x, y, z, w of the yaw."""
-        return 0.0, 0.0, float(np.sin(self.yaw / 2)), float(np.cos(self.yaw / 2))
+        """Quaternion x, y, z, w of the axes."""
+        return quaternion(self.axes)
 
 
 class Drawing:
@@ -108,8 +110,7 @@ def object_colour(item: MovingObject) -> tuple[float, float, float]:
 
 def box_edges(item: MovingObject) -> np.ndarray:
     """(12, 2, 3) float32 m, both ends of each edge of the box."""
-    cos, sin = np.cos(item.yaw), np.sin(item.yaw)
-    corners = _CORNERS * np.maximum(item.size, _THINNEST) @ np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
+    corners = _CORNERS * np.maximum(item.size, _THINNEST) @ item.axes.T
     return (corners + item.centre)[_EDGES].astype(np.float32)
 
 
@@ -139,7 +140,8 @@ def _box_edges(objects: Sequence[MovingObject], lifetime: float) -> Iterable[Mar
 def _object(item: MovingObject, first_id: int, lifetime: float) -> Iterable[Marker]:
     centre, size = np.asarray(item.centre, float), np.maximum(item.size, _THINNEST)
     colour = object_colour(item)
-    top = centre + [0, 0, size[2] / 2]
+    up = item.axes[:, 2]
+    top = centre + size[2] / 2 * up
     arrow = np.stack([top, top + ARROW_SECONDS * item.velocity]).astype(np.float32)
     height = TEXT_HEIGHT * max(1.0, float(np.linalg.norm(centre)) / TEXT_RANGE)
     # Ids of neighbouring tracks are three apart.
@@ -148,7 +150,7 @@ def _object(item: MovingObject, first_id: int, lifetime: float) -> Iterable[Mark
         first_id,
         CUBE,
         position=tuple(map(float, centre)),
-        yaw=float(item.yaw),
+        axes=item.axes,
         scale=tuple(map(float, size)),
         colour=(*colour, 0.25),
         lifetime=lifetime,
@@ -160,7 +162,7 @@ def _object(item: MovingObject, first_id: int, lifetime: float) -> Iterable[Mark
         OBJECTS,
         first_id + TEXT_ID,
         TEXT_VIEW_FACING,
-        position=tuple(map(float, top + [0, 0, 0.3 + height / 2])),
+        position=tuple(map(float, top + (0.3 + height / 2) * up)),
         scale=(0.0, 0.0, height),
         text=f'{item.speed:.1f} m/s',
         lifetime=lifetime,

@@ -10,7 +10,17 @@ from ..settings import Settings
 from ..steps.pairing import FIRST
 from ..steps.stamps import forward_steps, rhythm
 from .memory import device_mb, host_mb
-from .statistics import BY_NETWORK, DISABLED, FROM_TRACKS, OUT_OF_MEMORY, REPLACED, STOPPED, UNHEARD, Statistics
+from .statistics import (
+    BY_NETWORK,
+    DISABLED,
+    DOUBTFUL,
+    FROM_TRACKS,
+    OUT_OF_MEMORY,
+    REPLACED,
+    STOPPED,
+    UNHEARD,
+    Statistics,
+)
 
 if TYPE_CHECKING:
     from ..inference.network_runner import NetworkRunner
@@ -48,6 +58,7 @@ class Diagnostics:
                 self._drops(settings),
                 _latency(statistics, settings),
                 _rhythm(statistics),
+                _doubt(statistics),
             )
             if trouble
         ]
@@ -70,6 +81,7 @@ class Diagnostics:
             'clouds_in': str(statistics.counted('in')),
             'clouds_out': str(statistics.counted('out')),
             **{f'answered_{basis}': str(statistics.counted(basis)) for basis in (BY_NETWORK, FROM_TRACKS)},
+            'doubtful_ego_motion': str(statistics.counted(DOUBTFUL)),
             'last_dt_s': f'{statistics.last_dt:.4f}',
         }
         values.update({f'drops/{reason}': str(count) for reason, count in statistics.drops().items()})
@@ -138,6 +150,15 @@ def _rhythm(statistics: Statistics) -> tuple[bytes, str] | None:
     steps = forward_steps(statistics.stamps())
     beat = rhythm(steps) if len(steps) >= FEWEST_STEPS else None
     return (WARN, beat.complaint) if beat is not None and beat.complaint else None
+
+
+def _doubt(statistics: Statistics) -> tuple[bytes, str] | None:
+    if not statistics.rate(DOUBTFUL):
+        return None
+    return WARN, (
+        f'{DOUBTFUL}, {statistics.rate(DOUBTFUL):.1f} a second: what stands may seem to move; see that the stamps are '
+        "even (ssrflow doctor), or give the sensor's motion (odometry)"
+    )
 
 
 def _above(value: float, warn: float, error: float) -> bytes:

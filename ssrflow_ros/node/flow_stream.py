@@ -18,7 +18,7 @@ from ..errors import EgoMotionError, InputError, SSRFlowError
 from ..formats.stamped import stamp_ns
 from ..pair_stream import PairStream
 from ..steps.pairing import CURES, EMPTY, FIRST, GAP, OTHER_FRAME, TIME_RESTARTED
-from ..sweep import Sweep, SweepPair
+from ..sweep import EgoMotion, Sweep, SweepPair
 from .ego_sources import EgoSource
 from .lifecycle import ManagedNode
 from .memory import free_device, is_out_of_memory
@@ -28,6 +28,7 @@ from .publishing import Outputs
 from .statistics import (
     BY_NETWORK,
     DISABLED,
+    DOUBTFUL,
     FROM_TRACKS,
     OUT_OF_MEMORY,
     REPLACED,
@@ -189,6 +190,7 @@ class FlowStream:
         self._statistics.count('out')
         if job.pair is not None:
             self._statistics.last_dt = job.pair.dt
+            self._doubt(flow.ego_motion)
             self._statistics.count(BY_NETWORK if flow.by_network else FROM_TRACKS)
         self._statistics.time(
             **flow.timings_ms,
@@ -196,6 +198,12 @@ class FlowStream:
             total=1e3 * (time.monotonic() - job.arrived),
             stamp_to_publish=1e-6 * (now_ns - job.sweep.stamp_ns),
         )
+
+    def _doubt(self, ego: EgoMotion) -> None:
+        if ego.doubt:
+            self._statistics.count(DOUBTFUL)
+            if self._statistics.is_due(DOUBTFUL):
+                self._node.get_logger().warning(f'{DOUBTFUL}: {ego.doubt}')
 
     # --- in all -----------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from sensor_msgs.msg import PointCloud2
 
 from ..errors import InputError
 from ..sweep import FlowField, MovingObject
+from ..transforms import quaternion
 from .messages import MESSAGES
 
 _ANY_YAW = np.pi**2 / 12  # rad², variance of a direction of which nothing is known but its line
@@ -108,13 +109,12 @@ def _detection(messages: Any, item: MovingObject, header: Any) -> Any:
 
 def _in_object_frame(item: MovingObject) -> tuple[np.ndarray, np.ndarray]:
     """Velocity (3,) and its covariance (3, 3) in the object's axes: x along its length."""
-    cosine, sine = np.cos(item.yaw), np.sin(item.yaw)
-    turn = np.array([[cosine, sine, 0.0], [-sine, cosine, 0.0], [0.0, 0.0, 1.0]])
+    turn = item.axes.T
     return turn @ item.velocity, turn @ item.velocity_covariance @ turn.T
 
 
 def _pose(item: MovingObject) -> Pose:
-    return MESSAGES.pose(item.centre, (0.0, 0.0, np.sin(item.yaw / 2), np.cos(item.yaw / 2)))
+    return MESSAGES.pose(item.centre, quaternion(item.axes))
 
 
 def _faces_forward(item: MovingObject) -> bool:

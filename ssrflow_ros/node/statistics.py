@@ -13,7 +13,8 @@ UNHEARD = 'nobody listens'
 DISABLED = 'disabled'
 STOPPED = 'stopped'
 OUT_OF_MEMORY = 'out of device memory'
-"""Why the node drops a cloud; the reasons of pairing are in steps/pairing.py."""
+DOUBTFUL = 'doubtful ego-motion'
+"""Why the node drops a cloud, or doubts its answer; the reasons of pairing are in steps/pairing.py."""
 BY_NETWORK, FROM_TRACKS = 'by_network', 'from_tracks'
 """What the answers rest on, counted as 'in' and 'out' are."""
 WINDOW = 5.0
@@ -68,9 +69,14 @@ class Statistics:
 
     def drop(self, reason: str) -> bool:
         """Count a cloud that gave no flow; whether it is time to log this reason (again)."""
-        now = time.monotonic()
         with self._lock:
             self._drops[reason] += 1
+        return self.is_due(reason)
+
+    def is_due(self, reason: str) -> bool:
+        """Whether it is time to log this reason (again)."""
+        now = time.monotonic()
+        with self._lock:
             due = now - self._last_warned.get(reason, -WARN_EVERY) >= WARN_EVERY
             if due:
                 self._last_warned[reason] = now

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..sweep import EgoMotion, SweepPair
+from ..sweep import EgoMotion, FlowField, SweepPair
+from .conditioning import ConditionedPair
 from .range_image import RangeImage
 from .thinned_cloud import ThinnedCloud
 
@@ -48,6 +49,7 @@ class PreparedPair:
     vacated_space   (v, 3) float32 m, those of `target` through whose places the source's sensor sees.
     timings_ms      milliseconds of each step so far.
     samples         what the network sees of both sweeps, rows into `rows` and `target`; None where it is not asked.
+    conditioned     how `pair` was made of the one that was given; None: it is that.
     """
 
     pair: SweepPair
@@ -64,8 +66,13 @@ class PreparedPair:
     vacated_space: np.ndarray
     timings_ms: dict[str, float]
     samples: tuple[Sample, Sample] | None = None
+    conditioned: ConditionedPair | None = None
 
     @property
     def points(self) -> np.ndarray:
         """(n, 3) float32 m, the source's points at `rows`."""
         return self.clouds[0].cloud
+
+    def restored(self, flow: FlowField) -> FlowField:
+        """What was found of `pair` as an answer for the pair that was given, in its frame and its rows."""
+        return flow if self.conditioned is None else self.conditioned.restored(flow)

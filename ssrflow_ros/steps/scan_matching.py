@@ -16,6 +16,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from scipy.linalg import eigh
 from scipy.spatial.transform import Rotation
 
 from ..errors import EgoMotionError
@@ -41,6 +42,9 @@ _NEAR_START = (0.3, 0.03)  # m and rad from the start, within which the refineme
 _MATCHED = 0.15  # m, a point nearer to a surface of the target than this is matched
 _UPRIGHT = 0.5  # |z| of the normal of a surface that is not ground-like
 _FEWEST_UPRIGHT = 50
+_FEW_FACING = 10.0  # surfaces, fewer of which that face one way say little
+_GOOD_SUPPORT, _DOUBTFUL = 0.5, 0.4  # likewise; below the second the best of all starts is doubtful. Of right matches
+# one in a hundred has less than 0.53, wrong ones that look right have 0.2
 _GOOD_OVERLAP = 0.6  # no other start is tried; right matches of real sweeps have 0.7 and more
 _CONSTRAINED = 0.03  # least share of the normals that must face each direction
 _FASTEST = 70.0  # m/s
@@ -54,6 +58,7 @@ class _Match:
 
     transform: np.ndarray
     overlap: float  # matched share of the points on upright surfaces
+    support: float  # the same of those that face one way, that of which least are matched
     inliers: float  # matched share of all points
     rmse: float  # m, of the matched points' distance to their surface
     constraint: float  # matched normals' share along the direction seen worst
@@ -87,9 +92,12 @@ class ScanMatching:
             if not reach and not self._velocity.any():
                 continue
             found = self._match(source, target, start, reach)
-            if best is None or found.overlap > best.overlap:
+            again = best is not None and _within(found.transform, best.transform, _NEAR_START)
+            if best is None or found.overlap + found.support > best.overlap + best.support:
                 best = found
-            if best.overlap > enough and (reach or _within(best.transform, start, _NEAR_START)):
+            if best.overlap <= enough or best.support < (_DOUBTFUL if again else _GOOD_SUPPORT):
+                continue
+            if reach or _within(best.transform, start, _NEAR_START):
                 break
         assert best is not None  # a start with a reach is always tried
         turn = Rotation.from_matrix(best.transform[:3, :3]).as_rotvec()
@@ -97,7 +105,9 @@ class ScanMatching:
         self._velocity = np.zeros(6)  # what the next pair starts from if this one is refused
         self._judge(best, velocity)
         self._velocity = velocity
-        return EgoMotion(best.transform, 'scan_matching', best.inliers, best.rmse, best.overlap)
+        return EgoMotion(
+            best.transform, 'scan_matching', best.inliers, best.rmse, best.overlap, best.support, _doubt(best)
+        )
 
     def _prepared(self, sweep: Sweep) -> _Cloud:
         if sweep not in self._clouds:
@@ -209,10 +219,30 @@ def _refine(source: _Cloud, target: _Cloud, transform: np.ndarray) -> _Match:
     return _Match(
         transform,
         float(matched[upright].mean()),
+        _support(normal[upright], matched[upright]),
         float(matched.mean()),
         float(rmse),
         float(np.linalg.eigvalsh(facing)[0]),
     )
+
+
+def _doubt(match: _Match) -> str:
+    """Why the best match may be wrong, '' if nothing says so."""
+    if match.support >= _DOUBTFUL:
+        return ''
+    return (
+        f'of the surfaces that face one way scan matching explains {match.support:.0%} only, so the motion that '
+        f'way may be wrong: see that the stamps are even (ssrflow doctor), {_CURE}'
+    )
+
+
+def _support(normal: np.ndarray, matched: np.ndarray) -> float:
+    """Share of the surfaces, normals (n, 3), that are `matched` (n,), of those that face one level direction: the least
+    over all directions. A match that is wrong along a street explains the fronts of its houses, and nothing else."""
+    level = normal[:, :2]
+    every = level.T @ level + _FEW_FACING * np.eye(2)
+    explained = level[matched].T @ level[matched] + _FEW_FACING * np.eye(2)
+    return float(eigh(explained, every, eigvals_only=True)[0])
 
 
 def _within(one: np.ndarray, other: np.ndarray, limits: tuple[float, float]) -> bool:

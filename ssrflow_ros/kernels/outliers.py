@@ -1,0 +1,113 @@
+"""Loops over the directions of a sweep's returns: which have company at their range, which are seen past another."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .compiled import compiled
+
+_COLUMNS, _ROWS = (
+    128,
+    64,
+)  # cells of directions, 1.8 to 3.6 degrees a side: one beside holds a sparse sensor's next ring
+_FINE_COLUMNS, _FINE_ROWS = 1200, 600  # 0.2 to 0.4 degrees a side: about a beam
+_MANTISSA = 18  # bits of a float32 below those that tell 32 ranges an octave, 1.6 to 3.1 % apart
+_NEAREST = 0.5  # m, where the ranges that are told apart begin
+_RANGES = 32 * 6  # of them, up to 32 m
+
+
+@compiled
+def directions(points):
+    """Direction of each of the points (N, 3) float32 m, as two numbers (N, 2) float32 that grow with its azimuth, 0 to
+    4, and with its elevation, 0 to 2, and its range (N,) m: what takes no arctangent."""
+    direction, reach = np.empty((len(points), 2), np.float32), np.empty(len(points), np.float32)
+    for point in range(len(points)):
+        x, y, z = points[point, 0], points[point, 1], points[point, 2]
+        level = np.sqrt(x * x + y * y)
+        around = y / max(abs(x) + abs(y), np.float32(1e-9))
+        direction[point, 0] = np.float32(3) - around if x < 0 else np.float32(1) + around
+        direction[point, 1] = z / max(abs(z) + level, np.float32(1e-9)) + np.float32(1)
+        reach[point] = np.sqrt(level * level + z * z)
+    return direction, reach
+
+
+@compiled
+def company(direction, reach, fewest, shares):
+    """(N,) int8, which of two rising `shares` of all returns about the direction of each of N lie at about its range,
+    it included: 0 neither, 1 the first, 2 both. Of where little comes back, of what mostly does; no less than `fewest`.
+
+    direction, reach as of `directions`. What lies farther than 32 m is not judged: 2.
+    """
+    count = len(reach)
+    held = np.zeros((_ROWS + 2, _COLUMNS, _RANGES + 2), np.uint8)
+    total = np.zeros((_ROWS + 2, _COLUMNS), np.int32)
+    about = np.zeros((_ROWS + 2, _COLUMNS), np.int32)
+    place = np.empty((count, 2), np.int16)
+    octave = reach.view(np.int32)
+    first = np.full(1, _NEAREST, np.float32).view(np.int32)[0] >> _MANTISSA
+    for point in range(count):
+        row = min(int(direction[point, 1] * np.float32(_ROWS / 2)), _ROWS - 1) + 1
+        column = min(int(direction[point, 0] * np.float32(_COLUMNS / 4)), _COLUMNS - 1)
+        total[row, column] += 1
+        depth = min(max((octave[point] >> _MANTISSA) - first, 0), _RANGES) + 1
+        place[point, 0], place[point, 1] = row * _COLUMNS + column, depth
+        if depth <= _RANGES and held[row, column, depth] < 255:
+            held[row, column, depth] += 1
+    occupied, usual = 0, np.empty(_ROWS * _COLUMNS, np.int32)
+    for row in range(1, _ROWS + 1):
+        for column in range(_COLUMNS):
+            if total[row, column]:
+                for i in range(-1, 2):
+                    for j in range(-1, 2):
+                        about[row, column] += total[row + i, (column + j) % _COLUMNS]
+                usual[occupied] = about[row, column]
+                occupied += 1
+    mostly = np.median(usual[:occupied]) if occupied else 0.0
+    answer = np.full(count, 2, np.int8)
+    for point in range(count):
+        row, column, depth = place[point, 0] // _COLUMNS, place[point, 0] % _COLUMNS, place[point, 1]
+        if depth > _RANGES:
+            continue
+        least = min(max(max(about[row, column], mostly) * shares[0], fewest) + 1, 250)
+        most = min(max(about[row, column] * shares[1], least), 250)
+        # Nearly every return has its company in its own cell.
+        found = int(held[row, column, depth]) + held[row, column, depth - 1] + held[row, column, depth + 1]
+        if found >= most:
+            continue
+        found = 0
+        for i in range(-1, 2):
+            for j in range(-1, 2):
+                beside = (column + j) % _COLUMNS
+                for k in range(-1, 2):
+                    found += held[row + i, beside, depth + k]
+        answer[point] = 2 if found >= most else 1 if found >= least else 0
+    return answer
+
+
+@compiled
+def is_past_another(points, direction, reach, rows, by, angle, off):
+    """(M,) bool of those `rows` (M,) of N points: another lies nearer by `by` m or more on the same beam, which is
+    within `angle` rad, or `off` m beside it at the nearer one; direction, reach as of `directions`."""
+    head = np.full((_FINE_ROWS, _FINE_COLUMNS), np.int32(-1))
+    after = np.empty(len(reach), np.int32)
+    for point in range(len(reach)):
+        row = min(int(direction[point, 1] * np.float32(_FINE_ROWS / 2)), _FINE_ROWS - 1)
+        column = min(int(direction[point, 0] * np.float32(_FINE_COLUMNS / 4)), _FINE_COLUMNS - 1)
+        after[point], head[row, column] = head[row, column], point
+    past = np.zeros(len(rows), np.bool_)
+    for number in range(len(rows)):
+        point = rows[number]
+        x, y, z = points[point] / reach[point]
+        row = min(int(direction[point, 1] * np.float32(_FINE_ROWS / 2)), _FINE_ROWS - 1)
+        column = min(int(direction[point, 0] * np.float32(_FINE_COLUMNS / 4)), _FINE_COLUMNS - 1)
+        for i in range(max(row - 1, 0), min(row + 2, _FINE_ROWS)):
+            for j in range(-1, 2):
+                other = head[i, (column + j) % _FINE_COLUMNS]
+                while other >= 0:
+                    distance = reach[other]
+                    if distance <= reach[point] - by:
+                        dx, dy = points[other, 0] - x * distance, points[other, 1] - y * distance
+                        dz, most = points[other, 2] - z * distance, max(angle * distance, off)
+                        past[number] |= dx * dx + dy * dy + dz * dz < most * most
+                    other = after[other]
+    return past

@@ -1,0 +1,164 @@
+"""Conditioning: what the method works on. Sweeps without outliers, with z up; and the way back to the given ones."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from ..settings import Settings
+from ..sweep import EgoMotion, FlowField, MovingObject, Sweep, SweepPair
+from ..transforms import transformed32
+from .levelling import UP, level_axes, level_from_sensor
+from .outliers import outliers
+from .poses import parse_pose
+
+_NOWHERE = np.zeros(3)
+_TRIES = 10  # sweeps of a stream in which the ground is sought; one that shows none so long never does
+
+
+@dataclass(frozen=True, eq=False)
+class ConditionedPair:
+    """A pair made ready for the method, and the pair that was given.
+
+    rows   (n,) int64, of the given source's points, those of `pair.source`.
+    level  (3, 3) rotation from the given frame to that of `pair`, whose z is up.
+    """
+
+    pair: SweepPair
+    given: SweepPair
+    rows: np.ndarray
+    level: np.ndarray
+
+    @property
+    def is_as_given(self) -> bool:
+        return self.pair.source is self.given.source and self.pair.target is self.given.target
+
+    def levelled(self, ego: EgoMotion) -> EgoMotion:
+        """The motion `ego` of the given frame in level axes."""
+        return _turned(ego, self.level)
+
+    def changed(self, change: Callable[[SweepPair, EgoMotion], SweepPair], ego: EgoMotion) -> ConditionedPair:
+        """Both pairs changed alike by their motion, which is `ego` in level axes."""
+        pair = change(self.pair, ego)
+        given = pair if self.is_as_given else change(self.given, _turned(ego, self.level.T))
+        return dataclasses.replace(self, pair=pair, given=given)
+
+    def restored(self, field: FlowField) -> FlowField:
+        """`field` of the conditioned pair as one of the given pair: outliers stand, all is in the given frame."""
+        if self.is_as_given:
+            return field
+        ego, source, back = _turned(field.ego_motion, self.level.T), self.given.source, self.level.T
+        turns = not np.array_equal(self.level, np.eye(3))
+
+        def vectors(values: np.ndarray) -> np.ndarray:
+            out = np.zeros_like(source.points)
+            out[self.rows] = transformed32(values, back, _NOWHERE) if turns else values
+            return out
+
+        def marks(values: np.ndarray, missing: int) -> np.ndarray:
+            out = np.full(len(source), missing, values.dtype)
+            out[self.rows] = values
+            return out
+
+        flow = ego.displacement(source.points)  # of an outlier: it stands
+        flow[self.rows] = transformed32(field.flow, back, _NOWHERE) if turns else field.flow
+        return dataclasses.replace(
+            field,
+            pair=self.given,
+            ego_motion=ego,
+            flow=flow,
+            velocity=vectors(field.velocity),
+            moving=marks(field.moving, 0),
+            ground=marks(field.ground, 0),
+            object_ids=marks(field.object_ids, -1),
+            objects=tuple(turned_object(item, self.level.T) for item in field.objects) if turns else field.objects,
+            network_velocity=None if field.network_velocity is None else vectors(field.network_velocity),
+        )
+
+
+class Conditioning:
+    """Of one stream, whose sensor is mounted one way: the way up is found once, and each sweep conditioned once.
+
+    level  (3, 3) level_from_sensor as it is known so far.
+    """
+
+    def __init__(self, settings: Settings):
+        self._settings = settings
+        mounting = parse_pose('mounting', settings.mounting)
+        self._expected = UP if mounting is None else mounting[2, :3]  # the robot's z in the sensor's axes
+        self.level = level_axes(self._expected)
+        self._tries = 0 if settings.ground == 'none' else _TRIES
+        # Rows of each sweep and what they have become, None where that is the sweep itself.
+        self._known: WeakKeyDictionary[Sweep, tuple[np.ndarray, Sweep | None]] = WeakKeyDictionary()
+
+    def __call__(self, pair: SweepPair) -> ConditionedPair:
+        """The pair without outliers, in level axes."""
+        for sweep in (pair.target, pair.source):
+            self._seek(sweep)
+        rows, source = self._of(pair.source)
+        _, target = self._of(pair.target)
+        unchanged = source is pair.source and target is pair.target
+        return ConditionedPair(pair if unchanged else SweepPair(source, target), pair, rows, self.level)
+
+    def _seek(self, sweep: Sweep) -> None:
+        """Find the way up in a sweep that is new, until it is known."""
+        if not self._tries or sweep in self._known:
+            return
+        self._tries -= 1
+        found = level_from_sensor(sweep.points, self._expected)
+        if found is not None:
+            self._tries = 0
+            if not np.array_equal(found, self.level):
+                self.level = found
+                self._known.clear()
+
+    def _of(self, sweep: Sweep) -> tuple[np.ndarray, Sweep]:
+        """Rows (n,) of the sweep that are left, and the sweep of them."""
+        if sweep not in self._known:
+            self._known[sweep] = self._conditioned(sweep)
+        rows, conditioned = self._known[sweep]
+        return rows, sweep if conditioned is None else conditioned
+
+    def _conditioned(self, sweep: Sweep) -> tuple[np.ndarray, Sweep | None]:
+        rows = np.arange(len(sweep))
+        if self._settings.remove_outliers:
+            rows = np.flatnonzero(~outliers(sweep.points))
+        level = np.array_equal(self.level, np.eye(3))
+        if level and len(rows) == len(sweep):
+            return rows, None
+        points = sweep.points.take(rows, axis=0)
+        return rows, dataclasses.replace(
+            sweep,
+            points=points if level else transformed32(points, self.level, _NOWHERE),
+            rows=sweep.rows.take(rows),
+            times=None if sweep.times is None else sweep.times.take(rows),
+        )
+
+
+def turned_object(item: MovingObject, turn: np.ndarray) -> MovingObject:
+    """The object in other axes, to which `turn` (3, 3) leads."""
+    axes = turn @ item.axes
+    return dataclasses.replace(
+        item,
+        centre=turn @ item.centre,
+        velocity=turn @ item.velocity,
+        tilted_axes=axes,
+        yaw=float(np.arctan2(axes[1, 0], axes[0, 0])),
+        yaw_rate=float(axes[2, 2] * item.yaw_rate),
+        position_covariance=turn @ item.position_covariance @ turn.T,
+        velocity_covariance=turn @ item.velocity_covariance @ turn.T,
+        yaw_rate_variance=float(axes[2, 2] ** 2 * item.yaw_rate_variance),
+    )
+
+
+def _turned(ego: EgoMotion, turn: np.ndarray) -> EgoMotion:
+    """The same motion in axes to which `turn` (3, 3) leads."""
+    if np.array_equal(turn, np.eye(3)):
+        return ego
+    motion = ego.target_from_source.copy()
+    motion[:3, :3], motion[:3, 3] = turn @ motion[:3, :3] @ turn.T, turn @ motion[:3, 3]
+    return dataclasses.replace(ego, target_from_source=motion)
