@@ -197,6 +197,22 @@ class Settings:
     max_gap: float = _parameter(
         0.5, 'Sweeps further apart than this are not paired.', unit='s', low=0.01, high=60.0, live=True
     )
+    static_margin: float = _parameter(
+        0.2,
+        'What lies this near to a moving object is taken out of ~/static with it, and goes to ~/moving; ground stays.',
+        unit='m',
+        low=0.0,
+        high=5.0,
+        live=True,
+        of_node=True,
+    )
+    static_organised: bool = _parameter(
+        False,
+        'Organised clouds stay so in ~/static and ~/moving: a point that is taken out becomes NaN; false leaves one '
+        'row of the points that stay.',
+        live=True,
+        of_node=True,
+    )
     marker_arrows: int = _parameter(
         300, 'Most point arrows in one marker message.', low=0, high=100000, live=True, of_node=True
     )

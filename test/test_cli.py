@@ -537,6 +537,40 @@ def test_bag_goes_on_after_a_failed_match(ssrflow, tmp_path, monkeypatch):
     assert code == 0 and '1 x no ego-motion' in out and 'too few matches: give odometry' in out + err
 
 
+def test_bag_splits_every_cloud_into_what_stands_and_what_moves(ssrflow, tmp_path, monkeypatch):
+    class NoMatch(StandInSceneFlow):
+        def prepare(self, pair, ego_motion=None):
+            if pair.source.stamp_ns == 1_200_000_000:
+                raise EgoMotionError('too few matches: give odometry')
+            return super().prepare(pair, ego_motion)
+
+    def in_the_object(number, message):
+        if number == 3:
+            message.point_step = 0  # no cloud: it cannot be split
+        else:
+            message.data.reshape(80, -1)[4, :12] = np.float32([9.8, 0.2 * number, 0.0]).view(np.uint8)
+
+    use_method(monkeypatch, NoMatch)
+    write_recording(tmp_path / 'in', [1.0, 1.1, 1.2, 1.25, 1.3], change=in_the_object)
+    options = ('--static', '--moving', '--static-margin', 2.0)
+    code, out, _ = ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out', *options)
+    assert code == 0 and '1 x no ego-motion' in out
+    clouds, static, moving = (
+        read_all(tmp_path / 'out', topic) for topic in ('/points', '/ssrflow/static', '/ssrflow/moving')
+    )
+    clouds.pop(3)
+    assert [message.width for message in static] != [80] * 4 and len(static) == len(moving) == 4
+    for cloud, stands, moves in zip(clouds, static, moving):
+        assert stands.header == moves.header == cloud.header and stands.width + moves.width == 80
+        assert stands.fields == cloud.fields
+    assert moving[0].width == 0, 'of the first cloud nothing is known'
+    rows = [pointcloud2.read_field(message, 'ring') for message in moving]
+    for number in (1, 3):  # what moves by itself, and what is near its box and no ground
+        x, y, z = (pointcloud2.read_field(clouds[number], name) for name in 'xyz')
+        assert set(rows[number]) == set(np.flatnonzero((x > 10) | (x > 9.5) & (abs(y) < 2.5) & (z >= -1.5)))
+    assert 4 in rows[2] and len(rows[2]) < len(rows[1]), 'without a flow there is but the object'
+
+
 def test_bag_names_topics_and_outputs(ssrflow, stand_in, tmp_path):
     write_recording(tmp_path / 'in', [1.0, 1.1])
     assert_fails(ssrflow('bag', tmp_path / 'in', '--topic', '/lidar', '-o', tmp_path / 'out'), '/points (2 messages)')

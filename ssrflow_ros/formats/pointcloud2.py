@@ -138,6 +138,41 @@ def encode_points(points: np.ndarray, /, **columns: np.ndarray) -> Cloud:
     return pack({**_xyz(points), **columns})
 
 
+def with_only(message: Any, kept: np.ndarray, organised: bool = False) -> Cloud:
+    """The PointCloud2 `message` with those points alone of which `kept` (height * width,) bool is true.
+
+    Fields, point_step, byte order and the bytes of every point are the message's. The points stand in one row; where
+    an `organised` cloud of several rows is asked for, it keeps its size and its padding, and the x, y and z of all
+    other points become NaN, or 0 where they are integers.
+    Raises InputError as `decode`.
+    """
+    height, width = _count(message, 'height'), _count(message, 'width')
+    point_step, row_step, data, dense = (
+        _count(message, 'point_step'),
+        _count(message, 'row_step'),
+        _bytes(message),
+        True,
+    )
+    if organised and height > 1 or not height * width:
+        dense = bool(kept.all())
+        data = data if dense else data.copy()
+    else:
+        buffer, point_step, its_row_step = _grid(message, height, width)
+        rows = np.ndarray((height, width), f'V{point_step}', buffer, 0, (its_row_step, point_step))
+        chosen = rows.reshape(-1)[kept]
+        height, width, row_step = 1, len(chosen), len(chosen) * point_step
+        data = chosen.view(np.uint8) if len(chosen) else np.empty(0, np.uint8)
+    fields = tuple(
+        Field(field.name, *(_count(field, part) for part in Field._fields[1:])) for field in _get(message, 'fields')
+    )
+    is_dense, is_bigendian = bool(_get(message, 'is_dense')), bool(_get(message, 'is_bigendian'))
+    cloud = Cloud(height, width, fields, point_step, row_step, data, is_bigendian, is_dense and dense)
+    for name in '' if dense else 'xyz':
+        column = _column(cloud, name)
+        column[~kept.reshape(column.shape)] = np.nan if column.dtype.kind == 'f' else 0
+    return cloud
+
+
 def _finite(column: np.ndarray) -> np.ndarray:
     """NaN is never published: consumers tend to trust x, y, z and stumble over the rest."""
     return np.nan_to_num(column, nan=0.0, posinf=0.0, neginf=0.0) if column.dtype.kind == 'f' else column

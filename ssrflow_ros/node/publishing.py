@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
 
+import numpy as np
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import PointCloud2
 from visualization_msgs.msg import MarkerArray
 
 from ..formats.markers import Drawing
+from ..formats.pointcloud2 import with_only
 from ..sweep import FlowField
 from . import qos
 from .lifecycle import ManagedNode
-from .messages import delete_all, ego_odometry, flow_cloud, ground_cloud, objects_cloud, to_marker_array
+from .messages import delete_all, ego_odometry, flow_cloud, ground_cloud, objects_cloud, to_marker_array, to_pointcloud2
 from .object_adapters import adapters
 from .statistics import Statistics
 
@@ -29,6 +31,8 @@ class Outputs:
         self._markers = self._publisher(MarkerArray, '~/markers')
         self._ground = self._publisher(PointCloud2, '~/ground')
         self._ego_odometry = self._publisher(Odometry, '~/ego_odometry')
+        self._static = self._publisher(PointCloud2, '~/static')
+        self._moving = self._publisher(PointCloud2, '~/moving')
         self._makers = {
             self._flow: self._make_flow,
             self._objects: objects_cloud,
@@ -40,7 +44,7 @@ class Outputs:
 
     def listeners(self) -> int:
         """Subscribers of all outputs together."""
-        return sum(publisher.get_subscription_count() for publisher in self._makers)
+        return sum(publisher.get_subscription_count() for publisher in self._publishers())
 
     def publish(self, flow: FlowField, cloud: PointCloud2) -> None:
         """Publish `flow`, whose source is the sweep of `cloud`."""
@@ -53,6 +57,16 @@ class Outputs:
         for publisher, message in made:
             publisher.publish(message)
 
+    def publish_split(self, cloud: PointCloud2, moving: Callable[[], np.ndarray]) -> None:
+        """Publish `cloud` without, and with only, the points that `moving` (height * width,) bool tells."""
+        static_heard, moving_heard = (one.get_subscription_count() for one in (self._static, self._moving))
+        if static_heard or moving_heard:
+            rows, organised = moving(), self._node.settings.static_organised
+            if static_heard:
+                self._static.publish(to_pointcloud2(with_only(cloud, ~rows, organised), cloud.header))
+            if moving_heard:
+                self._moving.publish(to_pointcloud2(with_only(cloud, rows, organised), cloud.header))
+
     def reset(self) -> None:
         """Wipe what is drawn: after a reset nothing of it is true any more."""
         self._drawing = Drawing()
@@ -60,8 +74,11 @@ class Outputs:
 
     def destroy(self) -> None:
         """Withdraw the topics."""
-        for publisher in self._makers:
+        for publisher in self._publishers():
             self._node.destroy_lifecycle_publisher(publisher)
+
+    def _publishers(self) -> list[Any]:
+        return [*self._makers, self._static, self._moving]
 
     def _publisher(self, kind: type, topic: str, **rest: Any) -> Any:
         return self._node.create_lifecycle_publisher(
