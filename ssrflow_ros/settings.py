@@ -188,6 +188,11 @@ class Settings:
         live=True,
         alias='belief',
     )
+    calibration: str = _parameter(
+        '',
+        'Calibration of the published probabilities: a file that "ssrflow bag --recalibrate" wrote; empty for the '
+        'shipped one.',
+    )
     steady: bool = _parameter(
         True,
         "An object's velocity rests on what its track had, too; false: on each pair of sweeps alone, for a "
@@ -219,8 +224,15 @@ class Settings:
     object_messages: str = _parameter(
         'none',
         "Publish moving objects also as messages of autoware_perception_msgs ('autoware'), of vision_msgs "
-        "('vision') or of 'both'.",
-        choices=('none', 'autoware', 'vision', 'both'),
+        "('vision'), of 'both', or of nav2_dynamic_msgs ('nav2').",
+        choices=('none', 'autoware', 'vision', 'both', 'nav2'),
+        of_node=True,
+    )
+    objects_frame: str = _parameter(
+        '',
+        'Frame in which objects are published, such as odom or base_link; tf must lead there from the frame of the '
+        "clouds. Velocities stay those over the ground. Empty: the clouds' own.",
+        idle=True,
         of_node=True,
     )
     rgba: bool = _parameter(

@@ -173,7 +173,7 @@ def test_flow_writes_one_row_for_each_row_of_the_source(ssrflow, stand_in, pair,
     assert code == 0 and 'scan_matching' in out and '2.0 m/s' in out and 'network (ms)' in out
     points = np.load(pair[0])
     with np.load(tmp_path / 'o.npz') as result:
-        assert set(result) == {'flow', 'velocity', 'moving', 'ground', 'object', 'ego_T', 'dt'}
+        assert set(result) == {'flow', 'velocity', 'moving', 'ground', 'object', 'probability', 'ego_T', 'dt'}
         assert result['flow'].shape == result['velocity'].shape == (80, 3)
         assert result['flow'].dtype == np.float32
         assert result['moving'].dtype == result['ground'].dtype == bool

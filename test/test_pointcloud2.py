@@ -285,7 +285,17 @@ def test_annotated_cloud_has_the_documented_layout():
 def test_annotated_cloud_without_intensity():
     incoming = message(pointcloud2.encode_points(some_points(3)))
     cloud = pointcloud2.encode(annotated(pointcloud2.decode(incoming)), incoming)
-    assert [field.name for field in cloud.fields] == ['x', 'y', 'z', 'vx', 'vy', 'vz', 'moving', 'object']
+    assert [field.name for field in cloud.fields] == [
+        'x',
+        'y',
+        'z',
+        'vx',
+        'vy',
+        'vz',
+        'moving',
+        'object',
+        'probability',
+    ]
 
 
 def test_nan_in_a_field_that_is_passed_on_is_not_published():

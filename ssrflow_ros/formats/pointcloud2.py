@@ -108,8 +108,9 @@ def encode(flow: FlowField, message: PointCloud2, keep: Iterable[str] = (), rgba
 
     One point for each usable return, nothing in it NaN: in a field that is passed on it becomes 0.
     Fields: x y z f32 m, intensity f32 if the message has it, vx vy vz f32 m/s (ego-motion removed,
-    axes of the sweep's frame), moving u8, object i32 (-1: none), then the fields of the message named
-    in `keep` (such as ring or time; those that it lacks are left out), then with `rgba` its colour (`flow_colours`).
+    axes of the sweep's frame), moving u8, object i32 (-1: none), probability f32 that it moves, then the fields of the
+    message named in `keep` (such as ring or time; those that it lacks are left out), with `rgba` its colour
+    (`flow_colours`).
     """
     sweep = flow.pair.source
     columns = _xyz(sweep.points)
@@ -118,6 +119,7 @@ def encode(flow: FlowField, message: PointCloud2, keep: Iterable[str] = (), rgba
     columns.update(zip(('vx', 'vy', 'vz'), flow.velocity.astype(np.float32, copy=False).T))
     columns['moving'] = flow.moving.astype(np.uint8)
     columns['object'] = flow.object_ids.astype(np.int32, copy=False)
+    columns['probability'] = flow.moving_probability.astype(np.float32, copy=False)
     for name in keep:
         if name not in columns and has_field(message, name):
             columns[name] = _finite(read_field(message, name)[sweep.rows])

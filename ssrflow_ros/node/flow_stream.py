@@ -23,6 +23,7 @@ from .ego_sources import EgoSource
 from .lifecycle import ManagedNode
 from .memory import free_device, is_out_of_memory
 from .messages import empty_flow
+from .objects_frame import ObjectsFrame
 from .paced_stream import PacedStream
 from .publishing import Outputs
 from .split_clouds import SplitClouds
@@ -68,12 +69,18 @@ class FlowStream:
     """
 
     def __init__(
-        self, node: ManagedNode, method: SceneFlow, statistics: Statistics, source: EgoSource, outputs: Outputs
+        self,
+        node: ManagedNode,
+        method: SceneFlow,
+        statistics: Statistics,
+        source: EgoSource,
+        outputs: Outputs,
+        frame: ObjectsFrame,
     ):
         """`node` gives settings, clock and log."""
         self._node, self._statistics = node, statistics
         self._stream = PacedStream(method)
-        self._source, self._outputs = source, outputs
+        self._source, self._outputs, self._frame = source, outputs, frame
         self._pairs = PairStream(node.settings)
         self._refused = ''  # why the newest sweep had no pair
         self._told: dict[tuple[str, bool], float] = {}
@@ -115,6 +122,7 @@ class FlowStream:
         self._refused = ''
         self._told.clear()
         self._source.reset()
+        self._frame.reset()
         self._forget.set()
         self._split.reset()
         self._outputs.reset()
@@ -190,7 +198,7 @@ class FlowStream:
     def _second_half(self, job: Job, prepared: PreparedPair | None) -> None:
         flow = empty_flow(job.sweep) if prepared is None else self._stream.estimate(prepared)
         begun = time.monotonic()
-        self._outputs.publish(flow, job.cloud)
+        self._outputs.publish(flow, job.cloud, self._frame)
         self._split.settle(job.cloud, flow)
         now_ns = self._node.get_clock().now().nanoseconds
         self._statistics.count('out')

@@ -9,6 +9,7 @@ from nav_msgs.msg import Odometry
 from sensor_msgs.msg import PointCloud2
 from visualization_msgs.msg import MarkerArray
 
+from ..errors import EgoMotionError
 from ..formats.markers import Drawing
 from ..formats.pointcloud2 import with_only
 from ..sweep import FlowField
@@ -16,7 +17,8 @@ from . import qos
 from .lifecycle import ManagedNode
 from .messages import delete_all, ego_odometry, flow_cloud, ground_cloud, objects_cloud, to_marker_array, to_pointcloud2
 from .object_adapters import adapters
-from .statistics import Statistics
+from .objects_frame import ObjectsFrame
+from .statistics import WARN_EVERY, Statistics
 
 
 class Outputs:
@@ -35,10 +37,12 @@ class Outputs:
         self._moving = self._publisher(PointCloud2, '~/moving')
         self._makers = {
             self._flow: self._make_flow,
-            self._objects: objects_cloud,
             self._markers: self._make_markers,
             self._ground: ground_cloud,
             self._ego_odometry: ego_odometry,
+        }
+        self._object_makers = {
+            self._objects: objects_cloud,
             **{self._publisher(kind, topic): make for topic, kind, make in adapters(node.settings.object_messages)},
         }
 
@@ -46,8 +50,8 @@ class Outputs:
         """Subscribers of all outputs together."""
         return sum(publisher.get_subscription_count() for publisher in self._publishers())
 
-    def publish(self, flow: FlowField, cloud: PointCloud2) -> None:
-        """Publish `flow`, whose source is the sweep of `cloud`."""
+    def publish(self, flow: FlowField, cloud: PointCloud2, frame: ObjectsFrame) -> None:
+        """Publish `flow`, whose source is the sweep of `cloud`; its objects in `frame`."""
         # All are made before the first goes out, so that a cloud and its markers come in the same moment.
         made = [
             (publisher, make(flow, cloud))
@@ -56,6 +60,22 @@ class Outputs:
         ]
         for publisher, message in made:
             publisher.publish(message)
+        for publisher, message in self._of_objects(flow, cloud, frame):  # which may have to wait for tf
+            publisher.publish(message)
+
+    def _of_objects(self, flow: FlowField, cloud: PointCloud2, frame: ObjectsFrame) -> list[tuple[Any, Any]]:
+        """Publishers of objects that somebody listens to, and their messages."""
+        heard = [publisher for publisher in self._object_makers if publisher.get_subscription_count()]
+        if not heard:
+            return []
+        try:
+            objects, header = frame.of(flow.objects, cloud)
+        except EgoMotionError as error:
+            self._node.get_logger().warning(
+                f'objects_frame: objects left out: {error}', throttle_duration_sec=WARN_EVERY
+            )
+            return []
+        return [(publisher, self._object_makers[publisher](objects, header)) for publisher in heard]
 
     def publish_split(self, cloud: PointCloud2, moving: Callable[[], np.ndarray]) -> None:
         """Publish `cloud` without, and with only, the points that `moving` (height * width,) bool tells."""
@@ -78,7 +98,7 @@ class Outputs:
             self._node.destroy_lifecycle_publisher(publisher)
 
     def _publishers(self) -> list[Any]:
-        return [*self._makers, self._static, self._moving]
+        return [*self._makers, *self._object_makers, self._static, self._moving]
 
     def _publisher(self, kind: type, topic: str, **rest: Any) -> Any:
         return self._node.create_lifecycle_publisher(

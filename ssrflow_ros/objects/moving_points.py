@@ -54,11 +54,10 @@ class MovingPoints:
 
         What is ground is not known, so nothing below an object is taken.
         """
-        elapsed = self._elapsed(sweep)
-        if elapsed is None:
+        last, elapsed = self._last, self._elapsed(sweep)
+        if last is None or elapsed is None:
             return np.zeros(len(sweep), bool)
-        objects = self._later([*self._found(), *(item for item, _ in self._missed)], elapsed)
-        last = self._last
+        objects = self._later([*last.objects, *(item for item, _ in self._missed)], elapsed)
         points = sweep.points if sweep.times is None else deskew(sweep, *twist(last.ego_motion, last.pair.dt)).points
         return _inside(points, objects, margin, 0.0)
 
