@@ -33,7 +33,7 @@ _QUIET = 5  # of so many turns one is on a quiet street
 _SLOWEST, _DYNAMIC = 0.25, 0.5  # m/s of a mover, and of a point that moves
 _HEAVIEST = 64  # points of one thing, beyond which it counts no more: the few near ones would decide for all
 _POINTS = 2000  # points of a sweep that are kept of each kind
-_KNOTS = 12  # of a curve at most
+_STEP, _LEAST = 0.5, 20  # log odds between the knots of a curve, and things that one stands for at least
 KINDS = 'object', 'object_point', 'lone_point', 'other_point', 'no_proposal', 'ground'
 FAMILIES = {
     '16 beams': ('vlp16', 'os1_16'),
@@ -140,17 +140,15 @@ def _rate(rows: np.ndarray) -> float:
 
 
 def _curve(rows: np.ndarray) -> Curve:
-    """Isotonic, of bins that hold as much each, at their mean log odds."""
-    said, moved, weight = rows[np.argsort(rows[:, 0], kind='stable')].astype(float).T
-    number = np.minimum((np.cumsum(weight) / weight.sum() * _KNOTS).astype(int), _KNOTS - 1)
-    total = np.bincount(number, weight, _KNOTS)
-    held = total > 0
-    log_odds, true = (
-        (np.bincount(number, weight * values, _KNOTS) / np.maximum(total, 1e-9))[held]
-        for values in (logit(said), moved)
-    )
-    rising = np.r_[True, np.diff(log_odds) > 1e-6]
-    return Curve(log_odds[rising], isotonic_regression(true[rising], weights=total[held][rising]).x)
+    """Isotonic, of bins that are equally wide in log odds, at their mean; those that hold little are left out."""
+    said, moved, weight = rows.astype(float).T
+    log_odds = logit(said)
+    number = np.round(log_odds / _STEP).astype(int)
+    number -= number.min()
+    total = np.bincount(number, weight)
+    held = total >= _LEAST
+    middle, true = (np.bincount(number, weight * values)[held] / total[held] for values in (log_odds, moved))
+    return Curve(middle, isotonic_regression(true, weights=total[held]).x)
 
 
 def calibrated(rows: np.ndarray, calibration: Calibration, kind: str) -> np.ndarray:

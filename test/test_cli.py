@@ -390,6 +390,23 @@ def test_bag_judges_in_hindsight_where_asked(ssrflow, stand_in, tmp_path):
     assert code == 0 and 'it cannot be told' not in out
 
 
+def test_bag_recalibrates_on_ones_own_drive(ssrflow, stand_in, tmp_path, monkeypatch):
+    from ssrflow_ros.evaluation import replay_check
+    from ssrflow_ros.objects.calibration import Calibration
+
+    said = np.full(200, 0.9)
+    monkeypatch.setattr(replay_check, 'told_apart', lambda judged: (said, np.arange(200) < 120))
+    write_recording(tmp_path / 'in', np.arange(5) / 10 + 1)
+    options = ('-o', tmp_path / 'out', '--recalibrate', tmp_path / 'mine.json')
+    code, out, _ = ssrflow('bag', tmp_path / 'in', *options)
+    assert code == 0 and 'calibrated by 200 objects, of which 120 had moved' in out and 'mine.json' in out
+    mine, shipped = Calibration.load(tmp_path / 'mine.json'), Calibration.load()
+    odds = np.interp(0.9, shipped.object.probability, shipped.object.log_odds)
+    assert mine.of(mine.object, np.array([odds]))[0] == pytest.approx(0.6, abs=0.06)
+    assert_fails(ssrflow('bag', tmp_path / 'in', *options), 'exists')
+    assert ssrflow('bag', tmp_path / 'in', *options, '--overwrite')[0] == 0
+
+
 def test_bag_takes_the_motion_from_odometry(ssrflow, stand_in, tmp_path):
     write_recording(tmp_path / 'in', [1.0, 1.1, 1.2], odometry=[0.9, 1.05, 1.15])
     code, out, err = ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out', '--odometry', '/odom')

@@ -4,11 +4,15 @@ Nav2 itself is not run. The obstacles are read as a layer does that projects the
 (polymathrobotics/radar_layer): the box, moved on by the velocity step by step.
 """
 
+import importlib.util
 import sys
+import types
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import yaml
 
 pytest.importorskip('rclpy')
 
@@ -22,10 +26,51 @@ from ssrflow_ros.objects.frames import in_frame  # noqa: E402
 from ssrflow_ros.objects.moving_points import MovingPoints  # noqa: E402
 from ssrflow_ros.simulator import simulate  # noqa: E402
 
+ROOT = Path(__file__).resolve().parents[1]
 SEED, SCENE, SENSOR = 9_100_019, 'yard', 'os1_64'  # the robot drives at 0.9 m/s
 WALKER = 13  # crosses before it, 7 m away, at 1.7 m/s
 LAST, LATER = 4, 14  # sweeps, 0.1 s apart: the newest one, and the one that is a second later
 CELL, PERIOD = 0.1, 0.1  # m of the map, s of a step
+
+
+def read(name):
+    return yaml.safe_load((ROOT / 'config' / name).read_text())
+
+
+def test_costmaps_hear_the_topics_in_the_frame_in_which_the_node_publishes_and_look_a_second_ahead():
+    node = read('nav2.yaml')['/**']['ros__parameters']
+    Settings(**node)
+    costmaps = read('nav2_costmaps.yaml')
+    local = costmaps['local_costmap']['local_costmap']['ros__parameters']
+    whole = costmaps['global_costmap']['global_costmap']['ros__parameters']
+    assert node['object_messages'] == 'nav2' and node['objects_frame'] == local['global_frame']
+    movers = local['movers_layer']
+    assert movers['movers']['topic'] == '/ssrflow/obstacles'
+    assert (movers['number_of_time_steps'] - 1) * movers['sample_time'] == pytest.approx(1.0)
+    for costmap in (local, whole):
+        assert all(layer in costmap for layer in costmap['plugins'])
+        assert costmap['obstacle_layer']['static']['topic'] == '/ssrflow/static'
+
+
+def test_the_launch_file_is_that_of_the_node_with_these_parameters(monkeypatch):
+    def kept(name):
+        return type(name, (), {'__init__': lambda self, *given, **named: vars(self).update(named, given=given)})
+
+    for name, members in {
+        'launch': {'LaunchDescription': list},
+        'launch.actions': {name: kept(name) for name in ('DeclareLaunchArgument', 'IncludeLaunchDescription')},
+        'launch.launch_description_sources': {'PythonLaunchDescriptionSource': str},
+        'ament_index_python.packages': {'get_package_share_directory': lambda name: str(ROOT)},
+    }.items():
+        module = types.ModuleType(name)
+        vars(module).update(members)
+        monkeypatch.setitem(sys.modules, name, module)
+    spec = importlib.util.spec_from_file_location('nav2_launch', ROOT / 'launch' / 'nav2.launch.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    declared, included = module.generate_launch_description()
+    assert declared.given == ('params_file',) and Path(declared.default_value) == ROOT / 'config' / 'nav2.yaml'
+    assert Path(included.given[0]) == ROOT / 'launch' / 'flow.launch.py' and Path(included.given[0]).is_file()
 
 
 @pytest.fixture(scope='module')

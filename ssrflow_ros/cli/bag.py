@@ -20,6 +20,7 @@ import sys
 import time
 from collections import Counter
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterator, NamedTuple, Sequence
 
 import numpy as np
@@ -73,6 +74,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='also a film from above, as fast as life: .mp4 (needs imageio-ffmpeg), .gif or .webp; --overwrite holds '
         'for it too',
     )
+    parser.add_argument(
+        '--recalibrate',
+        metavar='FILE',
+        help='write a calibration of the published probabilities by what --hindsight, which this implies, sees on this '
+        'drive, for the setting of that name',
+    )
     parser.add_argument('--static', action='store_true', help='write /ssrflow/static: the clouds without what moves')
     parser.add_argument('--moving', action='store_true', help='write /ssrflow/moving: what moves, alone')
     add_settings(parser, also=('marker_arrows', 'static_margin', 'static_organised'))
@@ -86,9 +93,8 @@ def run(args: argparse.Namespace) -> int:
     from ..formats.video import check_film, film
 
     settings = settings_from(args, **({'ego_motion': 'odometry'} if args.odometry else {}))
-    check_outputs(
-        {'-o': args.output, '--video': args.video}, (args.input, weights_file(settings.weights)), 'bag', args.overwrite
-    )
+    outputs = {'-o': args.output, '--video': args.video, '--recalibrate': args.recalibrate}
+    check_outputs(outputs, (args.input, weights_file(settings.weights)), 'bag', args.overwrite)
     with BagReader(args.input) as bag:
         if bag.cut_off:
             print(f'ssrflow: {bag.cut_off}', file=sys.stderr)
@@ -112,10 +118,12 @@ def run(args: argparse.Namespace) -> int:
                     f'({_counted(annotation.drops) or "it holds none"}): {annotation.cure()}'
                 )
     annotation.summarise(f'{args.input} {topic}')
+    if args.recalibrate:
+        annotation.recalibrate(args.recalibrate, args.overwrite)
     findings = list(annotation.findings())
     if findings:
         print('', *findings, sep='\n')
-    print(f'\nwritten: {", ".join(filter(None, [args.output, args.video]))}')
+    print('\nwritten: ' + ', '.join(path for path in outputs.values() if path))
     return 2 if any(finding.level == WRONG for finding in findings) else 0
 
 
@@ -179,7 +187,7 @@ class _Annotation:
         self._objects: list[int] = []
         self._ages: dict[int, int] = {}  # of each track, sweeps in which it was seen
         self._stamps: list[int] = []
-        self._check = ReplayCheck(settings) if args.hindsight else None
+        self._check = ReplayCheck(settings) if args.hindsight or args.recalibrate else None
         self._judged: list['Judged'] = []
         self._spent = 0.0
 
@@ -293,6 +301,22 @@ class _Annotation:
         yield from not_the_sensors(self._nearest, self._pairs.settings)
         yield from uneven(self._stamps)
         yield from self._own_body.findings()
+
+    def recalibrate(self, file: str, overwrite: bool) -> None:
+        """Write the calibration in use, shifted to what was seen of the objects of this drive, and say by how much."""
+        from ..evaluation.calibration_error import own_drive
+        from ..evaluation.replay_check import told_apart
+        from ..objects.calibration import Calibration, logit
+        from ..objects.models import logistic
+
+        probability, moved = told_apart(self._judged)
+        scale, offset = own_drive(probability, moved)
+        Calibration.load(self._pairs.settings.calibration).shifted(scale, offset).save(Path(file), overwrite)
+        before = np.array([0.6, 0.9])
+        print(
+            f'\ncalibrated by {len(moved)} objects, of which {moved.sum()} had moved: '
+            + ', '.join(f'{p:.2f} becomes {q:.2f}' for p, q in zip(before, logistic(scale * logit(before) + offset)))
+        )
 
     def summarise(self, title: str) -> None:
         from ..evaluation.replay_check import summary

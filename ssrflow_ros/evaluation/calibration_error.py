@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import minimize
 
-from ..objects.calibration import Calibration, logit
+from ..objects.calibration import logit
 
 _SPREAD = (0.3, 1.0)  # of scale and offset before anything is seen: a few objects shift little
 
@@ -38,9 +38,9 @@ def binned(probability: np.ndarray, outcome: np.ndarray, weight: np.ndarray | No
     return Bins(said / total, true / total, total / total.sum())
 
 
-def own_drive(calibration: Calibration, probability: np.ndarray, moved: np.ndarray) -> Calibration:
-    """`calibration` shifted to where it says most likely what was seen: probabilities (N,) that it gave, and whether
-    these things had `moved` (N,) bool."""
+def own_drive(probability: np.ndarray, moved: np.ndarray) -> tuple[float, float]:
+    """By what the log odds of probabilities (N,) are to be multiplied, and what is to be added, so that they say most
+    likely which of these things had `moved` (N,) bool; 1 and 0 where nothing was seen."""
     log_odds, sign = logit(probability), np.where(moved, 1.0, -1.0)
 
     def surprise(shift: np.ndarray) -> float:
@@ -49,4 +49,4 @@ def own_drive(calibration: Calibration, probability: np.ndarray, moved: np.ndarr
         )
 
     scale, offset = minimize(surprise, (1.0, 0.0), method='L-BFGS-B', bounds=[(0.1, None), (None, None)]).x
-    return calibration.shifted(float(scale), float(offset))
+    return float(scale), float(offset)
