@@ -8,7 +8,7 @@ never writes into it.
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Iterable, Mapping, Sequence
 
 import numpy as np
@@ -148,30 +148,34 @@ def with_only(message: Any, kept: np.ndarray, organised: bool = False) -> Cloud:
     other points become NaN, or 0 where they are integers.
     Raises InputError as `decode`.
     """
-    height, width = _count(message, 'height'), _count(message, 'width')
-    point_step, row_step, data, dense = (
-        _count(message, 'point_step'),
-        _count(message, 'row_step'),
-        _bytes(message),
-        True,
+    cloud = _as_cloud(message)
+    if organised and cloud.height > 1 or not len(kept):
+        return cloud if kept.all() else _with_holes(cloud, ~kept)
+    buffer, step, row_step = _grid(message, cloud.height, cloud.width)
+    points = np.ndarray((cloud.height, cloud.width), f'V{step}', buffer, 0, (row_step, step)).reshape(-1)[kept]
+    data = points.view(np.uint8) if len(points) else np.empty(0, np.uint8)
+    return replace(cloud, height=1, width=len(points), row_step=len(data), data=data)
+
+
+def _as_cloud(message: PointCloud2) -> Cloud:
+    """The message without its header, to the byte; its data is not copied."""
+    fields = (
+        Field(field.name, *(_count(field, part) for part in ('offset', 'datatype', 'count')))
+        for field in _get(message, 'fields')
     )
-    if organised and height > 1 or not height * width:
-        dense = bool(kept.all())
-        data = data if dense else data.copy()
-    else:
-        buffer, point_step, its_row_step = _grid(message, height, width)
-        rows = np.ndarray((height, width), f'V{point_step}', buffer, 0, (its_row_step, point_step))
-        chosen = rows.reshape(-1)[kept]
-        height, width, row_step = 1, len(chosen), len(chosen) * point_step
-        data = chosen.view(np.uint8) if len(chosen) else np.empty(0, np.uint8)
-    fields = tuple(
-        Field(field.name, *(_count(field, part) for part in Field._fields[1:])) for field in _get(message, 'fields')
+    height, width, point_step, row_step = (
+        _count(message, part) for part in ('height', 'width', 'point_step', 'row_step')
     )
-    is_dense, is_bigendian = bool(_get(message, 'is_dense')), bool(_get(message, 'is_bigendian'))
-    cloud = Cloud(height, width, fields, point_step, row_step, data, is_bigendian, is_dense and dense)
-    for name in '' if dense else 'xyz':
+    is_bigendian, is_dense = bool(_get(message, 'is_bigendian')), bool(_get(message, 'is_dense'))
+    return Cloud(height, width, tuple(fields), point_step, row_step, _bytes(message), is_bigendian, is_dense)
+
+
+def _with_holes(cloud: Cloud, holes: np.ndarray) -> Cloud:
+    """A copy in which the points `holes` (height * width,) bool are none."""
+    cloud = replace(cloud, data=cloud.data.copy(), is_dense=False)
+    for name in 'xyz':
         column = _column(cloud, name)
-        column[~kept.reshape(column.shape)] = np.nan if column.dtype.kind == 'f' else 0
+        column[holes.reshape(column.shape)] = np.nan if column.dtype.kind == 'f' else 0
     return cloud
 
 
@@ -184,7 +188,7 @@ def _xyz(points: np.ndarray) -> dict[str, np.ndarray]:
     return dict(zip('xyz', np.asarray(points, dtype=np.float32).T))
 
 
-def _column(message: PointCloud2, name: str) -> np.ndarray:
+def _column(message: PointCloud2 | Cloud, name: str) -> np.ndarray:
     """(height, width) view of one field in the message's buffer."""
     height, width = _count(message, 'height'), _count(message, 'width')
     if not height * width:
@@ -212,7 +216,7 @@ def _column(message: PointCloud2, name: str) -> np.ndarray:
     return np.ndarray((height, width), dtype, buffer, offset, (row_step, point_step))
 
 
-def _grid(message: PointCloud2, height: int, width: int) -> tuple[np.ndarray, int, int]:
+def _grid(message: PointCloud2 | Cloud, height: int, width: int) -> tuple[np.ndarray, int, int]:
     """The buffer (n,) uint8, point_step and row_step, which fit together."""
     point_step, row_step = _count(message, 'point_step'), _count(message, 'row_step')
     if point_step == 0:
@@ -232,7 +236,7 @@ def _grid(message: PointCloud2, height: int, width: int) -> tuple[np.ndarray, in
     return buffer, point_step, row_step
 
 
-def _fields(message: PointCloud2) -> dict[str, Any]:
+def _fields(message: PointCloud2 | Cloud) -> dict[str, Any]:
     """The PointFields by name; of two with one name the first."""
     fields = _get(message, 'fields')
     try:
@@ -244,7 +248,7 @@ def _fields(message: PointCloud2) -> dict[str, Any]:
         raise InputError('the fields are not PointFields: feed a sensor_msgs/PointCloud2') from None
 
 
-def _bytes(message: PointCloud2) -> np.ndarray:
+def _bytes(message: PointCloud2 | Cloud) -> np.ndarray:
     """(n,) uint8 view of the message's data."""
     data = _get(message, 'data')
     try:

@@ -42,7 +42,8 @@ class PoseSource(EgoSource):
     /tf and /tf_static are read as they are: tf2_ros is not needed, only its message.
     """
 
-    def __init__(self, node: ManagedNode, settings: Settings):
+    def __init__(self, node: ManagedNode, settings: Settings, asked_by: str = 'ego_motion tf'):
+        """Poses as `settings` ask for; `asked_by` is told where tf cannot be read."""
         self._node = node
         self._poses = SensorPoses(settings)
         by_tf = settings.ego_motion == 'tf'
@@ -54,8 +55,8 @@ class PoseSource(EgoSource):
         except ImportError:
             if by_tf:
                 raise InputError(
-                    'tf needs the package tf2_msgs: install ros-$ROS_DISTRO-tf2-msgs, or choose another ego_motion, '
-                    'and no objects_frame'
+                    f'{asked_by} needs the package tf2_msgs: install ros-$ROS_DISTRO-tf2-msgs, or choose another '
+                    f'{asked_by.split()[0]}'
                 ) from None
             return  # the parameter `mounting` says the same
         self._listen(TFMessage, '/tf_static', self._push_static, qos.TF_STATIC)

@@ -20,7 +20,7 @@ class ObjectsFrame:
     def __init__(self, node: ManagedNode):
         frame = node.settings.objects_frame.strip('/')
         settings = node.settings.replace(ego_motion='tf', fixed_frame=frame, mounting='')
-        self._frame, self._tf = frame, PoseSource(node, settings) if frame else None
+        self._frame, self._tf = frame, PoseSource(node, settings, 'objects_frame') if frame else None
 
     def of(self, objects: tuple[MovingObject, ...], message: Any) -> tuple[tuple[MovingObject, ...], Header]:
         """`objects`, given in the frame and at the time of the `message`'s header, and a header for them.

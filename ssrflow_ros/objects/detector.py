@@ -106,9 +106,8 @@ class ObjectDetector:
                 calibration.of(curve, candidates.classified.in_stream)
                 for curve in (calibration.object, calibration.object_point, calibration.other_point)
             )
-            for k in np.flatnonzero(candidates.may_move):
-                group = candidates.proposals.groups[k]
-                likely[group] = np.maximum(likely[group], of_others[k])
+            for group, other in zip(candidates.proposals.groups, np.where(candidates.may_move, of_others, 0.0)):
+                likely[group] = np.maximum(likely[group], other)
             moving, doubtful = selected(candidates, settings.min_motion_probability)
             for k, rows in assigned(candidates, moving, is_free, settings.object_points):
                 points, motion = observed.points[rows], candidates.motion(k)

@@ -97,6 +97,7 @@ def _inside(points: np.ndarray, objects: Sequence[MovingObject], margin: float, 
     yaw = np.array([item.yaw for item in objects])
     centre = np.array([item.centre for item in objects]) + (0, 0, (margin - below) / 2)
     half = np.array([item.size for item in objects]) / 2 + (margin, margin, (margin + below) / 2)
+    centre, half, cosine, sine = map(np.float32, (centre, half, np.cos(yaw), np.sin(yaw)))
     box = np.empty(len(points), np.int32)
-    box_of_each(points, *(np.float32(values) for values in (centre, np.cos(yaw), np.sin(yaw), half)), box)
+    box_of_each(points, centre, cosine, sine, half, box)
     return box >= 0
