@@ -33,7 +33,7 @@ _QUIET = 5  # of so many turns one is on a quiet street
 _SLOWEST, _DYNAMIC = 0.25, 0.5  # m/s of a mover, and of a point that moves
 _HEAVIEST = 64  # points of one thing, beyond which it counts no more: the few near ones would decide for all
 _POINTS = 2000  # points of a sweep that are kept of each kind
-_STEP, _LEAST = 0.5, 20  # log odds between the knots of a curve, and things that one stands for at least
+_STEP, _LEAST = 1.0, 20  # log odds between the knots of a curve, and things that one stands for at least
 KINDS = 'object', 'object_point', 'lone_point', 'other_point', 'no_proposal', 'ground'
 FAMILIES = {
     '16 beams': ('vlp16', 'os1_16'),
