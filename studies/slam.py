@@ -87,7 +87,7 @@ def by_dufomap(sweeps: list[LabelledSweep]) -> list[np.ndarray]:
 def judged(method: SceneFlow, seed: int, scene: str, n_sweeps: int) -> dict[str, float]:
     """The figures of one recording."""
     sweeps = list(simulate(seed, n_sweeps, _SENSOR, scene))
-    taken = [np.zeros(len(sweeps[0]), bool), *(moving for _, moving, _ in split(method, iter(sweeps)))]
+    taken = [np.zeros(len(sweeps[0]), bool), *(moving for _, moving, _ in split(method, sweeps))]
     stands = [sweep.object_id < 0 for sweep in sweeps]
     points = [sweep.sweep.points for sweep in sweeps]
     near = [np.einsum('ij,ij->i', cloud, cloud) <= _RANGE**2 for cloud in points]
