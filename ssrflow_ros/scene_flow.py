@@ -90,7 +90,7 @@ class SceneFlow:
         residual = None if prepared.samples is None else self._network_flow(prepared, *prepared.samples, watch)
 
         with watch('objects'):
-            moved, object_ids, probability, found = detect(prepared, residual, self.settings)
+            moved, object_ids, found, probability = detect(prepared, residual, self.settings)
 
         flow, moving = ego.displacement(pair.source.points + moved) + moved, np.any(moved, axis=1)
         by_network = None if residual is None else _velocity(residual, pair)

@@ -93,8 +93,8 @@ def run(args: argparse.Namespace) -> int:
     from ..formats.video import check_film, film
 
     settings = settings_from(args, **({'ego_motion': 'odometry'} if args.odometry else {}))
-    outputs = {'-o': args.output, '--video': args.video, '--recalibrate': args.recalibrate}
-    check_outputs(outputs, (args.input, weights_file(settings.weights)), 'bag', args.overwrite)
+    written = {'-o': args.output, '--video': args.video, '--recalibrate': args.recalibrate}
+    check_outputs(written, (args.input, weights_file(settings.weights)), 'bag', args.overwrite)
     with BagReader(args.input) as bag:
         if bag.cut_off:
             print(f'ssrflow: {bag.cut_off}', file=sys.stderr)
@@ -123,7 +123,7 @@ def run(args: argparse.Namespace) -> int:
     findings = list(annotation.findings())
     if findings:
         print('', *findings, sep='\n')
-    print('\nwritten: ' + ', '.join(path for path in outputs.values() if path))
+    print('\nwritten: ' + ', '.join(path for path in written.values() if path))
     return 2 if any(finding.level == WRONG for finding in findings) else 0
 
 

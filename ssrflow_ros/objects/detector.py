@@ -43,13 +43,13 @@ _ENOUGH = 0.5  # share of a proposal's points that no likelier one has taken
 
 
 class Detections(NamedTuple):
-    """displacement (N, 3) m of the source's points, ids (N,) int32 of their objects, -1 for none, probability (N,)
-    float32 that they move, calibrated; the objects."""
+    """displacement (N, 3) m of the source's points, ids (N,) int32 of their objects, -1 for none, the objects,
+    probability (N,) float32 that each point moves, calibrated."""
 
     displacement: np.ndarray
     ids: np.ndarray
-    probability: np.ndarray
     objects: tuple[MovingObject, ...]
+    probability: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +125,7 @@ class ObjectDetector:
         likely[rows[better]] = calibration.of(calibration.lone_point, log_odds[better])
         probability = np.where(prepared.ground, np.float32(calibration.ground), np.float32(0))
         probability[prepared.rows] = likely
-        return Detections(displacement, ids, probability, self.tracks.follow(objects, suspects))
+        return Detections(displacement, ids, self.tracks.follow(objects, suspects), probability)
 
     def candidates(self, prepared: PreparedPair, observed: ObservedPoints, settings: Settings) -> Candidates | None:
         """All that may move, and what speaks for it; None if nothing may."""

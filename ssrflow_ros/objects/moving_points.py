@@ -21,7 +21,7 @@ class MovingPoints:
     A mover is expected to go on at its velocity for up to a second, and the sensor at its own.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
