@@ -44,7 +44,7 @@ class SceneFlow:
     def __init__(self, settings: Settings = Settings()):
         self.settings = settings
         self.inference = NetworkRunner(settings)
-        self.classifier = MotionClassifier.load()
+        self.classifier = MotionClassifier.load(calibration=settings.calibration)
 
     @overload
     def __call__(self, source: SweepPair, ego_motion: Motion = None, /) -> FlowField: ...
@@ -90,12 +90,13 @@ class SceneFlow:
         residual = None if prepared.samples is None else self._network_flow(prepared, *prepared.samples, watch)
 
         with watch('objects'):
-            moved, object_ids, found = detect(prepared, residual, self.settings)
+            moved, object_ids, found, probability = detect(prepared, residual, self.settings)
 
         flow, moving = ego.displacement(pair.source.points + moved) + moved, np.any(moved, axis=1)
         by_network = None if residual is None else _velocity(residual, pair)
+        velocity, timings_ms = _velocity(moved, pair), watch.timings_ms
         field = FlowField(
-            pair, ego, flow, _velocity(moved, pair), moving, ground, object_ids, found, watch.timings_ms, by_network
+            pair, ego, flow, velocity, moving, ground, object_ids, found, timings_ms, by_network, probability
         )
         return prepared.restored(field)
 

@@ -195,6 +195,11 @@ class Settings:
         live=True,
         alias='belief',
     )
+    calibration: str = _parameter(
+        '',
+        'Calibration of the published probabilities: a file that "ssrflow bag --recalibrate" wrote; empty for the '
+        'shipped one.',
+    )
     steady: bool = _parameter(
         True,
         "An object's velocity rests on what its track had, too; false: on each pair of sweeps alone, for a "
@@ -204,14 +209,37 @@ class Settings:
     max_gap: float = _parameter(
         0.5, 'Sweeps further apart than this are not paired.', unit='s', low=0.01, high=60.0, live=True
     )
+    static_margin: float = _parameter(
+        0.2,
+        'What lies this near to a moving object is taken out of ~/static with it, and goes to ~/moving; ground stays.',
+        unit='m',
+        low=0.0,
+        high=5.0,
+        live=True,
+        of_node=True,
+    )
+    static_organised: bool = _parameter(
+        False,
+        'Organised clouds stay so in ~/static and ~/moving: a point that is taken out becomes NaN; false leaves one '
+        'row of the points that stay.',
+        live=True,
+        of_node=True,
+    )
     marker_arrows: int = _parameter(
         300, 'Most point arrows in one marker message.', low=0, high=100000, live=True, of_node=True
     )
     object_messages: str = _parameter(
         'none',
         "Publish moving objects also as messages of autoware_perception_msgs ('autoware'), of vision_msgs "
-        "('vision') or of 'both'.",
-        choices=('none', 'autoware', 'vision', 'both'),
+        "('vision'), of 'both', or of nav2_dynamic_msgs ('nav2').",
+        choices=('none', 'autoware', 'vision', 'both', 'nav2'),
+        of_node=True,
+    )
+    objects_frame: str = _parameter(
+        '',
+        'Frame in which objects are published, such as odom or base_link; tf must lead there from the frame of the '
+        "clouds. Velocities stay those over the ground. Empty: the clouds' own.",
+        idle=True,
         of_node=True,
     )
     rgba: bool = _parameter(

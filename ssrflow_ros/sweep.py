@@ -180,6 +180,7 @@ class MovingObject:
     track_id  number that stays with the object from sweep to sweep, -1 where nobody follows it.
     age       sweeps in which it was seen, this one included.
     yaw_rate  rad/s, about the frame's z.
+    probability  that it is one thing and moves, calibrated.
     position_covariance (3, 3) m², velocity_covariance (3, 3) m²/s², yaw_rate_variance (rad/s)²; nan if unknown.
     tilted_axes  the `axes` in a frame whose z is not up, where yaw is that of the length, seen along z; else None.
     """
@@ -196,6 +197,7 @@ class MovingObject:
     position_covariance: np.ndarray = field(default_factory=_unknown)
     velocity_covariance: np.ndarray = field(default_factory=_unknown)
     yaw_rate_variance: float = float('nan')
+    probability: float = 1.0
     tilted_axes: np.ndarray | None = None
 
     @property
@@ -216,7 +218,7 @@ class FlowRows(NamedTuple):
     """An answer in the N rows of the cloud that was given; what is said of a return that was not used is in brackets.
 
     flow (N, 3) float32 m, velocity (N, 3) float32 m/s [NaN], moving, ground (N,) bool [False], object_ids (N,) int32
-    [-1]: as in `FlowField`.
+    [-1], probability (N,) float32 [0]: as in `FlowField`.
     """
 
     flow: np.ndarray
@@ -224,6 +226,7 @@ class FlowRows(NamedTuple):
     moving: np.ndarray
     ground: np.ndarray
     object_ids: np.ndarray
+    probability: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,6 +243,7 @@ class FlowField:
     timings_ms  milliseconds of each step, in the order of the data's walk.
     network_velocity  (N, 3) float32 m/s, as the network gave it, before objects were found; None where it was not
                       asked.
+    probability (N,) float32, that the point moves, calibrated; None where it is not known, which stands for `moving`.
     """
 
     pair: SweepPair
@@ -252,6 +256,7 @@ class FlowField:
     objects: tuple[MovingObject, ...] = ()
     timings_ms: dict[str, float] = field(default_factory=dict)
     network_velocity: np.ndarray | None = None
+    probability: np.ndarray | None = None
 
     @property
     def by_network(self) -> bool:
@@ -267,4 +272,10 @@ class FlowField:
             lay(self.moving, missing=False),
             lay(self.ground, missing=False),
             lay(self.object_ids, missing=-1),
+            lay(self.moving_probability, missing=0.0),
         )
+
+    @property
+    def moving_probability(self) -> np.ndarray:
+        """(N,) float32, `probability`, or 1 and 0 for what moves and what does not."""
+        return self.moving.astype(np.float32) if self.probability is None else self.probability

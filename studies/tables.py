@@ -50,6 +50,11 @@ TABLES = {
         'python -m studies.moving_objects --forget',
     ),
     'hindsight': _of('objects.md#in-hindsight', 'python -m studies.replay_check'),
+    'calibration': _of(
+        'objects.md#probabilities', 'python -m studies.fit_calibration --judge --picture docs/images/calibration.png'
+    ),
+    'static': _of('slam.md#how-clean', 'python -m studies.static_clouds'),
+    'slam': _of('slam.md#what-it-is-worth', 'python -m studies.slam'),
     'objects-cost': _of('objects.md#what-it-costs', 'python -m studies.objects_cost'),
     'errors': _of('research/objects.md#where-the-error-comes-from', 'python -m studies.error_attribution'),
     'ground': _of('steps.md#ground-stepsgroundpy-stepspolar_gridpy', 'python -m studies.ground {data}'),

@@ -1,7 +1,7 @@
 """Messages of packages that PyPI lacks, made from their definitions: as strict as a message can be.
 
-`DEFINITIONS` are the fields and the constants in use of autoware_perception_msgs 1.12 and vision_msgs 4.1. Where a
-package is installed, its own messages are taken.
+`DEFINITIONS` are the fields and the constants in use of autoware_perception_msgs 1.12, vision_msgs 4.1, and
+nav2_dynamic_msgs of navigation2_dynamic e1b0d92. Where a package is installed, its own messages are taken.
 """
 
 import functools
@@ -32,13 +32,21 @@ DEFINITIONS = {
         'ObjectHypothesis': 'string class_id\nfloat64 score',
         'BoundingBox3D': 'geometry_msgs/Pose center\ngeometry_msgs/Vector3 size',
     },
+    'nav2_dynamic_msgs': {
+        'ObstacleArray': 'std_msgs/Header header\nObstacle[] obstacles',
+        'Obstacle': 'unique_identifier_msgs/UUID uuid\nfloat32 score\ngeometry_msgs/Point position\n'
+        'geometry_msgs/Vector3 velocity\ngeometry_msgs/Vector3 size\n'
+        'float64[9] position_covariance\nfloat64[9] velocity_covariance',
+    },
 }
 
 HASHES = {
     'autoware_perception_msgs/msg/DetectedObjects': '2facd6b15786cbd1f720cdd23d22e6d60d2e7e83b8dff8fd401330e24edb187b',
     'vision_msgs/msg/Detection3DArray': '793f5eab9595ac1c0da07873cc859db42eae51f0ee76056db8562515d830e018',
+    'nav2_dynamic_msgs/msg/ObstacleArray': '30bef8eb1da85ccb8d8fd860be402b7710dd81b368d1622325aa617436b0cb2a',
 }
-"""Type hashes (RIHS01) of the packages' own, as `ros2 topic info -v` shows them; what is nested counts too."""
+"""Type hashes (RIHS01) of the packages' own, as `ros2 topic info -v` shows them; what is nested counts too. That of
+nav2_dynamic_msgs, which nobody ships built, is what rosidl_generator_type_description makes of the package's files."""
 
 _PLAIN = {'float32': float, 'float64': float, 'bool': bool, 'uint8': int, 'string': str}
 
@@ -108,6 +116,9 @@ def _default(module, kind):
     node, what = kind
     if node == Nodetype.SEQUENCE:
         return []
+    if node == Nodetype.ARRAY:
+        (_, (plain, _)), count = what
+        return np.zeros(count, plain)
     return _class_of(module, what)() if node == Nodetype.NAME else _PLAIN[what[0]]()
 
 
@@ -115,6 +126,9 @@ def _fits(module, kind, value):
     node, what = kind
     if node == Nodetype.SEQUENCE:
         return isinstance(value, list) and all(_fits(module, what[0], item) for item in value)
+    if node == Nodetype.ARRAY:
+        (_, (plain, _)), count = what
+        return isinstance(value, np.ndarray) and value.dtype == plain and value.shape == (count,)
     if node == Nodetype.NAME:
         return type(value) is _class_of(module, what)
     if type(value) is not _PLAIN[what[0]]:

@@ -7,6 +7,7 @@ it fail to load.
 """
 
 import time
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -51,10 +52,15 @@ class StandIn:
         return self.estimate(self.prepare(pair, ego_motion))
 
     def prepare(self, pair, ego_motion=None):
-        return pair, ego_motion
+        return SimpleNamespace(pair=pair, ego_motion=ego_motion, samples=())
+
+    observe = prepare
+
+    def sample(self, observed):
+        return observed
 
     def estimate(self, prepared):
-        pair, ego_motion = prepared
+        pair, ego_motion = prepared.pair, prepared.ego_motion
         points = pair.source.points
         if len(points) == FAILS_AT:
             raise EgoMotionError('too few points match: drive slower')

@@ -173,7 +173,7 @@ def test_flow_writes_one_row_for_each_row_of_the_source(ssrflow, stand_in, pair,
     assert code == 0 and 'scan_matching' in out and '2.0 m/s' in out and 'network (ms)' in out
     points = np.load(pair[0])
     with np.load(tmp_path / 'o.npz') as result:
-        assert set(result) == {'flow', 'velocity', 'moving', 'ground', 'object', 'ego_T', 'dt'}
+        assert set(result) == {'flow', 'velocity', 'moving', 'ground', 'object', 'probability', 'ego_T', 'dt'}
         assert result['flow'].shape == result['velocity'].shape == (80, 3)
         assert result['flow'].dtype == np.float32
         assert result['moving'].dtype == result['ground'].dtype == bool
@@ -390,6 +390,23 @@ def test_bag_judges_in_hindsight_where_asked(ssrflow, stand_in, tmp_path):
     assert code == 0 and 'it cannot be told' not in out
 
 
+def test_bag_recalibrates_on_ones_own_drive(ssrflow, stand_in, tmp_path, monkeypatch):
+    from ssrflow_ros.evaluation import replay_check
+    from ssrflow_ros.objects.calibration import Calibration
+
+    said = np.full(200, 0.9)
+    monkeypatch.setattr(replay_check, 'told_apart', lambda judged: (said, np.arange(200) < 120))
+    write_recording(tmp_path / 'in', np.arange(5) / 10 + 1)
+    options = ('-o', tmp_path / 'out', '--recalibrate', tmp_path / 'mine.json')
+    code, out, _ = ssrflow('bag', tmp_path / 'in', *options)
+    assert code == 0 and 'calibrated by 200 objects, of which 120 had moved' in out and 'mine.json' in out
+    mine, shipped = Calibration.load(tmp_path / 'mine.json'), Calibration.load()
+    odds = np.interp(0.9, shipped.object.probability, shipped.object.log_odds)
+    assert mine.of(mine.object, np.array([odds]))[0] == pytest.approx(0.6, abs=0.06)
+    assert_fails(ssrflow('bag', tmp_path / 'in', *options), 'exists')
+    assert ssrflow('bag', tmp_path / 'in', *options, '--overwrite')[0] == 0
+
+
 def test_bag_takes_the_motion_from_odometry(ssrflow, stand_in, tmp_path):
     write_recording(tmp_path / 'in', [1.0, 1.1, 1.2], odometry=[0.9, 1.05, 1.15])
     code, out, err = ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out', '--odometry', '/odom')
@@ -535,6 +552,40 @@ def test_bag_goes_on_after_a_failed_match(ssrflow, tmp_path, monkeypatch):
     write_recording(tmp_path / 'in', [1.0, 1.1, 1.2])
     code, out, err = ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out')
     assert code == 0 and '1 x no ego-motion' in out and 'too few matches: give odometry' in out + err
+
+
+def test_bag_splits_every_cloud_into_what_stands_and_what_moves(ssrflow, tmp_path, monkeypatch):
+    class NoMatch(StandInSceneFlow):
+        def prepare(self, pair, ego_motion=None):
+            if pair.source.stamp_ns == 1_200_000_000:
+                raise EgoMotionError('too few matches: give odometry')
+            return super().prepare(pair, ego_motion)
+
+    def in_the_object(number, message):
+        if number == 3:
+            message.point_step = 0  # no cloud: it cannot be split
+        else:
+            message.data.reshape(80, -1)[4, :12] = np.float32([9.8, 0.2 * number, 0.0]).view(np.uint8)
+
+    use_method(monkeypatch, NoMatch)
+    write_recording(tmp_path / 'in', [1.0, 1.1, 1.2, 1.25, 1.3], change=in_the_object)
+    options = ('--static', '--moving', '--static-margin', 2.0)
+    code, out, _ = ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out', *options)
+    assert code == 0 and '1 x no ego-motion' in out
+    clouds, static, moving = (
+        read_all(tmp_path / 'out', topic) for topic in ('/points', '/ssrflow/static', '/ssrflow/moving')
+    )
+    clouds.pop(3)
+    assert [message.width for message in static] != [80] * 4 and len(static) == len(moving) == 4
+    for cloud, stands, moves in zip(clouds, static, moving):
+        assert stands.header == moves.header == cloud.header and stands.width + moves.width == 80
+        assert stands.fields == cloud.fields
+    assert moving[0].width == 0, 'of the first cloud nothing is known'
+    rows = [pointcloud2.read_field(message, 'ring') for message in moving]
+    for number in (1, 3):  # what moves by itself, and what is near its box and no ground
+        x, y, z = (pointcloud2.read_field(clouds[number], name) for name in 'xyz')
+        assert set(rows[number]) == set(np.flatnonzero((x > 10) | (x > 9.5) & (abs(y) < 2.5) & (z >= -1.5)))
+    assert 4 in rows[2] and len(rows[2]) < len(rows[1]), 'without a flow there is but the object'
 
 
 def test_bag_names_topics_and_outputs(ssrflow, stand_in, tmp_path):

@@ -14,12 +14,15 @@ from nav_msgs.msg import Odometry  # noqa: E402
 from rclpy.qos import DurabilityPolicy, QoSProfile  # noqa: E402
 from scipy.spatial.transform import Rotation  # noqa: E402
 from sensor_msgs.msg import PointCloud2  # noqa: E402
+from stand_in_node import SPEED  # noqa: E402
 
+from ssrflow_ros.formats.object_cloud import read_objects  # noqa: E402
 from ssrflow_ros.formats.pointcloud2 import decode, read_field  # noqa: E402
 from ssrflow_ros.formats.stamped import stamp_ns  # noqa: E402
 
 START_NS = 1_700_000_000_000_000_000
 FLOW, GROUND, EGO = '/robot/ssrflow/flow', '/robot/ssrflow/ground', '/robot/ssrflow/ego_odometry'
+OBJECTS = '/robot/ssrflow/objects'
 
 
 class Drive:
@@ -179,5 +182,49 @@ def test_tf_without_its_message_is_refused_in_one_line(tmp_path, monkeypatch):
         assert live.ended() == 1
         assert 'ego_motion tf needs the package tf2_msgs' in live.log.read_text()
         assert 'Traceback' not in live.log.read_text()
+    finally:
+        live.close()
+
+
+def test_objects_are_published_in_a_frame_that_tf_leads_to_and_left_out_where_it_does_not(tmp_path):
+    """A sensor that is turned to the left in a base that turns on; walls count as movers of the stand-in."""
+    arguments = ['-r', '__ns:=/robot', '-p', 'objects_frame:=odom', '-p', 'pose_wait:=3.0']
+    live = LiveNode(tmp_path, arguments=arguments, name='/robot/ssrflow', inputs=('/robot/points', '/tf'))
+    try:
+        drive = Drive(live)
+        live.listen(PointCloud2, OBJECTS)
+        live.listen(PointCloud2, FLOW)
+        drive.open_tf()
+        live.wait_until_connected()
+        first, second = (drive.cloud(t) for t in (0.0, 0.1))
+        for t in (-0.1, 0.0, 0.1, 0.2):
+            drive.tf.publish(drive.message(transform('odom', 'base_link', t, curve.world_from_body(t))))
+        message = live.hear(OBJECTS, second)
+        assert message.header.frame_id == 'odom' and message.header.stamp == second.header.stamp
+        (item,) = read_objects(message)
+        pose = curve.world_from_body(0.1) @ curve.BODY_FROM_SENSOR
+        np.testing.assert_allclose(item['velocity'], pose[:3, :3] @ [SPEED, 0, 0], atol=1e-5)
+        ahead = decode(second).points
+        ahead = ahead[ahead[:, 0] > 0]
+        centre = (ahead.min(axis=0) + ahead.max(axis=0)) / 2
+        np.testing.assert_allclose(item['centre'], pose[:3, :3] @ centre + pose[:3, 3], atol=1e-4)
+        assert live.hear(FLOW, second).header == second.header, 'the flow stays in the frame of its cloud'
+    finally:
+        live.close()
+
+
+def test_where_tf_does_not_lead_there_objects_are_left_out_with_a_warning(tmp_path):
+    arguments = ['-r', '__ns:=/robot', '-p', 'objects_frame:=map', '-p', 'pose_wait:=0.0']
+    live = LiveNode(tmp_path, arguments=arguments, name='/robot/ssrflow', inputs=('/robot/points', '/tf'))
+    try:
+        drive = Drive(live)
+        for topic in (OBJECTS, FLOW):
+            live.listen(PointCloud2, topic)
+        drive.open_tf()
+        live.wait_until_connected()
+        drive.cloud(0.0)
+        live.hear(FLOW, drive.cloud(0.1))
+        live.wait_for_log('objects_frame: objects left out', "no way from 'lidar' to 'map'")
+        assert not live.heard[OBJECTS]
     finally:
         live.close()

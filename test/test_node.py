@@ -47,7 +47,18 @@ def test_flow_cloud_has_the_header_and_points_of_its_source(stream):
     sent = make_cloud(POINTS, 0, frame_id='lidar', intensity=intensity)
     flow = stream.send_and_hear(sent)
     assert flow.header == sent.header
-    assert [f.name for f in flow.fields] == ['x', 'y', 'z', 'intensity', 'vx', 'vy', 'vz', 'moving', 'object']
+    assert [f.name for f in flow.fields] == [
+        'x',
+        'y',
+        'z',
+        'intensity',
+        'vx',
+        'vy',
+        'vz',
+        'moving',
+        'object',
+        'probability',
+    ]
     assert flow.width * flow.height == len(POINTS) and flow.is_dense
     np.testing.assert_array_equal(decode(flow).points, POINTS)
     np.testing.assert_array_equal(read_field(flow, 'intensity'), intensity)

@@ -1,4 +1,4 @@
-"""Objects as messages of Autoware and of vision_msgs, held to the definitions of these messages."""
+"""Objects as messages of Autoware, of vision_msgs and of Nav2, held to the definitions of these messages."""
 
 import dataclasses
 import sys
@@ -18,7 +18,8 @@ from ssrflow_ros.errors import InputError  # noqa: E402
 from ssrflow_ros.node.object_adapters import adapters  # noqa: E402
 from ssrflow_ros.sweep import MovingObject  # noqa: E402
 
-AUTOWARE, VISION = 'autoware_perception_msgs', 'vision_msgs'
+AUTOWARE, VISION, NAV2 = 'autoware_perception_msgs', 'vision_msgs', 'nav2_dynamic_msgs'
+CHOICES = {AUTOWARE: 'autoware', VISION: 'vision', NAV2: 'nav2'}
 
 
 def _car(yaw=2.0, speed=8.0, **changes):
@@ -34,6 +35,7 @@ def _car(yaw=2.0, speed=8.0, **changes):
         60,
         track_id=17,
         age=4,
+        probability=0.75,
         yaw_rate=0.2,
         position_covariance=np.diag([0.04, 0.09, 0.01]),
         velocity_covariance=axes @ np.diag([0.01, 0.25, 0.04]) @ axes.T,
@@ -49,11 +51,11 @@ def publish(monkeypatch):
     def made(package, objects):
         monkeypatch.setitem(sys.modules, package, sys)
         monkeypatch.setitem(sys.modules, f'{package}.msg', message_module(package))
-        (adapter,) = adapters('autoware' if package == AUTOWARE else 'vision')
+        (adapter,) = adapters(CHOICES[package])
         flow = dataclasses.replace(make_flow(objects=0), objects=tuple(objects))
         source = PointCloud2()
         source.header.frame_id, source.header.stamp.sec = 'lidar', 12
-        message = adapter.make(flow, source)
+        message = adapter.make(flow.objects, source.header)
         assert isinstance(message, adapter.type) and message.header == source.header
         return serialized(package, adapter.type.__name__, message)
 
@@ -80,7 +82,7 @@ def test_detected_object_has_its_twist_in_its_own_frame(publish):
     np.testing.assert_allclose(covariance[:3, :3], car.position_covariance)
     assert covariance[5, 5] == pytest.approx(0.25 / 8.0**2), 'rad², from the velocity across'
     assert (shape.dimensions.x, shape.dimensions.y, shape.dimensions.z) == tuple(car.size)
-    assert (shape.type, item.classification[0].label, item.existence_probability) == (0, 0, 1.0)
+    assert (shape.type, item.classification[0].label, item.existence_probability) == (0, 0, 0.75)
 
 
 @pytest.mark.parametrize(
@@ -116,13 +118,37 @@ def test_detections_are_boxes_with_track_ids(publish):
     assert (car.bbox.size.x, car.bbox.size.y, car.bbox.size.z) == (4.4, 1.8, 1.5)
     assert (car.bbox.center.position.x, car.bbox.center.position.y, car.bbox.center.position.z) == (10.0, -4.0, 0.5)
     (result,) = car.results
-    assert result.pose.pose == car.bbox.center and result.hypothesis.class_id == 'moving'
+    assert result.pose.pose == car.bbox.center
+    assert (result.hypothesis.class_id, result.hypothesis.score) == ('moving', 0.75)
 
 
-@pytest.mark.parametrize('package', [AUTOWARE, VISION])
-def test_no_object_is_an_empty_list(publish, package):
-    message = publish(package, [])
-    assert len(message.objects if package == AUTOWARE else message.detections) == 0
+def test_obstacles_are_boxes_along_the_axes_with_velocity_and_covariances(publish):
+    car = _car()
+    message = publish(NAV2, [car, make_object(1), _car(track_id=-1), _car(track_id=-1)])
+    first, other, *lost = message.obstacles
+    assert (first.position.x, first.position.y, first.position.z) == tuple(car.centre)
+    assert (first.velocity.x, first.velocity.y, first.velocity.z) == tuple(car.velocity)
+    corners = Rotation.from_euler('z', car.yaw).apply(np.array([[2.2, 0.9, 0.75], [2.2, -0.9, 0.75]]))
+    np.testing.assert_allclose(
+        [first.size.x, first.size.y, first.size.z], 2 * np.abs(corners).max(axis=0), err_msg='it holds every corner'
+    )
+    assert first.score == 0.75
+    np.testing.assert_array_equal(first.position_covariance.reshape(3, 3), car.position_covariance)
+    np.testing.assert_allclose(first.velocity_covariance.reshape(3, 3), car.velocity_covariance)
+    again = publish(NAV2, [_car(speed=3.0)]).obstacles[0]
+    assert bytes(again.uuid.uuid) == bytes(first.uuid.uuid), 'a track keeps its id'
+    assert len({bytes(item.uuid.uuid) for item in (first, other, *lost)}) == 4
+
+
+def test_obstacles_bear_no_nan(publish):
+    bare = MovingObject(0, np.ones(3), np.ones(3), 0.0, np.ones(3), 9)
+    (item,) = publish(NAV2, [bare]).obstacles
+    assert not item.position_covariance.any() and not item.velocity_covariance.any()
+
+
+@pytest.mark.parametrize('package, field', [(AUTOWARE, 'objects'), (VISION, 'detections'), (NAV2, 'obstacles')])
+def test_no_object_is_an_empty_list(publish, package, field):
+    assert len(getattr(publish(package, []), field)) == 0
 
 
 @pytest.mark.parametrize('name', HASHES)
@@ -140,9 +166,11 @@ def test_stand_ins_are_strict():
 
 
 def test_a_package_that_is_missing_is_named_with_its_cure(monkeypatch):
-    for package in (AUTOWARE, VISION):
+    for package in (AUTOWARE, VISION, NAV2):
         monkeypatch.setitem(sys.modules, f'{package}.msg', None)
     assert adapters('none') == []
+    with pytest.raises(InputError, match='nav2_dynamic_msgs, which is not installed: clone https://github.com/ros-nav'):
+        adapters('nav2')
     for chosen in ('vision', 'both', 'autoware'):
         with pytest.raises(InputError, match='not installed: sudo apt install ros-'):
             adapters(chosen)

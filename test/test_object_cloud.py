@@ -38,6 +38,7 @@ def make_object(seed=0):
         position_covariance=_covariance(rng),
         velocity_covariance=_covariance(rng),
         yaw_rate_variance=0.09,
+        probability=0.9 - 0.1 * seed,
     )
 
 
@@ -46,7 +47,8 @@ def _message(objects):
 
 
 def test_every_field_of_every_object_arrives():
-    assert {field.name for field in dataclasses.fields(MovingObject)} == set(FIELDS) == set(OBJECT.names)
+    told = {field.name for field in dataclasses.fields(MovingObject)} - {'tilted_axes'}
+    assert told == set(FIELDS) == set(OBJECT.names)
     objects = [make_object(seed) for seed in range(3)]
     store = typestore()
     raw = store.serialize_cdr(_message(objects), 'sensor_msgs/msg/PointCloud2')
@@ -90,6 +92,12 @@ def test_no_object_is_an_empty_cloud_with_all_fields():
     message = _message([])
     assert message.width == 0 and len(message.fields) == len(encode_objects([make_object()]).fields)
     assert read_objects(message).shape == (0,)
+
+
+def test_objects_recorded_without_probabilities_are_read_as_sure():
+    message = _message([make_object(1)])
+    message.fields = [field for field in message.fields if field.name != 'probability']
+    assert read_objects(message)['probability'].tolist() == [1.0]
 
 
 def test_another_cloud_is_refused_with_the_field_that_it_lacks():

@@ -1,5 +1,7 @@
 """Objects: what moved is found with its velocity, whatever the network says; what stands is left in peace."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from worlds import box, pair_of, patch, seen
@@ -26,9 +28,10 @@ def find(now, before, flow=None, dt=-0.1, finder=None, stamp_ns=10_000_000_000, 
     moving things, walls are added."""
     pair, ego = pair_of(seen(WALLS, *now), seen(WALLS, *before), dt, stamp_ns)
     network = np.zeros_like(pair.source.points) if flow is None else flow(pair.source.points)
-    return pair, (finder or detector())(
+    found = (finder or detector())(
         prepared(pair, ego, past=None if past is None else seen(WALLS, *past)), network, Settings(**settings)
     )
+    return pair, (found.displacement, found.ids, found.objects)
 
 
 def prepared(pair, ego, slope=(0.0, 0.0), past=None):
@@ -77,6 +80,24 @@ def test_a_car_is_found_with_its_velocity_though_the_network_sees_half(velocity,
     assert np.median(displacement[ids == 0] / dt, axis=0) == pytest.approx(velocity, abs=0.8)
     assert not displacement[ids < 0].any()
     assert np.linalg.norm(pair.source.points[ids == 0].mean(axis=0) - (12, 3, 0)) < 2.5
+
+
+def test_probabilities_are_those_of_the_calibration():
+    now, other = moved_car((6.0, 0.0, 0.0))
+    pair, ego = pair_of(seen(WALLS, now), seen(WALLS, other))
+    network = half_seen((6.0, 0.0, 0.0))(pair.source.points)
+    found = detector()(prepared(pair, ego), network, Settings())
+    (car,) = found.objects
+    shipped = CLASSIFIER.calibration
+    assert 0.9 < car.probability <= shipped.object.probability[-1]
+    probability = found.probability
+    assert probability.dtype == np.float32 and probability.shape == (len(pair.source),)
+    assert len(np.unique(probability[found.ids == 0])) == 1 and (probability[found.ids == 0] > 0.9).all()
+    assert np.allclose(probability[found.ids < 0].min(), shipped.no_proposal)
+    halved = dataclasses.replace(CLASSIFIER, calibration=shipped.shifted(0.5, 0.0))
+    less = ObjectDetector(halved)(prepared(pair, ego), network, Settings())
+    assert less.objects[0].probability < car.probability, 'another calibration, another probability'
+    np.testing.assert_array_equal(less.displacement, found.displacement, 'and nothing else')
 
 
 def test_a_walker_is_found():
@@ -231,5 +252,5 @@ def test_few_points_or_no_partner_are_no_trouble(n):
 def test_a_target_without_points_moves_nothing():
     now, _ = moved_car((9.0, 3.0, 0.0))
     pair, ego = pair_of(seen(WALLS, now), np.zeros((0, 3), np.float32))
-    _, _, objects = detector()(prepared(pair, ego), np.full_like(pair.source.points, 0.5), Settings())
+    objects = detector()(prepared(pair, ego), np.full_like(pair.source.points, 0.5), Settings()).objects
     assert objects == ()

@@ -120,8 +120,14 @@ def test_the_node_deskews(deskew):
         get_clock=lambda: SimpleNamespace(now=lambda: SimpleNamespace(nanoseconds=stamp_ns(2))),
         get_logger=lambda: SimpleNamespace(info=print, warning=print),
     )
-    outputs = SimpleNamespace(publish=lambda flow, cloud: published.put(flow), listeners=lambda: 1)
-    stream = FlowStream(node, SceneFlow(settings), Statistics(), SimpleNamespace(between=lambda pair: BACK), outputs)
+    outputs = SimpleNamespace(
+        publish=lambda flow, cloud, frame: published.put(flow),
+        publish_split=lambda cloud, moving: None,
+        listeners=lambda: 1,
+    )
+    stream = FlowStream(
+        node, SceneFlow(settings), Statistics(), SimpleNamespace(between=lambda pair: BACK), outputs, None
+    )
     try:
         for number in range(2):
             stream.push(cloud(number))

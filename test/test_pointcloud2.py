@@ -268,11 +268,12 @@ def test_annotated_cloud_has_the_documented_layout():
         ('vz', 24, 7),
         ('moving', 28, 2),
         ('object', 32, 5),
-        ('ring', 36, 4),
-        ('rgba', 40, 6),
+        ('probability', 36, 7),
+        ('ring', 40, 4),
+        ('rgba', 44, 6),
     ]
-    assert (cloud.height, cloud.width, cloud.point_step, cloud.row_step) == (1, 4, 44, 176)
-    assert cloud.data.dtype == np.uint8 and len(cloud.data) == 176
+    assert (cloud.height, cloud.width, cloud.point_step, cloud.row_step) == (1, 4, 48, 192)
+    assert cloud.data.dtype == np.uint8 and len(cloud.data) == 192
     outgoing = message(cloud)
     np.testing.assert_array_equal(pointcloud2.decode(outgoing).points, points[[0, 1, 3, 4]])
     np.testing.assert_array_equal(pointcloud2.read_field(outgoing, 'intensity'), [0, 1, 3, 4])
@@ -285,7 +286,17 @@ def test_annotated_cloud_has_the_documented_layout():
 def test_annotated_cloud_without_intensity():
     incoming = message(pointcloud2.encode_points(some_points(3)))
     cloud = pointcloud2.encode(annotated(pointcloud2.decode(incoming)), incoming)
-    assert [field.name for field in cloud.fields] == ['x', 'y', 'z', 'vx', 'vy', 'vz', 'moving', 'object']
+    assert [field.name for field in cloud.fields] == [
+        'x',
+        'y',
+        'z',
+        'vx',
+        'vy',
+        'vz',
+        'moving',
+        'object',
+        'probability',
+    ]
 
 
 def test_nan_in_a_field_that_is_passed_on_is_not_published():

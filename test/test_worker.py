@@ -13,7 +13,7 @@ def test_newest_only_and_what_was_pushed_out_is_told():
         go.wait(10)
         done.append(job)
 
-    worker = Worker(work, lambda: lost.append(1))
+    worker = Worker(work, lost.append)
     worker.put(1)
     assert begun.wait(10)
     for job in (2, 3, 4):
@@ -31,7 +31,7 @@ def test_what_is_handed_on_is_in_order_and_one_ahead():
         gate.acquire(timeout=10)
         done.append(job)
 
-    second = Worker(second_half, lambda: None)
+    second = Worker(second_half, lambda job: None)
     first_done = threading.Event()
 
     def first_half():
@@ -57,7 +57,7 @@ def test_hand_returns_when_the_worker_ends():
         begun.set()
         go.wait(10)
 
-    second = Worker(work, lambda: None)
+    second = Worker(work, lambda job: None)
     second.put(0)
     assert begun.wait(10)
     waiting = threading.Thread(target=second.hand, args=(1,))

@@ -7,6 +7,8 @@ Foxglove with
   /ssrflow/objects  PointCloud2: the moving objects, one point each (docs/objects_topic.md)
   /ssrflow/markers  MarkerArray: boxes, arrows and speeds of the moving objects
   /ssrflow/ego_odometry  Odometry: the sensor's own motion since the sweep before
+  /ssrflow/static   with --static: every cloud of --topic, as it is, without the points that move (docs/slam.md)
+  /ssrflow/moving   with --moving: with these alone
 and a copy of the cloud topic. Each sweep is paired with the one before it; a sweep that cannot be
 paired is counted with its reason. What "ssrflow doctor" would say of the clouds is said at the end.
 """
@@ -18,7 +20,8 @@ import sys
 import time
 from collections import Counter
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Iterator, NamedTuple, Sequence
 
 import numpy as np
 
@@ -26,7 +29,7 @@ from ..errors import EgoMotionError, InputError, SSRFlowError, did_you_mean
 from ..formats.markers import Drawing
 from ..settings import Settings
 from ..steps.pairing import CURES, FIRST
-from ..sweep import EgoMotion, FlowField, SweepPair
+from ..sweep import EgoMotion, FlowField, Sweep, SweepPair
 from ..table import print_table, stage_rows
 from .options import add_recording, add_settings, settings_from, weights_file
 
@@ -71,7 +74,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='also a film from above, as fast as life: .mp4 (needs imageio-ffmpeg), .gif or .webp; --overwrite holds '
         'for it too',
     )
-    add_settings(parser, also=('marker_arrows',))
+    parser.add_argument(
+        '--recalibrate',
+        metavar='FILE',
+        help='write a calibration of the published probabilities by what --hindsight, which this implies, sees on this '
+        'drive, for the setting of that name',
+    )
+    parser.add_argument('--static', action='store_true', help='write /ssrflow/static: the clouds without what moves')
+    parser.add_argument('--moving', action='store_true', help='write /ssrflow/moving: what moves, alone')
+    add_settings(parser, also=('marker_arrows', 'static_margin', 'static_organised'))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -82,9 +93,8 @@ def run(args: argparse.Namespace) -> int:
     from ..formats.video import check_film, film
 
     settings = settings_from(args, **({'ego_motion': 'odometry'} if args.odometry else {}))
-    check_outputs(
-        {'-o': args.output, '--video': args.video}, (args.input, weights_file(settings.weights)), 'bag', args.overwrite
-    )
+    written = {'-o': args.output, '--video': args.video, '--recalibrate': args.recalibrate}
+    check_outputs(written, (args.input, weights_file(settings.weights)), 'bag', args.overwrite)
     with BagReader(args.input) as bag:
         if bag.cut_off:
             print(f'ssrflow: {bag.cut_off}', file=sys.stderr)
@@ -108,10 +118,12 @@ def run(args: argparse.Namespace) -> int:
                     f'({_counted(annotation.drops) or "it holds none"}): {annotation.cure()}'
                 )
     annotation.summarise(f'{args.input} {topic}')
+    if args.recalibrate:
+        annotation.recalibrate(args.recalibrate, args.overwrite)
     findings = list(annotation.findings())
     if findings:
         print('', *findings, sep='\n')
-    print(f'\nwritten: {", ".join(filter(None, [args.output, args.video]))}')
+    print('\nwritten: ' + ', '.join(path for path in written.values() if path))
     return 2 if any(finding.level == WRONG for finding in findings) else 0
 
 
@@ -133,6 +145,15 @@ def _check_fields(bag: 'BagReader', topic: str, keep: Sequence[str]) -> None:
         return
 
 
+class _Taken(NamedTuple):
+    """A cloud, its sweep, and the pair that it completes, made ready: None where there is none, or an `error` why."""
+
+    cloud: Any
+    sweep: Sweep
+    prepared: PreparedPair | None
+    error: SSRFlowError | None = None
+
+
 class _Annotation:
     """One pass over a recording, and what is to be told at its end."""
 
@@ -148,12 +169,13 @@ class _Annotation:
     ):
         from ..doctor.method import OwnBody
         from ..evaluation.replay_check import ReplayCheck  # loads SciPy
+        from ..objects.moving_points import MovingPoints
         from ..pair_stream import PairStream
 
         self._stream, self._poses, self._out, self._args = stream, poses, out, args
         self._pairs = PairStream(settings)
         self._pairs.pairing.changing = changing
-        self._drawing, self._viewers = Drawing(), viewers
+        self._drawing, self._viewers, self._movers = Drawing(), viewers, MovingPoints()
         self._lacked: Counter[str] = Counter()  # fields of --keep, in how many clouds
         self.n_in = 0
         self.drops: Counter[str] = self._pairs.pairing.drops
@@ -166,7 +188,7 @@ class _Annotation:
         self._objects: list[int] = []
         self._ages: dict[int, int] = {}  # of each track, sweeps in which it was seen
         self._stamps: list[int] = []
-        self._check = ReplayCheck(settings) if args.hindsight else None
+        self._check = ReplayCheck(settings) if args.hindsight or args.recalibrate else None
         self._judged: list['Judged'] = []
         self._spent = 0.0
 
@@ -177,22 +199,28 @@ class _Annotation:
         for recorded, future in prefetch(self._prepare, messages):
             self.n_in += 1
             self._out.write_raw(recorded.topic, recorded.type, recorded.time_ns, recorded.raw)
+            taken = flow = None
             try:
-                cloud, prepared = future.result()
-                if prepared is not None:
-                    self._write(self._stream.estimate(prepared), cloud, recorded.time_ns)
+                taken = future.result()
+                if taken.error is not None:
+                    raise taken.error
+                if taken.prepared is not None:
+                    flow = self._stream.estimate(taken.prepared)
+                    self._write(flow, taken.cloud, recorded.time_ns)
             except EgoMotionError as error:
                 self._drop('no ego-motion', error)
             except InputError as error:
                 self._drop('malformed cloud', error)
             except SSRFlowError as error:
                 self._drop('no flow', error)
+            if taken is not None and (self._args.static or self._args.moving):
+                self._split(taken, flow, recorded.time_ns)
         if self._check:
             self._judged += self._check.finish()
         self._spent = time.perf_counter() - start
 
-    def _prepare(self, recorded: 'BagMessage') -> tuple[Any, PreparedPair | None]:
-        """The cloud, and what the network needs of it and of the one before; in a thread of its own."""
+    def _prepare(self, recorded: 'BagMessage') -> _Taken:
+        """What the network needs of a cloud and of the one before; in a thread of its own."""
         from ..doctor.cloud_log import nearest
 
         cloud = recorded.read()
@@ -202,7 +230,10 @@ class _Annotation:
             self._nearest.append(nearest(sweep))
         if self._poses is not None:
             self._poses.note(sweep, recorded.time_ns)
-        return cloud, None if pair is None else self._stream.prepare(pair, self._ego_motion(pair))
+        try:
+            return _Taken(cloud, sweep, None if pair is None else self._stream.prepare(pair, self._ego_motion(pair)))
+        except SSRFlowError as error:
+            return _Taken(cloud, sweep, None, error)
 
     def _ego_motion(self, pair: SweepPair) -> EgoMotion | None:
         return self._poses.between(pair) if self._poses is not None else None
@@ -232,6 +263,24 @@ class _Annotation:
         if self._check:
             self._judged += self._check.add(flow)
 
+    def _split(self, taken: _Taken, flow: FlowField | None, time_ns: int) -> None:
+        """Write the cloud without, and with only, what moves; without a flow by what is known of the sweeps before."""
+        from ..formats.bag_messages import to_pointcloud2
+        from ..formats.bags import MOVING, POINTCLOUD2, STATIC
+        from ..formats.pointcloud2 import with_only
+
+        settings, sweep, cloud = self._pairs.settings, taken.sweep, taken.cloud
+        if flow is None:
+            moving = self._movers.expected(sweep, settings.static_margin)
+        else:
+            self._movers.note(flow)
+            moving = self._movers.answered(flow, settings.static_margin)
+        rows = sweep.to_rows(moving, missing=False)
+        for topic, wanted, kept in ((STATIC, self._args.static, ~rows), (MOVING, self._args.moving, rows)):
+            if wanted:
+                split = to_pointcloud2(with_only(cloud, kept, settings.static_organised), cloud.header)
+                self._out.write(topic, POINTCLOUD2, time_ns, split)
+
     def _drop(self, reason: str, error: SSRFlowError) -> None:
         from tqdm import tqdm
 
@@ -256,6 +305,22 @@ class _Annotation:
         yield from uneven(self._stamps)
         yield from doubtful(self._doubts)
         yield from self._own_body.findings()
+
+    def recalibrate(self, file: str, overwrite: bool) -> None:
+        """Write the calibration in use, shifted to what was seen of the objects of this drive, and say by how much."""
+        from ..evaluation.calibration_error import own_drive
+        from ..evaluation.replay_check import told_apart
+        from ..objects.calibration import Calibration, logit
+        from ..objects.models import logistic
+
+        probability, moved = told_apart(self._judged)
+        scale, offset = own_drive(probability, moved)
+        Calibration.load(self._pairs.settings.calibration).shifted(scale, offset).save(Path(file), overwrite)
+        before = np.array([0.6, 0.9])
+        print(
+            f'\ncalibrated by {len(moved)} objects, of which {moved.sum()} had moved: '
+            + ', '.join(f'{p:.2f} becomes {q:.2f}' for p, q in zip(before, logistic(scale * logit(before) + offset)))
+        )
 
     def summarise(self, title: str) -> None:
         from ..evaluation.replay_check import summary

@@ -46,8 +46,8 @@ class Player:
 
     def play(self, messages: Iterable['BagMessage']) -> ReplayRecord:
         """Take each cloud when it is due; return when the last one is done."""
-        first = Worker(self._guarded(self._prepare), lambda: self._statistics.drop(REPLACED))
-        self._second = Worker(self._guarded(self._estimate), lambda: None)
+        first = Worker(self._guarded(self._prepare), lambda job: self._statistics.drop(REPLACED))
+        self._second = Worker(self._guarded(self._estimate), lambda job: None)
         try:
             begun_ns = None
             for message in messages:

@@ -125,6 +125,7 @@ def as_rows(flow: FlowField) -> dict[str, Any]:
         'moving': rows.moving,
         'ground': rows.ground,
         'object': rows.object_ids,
+        'probability': rows.probability,
         'ego_T': flow.ego_motion.target_from_source,
         'dt': np.float64(flow.pair.dt),
     }

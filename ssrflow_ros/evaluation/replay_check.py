@@ -143,6 +143,12 @@ def summary(judged: Sequence[Judged]) -> list[tuple[str, str]]:
     ]
 
 
+def told_apart(judged: Sequence[Judged]) -> tuple[np.ndarray, np.ndarray]:
+    """Of the objects that were seen to have moved, or to have stood: their probabilities (n,), and which moved (n,)."""
+    told = [pair for sweep in judged for pair in sweep.objects if pair[1] != UNTOLD]
+    return np.array([item.probability for item, _ in told], float), np.array([v == MOVED for _, v in told], bool)
+
+
 def _verdict(item: MovingObject, told: list[list[tuple[float, np.ndarray, np.ndarray]]], rows: np.ndarray) -> str:
     """Of an object with the points `rows`, by the observers before and by those after it.
 

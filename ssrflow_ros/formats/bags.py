@@ -29,6 +29,7 @@ TF, TF_STATIC = '/tf', '/tf_static'
 
 FLOW, OBJECTS, MARKERS = '/ssrflow/flow', '/ssrflow/objects', '/ssrflow/markers'
 EGO_ODOMETRY = '/ssrflow/ego_odometry'
+STATIC, MOVING = '/ssrflow/static', '/ssrflow/moving'
 """Topics of what the method says, named as by a node without a namespace."""
 
 _STORAGE_SUFFIXES = ('.mcap', '.db3')

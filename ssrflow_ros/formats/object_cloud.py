@@ -15,7 +15,7 @@ import numpy as np
 from ..sweep import MovingObject
 from ..transforms import transformed
 from .message_types import PointCloud2
-from .pointcloud2 import Cloud, pack, read_field
+from .pointcloud2 import Cloud, has_field, pack, read_field
 
 FIELDS: dict[str, tuple[str, ...]] = {
     'centre': ('x', 'y', 'z'),
@@ -26,6 +26,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     'position_covariance': ('cov_x_x', 'cov_x_y', 'cov_x_z', 'cov_y_y', 'cov_y_z', 'cov_z_z'),
     'velocity_covariance': ('cov_vx_vx', 'cov_vx_vy', 'cov_vx_vz', 'cov_vy_vy', 'cov_vy_vz', 'cov_vz_vz'),
     'yaw_rate_variance': ('var_yaw_rate',),
+    'probability': ('probability',),
     'id': ('object',),
     'track_id': ('track_id',),
     'age': ('age',),
@@ -50,6 +51,7 @@ OBJECT = np.dtype(
                 'position_covariance': (3, 3),
                 'velocity_covariance': (3, 3),
                 'yaw_rate_variance': (),
+                'probability': (),
             }.items()
         ),
         *((name, np.int32) for name in ('id', 'track_id', 'age', 'n_points')),
@@ -76,10 +78,14 @@ def encode_objects(objects: Iterable[MovingObject]) -> Cloud:
 def read_objects(message: PointCloud2) -> np.ndarray:
     """(N,) array of dtype OBJECT: the objects of a `~/objects` cloud, of rclpy or of rosbags.
 
-    In the frame and at the time of the message's header. Raises InputError for a cloud without these fields.
+    In the frame and at the time of the message's header. Raises InputError for a cloud without these fields; one
+    that was recorded without probabilities is read as if all were sure.
     """
     rows = np.zeros(len(read_field(message, 'x')), OBJECT)
     for name, fields in FIELDS.items():
+        if name == 'probability' and not has_field(message, name):
+            rows[name] = 1.0
+            continue
         values = np.stack([read_field(message, field) for field in fields], axis=1)
         if name.endswith(('_covariance', '_variance')):
             values = np.where(values[:, :1] < 0, np.nan, values)

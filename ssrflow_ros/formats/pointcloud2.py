@@ -8,7 +8,7 @@ never writes into it.
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Iterable, Mapping, Sequence
 
 import numpy as np
@@ -108,8 +108,9 @@ def encode(flow: FlowField, message: PointCloud2, keep: Iterable[str] = (), rgba
 
     One point for each usable return, nothing in it NaN: in a field that is passed on it becomes 0.
     Fields: x y z f32 m, intensity f32 if the message has it, vx vy vz f32 m/s (ego-motion removed,
-    axes of the sweep's frame), moving u8, object i32 (-1: none), then the fields of the message named
-    in `keep` (such as ring or time; those that it lacks are left out), then with `rgba` its colour (`flow_colours`).
+    axes of the sweep's frame), moving u8, object i32 (-1: none), probability f32 that it moves, then the fields of the
+    message named in `keep` (such as ring or time; those that it lacks are left out), with `rgba` its colour
+    (`flow_colours`).
     """
     sweep = flow.pair.source
     columns = _xyz(sweep.points)
@@ -118,6 +119,7 @@ def encode(flow: FlowField, message: PointCloud2, keep: Iterable[str] = (), rgba
     columns.update(zip(('vx', 'vy', 'vz'), flow.velocity.astype(np.float32, copy=False).T))
     columns['moving'] = flow.moving.astype(np.uint8)
     columns['object'] = flow.object_ids.astype(np.int32, copy=False)
+    columns['probability'] = flow.moving_probability.astype(np.float32, copy=False)
     for name in keep:
         if name not in columns and has_field(message, name):
             columns[name] = _finite(read_field(message, name)[sweep.rows])
@@ -138,6 +140,45 @@ def encode_points(points: np.ndarray, /, **columns: np.ndarray) -> Cloud:
     return pack({**_xyz(points), **columns})
 
 
+def with_only(message: Any, kept: np.ndarray, organised: bool = False) -> Cloud:
+    """The PointCloud2 `message` with those points alone of which `kept` (height * width,) bool is true.
+
+    Fields, point_step, byte order and the bytes of every point are the message's. The points stand in one row; where
+    an `organised` cloud of several rows is asked for, it keeps its size and its padding, and the x, y and z of all
+    other points become NaN, or 0 where they are integers.
+    Raises InputError as `decode`.
+    """
+    cloud = _as_cloud(message)
+    if organised and cloud.height > 1 or not len(kept):
+        return cloud if kept.all() else _with_holes(cloud, ~kept)
+    buffer, step, row_step = _grid(message, cloud.height, cloud.width)
+    points = np.ndarray((cloud.height, cloud.width), f'V{step}', buffer, 0, (row_step, step)).reshape(-1)[kept]
+    data = points.view(np.uint8) if len(points) else np.empty(0, np.uint8)
+    return replace(cloud, height=1, width=len(points), row_step=len(data), data=data)
+
+
+def _as_cloud(message: PointCloud2) -> Cloud:
+    """The message without its header, to the byte; its data is not copied."""
+    fields = (
+        Field(field.name, *(_count(field, part) for part in ('offset', 'datatype', 'count')))
+        for field in _get(message, 'fields')
+    )
+    height, width, point_step, row_step = (
+        _count(message, part) for part in ('height', 'width', 'point_step', 'row_step')
+    )
+    is_bigendian, is_dense = bool(_get(message, 'is_bigendian')), bool(_get(message, 'is_dense'))
+    return Cloud(height, width, tuple(fields), point_step, row_step, _bytes(message), is_bigendian, is_dense)
+
+
+def _with_holes(cloud: Cloud, holes: np.ndarray) -> Cloud:
+    """A copy in which the points `holes` (height * width,) bool are none."""
+    cloud = replace(cloud, data=cloud.data.copy(), is_dense=False)
+    for name in 'xyz':
+        column = _column(cloud, name)
+        column[holes.reshape(column.shape)] = np.nan if column.dtype.kind == 'f' else 0
+    return cloud
+
+
 def _finite(column: np.ndarray) -> np.ndarray:
     """NaN is never published: consumers tend to trust x, y, z and stumble over the rest."""
     return np.nan_to_num(column, nan=0.0, posinf=0.0, neginf=0.0) if column.dtype.kind == 'f' else column
@@ -147,7 +188,7 @@ def _xyz(points: np.ndarray) -> dict[str, np.ndarray]:
     return dict(zip('xyz', np.asarray(points, dtype=np.float32).T))
 
 
-def _column(message: PointCloud2, name: str) -> np.ndarray:
+def _column(message: PointCloud2 | Cloud, name: str) -> np.ndarray:
     """(height, width) view of one field in the message's buffer."""
     height, width = _count(message, 'height'), _count(message, 'width')
     if not height * width:
@@ -175,7 +216,7 @@ def _column(message: PointCloud2, name: str) -> np.ndarray:
     return np.ndarray((height, width), dtype, buffer, offset, (row_step, point_step))
 
 
-def _grid(message: PointCloud2, height: int, width: int) -> tuple[np.ndarray, int, int]:
+def _grid(message: PointCloud2 | Cloud, height: int, width: int) -> tuple[np.ndarray, int, int]:
     """The buffer (n,) uint8, point_step and row_step, which fit together."""
     point_step, row_step = _count(message, 'point_step'), _count(message, 'row_step')
     if point_step == 0:
@@ -195,7 +236,7 @@ def _grid(message: PointCloud2, height: int, width: int) -> tuple[np.ndarray, in
     return buffer, point_step, row_step
 
 
-def _fields(message: PointCloud2) -> dict[str, Any]:
+def _fields(message: PointCloud2 | Cloud) -> dict[str, Any]:
     """The PointFields by name; of two with one name the first."""
     fields = _get(message, 'fields')
     try:
@@ -207,7 +248,7 @@ def _fields(message: PointCloud2) -> dict[str, Any]:
         raise InputError('the fields are not PointFields: feed a sensor_msgs/PointCloud2') from None
 
 
-def _bytes(message: PointCloud2) -> np.ndarray:
+def _bytes(message: PointCloud2 | Cloud) -> np.ndarray:
     """(n,) uint8 view of the message's data."""
     data = _get(message, 'data')
     try:

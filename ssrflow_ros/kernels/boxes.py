@@ -6,6 +6,8 @@ import numpy as np
 
 from .compiled import compiled
 
+_SIDE = 256  # squares of a map of 1 m squares, a power of two; it goes on anew beyond
+
 
 @compiled
 def box_of_each(points, centres, cosines, sines, halves, out):
@@ -13,8 +15,18 @@ def box_of_each(points, centres, cosines, sines, halves, out):
 
     Boxes: centres (K, 3), halves (K, 3) of their sides, both float32 m, turned about the vertical.
     """
+    near = np.zeros((_SIDE, _SIDE), np.bool_)  # squares that a box may reach into: few points have to ask the boxes
+    for k in range(len(centres)):
+        reach = np.hypot(halves[k, 0], halves[k, 1]) + 0.01
+        row, column = int(np.floor(centres[k, 0] - reach)), int(np.floor(centres[k, 1] - reach))
+        side = min(int(2 * reach) + 2, _SIDE)
+        for i in range(side):
+            for j in range(side):
+                near[(row + i) & (_SIDE - 1), (column + j) & (_SIDE - 1)] = True
     for i in range(len(points)):
         out[i] = -1
+        if not near[int(np.floor(points[i, 0])) & (_SIDE - 1), int(np.floor(points[i, 1])) & (_SIDE - 1)]:
+            continue
         for k in range(len(centres) - 1, -1, -1):
             dx, dy = points[i, 0] - centres[k, 0], points[i, 1] - centres[k, 1]
             along, across = cosines[k] * dx + sines[k] * dy, cosines[k] * dy - sines[k] * dx

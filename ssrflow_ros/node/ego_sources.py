@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
+import numpy as np
 from nav_msgs.msg import Odometry
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 
 from ..errors import InputError
 from ..formats.stamped import push_poses
+from ..settings import Settings
 from ..steps.ego_motion import POSE_METHODS
 from ..steps.poses import SensorPoses
 from ..sweep import EgoMotion, SweepPair
@@ -40,10 +42,11 @@ class PoseSource(EgoSource):
     /tf and /tf_static are read as they are: tf2_ros is not needed, only its message.
     """
 
-    def __init__(self, node: ManagedNode):
+    def __init__(self, node: ManagedNode, settings: Settings, asked_by: str = 'ego_motion tf'):
+        """Poses as `settings` ask for; `asked_by` is told where tf cannot be read."""
         self._node = node
-        self._poses = SensorPoses(node.settings)
-        by_tf = node.settings.ego_motion == 'tf'
+        self._poses = SensorPoses(settings)
+        by_tf = settings.ego_motion == 'tf'
         self._subscriptions: list[Subscription] = []
         if not by_tf:
             self._listen(Odometry, 'odometry', self._push, qos.ODOMETRY)
@@ -52,8 +55,8 @@ class PoseSource(EgoSource):
         except ImportError:
             if by_tf:
                 raise InputError(
-                    'ego_motion tf needs the package tf2_msgs: install ros-$ROS_DISTRO-tf2-msgs, or '
-                    'choose another ego_motion'
+                    f'{asked_by} needs the package tf2_msgs: install ros-$ROS_DISTRO-tf2-msgs, or choose another '
+                    f'{asked_by.split()[0]}'
                 ) from None
             return  # the parameter `mounting` says the same
         self._listen(TFMessage, '/tf_static', self._push_static, qos.TF_STATIC)
@@ -62,6 +65,10 @@ class PoseSource(EgoSource):
 
     def between(self, pair: SweepPair) -> EgoMotion:
         return self._poses.between(pair, self._node.settings.pose_wait)
+
+    def at(self, frame: str, stamp_ns: int) -> np.ndarray:
+        """(4, 4) pose of the sensor's `frame` in the fixed one; waits and fails as `between`."""
+        return self._poses.at(frame, stamp_ns, self._node.settings.pose_wait)
 
     def reset(self) -> None:
         self._poses.forget()
@@ -91,4 +98,4 @@ class PoseSource(EgoSource):
 
 def make_ego_source(node: ManagedNode) -> EgoSource:
     """The source that `ego_motion` of the node's settings names, listening from now on."""
-    return PoseSource(node) if node.settings.ego_motion in POSE_METHODS else EgoSource()
+    return PoseSource(node, node.settings) if node.settings.ego_motion in POSE_METHODS else EgoSource()

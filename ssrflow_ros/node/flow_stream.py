@@ -23,8 +23,10 @@ from .ego_sources import EgoSource
 from .lifecycle import ManagedNode
 from .memory import free_device, is_out_of_memory
 from .messages import empty_flow
+from .objects_frame import ObjectsFrame
 from .paced_stream import PacedStream
 from .publishing import Outputs
+from .split_clouds import SplitClouds
 from .statistics import (
     BY_NETWORK,
     DISABLED,
@@ -68,22 +70,31 @@ class FlowStream:
     """
 
     def __init__(
-        self, node: ManagedNode, method: SceneFlow, statistics: Statistics, source: EgoSource, outputs: Outputs
+        self,
+        node: ManagedNode,
+        method: SceneFlow,
+        statistics: Statistics,
+        source: EgoSource,
+        outputs: Outputs,
+        frame: ObjectsFrame,
     ):
         """`node` gives settings, clock and log."""
         self._node, self._statistics = node, statistics
         self._stream = PacedStream(method)
-        self._source, self._outputs = source, outputs
+        self._source, self._outputs, self._frame = source, outputs, frame
         self._pairs = PairStream(node.settings)
         self._refused = ''  # why the newest sweep had no pair
         self._told: dict[tuple[str, bool], float] = {}
         self._unread: PointCloud2 | None = None
         self._forget = threading.Event()
+        self._split = SplitClouds(node, outputs.publish_split)
         self.enabled = True
         self.age: float | None = None
         # The second worker's sweep is always the older one, so what it tells comes in order.
-        self._first: Worker[Job] = Worker(self._prepare, lambda: statistics.drop(REPLACED))
-        self._second: Worker[tuple[Job, PreparedPair | None]] = Worker(self._estimate, lambda: statistics.drop(STOPPED))
+        self._first: Worker[Job] = Worker(self._prepare, lambda job: self._give_up(job.cloud, REPLACED))
+        self._second: Worker[tuple[Job, PreparedPair | None]] = Worker(
+            self._estimate, lambda both: self._give_up(both[0].cloud, STOPPED)
+        )
 
     # --- in the executor's thread -----------------------------------------------------------------
 
@@ -102,8 +113,8 @@ class FlowStream:
             return
         unread, self._unread = self._unread, None
         if unread is not None:
-            self._guarded(self._take, unread, UNHEARD)  # only to be the next one's partner
-        self._guarded(self._take, cloud)
+            self._guarded(unread, self._take, unread, UNHEARD)  # only to be the next one's partner
+        self._guarded(cloud, self._take, cloud)
 
     def reset(self) -> None:
         """Forget every sweep; the next one is a first one again."""
@@ -112,7 +123,9 @@ class FlowStream:
         self._refused = ''
         self._told.clear()
         self._source.reset()
+        self._frame.reset()
         self._forget.set()
+        self._split.reset()
         self._outputs.reset()
 
     def stop(self, timeout: float) -> bool:
@@ -125,7 +138,7 @@ class FlowStream:
         """Hand on what there is to do about `cloud`, unless a reason is given for which nothing is to be done."""
         job = self._job(cloud, time.monotonic())
         if job is not None and without_flow:
-            self._statistics.drop(without_flow)
+            self._give_up(cloud, without_flow)
         elif job is not None:
             self._first.put(job)
 
@@ -137,9 +150,10 @@ class FlowStream:
         except InputError as error:
             self._drop('malformed cloud', error)
             return None
+        self._split.expect(cloud, sweep)
         reason = self._pairs.pairing.reason
         if pair is None and reason != EMPTY:  # an empty cloud is answered with an empty one
-            self._statistics.drop(reason)
+            self._give_up(cloud, reason)
             self._tell_refusal(reason)
         self._refused = reason
         if reason in RESTARTS:
@@ -170,22 +184,23 @@ class FlowStream:
             self._second.wait_until_idle()
             self._forget.clear()
             self._stream.reset()
-        self._guarded(self._first_half, job)
+        self._guarded(job.cloud, self._first_half, job)
 
     def _first_half(self, job: Job) -> None:
         prepared = self._stream.prepare(job.pair, self._source.between(job.pair), job.arrived) if job.pair else None
         if not self._second.hand((job, prepared)):
-            self._statistics.drop(STOPPED)
+            self._give_up(job.cloud, STOPPED)
 
     # --- in the second worker's thread ------------------------------------------------------------
 
     def _estimate(self, prepared: tuple[Job, PreparedPair | None]) -> None:
-        self._guarded(self._second_half, *prepared)
+        self._guarded(prepared[0].cloud, self._second_half, *prepared)
 
     def _second_half(self, job: Job, prepared: PreparedPair | None) -> None:
         flow = empty_flow(job.sweep) if prepared is None else self._stream.estimate(prepared)
         begun = time.monotonic()
-        self._outputs.publish(flow, job.cloud)
+        self._outputs.publish(flow, job.cloud, self._frame)
+        self._split.settle(job.cloud, flow)
         now_ns = self._node.get_clock().now().nanoseconds
         self._statistics.count('out')
         if job.pair is not None:
@@ -207,11 +222,12 @@ class FlowStream:
 
     # --- in all -----------------------------------------------------------------------------------
 
-    def _guarded(self, work: Callable[..., None], *arguments: Any) -> None:
-        """Do `work`; a cloud that it fails on is dropped and counted."""
+    def _guarded(self, cloud: PointCloud2 | None, work: Callable[..., None], *arguments: Any) -> None:
+        """Do `work`; the `cloud` that it fails on is dropped and counted."""
         out_of_memory = False
         try:
             work(*arguments)
+            return
         except SSRFlowError as error:
             self._drop('no ego-motion' if isinstance(error, EgoMotionError) else 'no flow', error)
         except Exception as error:
@@ -224,6 +240,13 @@ class FlowStream:
                 )
         if out_of_memory:
             free_device()  # here, where the traceback no longer holds what did not fit
+        if cloud is not None and self._node.context.ok():
+            self._guarded(None, self._split.settle, cloud)
+
+    def _give_up(self, cloud: PointCloud2, reason: str) -> None:
+        """Count a cloud that gets no flow; what moves in it is told by the ones before."""
+        self._statistics.drop(reason)
+        self._split.settle(cloud)
 
     def _drop(self, reason: str, error: object) -> None:
         if self._statistics.drop(reason):

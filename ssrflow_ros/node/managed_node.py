@@ -28,6 +28,7 @@ from .diagnostics import Diagnostics
 from .ego_sources import EgoSource, make_ego_source
 from .flow_stream import FlowStream
 from .lifecycle import ManagedNode, answer_every_request, transition
+from .objects_frame import ObjectsFrame
 from .parameters import declare_settings, follow_changes
 from .publishing import Outputs
 from .qos_events import Mismatches
@@ -54,6 +55,7 @@ class FlowNode(ManagedNode):
         self._method: SceneFlow | None = None
         self._outputs: Outputs | None = None
         self._source: EgoSource | None = None
+        self._frame: ObjectsFrame | None = None
         self._stream: FlowStream | None = None
         self._points: Subscription | None = None
         follow_changes(self, self._apply, lambda: self._stream is not None)
@@ -97,8 +99,8 @@ class FlowNode(ManagedNode):
         """Take the device and begin to listen."""
         assert self._method is not None and self._outputs is not None  # it is inactive
         self._method.inference.onload()
-        self._source = make_ego_source(self)
-        self._stream = FlowStream(self, self._method, self._statistics, self._source, self._outputs)
+        self._source, self._frame = make_ego_source(self), ObjectsFrame(self)
+        self._stream = FlowStream(self, self._method, self._statistics, self._source, self._outputs, self._frame)
         self._stream.enabled = self._enabled
         self._points = self.create_subscription(
             PointCloud2,
@@ -155,9 +157,10 @@ class FlowNode(ManagedNode):
             self.destroy_subscription(self._points)
         if self._stream is not None and not self._stream.stop(timeout):
             self.get_logger().warning('the sweep at hand takes long: going on without it')
-        if self._source is not None:
-            self._source.destroy()
-        self._points = self._stream = self._source = None
+        for source in (self._source, self._frame):
+            if source is not None:
+                source.destroy()
+        self._points = self._stream = self._source = self._frame = None
 
     def _free(self) -> None:
         if self._outputs is not None:

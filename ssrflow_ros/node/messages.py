@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from array import array
-from typing import Any, Callable, Iterable
+from typing import Any, Callable, Iterable, Sequence
 
 import numpy as np
 from nav_msgs.msg import Odometry
@@ -14,7 +14,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 from ..formats.messages import Messages
 from ..formats.object_cloud import encode_objects
 from ..formats.pointcloud2 import encode, encode_points
-from ..sweep import EgoMotion, FlowField, Sweep, SweepPair
+from ..sweep import EgoMotion, FlowField, MovingObject, Sweep, SweepPair
 
 
 def _type(name: str) -> Callable[..., Any]:
@@ -41,9 +41,9 @@ def flow_cloud(flow: FlowField, source: PointCloud2, keep: Iterable[str] = (), r
     return to_pointcloud2(encode(flow, source, keep, rgba), source.header)
 
 
-def objects_cloud(flow: FlowField, source: PointCloud2) -> PointCloud2:
-    """The moving objects in `source`, one point an object."""
-    return to_pointcloud2(encode_objects(flow.objects), source.header)
+def objects_cloud(objects: Sequence[MovingObject], header: Any) -> PointCloud2:
+    """Moving objects, one point an object."""
+    return to_pointcloud2(encode_objects(objects), header)
 
 
 def ground_cloud(flow: FlowField, source: PointCloud2) -> PointCloud2:

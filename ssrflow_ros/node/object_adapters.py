@@ -4,83 +4,100 @@ from __future__ import annotations
 
 import functools
 import importlib
-from typing import Any, Callable, NamedTuple, Protocol
+import uuid
+from typing import Any, Callable, NamedTuple, Protocol, Sequence
 
 import numpy as np
 from geometry_msgs.msg import Pose, PoseWithCovariance, Twist, TwistWithCovariance, Vector3
-from sensor_msgs.msg import PointCloud2
+from unique_identifier_msgs.msg import UUID
 
 from ..errors import InputError
-from ..sweep import FlowField, MovingObject
+from ..sweep import MovingObject
 from ..transforms import quaternion
 from .messages import MESSAGES
 
 _ANY_YAW = np.pi**2 / 12  # rad², variance of a direction of which nothing is known but its line
+_OURS = uuid.uuid4()
 _YAW = 5  # row of the turn about z in a covariance (6, 6) of ROS
 
 
 class ObjectMessage(Protocol):
-    """Makes a message of the moving objects of `flow`, under the header of `source`, the cloud of its source sweep.
+    """Makes a message of moving objects under their `header`.
 
     They are in the frame and at the stamp of that header, in m, m/s and rad, ego-motion removed (`MovingObject`).
 
     messages  the package's module of messages, such as `autoware_perception_msgs.msg`.
     """
 
-    def __call__(self, messages: Any, flow: FlowField, source: PointCloud2) -> Any: ...
+    def __call__(self, messages: Any, objects: Sequence[MovingObject], header: Any) -> Any: ...
 
 
 class Adapter(NamedTuple):
-    """A further output: its topic, its type, and what makes its message of a flow field and its cloud."""
+    """A further output: its topic, its type, and what makes its message of objects and their header."""
 
     topic: str
     type: type
-    make: Callable[[FlowField, PointCloud2], Any]
+    make: Callable[[Sequence[MovingObject], Any], Any]
 
 
 def adapters(chosen: str) -> list[Adapter]:
     """The outputs that the setting `object_messages` asks for; InputError if their package is not installed."""
-    return [_adapter(name) for name in ADAPTERS if chosen in (name, 'both')]
+    return [_adapter(name) for name in ADAPTERS if chosen == name or chosen == 'both' and name in _BOTH]
 
 
 def _adapter(name: str) -> Adapter:
-    package, topic, kind, make = ADAPTERS[name]
+    package, topic, kind, make, cure = ADAPTERS[name]
     try:
         messages = importlib.import_module(f'{package}.msg')
     except ImportError:
         raise InputError(
-            f"object_messages: '{name}' needs the package {package}, which is not installed: "
-            f'sudo apt install ros-$ROS_DISTRO-{package.replace("_", "-")}'
+            f"object_messages: '{name}' needs the package {package}, which is not installed: {cure}"
         ) from None
     return Adapter(topic, getattr(messages, kind), functools.partial(make, messages))
 
 
-def detected_objects(messages: Any, flow: FlowField, source: PointCloud2) -> Any:
+def detected_objects(messages: Any, objects: Sequence[MovingObject], header: Any) -> Any:
     """autoware_perception_msgs/DetectedObjects: pose in the frame of the header, twist in that of the OBJECT."""
-    return messages.DetectedObjects(
-        header=source.header, objects=[_detected_object(messages, item) for item in flow.objects]
-    )
+    return messages.DetectedObjects(header=header, objects=[_detected_object(messages, item) for item in objects])
 
 
-def detections(messages: Any, flow: FlowField, source: PointCloud2) -> Any:
+def detections(messages: Any, objects: Sequence[MovingObject], header: Any) -> Any:
     """vision_msgs/Detection3DArray: boxes and tracks; it has no place for a velocity."""
-    return messages.Detection3DArray(
-        header=source.header, detections=[_detection(messages, item, source.header) for item in flow.objects]
-    )
+    return messages.Detection3DArray(header=header, detections=[_detection(messages, item, header) for item in objects])
 
 
-ADAPTERS: dict[str, tuple[str, str, str, ObjectMessage]] = {
-    'autoware': ('autoware_perception_msgs', '~/detected_objects', 'DetectedObjects', detected_objects),
-    'vision': ('vision_msgs', '~/detections', 'Detection3DArray', detections),
+def obstacles(messages: Any, objects: Sequence[MovingObject], header: Any) -> Any:
+    """nav2_dynamic_msgs/ObstacleArray: it has no place for a yaw, so a box is told by its extent along the axes."""
+    return messages.ObstacleArray(header=header, obstacles=[_obstacle(messages, item) for item in objects])
+
+
+_APT = 'sudo apt install ros-$ROS_DISTRO-'
+ADAPTERS: dict[str, tuple[str, str, str, ObjectMessage, str]] = {
+    'autoware': (
+        'autoware_perception_msgs',
+        '~/detected_objects',
+        'DetectedObjects',
+        detected_objects,
+        f'{_APT}autoware-perception-msgs',
+    ),
+    'vision': ('vision_msgs', '~/detections', 'Detection3DArray', detections, f'{_APT}vision-msgs'),
+    'nav2': (
+        'nav2_dynamic_msgs',
+        '~/obstacles',
+        'ObstacleArray',
+        obstacles,
+        'clone https://github.com/ros-navigation/navigation2_dynamic into your workspace and build that package',
+    ),
 }
-"""By the values of the setting `object_messages`: package, topic, type, and what makes it."""
+"""By the values of the setting `object_messages`: package, topic, type, what makes it, and how to get the package."""
+_BOTH = 'autoware', 'vision'
 
 
 def _detected_object(messages: Any, item: MovingObject) -> Any:
     forward, spread = _in_object_frame(item)
     kinematics = messages.DetectedObjectKinematics
     return messages.DetectedObject(
-        existence_probability=1.0,
+        existence_probability=float(item.probability),
         classification=[messages.ObjectClassification(label=messages.ObjectClassification.UNKNOWN, probability=1.0)],
         kinematics=kinematics(
             pose_with_covariance=_pose_with_covariance(item),
@@ -98,13 +115,30 @@ def _detected_object(messages: Any, item: MovingObject) -> Any:
 
 
 def _detection(messages: Any, item: MovingObject, header: Any) -> Any:
-    hypothesis = messages.ObjectHypothesis(class_id='moving', score=1.0)
+    hypothesis = messages.ObjectHypothesis(class_id='moving', score=float(item.probability))
     return messages.Detection3D(
         header=header,
         id=str(item.track_id) if item.track_id >= 0 else '',
         results=[messages.ObjectHypothesisWithPose(hypothesis=hypothesis, pose=_pose_with_covariance(item))],
         bbox=messages.BoundingBox3D(center=_pose(item), size=MESSAGES.vector(item.size)),
     )
+
+
+def _obstacle(messages: Any, item: MovingObject) -> Any:
+    return messages.Obstacle(
+        uuid=UUID(uuid=np.frombuffer(_uuid(item.track_id).bytes, np.uint8)),
+        score=float(item.probability),
+        position=MESSAGES.point(item.centre),
+        velocity=MESSAGES.vector(item.velocity),
+        size=MESSAGES.vector(np.abs(item.axes) @ item.size),  # of the box along the frame's axes
+        position_covariance=np.nan_to_num(item.position_covariance, nan=0.0).reshape(9),
+        velocity_covariance=np.nan_to_num(item.velocity_covariance, nan=0.0).reshape(9),
+    )
+
+
+def _uuid(track_id: int) -> uuid.UUID:
+    """The same for a track as long as this process lives; of what nobody follows a new one."""
+    return uuid.uuid5(_OURS, str(track_id)) if track_id >= 0 else uuid.uuid4()
 
 
 def _in_object_frame(item: MovingObject) -> tuple[np.ndarray, np.ndarray]:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
 
+import numpy as np
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import PointCloud2
 from visualization_msgs.msg import MarkerArray
 
+from ..errors import EgoMotionError
 from ..formats.markers import Drawing
+from ..formats.pointcloud2 import with_only
 from ..sweep import FlowField
 from . import qos
 from .lifecycle import ManagedNode
-from .messages import delete_all, ego_odometry, flow_cloud, ground_cloud, objects_cloud, to_marker_array
+from .messages import delete_all, ego_odometry, flow_cloud, ground_cloud, objects_cloud, to_marker_array, to_pointcloud2
 from .object_adapters import adapters
-from .statistics import Statistics
+from .objects_frame import ObjectsFrame
+from .statistics import WARN_EVERY, Statistics
 
 
 class Outputs:
@@ -29,21 +33,25 @@ class Outputs:
         self._markers = self._publisher(MarkerArray, '~/markers')
         self._ground = self._publisher(PointCloud2, '~/ground')
         self._ego_odometry = self._publisher(Odometry, '~/ego_odometry')
+        self._static = self._publisher(PointCloud2, '~/static')
+        self._moving = self._publisher(PointCloud2, '~/moving')
         self._makers = {
             self._flow: self._make_flow,
-            self._objects: objects_cloud,
             self._markers: self._make_markers,
             self._ground: ground_cloud,
             self._ego_odometry: ego_odometry,
+        }
+        self._object_makers = {
+            self._objects: objects_cloud,
             **{self._publisher(kind, topic): make for topic, kind, make in adapters(node.settings.object_messages)},
         }
 
     def listeners(self) -> int:
         """Subscribers of all outputs together."""
-        return sum(publisher.get_subscription_count() for publisher in self._makers)
+        return sum(publisher.get_subscription_count() for publisher in self._publishers())
 
-    def publish(self, flow: FlowField, cloud: PointCloud2) -> None:
-        """Publish `flow`, whose source is the sweep of `cloud`."""
+    def publish(self, flow: FlowField, cloud: PointCloud2, frame: ObjectsFrame) -> None:
+        """Publish `flow`, whose source is the sweep of `cloud`; its objects in `frame`."""
         # All are made before the first goes out, so that a cloud and its markers come in the same moment.
         made = [
             (publisher, make(flow, cloud))
@@ -52,6 +60,32 @@ class Outputs:
         ]
         for publisher, message in made:
             publisher.publish(message)
+        for publisher, message in self._of_objects(flow, cloud, frame):  # which may have to wait for tf
+            publisher.publish(message)
+
+    def _of_objects(self, flow: FlowField, cloud: PointCloud2, frame: ObjectsFrame) -> list[tuple[Any, Any]]:
+        """Publishers of objects that somebody listens to, and their messages."""
+        heard = [publisher for publisher in self._object_makers if publisher.get_subscription_count()]
+        if not heard:
+            return []
+        try:
+            objects, header = frame.of(flow.objects, cloud)
+        except EgoMotionError as error:
+            self._node.get_logger().warning(
+                f'objects_frame: objects left out: {error}', throttle_duration_sec=WARN_EVERY
+            )
+            return []
+        return [(publisher, self._object_makers[publisher](objects, header)) for publisher in heard]
+
+    def publish_split(self, cloud: PointCloud2, moving: Callable[[], np.ndarray]) -> None:
+        """Publish `cloud` without, and with only, the points that `moving` (height * width,) bool tells."""
+        static_heard, moving_heard = (one.get_subscription_count() for one in (self._static, self._moving))
+        if static_heard or moving_heard:
+            rows, organised = moving(), self._node.settings.static_organised
+            if static_heard:
+                self._static.publish(to_pointcloud2(with_only(cloud, ~rows, organised), cloud.header))
+            if moving_heard:
+                self._moving.publish(to_pointcloud2(with_only(cloud, rows, organised), cloud.header))
 
     def reset(self) -> None:
         """Wipe what is drawn: after a reset nothing of it is true any more."""
@@ -60,8 +94,11 @@ class Outputs:
 
     def destroy(self) -> None:
         """Withdraw the topics."""
-        for publisher in self._makers:
+        for publisher in self._publishers():
             self._node.destroy_lifecycle_publisher(publisher)
+
+    def _publishers(self) -> list[Any]:
+        return [*self._makers, *self._object_makers, self._static, self._moving]
 
     def _publisher(self, kind: type, topic: str, **rest: Any) -> Any:
         return self._node.create_lifecycle_publisher(

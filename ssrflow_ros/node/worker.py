@@ -12,10 +12,10 @@ class Worker(Generic[Job]):
     """Does `work(job)` for the newest job, in a thread of its own.
 
     work      called in the worker's thread; it handles its own errors.
-    replaced  called for each job that a newer one pushed out of the slot before it was begun.
+    replaced  called with each job that a newer one, or the end, pushed out of the slot before it was begun.
     """
 
-    def __init__(self, work: Callable[[Job], None], replaced: Callable[[], object]):
+    def __init__(self, work: Callable[[Job], None], replaced: Callable[[Job], object]):
         self._work = work
         self._replaced = replaced
         self._slot: Job | None = None
@@ -27,11 +27,10 @@ class Worker(Generic[Job]):
     def put(self, job: Job) -> None:
         """Make `job` the next one to be done; never blocks."""
         with self._changed:
-            pushed_out = self._slot is not None
-            self._slot = job
+            pushed_out, self._slot = self._slot, job
             self._changed.notify_all()
-        if pushed_out:
-            self._replaced()
+        if pushed_out is not None:
+            self._replaced(pushed_out)
 
     def hand(self, job: Job) -> bool:
         """Make `job` the next one and wait until it is begun, so that nothing piles up; False if this has ended."""
@@ -52,10 +51,10 @@ class Worker(Generic[Job]):
         """End after the job at hand, or give up waiting after `timeout` s; whether the thread has ended."""
         with self._changed:
             self._stopping = True
-            pushed_out, self._slot = self._slot is not None, None
+            pushed_out, self._slot = self._slot, None
             self._changed.notify_all()
-        if pushed_out:
-            self._replaced()
+        if pushed_out is not None:
+            self._replaced(pushed_out)
         self._thread.join(timeout)
         return not self._thread.is_alive()
 

@@ -11,6 +11,7 @@ average.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Iterator, NamedTuple
 
@@ -42,11 +43,13 @@ _ENOUGH = 0.5  # share of a proposal's points that no likelier one has taken
 
 
 class Detections(NamedTuple):
-    """displacement (N, 3) m of the source's points, ids (N,) int32 of their objects, -1 for none, the objects."""
+    """displacement (N, 3) m of the source's points, ids (N,) int32 of their objects, -1 for none, the objects,
+    probability (N,) float32 that each point moves, calibrated."""
 
     displacement: np.ndarray
     ids: np.ndarray
     objects: tuple[MovingObject, ...]
+    probability: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,21 +97,35 @@ class ObjectDetector:
         candidates = self.candidates(prepared, observed, settings)
 
         displacement, ids = np.zeros_like(residual), np.full(len(residual), -1, np.int32)
+        calibration = self.classifier.calibration
+        likely = np.full(len(observed.points), calibration.no_proposal, np.float32)
         is_free, objects, suspects = np.ones(len(observed.points), bool), list[MovingObject](), list[Suspect]()
         if candidates is not None:
             dt, slope = prepared.pair.dt, prepared.slope
+            surely, of_points, of_others = (
+                calibration.of(curve, candidates.classified.in_stream)
+                for curve in (calibration.object, calibration.object_point, calibration.other_point)
+            )
+            for group, other in zip(candidates.proposals.groups, np.where(candidates.may_move, of_others, 0.0)):
+                likely[group] = np.maximum(likely[group], other)
             moving, doubtful = selected(candidates, settings.min_motion_probability)
             for k, rows in assigned(candidates, moving, is_free, settings.object_points):
                 points, motion = observed.points[rows], candidates.motion(k)
                 ids[prepared.rows[rows]] = len(objects)
                 displacement[prepared.rows[rows]] = motion.of(points, slope)
-                objects.append(describe(len(objects), points, motion, candidates.errors, k, dt, slope, self.classifier))
+                likely[rows] = of_points[k]
+                found = describe(len(objects), points, motion, candidates.errors, k, dt, slope, self.classifier)
+                objects.append(dataclasses.replace(found, probability=float(surely[k])))
             suspects = [candidates.suspect(k, dt) for k in doubtful]
 
         rows, features = self.unassigned(prepared, observed, is_free, candidates, settings)
-        alone = prepared.rows[rows[self.classifier.unassigned(features) > 0]]
+        log_odds = self.classifier.unassigned(features)
+        better, alone = log_odds > 0, prepared.rows[rows[log_odds > 0]]
         displacement[alone] = residual[alone]
-        return Detections(displacement, ids, self.tracks.follow(objects, suspects))
+        likely[rows[better]] = calibration.of(calibration.lone_point, log_odds[better])
+        probability = np.where(prepared.ground, np.float32(calibration.ground), np.float32(0))
+        probability[prepared.rows] = likely
+        return Detections(displacement, ids, self.tracks.follow(objects, suspects), probability)
 
     def candidates(self, prepared: PreparedPair, observed: ObservedPoints, settings: Settings) -> Candidates | None:
         """All that may move, and what speaks for it; None if nothing may."""

@@ -19,6 +19,7 @@ import numpy as np
 
 from ..atomic_write import atomic_write
 from ..errors import WeightsError
+from .calibration import Calibration
 from .features import FEATURES
 from .models import Linear, Perceptron
 
@@ -31,6 +32,7 @@ _CURE = 'install the package again, or fit one with python -m studies.fit_motion
 class MotionClassifier:
     """The fitted models, each asked with the columns that `FEATURES` names.
 
+    calibration     of the probabilities that are reported; it decides nothing.
     least_log_odds  of the prefilter, below which a proposal is not even registered.
     """
 
@@ -45,11 +47,15 @@ class MotionClassifier:
     turn_variance: Linear
     centre_variance: Linear
     climb_variance: Linear
+    calibration: Calibration
     least_log_odds: float = float(np.log(0.05))
 
     @classmethod
-    def load(cls, path: Path = SHIPPED) -> MotionClassifier:
-        """As `save` wrote it. Raises WeightsError for a file that cannot be read, or has other features."""
+    def load(cls, path: Path = SHIPPED, calibration: str = '') -> MotionClassifier:
+        """As `save` wrote it, with the `calibration` in that file, '' for the shipped one.
+
+        Raises WeightsError for a file that cannot be read, or has other features.
+        """
         try:
             with open(path, 'rb') as file:
                 loaded = np.load(file)
@@ -59,7 +65,7 @@ class MotionClassifier:
         except (OSError, ValueError, EOFError, BadZipFile) as error:
             raise WeightsError(f'{path}: no motion classifier can be read ({error}): {_CURE}') from error
         models: dict[str, Any] = {model: _model(path, model, parts) for model in FEATURES}
-        return cls(**models)
+        return cls(**models, calibration=Calibration.load(calibration))
 
     def save(self, path: Path) -> None:
         """Names and weights of every model, whole or not at all."""

@@ -77,6 +77,7 @@ class ConditionedPair:
             object_ids=marks(field.object_ids, -1),
             objects=tuple(turned_object(item, self.level.T) for item in field.objects) if turns else field.objects,
             network_velocity=None if field.network_velocity is None else vectors(field.network_velocity),
+            probability=None if field.probability is None else marks(field.probability, 0),
         )
 
 

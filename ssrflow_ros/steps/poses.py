@@ -90,19 +90,26 @@ class SensorPoses:
 
         EgoMotionError if the frames are not connected or the stamps are not covered.
         """
-        frame = pair.source.frame_id.strip('/')
-        latest = max(pair.source.stamp_ns, pair.target.stamp_ns)
+        stamps = [sweep.stamp_ns for sweep in (pair.source, pair.target)]
+        source, target = self._at(pair.source.frame_id, stamps, wait, recorded_ns)
+        return from_poses(source, target, self._method)
+
+    def at(self, frame: str, stamp_ns: int, wait: float = 0.0) -> np.ndarray:
+        """(4, 4) pose of the sensor's `frame` in the fixed one; waits and fails as `between`."""
+        return self._at(frame, [stamp_ns], wait, None)[0]
+
+    def _at(self, frame: str, stamps_ns: list[int], wait: float, recorded_ns: int | None) -> list[np.ndarray]:
+        frame = frame.strip('/')
         with self._arrived:
-            self._arrived.wait_for(lambda: self._reaches(frame, latest), wait)
+            self._arrived.wait_for(lambda: self._reaches(frame, max(stamps_ns)), wait)
             self._mount(frame)
             way = self._way(frame)
             try:
                 if way is None:
                     raise EgoMotionError(self._why_not(frame))
-                source, target = (self._pose(way, sweep.stamp_ns, recorded_ns) for sweep in (pair.source, pair.target))
+                return [self._pose(way, stamp_ns, recorded_ns) for stamp_ns in stamps_ns]
             except EgoMotionError as error:
                 raise EgoMotionError(self._with_what_was_left_out(str(error))) from None
-        return from_poses(source, target, self._method)
 
     def _mount(self, frame: str) -> None:
         """The edge from the odometry's frame to the sensor's, where `mounting` or an unnamed child gives it."""

@@ -1,0 +1,103 @@
+"""Moving points: which points of a cloud belong to what moves, also where a pair of sweeps gave no answer."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Sequence
+
+import numpy as np
+
+from ..kernels.boxes import box_of_each
+from ..steps.deskew import deskew, twist
+from ..sweep import FlowField, MovingObject, Sweep
+
+_LONGEST = 1.0  # s, over which a mover is expected to go on as it did
+_MISSED, _SEEN = 2, 2  # answers in a row without an object that was in so many, in which it is expected
+
+
+class MovingPoints:
+    """The movers of one stream, whose sweeps come in their order: as they are found, and where not, as expected.
+
+    A mover is expected to go on at its velocity for up to a second, and the sensor at its own.
+    """
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what moves."""
+        self._last: FlowField | None = None
+        self._missed: tuple[tuple[MovingObject, int], ...] = ()  # not in the last answer, nor in so many in all
+
+    def note(self, flow: FlowField) -> None:
+        """What moves by the answer for the next sweep."""
+        found = {item.track_id for item in flow.objects}
+        before = [*((item, 0) for item in self._found() if item.age >= _SEEN), *self._missed]
+        gone = [(item, missed + 1) for item, missed in before if item.track_id not in found and missed < _MISSED]
+        elapsed = self._elapsed(flow.pair.source)
+        self._missed = (
+            ()
+            if elapsed is None
+            else tuple(zip(self._later([item for item, _ in gone], elapsed), (missed for _, missed in gone)))
+        )
+        self._last = flow
+
+    def answered(self, flow: FlowField, margin: float) -> np.ndarray:
+        """(N,) bool of the points of the source of the `flow` noted last: what moves by itself; and
+        what lies in the box of an object, found or expected, or within `margin` m of it, and is not ground."""
+        objects = [*flow.objects, *(item for item, _ in self._missed)]
+        inside = _inside(flow.pair.source.points, objects, margin, margin)
+        return flow.moving | inside & ~flow.ground
+
+    def expected(self, sweep: Sweep, margin: float) -> np.ndarray:
+        """(N,) bool of the points of a sweep that got no answer: where the movers known so far should be, if they are.
+
+        What is ground is not known, so nothing below an object is taken.
+        """
+        last, elapsed = self._last, self._elapsed(sweep)
+        if last is None or elapsed is None:
+            return np.zeros(len(sweep), bool)
+        objects = self._later([*last.objects, *(item for item, _ in self._missed)], elapsed)
+        points = sweep.points if sweep.times is None else deskew(sweep, *twist(last.ego_motion, last.pair.dt)).points
+        return _inside(points, objects, margin, 0.0)
+
+    def _found(self) -> tuple[MovingObject, ...]:
+        return self._last.objects if self._last is not None else ()
+
+    def _elapsed(self, sweep: Sweep) -> float | None:
+        """Seconds since the last answer; None where it tells nothing of this sweep."""
+        if self._last is None or self._last.pair.source.frame_id != sweep.frame_id:
+            return None
+        elapsed = (sweep.stamp_ns - self._last.pair.source.stamp_ns) * 1e-9
+        return elapsed if 0 <= elapsed <= _LONGEST else None
+
+    def _later(self, objects: Sequence[MovingObject], elapsed: float) -> tuple[MovingObject, ...]:
+        """`objects` of the last answer `elapsed` s after it, in the frame that the sensor has then."""
+        if not objects or not elapsed or self._last is None:
+            return tuple(objects)
+        there = np.array([item.centre + item.velocity * elapsed for item in objects])
+        yaw = np.array([item.yaw + item.yaw_rate * elapsed for item in objects])
+        ahead = np.column_stack([np.cos(yaw), np.sin(yaw), np.zeros(len(yaw))])
+        velocity = np.array([item.velocity for item in objects])
+        # Seen `elapsed` s before its stamp, a sweep is deskewed to that: so these places are of the sensor's then.
+        places = np.concatenate([there, there + ahead, there + velocity]).astype(np.float32)
+        seen = Sweep(places, 0, '', np.arange(len(places)), len(places), np.full(len(places), -elapsed, np.float32))
+        motion = twist(self._last.ego_motion, self._last.pair.dt)
+        centre, before, onward = np.split(deskew(seen, *motion).points.astype(float), 3)
+        return tuple(
+            dataclasses.replace(item, centre=at, velocity=on - at, yaw=float(np.arctan2(*(to - at)[1::-1])))
+            for item, at, to, on in zip(objects, centre, before, onward)
+        )
+
+
+def _inside(points: np.ndarray, objects: Sequence[MovingObject], margin: float, below: float) -> np.ndarray:
+    """(N,) bool of points (N, 3) float32 m: in the box of an object, or `margin` m about and `below` m below it."""
+    if not objects:
+        return np.zeros(len(points), bool)
+    yaw = np.array([item.yaw for item in objects])
+    centre = np.array([item.centre for item in objects]) + (0, 0, (margin - below) / 2)
+    half = np.array([item.size for item in objects]) / 2 + (margin, margin, (margin + below) / 2)
+    centre, half, cosine, sine = map(np.float32, (centre, half, np.cos(yaw), np.sin(yaw)))
+    box = np.empty(len(points), np.int32)
+    box_of_each(points, centre, cosine, sine, half, box)
+    return box >= 0
