@@ -292,7 +292,7 @@ def test_probabilities_are_probabilities_and_few_or_no_evidence_is_no_trouble():
     odds = CLASSIFIER.motion.of_stacked(CLASSIFIER.motion.centre[None])
     assert 0 < logistic(odds) < logistic(odds + 1) < 1 and logistic(odds + 30) > 0.99
     points, none = np.zeros((2, 3), np.float32), np.zeros(2, bool)
-    observed = ObservedPoints(points, points, none, none, none, none, vacated_space=points)
+    observed = ObservedPoints(points, points, np.zeros(len(points)), none, none, none, none, vacated_space=points)
     seen = prefilter(
         [np.array([0]), np.array([0, 1])],
         observed,

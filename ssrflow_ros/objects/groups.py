@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..kernels.groups import rows_by_number
+
 
 class Clusters(NamedTuple):
     """Points (n, 3) float32 m of K clusters, one cluster after the other, `counts` (K,) of each."""
@@ -45,6 +47,5 @@ def reduced(ufunc: np.ufunc, values: np.ndarray, groups: list[np.ndarray]) -> np
 
 def rows_of_each(numbers: np.ndarray) -> list[np.ndarray]:
     """Rows of each number >= 0 in `numbers` (n,)."""
-    rows = np.flatnonzero(numbers >= 0)
-    rows = rows[np.argsort(numbers[rows], kind='stable')]
-    return np.split(rows, np.flatnonzero(np.diff(numbers[rows])) + 1) if len(rows) else []
+    rows, first = rows_by_number(numbers)
+    return [rows[begin:end] for begin, end in zip(first[:-1].tolist(), first[1:].tolist()) if end > begin]

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..kernels.groups import lengths
 from ..settings import Settings
 from ..steps.prepared import PreparedPair
 
@@ -13,7 +14,7 @@ from ..steps.prepared import PreparedPair
 class ObservedPoints(NamedTuple):
     """What is known of each of a prepared pair's points (n, 3) m.
 
-    displacement        (n, 3) m by the network.   moving (n,) bool: that is at least `moving_speed`.
+    displacement        (n, 3) m by the network, its length (n,) m.   moving (n,) bool: that is at least `moving_speed`.
     in_free_space       (n,) bool: stands where the other sweep saw through; in_past_free_space (n,) bool: where the
                         sensor surely had half a second before.
     suspicious          (n,) bool: either, or the network moves it to a place through which this sweep sees.
@@ -22,6 +23,7 @@ class ObservedPoints(NamedTuple):
 
     points: np.ndarray
     displacement: np.ndarray
+    length: np.ndarray
     moving: np.ndarray
     in_free_space: np.ndarray
     in_past_free_space: np.ndarray
@@ -32,7 +34,8 @@ class ObservedPoints(NamedTuple):
 def observe(prepared: PreparedPair, displacement: np.ndarray, settings: Settings) -> ObservedPoints:
     """displacement (N, 3) m by the network, of all points of the source."""
     points, displacement = prepared.points, displacement.take(prepared.rows, axis=0)
-    moving = lengths(displacement) >= settings.moving_speed * abs(prepared.pair.dt)
+    length = lengths(displacement)
+    moving = length >= settings.moving_speed * abs(prepared.pair.dt)
     suspicious = prepared.in_free_space | prepared.in_past_free_space
     asked = np.flatnonzero(moving & ~suspicious)
     places = points.take(asked, axis=0) + displacement.take(asked, axis=0)
@@ -40,14 +43,10 @@ def observe(prepared: PreparedPair, displacement: np.ndarray, settings: Settings
     return ObservedPoints(
         points,
         displacement,
+        length,
         moving,
         prepared.in_free_space,
         prepared.in_past_free_space,
         suspicious,
         prepared.vacated_space,
     )
-
-
-def lengths(vectors: np.ndarray) -> np.ndarray:
-    """(n,) of vectors (n, d)."""
-    return np.sqrt(np.einsum('ij,ij->i', vectors, vectors))

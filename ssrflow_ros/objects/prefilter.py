@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..kernels.groups import any_near
 from ..steps.range_image import RangeImage
 from .features import Columns
 from .groups import Clusters, evenly_chosen, group_means
@@ -79,8 +80,8 @@ def prefilter(
     }
     kept = classifier.prefilter(features) >= classifier.least_log_odds
     # What took no free space has hardly moved if none was left within its reach.
-    kept &= (np.maximum(in_free_space, in_past_free_space) >= _FREE_SHARE) | _any_near(
-        clusters.points, first, observed.vacated_space, reach
+    kept &= (np.maximum(in_free_space, in_past_free_space) >= _FREE_SHARE) | any_near(
+        clusters.points, counts, observed.vacated_space, np.float32(reach)
     )
     if not kept.any():
         return None
@@ -92,13 +93,3 @@ def prefilter(
         {name: values[kept] for name, values in features.items()},
         *(values[kept] for values in (in_free_space, beside_occluder, moving, spread)),
     )
-
-
-def _any_near(points: np.ndarray, first: np.ndarray, others: np.ndarray, reach: float) -> np.ndarray:
-    """(K,) bool, whether any of `others` (m, 3) m lies within `reach` m of the box about each group of points (n, 3),
-    of which the `first` (K,) rows are given."""
-    inside = np.ones((len(first), len(others)), bool)
-    for column, other in zip(points.T, others.T):
-        inside &= other > np.minimum.reduceat(column, first)[:, None] - np.float32(reach)
-        inside &= other < np.maximum.reduceat(column, first)[:, None] + np.float32(reach)
-    return np.asarray(inside.any(axis=1))

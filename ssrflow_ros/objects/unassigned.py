@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..kernels.groups import company
 from ..settings import Settings
 from ..steps.prepared import PreparedPair
 from .classification import log_travelled
 from .features import Columns
-from .observation import ObservedPoints, lengths
+from .observation import ObservedPoints
 
 _SQUARE, _SQUARES = 1.0, 256  # m, in which points are each other's company; on a map that goes on anew beyond
 _SLOWEST = 1.0  # m/s, below which the network says too often of single points that they move
@@ -23,14 +24,11 @@ def unassigned_points(
     """
     points, displacement = observed.points, observed.displacement
     least = max(settings.moving_speed, _SLOWEST) * abs(prepared.pair.dt)
-    rows = np.flatnonzero(is_free & (lengths(displacement) >= least))
-    x, y = np.floor(points.T[:2] / _SQUARE).astype(np.int32) & (_SQUARES - 1)
-    square = x * _SQUARES + y
-    company = np.bincount(square, minlength=_SQUARES**2).take(square.take(rows))
+    rows = np.flatnonzero(is_free & (observed.length >= least))
     place = points.take(rows, axis=0) + displacement.take(rows, axis=0)
     return rows, {
         'log_probability': np.log(probability.take(rows) + 0.01),
-        'log_company': np.log(company),
+        'log_company': np.log(company(points, rows, _SQUARE, _SQUARES)),
         'in_free_space': observed.in_free_space.take(rows),
         'leaves_free_space': prepared.range_images[0].at(place).is_free(),
         'in_past_free_space': observed.in_past_free_space.take(rows),
