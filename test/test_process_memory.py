@@ -68,3 +68,10 @@ def test_of_a_stream_only_the_last_half_second_is_kept():
     gc.collect()
     assert len(sweeps) == 1  # `last`
     assert len(images) <= 8  # seven of the last 0.6 s, and the one that has seen nothing, which all share
+
+
+def test_a_ready_method_has_not_loaded_the_compiler_of_torch():
+    """A second and 150 MB, which only `ssrflow compile` and what it made need."""
+    told = 'print({"torch._dynamo", "sympy"} & set(sys.modules))'
+    done = run(f'import sys\nfrom ssrflow_ros import SceneFlow, Settings\nSceneFlow(Settings(compiled=False))\n{told}')
+    assert done.strip() == 'set()'

@@ -122,11 +122,13 @@ class SSRFlow(nn.Module):
         self.features = HierarchicalFeatures(config)
         self.initial_flow = InitialFlow(config)
         self.decoder = nn.ModuleList(Level(level, config) for level in range(config.finest_level, config.levels - 1))
-        self.apply(_initialise)
-        for module in self.modules():
-            if isinstance(module, FlowPredictor):
-                # A new network predicts almost no flow: warping by noise would teach nothing.
-                nn.init.normal_(module.flow.weight, std=1e-2)
+        # A network without memory waits for its weights; torch would load its compiler, a second, to draw them.
+        if not next(self.parameters()).is_meta:
+            self.apply(_initialise)
+            for module in self.modules():
+                if isinstance(module, FlowPredictor):
+                    # A new network predicts almost no flow: warping by noise would teach nothing.
+                    nn.init.normal_(module.flow.weight, std=1e-2)
 
     def forward(self, source: Pyramid, target: Pyramid) -> FlowPyramid:
         """Flows of all levels, in metres over the pair's time difference, of frames of one size."""

@@ -65,9 +65,9 @@ def load_weights(name: str, device: torch.device | str = 'cpu') -> LoadedWeights
         tensors = with_columns(tensors, config.columns)  # made while how far was seen past a point was one number
     # Without memory: of how much the settings speak is known only here.
     with torch.device('meta'):
-        _check_shapes(path, SSRFlow(config).state_dict(), tensors)
-    network = SSRFlow(config)
-    network.load_state_dict(tensors)
+        network = SSRFlow(config)
+    _check_shapes(path, network.state_dict(), tensors)
+    network.load_state_dict(tensors, assign=True)
     return LoadedWeights(network.eval().requires_grad_(False).to(device), _from_json(path, header, 'card'))
 
 
