@@ -109,7 +109,7 @@ class SceneFlow:
         with watch('upsample'):
             residual = np.zeros_like(prepared.pair.source.points)  # ground and what lies out of range stand still
             if len(seen):
-                residual[prepared.rows] = upsample(prepared.points, seen[:, :3], motion)
+                residual[prepared.rows] = upsample(prepared.clouds[0], seen[:, :3], motion)
         return residual
 
 

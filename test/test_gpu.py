@@ -17,6 +17,7 @@ from ssrflow_ros.network.ssrflow import SSRFlow
 from ssrflow_ros.network.weights import load_weights
 from ssrflow_ros.operators.triton_kernels import triton_kernels
 from ssrflow_ros.simulator import simulate
+from ssrflow_ros.steps.thinned_cloud import ThinnedCloud
 from ssrflow_ros.steps.upsampling import upsample
 from ssrflow_ros.training.augmentation import NO_AUGMENTATION
 from ssrflow_ros.training.config import TrainingConfig
@@ -123,7 +124,8 @@ def test_upsampling_is_that_of_the_cpu():
     points, known, values = rng.normal(0, 20, (5000, 3)), rng.normal(0, 20, (300, 3)), rng.normal(0, 1, (300, 3))
     points, known, values = (array.astype(np.float32) for array in (points, known, values))
     values = torch.from_numpy(values)
-    assert np.allclose(upsample(points, known, values.to(GPU)), upsample(points, known, values), atol=1e-4)
+    cloud = ThinnedCloud(points)
+    assert np.allclose(upsample(cloud, known, values.to(GPU)), upsample(cloud, known, values), atol=1e-4)
 
 
 def test_gradients_are_those_of_the_cpu(tmp_path):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ssrflow_ros.steps.cells import thin
 from ssrflow_ros.steps.range_image import RangeImage
 from ssrflow_ros.steps.sampling import sample_pair
-from ssrflow_ros.steps.thinned_cloud import VOXEL
+from ssrflow_ros.steps.thinned_cloud import VOXEL, ThinnedCloud
 from ssrflow_ros.steps.upsampling import _on_device, upsample
 from ssrflow_ros.transforms import rigid
 
@@ -157,7 +157,7 @@ def test_interpolation_by_hand():
     query = np.array([[0.5, 0.0, 0.0]], np.float32)
     distance = np.array([0.5, 0.5, np.sqrt(1.25)])
     expected = (np.array([1.0, 2.0, 3.0]) / distance).sum() / (1 / distance).sum()
-    for here in (upsample, _on_device):
-        assert here(query, known, torch.from_numpy(values))[0, 0] == pytest.approx(expected, rel=1e-5)
-        assert here(known, known, torch.from_numpy(values)) == pytest.approx(values, rel=1e-2)
-        assert here(query, known[:1], torch.from_numpy(values[:1]))[0, 0] == 1.0
+    for here, of in ((upsample, ThinnedCloud), (_on_device, np.asarray)):
+        assert here(of(query), known, torch.from_numpy(values))[0, 0] == pytest.approx(expected, rel=1e-5)
+        assert here(of(known), known, torch.from_numpy(values)) == pytest.approx(values, rel=1e-2)
+        assert here(of(query), known[:1], torch.from_numpy(values[:1]))[0, 0] == 1.0

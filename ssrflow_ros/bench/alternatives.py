@@ -22,7 +22,7 @@ from ..steps.ego_motion import make_ego_motion
 from ..steps.ground import make_ground
 from ..steps.prepared import PreparedPair
 from ..steps.sampling import sample_pair
-from ..steps.thinned_cloud import VOXEL
+from ..steps.thinned_cloud import VOXEL, ThinnedCloud
 from ..steps.upsampling import upsample
 from ..sweep import EgoMotion, SweepPair
 from . import peers
@@ -79,7 +79,7 @@ def measure_alternatives(
             'every nth point': lambda: (rows[::every].copy(), prepared.target[::every].copy()),
         },
         f'upsample {len(known)} to {len(rows)}': {
-            OURS: lambda: upsample(rows, known, motion),
+            OURS: lambda: upsample(ThinnedCloud(rows), known, motion),
             REFERENCE: lambda: interpolate(motion[None], *interpolation_weights(dense, cloud)),
         },
         f'ground of {len(source)}': {OURS: lambda: make_ground(method.settings)(source), **peers.ground(source)},

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from ..kernels.kd_tree import KdTree
-from .cells import thin
+from .cells import by_cell
 
 VOXEL = 0.2  # metres; finer than any level of the network
 
@@ -19,13 +19,19 @@ class ThinnedCloud:
         self.cloud, self._seed = cloud, seed
 
     @cached_property
+    def voxels(self) -> tuple[np.ndarray, np.ndarray]:
+        """The voxel (N,) int32 that each point lies in, and the first row (n,) int64 of each, ascending."""
+        origin = np.random.default_rng(self._seed).uniform(0.0, VOXEL, 3).astype(np.float32)
+        return by_cell(self.cloud, VOXEL, origin)
+
+    @property
     def rows(self) -> np.ndarray:
-        """(n,) int64 of the points in the cloud, ascending."""
-        return thin(self.cloud, VOXEL, np.random.default_rng(self._seed).uniform(0.0, VOXEL, 3).astype(np.float32))
+        """(n,) int64 of the points that are left, the first of each voxel."""
+        return self.voxels[1]
 
     @cached_property
     def points(self) -> np.ndarray:
-        """(n, 3) float32 m."""
+        """(n, 3) float32 m, at these rows."""
         return self.cloud.take(self.rows, axis=0)
 
     def nearest(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -8,26 +8,24 @@ import torch
 from ..kernels.interpolation import interpolated
 from ..kernels.kd_tree import KdTree
 from ..operators import interpolate, interpolation_weights
-from .cells import by_cell
+from .thinned_cloud import ThinnedCloud
 
-_CELL = 0.2  # metres; points of one cube share their neighbours, each has weights of its own
 _NEIGHBOURS = 3
 _NEAREST = 1e-4  # metres; nearer ones weigh no more
 
 
-def upsample(points: np.ndarray, known: np.ndarray, values: torch.Tensor) -> np.ndarray:
-    """`values` (M, C) at `known` (M, 3) interpolated at `points` (N, 3), all float32, M >= 1: (N, C) float32.
+def upsample(cloud: ThinnedCloud, known: np.ndarray, values: torch.Tensor) -> np.ndarray:
+    """`values` (M, C) at `known` (M, 3) interpolated at the cloud's points (N, 3), all float32, M >= 1: (N, C) float32.
 
-    Inverse-distance weights over the 3 known points nearest to one point of the same cube: a sweep
-    has four points a cube, and the search is what costs. Not so on a GPU: values that are there are
+    Inverse-distance weights over the 3 known points nearest to the first point of the same voxel: a sweep
+    has four points a voxel, and the search is what costs. Not so on a GPU: values that are there are
     interpolated there, over the 3 points nearest to each.
     """
     if values.device.type != 'cpu':
-        return _on_device(points, known, values)
+        return _on_device(cloud.cloud, known, values)
     known = np.ascontiguousarray(known)
-    cube, first = by_cell(points, _CELL)
-    nearest, _ = KdTree(known).search(points.take(first, axis=0), min(_NEIGHBOURS, len(known)))
-    return interpolated(points, cube, nearest, known, values.numpy(), np.float32(_NEAREST))
+    nearest, _ = KdTree(known).search(cloud.points, min(_NEIGHBOURS, len(known)))
+    return interpolated(cloud.cloud, cloud.voxels[0], nearest, known, values.numpy(), np.float32(_NEAREST))
 
 
 def _on_device(points: np.ndarray, known: np.ndarray, values: torch.Tensor) -> np.ndarray:
