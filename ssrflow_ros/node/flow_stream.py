@@ -1,8 +1,8 @@
 """From a stream of clouds to published flow.
 
-The executor's thread decodes and pairs each cloud as it comes. A first worker prepares the newest pair, a
-second one runs the network, where it has the time (`PacedStream`), and publishes; it takes the next prepared pair when
-it is done, and only then does the first begin another one. Every cloud that comes in is published or counted as a drop.
+The executor's thread decodes and pairs each cloud as it comes. A first worker prepares the newest pair, a second one
+runs the network, where it has the time (`PacedStream`), a third one publishes. Each takes what the one before it has
+made, and only then does that begin another one. Every cloud that comes in is published or counted as a drop.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..errors import EgoMotionError, InputError, SSRFlowError
 from ..formats.stamped import stamp_ns
 from ..pair_stream import PairStream
 from ..steps.pairing import CURES, EMPTY, FIRST, GAP, OTHER_FRAME, TIME_RESTARTED
-from ..sweep import EgoMotion, Sweep, SweepPair
+from ..sweep import EgoMotion, FlowField, Sweep, SweepPair
 from .ego_sources import EgoSource
 from .lifecycle import ManagedNode
 from .memory import free_device, is_out_of_memory
@@ -90,10 +90,13 @@ class FlowStream:
         self._split = SplitClouds(node, outputs.publish_split)
         self.enabled = True
         self.age: float | None = None
-        # The second worker's sweep is always the older one, so what it tells comes in order.
+        # A later worker's sweep is always the older one, so what they tell comes in order.
         self._first: Worker[Job] = Worker(self._prepare, lambda job: self._give_up(job.cloud, REPLACED))
         self._second: Worker[tuple[Job, PreparedPair | None]] = Worker(
             self._estimate, lambda both: self._give_up(both[0].cloud, STOPPED)
+        )
+        self._third: Worker[tuple[Job, FlowField]] = Worker(
+            self._publish, lambda both: self._give_up(both[0].cloud, STOPPED)
         )
 
     # --- in the executor's thread -----------------------------------------------------------------
@@ -132,7 +135,8 @@ class FlowStream:
         """Finish the sweep at hand, or give up waiting after `timeout` s; whether it is finished."""
         self._drop_unread(STOPPED)
         deadline = time.monotonic() + timeout
-        return self._first.stop(timeout) & self._second.stop(max(0.0, deadline - time.monotonic()))
+        workers = self._first, self._second, self._third
+        return all([worker.stop(max(0.0, deadline - time.monotonic())) for worker in workers])
 
     def _take(self, cloud: PointCloud2, without_flow: str = '') -> None:
         """Hand on what there is to do about `cloud`, unless a reason is given for which nothing is to be done."""
@@ -198,6 +202,15 @@ class FlowStream:
 
     def _second_half(self, job: Job, prepared: PreparedPair | None) -> None:
         flow = empty_flow(job.sweep) if prepared is None else self._stream.estimate(prepared)
+        if not self._third.hand((job, flow)):
+            self._give_up(job.cloud, STOPPED)
+
+    # --- in the third worker's thread -------------------------------------------------------------
+
+    def _publish(self, estimated: tuple[Job, FlowField]) -> None:
+        self._guarded(estimated[0].cloud, self._tell, *estimated)
+
+    def _tell(self, job: Job, flow: FlowField) -> None:
         begun = time.monotonic()
         self._outputs.publish(flow, job.cloud, self._frame)
         self._split.settle(job.cloud, flow)
