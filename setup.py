@@ -77,7 +77,7 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(include=[NAME, f'{NAME}.*']),
-    package_data={NAME: ['weights/*.safetensors', 'weights/*.npz', 'weights/*.json', 'weights/*.md']},
+    package_data={NAME: ['py.typed', 'weights/*.safetensors', 'weights/*.npz', 'weights/*.json', 'weights/*.md']},
     # The patterns name the endings: a bare launch/* would also match __pycache__.
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),

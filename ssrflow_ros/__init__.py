@@ -6,6 +6,16 @@ The names below are loaded when they are first used, so that `import ssrflow_ros
 from __future__ import annotations
 
 import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .scene_flow import SceneFlow as SceneFlow
+    from .settings import Settings as Settings
+    from .stream import Stream as Stream
+    from .sweep import EgoMotion as EgoMotion
+    from .sweep import FlowField as FlowField
+    from .sweep import Sweep as Sweep
+    from .sweep import SweepPair as SweepPair
 
 _HOME = {
     'SceneFlow': '.scene_flow',

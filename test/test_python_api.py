@@ -1,6 +1,7 @@
 """From Python: settings hold wherever a cloud enters, a call forgets, a stream remembers, shapes are checked."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from ssrflow_ros.sweep import MovingObject
 QUICK = Settings(network_points=512, threads=1)
 STANDING = Settings(network_points=256, ego_motion='none', ground='none', threads=1)
 MS = 1_000_000
+ROOT = Path(__file__).resolve().parents[1]
 BODY = (-1.0, -1.0, -2.0, 2.0, 1.0, 2.0)
 
 
@@ -307,3 +309,19 @@ def test_few_points_have_an_answer_or_a_cure(scene_flow, standing, n):
     assert flow.in_rows().velocity.shape == (n, 3)
     with pytest.raises(SSRFlowError, match='point'):
         scene_flow(points, points, dt=0.1)
+
+
+@pytest.mark.slow
+def test_a_type_checker_knows_the_names_and_the_ways_to_call(tmp_path):
+    checker = pytest.importorskip('mypy.api')
+    calls = (
+        'import numpy as np\nfrom ssrflow_ros import SceneFlow, Settings, SweepPair\n'
+        'def moving(a: np.ndarray, pair: SweepPair) -> np.ndarray:\n'
+        "    method = SceneFlow(Settings(ground='none'))\n"
+        '    method(pair), method(pair, np.eye(4)), method(pair, ego_motion=np.eye(4))\n'
+        '    return method(a, a, dt=0.1).{}\n'
+    )
+    for name, faults in (('moving', 0), ('movign', 1)):
+        (tmp_path / 'a.py').write_text(calls.format(name))
+        said, _, code = checker.run(['--config-file', str(ROOT / 'pyproject.toml'), str(tmp_path / 'a.py')])
+        assert code == faults, said

@@ -113,7 +113,7 @@ def _odd_cloud(path: Path) -> None:
         target = {'': cloud, 'stamp': stamp, 'header': header}.get(where)
         if where == 'fields':
             cloud.fields = [
-                SimpleNamespace(**{**field._asdict(), last: value}) if index == 1 else field
+                SimpleNamespace(**{**vars(field), last: value}) if index == 1 else field
                 for index, field in enumerate(made.fields)
             ]
         elif target is not None:
