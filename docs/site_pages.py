@@ -40,6 +40,11 @@ API = (
     'simulator.simulate',
     'evaluation.metrics',
     'network.config',
+    'steps.ground',
+    'steps.ego_motion',
+    'formats.message_types',
+    'inference.network_runner',
+    'training.objective',
 )
 """Modules of the Python reference."""
 
