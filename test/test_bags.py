@@ -63,7 +63,7 @@ def test_flow_markers_and_odometry_survive(tmp_path):
     ]
     assert {item.action for item in array.markers} == {ADD, DELETE}
     assert array.markers[0].points[1].x == pytest.approx(float(markers[0].points[1, 0]))
-    assert array.markers[3].text == markers[3].text != ''
+    assert array.markers[4].text == markers[4].text != ''
     lifetime = array.markers[0].lifetime
     assert (lifetime.sec, lifetime.nanosec) == (0, pytest.approx(3e8, rel=1e-6))
     assert odometry.pose.pose.orientation.z == pytest.approx(np.sqrt(0.5))
@@ -298,8 +298,8 @@ def test_ros_itself_reads_our_messages(tmp_path):
     sweep = pointcloud2.decode(points)
     np.testing.assert_array_equal(sweep.points, flow.pair.source.points)
     assert (sweep.stamp_ns, sweep.frame_id) == (5_000_000_007, 'lidar')
-    assert [marker.type for marker in markers.markers] == [5, 1, 0, 9]
-    assert markers.markers[3].text == '8.0 m/s' and odometry.pose.pose.orientation.w == 1.0
+    assert [marker.type for marker in markers.markers] == [5, 5, 1, 0, 9]
+    assert markers.markers[4].text == '8.0 m/s' and odometry.pose.pose.orientation.w == 1.0
 
 
 def test_mcap_files_keep_to_the_standard(tmp_path):
