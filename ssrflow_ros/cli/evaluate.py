@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Iterator
 
 from ..errors import InputError, SSRFlowError
 from ..settings import Settings
+from .first_use import tell_if_cold
 from .options import add_overwrite, add_settings, data_path, settings_from, weights_file
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def run(args: argparse.Namespace) -> None:
 
     evaluation = Evaluation(settings, args.seeds, args.known_pose)
     protocols: dict[str, None] = {}  # each once, in order
+    tell_if_cold()
     for data, number in _chosen(datasets, args.most):
         try:
             labelled = data[number]
