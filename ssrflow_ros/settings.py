@@ -82,11 +82,6 @@ class Settings:
         'Of the network on a GPU; neighbour search and coordinates stay in float32.',
         choices=('float32', 'float16', 'bfloat16'),
     )
-    compiled: bool = _parameter(
-        True,
-        'On a CPU: run the network as "ssrflow compile" has made it for this machine, where it has. '
-        'On a GPU it has no meaning.',
-    )
     threads: int = _parameter(
         0,
         'CPU threads of the network and the searches; 0 takes half of the cores, for on the others the next sweep '
@@ -354,13 +349,22 @@ class Settings:
         return dataclasses.replace(self, **changes)
 
 
-def current_names(given: Mapping[str, Any], warn: Callable[[str], None] = _log.warning) -> dict[str, Any]:
-    """What is `given` by name, former names of parameters made those of today; `warn` is told of each in one line.
+GONE = (Parameter('compiled', True, 'the network needs no compiling any more'),)
+"""Parameters that there were, described by why they are not: taken for one release and ignored (`current_names`)."""
 
+
+def current_names(given: Mapping[str, Any], warn: Callable[[str], None] = _log.warning) -> dict[str, Any]:
+    """What is `given` by name: former names of parameters made those of today, parameters that are gone left out.
+
+    `warn` is told of each in one line.
     Raises InputError where a parameter is given by both of its names.
     """
     names, current = {row.alias: row.name for row in Settings.table() if row.alias}, {}
+    gone = {row.name: row.description for row in GONE}
     for name, value in given.items():
+        if name in gone:
+            warn(f"the parameter '{name}' is ignored, and unknown to the next release: {gone[name]}")
+            continue
         if (now := names.get(name, name)) in current or name in names and now in given:
             raise InputError(f"'{name}' is the former name of '{now}', and both are given: give '{now}' alone")
         if name in names:

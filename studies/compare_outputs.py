@@ -7,7 +7,7 @@ DATA is a folder of real sweeps, with pairs/*.npz and sequences/kitti_a/*.bin. R
   pair_*       each real pair by itself, forwards in time and, as the live node does, with the newest sweep as source
   simulated_*  twenty simulated pairs likewise
   stream_*     kitti_a as a live node takes it, sweep by sweep; the same with sweeps left out, and with point times
-where the method refuses, its error. One thread and no compiled network, so that one machine gives the same bits again;
+where the method refuses, its error. One thread, so that one machine gives the same bits again;
 two machines need not.
 """
 
@@ -31,7 +31,7 @@ from ssrflow_ros.errors import SSRFlowError  # noqa: E402
 from ssrflow_ros.simulator import SENSORS, simulate  # noqa: E402
 from ssrflow_ros.sweep import MovingObject  # noqa: E402
 
-SETTINGS = Settings(device='cpu', threads=1, compiled=False, min_range=0.0)
+SETTINGS = Settings(device='cpu', threads=1, min_range=0.0)
 MIN_RANGE = 1.0  # m, of kitti_a
 SEED, SIMULATED = 7_200_000, 20
 PERIOD_NS = 100_000_000

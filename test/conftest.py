@@ -9,9 +9,6 @@ from pathlib import Path
 for name, value in {'OMP_NUM_THREADS': '1', 'OPENBLAS_NUM_THREADS': '1', 'GOMP_SPINCOUNT': '0'}.items():
     os.environ.setdefault(name, value)
 
-# What was compiled for this machine is not under test.
-os.environ['XDG_CACHE_HOME'] = str(Path(__file__).resolve().parents[1] / '.pytest_cache' / 'xdg')
-
 import pytest  # noqa: E402
 
 if find_spec('hypothesis'):

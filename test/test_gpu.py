@@ -69,7 +69,7 @@ def test_patches_are_those_of_the_reference():
 @pytest.mark.parametrize('n_points', [300, 2048, 8192])
 def test_flow_is_that_of_the_cpu(stream, n_points):
     """One graph for all pairs, and after the network has left the device and come back."""
-    settings = Settings(network_points=n_points, compiled=False)
+    settings = Settings(network_points=n_points)
     here, there = (SceneFlow(settings.replace(device=name)) for name in ('cpu', 'cuda'))
     for _ in range(2):
         for pair, ego in stream:

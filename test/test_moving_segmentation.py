@@ -102,7 +102,7 @@ def test_a_sweep_without_an_answer_counts_as_standing_still(tmp_path):
     write_sweeps(tmp_path / 'a' / '00')
     scores = SegmentationScores()
     (recording,) = open_recordings(f'semantic_kitti:{tmp_path / "a"}')
-    score = scores.add(SceneFlow(Settings(compiled=False)), recording)
+    score = scores.add(SceneFlow(Settings()), recording)
     assert score.unanswered == score.sweeps == 3 and score.missed == 9 and score.iou == 0
     assert scores.reasons['first sweep'] == 1  # the others have too few points to be matched
 

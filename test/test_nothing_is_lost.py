@@ -43,7 +43,7 @@ from ssrflow_ros.formats import bag_messages, picture, pointcloud2
 from ssrflow_ros.formats.bags import POINTCLOUD2, BagMessage, BagReader, typestore
 from ssrflow_ros.formats.object_cloud import encode_objects
 from ssrflow_ros.formats.stamped import stamp_of
-from ssrflow_ros.inference import compiled, export
+from ssrflow_ros.inference import export
 from ssrflow_ros.network.ssrflow import SSRFlow
 from ssrflow_ros.network.weights import save_weights
 from ssrflow_ros.simulator.simulate import LabelledSweep
@@ -160,11 +160,6 @@ class Node:
         return 0
 
 
-class Compiled(compiled.PaddedFlow):
-    def __init__(self, network, n_points, path):
-        super().__init__(network, n_points, torch.autocast('cpu', enabled=False))
-
-
 class Program:
     def __init__(self):
         self.model = SimpleNamespace(doc_string='', metadata_props={})
@@ -209,9 +204,7 @@ def stand_in():
     demo.subprocess = SimpleNamespace(Popen=Node, STDOUT=None)
     demo.private_network = lambda: nullcontext({})
     shutil.which = lambda name: name
-    compiled._compile = lambda network, n_points, path: path.write_bytes(os.urandom(50))
-    compiled.CompiledFlow, compiled._TIMED = Compiled, 1
-    export.TOLERANCE = compiled.TOLERANCE = np.inf
+    export.TOLERANCE = np.inf
     torch.onnx.export = lambda *_, **__: Program()
     export._onnxruntime = lambda: SimpleNamespace(
         InferenceSession=lambda *_, **__: SimpleNamespace(run=lambda *_: [np.zeros((1, 1, 3), np.float32)])
@@ -320,7 +313,7 @@ def edit(root, rng, owners):
     made = [
         root / path
         for path, owner in owners.items()
-        if owner not in ('training', 'compile')
+        if owner != 'training'
         and (root / path).is_file()
         and not (root / path).is_symlink()
         and Path(path).name != MARKER
@@ -477,9 +470,6 @@ class Lines:
             *self.weights(),
         ], [output]
 
-    def compile(self):
-        return ['compile', '--network-points', '256'], []
-
     def export(self):
         output = self.place('net.onnx', 'out/net.onnx')
         return ['export', output, '--points', '256', '--weights', self.one_of('w.safetensors'), *self.overwrite()], [
@@ -577,7 +567,6 @@ def forked(root, line, stop=None, number=0, exchange=True):
             os.dup2(out, 1)
             os.dup2(out, 2)
             sys.stdout, sys.stderr = os.fdopen(1, 'w'), os.fdopen(2, 'w')
-            os.environ['XDG_CACHE_HOME'] = str(root / 'cache')
             stand_in()
             if not exchange:
                 atomic_write._renameat2 = lambda: None
@@ -664,7 +653,6 @@ GOOD = {
     'evaluate': 'evaluate --data pairs:pairs -o report',
     'doctor': 'doctor --bag rec',
     'export': 'export net.onnx --points 256 --weights w.safetensors',
-    'compile': 'compile --network-points 256',
     'train pairs': 'train pairs more --count 2',
     'train run': 'train run run --pairs training --val training --settings tiny.json --device cpu',
     'train ship': 'train ship run --name net -o shipped',

@@ -22,7 +22,7 @@ from ssrflow_ros.transforms import rigid
 
 SPEED, PERIOD, SWEEPS = 6.0, 0.1, 12  # m/s along x
 WORLD = yard(600)
-SETTINGS = Settings(device='cpu', threads=1, compiled=False, network_points=256, ego_motion='odometry')
+SETTINGS = Settings(device='cpu', threads=1, network_points=256, ego_motion='odometry')
 BACK = given(rigid(np.eye(3), np.array([SPEED * PERIOD, 0, 0])))
 
 

@@ -9,7 +9,7 @@ import pytest
 from ssrflow_ros.cli.options import add_settings, settings_from
 from ssrflow_ros.errors import InputError
 from ssrflow_ros.node import parameter_docs
-from ssrflow_ros.settings import Settings
+from ssrflow_ros.settings import GONE, Settings
 from ssrflow_ros.steps import ego_motion, ground
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -80,6 +80,7 @@ ALIASES = [row for row in Settings.table() if row.alias]
 def test_a_former_name_is_no_name_of_today():
     names = [row.name for row in Settings.table()]
     assert [row.alias for row in ALIASES] == ['belief'] and not {row.alias for row in ALIASES} & set(names)
+    assert [row.name for row in GONE] == ['compiled'] and not {row.name for row in GONE} & set(names)
 
 
 @pytest.mark.parametrize('row', ALIASES, ids=lambda row: row.alias)
@@ -108,24 +109,71 @@ def test_the_command_line_takes_a_former_name_and_does_not_show_it(row, caplog):
     assert not _complaints({row.alias: row.high}) and _complaints({row.alias: row.high + 1})
 
 
-@pytest.mark.parametrize('row', ALIASES, ids=lambda row: row.alias)
-def test_the_node_takes_a_former_name(row, tmp_path, monkeypatch, capfd):
+def _told(name, caplog):
+    """Whether one warning was logged, which names the parameter."""
+    return [record.levelname for record in caplog.records if name in record.message] == ['WARNING']
+
+
+@pytest.mark.parametrize('row', GONE, ids=lambda row: row.name)
+def test_a_parameter_that_is_gone_is_ignored_with_one_line_that_says_so(row, caplog):
+    for make in (Settings, Settings().replace):
+        caplog.clear()
+        assert make(**{row.name: row.default}, threads=1) == Settings(threads=1) and _told(row.name, caplog)
+    assert not hasattr(Settings(), row.name)
+
+
+@pytest.mark.parametrize('row', GONE, ids=lambda row: row.name)
+@pytest.mark.parametrize('no', ['', 'no-'])
+def test_the_command_line_takes_an_option_that_is_gone_and_does_not_show_it(row, no, caplog):
+    parser = argparse.ArgumentParser()
+    parser.add_argument('input')
+    add_settings(parser)
+    args = parser.parse_args([f'--{no}{row.name}', 'recording'])
+    assert settings_from(args) == Settings() and args.input == 'recording' and _told(row.name, caplog)
+    assert row.name not in parser.format_help()
+    assert not _complaints({row.name: False})
+
+
+@pytest.fixture
+def declared(tmp_path, monkeypatch, capfd):
+    """Declares the parameters on a node with ROS arguments: its settings, names, and what it said of `word`."""
     rclpy = pytest.importorskip('rclpy')
     from rclpy.context import Context
 
     from ssrflow_ros.node.parameters import declare_settings
 
     monkeypatch.setenv('ROS_LOG_DIR', str(tmp_path))
-    context = Context()
-    rclpy.init(args=['--ros-args', '-p', f'{row.alias}:={row.high}'], context=context)
-    node = rclpy.create_node('ssrflow', context=context)
-    try:
-        assert getattr(declare_settings(node), row.name) == row.high == node.get_parameter(row.name).value
-    finally:
-        node.destroy_node()
-        rclpy.shutdown(context=context)
-    lines = [line for line in ''.join(capfd.readouterr()).splitlines() if row.alias in line]
+
+    def declare(arguments, word):
+        context = Context()
+        rclpy.init(args=['--ros-args', *arguments], context=context)
+        node = rclpy.create_node('ssrflow', context=context)
+        try:
+            settings = declare_settings(node)
+            values = {row.name: node.get_parameter(row.name).value for row in Settings.table()}
+            assert values == {name: getattr(settings, name) for name in values}
+        finally:
+            node.destroy_node()
+            rclpy.shutdown(context=context)
+        return settings, [line for line in ''.join(capfd.readouterr()).splitlines() if word in line]
+
+    return declare
+
+
+@pytest.mark.parametrize('row', ALIASES, ids=lambda row: row.alias)
+def test_the_node_takes_a_former_name(row, declared):
+    settings, lines = declared(['-p', f'{row.alias}:={row.high}'], row.alias)
+    assert getattr(settings, row.name) == row.high
     assert len(lines) == 1 and 'WARN' in lines[0] and row.name in lines[0]
+
+
+@pytest.mark.parametrize('row', GONE, ids=lambda row: row.name)
+def test_the_node_ignores_a_parameter_that_is_gone(row, declared, tmp_path):
+    file = tmp_path / 'of_before.yaml'
+    file.write_text(f'/**:\n  ros__parameters:\n    {row.name}: false\n    threads: 1\n')
+    settings, lines = declared(['--params-file', str(file)], row.name)
+    assert settings == Settings(threads=1)
+    assert len(lines) == 1 and 'WARN' in lines[0] and row.description in lines[0]
 
 
 @pytest.mark.parametrize('file_first', [True, False])

@@ -31,6 +31,7 @@ from ..settings import Settings
 from ..steps.pairing import CURES, FIRST
 from ..sweep import EgoMotion, FlowField, Sweep, SweepPair
 from ..table import print_table, stage_rows
+from .first_use import tell_if_cold
 from .options import add_recording, add_settings, settings_from, weights_file
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ def run(args: argparse.Namespace) -> int:
             annotation = _Annotation(
                 SceneFlow(settings).stream(), settings, poses, out, args, _changes(bag, topic), viewers
             )
+            tell_if_cold()
             annotation.run(with_progress(bag, topic))
             if not annotation.timings:
                 raise InputError(

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Callable, Iterator
 from ..errors import InputError
 from ..settings import Settings
 from ..table import print_table
+from .first_use import tell_if_cold
 from .options import add_overwrite, add_settings, settings_from, weights_file
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def run(args: argparse.Namespace) -> None:
     for count in args.points:
         settings.replace(network_points=count)
     check_outputs({'-o': args.output}, (args.input, weights_file(settings.weights)), 'bench', args.overwrite)
+    tell_if_cold()
     with atomic_write(args.output, 'bench', args.overwrite) as output:
         output.mkdir()
         _Bench(args, settings, output).run()
@@ -121,7 +123,7 @@ class _Bench:
 
         for count in self._args.points:
             method = SceneFlow(self._settings.replace(network_points=count))
-            yield f'{count} network points{", compiled" if method.inference.compiled else ""}', method
+            yield f'{count} network points', method
 
     def _stages(self) -> None:
         from ..bench.report import print_walk, walk_json
@@ -206,9 +208,7 @@ class _Bench:
         from ..bench.stages import one_pair
 
         _, method = next(self._methods())
-        # Else one size would be compiled and its neighbours not.
-        settings = method.settings.replace(compiled=False)
-        rows = scale(settings, *one_pair(method, self._clouds), INPUT_POINTS, NETWORK_POINTS, 3)
+        rows = scale(method.settings, *one_pair(method, self._clouds), INPUT_POINTS, NETWORK_POINTS, 3)
         print_scaling(rows)
         self._json['scaling'] = rows
 

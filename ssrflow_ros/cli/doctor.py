@@ -16,6 +16,7 @@ import importlib.util
 from typing import Iterable
 
 from ..errors import InputError
+from .first_use import tell_if_cold
 from .options import add_settings, settings_from
 
 
@@ -45,15 +46,16 @@ def run(args: argparse.Namespace) -> int:
 
 def _findings(args: argparse.Namespace) -> Iterable:
     settings = settings_from(args, **({'ego_motion': 'odometry'} if args.odometry else {}))
-    if args.bag:
-        from ..doctor.bag import examine_bag
-
-        return examine_bag(args.bag, args.topic, args.odometry, args.seconds or 60.0, settings)
-    if importlib.util.find_spec('rclpy') is None:
+    if not args.bag and importlib.util.find_spec('rclpy') is None:
         raise InputError(
             'looking at a running system needs ROS 2, but rclpy is not there: source your ROS '
             'installation, or look at a recording with --bag'
         )
+    tell_if_cold()
+    if args.bag:
+        from ..doctor.bag import examine_bag
+
+        return examine_bag(args.bag, args.topic, args.odometry, args.seconds or 60.0, settings)
     from ..doctor.live import examine_live
     from ..node.observer import Observer
 

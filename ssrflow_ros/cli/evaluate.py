@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Iterator
 
 from ..errors import InputError, SSRFlowError
 from ..settings import Settings
+from .first_use import tell_if_cold
 from .options import add_overwrite, add_settings, data_path, settings_from, weights_file
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from ..atomic_write import check_outputs
 
-    settings = settings_from(args, min_range=0.0)  # what is labelled is scored
+    given = settings_from(args)
+    settings = given.replace(min_range=0.0)  # what is labelled is scored
     for name in ('seeds', 'most', 'within'):
         if getattr(args, name) is not None and not getattr(args, name) >= 1:
             raise InputError(f'--{name} {getattr(args, name)}: give a number from 1 on')
@@ -69,7 +71,7 @@ def run(args: argparse.Namespace) -> None:
         {'-o': args.output}, (*map(data_path, args.data), weights_file(settings.weights)), 'evaluate', args.overwrite
     )
     if args.protocol == 'mos':
-        _run_mos(args, settings_from(args))
+        _run_mos(args, given)
         return
     from ..datasets import open_dataset
 
@@ -79,6 +81,7 @@ def run(args: argparse.Namespace) -> None:
 
     evaluation = Evaluation(settings, args.seeds, args.known_pose)
     protocols: dict[str, None] = {}  # each once, in order
+    tell_if_cold()
     for data, number in _chosen(datasets, args.most):
         try:
             labelled = data[number]
@@ -113,6 +116,7 @@ def _run_mos(args: argparse.Namespace, settings: 'Settings') -> None:
         raise InputError('--protocol mos takes neither --known-pose nor --seeds: leave them out')
     recordings = [recording for place in args.data for recording in open_recordings(place)][: args.most]
     method, scores = SceneFlow(settings), SegmentationScores()
+    tell_if_cold()
     for recording in tqdm(recordings, unit='recording', disable=None):
         scores.add(method, recording, args.within)
     within = f', points within {args.within:g} m' if args.within else ''

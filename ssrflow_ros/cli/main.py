@@ -29,7 +29,6 @@ COMMANDS = {
     'doctor': 'look at a live system or a recording: what is wrong, and the cure',
     'train': 'train the network on simulated sweeps',
     'evaluate': 'score the method on labelled sweeps of any layout',
-    'compile': "make the network quicker on this machine's CPU; once, some minutes",
     'export': 'the network as an ONNX file, for onnxruntime and TensorRT',
     'adapt': 'adapt the network to a recording of your own, without labels',
     'ablate': 'train variants of the network on equal budgets and compare them',

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any, Collection
 
-from ..settings import Settings
+from ..settings import GONE, Parameter, Settings
 
 _PREFIX = 'setting_'
 
@@ -18,22 +18,21 @@ def add_settings(parser: argparse.ArgumentParser, without: Collection[str] = (),
         if row.name in without or row.of_node and row.name not in also:
             continue
         unit = f' {row.unit}' if row.unit else ''
-        if row.type is bool:
-            kind: dict[str, Any] = {'action': argparse.BooleanOptionalAction}
-        elif row.choices:
-            kind = {'choices': row.choices}
-        else:
-            kind = {'type': row.type, 'metavar': row.type.__name__.upper()}
-        group.add_argument(
-            f'--{row.name.replace("_", "-")}',
-            dest=_PREFIX + row.name,
-            help=f'{row.description} Default: {row.default}{unit}.'.replace('%', '%%'),
-            **kind,
-        )
+        _add(group, row.name, row, f'{row.description} Default: {row.default}{unit}.'.replace('%', '%%'))
         if row.alias:
-            group.add_argument(
-                f'--{row.alias.replace("_", "-")}', dest=_PREFIX + row.alias, help=argparse.SUPPRESS, **kind
-            )
+            _add(group, row.alias, row, argparse.SUPPRESS)
+    for row in GONE:
+        _add(group, row.name, row, argparse.SUPPRESS)
+
+
+def _add(group: argparse._ArgumentGroup, name: str, row: Parameter, told: str) -> None:
+    if row.type is bool:
+        kind: dict[str, Any] = {'action': argparse.BooleanOptionalAction}
+    elif row.choices:
+        kind = {'choices': row.choices}
+    else:
+        kind = {'type': row.type, 'metavar': row.type.__name__.upper()}
+    group.add_argument(f'--{name.replace("_", "-")}', dest=_PREFIX + name, help=told, **kind)
 
 
 def settings_from(args: argparse.Namespace, **changes: Any) -> Settings:

@@ -67,11 +67,7 @@ def _device(scene_flow: SceneFlow) -> Finding:
             f'there is an NVIDIA driver, but torch {torch.__version__} finds no GPU: install a CUDA '
             'build of torch that fits the driver (https://pytorch.org/get-started)',
         )
-    return ok(
-        'device',
-        f'{device}, {torch.get_num_threads()} threads, torch {torch.__version__}, '
-        f'network {"compiled" if scene_flow.inference.compiled else "not compiled"}',
-    )
+    return ok('device', f'{device}, {torch.get_num_threads()} threads, torch {torch.__version__}')
 
 
 def _ego_motion(
@@ -108,10 +104,10 @@ def _speed(scene_flow: SceneFlow, found: list[tuple[SweepPair, EgoMotion]]) -> t
     text = f'{1e3 * took:.0f} ms a sweep on this machine as busy as it is, one comes every {1e3 * step:.0f} ms'
     if took <= step:
         return ok('speed', text), fields
-    may_compile = scene_flow.inference.device.type == 'cpu' and not scene_flow.inference.compiled
-    cure = f'{"run ssrflow compile once, " if may_compile else ""}give it a GPU, or lower network_points'
     return note(
-        'speed', f'{text}: about {1 - step / took:.0%} of the sweeps get no answer, the others stay current: ' + cure
+        'speed',
+        f'{text}: about {1 - step / took:.0%} of the sweeps get no answer, the others stay current: '
+        'give it a GPU, or lower network_points',
     ), fields
 
 

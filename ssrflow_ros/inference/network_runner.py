@@ -1,4 +1,4 @@
-"""The network on its device: as compiled for this CPU, where it has been; on a GPU as one CUDA graph."""
+"""The network on its device: on a GPU as one CUDA graph."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ import torch
 from ..errors import WeightsError
 from ..network.weights import load_weights
 from ..settings import Settings
-from .compiled import CompiledFlow
 from .device import autocast, choose_device, set_threads, synchronise
 from .graphed import GraphedFlow
 from .plain import PlainFlow
 
 
 class FlowRunner(Protocol):
-    """A way to run the network: `PlainFlow`, `CompiledFlow`, `GraphedFlow`.
+    """A way to run the network: `PlainFlow`, `GraphedFlow`.
 
     Takes source (n, C), target (m, C) float32 with 1 <= n, m <= `network_points`, points in metres and what is known of
     them, as `SSRFlow.flow`; gives the flow (n, 3) float32 m of the source's points, on the network's device. The next
@@ -40,12 +39,7 @@ class NetworkRunner:
         weights = load_weights(settings.weights, self.device)
         self.network, self.card = weights.network, weights.card
         # On a GPU it is made for the first pair: it knows the weights by their place.
-        self._run: FlowRunner | None = self._on_cpu() if self.device.type == 'cpu' else None
-
-    @property
-    def compiled(self) -> bool:
-        """Whether the network runs as `ssrflow compile` has made it."""
-        return isinstance(self._run, CompiledFlow)
+        self._run: FlowRunner | None = PlainFlow(self.network, self._precision) if self.device.type == 'cpu' else None
 
     def __call__(self, source: np.ndarray, target: np.ndarray) -> torch.Tensor:
         """The network's flow (n, 3), metres, on the device, of points as `Sample.of` gives them, (n, 10), (m, 10).
@@ -69,10 +63,6 @@ class NetworkRunner:
         if self._run is None:
             self._run = GraphedFlow(self.network, self._settings.network_points, self._precision)
         return self._run(source, target)
-
-    def _on_cpu(self) -> FlowRunner:
-        found = CompiledFlow.found(self.network, self._settings.network_points) if self._settings.compiled else None
-        return found or PlainFlow(self.network, self._precision)
 
     def offload(self) -> None:
         """Free the device's memory; to be called between pairs, and `onload` before the next one."""

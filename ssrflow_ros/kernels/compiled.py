@@ -12,6 +12,9 @@ from numba.core.caching import FunctionCache
 F = TypeVar('F', bound=Callable)
 _KERNELS: list[Any] = []
 
+COMPILING = 'compiling the loops for this machine, once: about 20 s'
+"""To be told before the first call of kernels that `are_cold`."""
+
 
 def compiled(kernel: F) -> F:
     """Compile a function of numbers and NumPy arrays at its first call; use as a decorator.

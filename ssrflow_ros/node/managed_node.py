@@ -85,10 +85,10 @@ class FlowNode(ManagedNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the weights and warm up, then announce the outputs."""
         self._method = self._make_scene_flow(self._settings)
-        from ..kernels.compiled import are_cold  # loads numba, which the method has done by now
+        from ..kernels.compiled import COMPILING, are_cold  # loads numba, which the method has done by now
 
         if are_cold():
-            self.get_logger().info('compiling the loops for this machine, once: about 20 s')
+            self.get_logger().info(COMPILING)
         if not warm_up(self._method, self._settings, self.context.ok):
             return TransitionCallbackReturn.FAILURE
         self._outputs = Outputs(self, self._statistics)

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..settings import Parameter, Settings
+from ..settings import GONE, Parameter, Settings
 
 _MARKDOWN_HEAD = """\
 # Parameters
@@ -25,6 +25,10 @@ the command line.
 | name | type | default | unit | allowed | change | description |
 |---|---|---|---|---|---|---|
 """
+_MARKDOWN_GONE = """
+Taken for one release, and ignored with a warning:
+
+"""
 _YAML_HEAD = """\
 # yaml-language-server: $schema=ssrflow.schema.json
 # Every parameter of the node with its default; written by `make docs` from ssrflow_ros/settings.py.
@@ -36,7 +40,8 @@ _YAML_HEAD = """\
 
 def markdown() -> str:
     """The text of docs/parameters.md."""
-    return _MARKDOWN_HEAD + ''.join(map(_markdown_row, Settings.table()))
+    gone = ''.join(f'- `{row.name}`: {row.description}\n' for row in GONE)
+    return _MARKDOWN_HEAD + ''.join(map(_markdown_row, Settings.table())) + _MARKDOWN_GONE + gone
 
 
 def yaml() -> str:
@@ -56,6 +61,10 @@ def schema() -> str:
             row.alias: {**_schema_of(row), 'description': f'Former name of {row.name}.', 'deprecated': True}
             for row in Settings.table()
             if row.alias
+        }
+        | {
+            row.name: {**_schema_of(row), 'description': f'Ignored: {row.description}.', 'deprecated': True}
+            for row in GONE
         }
         | {'use_sim_time': {'type': 'boolean'}},
         'patternProperties': {r'^qos_overrides(\.|$)': {}},

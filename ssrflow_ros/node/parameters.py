@@ -45,8 +45,8 @@ def declare_settings(node: Node) -> Settings:
     """Declare every row of the table on `node`; returns the Settings that the overrides ask for.
 
     Raises InputError with the rule that an override breaks. An override in a double's place may be
-    an integer, and one by a parameter's former name is taken with a warning. One that fits no parameter is warned
-    about, since rclpy would ignore it in silence.
+    an integer; one by a parameter's former name is taken with a warning, one of a parameter that is gone ignored with a
+    warning. One that fits no parameter is warned about, since rclpy would ignore it in silence.
     """
     # rclpy has no public way to see overrides that nobody declared.
     overrides = current_names(

@@ -10,7 +10,6 @@ import torch
 from ..kernels import farthest_point
 from ..kernels.farthest_point import DIRECTION
 from .gather import gather
-from .opaque import are_opaque, opaque
 from .padding import is_padding
 from .reference import farthest_point_order_reference, is_traced
 from .triton_kernels import triton_kernels
@@ -38,9 +37,7 @@ def farthest_point_order(points: torch.Tensor, n: int, count: torch.Tensor | Non
             points = torch.where(padding[..., None], points[:, :1], points)
         kernels = None if is_traced() else triton_kernels(points.device)
         counts = torch.full_like(first, points.shape[1]) if count is None else count
-        if are_opaque():
-            order = _opaque_order(points, counts, n)
-        elif points.device.type == 'cpu' and not is_traced():
+        if points.device.type == 'cpu' and not is_traced():
             order = _compiled_order(points, counts, n)
         elif kernels and points.shape[1] <= kernels.most_points:
             order = kernels.farthest_point_order(points, n, first)
@@ -56,6 +53,3 @@ def _compiled_order(points: torch.Tensor, counts: torch.Tensor, n: int) -> torch
         order = farthest_point.farthest_point_order(cloud[:count], min(n, count))
         orders.append(np.concatenate([order, np.arange(count, count + n - len(order))]))
     return torch.from_numpy(np.stack(orders))
-
-
-_opaque_order = opaque('farthest_points', _compiled_order, lambda points, counts, n: (len(points), n))

@@ -6,7 +6,6 @@ from typing import Callable
 
 import torch
 
-from .opaque import are_opaque, opaque
 from .padding import is_padding
 from .reference import is_traced, k_nearest_reference
 from .triton_kernels import triton_kernels
@@ -37,8 +36,6 @@ def k_nearest(queries: torch.Tensor, points: torch.Tensor, k: int, count: torch.
 
 
 def _search(device: torch.device) -> Callable[[torch.Tensor, torch.Tensor, int], torch.Tensor]:
-    if are_opaque():
-        return _kd_tree_opaque
     if is_traced():
         return k_nearest_reference
     if device.type == 'cpu':
@@ -54,6 +51,3 @@ def _kd_tree(queries: torch.Tensor, points: torch.Tensor, k: int) -> torch.Tenso
         torch.from_numpy(KdTree(cloud).search(wanted, k)[0]) for wanted, cloud in zip(queries.numpy(), points.numpy())
     ]
     return torch.stack(found)
-
-
-_kd_tree_opaque = opaque('kd_tree', _kd_tree, lambda queries, points, k: (*queries.shape[:2], k))
