@@ -97,10 +97,10 @@ def play(method: SceneFlow, seed: int, sensor: str, scene: str | None, sweeps: i
 
 
 def played(
-    blocks: Iterable[tuple[int, int, tuple[str, ...]]], sweeps: int, keep: Path | None
+    blocks: Iterable[tuple[int, int, tuple[str, ...]]], settings: Settings, sweeps: int, keep: Path | None
 ) -> dict[str, list[dict[str, np.ndarray]]]:
     """The samples of each recording of the blocks by the name of its sensor; what lies in `keep` is not played."""
-    method = SceneFlow(Settings())
+    method = SceneFlow(settings)
     method.classifier = dataclasses.replace(method.classifier, calibration=PLAIN)
     found: dict[str, list[dict[str, np.ndarray]]] = {name: [] for name in SENSORS}
     for seed, sensor, scene in (
@@ -200,12 +200,14 @@ def main() -> None:
     parser.add_argument('--keep', type=Path, metavar='FOLDER', help='for what was played')
     parser.add_argument('-o', '--output', type=Path, default=SHIPPED, help='the calibration (default: the shipped one)')
     parser.add_argument('--picture', type=Path, metavar='FILE', help='draw a reliability diagram')
+    parser.add_argument('--network-points', type=int, default=4096)
     args = parser.parse_args()
+    settings = Settings(network_points=args.network_points)
     if not args.judge:
-        found = played(_FITTED, args.sweeps, args.keep)
+        found = played(_FITTED, settings, args.sweeps, args.keep)
         fit([one for of_sensor in found.values() for one in of_sensor]).save(args.output, overwrite=True)
     calibration = Calibration.load(args.output)
-    unseen = played(_UNSEEN, args.sweeps, args.keep)
+    unseen = played(_UNSEEN, settings, args.sweeps, args.keep)
     families = {family: [one for name in names for one in unseen[name]] for family, names in FAMILIES.items()}
     families['all'] = [one for of_family in families.values() for one in of_family]
     bins = {family: told(recordings, calibration) for family, recordings in families.items()}

@@ -11,6 +11,7 @@ from worlds import pair_of
 
 from ssrflow_ros.kernels.boxes import box_of_each
 from ssrflow_ros.objects.moving_points import MovingPoints
+from ssrflow_ros.steps.conditioning import turned_object
 from ssrflow_ros.sweep import EgoMotion, FlowField, MovingObject, Sweep, SweepPair
 from ssrflow_ros.transforms import invert, rigid, transformed
 
@@ -171,3 +172,24 @@ def test_a_pair_forwards_in_time_is_answered_too():
     nothing = np.zeros((1, 3), np.float32)
     flow = FlowField(pair, ego, nothing, nothing, none, none, np.full(1, -1, np.int32), (walker(),))
     assert answered(movers, flow).all()
+
+
+@pytest.mark.parametrize('roll', [40.0, 90.0, 180.0])
+def test_a_sensor_that_is_tilted_sees_the_same_points_move(roll):
+    """Boxes are upright on the ground, whatever the axes of the frame; also where the sensor has gone on since."""
+    rng = np.random.default_rng(4)
+    points = walker().centre + rng.uniform(-1.5, 1.5, (400, 3))
+    turn = Rotation.from_euler('x', roll, degrees=True).as_matrix()
+    motion = rigid(Rotation.from_euler('z', 0.05).as_matrix(), np.array([0.2, 0.0, 0.0]))
+    tilt = rigid(turn, np.zeros(3))
+    level, tilted = MovingPoints(), MovingPoints()
+    level.note(flow_of(points, [walker()], ego=EgoMotion(motion, 'given')))
+    theirs = EgoMotion(tilt @ motion @ invert(tilt), 'given')
+    tilted.note(flow_of(points @ turn.T, [turned_object(walker(), turn)], ego=theirs))
+    for number in (0, 2):
+        at = START_NS + number * PERIOD_NS
+        moving, same = (
+            movers.expected(Sweep.from_points(seen, at, 'lidar'), MARGIN)
+            for movers, seen in ((level, points), (tilted, points @ turn.T))
+        )
+        assert 30 < moving.sum() < 200 and (moving != same).sum() <= 1

@@ -94,8 +94,9 @@ def run(args: argparse.Namespace) -> int:
     from ..formats.video import check_film, film
 
     settings = settings_from(args, **({'ego_motion': 'odometry'} if args.odometry else {}))
+    inputs = args.input, weights_file(settings.weights), settings.calibration or None
     written = {'-o': args.output, '--video': args.video, '--recalibrate': args.recalibrate}
-    check_outputs(written, (args.input, weights_file(settings.weights)), 'bag', args.overwrite)
+    check_outputs(written, inputs, 'bag', args.overwrite)
     with BagReader(args.input) as bag:
         if bag.cut_off:
             print(f'ssrflow: {bag.cut_off}', file=sys.stderr)

@@ -7,6 +7,7 @@ from typing import Iterable
 
 import numpy as np
 
+from ..steps.conditioning import turned_object
 from ..sweep import MovingObject
 
 
@@ -21,18 +22,9 @@ def in_frame(objects: Iterable[MovingObject], pose: np.ndarray) -> tuple[MovingO
 
 
 def _in_frame(item: MovingObject, turn: np.ndarray, shift: np.ndarray) -> MovingObject:
-    axes = turn @ _about_z(item.yaw)  # columns: length, width and height of the box
-    yaw = float(np.arctan2(axes[1, 0], axes[0, 0]))
-    return dataclasses.replace(
-        item,
-        centre=turn @ item.centre + shift,
-        size=np.abs(_about_z(yaw).T @ axes) @ item.size,
-        yaw=yaw,
-        velocity=turn @ item.velocity,
-        yaw_rate=float(turn[2, 2] * item.yaw_rate),
-        position_covariance=turn @ item.position_covariance @ turn.T,
-        velocity_covariance=turn @ item.velocity_covariance @ turn.T,
-    )
+    turned = turned_object(item, turn)
+    size = np.abs(_about_z(turned.yaw).T @ turned.axes) @ item.size
+    return dataclasses.replace(turned, centre=turned.centre + shift, size=size, tilted_axes=None)
 
 
 def _about_z(yaw: float) -> np.ndarray:

@@ -8,8 +8,11 @@ from typing import Sequence
 import numpy as np
 
 from ..kernels.boxes import box_of_each
+from ..steps.conditioning import turned_object
 from ..steps.deskew import deskew, twist
+from ..steps.levelling import level_axes
 from ..sweep import FlowField, MovingObject, Sweep
+from ..transforms import transformed32
 
 _LONGEST = 1.0  # s, over which a mover is expected to go on as it did
 _MISSED, _SEEN = 2, 2  # answers in a row without an object that was in so many, in which it is expected
@@ -75,29 +78,34 @@ class MovingPoints:
         """`objects` of the last answer `elapsed` s after it, in the frame that the sensor has then."""
         if not objects or not elapsed or self._last is None:
             return tuple(objects)
-        there = np.array([item.centre + item.velocity * elapsed for item in objects])
-        yaw = np.array([item.yaw + item.yaw_rate * elapsed for item in objects])
-        ahead = np.column_stack([np.cos(yaw), np.sin(yaw), np.zeros(len(yaw))])
-        velocity = np.array([item.velocity for item in objects])
-        # Seen `elapsed` s before its stamp, a sweep is deskewed to that: so these places are of the sensor's then.
-        places = np.concatenate([there, there + ahead, there + velocity]).astype(np.float32)
-        seen = Sweep(places, 0, '', np.arange(len(places)), len(places), np.full(len(places), -elapsed, np.float32))
-        motion = twist(self._last.ego_motion, self._last.pair.dt)
-        centre, before, onward = np.split(deskew(seen, *motion).points.astype(float), 3)
-        return tuple(
-            dataclasses.replace(item, centre=at, velocity=on - at, yaw=float(np.arctan2(*(to - at)[1::-1])))
-            for item, at, to, on in zip(objects, centre, before, onward)
-        )
+        # Seen `elapsed` s before its stamp, a sweep is deskewed to that: so this frame is the sensor's then.
+        frame = np.concatenate([np.zeros((1, 3)), np.eye(3)]).astype(np.float32)
+        seen = Sweep(frame, 0, '', np.arange(4), 4, np.full(4, -elapsed, np.float32))
+        origin, *axes = deskew(seen, *twist(self._last.ego_motion, self._last.pair.dt)).points.astype(float)
+        turn = np.column_stack(axes) - origin[:, None]
+        moved = (turned_object(_onward(item, elapsed), turn) for item in objects)
+        return tuple(dataclasses.replace(item, centre=item.centre + origin) for item in moved)
+
+
+def _onward(item: MovingObject, elapsed: float) -> MovingObject:
+    """The object `elapsed` s later, in the same frame."""
+    angle = item.yaw_rate * elapsed
+    turn = np.array([[np.cos(angle), -np.sin(angle), 0.0], [np.sin(angle), np.cos(angle), 0.0], [0.0, 0.0, 1.0]])
+    return dataclasses.replace(item, centre=item.centre + item.velocity * elapsed, tilted_axes=item.axes @ turn)
 
 
 def _inside(points: np.ndarray, objects: Sequence[MovingObject], margin: float, below: float) -> np.ndarray:
     """(N,) bool of points (N, 3) float32 m: in the box of an object, or `margin` m about and `below` m below it."""
     if not objects:
         return np.zeros(len(points), bool)
-    yaw = np.array([item.yaw for item in objects])
+    level = level_axes(objects[0].axes[:, 2])  # of all: the same ground bears them, and their boxes are upright on it
+    if not np.array_equal(level, np.eye(3)):
+        points, objects = transformed32(points, level, np.zeros(3)), [turned_object(item, level) for item in objects]
+    ahead = np.array([item.axes[:2, 0] for item in objects])
+    cosine, sine = (ahead / np.linalg.norm(ahead, axis=1, keepdims=True)).T
     centre = np.array([item.centre for item in objects]) + (0, 0, (margin - below) / 2)
     half = np.array([item.size for item in objects]) / 2 + (margin, margin, (margin + below) / 2)
-    centre, half, cosine, sine = map(np.float32, (centre, half, np.cos(yaw), np.sin(yaw)))
+    centres, cosines, sines, halves = map(np.float32, (centre, cosine, sine, half))
     box = np.empty(len(points), np.int32)
-    box_of_each(points, centre, cosine, sine, half, box)
+    box_of_each(points, centres, cosines, sines, halves, box)
     return box >= 0
