@@ -33,10 +33,11 @@ from ..formats.markers import Drawing
 from ..formats.topics import OWN
 from ..settings import Settings
 from ..steps.pairing import CURES, FIRST
-from ..sweep import EgoMotion, FlowField, Sweep, SweepPair
+from ..sweep import EgoMotion, FlowField, MovingObject, Sweep, SweepPair
 from ..table import print_table, stage_rows
-from .fleet import add_fleet
-from .options import add_recording, add_settings, given, settings_from, weights_file
+from .bag_fleet import SUMMARY, annotate_all, options_of
+from .fleet import add_fleet, recordings
+from .options import add_recording, add_settings, settings_from, weights_file
 
 if TYPE_CHECKING:
     from ..doctor.finding import Finding
@@ -50,11 +51,6 @@ if TYPE_CHECKING:
     from ..stream import Stream
 
 _LOOK_AHEAD = 60.0  # s of the recording, in which it is learnt beforehand what rides along
-SUMMARY = 'ssrflow.json'
-"""The file in OUT that holds what --json prints."""
-_OF_NO_EFFECT = (
-    'output overwrite json objects workers scheduler traceback storage setting_threads setting_device'.split()
-)
 _LASTING = 3  # sweeps, from which on a track is hardly an accident
 
 
@@ -121,12 +117,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from .fleet import recordings
-
     found = recordings(args.input)
     if list(map(str, found)) != args.input or len(found) > 1 or args.scheduler:
-        from .bag_fleet import annotate_all
-
         return annotate_all(args, found)
     args.input = args.input[0]
     return annotate(args)
@@ -191,11 +183,6 @@ def annotate(args: argparse.Namespace) -> int:
     return 2 if any(finding.level == WRONG for finding in findings) else 0
 
 
-def options_of(args: argparse.Namespace) -> list[str]:
-    """What was asked for, of what changes the output."""
-    return given(args.parser, args, without=_OF_NO_EFFECT)
-
-
 def _check_fields(bag: 'BagReader', topic: str, keep: Sequence[str]) -> None:
     """Raise InputError if the first cloud that can be read lacks a field of --keep; later ones are counted."""
     from ..formats.pointcloud2 import field_names
@@ -245,7 +232,9 @@ def _kept_topics(bag: 'BagReader', topic: str, out: 'BagWriter') -> list[str]:
         out.describe(name, bag.described[name]._replace(type=bag.topics[name][0]))
     latched = [name for name in kept if bag.described[name].is_latched or name == TF_STATIC]
     first = next(iter(bag.read([topic])), None)
-    for message in bag.read(latched, whole=True) if first is not None else ():
+    if first is None:
+        return kept
+    for message in bag.read(latched, whole=True):
         if not bag.is_read(message.time_ns) and message.time_ns < first.time_ns:
             out.write_message(message._replace(time_ns=first.time_ns))
     return kept
@@ -351,7 +340,7 @@ class _Annotation:
         self._out.write(FLOW, POINTCLOUD2, time_ns, annotated)
         objects = to_pointcloud2(encode_objects(flow.objects), cloud.header)
         self._out.write(OBJECTS, POINTCLOUD2, time_ns, objects)
-        tables = [(OBJECT, flow.objects)]
+        tables: list[tuple[str, Sequence[MovingObject]]] = [(OBJECT, flow.objects)]
         if self._tracks is not None:
             tables.append((TRACK, self._tracks.update(flow)))
             self._out.write(TRACKS, POINTCLOUD2, time_ns, to_pointcloud2(encode_objects(tables[-1][1]), cloud.header))

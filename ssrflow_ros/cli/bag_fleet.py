@@ -13,9 +13,19 @@ from typing import Any, Sequence
 from ..atomic_write import check_apart, make_folder
 from ..errors import InputError
 from ..table import print_table
-from .bag import SUMMARY, options_of
 from .fleet import Ended, Run, in_fleet
 from .options import given, settings_from
+
+SUMMARY = 'ssrflow.json'
+"""The file in OUT that holds what --json prints."""
+_OF_NO_EFFECT = (
+    'output overwrite json objects workers scheduler traceback storage setting_threads setting_device'.split()
+)
+
+
+def options_of(args: argparse.Namespace) -> list[str]:
+    """What was asked for, of what changes the output."""
+    return given(args.parser, args, without=_OF_NO_EFFECT)
 
 
 def annotate_all(args: argparse.Namespace, recordings: Sequence[Path]) -> int:

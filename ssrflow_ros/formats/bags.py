@@ -5,24 +5,24 @@ from __future__ import annotations
 import re
 import sqlite3
 from contextlib import ExitStack, contextmanager, suppress
-from functools import cache
 from pathlib import Path
-from typing import Any, Collection, Iterator, NamedTuple
+from typing import Any, Collection, Iterator, NamedTuple, Protocol, Sequence
 
 from rosbags.interfaces import Connection, Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.rosbag2.metadata import parse_qos
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
-from rosbags.typesys.store import Typestore
 
 from ..atomic_write import atomic_write
 from ..errors import InputError, in_short
 from . import livox
+from .bag_messages import to_header, to_pointcloud2
 from .bounded import Reader
 from .mcap_stream import McapStream, is_indexed
 from .ros1_bags import Ros1Bag
 from .topics import GROUND_TRUTH as GROUND_TRUTH
 from .topics import sensors, why_no_clouds
+from .typestore import typestore as typestore
 
 POINTCLOUD2 = 'sensor_msgs/msg/PointCloud2'
 ODOMETRY = 'nav_msgs/msg/Odometry'
@@ -51,12 +51,6 @@ _LATCHED = Qos(
 )
 
 
-@cache
-def typestore() -> Typestore:
-    """The standard messages; those used here are equal from Humble to Lyrical."""
-    return get_typestore(Stores.ROS2_JAZZY)
-
-
 class BagMessage(NamedTuple):
     """One message of a recording. time_ns: when it was recorded, nanoseconds; raw: serialized (CDR)."""
 
@@ -71,6 +65,23 @@ class BagMessage(NamedTuple):
             return typestore().deserialize_cdr(self.raw, self.type)
         except Exception as error:  # Of damaged bytes the library makes errors of many types.
             raise InputError(f'a message of {self.topic} is damaged ({in_short(error)}): record it again') from error
+
+
+class _Storage(Protocol):
+    """A recording's file: its connections, topics with their types and counts; when it begins and ends, ns."""
+
+    @property
+    def connections(self) -> Sequence[Any]: ...
+
+    @property
+    def start_time(self) -> int: ...
+
+    @property
+    def end_time(self) -> int: ...
+
+    def messages(
+        self, connections: Collection[Any], start: int | None = None, stop: int | None = None
+    ) -> Iterator[tuple[Any, int, bytes]]: ...
 
 
 class Description(NamedTuple):
@@ -110,13 +121,14 @@ class BagReader:
         self.topics: dict[str, tuple[str, int]] = {}
         self.cut_off = ''
         self._open = ExitStack()
-        self._readers: list[Reader | McapStream | Ros1Bag] = []
+        self._readers: list[_Storage] = []
 
     def __enter__(self) -> 'BagReader':
         with self._blame_the_bag():
             for storage in _find_storages(self.path):
-                self._readers.append(self._open.enter_context(_reader_of(storage)))
-                reader = self._readers[-1]
+                reader = _reader_of(storage)
+                self._open.enter_context(reader)
+                self._readers.append(reader)
                 for connection in reader.connections:
                     if not (
                         isinstance(connection.topic, str)
@@ -313,8 +325,6 @@ def _types_with(described: Description) -> Any:
 
 def _as_cloud(messages: livox.CustomMessages, raw: bytes) -> bytes:
     """A serialized PointCloud2 of Livox's message; b'' of one that is damaged."""
-    from .bag_messages import to_header, to_pointcloud2
-
     try:
         stamp_ns, frame_id, cloud = messages.cloud(raw)
     except InputError:

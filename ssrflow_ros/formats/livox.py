@@ -45,7 +45,9 @@ class CustomMessages:
                     self._point = np.dtype(columns, align=self._is_aligned)
                 else:
                     self._fields.append((name, None, -1))  # the header
-            if [name for name, *_ in self._fields][0] != 'header' or not {'x', 'y', 'z'} <= set(self._point.names):
+            if [name for name, *_ in self._fields][0] != 'header' or not {'x', 'y', 'z'} <= set(
+                self._point.names or ()
+            ):
                 raise KeyError('header, x, y, z')
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise InputError(
@@ -78,7 +80,7 @@ class CustomMessages:
         columns = {axis: np.ascontiguousarray(points[axis], np.float32) for axis in 'xyz'}
         names = {'reflectivity': 'intensity', 'tag': 'tag', 'line': 'line', 'offset_time': 'offset_time'}
         for name, called in names.items():
-            if name in self._point.names:
+            if name in (self._point.names or ()):
                 columns[called] = points[name].astype(np.float32 if called == 'intensity' else points[name].dtype)
         return seconds * 1_000_000_000 + nanoseconds, frame_id, pack(columns)
 

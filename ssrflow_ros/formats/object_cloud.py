@@ -108,13 +108,13 @@ def moved(objects: np.ndarray, pose: np.ndarray) -> np.ndarray:
 
 def rows_of(objects: Iterable[MovingObject]) -> np.ndarray:
     """(N,) array of dtype OBJECT."""
-    return np.array([tuple(getattr(item, name) for name in OBJECT.names) for item in objects], OBJECT)
+    return np.array([tuple(getattr(item, name) for name in FIELDS) for item in objects], OBJECT)
 
 
 def objects_of(rows: np.ndarray) -> list[MovingObject]:
     """The objects of an array of dtype OBJECT."""
     return [
-        MovingObject(**{name: row[name].item() if not row[name].shape else row[name] for name in OBJECT.names})
+        MovingObject(**{name: row[name].item() if not row[name].shape else row[name] for name in FIELDS})
         for row in rows
     ]
 

@@ -193,6 +193,7 @@ class OwnBody:
 
     def _without(self, sweep: Sweep) -> Sweep:
         if sweep not in self._cut:
+            assert self._mask is not None
             rows, cells = _near(sweep.points)
             own = rows[self._mask[cells]]
             self._cut[sweep] = sweep.without(own) if len(own) else sweep
