@@ -8,7 +8,8 @@ from setuptools import find_packages, setup
 NAME = 'ssrflow_ros'
 
 EXTRAS = {
-    'formats': ['pypcd4', 'trimesh'],
+    'formats': ['pypcd4', 'trimesh', 'laspy>=2.5', 'lazrs'],
+    'fleet': ['distributed>=2024.8'],
     'patchwork': ['pypatchworkpp'],
     'argoverse': ['pyarrow'],
     'video': ['imageio-ffmpeg'],  # .mp4; .gif and .webp need nothing
@@ -62,6 +63,7 @@ EXTRAS = {
 # Patchwork++ has wheels for these only; elsewhere the extra `patchwork` compiles it.
 EXTRAS['all'] = [
     *EXTRAS['formats'],
+    *EXTRAS['fleet'],
     *EXTRAS['train'],
     'pypatchworkpp; platform_machine == "x86_64" and python_version < "3.14"',
 ]
@@ -84,6 +86,7 @@ setup(
         (f'share/{NAME}', ['package.xml', 'LICENSE']),
         (f'share/{NAME}/launch', glob('launch/*.launch.py')),
         (f'share/{NAME}/config', glob('config/*.yaml') + glob('config/*.json') + glob('config/*.xml')),
+        (f'share/{NAME}/config/sensors', glob('config/sensors/*.yaml')),
         (f'share/{NAME}/rviz', glob('rviz/*.rviz')),
     ],
     install_requires=[

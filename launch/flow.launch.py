@@ -69,6 +69,7 @@ def _flow_node(points, namespace, request, environment):
     # The last one wins, so that an argument goes before the file.
     # RViz draws the colours, which cost a field of the cloud; the file may still say no.
     parameters = [{'rgba': True}] if request.rviz else []
+    parameters += [request.sensor_file] if request.sensor_file else []
     parameters += [request.params_file] if request.params_file else []
     parameters.append({'use_sim_time': request.sim_time})
     parameters += [{name: ParameterValue(value, value_type=type(value))} for name, value in request.parameters.items()]

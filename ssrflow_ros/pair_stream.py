@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+import numpy as np
+
+from .errors import InputError
 from .formats.message_types import PointCloud2
 from .formats.point_times import PointTimes
-from .formats.pointcloud2 import decode
+from .formats.pointcloud2 import decode, field_names, has_field, read_field
 from .settings import Settings
 from .steps.pairing import Pairing
-from .sweep import Sweep, SweepPair
+from .sweep import Sensors, Sweep, SweepPair
 
 
 class PairStream:
@@ -35,9 +40,31 @@ class PairStream:
         InputError if it is malformed, or lacks those times.
         """
         sweep = decode(cloud, *self.settings.own)
+        if self.settings.origins:
+            sweep = _with_sensors(sweep, cloud, self.settings)
         return self._times(sweep, cloud) if self.settings.deskew else sweep
 
     def push(self, cloud: PointCloud2) -> tuple[Sweep, SweepPair | None]:
         """The sweep of a cloud and the pair that it completes, if it does; InputError as of `sweep`."""
         sweep = self.sweep(cloud)
         return sweep, self.pairing.push(sweep)
+
+
+def _with_sensors(sweep: Sweep, cloud: PointCloud2, settings: Settings) -> Sweep:
+    """The sweep of a cloud that several LiDARs share; InputError without the field that tells them apart."""
+    origins = np.array(settings.origins)
+    if not settings.sensor_field:
+        away = np.linalg.norm(sweep.points[:, None] - origins[None].astype(np.float32), axis=2)
+        return dataclasses.replace(sweep, sensors=Sensors(origins, away.argmin(axis=1).astype(np.int32)))
+    if not has_field(cloud, settings.sensor_field):
+        raise InputError(
+            f"the cloud has no field '{settings.sensor_field}', which sensor_field names (there are: "
+            f'{", ".join(field_names(cloud))}): name the one that holds the number of the LiDAR, or leave it empty'
+        )
+    numbers = read_field(cloud, settings.sensor_field)[sweep.rows]
+    if len(numbers) and not ((numbers >= 0) & (numbers < len(origins)) & (numbers == np.floor(numbers))).all():
+        raise InputError(
+            f"the field '{settings.sensor_field}' holds {numbers.min()} to {numbers.max()}, and sensor_origins has "
+            f'{len(origins)} places: numbers begin with 0'
+        )
+    return dataclasses.replace(sweep, sensors=Sensors(origins, numbers.astype(np.int32)))

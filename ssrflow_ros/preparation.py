@@ -11,11 +11,14 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from .errors import EgoMotionError
-from .settings import Settings
-from .steps.conditioning import Conditioning
+from .settings import AUTO, Settings
+from .steps.background import Background
+from .steps.conditioning import ConditionedPair, Conditioning
 from .steps.deskew import Deskewing
 from .steps.ego_motion import make_ego_motion
 from .steps.ground import make_ground, rise
+from .steps.merged import range_image
+from .steps.own_body import OwnBody
 from .steps.prepared import PreparedPair
 from .steps.range_image import RangeImage, free_space
 from .steps.range_image_history import RangeImageHistory
@@ -23,6 +26,7 @@ from .steps.sampling import sample_thinned
 from .steps.thinned_cloud import ThinnedCloud
 from .stopwatch import Stopwatch
 from .sweep import EgoMotion, Sweep, SweepPair
+from .transforms import rigid
 
 
 class Preparation:
@@ -34,15 +38,17 @@ class Preparation:
 
     def __init__(self, settings: Settings):
         self.settings = settings
+        self.own_body = OwnBody()
         self.reset()
 
     def reset(self) -> None:
-        """Forget what is kept of the stream; the next pair is as a first one."""
+        """Forget what is kept of the stream; the next pair is as a first one, but the robot's own body stays known."""
         self.conditioning = Conditioning(self.settings)
         self.ego_motion = make_ego_motion(self.settings)
         self.deskewing = Deskewing()
         self.ground = make_ground(self.settings)
         self.past = RangeImageHistory()
+        self.background = Background()
         # In a stream each sweep serves twice.
         self._grounds: WeakKeyDictionary[Sweep, tuple[np.ndarray, np.ndarray, ThinnedCloud]] = WeakKeyDictionary()
         self._images: WeakKeyDictionary[Sweep, RangeImage] = WeakKeyDictionary()
@@ -50,7 +56,11 @@ class Preparation:
     def __call__(self, pair: SweepPair, ego_motion: EgoMotion | None = None) -> PreparedPair:
         """All that is to be known of `pair` but what the network sees (`with_samples`); arguments and errors as of
         `SceneFlow`."""
-        watch = Stopwatch()
+        watch, settings, whole = Stopwatch(), self.settings, pair
+
+        if settings.own_body == AUTO:
+            with watch('own_body'):
+                pair = self.own_body.cut(pair)
 
         with watch('condition'):
             conditioned = self.conditioning(pair)
@@ -76,13 +86,49 @@ class Preparation:
         with watch('free_space'):
             image, other_image = self._image(pair.source), self._image(pair.target)
             past, past_age = self.past(pair, ego, (image, other_image), onward)
-            images = image, other_image.in_frame(ego.target_from_source), past
+            seen, background = (image, other_image.in_frame(ego.target_from_source)), past
+            if settings.ego_motion == 'none' and pair.source.sensors is None:
+                background = self.background(image, past, pair.source.stamp_ns)
+            images = *seen, background
             told = free_space(source.cloud, target, images)
+
+        if settings.own_body == AUTO:
+            with watch('own_body'):
+                self._learn(whole, conditioned, ego, ground, image)
+
         clouds = source, other
         times = watch.timings_ms
         return PreparedPair(
-            pair, ego, ground, slope, rows, target, clouds, images, past_age, *told, times, conditioned=conditioned
+            pair,
+            ego,
+            ground,
+            slope,
+            rows,
+            target,
+            clouds,
+            (*seen, past),
+            background,
+            past_age,
+            *told,
+            times,
+            conditioned=conditioned,
         )
+
+    def learn(self, pair: SweepPair, ego_motion: EgoMotion | None = None) -> None:
+        """Of a pair only what rides along; errors as of a call."""
+        whole, conditioned = pair, self.conditioning(pair)
+        ego = conditioned.levelled(ego_motion) if ego_motion else self.ego_motion(conditioned.pair)
+        if pair.source.times is not None:
+            conditioned = conditioned.changed(self.deskewing, ego)
+        source = conditioned.pair.source
+        self._learn(whole, conditioned, ego, self._on_ground(source)[0], self._image(source))
+
+    def _learn(
+        self, whole: SweepPair, conditioned: ConditionedPair, ego: EgoMotion, ground: np.ndarray, image: RangeImage
+    ) -> None:
+        """What rides along, in the frame of the `whole` pair."""
+        seen = image.in_frame(rigid(conditioned.level, np.zeros(3)))
+        self.own_body.add(whole, conditioned.as_given(ego), conditioned.pair.source, ground, seen)
 
     def _over_left_out(self, pair: SweepPair) -> EgoMotion | None:
         """The motion from the pair's target to the newest sweep before it, where sweeps of the stream were left out."""
@@ -102,7 +148,7 @@ class Preparation:
 
     def _image(self, sweep: Sweep) -> RangeImage:
         if sweep not in self._images:
-            self._images[sweep] = RangeImage(sweep.points)
+            self._images[sweep] = range_image(sweep)
         return self._images[sweep]
 
 
@@ -110,5 +156,6 @@ def with_samples(prepared: PreparedPair, settings: Settings) -> PreparedPair:
     """The pair with the points that the network is to see."""
     watch = Stopwatch(dict(prepared.timings_ms))
     with watch('sample'):
-        samples = sample_thinned(*prepared.clouds, prepared.ego_motion, settings.network_points, prepared.range_images)
+        images = *prepared.range_images[:2], prepared.background
+        samples = sample_thinned(*prepared.clouds, prepared.ego_motion, settings.network_points, images)
     return replace(prepared, samples=samples, timings_ms=watch.timings_ms)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging
+import math
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Callable, Iterator, Mapping
@@ -16,6 +17,9 @@ from typing import Any, Callable, Iterator, Mapping
 from .errors import InputError, did_you_mean
 
 _log = logging.getLogger(__name__)
+
+AUTO = 'auto'
+"""The `own_body` that is learnt."""
 
 
 @dataclass(frozen=True)
@@ -106,9 +110,10 @@ class Settings:
         idle=True,
     )
     own_body: str = _parameter(
-        '',
-        "Returns in this box are dropped too: 'x y z x y z', its least and its greatest corner in the clouds' "
-        'frame (m); empty for none. For what the sensor sees of the robot beyond min_range.',
+        'auto',
+        "What the sensor sees of the robot beyond min_range is dropped too. 'auto': what rides along within 2.5 m of "
+        "it, learnt in the first seconds of motion; 'x y z x y z': a box, its least and its greatest corner in the "
+        "clouds' frame (m); empty: nothing.",
         idle=True,
     )
     max_range: float = _parameter(
@@ -117,6 +122,18 @@ class Settings:
         unit='m',
         low=1.0,
         high=1000.0,
+        idle=True,
+    )
+    sensor_origins: str = _parameter(
+        '',
+        "Of a cloud that several LiDARs share: where they sit in its frame, 'x y z x y z ...' (m); empty: one, at the "
+        'origin.',
+        idle=True,
+    )
+    sensor_field: str = _parameter(
+        '',
+        "Field of such a cloud that holds the number of each return's LiDAR, from 0 on, in the order of "
+        'sensor_origins; empty: each return is taken to be of the nearest one.',
         idle=True,
     )
     deskew: bool = _parameter(
@@ -237,6 +254,12 @@ class Settings:
         idle=True,
         of_node=True,
     )
+    tracks: bool = _parameter(
+        False,
+        "Publish '~/tracks' too: each object followed by a Kalman filter, under a number that stays and predicted over "
+        'gaps; needs filterpy.',
+        of_node=True,
+    )
     rgba: bool = _parameter(
         False,
         'Add a colour to the points of the flow cloud: by direction where they move, else grey, the ground darker.',
@@ -325,10 +348,19 @@ class Settings:
         for row in self.table():
             object.__setattr__(self, row.name, row.check(getattr(self, row.name)))
         _box(self.own_body)
+        _origins(self.sensor_origins)
+
+    @property
+    def origins(self) -> tuple[tuple[float, ...], ...]:
+        """Of several LiDARs in one cloud, (x, y, z) m each; () of one."""
+        return _origins(self.sensor_origins)
 
     @property
     def own(self) -> tuple[float, tuple[float, ...]]:
-        """What is the robot itself, as `decode` and `Sweep.from_points` take it: `min_range`, and the box or ()."""
+        """What is the robot itself, as `decode` and `Sweep.from_points` take it: `min_range`, and the box or ().
+
+        With `auto` there is no box: what rides along is known to the stream only.
+        """
         return self.min_range, _box(self.own_body)
 
     @classmethod
@@ -387,8 +419,23 @@ def _taking_former_names(init: Callable[..., None]) -> Callable[..., None]:
 Settings.__init__ = _taking_former_names(Settings.__init__)  # type: ignore[method-assign]
 
 
+def _origins(text: str) -> tuple[tuple[float, ...], ...]:
+    """The places that `sensor_origins` names, or none."""
+    try:
+        numbers = [float(word) for word in text.replace(',', ' ').split()]
+    except ValueError:
+        numbers = [math.nan]
+    if len(numbers) % 3 or not all(map(math.isfinite, numbers)) or len(numbers) > 3 * 64:
+        raise InputError(
+            f"sensor_origins: '{text}' are no places: give x y z in metres of each LiDAR, such as '0 0 0  1.2 0.5 -0.3'"
+        )
+    return tuple(tuple(numbers[begin : begin + 3]) for begin in range(0, len(numbers), 3))
+
+
 def _box(text: str) -> tuple[float, ...]:
     """The six numbers of `own_body`, or none."""
+    if text.strip() == AUTO:
+        return ()
     try:
         box = tuple(float(word) for word in text.replace(',', ' ').split())
     except ValueError:
@@ -396,6 +443,6 @@ def _box(text: str) -> tuple[float, ...]:
     if box and not (len(box) == 6 and all(least < most for least, most in zip(box[:3], box[3:]))):
         raise InputError(
             f"own_body: '{text}' is no box: give its least x y z and its greatest x y z in metres, "
-            "such as '-1.5 -1 -2 0.5 1 0'"
+            "such as '-1.5 -1 -2 0.5 1 0', or auto"
         )
     return box

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from .inputs import Cloud, Motion, as_motion, as_sweep
 from .objects.detector import ObjectDetector
 from .preparation import Preparation, with_samples
+from .steps.own_body import OwnBody
 from .steps.pairing import Pairing
 from .steps.prepared import PreparedPair
 from .sweep import EgoMotion, FlowField, SweepPair
@@ -64,6 +65,15 @@ class Stream:
     def estimate(self, prepared: PreparedPair) -> FlowField:
         """The second half: by the network, or, of what is observed alone, from the objects' tracks."""
         return self._method.estimate(prepared, self.detector)
+
+    @property
+    def own_body(self) -> OwnBody:
+        """What is known of the robot itself; it may be given, where it was learnt before."""
+        return self.preparation.own_body
+
+    @own_body.setter
+    def own_body(self, known: OwnBody) -> None:
+        self.preparation.own_body = known
 
     def reset(self) -> None:
         """Forget every sweep; the next one is a first one."""

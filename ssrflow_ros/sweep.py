@@ -20,6 +20,26 @@ FIRST_STAMP_NS = 1_000_000_000
 
 
 @dataclass(frozen=True, eq=False)
+class Sensors:
+    """The LiDARs whose returns share a cloud: origins (K, 3) m in its frame, of_point (N,) number of each point's."""
+
+    origins: np.ndarray
+    of_point: np.ndarray
+
+    def numbered(self) -> list[tuple[int, np.ndarray]]:
+        """Number and origin (3,) float32 m of each."""
+        return list(enumerate(self.origins.astype(np.float32)))
+
+    def turned(self, turn: np.ndarray, rows: np.ndarray) -> 'Sensors':
+        """Of the points `rows` of the cloud, in axes to which `turn` (3, 3) leads."""
+        return Sensors(self.origins @ turn.T, self.of_point[rows])
+
+    def without(self, dropped: np.ndarray) -> 'Sensors':
+        """Of a cloud without the points of some numbers."""
+        return Sensors(self.origins, np.delete(self.of_point, dropped))
+
+
+@dataclass(frozen=True, eq=False)
 class Sweep:
     """One LiDAR sweep: the usable returns of one input cloud.
 
@@ -30,6 +50,7 @@ class Sweep:
     n_rows    rows of the input cloud, dropped ones included.
     times     (N,) float32, seconds from `stamp_ns` to the moment at which each point was measured, if that
               is known and the points still have to be deskewed; else None: all at one instant.
+    sensors   whose returns they are, if they are of several; None: of one, at the origin.
     """
 
     points: np.ndarray
@@ -38,6 +59,7 @@ class Sweep:
     rows: np.ndarray
     n_rows: int
     times: np.ndarray | None = None
+    sensors: Sensors | None = None
 
     def __len__(self) -> int:
         return len(self.points)
@@ -76,8 +98,16 @@ class Sweep:
         kept, usable = _usable(self.points, min_range, own_body)
         if len(kept) == len(self):
             return self
-        times = self.times if self.times is None else self.times[usable]
-        return Sweep(kept, self.stamp_ns, self.frame_id, self.rows[usable], self.n_rows, times)
+        return self.without(np.delete(np.arange(len(self)), usable))
+
+    def without(self, dropped: np.ndarray) -> 'Sweep':
+        """Without the points of the ascending numbers `dropped` (d,)."""
+        from .kernels.near_field import without_rows  # numba: no help of a command waits for it
+
+        points, rows = without_rows(self.points, self.rows, dropped)
+        times = self.times if self.times is None else np.delete(self.times, dropped)
+        sensors = self.sensors if self.sensors is None else self.sensors.without(dropped)
+        return Sweep(points, self.stamp_ns, self.frame_id, rows, self.n_rows, times, sensors)
 
     def to_rows(self, values: np.ndarray, missing: float = np.nan) -> np.ndarray:
         """Lay per-point `values` (N, ...) out over the input's rows; dropped rows hold `missing`."""

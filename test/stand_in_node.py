@@ -13,6 +13,7 @@ import numpy as np
 
 from ssrflow_ros.errors import EgoMotionError, WeightsError
 from ssrflow_ros.node.flow_node import main
+from ssrflow_ros.steps.own_body import OwnBody
 from ssrflow_ros.sweep import EgoMotion, FlowField, MovingObject
 
 FAILS_AT, OUT_OF_MEMORY_AT, SLOW_AT = 13, 14, 15
@@ -34,6 +35,7 @@ class StandIn:
 
     def stream(self):
         self.tell('stream')
+        self.own_body = OwnBody()
         return self
 
     def reset(self):

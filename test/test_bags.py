@@ -129,7 +129,7 @@ def test_what_is_no_recording_is_named(tmp_path):
     for name, words in {
         'missing': 'does not exist',
         'empty': 'no metadata.yaml',
-        'old.bag': 'ROS 1',
+        'old.bag': 'of ROS 1',
         'notes.txt': 'no recording',
         'fake.mcap': 'damaged',
     }.items():

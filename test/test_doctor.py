@@ -298,7 +298,8 @@ def test_what_goes_along_with_the_sensor_is_noted_with_its_box(speed, along, not
     item = MovingObject(0, points.mean(axis=0), np.ptp(points, axis=0), 0.0, np.array([along, 0, 0]), 60)
     pair = SweepPair(Sweep.from_points(points, 2 * STEP_NS), Sweep.from_points(points, STEP_NS))
     field = FlowField(pair, EgoMotion(motion, 'given'), still, still, ids >= 0, ids > 0, ids, (item,), {})
-    found = list(own_body([field]))
+    found = list(own_body([field], Settings(own_body='')))
+    assert [one.level for one in own_body([field], Settings())] == ['ok'] * noted
     assert len(found) == noted
     if noted:
         box = Settings(own_body=found[0].text.split("'")[1]).own[1]

@@ -181,7 +181,7 @@ def test_the_doctor_tries_deskewed_sweeps(recording, monkeypatch, deskew):
     from ssrflow_ros.doctor.bag import examine_bag
 
     tried = []
-    monkeypatch.setattr(method, 'own_body', lambda fields: tried.extend(fields) or iter(()))
+    monkeypatch.setattr(method, 'own_body', lambda fields, settings: tried.extend(fields) or iter(()))
     findings = list(examine_bag(str(recording), None, '/odom', 60.0, SETTINGS.replace(deskew=deskew, min_range=0.0)))
     assert tried, findings
     assert_right(tried[-1].pair.source.points, 5, deskew)

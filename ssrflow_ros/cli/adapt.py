@@ -27,6 +27,7 @@ from .train import add_machine
 if TYPE_CHECKING:
     from ..formats.bag_poses import RecordedPoses
     from ..formats.bags import BagMessage
+    from ..steps.own_body import OwnBody
     from ..training.recording import RecordedSweep
 
 _WITHOUT = ('device', 'threads', 'network_points', 'moving_speed')
@@ -93,14 +94,15 @@ def _sweeps(args: argparse.Namespace, settings: Settings, drops: Counter[str]) -
     from ..formats.bags import POINTCLOUD2, BagReader
     from ..steps.ego_motion import make_ego_motion
     from ..training.recording import recorded
-    from .bag import with_progress
+    from .bag import own_body_of, with_progress
 
     with BagReader(args.input) as bag:
         topic = bag.choose(args.topic, POINTCLOUD2)
         poses = read_poses(bag, settings, args.odometry)
         find = poses.between if poses else make_ego_motion(settings)
+        own_body = own_body_of(bag, topic, settings, poses)
         yield from recorded(
-            _pairs(with_progress(bag, topic), settings, drops, poses),
+            _pairs(with_progress(bag, topic), settings, drops, poses, own_body),
             find,
             settings,
             lambda error: drops.update(['no ego-motion']),
@@ -108,19 +110,24 @@ def _sweeps(args: argparse.Namespace, settings: Settings, drops: Counter[str]) -
 
 
 def _pairs(
-    messages: 'Iterable[BagMessage]', settings: Settings, drops: Counter[str], poses: 'RecordedPoses | None'
+    messages: 'Iterable[BagMessage]',
+    settings: Settings,
+    drops: Counter[str],
+    poses: 'RecordedPoses | None',
+    own_body: 'OwnBody',
 ) -> Iterator[SweepPair]:
     from ..pair_stream import PairStream
 
     stream = PairStream(settings)
     for recorded in messages:
         try:
-            sweep, pair = stream.push(recorded.read())
+            _, pair = stream.push(recorded.read())
         except InputError:
             drops['malformed cloud'] += 1
             continue
-        if poses:
-            poses.note(sweep, recorded.time_ns)
         if pair is not None:
+            pair = own_body.cut(pair)
+            if poses:
+                poses.note(pair.source, recorded.time_ns)
             yield pair
     drops.update(stream.pairing.drops)

@@ -45,6 +45,23 @@ def settings_from(args: argparse.Namespace, **changes: Any) -> Settings:
     return Settings().replace(**{**given, **changes})
 
 
+def given(parser: argparse.ArgumentParser, args: argparse.Namespace, without: Collection[str] = ()) -> list[str]:
+    """The options in `args` that are not their defaults, as they are written; those of the names `without` left out."""
+    words: list[str] = []
+    for action in parser._actions:
+        value = getattr(args, action.dest, action.default)
+        if not action.option_strings or value == action.default or action.dest in without:
+            continue
+        name = action.option_strings[-1 if action.nargs == 0 and value is False else 0]
+        if action.nargs == 0:
+            words.append(name)
+        elif action.nargs in ('+', '*'):
+            words += [name, *map(str, value)]
+        else:
+            words.append(f'{name}={value}')
+    return words
+
+
 def weights_file(name: str) -> Path | None:
     """The file that the setting `weights` names; None if it is a shipped name."""
     path = Path(name).expanduser()

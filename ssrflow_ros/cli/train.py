@@ -11,13 +11,17 @@ Several GPUs: torchrun --nproc-per-node 4 -m ssrflow_ros train run ...
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..table import print_table
+from .fleet import Run, add_fleet, in_fleet
 from .options import add_overwrite, data_path, weights_file
 
 if TYPE_CHECKING:
     from ..training.config import TrainingConfig
+_SEEDS = 32  # pairs of one process
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     pairs.add_argument('--first-seed', type=int, default=0, help='seed of the first (default: %(default)s)')
     pairs.add_argument('--scene', help='all of this scene, as of "ssrflow simulate" (default: drawn)')
     pairs.add_argument('--sensor', help='all of this sensor, likewise')
+    add_fleet(pairs, 'processes')
 
     run = steps.add_parser('run', help='train, or go on where a training stopped')
     run.add_argument('folder', type=Path, help='holds checkpoint, settings and learning curve')
@@ -98,15 +103,40 @@ def config_from(args: argparse.Namespace, begun: Path | None = None) -> 'Trainin
     return changed(config, changes)
 
 
-def run(args: argparse.Namespace) -> None:
-    _STEPS[args.step](args)
+def run(args: argparse.Namespace) -> int | None:
+    return _STEPS[args.step](args)
 
 
-def _pairs(args: argparse.Namespace) -> None:
-    from ..training.pairs import make_pairs
+def _pairs(args: argparse.Namespace) -> int:
+    from ..training.pairs import make_pairs, missing
 
-    made = make_pairs(args.folder, args.first_seed, args.count, args.scene, args.sensor)
-    print(f'{made} pairs made in {args.folder}')
+    if args.workers == 1 and not args.scheduler:
+        made = make_pairs(args.folder, args.first_seed, args.count, args.scene, args.sensor)
+        print(f'{made} pairs made in {args.folder}')
+        return 0
+    seeds = missing(args.folder, args.first_seed, args.count)
+    drawn = [f'--{name}={value}' for name in ('scene', 'sensor') if (value := getattr(args, name))]
+    folder = str(args.folder.absolute())
+    runs = [
+        Run(f'seeds {seed} to {seed + _SEEDS - 1}', ('train', 'pairs', folder, f'--first-seed={seed}', count, *drawn))
+        for seed in sorted({seed - (seed - args.first_seed) % _SEEDS for seed in seeds})
+        for count in [f'--count={min(_SEEDS, args.first_seed + args.count - seed)}']
+    ]
+    failed = {}
+    for number, ended in enumerate(in_fleet(runs, args.workers, args.scheduler), 1):
+        if ended.code:
+            failed[ended.name] = ended.reason
+        print(f'{number} of {len(runs)}: {ended.name}: {failed.get(ended.name, "done")}', file=sys.stderr)
+    left = len(missing(args.folder, args.first_seed, args.count))
+    print_table(
+        f'{args.folder}',
+        [
+            ('pairs made', len(seeds) - left),
+            ('missing', left),
+            *((name, f'FAILED: {why}') for name, why in failed.items()),
+        ],
+    )
+    return 2 if failed else 0
 
 
 def _run(args: argparse.Namespace) -> None:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Iterable, Iterator
 import numpy as np
 
 from ..errors import EgoMotionError, SSRFlowError
-from ..settings import Settings
+from ..settings import AUTO, Settings
 from ..steps.conditioning import Conditioning
 from ..steps.ego_motion import EgoMotionSource, make_ego_motion
+from ..steps.own_body import REACH
 from ..steps.pairing import Pairing
 from ..sweep import EgoMotion, FlowField, Sweep, SweepPair
 from .finding import Finding, note, ok, wrong
@@ -52,7 +53,7 @@ def check_method(sweeps: list[Sweep], settings: Settings, source: EgoMotionSourc
         if found:
             finding, fields = _speed(scene_flow, found)
             yield finding
-            yield from own_body(fields)
+            yield from own_body(fields, settings)
 
 
 def _device(scene_flow: SceneFlow) -> Finding:
@@ -133,20 +134,31 @@ def doubtful(doubts: Iterable[str]) -> Iterator[Finding]:
         yield note('ego_motion', f'doubtful in {sum(map(bool, every))} of {len(every)} pairs: {first}')
 
 
-def own_body(fields: Iterable[FlowField]) -> Iterator[Finding]:
-    """What goes along with a sensor that moves, near it, in most pairs."""
-    seen = OwnBody()
+def own_body(fields: Iterable[FlowField], settings: Settings) -> Iterator[Finding]:
+    """What goes along with a sensor that moves, near it, in most of so few pairs that nothing was learnt from them."""
+    seen = Companions()
     for field in fields:
         seen.add(field)
-    return seen.findings()
+    for finding in seen.findings():
+        if settings.own_body == AUTO and seen.reach <= REACH:
+            text = (
+                f'{finding.text.partition(":")[0]}: own_body auto learns in the first seconds of motion whether it is'
+            )
+            yield ok('own_body', f'{text} the robot itself, and leaves it out')
+        else:
+            yield finding
 
 
-class OwnBody:
-    """Looks for what goes along with the sensor, pair by pair."""
+class Companions:
+    """Looks for objects that go along with the sensor, pair by pair.
+
+    reach  m from the vertical through the sensor, within which all of them lie.
+    """
 
     def __init__(self) -> None:
         self._corners: list[tuple[np.ndarray, np.ndarray]] = []
         self._pairs = 0
+        self.reach = 0.0
 
     def add(self, field: FlowField) -> None:
         """Look at one more pair."""
@@ -160,6 +172,7 @@ class OwnBody:
         if np.linalg.norm(velocity) >= 2 * _ALONG and along:
             points = field.pair.source.points[np.isin(field.object_ids, [item.id for item in along])]
             self._corners.append((points.min(axis=0), points.max(axis=0)))
+            self.reach = max(self.reach, float(np.hypot(points[:, 0], points[:, 1]).max()))
 
     def findings(self) -> Iterator[Finding]:
         """What is to be said of all of them."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..kernels.kd_tree import KdTree
 from ..steps.cells import thin
-from ..steps.range_image import RangeImage
+from ..steps.merged import range_image
 from ..sweep import Sweep
 from ..transforms import invert, transformed
 
@@ -38,7 +38,7 @@ class ObserverSweep:
         self.rows = np.sort(keep) if wanted is None else np.union1d(keep, np.flatnonzero(wanted))
         self.points = sweep.points[self.rows]
         self.world = transformed(self.points, pose)
-        self._view = RangeImage(sweep.points)
+        self._view = range_image(sweep)
         self._tree = KdTree(self.points) if len(self.rows) else None
 
     def sees(self, world: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -121,23 +121,36 @@ class ReplayCheck:
         return told
 
 
+def counts(judged: Sequence[Judged]) -> dict[str, int]:
+    """Objects by verdict, movers, and those of them that were found; nothing if nothing was judged."""
+    if not judged:
+        return {}
+    verdicts = Counter(verdict for sweep in judged for _, verdict in sweep.objects)
+    movers = [found for sweep in judged for _, found in sweep.movers]
+    return {
+        **{verdict: verdicts[verdict] for verdict in (MOVED, STOOD, UNTOLD)},
+        'movers': len(movers),
+        'movers_found': sum(movers),
+    }
+
+
 def summary(judged: Sequence[Judged]) -> list[tuple[str, str]]:
     """Rows of a table, title and text; none if nothing was judged."""
     if not judged:
         return []
-    verdicts = Counter(verdict for sweep in judged for _, verdict in sweep.objects)
-    movers = [found for sweep in judged for _, found in sweep.movers]
-    told = verdicts[MOVED] + verdicts[STOOD]
+    seen = counts(judged)
+    moved, told = seen['moved'], seen['moved'] + seen['stood']
     return [
         (
             'in hindsight',
-            (f'{verdicts[MOVED]} of {told} objects had moved ({verdicts[MOVED] / told:.0%}); ' if told else '')
-            + f'of {verdicts[UNTOLD]} it cannot be told',
+            (f'{moved} of {told} objects had moved ({moved / told:.0%}); ' if told else '')
+            + f'of {seen["untold"]} it cannot be told',
         ),
         (
             'movers found',
-            f'{sum(movers)} of {len(movers)} ({np.mean(movers):.0%}) of those that could be seen to have moved'
-            if movers
+            f'{seen["movers_found"]} of {seen["movers"]} ({seen["movers_found"] / seen["movers"]:.0%}) of those that '
+            'could be seen to have moved'
+            if seen['movers']
             else 'nothing could be seen to have moved',
         ),
     ]

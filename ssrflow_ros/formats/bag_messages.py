@@ -7,8 +7,8 @@ from typing import Any, Callable
 import numpy as np
 from rosbags.interfaces import Nodetype
 
-from .bags import typestore
 from .messages import Messages
+from .typestore import typestore as typestore
 
 
 def to_header(stamp_ns: int, frame_id: str) -> Any:

@@ -40,6 +40,6 @@ def read_poses(bag: BagReader, settings: Settings, odometry: str | None = None) 
         return None
     topic = bag.choose(odometry, ODOMETRY, '--odometry') if settings.ego_motion == 'odometry' else TF
     poses = SensorPoses(settings, kept=None)
-    for recorded in bag.read([topic, TF_STATIC]):
+    for recorded in bag.read([topic, TF_STATIC], whole=True):
         push_poses(poses, recorded.read(), recorded.topic == TF_STATIC, recorded.time_ns)
     return RecordedPoses(poses)

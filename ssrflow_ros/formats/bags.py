@@ -1,24 +1,28 @@
-"""Recordings: rosbag2 folders and files (sqlite3, mcap), read and written without ROS."""
+"""Recordings: rosbag2 folders and files (sqlite3, mcap) and .bag of ROS 1, read and written without ROS."""
 
 from __future__ import annotations
 
 import re
 import sqlite3
-from contextlib import ExitStack, contextmanager
-from functools import cache
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Collection, Iterator, NamedTuple, Protocol, Sequence
 
+from rosbags.interfaces import Connection, Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
 from rosbags.rosbag2 import StoragePlugin, Writer
-from rosbags.typesys import Stores, get_typestore
-from rosbags.typesys.store import Typestore
+from rosbags.rosbag2.metadata import parse_qos
+from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 
 from ..atomic_write import atomic_write
 from ..errors import InputError, in_short
+from . import livox
+from .bag_messages import to_header, to_pointcloud2
 from .bounded import Reader
 from .mcap_stream import McapStream, is_indexed
+from .ros1_bags import Ros1Bag
 from .topics import GROUND_TRUTH as GROUND_TRUTH
 from .topics import sensors, why_no_clouds
+from .typestore import typestore as typestore
 
 POINTCLOUD2 = 'sensor_msgs/msg/PointCloud2'
 ODOMETRY = 'nav_msgs/msg/Odometry'
@@ -27,18 +31,24 @@ MARKER_ARRAY = 'visualization_msgs/msg/MarkerArray'
 
 TF, TF_STATIC = '/tf', '/tf_static'
 
-FLOW, OBJECTS, MARKERS = '/ssrflow/flow', '/ssrflow/objects', '/ssrflow/markers'
+FLOW, OBJECTS, MARKERS, TRACKS = '/ssrflow/flow', '/ssrflow/objects', '/ssrflow/markers', '/ssrflow/tracks'
 EGO_ODOMETRY = '/ssrflow/ego_odometry'
 STATIC, MOVING = '/ssrflow/static', '/ssrflow/moving'
 """Topics of what the method says, named as by a node without a namespace."""
 
 _STORAGE_SUFFIXES = ('.mcap', '.db3')
-
-
-@cache
-def typestore() -> Typestore:
-    """The standard messages; those used here are equal from Humble to Lyrical."""
-    return get_typestore(Stores.ROS2_JAZZY)
+_NO_TIME = QosTime(0, 0)
+_LATCHED = Qos(
+    QosHistory.KEEP_LAST,
+    1,
+    QosReliability.RELIABLE,
+    QosDurability.TRANSIENT_LOCAL,
+    _NO_TIME,
+    _NO_TIME,
+    QosLiveliness.AUTOMATIC,
+    _NO_TIME,
+    False,
+)
 
 
 class BagMessage(NamedTuple):
@@ -58,26 +68,56 @@ class BagMessage(NamedTuple):
 
 
 class _Storage(Protocol):
-    """A recording of which the connections, topics with their types and counts, and the messages can be read."""
+    """A recording's file: its connections, topics with their types and counts; when it begins and ends, ns."""
 
     @property
     def connections(self) -> Sequence[Any]: ...
 
-    def messages(self, connections: Collection[Any]) -> Iterator[tuple[Any, int, bytes]]: ...
+    @property
+    def start_time(self) -> int: ...
+
+    @property
+    def end_time(self) -> int: ...
+
+    def messages(
+        self, connections: Collection[Any], start: int | None = None, stop: int | None = None
+    ) -> Iterator[tuple[Any, int, bytes]]: ...
+
+
+class Description(NamedTuple):
+    """A topic as its recorder described it. definition: of the type, and its hash; '' each if it did not say.
+
+    qos  what its publishers offered.
+    """
+
+    type: str
+    definition: str = ''
+    hash: str = ''
+    qos: tuple[Qos, ...] = ()
+
+    @property
+    def is_latched(self) -> bool:
+        """Whoever comes late still gets the last message."""
+        return any(one.durability == QosDurability.TRANSIENT_LOCAL for one in self.qos)
 
 
 class BagReader:
-    """A rosbag2, open for reading; use as a context manager.
+    """A recording, open for reading; use as a context manager.
 
-    path     its folder, or one .mcap or .db3 file.
-    topics   type and number of messages by name.
+    path     the folder of a rosbag2, or one .mcap, .db3 or (of ROS 1) .bag file.
+    start, duration  s, which part of it is read, counted from its first message.
+    topics   type and number of messages by name, of the whole recording. Messages of Livox are PointCloud2.
+    described  each topic as it was recorded.
     cut_off  '' or, of a recording without an end, what was read of it, in one line.
 
     Raises InputError with cause and cure for what cannot be read.
     """
 
-    def __init__(self, path: str | Path):
+    def __init__(self, path: str | Path, start: float = 0.0, duration: float = float('inf')):
         self.path = Path(path)
+        self._part, self._window = (start, duration), (0, 2**63 - 1)
+        self.described: dict[str, Description] = {}
+        self._livox: dict[tuple[int, str], livox.CustomMessages] = {}
         self.topics: dict[str, tuple[str, int]] = {}
         self.cut_off = ''
         self._open = ExitStack()
@@ -86,7 +126,7 @@ class BagReader:
     def __enter__(self) -> 'BagReader':
         with self._blame_the_bag():
             for storage in _find_storages(self.path):
-                reader: McapStream | Reader = McapStream(storage) if _needs_streaming(storage) else Reader(str(storage))
+                reader = _reader_of(storage)
                 self._open.enter_context(reader)
                 self._readers.append(reader)
                 for connection in reader.connections:
@@ -97,7 +137,16 @@ class BagReader:
                     ):
                         raise ValueError(f'a topic is called {connection.topic!r:.100}')
                     count = self.topics.get(connection.topic, ('', 0))[1]
-                    self.topics[connection.topic] = connection.msgtype, count + connection.msgcount
+                    self.described[connection.topic] = description = _description(connection)
+                    type = connection.msgtype
+                    if type in livox.TYPES:
+                        with suppress(InputError):  # defined otherwise: no clouds
+                            types = reader.types if isinstance(reader, Ros1Bag) else _types_with(description)
+                            ros1 = isinstance(reader, Ros1Bag)
+                            self._livox[id(reader), type] = livox.CustomMessages(type, types, ros1)
+                            type = POINTCLOUD2
+                    self.topics[connection.topic] = type, count + connection.msgcount
+            self._window = self._chosen()
             ends = [reader.cut_off for reader in self._readers if isinstance(reader, McapStream) and reader.cut_off]
             if ends and not self.topics:
                 raise EOFError(ends[0])
@@ -141,19 +190,41 @@ class BagReader:
             raise InputError(f'{topic} {what} in {self.path}: choose with {option}: {listing}')
         return topic
 
-    def read(self, topics: Collection[str]) -> Iterator[BagMessage]:
-        """The messages of `topics` in the order in which they were recorded."""
+    def _chosen(self) -> tuple[int, int]:
+        """From when and up to when is read, ns; InputError where there is nothing."""
+        start, duration = self._part
+        begin = min((reader.start_time for reader in self._readers), default=0)
+        end = max((reader.end_time for reader in self._readers), default=0)
+        lasts = max(end - begin, 0) * 1e-9
+        if start < 0 or not duration > 0 or start > 0 and start >= lasts:
+            raise InputError(
+                f'start {start:g} s, duration {duration:g} s: {self.path} lasts {lasts:.1f} s; give a start within it '
+                'and a duration above 0'
+            )
+        first = begin + round(start * 1e9) if start else 0
+        return first, min(begin + round((start + min(duration, 1e9)) * 1e9), 2**63 - 1)
+
+    def is_read(self, time_ns: int) -> bool:
+        """Whether what was recorded then is in the part that was chosen."""
+        return self._window[0] <= time_ns < self._window[1]
+
+    def read(self, topics: Collection[str], whole: bool = False) -> Iterator[BagMessage]:
+        """The messages of `topics` in the order in which they were recorded; `whole`: whatever part was chosen."""
+        window = (None, None) if whole or self._part == (0.0, float('inf')) else self._window
         for reader in self._readers:
             connections = [known for known in reader.connections if known.topic in topics]
             with self._blame_the_bag():
-                messages = reader.messages(connections) if connections else iter(())
+                messages = reader.messages(connections, *window) if connections else iter(())
             while True:
                 with self._blame_the_bag():
                     item = next(messages, None)
                 if item is None:
                     break
                 connection, time_ns, raw = item
-                yield BagMessage(connection.topic, connection.msgtype, time_ns, raw)
+                type = connection.msgtype
+                if (id(reader), type) in self._livox:
+                    type, raw = POINTCLOUD2, _as_cloud(self._livox[id(reader), type], raw)
+                yield BagMessage(connection.topic, type, time_ns, raw)
 
     @contextmanager
     def _blame_the_bag(self) -> Iterator[None]:
@@ -164,22 +235,35 @@ class BagReader:
             raise
         except Exception as error:  # Of damaged files the library makes errors of many types.
             self._open.close()
+            mend = '"rosbag reindex" of ROS 1' if self.path.suffix == '.bag' else '"mcap recover" or "ros2 bag reindex"'
             raise InputError(
-                f'{self.path} is damaged or was cut off ({in_short(error)}): mend it with '
-                '"mcap recover" or "ros2 bag reindex", or record it again'
+                f'{self.path} is damaged or was cut off ({in_short(error)}): mend it with {mend}, or record it again'
             ) from error
 
 
 class BagWriter:
-    """Writes messages to an open rosbag2; made by `write_bag`."""
+    """Writes messages to an open rosbag2; made by `write_bag`. Further files may be put into its `folder`."""
 
-    def __init__(self, writer: Writer):
-        self._writer = writer
+    def __init__(self, writer: Writer, folder: Path):
+        self._writer, self.folder = writer, folder
         self._connections: dict[str, Any] = {}
 
     def write(self, topic: str, type: str, time_ns: int, message: Any) -> None:
         """Append a message of `typestore()`."""
         self.write_raw(topic, type, time_ns, typestore().serialize_cdr(message, type))
+
+    def describe(self, topic: str, described: Description) -> None:
+        """That `topic` is to be as its recorder described it; before its first message."""
+        type, definition, digest, qos = described
+        if type in typestore().fielddefs:
+            definition, digest = typestore().generate_msgdef(type, ros_version=2)[0], typestore().hash_rihs01(type)
+        self._connections[topic] = self._writer.add_connection(
+            topic, type, msgdef=definition, rihs01=digest or f'RIHS01_{"0" * 64}', offered_qos_profiles=qos
+        )
+
+    def write_message(self, message: BagMessage) -> None:
+        """Append a message of a recording as it is."""
+        self.write_raw(message.topic, message.type, message.time_ns, message.raw)
 
     def write_raw(self, topic: str, type: str, time_ns: int, raw: bytes | memoryview) -> None:
         """Append a serialized message as it is."""
@@ -197,19 +281,63 @@ def write_bag(
         with atomic_write(path, command, overwrite) as unfinished:
             # Version 8 of the metadata, because Humble does not read 9.
             with Writer(unfinished, version=8, storage_plugin=StoragePlugin[storage.upper()]) as writer:
-                yield BagWriter(writer)
+                yield BagWriter(writer, unfinished)
     except sqlite3.Error as error:
         raise InputError(f'cannot write {path}: {error}: check the space and the rights there') from error
+
+
+def _reader_of(storage: Path) -> Reader | McapStream | Ros1Bag:
+    if storage.suffix == '.bag' and storage.is_file():
+        return Ros1Bag(storage, typestore())
+    return McapStream(storage) if _needs_streaming(storage) else Reader(str(storage))
+
+
+def _description(connection: Any) -> Description:
+    if isinstance(connection, Connection):
+        if latching := getattr(connection.ext, 'latching', None):
+            return Description(connection.msgtype, qos=(_LATCHED,) if latching else ())
+        qos = tuple(getattr(connection.ext, 'offered_qos_profiles', ()))
+        digest = connection.digest if connection.digest.startswith('RIHS01_') else ''
+        return Description(connection.msgtype, connection.msgdef.data, digest, qos)
+    try:
+        qos = tuple(parse_qos(connection.qos))
+    except Exception:  # of a damaged description the library makes errors of many types
+        qos = ()
+    return Description(connection.msgtype, connection.definition, '', qos)
+
+
+def _types_with(described: Description) -> Any:
+    """The standard messages, and those of a description; of Livox's also where it defines nothing."""
+    types = get_typestore(Stores.ROS2_JAZZY)
+    text = described.definition or livox.DEFINITION.replace('PACKAGE', described.type.split('/')[0])
+    try:
+        if 'IDL: ' in text[:200]:
+            found = {}
+            for part in text.split('=' * 80 + '\n')[1:]:
+                found.update(get_types_from_idl(part.split('\n', 1)[1]))
+        else:
+            found = get_types_from_msg(text, described.type)
+        types.register({name: what for name, what in found.items() if name not in types.fielddefs})
+    except Exception as error:  # of a damaged definition the library makes errors of many types
+        raise InputError(f'the definition of {described.type} is damaged: record it again') from error
+    return types
+
+
+def _as_cloud(messages: livox.CustomMessages, raw: bytes) -> bytes:
+    """A serialized PointCloud2 of Livox's message; b'' of one that is damaged."""
+    try:
+        stamp_ns, frame_id, cloud = messages.cloud(raw)
+    except InputError:
+        return b''
+    return bytes(typestore().serialize_cdr(to_pointcloud2(cloud, to_header(stamp_ns, frame_id)), POINTCLOUD2))
 
 
 def _find_storages(path: Path) -> list[Path]:
     """What is to be opened for `path`, in the order of recording."""
     if not path.exists():
-        raise InputError(f'{path} does not exist: give the folder of a rosbag2, a .mcap or a .db3')
-    if path.suffix == '.bag':
-        raise InputError(f'{path} is a recording of ROS 1: convert it with "rosbags-convert --src {path} --dst NEW"')
-    if path.is_file() and path.suffix not in _STORAGE_SUFFIXES:
-        raise InputError(f'{path} is no recording: give the folder of a rosbag2, a .mcap or a .db3')
+        raise InputError(f'{path} does not exist: give the folder of a rosbag2, a .mcap, a .db3 or a .bag')
+    if path.is_file() and path.suffix not in (*_STORAGE_SUFFIXES, '.bag'):
+        raise InputError(f'{path} is no recording: give the folder of a rosbag2, a .mcap, a .db3 or a .bag')
     for file in [path, *path.glob('*')]:
         # rosbags makes an address of the name, where these signs lead to another file.
         if '.db3' in file.suffixes and set('?#%') & set(str(file)):

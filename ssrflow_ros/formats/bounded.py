@@ -1,44 +1,28 @@
 """Recordings of strangers take no more memory than such files can fill: what rosbags reads and unpacks is bounded.
 
-rosbags allocates what a record says of its own length before it reads, and unpacks zstd and lz4 to whatever they hold:
-gigabytes out of a few kilobytes. There is no way to tell it a limit, so what it opens and unpacks files with is
+rosbags allocates what a record says of its own length before it reads, and unpacks zstd, lz4 and bz2 to whatever they
+hold: gigabytes out of a few kilobytes. There is no way to tell it a limit, so what it opens and unpacks files with is
 exchanged in its modules; recordings are read by the Reader from here.
 """
 
 from __future__ import annotations
 
+import bz2
 import io
 import os
-from pathlib import PosixPath
 from typing import Any, BinaryIO, Literal
 
 import lz4.frame
+from rosbags.rosbag1 import reader as ros1_reader
 from rosbags.rosbag2 import Reader, reader, storage_mcap
 
 from ..array_files import ROOM, TIMES
+from .bounded_path import BoundedPath
 
 __all__ = ['BoundedPath', 'Reader', 'unpack']
 _zstd = reader.zstd
 FILE_TIMES = 100
 """Times its size to which a whole file may be unpacked on the disk: no sensor's data shrink like that."""
-
-
-class BoundedPath(PosixPath):
-    """A path whose file is never asked for more bytes than it has; its neighbours are such paths too."""
-
-    def open(self, mode: str = 'r', *arguments: Any, **options: Any) -> Any:
-        if mode != 'rb':
-            return super().open(mode, *arguments, **options)
-        return _BoundedFile(io.FileIO(self))
-
-
-class _BoundedFile(io.BufferedReader):
-    def __init__(self, raw: io.FileIO):
-        super().__init__(raw)
-        self._size = os.fstat(raw.fileno()).st_size
-
-    def read(self, size: int | None = -1) -> bytes:
-        return super().read(size if size is None else min(size, self._size))
 
 
 class _BoundedZstd:
@@ -90,6 +74,15 @@ def _unpack_lz4(data: bytes) -> bytes:
     return unpacked
 
 
+def _unpack_bz2(data: bytes) -> bytes:
+    most = ROOM + TIMES * len(data)
+    stream = bz2.BZ2Decompressor()
+    unpacked = stream.decompress(data, max_length=most + 1)
+    if len(unpacked) > most or not stream.eof:
+        raise ValueError('it was cut off, or unpacks to more than such a chunk can be')
+    return unpacked
+
+
 def unpack(data: bytes, compression: str) -> bytes:
     """A chunk of an mcap, by the name of its compression; ValueError if it holds more than such a chunk can."""
     if compression not in ('', 'lz4', 'zstd'):
@@ -99,3 +92,4 @@ def unpack(data: bytes, compression: str) -> bytes:
 
 vars(reader).update(Path=BoundedPath, zstd=_BoundedZstd())
 vars(storage_mcap).update(zstd=_BoundedZstd(), lz4_decompress=_unpack_lz4)
+ros1_reader.decompressors.update(bz2=_unpack_bz2, lz4=_unpack_lz4)

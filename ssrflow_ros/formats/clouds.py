@@ -1,4 +1,4 @@
-"""Point cloud files: .npy, .npz, .bin (KITTI, nuScenes), .pcd, .ply."""
+"""Point cloud files: .npy, .npz, .bin (KITTI, nuScenes), .pcd, .ply, .las, .laz."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import numpy as np
 from ..array_files import check_claim, load_npy, load_npz
 from ..arrays import as_points
 from ..errors import InputError, in_short
+from .bounded_path import BoundedPath
 
 NPZ_KEYS = ('points', 'xyz', 'pc', 'pos', 'pc1', 'pos1', 'arr_0')
 """Names under which an .npz holds its points, the first that is there wins."""
@@ -271,6 +272,88 @@ def _ply_text(file: BinaryIO) -> np.ndarray:
     return rows
 
 
+def _read_las(path: Path) -> np.ndarray:
+    try:
+        import laspy
+    except ImportError:
+        raise InputError(f'{path}: reading {path.suffix} needs laspy: pip install laspy lazrs') from None
+    count = _check_las(path)
+    if path.suffix.lower() == '.laz' and not laspy.LazBackend.Lazrs.is_available():
+        raise InputError(f'{path}: reading .laz needs lazrs: pip install lazrs')
+    one_thread = laspy.LazBackend.Lazrs  # a sweep needs no more, and threads do not survive a fork
+    try:
+        with BoundedPath(path).open('rb') as file, laspy.open(file, laz_backend=one_thread, read_evlrs=False) as reader:
+            cloud = reader.read()
+    except BaseException as error:
+        if type(error).__name__ == 'PanicException':  # of lazrs, which is no Exception
+            raise ValueError('its points cannot be unpacked') from None
+        raise
+    if len(cloud.points) != count:
+        raise InputError(f'{path} has {len(cloud.points)} points where its header promises {count}: write it anew')
+    columns = {axis: np.asarray(cloud[axis], np.float64) for axis in 'xyz'}
+    for name in cloud.point_format.dimension_names:
+        if name not in ('X', 'Y', 'Z'):
+            columns[name] = np.asarray(cloud[name])
+    rows = np.empty(count, [(name, column.dtype, column.shape[1:]) for name, column in columns.items()])
+    for name, column in columns.items():
+        rows[name] = column
+    return rows
+
+
+def _check_las(path: Path) -> int:
+    """How many points a .las or .laz promises; InputError for more than it can hold.
+
+    laspy allocates what the header says unseen, and lazrs what the table of chunks does: it aborts the process.
+    """
+    size = path.stat().st_size
+    with open(path, 'rb') as file:
+        head = file.read(375).ljust(375, b'\0')
+        begin, form, length = struct.unpack_from('<I', head, 96)[0], head[104], struct.unpack_from('<H', head, 105)[0]
+        large = struct.unpack_from('<Q', head, 247)[0] if head[24:26] >= b'\1\4' else 0
+        count = large or struct.unpack_from('<I', head, 107)[0]
+        chunks = 0
+        if form & 0x80 or path.suffix.lower() == '.laz':
+            file.seek(min(begin, size))
+            (table,) = struct.unpack('<q', file.read(8).ljust(8, b'\0'))
+            if table < 0:  # it was not known when the points were begun
+                file.seek(max(size - 8, 0))
+                (table,) = struct.unpack('<q', file.read(8).ljust(8, b'\0'))
+            file.seek(min(max(table, 0), size))
+            _, chunks = struct.unpack('<II', file.read(8).ljust(8, b'\0'))
+            if form & 0x3F >= _LAS_LAYERED:
+                _check_layers(path, file, begin, table, length)
+        if struct.unpack_from('<I', head, 100)[0] * _LAS_RECORD > size or not chunks and count * length > size:
+            raise InputError(
+                f'{path} promises {count} points, and more records than its {size} bytes hold: it is damaged'
+            )
+    check_claim(path, max(count * max(length, _LAS_FIELDS), chunks * _LAS_CHUNK))
+    return count
+
+
+def _check_layers(path: Path, file: BinaryIO, begin: int, table: int, length: int) -> None:
+    """Hold the layers of each chunk of a .laz against the file: lazrs allocates what they say of themselves."""
+    size = path.stat().st_size
+    file.seek(0)
+    head = file.read(min(begin, size))
+    place = head.find(b'laszip encoded') + 52  # behind the record's own header
+    (items,) = struct.unpack_from('<H', head.ljust(place + 34, b'\0'), place + 32)
+    kinds = np.frombuffer(head[place + 34 : place + 34 + 6 * items].ljust(6 * items, b'\0'), '<u2').reshape(-1, 3)
+    layers = sum(_LAYERS.get(int(kind), int(bytes_of_it)) for kind, bytes_of_it, _ in kinds)
+    at = begin + 8
+    while at + length + 4 < min(table, size):
+        file.seek(at + length + 4)  # behind the first point and the number of points
+        sizes = np.frombuffer(file.read(4 * layers).ljust(4 * layers, b'\0'), '<u4').astype(np.int64)
+        if sizes.sum() > size:
+            raise InputError(f'{path} has a chunk of {sizes.sum()} bytes and only {size} itself: it is damaged')
+        at += length + 4 + 4 * layers + int(sizes.sum())
+
+
+_LAS_LAYERED, _LAYERS = 6, {10: 9, 11: 1, 12: 2, 13: 1}
+"""From which point format on the fields of a .laz lie in layers, and how many each of its items has; of others one a
+byte."""
+_LAS_FIELDS, _LAS_CHUNK, _LAS_RECORD = 200, 64, 54
+"""Bytes that a point takes here, unpacked field by field; of a chunk in lazrs's table; of the shortest record of the
+header."""
 _PLY_TYPES = {
     'char': 'i1',
     'uchar': 'u1',
@@ -295,6 +378,8 @@ READERS: dict[str, Reader] = {
     '.bin': _read_bin,
     '.pcd': _read_pcd,
     '.ply': _read_ply,
+    '.las': _read_las,
+    '.laz': _read_las,
 }
 SUFFIXES = tuple(READERS)
 

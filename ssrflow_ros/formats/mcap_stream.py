@@ -28,12 +28,16 @@ class Connection(NamedTuple):
     topic: str
     msgtype: str
     msgcount: int
+    definition: str = ''
+    qos: str = ''
 
 
 class _Message(NamedTuple):
     topic: str
     type: str
     encoding: str
+    definition: str
+    qos: str
     time_ns: int
     raw: bytes
 
@@ -62,16 +66,21 @@ class McapStream:
         self._path = path
         self.connections: list[Connection] = []
         self.cut_off = ''
+        self.start_time, self.end_time = 2**63 - 1, 0
 
     def __enter__(self) -> 'McapStream':
         counts: Counter[tuple[str, str]] = Counter()
         foreign: dict[str, str] = {}
+        described: dict[tuple[str, str], tuple[str, str]] = {}
         for message in self._messages():
             if message.encoding == 'cdr':
                 counts[message.topic, message.type] += 1
+                described[message.topic, message.type] = message.definition, message.qos
+                self.start_time = min(self.start_time, message.time_ns)
+                self.end_time = max(self.end_time, message.time_ns + 1)
             else:
                 foreign.setdefault(message.encoding, f'{message.topic} ({message.type})')
-        self.connections = [Connection(topic, type, count) for (topic, type), count in counts.items()]
+        self.connections = [Connection(*topic, count, *described[topic]) for topic, count in counts.items()]
         if foreign and not counts:
             encoding, topic = next(iter(foreign.items()))
             raise InputError(
@@ -83,12 +92,15 @@ class McapStream:
     def __exit__(self, *exception: object) -> None:
         pass
 
-    def messages(self, connections: Collection[Connection]) -> Iterator[tuple[Connection, int, bytes]]:
-        """Connection, time of recording, ns, and bytes of each message, as recorded."""
+    def messages(
+        self, connections: Collection[Connection], start: int | None = None, stop: int | None = None
+    ) -> Iterator[tuple[Connection, int, bytes]]:
+        """Connection, time of recording, ns, and bytes of each message from `start` to before `stop`."""
         wanted = {(one.topic, one.msgtype): one for one in connections}
         for message in self._messages():
             connection = wanted.get((message.topic, message.type))
-            if connection is not None and message.encoding == 'cdr':
+            inside = (start is None or message.time_ns >= start) and (stop is None or message.time_ns < stop)
+            if connection is not None and message.encoding == 'cdr' and inside:
                 yield connection, message.time_ns, message.raw
 
     def _messages(self) -> Iterator[_Message]:
@@ -97,7 +109,8 @@ class McapStream:
             from mcap.stream_reader import StreamReader, breakup_chunk
         except ImportError:
             raise InputError(f'{self._path} has no index; reading it needs mcap: pip install mcap') from None
-        types, channels = {0: ''}, {}
+        types: dict[int, tuple[str, str]] = {0: ('', '')}
+        channels: dict[int, tuple[str, str, str, str, str]] = {}
         begun = False
         try:
             size = self._path.stat().st_size
@@ -105,10 +118,17 @@ class McapStream:
                 for record in StreamReader(file, emit_chunks=True, record_size_limit=size).records:
                     begun |= isinstance(record, Header)
                     parts = breakup_chunk(_unpacked(record)) if isinstance(record, Chunk) else [record]
-                    types.update({part.id: part.name for part in parts if isinstance(part, Schema)})
+                    schemas = [part for part in parts if isinstance(part, Schema)]
+                    types.update({part.id: (part.name, part.data.decode(errors='replace')) for part in schemas})
                     channels.update(
                         {
-                            part.id: (part.topic, types[part.schema_id], part.message_encoding)
+                            part.id: (
+                                part.topic,
+                                types[part.schema_id][0],
+                                part.message_encoding,
+                                types[part.schema_id][1],
+                                part.metadata.get('offered_qos_profiles', ''),
+                            )
                             for part in parts
                             if isinstance(part, Channel)
                         }

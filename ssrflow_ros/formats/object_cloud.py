@@ -62,7 +62,7 @@ OBJECT = np.dtype(
 
 def encode_objects(objects: Iterable[MovingObject]) -> Cloud:
     """One point an object, float32 and int32; in an unknown covariance variances are -1 and the rest 0, never NaN."""
-    rows = np.array([_row(item) for item in objects], OBJECT)
+    rows = rows_of(objects)
     columns: dict[str, np.ndarray] = {}
     for name, fields in FIELDS.items():
         values = rows[name]
@@ -106,8 +106,17 @@ def moved(objects: np.ndarray, pose: np.ndarray) -> np.ndarray:
     return out
 
 
-def _row(item: MovingObject) -> tuple:
-    return tuple(getattr(item, name) for name in FIELDS)
+def rows_of(objects: Iterable[MovingObject]) -> np.ndarray:
+    """(N,) array of dtype OBJECT."""
+    return np.array([tuple(getattr(item, name) for name in FIELDS) for item in objects], OBJECT)
+
+
+def objects_of(rows: np.ndarray) -> list[MovingObject]:
+    """The objects of an array of dtype OBJECT."""
+    return [
+        MovingObject(**{name: row[name].item() if not row[name].shape else row[name] for name in FIELDS})
+        for row in rows
+    ]
 
 
 def _known(values: np.ndarray, variances: np.ndarray) -> np.ndarray:

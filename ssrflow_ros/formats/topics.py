@@ -10,7 +10,8 @@ OWN = 'ssrflow'
 """Name of the flow nodes, in whatever namespace: what they publish is no LiDAR's."""
 
 _CURES = {
-    'livox': 'set xfer_format to 0 (PointCloud2) in the launch file of the Livox driver',
+    'livox': "source the driver's workspace before the node is started, so that its messages are found, or set "
+    'xfer_format to 0 (PointCloud2) in its launch file',
     'velodyne_msgs': "run velodyne_pointcloud's transform node and feed its velodyne_points",
     'LaserScan': 'a single scan line holds no scene flow: feed a 3D LiDAR',
 }

@@ -85,6 +85,7 @@ class FlowStream:
         self._pairs = PairStream(node.settings)
         self._refused = ''  # why the newest sweep had no pair
         self._told: dict[tuple[str, bool], float] = {}
+        self._learnt = ''  # what of the robot itself is cut
         self._unread: PointCloud2 | None = None
         self._forget = threading.Event()
         self._split = SplitClouds(node, outputs.publish_split)
@@ -118,6 +119,11 @@ class FlowStream:
         if unread is not None:
             self._guarded(unread, self._take, unread, UNHEARD)  # only to be the next one's partner
         self._guarded(cloud, self._take, cloud)
+
+    def refuse(self, error: InputError) -> None:
+        """Count a message that is no cloud."""
+        self._statistics.count('in')
+        self._drop('malformed cloud', error)
 
     def reset(self) -> None:
         """Forget every sweep; the next one is a first one again."""
@@ -192,6 +198,10 @@ class FlowStream:
 
     def _first_half(self, job: Job) -> None:
         prepared = self._stream.prepare(job.pair, self._source.between(job.pair), job.arrived) if job.pair else None
+        learnt = self._stream.own_body.learnt
+        if learnt and not self._learnt:
+            self._node.get_logger().info(f'own body: {learnt}')
+        self._learnt = learnt
         if not self._second.hand((job, prepared)):
             self._give_up(job.cloud, STOPPED)
 

@@ -10,7 +10,9 @@ from typing import Any, Callable, Iterable, Mapping
 from ..errors import InputError, did_you_mean
 from ..settings import Settings
 from .distribution import debian_package
+from .sensors import sensor
 
+_POINTS = 'points'
 BOOLEAN = ('true', 'false')
 
 
@@ -62,8 +64,14 @@ PARAMETERS = (
 ARGUMENTS = (
     Argument(
         'points',
-        'points',
+        _POINTS,
         'Topic of the LiDAR (sensor_msgs/PointCloud2). Of several LiDARs: their topics, a space between them.',
+    ),
+    Argument(
+        'sensor',
+        '',
+        'Sensor and driver, by the name of a file in config/sensors: its topic and what is known of its clouds; what '
+        'is given besides wins.',
     ),
     Argument('namespace', '', 'Namespace of the node. Of several LiDARs: one for each, a space between them.'),
     Argument('odometry', 'odometry', 'Topic of the odometry (nav_msgs/Odometry), if ego_motion is odometry.'),
@@ -105,6 +113,8 @@ class Request:
     odometry: str
     parameters: dict[str, Any]
     """Of the node, as far as they were given."""
+    sensor_file: str
+    """Parameters of the sensor, which all others override."""
     params_file: str
     sim_time: bool
     log_level: str
@@ -129,14 +139,17 @@ def read_arguments(given: Mapping[str, str], is_installed: Callable[[str], bool]
     bag = _existing(values, 'bag', 'give the folder or the file of a rosbag2 recording')
     _need(is_on['rviz'], 'rviz:=true', 'rviz2', is_installed)
     _need(bool(bag), f'bag:={values["bag"]}', 'ros2bag', is_installed)
+    known = sensor(values['sensor']) if values['sensor'] else None
+    points = known.points if known and values['points'] == _POINTS else values['points']
     return Request(
-        lidars=_lidars(values['points'], values['namespace']),
+        lidars=_lidars(points, values['namespace']),
         odometry=values['odometry'],
         parameters={
             row.name: _TABLE[row.name].check(is_on[row.name] if row.choices == BOOLEAN else values[row.name])
             for row in PARAMETERS
             if values[row.name]
         },
+        sensor_file=str(known.params_file) if known else '',
         params_file=_existing(values, 'params_file', 'give a YAML file like config/ssrflow.yaml', os.path.isfile),
         sim_time=is_on['use_sim_time'] or values['use_sim_time'] == 'auto' and bool(bag),
         log_level=values['log_level'],

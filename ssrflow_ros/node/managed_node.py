@@ -23,7 +23,7 @@ from sensor_msgs.msg import PointCloud2
 from std_srvs.srv import SetBool, Trigger
 
 from ..settings import Settings
-from . import qos
+from . import livox_topic, qos
 from .diagnostics import Diagnostics
 from .ego_sources import EgoSource, make_ego_source
 from .flow_stream import FlowStream
@@ -57,7 +57,7 @@ class FlowNode(ManagedNode):
         self._source: EgoSource | None = None
         self._frame: ObjectsFrame | None = None
         self._stream: FlowStream | None = None
-        self._points: Subscription | None = None
+        self._points: list[Subscription] = []
         follow_changes(self, self._apply, lambda: self._stream is not None)
         self._diagnostics = Diagnostics(self._statistics, self.get_fully_qualified_name().strip('/'))
         self._diagnostics_out = self.create_publisher(DiagnosticArray, '/diagnostics', qos.DIAGNOSTICS)
@@ -102,14 +102,17 @@ class FlowNode(ManagedNode):
         self._source, self._frame = make_ego_source(self), ObjectsFrame(self)
         self._stream = FlowStream(self, self._method, self._statistics, self._source, self._outputs, self._frame)
         self._stream.enabled = self._enabled
-        self._points = self.create_subscription(
-            PointCloud2,
-            'points',
-            self._stream.push,
-            qos.POINTS,
-            event_callbacks=self.mismatches.of_subscription('points'),
-            qos_overriding_options=qos.overridable(),
-        )
+        self._points = [
+            self.create_subscription(
+                PointCloud2,
+                'points',
+                self._stream.push,
+                qos.POINTS,
+                event_callbacks=self.mismatches.of_subscription('points'),
+                qos_overriding_options=qos.overridable(),
+            ),
+            *livox_topic.subscribe(self, 'points', self._stream.push, self._stream.refuse),
+        ]
         self.get_logger().info(
             f"ready: waiting for clouds on '{self.resolve_topic_name('points')}', "
             f'ego-motion from {self._settings.ego_motion}'
@@ -153,14 +156,15 @@ class FlowNode(ManagedNode):
             self._free()
 
     def _stop(self, timeout: float = 10.0) -> None:
-        if self._points is not None:
-            self.destroy_subscription(self._points)
+        for subscription in self._points:
+            self.destroy_subscription(subscription)
         if self._stream is not None and not self._stream.stop(timeout):
             self.get_logger().warning('the sweep at hand takes long: going on without it')
         for source in (self._source, self._frame):
             if source is not None:
                 source.destroy()
-        self._points = self._stream = self._source = self._frame = None
+        self._points = []
+        self._stream = self._source = self._frame = None
 
     def _free(self) -> None:
         if self._outputs is not None:

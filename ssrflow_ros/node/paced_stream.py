@@ -9,7 +9,8 @@ from ..sweep import EgoMotion, FlowField, SweepPair
 
 if TYPE_CHECKING:
     from ..scene_flow import SceneFlow
-    from ..steps.prepared import PreparedPair
+    from ..steps.own_body import OwnBody
+from ..steps.prepared import PreparedPair
 
 _LATE = 0.9  # times the pair's dt, from a sweep's arrival until the network may begin with it
 _MOST = 4  # pairs in a row that are answered from tracks, however late they are
@@ -53,6 +54,11 @@ class PacedStream:
             self._free_at = time.monotonic()
             took = self._free_at - begun
             self._takes[asked] = took + (1 - _NEWEST) * (self._takes.get(asked, took) - took)
+
+    @property
+    def own_body(self) -> OwnBody:
+        """What is known of the robot itself."""
+        return self._stream.own_body
 
     def reset(self) -> None:
         """Forget every sweep; the next pair is a first one."""

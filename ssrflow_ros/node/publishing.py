@@ -11,9 +11,11 @@ from visualization_msgs.msg import MarkerArray
 
 from ..errors import EgoMotionError
 from ..formats.markers import Drawing
+from ..formats.object_cloud import encode_objects
 from ..formats.pointcloud2 import with_only
-from ..sweep import FlowField
+from ..sweep import FlowField, MovingObject
 from . import qos
+from .flow_tracks import FlowTracks
 from .lifecycle import ManagedNode
 from .messages import delete_all, ego_odometry, flow_cloud, ground_cloud, objects_cloud, to_marker_array, to_pointcloud2
 from .object_adapters import adapters
@@ -28,6 +30,8 @@ class Outputs:
         self._node = node
         self._statistics = statistics
         self._drawing = Drawing()
+        self._tracker = FlowTracks() if node.settings.tracks else None
+        self._tracks: list[MovingObject] = []
         self._flow = self._publisher(PointCloud2, '~/flow', qos_overriding_options=qos.overridable())
         self._objects = self._publisher(PointCloud2, '~/objects')
         self._markers = self._publisher(MarkerArray, '~/markers')
@@ -40,6 +44,7 @@ class Outputs:
             self._markers: self._make_markers,
             self._ground: ground_cloud,
             self._ego_odometry: ego_odometry,
+            **({self._publisher(PointCloud2, '~/tracks'): self._make_tracks} if self._tracker else {}),
         }
         self._object_makers = {
             self._objects: objects_cloud,
@@ -52,6 +57,8 @@ class Outputs:
 
     def publish(self, flow: FlowField, cloud: PointCloud2, frame: ObjectsFrame) -> None:
         """Publish `flow`, whose source is the sweep of `cloud`; its objects in `frame`."""
+        if self._tracker is not None and flow.pair.dt:
+            self._tracks = self._tracker.update(flow)
         # All are made before the first goes out, so that a cloud and its markers come in the same moment.
         made = [
             (publisher, make(flow, cloud))
@@ -91,6 +98,8 @@ class Outputs:
         """Wipe what is drawn: after a reset nothing of it is true any more."""
         self._drawing = Drawing()
         self._markers.publish(delete_all())
+        if self._tracker is not None:
+            self._tracker.reset()
 
     def destroy(self) -> None:
         """Withdraw the topics."""
@@ -108,6 +117,9 @@ class Outputs:
     def _make_flow(self, flow: FlowField, cloud: PointCloud2) -> PointCloud2:
         settings = self._node.settings
         return flow_cloud(flow, cloud, settings.keep_fields.split(), settings.rgba)
+
+    def _make_tracks(self, flow: FlowField, cloud: PointCloud2) -> PointCloud2:
+        return to_pointcloud2(encode_objects(self._tracks), cloud.header)
 
     def _make_markers(self, flow: FlowField, cloud: PointCloud2) -> MarkerArray:
         rate = self._statistics.rate('out')

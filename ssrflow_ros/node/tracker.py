@@ -36,15 +36,18 @@ class Track:
     missed: int = 0  # since then
 
     def as_object(self) -> MovingObject:
-        """The track in the form of what feeds it; size and yaw are the last seen."""
+        """The track in the form of what feeds it; size and yaw are the last seen.
+
+        `id` and `n_points` are those of its object in the newest sweep; -1 and 0 if it was missed there.
+        """
         state, spread = self.filter.x, self.filter.P
         return MovingObject(
-            self.id,
+            -1 if self.missed else int(self.seen['id']),
             state[:3],
             self.seen['size'],
             float(self.seen['yaw']),
             state[3:],
-            int(self.seen['n_points']),
+            0 if self.missed else int(self.seen['n_points']),
             self.id,
             self.sweeps,
             float(self.seen['yaw_rate']),

@@ -12,6 +12,7 @@ import time
 from rclpy.node import Node
 
 from ..errors import did_you_mean
+from .livox_topic import readable_types
 
 POINTS_TYPE = 'sensor_msgs/msg/PointCloud2'
 EVERY = 30.0
@@ -57,14 +58,14 @@ class Watch:
     def _look_at_publishers(self, state: str) -> None:
         publishers = self._node.get_publishers_info_by_topic(self._topic)
         kinds = {info.topic_type for info in publishers}
-        if POINTS_TYPE in kinds and state != 'active':
+        if kinds & {POINTS_TYPE, *readable_types()} and state != 'active':
             step = 'activate' if state == 'inactive' else 'configure'
             self._say(
                 state,
                 f"clouds are published on '{self._topic}', but the node is {state}: "
                 f'ros2 lifecycle set {self._node.get_fully_qualified_name()} {step}',
             )
-        for kind in kinds - {POINTS_TYPE}:
+        for kind in kinds - {POINTS_TYPE, *readable_types()}:
             self._say(kind, f"'{self._topic}' carries {kind}, which this node does not read: {cure_of_type(kind)}")
 
     def _look_for_clouds(self) -> None:
@@ -108,5 +109,8 @@ class Watch:
 def cure_of_type(kind: str) -> str:
     """How to get PointCloud2 from a driver that publishes `kind`."""
     if kind.startswith('livox') and kind.endswith('/CustomMsg'):
-        return 'set xfer_format to 0 in the launch file of the Livox driver, then it publishes PointCloud2'
+        return (
+            'source the workspace of the Livox driver before this node is started, so that its messages are found, or '
+            'set xfer_format to 0 in its launch file, then it publishes PointCloud2'
+        )
     return f'feed {POINTS_TYPE}'

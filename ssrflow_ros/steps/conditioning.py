@@ -41,6 +41,10 @@ class ConditionedPair:
         """The motion `ego` of the given frame in level axes."""
         return _turned(ego, self.level)
 
+    def as_given(self, ego: EgoMotion) -> EgoMotion:
+        """The motion `ego` in level axes, in those of the given pair."""
+        return _turned(ego, self.level.T)
+
     def changed(self, change: Callable[[SweepPair, EgoMotion], SweepPair], ego: EgoMotion) -> ConditionedPair:
         """Both pairs changed alike by their motion, which is `ego` in level axes."""
         pair = change(self.pair, ego)
@@ -137,6 +141,7 @@ class Conditioning:
             points=points if level else transformed32(points, self.level, _NOWHERE),
             rows=sweep.rows.take(rows),
             times=None if sweep.times is None else sweep.times.take(rows),
+            sensors=None if sweep.sensors is None else sweep.sensors.turned(self.level, rows),
         )
 
 

@@ -122,13 +122,19 @@ def make_pairs(folder: Path, first_seed: int, count: int, scene: str | None = No
     """Make the pairs of `count` seeds that `folder` lacks, all of one scene or sensor if it is given; the number made.
     Safe to stop and to repeat."""
     make_folder(folder)
-    made = 0
-    for seed in range(first_seed, first_seed + count):
-        path = folder / f'{seed:09d}.npz'
-        if not os.path.lexists(path):
-            make_pair(seed, scene, sensor).save(path)
-            made += 1
-    return made
+    seeds = missing(folder, first_seed, count)
+    for seed in seeds:
+        make_pair(seed, scene, sensor).save(_path(folder, seed))
+    return len(seeds)
+
+
+def missing(folder: Path, first_seed: int, count: int) -> list[int]:
+    """Those of `count` seeds of which the folder has no pair."""
+    return [seed for seed in range(first_seed, first_seed + count) if not os.path.lexists(_path(folder, seed))]
+
+
+def _path(folder: Path, seed: int) -> Path:
+    return folder / f'{seed:09d}.npz'
 
 
 def describe_pairs(folder: Path) -> str:

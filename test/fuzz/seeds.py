@@ -18,6 +18,7 @@ from ssrflow_ros.network.weights import save_weights
 from ssrflow_ros.settings import Settings
 from ssrflow_ros.training.config import TrainingConfig
 
+from .foreign import LIVOX1, livox_message, write_livox, write_ros1
 from .mutate import Input
 
 _RNG = np.random.default_rng(0)
@@ -33,7 +34,10 @@ def make_seeds() -> dict[str, list[Input]]:
             'bin': _bin(),
             'pcd': _pcd(),
             'ply': _ply(),
+            'las': _las(Path(folder)),
             'bag': _bags(Path(folder)),
+            'ros1_bag': _ros1_bags(Path(folder)),
+            'livox': _livox_bags(Path(folder)),
             'weights': _weights(Path(folder)),
             'settings': _settings(),
             'parameters': _parameters(),
@@ -114,6 +118,34 @@ def _ply() -> list[Input]:
         Input({'a.ply': header('binary_little_endian', faces) + POINTS.tobytes() + b'\3' + bytes(12)}),
         Input({'a.ply': header('binary_big_endian') + POINTS.astype('>f4').tobytes()}),
     ]
+
+
+def _las(folder: Path) -> list[Input]:
+    import laspy
+
+    inputs = []
+    for suffix in ('las', 'laz'):
+        for version, form in (('1.2', 3), ('1.4', 6)):
+            cloud = laspy.LasData(laspy.LasHeader(version=version, point_format=form))
+            cloud.x, cloud.y, cloud.z = POINTS.T
+            cloud.write(str(folder / f'a.{suffix}'))
+            inputs.append(Input({f'a.{suffix}': (folder / f'a.{suffix}').read_bytes()}))
+    return inputs
+
+
+def _ros1_bags(folder: Path) -> list[Input]:
+    inputs = []
+    for number, compression in enumerate((None, 'BZ2', 'LZ4')):
+        write_ros1(folder / f'{number}.bag', _recorded(), compression)
+        inputs.append(Input({'a.bag': (folder / f'{number}.bag').read_bytes()}))
+    write_ros1(folder / 'livox.bag', [('/livox', LIVOX1, n * 10**8, livox_message(POINTS, 1)) for n in range(2)])
+    return [*inputs, Input({'a.bag': (folder / 'livox.bag').read_bytes()})]
+
+
+def _livox_bags(folder: Path) -> list[Input]:
+    for storage in ('mcap', 'sqlite3'):
+        write_livox(folder / f'livox_{storage}', [POINTS] * 2, storage)
+    return [Input(_files(folder / f'livox_{storage}'), 'bag') for storage in ('mcap', 'sqlite3')]
 
 
 def _cloud(stamp_ns: int, n: int = 40):
