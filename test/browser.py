@@ -12,7 +12,7 @@ import urllib.request
 from PIL import Image
 
 NAMES = 'chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'
-PATIENCE = 60.0
+PATIENCE = 120.0  # s; a browser that starts for the first time on a busy machine takes one
 
 
 def find_browser():
@@ -37,6 +37,8 @@ class Browser:
                 '--headless=new',
                 '--no-sandbox',
                 '--disable-dev-shm-usage',
+                '--disable-backgrounding-occluded-windows',
+                '--disable-renderer-backgrounding',
                 '--use-angle=swiftshader',
                 '--enable-unsafe-swiftshader',
                 '--remote-debugging-port=0',
@@ -83,6 +85,7 @@ class Browser:
 
     def open(self, url):
         self.call('Page.navigate', url=url)
+        self.call('Page.bringToFront')
 
     def ask(self, script):
         """The value of a JavaScript expression."""

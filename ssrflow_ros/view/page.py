@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import sys
 import zlib
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,11 +32,10 @@ class ViewServer:
         page = _filled(title, {'title': title, 'live': live, 'palette': palette()}, None).encode()
         handler = type('Handler', (_Handler,), {'history': history, 'page': page, 'only_local': host == LOOPBACK})
         try:
-            self._server = ThreadingHTTPServer((host, port), handler)
+            self._server = _Server((host, port), handler)
         except (OSError, OverflowError) as error:
             reason = getattr(error, 'strerror', None) or error
             raise SSRFlowError(f'--host {host} --port {port}: {reason}: give another --port') from None
-        self._server.daemon_threads = True
         self._thread = Thread(target=self._server.serve_forever, kwargs={'poll_interval': 0.1}, daemon=True)
         self._thread.start()
 
@@ -75,6 +75,15 @@ def _filled(title: str, setup: dict[str, Any], data: dict[str, Any] | None) -> s
 def _script(value: Any) -> str:
     """JSON that cannot end the script it stands in."""
     return json.dumps(value, separators=(',', ':')).replace('</', '<\\/').replace('<!--', '<\\u0021--')
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that has gone is no error."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
