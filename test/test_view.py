@@ -15,10 +15,15 @@ from flow_fields import make_flow
 from test_cli import assert_fails, ssrflow, stand_in, write_recording  # noqa: F401
 
 from ssrflow_ros.errors import SSRFlowError
+from ssrflow_ros.formats import bag_messages, pointcloud2
+from ssrflow_ros.formats.bags import EGO_ODOMETRY, FLOW, OBJECTS
 from ssrflow_ros.formats.colours import GROUND, STILL, direction_colours
+from ssrflow_ros.formats.object_cloud import encode_objects
+from ssrflow_ros.settings import Settings
 from ssrflow_ros.sweep import EgoMotion, SweepPair
 from ssrflow_ros.view.history import History, encode_points, palette, thinned
 from ssrflow_ros.view.page import ViewServer, export
+from ssrflow_ros.view.sources import Joined
 
 
 def _flows(count, period=0.1, method='given'):
@@ -204,3 +209,44 @@ def test_what_cannot_be_shown_is_one_line(ssrflow, stand_in, tmp_path, monkeypat
     write_recording(tmp_path / 'in', [1.0, 1.1])
     assert_fails(ssrflow('view', *arguments), *words)
     assert not (tmp_path / 'x.html').exists()
+
+
+def _published(flow):
+    """Messages by topic."""
+    header = bag_messages.to_header(flow.pair.source.stamp_ns, 'lidar')
+    cloud = bag_messages.to_pointcloud2(pointcloud2.encode_points(flow.pair.source.points), header)
+    return {
+        FLOW: bag_messages.to_pointcloud2(pointcloud2.encode(flow, cloud), header),
+        OBJECTS: bag_messages.to_pointcloud2(encode_objects(flow.objects), header),
+        EGO_ODOMETRY: bag_messages.to_ego_odometry(flow, header),
+    }
+
+
+def _joined(messages):
+    joined = Joined(Settings())
+    return [flow for topic, message in messages for flow in joined.push(topic, message)] + list(joined.rest())
+
+
+def test_what_belongs_together_is_put_together_in_whatever_order_it_comes():
+    flows = list(_flows(4))
+    messages = [item for flow in flows for item in _published(flow).items()]
+    order = [1, 0, 4, 2, 3, 5, 8, 7, 11, 6, 10, 9]  # a topic may overtake another by a sweep
+    for found in (_joined(messages), _joined([messages[place] for place in order])):
+        assert [flow.pair.source.stamp_ns for flow in found] == [flow.pair.source.stamp_ns for flow in flows]
+        assert all(len(flow.objects) == 1 and flow.ego_motion.method == 'odometry' for flow in found)
+        assert [flow.pair.dt for flow in found[1:]] == pytest.approx([-0.1] * 3)
+        np.testing.assert_allclose(found[1].ego_motion.target_from_source, flows[1].ego_motion.target_from_source)
+
+
+def test_a_sweep_of_which_something_is_lost_is_shown_without_it():
+    flows = list(_flows(3))
+    messages = [item for flow in flows for item in _published(flow).items()]
+    found = _joined([item for place, item in enumerate(messages) if place not in (1, 2)])
+    assert [len(flow.objects) for flow in found] == [0, 1, 1] and found[0].ego_motion.method == 'none'
+    found = _joined([item for place, item in enumerate(messages) if place != 3])
+    assert [flow.pair.source.stamp_ns for flow in found] == [
+        flows[0].pair.source.stamp_ns,
+        flows[2].pair.source.stamp_ns,
+    ]
+    again = _joined(messages + messages)
+    assert [flow.pair.source.stamp_ns for flow in again] == 2 * [flow.pair.source.stamp_ns for flow in flows], 'a loop'

@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> None:
     settings = settings_from(args, **({'ego_motion': 'odometry'} if args.odometry else {}))
     history = History(points, args.seconds)
     if args.live is not None:
-        _serve(args, history, f'{args.live} live', _live(args.live, settings), settings)
+        _serve(args, history, f'{args.live} live', _live(args.live, settings, history))
         return
     from ..formats.bags import BagReader
 
@@ -98,7 +98,7 @@ def run(args: argparse.Namespace) -> None:
         title = Path(args.input).resolve().name
         flows = _recorded(bag, args, settings, history)
         if not args.export:
-            _serve(args, history, title, flows, settings)
+            _serve(args, history, title, flows)
             return
         from ..view.page import export
 
@@ -114,9 +114,7 @@ def run(args: argparse.Namespace) -> None:
     )
 
 
-def _serve(
-    args: argparse.Namespace, history: 'History', title: str, flows: Iterable['FlowField | str'], settings: 'Settings'
-) -> None:
+def _serve(args: argparse.Namespace, history: 'History', title: str, flows: Iterable['FlowField | str']) -> None:
     """Show what comes until Ctrl-C, which is the way to end it."""
     from ..view.page import ViewServer
 
@@ -149,7 +147,7 @@ def _recorded(
     from ..view.sources import PUBLISHED, estimated, is_annotated, published
 
     if is_annotated(bag) and args.topic is None:
-        return published(_span(bag, PUBLISHED, FLOW, args, history), settings)
+        return published(_span(bag, PUBLISHED, FLOW, args, history), bag.topics, settings)
     topic = bag.choose(args.topic, POINTCLOUD2)
     poses = read_poses(bag, settings, args.odometry)
     messages = _span(bag, [topic], topic, args, history)
@@ -181,7 +179,7 @@ def _span(
                 yield message
 
 
-def _live(node: str, settings: 'Settings') -> Iterator['FlowField | str']:
+def _live(node: str, settings: 'Settings', history: 'History') -> Iterator['FlowField | str']:
     from ..formats.bags import EGO_ODOMETRY, FLOW, OBJECTS
     from ..view.sources import Joined
 
@@ -192,7 +190,6 @@ def _live(node: str, settings: 'Settings') -> Iterator['FlowField | str']:
     topics, joined = {'flow': FLOW, 'objects': OBJECTS, 'ego_odometry': EGO_ODOMETRY}, Joined(settings)
     with FlowListener(node) as listener:
         while True:
+            history.limit = '' if listener.publishers() else f'Nobody publishes {node}/flow: is the node active?'
             for output, message in listener.messages(timeout=0.2):
-                flow = joined.push(topics[output], message)
-                if flow is not None:
-                    yield flow
+                yield from joined.push(topics[output], message)

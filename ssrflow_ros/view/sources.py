@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, Callable, Iterable, Iterator
+from typing import Any, Callable, Collection, Iterable, Iterator
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from ..sweep import FlowField
 from ..transforms import pose_matrix
 
 PUBLISHED = FLOW, OBJECTS, EGO_ODOMETRY
+_WAITING = 3  # sweeps of which something may be missing yet
 
 
 def is_annotated(bag: BagReader) -> bool:
@@ -54,57 +55,55 @@ def estimated(
             yield str(error)
 
 
-def published(messages: Iterable[BagMessage], settings: Settings) -> Iterator[FlowField | str]:
-    """The flow of each sweep out of the topics of PUBLISHED, in the order in which they were recorded."""
-    joined = Joined(settings)
+def published(messages: Iterable[BagMessage], topics: Collection[str], settings: Settings) -> Iterator[FlowField | str]:
+    """The flow of each sweep out of those of PUBLISHED that the recording has, its `topics`."""
+    joined = Joined(settings, topics)
     for recorded in messages:
         try:
-            flow = joined.push(recorded.topic, recorded.read())
+            yield from joined.push(recorded.topic, recorded.read())
         except InputError as error:
             yield str(error)
-            continue
-        if flow is not None:
-            yield flow
     yield from joined.rest()
 
 
 class Joined:
     """Puts together by their stamps what is published of one sweep on several topics, of rclpy or of rosbags.
 
-    A sweep is complete with its cloud, its objects and its motion, or when another cloud comes.
+    topics  what there is of PUBLISHED for each sweep. Where one of them does not come, the sweep is given without
+            it as soon as later ones wait: the middleware keeps no order between topics, and may lose a message.
     """
 
-    def __init__(self, settings: Settings):
+    def __init__(self, settings: Settings, topics: Collection[str] = PUBLISHED):
         self._ground: Callable[[np.ndarray], np.ndarray] = make_ground(settings)
-        self._waiting: dict[str, Any] = {}
-        self._stamp = 0
+        self._complete = set(PUBLISHED).intersection(topics)
+        self._waiting: dict[int, dict[str, Any]] = {}  # messages by topic, by stamp
         self._before = 0  # stamp of the last sweep
 
-    def push(self, topic: str, message: Any) -> FlowField | None:
-        """A message of one of PUBLISHED; a sweep that is complete now. InputError for one that is none of ours."""
-        if stamp_ns(message) != self._stamp:
-            done = self._take()
-            self._stamp = stamp_ns(message)
-            self._waiting[topic] = message
-            return done
-        self._waiting[topic] = message
-        return self._take() if len(self._waiting) == len(PUBLISHED) else None
+    def push(self, topic: str, message: Any) -> Iterator[FlowField]:
+        """A message of one of PUBLISHED; the sweeps to be shown now. InputError for one that is none of ours."""
+        stamp = stamp_ns(message)
+        self._waiting.setdefault(stamp, {})[topic] = message
+        if self._complete.issubset(self._waiting[stamp]):
+            # What came before it will hardly be completed any more.
+            for earlier in [one for one in self._waiting if one == stamp or self._before < one < stamp]:
+                yield from self._take(earlier)
+        while len(self._waiting) > _WAITING:
+            yield from self._take(next(iter(self._waiting)))
 
     def rest(self) -> Iterator[FlowField]:
         """What waits for more."""
-        flow = self._take()
-        if flow is not None:
-            yield flow
+        for stamp in list(self._waiting):
+            yield from self._take(stamp)
 
-    def _take(self) -> FlowField | None:
-        waiting, self._waiting = self._waiting, {}
-        if FLOW not in waiting:
-            return None
-        objects = read_objects(waiting[OBJECTS]) if OBJECTS in waiting else np.empty(0, OBJECT)
-        before, self._before = self._before, self._stamp
-        dt = (before - self._stamp) * 1e-9 if before else -0.1
-        motion = waiting.get(EGO_ODOMETRY)
-        return read_flow(waiting[FLOW], objects, self._ground, dt, None if motion is None else _pose(motion))
+    def _take(self, stamp: int) -> Iterator[FlowField]:
+        came = self._waiting.pop(stamp)
+        if FLOW not in came:
+            return
+        objects = read_objects(came[OBJECTS]) if OBJECTS in came else np.empty(0, OBJECT)
+        before, self._before = self._before, stamp
+        dt = (before - stamp) * 1e-9 if before not in (0, stamp) else -0.1
+        motion = came.get(EGO_ODOMETRY)
+        yield read_flow(came[FLOW], objects, self._ground, dt, None if motion is None else _pose(motion))
 
 
 def _pose(odometry: Any) -> np.ndarray:
