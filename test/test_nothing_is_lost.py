@@ -390,7 +390,9 @@ class Lines:
 
     def bag(self):
         output = self.place()
-        video = ['--video', self.place('v.gif', 'v.webp')] * (self.rng.random() < 0.3)
+        video = [self.rng.choice(['--video', '--report']), self.place('v.gif', 'v.webp', 'v.html')] * (
+            self.rng.random() < 0.3
+        )
         return [
             'bag',
             self.one_of('rec', 'rec/rec.mcap'),

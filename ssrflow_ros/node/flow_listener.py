@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import Any, Iterator
 
 from nav_msgs.msg import Odometry
@@ -34,15 +35,13 @@ class FlowListener:
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         for output, kind in _OUTPUTS:
-            self._node.create_subscription(
-                kind,
-                f'{self._of}/{output}',
-                lambda message, output=output: self._came.append((output, message)),
-                qos.OUTPUT,
-            )
+            self._node.create_subscription(kind, f'{self._of}/{output}', partial(self._take, output), qos.OUTPUT)
         return self
 
-    def __exit__(self, *exception) -> None:
+    def _take(self, output: str, message: Any) -> None:
+        self._came.append((output, message))
+
+    def __exit__(self, *exception: object) -> None:
         self._executor.shutdown()
         self._node.destroy_node()
         self._context.try_shutdown()
