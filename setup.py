@@ -84,6 +84,7 @@ setup(
         (f'share/{NAME}/launch', glob('launch/*.launch.py')),
         (f'share/{NAME}/config', glob('config/*.yaml') + glob('config/*.json') + glob('config/*.xml')),
         (f'share/{NAME}/rviz', glob('rviz/*.rviz')),
+        (f'share/{NAME}/foxglove', glob('foxglove/*.json')),
     ],
     install_requires=[
         'setuptools',
