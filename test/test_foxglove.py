@@ -58,6 +58,9 @@ SCHEMA = {
                 r'^DiagnosticSummary!\w+$': {'required': ['topicToRender']},
             },
         },
+        'globalVariables': {'type': 'object'},
+        'userNodes': {'type': 'object'},
+        'playbackConfig': {'required': ['speed']},
         'layout': {'$ref': '#/$defs/mosaic'},
     },
     '$defs': {
