@@ -30,7 +30,9 @@ class ViewServer:
 
     def __init__(self, history: History, title: str, host: str = LOOPBACK, port: int = 0, live: bool = False):
         page = _filled(title, {'title': title, 'live': live, 'palette': palette()}, None).encode()
-        handler = type('Handler', (_Handler,), {'history': history, 'page': page, 'only_local': host in (LOOPBACK, 'localhost')})
+        handler = type(
+            'Handler', (_Handler,), {'history': history, 'page': page, 'only_local': host in (LOOPBACK, 'localhost')}
+        )
         try:
             self._server = _Server((host, port), handler)
         except (OSError, OverflowError) as error:
