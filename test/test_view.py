@@ -19,6 +19,7 @@ from ssrflow_ros.formats import bag_messages, pointcloud2
 from ssrflow_ros.formats.bags import EGO_ODOMETRY, FLOW, OBJECTS
 from ssrflow_ros.formats.colours import GROUND, STILL, direction_colours
 from ssrflow_ros.formats.object_cloud import encode_objects
+from ssrflow_ros.objects.moving_points import MovingPoints
 from ssrflow_ros.settings import Settings
 from ssrflow_ros.sweep import EgoMotion, SweepPair
 from ssrflow_ros.view.history import History, encode_points, palette, thinned
@@ -49,16 +50,20 @@ def _decode(data):
 
 def test_points_reach_the_page_with_their_places_and_colours():
     flow = make_flow(objects=2)
-    places, codes = _decode(encode_points(flow, np.arange(len(flow.pair.source))))
+    removed = flow.moving.copy()
+    removed[-3:], flow.moving[-3:] = True, False
+    places, codes = _decode(encode_points(flow, np.arange(len(flow.pair.source)), removed))
     np.testing.assert_allclose(places, flow.pair.source.points, atol=0.006)
     colours = np.array(palette())[codes] / 255
     np.testing.assert_allclose(colours[flow.moving], direction_colours(flow.velocity[flow.moving]), atol=0.03)
     np.testing.assert_allclose(colours[flow.ground], np.tile(GROUND, (flow.ground.sum(), 1)), atol=0.003)
-    standing = ~flow.ground & ~flow.moving
+    np.testing.assert_array_equal(codes > 1, removed)
+    assert len(np.unique(codes[-3:])) == 1 and not np.isin(codes[flow.moving], codes[-1]).any()
+    standing = ~flow.ground & ~removed
     np.testing.assert_allclose(colours[standing], np.tile(STILL, (standing.sum(), 1)), atol=0.003)
     far = dataclasses.replace(flow.pair.source, points=np.float32([[1e4, -1e4, 5]] * len(flow.moving)))
     far = dataclasses.replace(flow, pair=SweepPair(far, flow.pair.target))
-    assert np.abs(_decode(encode_points(far, np.array([0])))[0]).max() == 327
+    assert np.abs(_decode(encode_points(far, np.array([0]), flow.moving))[0]).max() == 327
 
 
 def test_all_that_moves_is_drawn_and_of_the_rest_evenly_many():
@@ -250,3 +255,13 @@ def test_a_sweep_of_which_something_is_lost_is_shown_without_it():
     ]
     again = _joined(messages + messages)
     assert [flow.pair.source.stamp_ns for flow in again] == 2 * [flow.pair.source.stamp_ns for flow in flows], 'a loop'
+
+
+def test_what_is_removed_is_what_the_static_cloud_leaves_out():
+    history, movers = History(5000, 60), MovingPoints()
+    for flow in _flows(2):
+        history.append(flow)
+        movers.note(flow)
+    removed = movers.answered(flow, Settings().static_margin)
+    codes = _decode(history.frame(1).points)[1]
+    assert (codes > 1).sum() == removed.sum() == history.frame(1).about['removed'] >= flow.moving.sum()

@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--port', type=int, default=PORT, metavar='N', help=f'0: any that is free (default: {PORT})')
     parser.add_argument('--export', metavar='FILE', help='write a page instead (.html)')
     add_overwrite(parser, 'FILE')
-    add_settings(parser)
+    add_settings(parser, also=('static_margin',))
 
 
 def run(args: argparse.Namespace) -> None:
@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> None:
     if points < 1 or not args.seconds > 0 or not args.start >= 0:
         raise InputError('--points and --seconds are numbers above 0, --start is 0 or more')
     settings = settings_from(args, **({'ego_motion': 'odometry'} if args.odometry else {}))
-    history = History(points, args.seconds)
+    history = History(points, args.seconds, settings.static_margin)
     if args.live is not None:
         _serve(args, history, f'{args.live} live', _live(args.live, settings, history))
         return
