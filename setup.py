@@ -13,7 +13,6 @@ EXTRAS = {
     'patchwork': ['pypatchworkpp'],
     'argoverse': ['pyarrow'],
     'video': ['imageio-ffmpeg'],  # .mp4; .gif and .webp need nothing
-    'view': ['viser>=1'],
     'train': ['PyYAML'],  # settings files in YAML; in JSON they need nothing
     'export': ['onnx', 'onnxscript', 'onnxruntime'],
     'examples': ['filterpy>=2'],
@@ -51,7 +50,7 @@ EXTRAS = {
         'onnxscript',
         'onnxruntime',
         'imageio-ffmpeg',
-        'viser>=1',
+        'websockets',
         'triton; platform_machine == "x86_64"',
         'uv',
         'colcon-core',
@@ -79,7 +78,9 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10',
     packages=find_packages(include=[NAME, f'{NAME}.*']),
-    package_data={NAME: ['py.typed', 'weights/*.safetensors', 'weights/*.npz', 'weights/*.json', 'weights/*.md']},
+    package_data={
+        NAME: ['py.typed', 'weights/*.safetensors', 'weights/*.npz', 'weights/*.json', 'weights/*.md', 'view/*.html']
+    },
     # The patterns name the endings: a bare launch/* would also match __pycache__.
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
@@ -88,6 +89,7 @@ setup(
         (f'share/{NAME}/config', glob('config/*.yaml') + glob('config/*.json') + glob('config/*.xml')),
         (f'share/{NAME}/config/sensors', glob('config/sensors/*.yaml')),
         (f'share/{NAME}/rviz', glob('rviz/*.rviz')),
+        (f'share/{NAME}/foxglove', glob('foxglove/*.json')),
     ],
     install_requires=[
         'setuptools',

@@ -383,7 +383,9 @@ class Lines:
 
     def bag(self):
         output = self.place()
-        video = ['--video', self.place('v.gif', 'v.webp')] * (self.rng.random() < 0.3)
+        video = [self.rng.choice(['--video', '--report']), self.place('v.gif', 'v.webp', 'v.html')] * (
+            self.rng.random() < 0.3
+        )
         return [
             'bag',
             self.one_of('rec', 'rec/rec.mcap'),
@@ -398,6 +400,10 @@ class Lines:
 
     def storage(self):
         return self.rng.choice(['mcap', 'mcap', 'sqlite3'])
+
+    def view(self):
+        output = self.place('page.html', 'o.html')
+        return ['view', self.one_of('rec', 'rec/rec.mcap'), '--export', output, *self.overwrite()], [output]
 
     def pack(self):
         output = self.place()
@@ -614,7 +620,7 @@ def try_out(seed, root, materials, done):
     root.parent.mkdir()
     some_tree(root, rng, materials)
     lines, owners, told = Lines(root, rng), {}, []
-    favourite = rng.choice([*cli.COMMANDS])
+    favourite = [*cli.COMMANDS][seed % len(cli.COMMANDS)]  # of a row of seeds each has its turn
     for _ in range(4):
         line, outputs = getattr(lines, favourite if rng.random() < 0.6 else rng.choice([*cli.COMMANDS]))()
         if told and rng.random() < 0.3:  # once more, as it was
@@ -646,6 +652,7 @@ def try_out(seed, root, materials, done):
 GOOD = {
     'flow': 'flow clouds/0.bin clouds/1.bin --dt 0.1 -o x.npz --picture x.png',
     'bag': 'bag rec -o annotated --keep ring',
+    'view': 'view rec --export page.html',
     'pack': 'pack clouds -o packed',
     'simulate': 'simulate -o made --sweeps 2',
     'demo': 'demo -o demo',
@@ -660,7 +667,7 @@ GOOD = {
     'adapt': 'adapt rec -o mine --steps 1 --device cpu --weights w.safetensors',
 }
 """A line of every command that succeeds in a tree of the materials."""
-ASKS = {'flow', 'bag', 'pack', 'simulate', 'demo', 'bench', 'evaluate', 'export', 'train ship'}
+ASKS = {'flow', 'bag', 'view', 'pack', 'simulate', 'demo', 'bench', 'evaluate', 'export', 'train ship'}
 """Those whose outputs are replaced only if --overwrite asks for it."""
 
 

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from ..steps.own_body import OwnBody
     from ..steps.prepared import PreparedPair
     from ..stream import Stream
+    from ..view.report import DriveReport
 
 _LOOK_AHEAD = 60.0  # s of the recording, in which it is learnt beforehand what rides along
 _LASTING = 3  # sweeps, from which on a track is hardly an accident
@@ -106,6 +107,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'for it too',
     )
     parser.add_argument(
+        '--report',
+        metavar='FILE',
+        help='also a page for screen and paper (.html): map with tracks, speeds, doubtful tracks, drops, times, '
+        'settings; --overwrite holds for it too',
+    )
+    parser.add_argument(
         '--recalibrate',
         metavar='FILE',
         help='write a calibration of the published probabilities by what --hindsight, which this implies, sees on this '
@@ -127,15 +134,22 @@ def run(args: argparse.Namespace) -> int:
 
 def annotate(args: argparse.Namespace) -> int:
     """Annotate one recording."""
-    from ..atomic_write import check_outputs
+    from ..atomic_write import atomic_write, check_outputs
     from ..doctor.finding import WRONG
     from ..formats.bag_poses import read_poses
     from ..formats.bags import POINTCLOUD2, BagReader, write_bag
     from ..formats.object_table import suffix_of
     from ..formats.video import check_film, film
+    from ..view.report import DriveReport
 
     settings = settings_from(args, **({'ego_motion': 'odometry'} if args.odometry else {}))
-    written = {'-o': args.output, '--objects': args.objects, '--video': args.video, '--recalibrate': args.recalibrate}
+    written = {
+        '-o': args.output,
+        '--objects': args.objects,
+        '--video': args.video,
+        '--report': args.report,
+        '--recalibrate': args.recalibrate,
+    }
     inputs = args.input, weights_file(settings.weights), settings.calibration or None
     check_outputs(written, inputs, 'bag', args.overwrite)
     if args.objects:
@@ -148,10 +162,17 @@ def annotate(args: argparse.Namespace) -> int:
         poses = read_poses(bag, settings, args.odometry)
         if args.video:
             check_film(args.video, bag.topics[topic][1])
+        if args.report and not args.report.endswith('.html'):
+            raise InputError(f'--report {args.report}: the page is an .html: give it that ending')
         with ExitStack() as outputs:
             out = outputs.enter_context(write_bag(args.output, args.storage, 'bag', args.overwrite))
             table = outputs.enter_context(_object_table(args.objects, args.overwrite))
-            viewers = [outputs.enter_context(film(args.video, 'bag', args.overwrite))] if args.video else []
+            viewers: list[Film | DriveReport] = []
+            if args.video:
+                viewers.append(outputs.enter_context(film(args.video, 'bag', args.overwrite)))
+            if args.report:
+                page = outputs.enter_context(atomic_write(args.report, 'bag', args.overwrite))
+                viewers.append(drive_report := DriveReport())
             from ..scene_flow import SceneFlow
 
             stream = SceneFlow(settings).stream()
@@ -165,7 +186,7 @@ def annotate(args: argparse.Namespace) -> int:
                     f'none of the {annotation.n_in} sweeps of {topic} could be annotated '
                     f'({_counted(annotation.drops) or "it holds none"}): {annotation.cure()}'
                 )
-            findings = list(annotation.findings())
+            title, findings = f'{args.input} {topic}', list(annotation.findings())
             told = {
                 'input': args.input,
                 'topic': topic,
@@ -174,10 +195,12 @@ def annotate(args: argparse.Namespace) -> int:
                 **annotation.figures(findings),
             }
             (out.folder / SUMMARY).write_text(json.dumps(told, indent=1) + '\n')
+            if args.report:
+                page.write_text(annotation.report(drive_report, title, settings, findings), encoding='utf-8')
     if args.json:
         print(json.dumps(told))
         return 2 if any(finding.level == WRONG for finding in findings) else 0
-    annotation.summarise(f'{args.input} {topic}')
+    annotation.summarise(title)
     if args.recalibrate:
         annotation.recalibrate(args.recalibrate, args.overwrite)
     if findings:
@@ -254,7 +277,7 @@ class _Annotation:
         out: 'BagWriter',
         args: argparse.Namespace,
         changing: bool,
-        viewers: Sequence['Film'] = (),
+        viewers: Sequence['Film | DriveReport'] = (),
         table: 'ObjectTable | None' = None,
     ):
         from ..doctor.method import Companions
@@ -454,12 +477,24 @@ class _Annotation:
             + ', '.join(f'{p:.2f} becomes {q:.2f}' for p, q in zip(before, logistic(scale * logit(before) + offset)))
         )
 
+    def report(self, page: 'DriveReport', title: str, settings: Settings, findings: Sequence['Finding']) -> str:
+        """The page of --report."""
+        from ..atomic_write import signature
+
+        return page.html(
+            title, self._rows(), self.drops, stage_rows(self.timings), settings, map(str, findings), signature('bag')
+        )
+
     def summarise(self, title: str) -> None:
+        print_table(title, self._rows())
+        print_table('step, ms: p50 and p95', stage_rows(self.timings))
+
+    def _rows(self) -> list[tuple[str, str]]:
         from ..evaluation.replay_check import summary
 
         lasted = (max(self._stamps) - min(self._stamps)) * 1e-9
         n_out = len(self.timings)
-        rows = [
+        return [
             (
                 'sweeps in',
                 f'{self.n_in} in {lasted:.1f} s of recording'
@@ -478,8 +513,6 @@ class _Annotation:
             *([('without field', _counted(self._lacked))] if self._lacked else []),
             *summary(self._judged),
         ]
-        print_table(title, rows)
-        print_table('step, ms: p50 and p95', stage_rows(self.timings))
 
 
 def own_body_of(bag: 'BagReader', topic: str, settings: Settings, poses: 'RecordedPoses | None') -> 'OwnBody':

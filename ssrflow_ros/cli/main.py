@@ -22,6 +22,7 @@ from .ending import Ending
 COMMANDS = {
     'flow': 'flow between two files: .npy, .npz, .bin, .pcd or .ply in, .npz out',
     'bag': 'annotate a recording: rosbag2 in, rosbag2 with flow and markers out',
+    'view': 'look at a recording, or at a live node, in the browser',
     'pack': 'make a recording of point cloud files',
     'simulate': 'make a labelled recording with the LiDAR simulator',
     'demo': 'play a recording through the live node and draw what it sees (needs ROS 2)',

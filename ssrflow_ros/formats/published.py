@@ -37,7 +37,10 @@ def read_flow(
         moving=read_field(cloud, 'moving')[sweep.rows].astype(bool),
         ground=find_ground(sweep.points),
         object_ids=read_field(cloud, 'object')[sweep.rows],
-        objects=tuple(MovingObject(**{name: item[name] for name in FIELDS}) for item in objects),
+        objects=tuple(
+            MovingObject(**{name: item[name] if item[name].ndim else item[name].item() for name in FIELDS})
+            for item in objects
+        ),
     )
 
 
