@@ -124,7 +124,11 @@ def table(found: dict[str, list[dict[str, float]]]) -> str:
     for name, of_world in rows.items():
         if not of_world:
             continue
-        mean = {key: np.mean([one[key] for one in of_world]) for key in of_world[0]}
+        mean = {
+            # One that loses its way altogether would decide for all.
+            key: (np.median if key.startswith('error') else np.mean)([one[key] for one in of_world])
+            for key in of_world[0]
+        }
         lines.append(
             f'{name:22}{len(of_world):4}{100 * mean["gone"]:9.1f}{100 * mean["lost"]:8.2f}{mean["error raw"]:10.3f}'
             f'{mean["error static"]:10.3f}{mean["error true"]:8.3f}{mean["ghosts"]:14.0f}'
@@ -154,7 +158,7 @@ def main() -> None:
                 if file is not None:
                     file.write_text(json.dumps(figures))
             found[world].append(figures)
-    print(f'recordings of {args.sweeps / 10:.0f} s, sensor {_SENSOR}, map of {_VOXEL} m; means\n')
+    print(f'recordings of {args.sweeps / 10:.0f} s, sensor {_SENSOR}, map of {_VOXEL} m; means, of errors medians\n')
     print(table(found))
 
 
