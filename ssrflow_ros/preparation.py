@@ -12,7 +12,6 @@ import numpy as np
 
 from .errors import EgoMotionError
 from .settings import AUTO, Settings
-from .steps.background import Background
 from .steps.conditioning import ConditionedPair, Conditioning
 from .steps.deskew import Deskewing
 from .steps.ego_motion import make_ego_motion
@@ -48,7 +47,6 @@ class Preparation:
         self.deskewing = Deskewing()
         self.ground = make_ground(self.settings)
         self.past = RangeImageHistory()
-        self.background = Background()
         # In a stream each sweep serves twice.
         self._grounds: WeakKeyDictionary[Sweep, tuple[np.ndarray, np.ndarray, ThinnedCloud]] = WeakKeyDictionary()
         self._images: WeakKeyDictionary[Sweep, RangeImage] = WeakKeyDictionary()
@@ -86,10 +84,7 @@ class Preparation:
         with watch('free_space'):
             image, other_image = self._image(pair.source), self._image(pair.target)
             past, past_age = self.past(pair, ego, (image, other_image), onward)
-            seen, background = (image, other_image.in_frame(ego.target_from_source)), past
-            if settings.ego_motion == 'none' and pair.source.sensors is None:
-                background = self.background(image, past, pair.source.stamp_ns)
-            images = *seen, background
+            images = image, other_image.in_frame(ego.target_from_source), past
             told = free_space(source.cloud, target, images)
 
         if settings.own_body == AUTO:
@@ -99,19 +94,7 @@ class Preparation:
         clouds = source, other
         times = watch.timings_ms
         return PreparedPair(
-            pair,
-            ego,
-            ground,
-            slope,
-            rows,
-            target,
-            clouds,
-            (*seen, past),
-            background,
-            past_age,
-            *told,
-            times,
-            conditioned=conditioned,
+            pair, ego, ground, slope, rows, target, clouds, images, past_age, *told, times, conditioned=conditioned
         )
 
     def learn(self, pair: SweepPair, ego_motion: EgoMotion | None = None) -> None:
@@ -156,6 +139,5 @@ def with_samples(prepared: PreparedPair, settings: Settings) -> PreparedPair:
     """The pair with the points that the network is to see."""
     watch = Stopwatch(dict(prepared.timings_ms))
     with watch('sample'):
-        images = *prepared.range_images[:2], prepared.background
-        samples = sample_thinned(*prepared.clouds, prepared.ego_motion, settings.network_points, images)
+        samples = sample_thinned(*prepared.clouds, prepared.ego_motion, settings.network_points, prepared.range_images)
     return replace(prepared, samples=samples, timings_ms=watch.timings_ms)

@@ -47,7 +47,6 @@ def prepared(pair, ego, slope=(0.0, 0.0), past=None):
         others,
         (ThinnedCloud(pair.source.points), ThinnedCloud(others)),
         views,
-        views[2],
         0.6,
         *free_space(pair.source.points, others, views),
         {},

@@ -309,6 +309,8 @@ def _check_las(path: Path) -> int:
     with open(path, 'rb') as file:
         head = file.read(375).ljust(375, b'\0')
         begin, form, length = struct.unpack_from('<I', head, 96)[0], head[104], struct.unpack_from('<H', head, 105)[0]
+        if size < max(struct.unpack_from('<H', head, 94)[0], begin, _LAS_HEADER):
+            raise InputError(f'{path} has {size} bytes and no whole header: it is cut off or no {path.suffix} file')
         large = struct.unpack_from('<Q', head, 247)[0] if head[24:26] >= b'\1\4' else 0
         count = large or struct.unpack_from('<I', head, 107)[0]
         chunks = 0
@@ -351,9 +353,9 @@ def _check_layers(path: Path, file: BinaryIO, begin: int, table: int, length: in
 _LAS_LAYERED, _LAYERS = 6, {10: 9, 11: 1, 12: 2, 13: 1}
 """From which point format on the fields of a .laz lie in layers, and how many each of its items has; of others one a
 byte."""
-_LAS_FIELDS, _LAS_CHUNK, _LAS_RECORD = 200, 64, 54
-"""Bytes that a point takes here, unpacked field by field; of a chunk in lazrs's table; of the shortest record of the
-header."""
+_LAS_HEADER, _LAS_FIELDS, _LAS_CHUNK, _LAS_RECORD = 227, 200, 64, 54
+"""Bytes of the shortest header; that a point takes here, unpacked field by field; of a chunk in lazrs's table; of the
+shortest record of the header."""
 _PLY_TYPES = {
     'char': 'i1',
     'uchar': 'u1',

@@ -78,7 +78,7 @@ class PointTimes:
         """
         times = self.of(message, sweep.stamp_ns, sweep.rows)
         good = np.flatnonzero(np.isfinite(times))
-        return dataclasses.replace(sweep.without(np.flatnonzero(~good)), times=times[good])
+        return dataclasses.replace(sweep.without(np.flatnonzero(~np.isfinite(times))), times=times[good])
 
     def of(self, message: PointCloud2, stamp_ns: int, rows: np.ndarray) -> np.ndarray:
         """(N,) float32, seconds from `stamp_ns` to each of the points in `rows` of a PointCloud2, NaN for no time."""

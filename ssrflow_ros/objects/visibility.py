@@ -49,7 +49,7 @@ def visibility(prepared: PreparedPair, clusters: Clusters, displacement: np.ndar
     points, places = prepared.points, clusters.moved(displacement)
     earlier = clusters.moved(displacement * abs(prepared.past_age / prepared.pair.dt))
     here, now, then = other.at(clusters.points), source.at(places), other.at(places)
-    past_here, past_then = prepared.background.at(clusters.points), past.at(earlier)
+    past_here, past_then = past.at(clusters.points), past.at(earlier)
 
     def share(answers: np.ndarray) -> np.ndarray:
         return group_means(answers, clusters.counts)

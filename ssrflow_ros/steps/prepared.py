@@ -43,7 +43,6 @@ class PreparedPair:
     clouds          the source's points at `rows`; the target's that are not ground, in its own frame.
     range_images    of the source, the target, and an earlier sweep, ground included, to be asked about points of the
                     source's frame; the last saw nothing where the stream holds no such sweep.
-    background      what the sensor sees where nobody is, likewise: the earlier sweep, unless it is known better.
     past_age        s that the earlier sweep lies before the source.
     in_free_space, in_past_free_space  (n,) bool: at `rows`, stands where the target's sensor saw through, where the
                     earlier one surely did.
@@ -61,7 +60,6 @@ class PreparedPair:
     target: np.ndarray
     clouds: tuple[ThinnedCloud, ThinnedCloud]
     range_images: tuple[RangeImage, RangeImage, RangeImage]
-    background: RangeImage
     past_age: float
     in_free_space: np.ndarray
     in_past_free_space: np.ndarray

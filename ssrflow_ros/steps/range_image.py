@@ -39,12 +39,6 @@ class RangeImage:
         image._sensor_from_asked = sensor_from_asked
         return image
 
-    def with_ranges(self, nearest: np.ndarray) -> 'RangeImage':
-        """An image in the same frame with other ranges, m, of all cells as `nearest(1, 1)` gives them."""
-        image = copy.copy(self)
-        image._nearest, image._filtered = nearest, {}
-        return image
-
     def at(self, points: np.ndarray) -> 'RayQuery':
         """What it saw in the direction of each of the points (N, 3) m, to be asked."""
         return RayQuery(self, *self._cells(points))
