@@ -26,7 +26,7 @@ from ssrflow_ros.node.launch_arguments import ARGUMENTS, read_arguments, refuse_
 PACKAGE = 'ssrflow_ros'
 NODE = 'ssrflow'
 # Topics of the node that RViz draws.
-OUTPUTS = ('flow', 'markers', 'objects', 'ground', 'static', 'moving', 'ego_odometry')
+OUTPUTS = ('flow', 'markers', 'objects', 'tracks', 'ground', 'static', 'moving', 'ego_odometry')
 
 
 def generate_launch_description():

@@ -14,7 +14,7 @@ import pytest
 from flow_fields import make_flow
 from test_cli import assert_fails, ssrflow, stand_in, write_recording  # noqa: F401
 
-from ssrflow_ros.errors import SSRFlowError
+from ssrflow_ros.errors import InputError, SSRFlowError
 from ssrflow_ros.formats import bag_messages, pointcloud2
 from ssrflow_ros.formats.bags import EGO_ODOMETRY, FLOW, OBJECTS
 from ssrflow_ros.formats.colours import GROUND, STILL, direction_colours
@@ -265,3 +265,11 @@ def test_what_is_removed_is_what_the_static_cloud_leaves_out():
     removed = movers.answered(flow, Settings().static_margin)
     codes = _decode(history.frame(1).points)[1]
     assert (codes > 1).sum() == removed.sum() == history.frame(1).about['removed'] >= flow.moving.sum()
+
+
+def test_objects_of_another_frame_are_refused_with_the_cure():
+    flow = next(_flows(1))
+    messages, header = _published(flow), bag_messages.to_header(flow.pair.source.stamp_ns, 'odom')
+    messages[OBJECTS] = bag_messages.to_pointcloud2(encode_objects(flow.objects), header)
+    with pytest.raises(InputError, match="objects are in 'odom', the clouds in 'lidar'.*objects_frame"):
+        _joined(list(messages.items()))

@@ -56,7 +56,7 @@ def test_what_a_node_publishes_is_served(tmp_path, monkeypatch):
                 cloud = to_pointcloud2(encode_points(flow.pair.source.points), header)
                 made = (
                     to_pointcloud2(encode(flow, cloud), header),
-                    objects_cloud(flow, cloud),
+                    objects_cloud(flow.objects, header),
                     ego_odometry(flow, cloud),
                 )
                 for publisher, message in zip(publishers, made):

@@ -80,7 +80,7 @@ class Joined:
         self._before = 0  # stamp of the last sweep
 
     def push(self, topic: str, message: Any) -> Iterator[FlowField]:
-        """A message of one of PUBLISHED; the sweeps to be shown now. InputError for one that is none of ours."""
+        """A message of one of PUBLISHED; the sweeps to be shown now. InputError for what cannot be shown."""
         stamp = stamp_ns(message)
         self._waiting.setdefault(stamp, {})[topic] = message
         if self._complete.issubset(self._waiting[stamp]):
@@ -99,7 +99,15 @@ class Joined:
         came = self._waiting.pop(stamp)
         if FLOW not in came:
             return
-        objects = read_objects(came[OBJECTS]) if OBJECTS in came else np.empty(0, OBJECT)
+        objects = np.empty(0, OBJECT)
+        if OBJECTS in came:
+            frame, its_frame = (str(came[topic].header.frame_id) for topic in (FLOW, OBJECTS))
+            if frame != its_frame:
+                raise InputError(
+                    f"the objects are in '{its_frame}', the clouds in '{frame}': the view shows objects in "
+                    'the frame of their clouds: leave the parameter objects_frame empty'
+                )
+            objects = read_objects(came[OBJECTS])
         before, self._before = self._before, stamp
         dt = (before - stamp) * 1e-9 if before not in (0, stamp) else -0.1
         motion = came.get(EGO_ODOMETRY)
