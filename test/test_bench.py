@@ -141,7 +141,7 @@ def test_alternatives_do_the_same_jobs():
 def test_scaling_has_a_row_for_each_size_and_a_picture(tmp_path):
     points = np.random.default_rng(0).uniform(-20, 20, (3000, 3)).astype(np.float32)
     pair = SweepPair(Sweep.from_points(points, 1), Sweep.from_points(points, 0))
-    settings = Settings(ground='none', ego_motion='none')
+    settings = Settings(ground='none', ego_motion='none', remove_outliers=False)
     rows = scale(settings, pair, EgoMotion(np.eye(4), 'none'), (1000, 5000), (256, 512), repeats=1)
     assert [row.get('network_points', row.get('input_points')) for row in rows] == [256, 512, 1000, 5000]
     draw_scaling(tmp_path / 'scaling.png', [*rows, {'varied': 'input_points', 'input_points': 9, 'error': 'none'}], '')

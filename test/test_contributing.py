@@ -77,13 +77,7 @@ def test_the_recipes_work(tmp_path):
     clone.append('ssrflow_ros/network/layers.py', block)
     clone.replace('ssrflow_ros/network/config.py', "('attention', 'max')", "('attention', 'max', 'mean')")
     clone.replace('ssrflow_ros/network/global_fusion.py', 'MaxPooling, PairMLP', 'MaxPooling, MeanPooling, PairMLP')
-    clone.replace(
-        'ssrflow_ros/network/global_fusion.py',
-        """\
-        self.pool = AttentivePooling(config.fusion_width) if config.fusion_pooling == 'attention' else MaxPooling()
-""",
-        textwrap.indent(choice, '        '),
-    )
+    clone.replace('ssrflow_ros/network/global_fusion.py', "    'max':", textwrap.indent(choice, '    ') + "    'max':")
     clone.replace(
         'ssrflow_ros/training/ablate.py', "    'str-none'", textwrap.indent(variant, '    ') + "    'str-none'"
     )

@@ -13,7 +13,20 @@ _PAGE, _INK, _SOFT = '#0f1720', '#f3f6f9', '#93a3b3'
 _COLOURS = dict(
     zip(
         STAGES,
-        ('#5b6b7a', '#ffb454', '#e06c5a', '#8bd450', '#4cc3ff', '#2f7fb0', '#ff5fa2', '#b48cff', '#ffd866', '#9fb3c8'),
+        (
+            '#5b6b7a',
+            '#c9a27a',
+            '#7f9a6b',
+            '#ffb454',
+            '#e06c5a',
+            '#8bd450',
+            '#4cc3ff',
+            '#2f7fb0',
+            '#ff5fa2',
+            '#b48cff',
+            '#ffd866',
+            '#9fb3c8',
+        ),
         strict=True,
     )
 )

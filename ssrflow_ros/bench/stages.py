@@ -21,6 +21,8 @@ from .timing import Timing
 
 STAGES = (
     'decode',
+    'own_body',
+    'condition',
     'ego_motion',
     'deskew',
     'ground',
@@ -31,7 +33,7 @@ STAGES = (
     'objects',
     'encode',
 )
-"""In the order of the data's walk; deskew where it is asked for."""
+"""In the order of the data's walk; own_body and deskew where they are asked for."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Callable
+
 import torch
 from torch import nn
 
@@ -9,6 +11,12 @@ from .config import NetworkConfig
 from .dual_cross_attention import DualCrossAttention
 from .layers import AttentivePooling, MaxPooling, PairMLP, PositionEncoder
 from .neighbourhood import soft_clamp
+
+POOLINGS: dict[str, Callable[[NetworkConfig], nn.Module]] = {
+    'attention': lambda config: AttentivePooling(config.fusion_width),
+    'max': lambda config: MaxPooling(),
+}
+"""By the values of `fusion_pooling`: (B, M, k, C) and a mask (B, 1, k) of `Pyramid.mask` or None -> (B, M, C)."""
 
 
 class GlobalFusion(nn.Module):
@@ -27,7 +35,7 @@ class GlobalFusion(nn.Module):
         self.attention = DualCrossAttention(config) if config.attention != 'none' else None
         relation = 3 + (config.position_width if self.outside else 0)
         self.embed = PairMLP(width, width, relation, config.fusion_width, config.mlp_depth)
-        self.pool = AttentivePooling(config.fusion_width) if config.fusion_pooling == 'attention' else MaxPooling()
+        self.pool = POOLINGS[config.fusion_pooling](config)
 
     def forward(
         self,
