@@ -22,6 +22,7 @@ import numpy as np
 
 from .inference.network_runner import NetworkRunner
 from .inputs import Cloud, Motion, as_motion, as_pair
+from .kernels.groups import lengths
 from .objects.detector import ObjectDetector
 from .objects.motion_classifier import MotionClassifier
 from .preparation import Preparation, with_samples
@@ -92,7 +93,7 @@ class SceneFlow:
         with watch('objects'):
             moved, object_ids, found, probability = detect(prepared, residual, self.settings)
 
-        flow, moving = ego.displacement(pair.source.points + moved) + moved, np.any(moved, axis=1)
+        flow, moving = ego.displacement(pair.source.points + moved) + moved, lengths(moved) > 0
         by_network = None if residual is None else _velocity(residual, pair)
         velocity, timings_ms = _velocity(moved, pair), watch.timings_ms
         field = FlowField(

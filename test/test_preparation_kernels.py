@@ -11,7 +11,7 @@ from ssrflow_ros.kernels.interpolation import interpolated
 from ssrflow_ros.kernels.plane import robust_plane
 from ssrflow_ros.kernels.polar_grid import grown, heights_over, lowest_of_cells, on_surface, polar_cells
 from ssrflow_ros.kernels.range_image import cells_of, nearest_in_each
-from ssrflow_ros.kernels.returns import transformed_returns, usable_returns
+from ssrflow_ros.kernels.returns import put_rows, transformed_returns, usable_returns
 from ssrflow_ros.kernels.tiles import sorted_into_blocks, within
 
 
@@ -84,6 +84,14 @@ def test_a_transform_of_returns(rng):
     points, transform = rng.normal(size=(50, 3)).astype(np.float32), rng.normal(size=(3, 4)).astype(np.float32)
     wanted = points @ transform[:, :3].T + transform[:, 3]
     np.testing.assert_allclose(transformed_returns(points, transform), wanted, atol=1e-5)
+
+
+def test_rows_are_put_in_their_places(rng):
+    out, values, rows = np.zeros((9, 3), np.float32), rng.normal(size=(4, 3)).astype(np.float32), np.array([7, 1, 2, 5])
+    wanted = out.copy()
+    wanted[rows] = values
+    put_rows(out, rows, values)
+    assert np.array_equal(out, wanted)
 
 
 def test_a_plane_that_lets_go_of_what_stands_on_it(rng):

@@ -189,7 +189,7 @@ def test_what_is_timed_as_a_step_is_that_step(recording, monkeypatch):
         return call
 
     monkeypatch.setattr(preparation, 'Stopwatch', Steps)
-    for name in ('rise', 'RangeImage', 'free_space', 'sample_thinned'):
+    for name in ('rise', 'range_image', 'free_space', 'sample_thinned'):
         monkeypatch.setattr(preparation, name, noted(name, getattr(preparation, name)))
     prepare = preparation.Preparation(Settings(network_points=256))
     for name in ('ego_motion', 'ground', 'past'):
@@ -200,7 +200,7 @@ def test_what_is_timed_as_a_step_is_that_step(recording, monkeypatch):
         'ego_motion': {'ego_motion'},
         'ground': {'ground'},
         'rise': {'ground'},
-        'RangeImage': {'free_space'},
+        'range_image': {'free_space'},
         'past': {'free_space'},
         'free_space': {'free_space'},
         'sample_thinned': {'sample'},

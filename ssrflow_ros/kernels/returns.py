@@ -35,3 +35,11 @@ def transformed_returns(points, transform):
         out[row, 1] = e * x + f * y + g * z + h
         out[row, 2] = i * x + j * y + k * z + m
     return out
+
+
+@compiled
+def put_rows(out, rows, values):
+    """Fill the `rows` (n,) of out (N, 3) with values (n, 3)."""
+    for place in range(len(rows)):
+        for axis in range(3):
+            out[rows[place], axis] = values[place, axis]

@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from ..kernels.returns import put_rows
 from ..settings import Settings
 from ..sweep import EgoMotion, FlowField, MovingObject, Sweep, SweepPair
 from ..transforms import transformed32
@@ -59,8 +60,10 @@ class ConditionedPair:
         turns = not np.array_equal(self.level, np.eye(3))
 
         def vectors(values: np.ndarray) -> np.ndarray:
-            out = np.zeros_like(source.points)
-            out[self.rows] = transformed32(values, back, _NOWHERE) if turns else values
+            return laid_over(np.zeros_like(source.points), values)
+
+        def laid_over(out: np.ndarray, values: np.ndarray) -> np.ndarray:
+            put_rows(out, self.rows, transformed32(values, back, _NOWHERE) if turns else values)
             return out
 
         def marks(values: np.ndarray, missing: int) -> np.ndarray:
@@ -68,8 +71,7 @@ class ConditionedPair:
             out[self.rows] = values
             return out
 
-        flow = ego.displacement(source.points)  # of an outlier: it stands
-        flow[self.rows] = transformed32(field.flow, back, _NOWHERE) if turns else field.flow
+        flow = laid_over(ego.displacement(source.points), field.flow)  # an outlier stands
         return dataclasses.replace(
             field,
             pair=self.given,
