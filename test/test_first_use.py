@@ -15,7 +15,7 @@ from test_nothing_is_lost import GOOD, forked, materials, tree  # noqa: F401  fi
 from ssrflow_ros.kernels import compiled
 
 ROOT = Path(__file__).resolve().parents[1]
-TELLING = ('flow', 'bag', 'demo', 'bench', 'evaluate', 'doctor', 'adapt')
+TELLING = ('flow', 'bag', 'demo', 'bench', 'evaluate', 'doctor', 'adapt', 'view')
 
 
 def test_commands_that_run_the_method_say_once_that_loops_are_compiled(tree, monkeypatch):  # noqa: F811

@@ -170,12 +170,12 @@ def test_a_run_gets_the_options_that_were_given():
     parser = argparse.ArgumentParser()
     bag.add_arguments(parser)
     words = ['x', 'y', '-o', 'out', '--workers', '4', '--keep', 'ring', 'time', '--own-body=-1 -1 -1 1 1 1']
-    args = parser.parse_args([*words, '--no-compiled', '--hindsight', '--objects', 'all.jsonl'])
+    args = parser.parse_args([*words, '--no-steady', '--hindsight', '--objects', 'all.jsonl'])
     run = bag_fleet._run(args, 'x', Path('/data/x'), Path('/out'))
     again = parser.parse_args(run.arguments[1:])
     assert again.input == ['/data/x'] and again.output == '/out/x' and again.json and again.hindsight
     assert again.keep == ['ring', 'time'] and again.setting_own_body == '-1 -1 -1 1 1 1' and again.workers == 1
-    assert again.setting_compiled is False and again.objects == '/out/x.jsonl' and again.setting_threads >= 1
+    assert again.setting_steady is False and again.objects == '/out/x.jsonl' and again.setting_threads >= 1
 
 
 def test_pairs_are_made_by_several(tmp_path, capsys):

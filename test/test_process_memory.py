@@ -71,7 +71,7 @@ def test_of_a_stream_only_the_last_half_second_is_kept():
 
 
 def test_a_ready_method_has_not_loaded_the_compiler_of_torch():
-    """A second and 150 MB, which only `ssrflow compile` and what it made need."""
+    """A second and 150 MB, for nothing."""
     told = 'print({"torch._dynamo", "sympy"} & set(sys.modules))'
-    done = run(f'import sys\nfrom ssrflow_ros import SceneFlow, Settings\nSceneFlow(Settings(compiled=False))\n{told}')
+    done = run(f'import sys\nfrom ssrflow_ros import SceneFlow, Settings\nSceneFlow(Settings())\n{told}')
     assert done.strip() == 'set()'

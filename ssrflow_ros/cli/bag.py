@@ -176,10 +176,10 @@ def annotate(args: argparse.Namespace) -> int:
             from ..scene_flow import SceneFlow
 
             stream = SceneFlow(settings).stream()
+            tell_if_cold()
             stream.own_body = own_body_of(bag, topic, settings, poses)
             annotation = _Annotation(stream, settings, poses, out, args, _changes(bag, topic), viewers, table)
             kept = _kept_topics(bag, topic, out) if args.keep_topics else ()
-            tell_if_cold()
             annotation.run(with_progress(bag, topic, kept, out.write_message))
             if not annotation.timings:
                 raise InputError(

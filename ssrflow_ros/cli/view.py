@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Iterable, Iterator
 
 from ..errors import InputError
+from .first_use import tell_if_cold
 from .options import add_overwrite, add_settings, settings_from, weights_file
 
 if TYPE_CHECKING:
@@ -155,7 +156,9 @@ def _recorded(
     def flows() -> Iterator['FlowField | str']:
         from ..scene_flow import SceneFlow  # seconds: the page is there meanwhile
 
-        yield from estimated(messages, SceneFlow(settings).stream(), settings, poses)
+        stream = SceneFlow(settings).stream()
+        tell_if_cold()
+        yield from estimated(messages, stream, settings, poses)
 
     return flows()
 
