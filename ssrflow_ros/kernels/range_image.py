@@ -6,6 +6,7 @@ import numpy as np
 
 from .compiled import compiled
 
+_BRIDGED = 4  # rows, three degrees, that the beams of a sparse sensor may lie apart
 _BLOCK = 1024  # points that are worked on at a time, column by column, so that vector units can
 
 
@@ -75,18 +76,24 @@ def cells_of(points, transform, azimuth, elevation, rows, columns):
 def nearest_in_each(cell, reach, rows, columns):
     """(rows * columns,) float32 m, the least `reach` (N,) in each `cell` (N,); inf where there is none.
 
-    Fine rows tell a thing from the ground before it; a sensor whose beams lie farther apart leaves every other row
-    empty, and there the returns of its neighbour count. So rows are looked at in pairs.
+    Fine rows tell a thing from the ground before it; a sensor whose beams lie farther apart leaves rows empty. Between
+    two of its returns, no more than `_BRIDGED` rows apart, the nearer one counts: what only one beam of two saw past
+    may well be there. Beyond its last beam nothing is known.
     """
     nearest = np.full(rows * columns, np.inf, np.float32)
     for point in range(len(cell)):
         nearest[cell[point]] = min(nearest[cell[point]], reach[point])
-    for row in range(0, rows, 2):
-        one, other = nearest[row * columns : (row + 1) * columns], nearest[(row + 1) * columns : (row + 2) * columns]
+    last = np.full(columns, -rows, np.int32)  # row of the last return so far of each column
+    for row in range(rows):
         for column in range(columns):
-            first, second = one[column], other[column]
-            one[column] = first if first < np.inf else second
-            other[column] = second if second < np.inf else first
+            here = nearest[row * columns + column]
+            if here < np.inf:
+                below = last[column]
+                if 1 < row - below <= _BRIDGED:
+                    between = min(here, nearest[below * columns + column])
+                    for empty in range(below + 1, row):
+                        nearest[empty * columns + column] = between
+                last[column] = row
     return nearest
 
 
