@@ -6,7 +6,7 @@ pytest.importorskip('rclpy')
 
 from ssrflow_ros.node.diagnostics import ERROR, OK, WARN, Diagnostics  # noqa: E402
 from ssrflow_ros.node.memory import device_mb, host_mb  # noqa: E402
-from ssrflow_ros.node.statistics import OUT_OF_MEMORY, REPLACED, UNHEARD, Statistics  # noqa: E402
+from ssrflow_ros.node.statistics import DOUBTFUL, OUT_OF_MEMORY, REPLACED, UNHEARD, Statistics  # noqa: E402
 from ssrflow_ros.settings import Settings  # noqa: E402
 from ssrflow_ros.steps.pairing import FIRST, GAP  # noqa: E402
 
@@ -120,3 +120,12 @@ def test_memory_of_processes_that_it_started_counts():
         assert host_mb() - before > 60 < host_mb(child.pid)
     finally:
         child.communicate(b'\n')
+
+
+def test_a_doubtful_ego_motion_is_told_with_the_cure():
+    statistics = Statistics()
+    statistics.count('in')
+    statistics.count(DOUBTFUL)
+    status = Diagnostics(statistics, 'ssrflow').status(Settings(rate_warn=0.0), 1)
+    assert status.level == WARN and 'doubtful ego-motion' in status.message and 'odometry' in status.message
+    assert values_of(status)['doubtful_ego_motion'] == '1'

@@ -1,5 +1,6 @@
 """Ego-motion: given, from poses, and by scan matching; wrong answers must be errors."""
 
+import dataclasses
 import gc
 
 import numpy as np
@@ -8,7 +9,9 @@ from scipy.spatial.transform import Rotation
 
 from ssrflow_ros import Settings, Sweep, SweepPair
 from ssrflow_ros.errors import EgoMotionError
+from ssrflow_ros.kernels.point_to_plane import normals
 from ssrflow_ros.steps.ego_motion import from_poses, given, make_ego_motion
+from ssrflow_ros.steps.scan_matching import _doubt, _Match, _support
 from studies.ego_motion import error
 
 pytest.importorskip('small_gicp')
@@ -194,3 +197,28 @@ def test_a_missing_wheel_is_named(monkeypatch):
     monkeypatch.setitem(__import__('sys').modules, 'small_gicp', None)
     with pytest.raises(EgoMotionError, match='pip install small_gicp'):
         make_ego_motion(Settings())
+
+
+def test_support_is_low_where_only_the_fronts_along_a_street_are_explained():
+    along, across = np.tile([0.0, 1.0, 0.0], (900, 1)), np.tile([1.0, 0.0, 0.0], (100, 1))
+    normal = np.concatenate([along, across])
+    matched = np.arange(1000) < 900
+    assert matched.mean() == 0.9  # what overlap alone would believe
+    assert _support(normal, matched) < 0.2
+    assert _support(normal, np.ones(1000, bool)) == pytest.approx(1)
+    assert _support(np.zeros((0, 3)), np.zeros(0, bool)) == pytest.approx(1)  # nothing faces anywhere, nothing is said
+
+
+def test_a_motion_of_little_support_says_that_it_is_doubtful_and_what_to_do():
+    match = _Match(np.eye(4), 0.8, 0.2, 0.9, 0.05, 0.1)
+    assert '20%' in _doubt(match) and 'ssrflow doctor' in _doubt(match)
+    assert not _doubt(dataclasses.replace(match, support=0.6))
+
+
+def test_a_patch_that_is_one_line_has_no_normal():
+    turn = np.linspace(0, 0.6, 20)
+    ring = np.stack([8 * np.cos(turn), 8 * np.sin(turn), np.zeros(20)], 1)
+    two = np.concatenate([ring[::2], ring[::2] + [0, 0, 0.5]])
+    for points, expected in ((ring, 0.0), (two, 1.0)):
+        (normal,) = normals(points, np.arange(20)[None])
+        assert np.linalg.norm(normal) == pytest.approx(expected)

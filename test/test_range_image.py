@@ -52,6 +52,14 @@ def test_ground_before_a_thing_hides_no_free_space_above_it():
     assert view.at(np.array([at(-0.5, 45.0), at(-1.1, 45.0)], np.float32)).is_free().tolist() == [True, False]
 
 
+def test_a_wall_whose_top_one_of_two_beams_passed_over_is_not_seen_through():
+    """Sixteen beams two degrees apart: between the last that meets a wall and the first above it nothing is known to be
+    free, though that one goes on to 80 m."""
+    view = RangeImage(np.array([at(0.5, 8.0), at(2.5, 80.0)], np.float32))
+    assert not view.at(np.array([at(elevation, 8.0) for elevation in (0.8, 1.2, 1.6, 2.0)], np.float32)).is_free().any()
+    assert view.at(np.array([at(2.5, 8.0)], np.float32)).is_free().all()
+
+
 def test_between_sparse_beams_the_next_one_counts():
     view = RangeImage(np.array([at(-1.2, 80.0), at(1.8, 80.0)], np.float32))
     assert view.at(np.array([at(-0.4, 45.0), at(0.7, 45.0)], np.float32)).is_free().tolist() == [True, False]

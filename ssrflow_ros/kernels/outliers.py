@@ -9,7 +9,7 @@ from .compiled import compiled
 _COLUMNS, _ROWS = (
     128,
     64,
-)  # cells of directions, 1.8 to 3.6 degrees a side: one beside holds a sparse sensor's next ring
+)  # cells of directions, 1.8 to 3.6 degrees a side: two above and below hold a sparse sensor's rings
 _FINE_COLUMNS, _FINE_ROWS = 1200, 600  # 0.2 to 0.4 degrees a side: about a beam
 _MANTISSA = 18  # bits of a float32 below those that tell 32 ranges an octave, 1.6 to 3.1 % apart
 _NEAREST = 0.5  # m, where the ranges that are told apart begin
@@ -39,14 +39,14 @@ def company(direction, reach, fewest, shares):
     direction, reach as of `directions`. What lies farther than 32 m is not judged: 2.
     """
     count = len(reach)
-    held = np.zeros((_ROWS + 2, _COLUMNS, _RANGES + 2), np.uint8)
-    total = np.zeros((_ROWS + 2, _COLUMNS), np.int32)
-    about = np.zeros((_ROWS + 2, _COLUMNS), np.int32)
+    held = np.zeros((_ROWS + 4, _COLUMNS, _RANGES + 2), np.uint8)
+    total = np.zeros((_ROWS + 4, _COLUMNS), np.int32)
+    about = np.zeros((_ROWS + 4, _COLUMNS), np.int32)
     place = np.empty((count, 2), np.int16)
     octave = reach.view(np.int32)
     first = np.full(1, _NEAREST, np.float32).view(np.int32)[0] >> _MANTISSA
     for point in range(count):
-        row = min(int(direction[point, 1] * np.float32(_ROWS / 2)), _ROWS - 1) + 1
+        row = min(int(direction[point, 1] * np.float32(_ROWS / 2)), _ROWS - 1) + 2
         column = min(int(direction[point, 0] * np.float32(_COLUMNS / 4)), _COLUMNS - 1)
         total[row, column] += 1
         depth = min(max((octave[point] >> _MANTISSA) - first, 0), _RANGES) + 1
@@ -54,11 +54,12 @@ def company(direction, reach, fewest, shares):
         if depth <= _RANGES and held[row, column, depth] < 255:
             held[row, column, depth] += 1
     occupied, usual = 0, np.empty(_ROWS * _COLUMNS, np.int32)
-    for row in range(1, _ROWS + 1):
+    for row in range(2, _ROWS + 2):
         for column in range(_COLUMNS):
             if total[row, column]:
-                for i in range(-1, 2):
-                    for j in range(-1, 2):
+                for i in range(-2, 3):
+                    wide = 1 if abs(i) < 2 else 0
+                    for j in range(-wide, wide + 1):
                         about[row, column] += total[row + i, (column + j) % _COLUMNS]
                 usual[occupied] = about[row, column]
                 occupied += 1
@@ -75,8 +76,9 @@ def company(direction, reach, fewest, shares):
         if found >= most:
             continue
         found = 0
-        for i in range(-1, 2):
-            for j in range(-1, 2):
+        for i in range(-2, 3):
+            wide = 1 if abs(i) < 2 else 0
+            for j in range(-wide, wide + 1):
                 beside = (column + j) % _COLUMNS
                 for k in range(-1, 2):
                     found += held[row + i, beside, depth + k]

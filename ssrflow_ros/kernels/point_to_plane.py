@@ -6,12 +6,14 @@ import numpy as np
 
 from .compiled import compiled
 
+_LINE = 0.01  # of the squared spread, what a patch must have of two directions
 _POWERS = 3  # of the adjugate, after which its largest direction is all that is left
 
 
 @compiled
 def normals(points, index):
-    """(n, 3) unit normals of the patches of k points each, index (n, k) into points (N, 3)."""
+    """(n, 3) unit normals of the patches of k points each, index (n, k) into points (N, 3); 0 of a patch that is a line,
+    as that of one ring of a sparse sensor, of which any direction across it would be one."""
     n, k = index.shape
     out = np.empty((n, 3))
     for i in range(n):
@@ -29,6 +31,9 @@ def normals(points, index):
         # The adjugate has the covariance's directions; its largest eigenvalue is that of the smallest.
         a, b, c = yy * zz - yz * yz, xz * yz - xy * zz, xy * yz - xz * yy
         d, e, f = xx * zz - xz * xz, xy * xz - xx * yz, xx * yy - xy * xy
+        if a + d + f < _LINE * (xx + yy + zz) ** 2:
+            out[i] = 0.0
+            continue
         if a >= d and a >= f:
             x, y, z = a, b, c
         elif d >= f:

@@ -6,7 +6,7 @@ import numpy as np
 
 from .compiled import compiled
 
-_BRIDGED = 4  # rows, three degrees, that the beams of a sparse sensor may lie apart
+_BRIDGED = 3  # rows, of 0.75 degrees, that the beams of a sparse sensor may lie apart
 _BLOCK = 1024  # points that are worked on at a time, column by column, so that vector units can
 
 
@@ -78,7 +78,7 @@ def nearest_in_each(cell, reach, rows, columns):
 
     Fine rows tell a thing from the ground before it; a sensor whose beams lie farther apart leaves rows empty. Between
     two of its returns, no more than `_BRIDGED` rows apart, the nearer one counts: what only one beam of two saw past
-    may well be there. Beyond its last beam nothing is known.
+    may well be there. Where there is no second one, rows are looked at in pairs, and the neighbour's return counts.
     """
     nearest = np.full(rows * columns, np.inf, np.float32)
     for point in range(len(cell)):
@@ -94,6 +94,12 @@ def nearest_in_each(cell, reach, rows, columns):
                     for empty in range(below + 1, row):
                         nearest[empty * columns + column] = between
                 last[column] = row
+    for row in range(0, rows, 2):
+        one, other = nearest[row * columns : (row + 1) * columns], nearest[(row + 1) * columns : (row + 2) * columns]
+        for column in range(columns):
+            first, second = one[column], other[column]
+            one[column] = first if first < np.inf else second
+            other[column] = second if second < np.inf else first
     return nearest
 
 

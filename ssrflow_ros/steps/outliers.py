@@ -12,15 +12,10 @@ import numpy as np
 from ..kernels.outliers import company, directions, is_past_another
 
 _FEWEST = 2  # others at about the range of a return, which a pole has of the sparsest sensor
-_SHARES = (
-    0.01,
-    0.03,
-)  # of the returns about its direction, that must lie at its range; and where it is seen past another
-_PAST = (
-    np.float32(0.2),
-    np.float32(0.0014),
-    np.float32(0.006),
-)  # m by which that one is nearer; rad or m beside it, of one beam
+# Of the returns about its direction, the share that must lie at its range; and where it is seen past another.
+_SHARES = 0.01, 0.04
+# m by which that other one is nearer; rad, or m, that it is off the beam of both.
+_PAST = np.float32(0.2), np.float32(0.0014), np.float32(0.006)
 
 
 def outliers(points: np.ndarray) -> np.ndarray:

@@ -210,10 +210,11 @@ def _refine(source: _Cloud, target: _Cloud, transform: np.ndarray) -> _Match:
 
     points = moved(source.points, transform)
     distance = np.einsum('ij,ij->i', normal, surface - points)
-    matched = (squared < 1.0) & (np.abs(distance) < _MATCHED)
-    upright = np.abs(normal[:, 2]) < _UPRIGHT
+    flat = normal.any(axis=1)
+    matched = flat & (squared < 1.0) & (np.abs(distance) < _MATCHED)
+    upright = flat & (np.abs(normal[:, 2]) < _UPRIGHT)
     if upright.sum() < _FEWEST_UPRIGHT:
-        upright[:] = True
+        upright = flat
     facing = normal[matched].T @ normal[matched] / max(len(points), 1)
     rmse = np.sqrt(np.mean(distance[matched] ** 2)) if matched.any() else np.inf
     return _Match(

@@ -1,0 +1,90 @@
+"""What is no surface: drops in the air and second returns go, thin and far things stay."""
+
+import numpy as np
+import pytest
+
+from ssrflow_ros.simulator import simulate
+from ssrflow_ros.simulator.disturbances import Weather, weathered
+from ssrflow_ros.steps.outliers import outliers
+
+BEAMS = np.radians(np.arange(-15, 16, 2.0)), np.radians(np.arange(-180, 180, 0.4))
+
+
+def seen(*things, rings=BEAMS[0], columns=BEAMS[1]):
+    """Returns of a spinning sensor 1.8 m over flat ground, of walls 40 m around, and of `things`: functions of azimuth
+    and elevation (rad) that give a range, m, or inf."""
+    azimuth, elevation = (angle.ravel() for angle in np.meshgrid(columns, rings))
+    ground = np.where(elevation < 0, 1.8 / np.maximum(np.sin(-elevation), 1e-6), np.inf)
+    reach = np.minimum.reduce([ground, 40.0 / np.cos(elevation), *(thing(azimuth, elevation) for thing in things)])
+    beams = np.stack([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)], 1)
+    return (beams * reach[:, None]).astype(np.float32), reach
+
+
+def pole(away, width):
+    return lambda azimuth, elevation: np.where(np.abs(azimuth) * away < width / 2, away / np.cos(elevation), np.inf)
+
+
+def wire(height, away):
+    """Across the view, seen by the one ring that meets it."""
+
+    def reach(azimuth, elevation):
+        ring = np.argmin(np.abs(BEAMS[0] - np.arctan2(height, away)))
+        on = (np.abs(elevation - BEAMS[0][ring]) < 1e-6) & (np.abs(azimuth) < 0.3)
+        return np.where(on, away / np.cos(azimuth) / np.cos(elevation), np.inf)
+
+    return reach
+
+
+def walker(away):
+    def reach(azimuth, elevation):
+        tall = (np.tan(elevation) * away < 0.0) & (np.tan(elevation) * away > -1.8)
+        return np.where((np.abs(azimuth - 1.0) * away < 0.3) & tall, away / np.cos(elevation), np.inf)
+
+    return reach
+
+
+@pytest.mark.parametrize(
+    'thing, away',
+    [(pole(5, 0.05), 5), (pole(12, 0.1), 12), (pole(25, 0.2), 25), (wire(3.0, 15.0), 15), (walker(20), 20)],
+    ids=['thin pole', 'pole', 'far pole', 'wire', 'walker'],
+)
+def test_thin_and_far_things_stay_though_sixteen_beams_see_little_of_them(thing, away):
+    points, reach = seen(thing)
+    its = np.abs(reach - thing(*(angle.ravel() for angle in np.meshgrid(BEAMS[1], BEAMS[0])))) < 1e-6
+    assert its.sum() >= 3
+    assert not outliers(points)[its].any()
+
+
+def test_beyond_32_m_nothing_is_judged():
+    points, _ = seen()
+    alone = np.array([[0.0, 33.0, 8.0]], np.float32)
+    assert not outliers(np.concatenate([points, alone]))[-1]
+    assert outliers(np.concatenate([points, alone / 3]))[-1]
+
+
+@pytest.mark.parametrize('sensor', ['vlp16', 'os1_64', 'hdl32e'])
+@pytest.mark.parametrize('weather', [Weather(rain=0.01), Weather(snow=1000)], ids=['rain', 'snow'])
+def test_most_returns_from_the_air_go_and_next_to_no_other(sensor, weather):
+    dry = next(simulate(4_900_001, 1, sensor, 'street'))
+    wet = next(weathered([dry], weather, 3))
+    airborne = (wet.sweep.points != dry.sweep.points).any(axis=1)
+    near = np.linalg.norm(wet.sweep.points, axis=1) < 32
+    gone = outliers(wet.sweep.points)
+    assert gone[airborne & near].mean() > 0.7  # some have company by chance
+    assert gone[~airborne].mean() < 0.02
+    assert outliers(dry.sweep.points)[dry.moving].mean() < 0.02
+
+
+def test_second_returns_go_where_the_surface_before_them_is_not_near():
+    dry = next(simulate(4_900_003, 1, 'hdl64e', 'street'))
+    double = next(weathered([dry], Weather(second_returns=0.1), 3))
+    second = np.arange(len(double)) >= len(dry)
+    near = np.linalg.norm(double.sweep.points, axis=1) < 32
+    gone = outliers(double.sweep.points)
+    assert gone[second & near].mean() > 0.35
+    assert gone[~second].mean() < 0.02
+
+
+def test_no_points_and_one_point():
+    assert outliers(np.zeros((0, 3), np.float32)).shape == (0,)
+    assert outliers(np.ones((1, 3), np.float32)).tolist() == [True]
