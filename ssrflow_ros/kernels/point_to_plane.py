@@ -12,8 +12,10 @@ _POWERS = 3  # of the adjugate, after which its largest direction is all that is
 
 @compiled
 def normals(points, index):
-    """(n, 3) unit normals of the patches of k points each, index (n, k) into points (N, 3); 0 of a patch that is a line,
-    as that of one ring of a sparse sensor, of which any direction across it would be one."""
+    """(n, 3) unit normals of the patches of k points each, index (n, k) into points (N, 3).
+
+    0 of a patch that is a line, as that of one ring of a sparse sensor, of which any direction across it would be one.
+    """
     n, k = index.shape
     out = np.empty((n, 3))
     for i in range(n):
