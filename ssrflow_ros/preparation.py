@@ -91,7 +91,7 @@ class Preparation:
             with watch('own_body'):
                 self._learn(whole, conditioned, ego, ground, image)
 
-        clouds = source, other
+        clouds = source, ThinnedCloud(target, self.settings.seed)
         times = watch.timings_ms
         return PreparedPair(
             pair, ego, ground, slope, rows, target, clouds, images, past_age, *told, times, conditioned=conditioned
@@ -139,5 +139,5 @@ def with_samples(prepared: PreparedPair, settings: Settings) -> PreparedPair:
     """The pair with the points that the network is to see."""
     watch = Stopwatch(dict(prepared.timings_ms))
     with watch('sample'):
-        samples = sample_thinned(*prepared.clouds, prepared.ego_motion, settings.network_points, prepared.range_images)
+        samples = sample_thinned(*prepared.clouds, settings.network_points, prepared.range_images)
     return replace(prepared, samples=samples, timings_ms=watch.timings_ms)

@@ -40,7 +40,7 @@ class PreparedPair:
     slope           (2,) m that it rises with each metre along x, and along y.
     rows            (n,) int64, the source's points in range that are not ground.
     target          (m, 3) float32 m, the target's points in range that are not ground, in the source's frame.
-    clouds          the source's points at `rows`; the target's that are not ground, in its own frame.
+    clouds          the source's points at `rows`, and `target`, to be thinned.
     range_images    of the source, the target, and an earlier sweep, ground included, to be asked about points of the
                     source's frame; the last saw nothing where the stream holds no such sweep.
     past_age        s that the earlier sweep lies before the source.

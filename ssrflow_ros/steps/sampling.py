@@ -13,7 +13,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..kernels.farthest_point import farthest_points
-from ..sweep import EgoMotion
 from .prepared import Sample
 from .range_image import RangeImage
 from .thinned_cloud import ThinnedCloud
@@ -41,26 +40,21 @@ def sample_pair(
     from the origin, and there was nothing before. Deterministic for a given seed.
     """
     images = images or [RangeImage(points) for points in (source, target, source[:0])]
-    still = EgoMotion(np.eye(4), 'given')
-    return sample_thinned(ThinnedCloud(source, seed), ThinnedCloud(target, seed), still, n_points, images, focus)
+    return sample_thinned(ThinnedCloud(source, seed), ThinnedCloud(target, seed), n_points, images, focus)
 
 
 def sample_thinned(
-    source: ThinnedCloud,
-    target: ThinnedCloud,
-    ego: EgoMotion,
-    n_points: int,
-    images: Sequence[RangeImage],
-    focus: float = FOCUS,
+    source: ThinnedCloud, target: ThinnedCloud, n_points: int, images: Sequence[RangeImage], focus: float = FOCUS
 ) -> tuple[Sample, Sample]:
-    """What the network sees of two clouds, each in its sensor's frame, `ego` apart.
+    """What the network sees of two clouds in the source's frame, ego-motion removed, thinned on one grid: what stands
+    is then thinned alike in both, as in training.
 
     `n_points` of each, or fewer where the thinned clouds hold fewer.
 
     images  range images of both, and of the source's sensor half a second before, to be asked about points of the
             source's frame.
     """
-    points, others = source.points, ego.into_source(target.points)
+    points, others = source.points, target.points
     if min(len(points), len(others)) < _FEWEST:
         nothing = np.zeros(0, np.int64)
         first, second = (
@@ -85,7 +79,7 @@ def sample_thinned(
         return Sample(rows[chosen], others.take(nearest.take(chosen), axis=0) - few, np.concatenate(margins, axis=1))
 
     return (
-        sample(source.rows, points, others, target.nearest(ego.into_target(points)), target_image),
+        sample(source.rows, points, others, target.nearest(points), target_image),
         sample(target.rows, others, points, source.nearest(others), source_image),
     )
 

@@ -1,4 +1,4 @@
-"""A cloud thinned out by voxels, and the nearest of what is left: made once a sweep, and only if asked for."""
+"""A cloud thinned out by voxels, and the nearest of what is left: each made once, and only if asked for."""
 
 from __future__ import annotations
 
