@@ -22,7 +22,7 @@ TURNS = {
 
 @pytest.fixture(scope='module')
 def method():
-    return SceneFlow(Settings(compiled=False, network_points=2048))
+    return SceneFlow(Settings(network_points=2048))
 
 
 @pytest.fixture(scope='module')
