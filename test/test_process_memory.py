@@ -53,8 +53,9 @@ def test_of_a_stream_only_the_last_half_second_is_kept():
     """Sweeps, their range images and what is prepared of them live no longer than something may ask for them."""
     prepare, rng = Preparation(Settings(network_points=256, ground='none')), np.random.default_rng(0)
     scene = rng.uniform((-20, -20, -2), (20, 20, 3), (6000, 3)).astype(np.float32)
-    scene[:4000, 0] = np.round(scene[:4000, 0] / 10) * 10  # walls, so that scan matching finds its way
+    scene[:4000, 0] = np.round(scene[:4000, 0] / 10) * 10  # walls and a floor, so that scan matching finds its way
     scene[2000:5000, 1] = np.round(scene[2000:5000, 1] / 10) * 10
+    scene[5000:, 2] = -2
     sweeps, images, last = weakref.WeakSet(), weakref.WeakSet(), None
     for number in range(1, 25):
         sweep = Sweep.from_points(scene[rng.permutation(6000)[:5000]], stamp_ns=number * 100_000_000)
