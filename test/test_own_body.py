@@ -20,7 +20,7 @@ from ssrflow_ros.sweep import Sweep, SweepPair
 from ssrflow_ros.transforms import invert, rigid
 
 KITTI = Path(os.environ.get('SSRFLOW_TEST_DATA', '../shared/data')) / 'sequences' / 'kitti_a'
-SETTINGS = Settings(ego_motion='odometry', threads=1)
+SETTINGS = Settings(ego_motion='odometry', threads=1, remove_outliers=False)
 RIG = np.concatenate([box((-1.2, 0.0, -0.6), (0.5, 1.2, 0.2)), box((1.3, 0.4, 0.2), (0.1, 0.1, 0.8), step=0.03)])
 CAR, CYCLIST = (4.3, 1.8, 1.5), (1.7, 0.5, 1.7)
 
