@@ -10,7 +10,7 @@ from ssrflow_ros.kernels.groups import any_near, company, lengths, rows_by_numbe
 from ssrflow_ros.kernels.interpolation import interpolated
 from ssrflow_ros.kernels.plane import robust_plane
 from ssrflow_ros.kernels.polar_grid import grown, heights_over, lowest_of_cells, on_surface, polar_cells
-from ssrflow_ros.kernels.range_image import cells_of, nearest_in_each
+from ssrflow_ros.kernels.range_image import _BRIDGED, cells_of, nearest_in_each
 from ssrflow_ros.kernels.returns import put_rows, transformed_returns, usable_returns
 from ssrflow_ros.kernels.tiles import sorted_into_blocks, within
 
@@ -113,7 +113,13 @@ def test_ranges_and_the_nearest_in_each_cell_of_a_range_image(rng):
     np.testing.assert_allclose(reach, np.sqrt(x * x + y * y + z * z), rtol=1e-6)
     wanted = np.full(1200, np.inf, np.float32)
     np.minimum.at(wanted, cell, reach)
-    pairs = wanted.reshape(-1, 2, 60)
+    image = wanted.reshape(20, 60)
+    for column in image.T:
+        seen = np.flatnonzero(column < np.inf)
+        for below, above in zip(seen, seen[1:]):
+            if above - below <= _BRIDGED:
+                column[below + 1 : above] = min(column[below], column[above])
+    pairs = image.reshape(-1, 2, 60)
     wanted = np.where(pairs < np.inf, pairs, pairs[:, ::-1]).ravel()
     assert np.array_equal(nearest_in_each(cell, reach, 20, 60), wanted)
 
