@@ -31,6 +31,7 @@ class Method:
         return self
 
     def observe(self, pair, ego_motion):
+        self._clock.seconds += 0.03
         return SimpleNamespace(samples=None)
 
     def sample(self, observed):
@@ -40,16 +41,15 @@ class Method:
         self._clock.seconds += 0.15 if prepared.samples else 0.02
 
 
-def played(stream, clock, pairs=24, period=PERIOD, first_half=0.03):
+def played(stream, clock, pairs=24, period=PERIOD):
     """'n' or 't' for each pair in turn: answered by the network, from tracks; pairs come each `period` s, one thread
     prepares while the other one works."""
     answers, waiting = '', None
     free = came = clock.seconds
     for k in range(pairs):
-        ready = max(came + k * period, waiting or 0.0) + first_half
-        clock.seconds = ready
+        clock.seconds = max(came + k * period, waiting or 0.0)
         prepared = stream.prepare(SimpleNamespace(dt=-period), None, came + k * period)
-        waiting = clock.seconds = max(ready, free)  # until the second half takes it
+        waiting = clock.seconds = max(clock.seconds, free)  # until the second half takes it
         stream.estimate(prepared)
         free = clock.seconds
         answers += 'n' if prepared.samples else 't'
