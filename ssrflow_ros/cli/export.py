@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--points',
         type=int,
-        default=4096,
+        default=2048,
         help='points of each sweep; the file takes no other number (default: %(default)s)',
     )
     add_overwrite(parser, 'the file')
