@@ -30,6 +30,9 @@ class Method:
     def stream(self):
         return self
 
+    def reset(self):
+        pass
+
     def observe(self, pair, ego_motion):
         self._clock.seconds += 0.03
         return SimpleNamespace(samples=None)
@@ -73,6 +76,14 @@ def test_who_wants_the_network_alone_gets_it(clock):
 def test_the_network_is_asked_now_and_then_however_late_it_is(clock):
     answers, _ = played(PacedStream(Method(clock)), clock, period=0.03)
     assert answers.count('n') >= 4 and 'ttttt' not in answers
+
+
+def test_a_first_pair_is_the_networks_however_late_it_is(clock):
+    stream = PacedStream(Method(clock))
+    pair, late = SimpleNamespace(dt=-PERIOD), clock.seconds - 1.0
+    for _ in range(2):
+        assert [bool(stream.prepare(pair, None, late).samples) for _ in range(2)] == [True, False]
+        stream.reset()
 
 
 @pytest.fixture(scope='module')

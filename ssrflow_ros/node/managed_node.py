@@ -6,7 +6,7 @@ A managed (lifecycle) node. What each state holds:
 |--------------|-------------------------------------------------------------------|
 | unconfigured | parameters, services, diagnostics                                 |
 | inactive     | + the method (weights loaded, warmed up), publishers              |
-| active       | + subscriptions and the worker's thread; the network on the device |
+| active       | + subscriptions and the workers' threads; the network on the device |
 
 Topics, units and what happens to bad input: docs/node.md.
 """

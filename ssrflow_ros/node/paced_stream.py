@@ -10,7 +10,7 @@ from ..sweep import EgoMotion, FlowField, SweepPair
 if TYPE_CHECKING:
     from ..scene_flow import SceneFlow
     from ..steps.own_body import OwnBody
-from ..steps.prepared import PreparedPair
+    from ..steps.prepared import PreparedPair
 
 _WAITS = 0.03  # times the pair's dt that a sweep may have waited, and will, for both threads
 _MOST = 4  # pairs in a row that are answered from tracks, however late they are
@@ -28,7 +28,7 @@ class PacedStream:
     def __init__(self, method: SceneFlow):
         self._method = method
         self._stream = method.stream()
-        self._from_tracks = 0  # pairs since the last one that the network is asked about
+        self._from_tracks = _MOST  # pairs since the network was asked; a first pair has no track to rest on
         self._takes: dict[bool, float] = {}  # s, the second half, with the network and without
         self._free_at = 0.0  # time.monotonic() at which it is expected to be done
 
@@ -64,3 +64,4 @@ class PacedStream:
     def reset(self) -> None:
         """Forget every sweep; the next pair is a first one."""
         self._stream.reset()
+        self._from_tracks = _MOST
