@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from .inputs import Cloud, Motion, as_motion, as_sweep
 from .objects.detector import ObjectDetector
+from .objects.motion_classifier import MotionClassifier
 from .preparation import Preparation, with_samples
+from .settings import Settings
 from .steps.own_body import OwnBody
 from .steps.pairing import Pairing
 from .steps.prepared import PreparedPair
 from .sweep import EgoMotion, FlowField, SweepPair
 
-if TYPE_CHECKING:
-    from .scene_flow import SceneFlow
+
+class Method(Protocol):
+    """What a stream asks of the method, which is `SceneFlow`."""
+
+    settings: Settings
+    classifier: MotionClassifier
+
+    def estimate(self, prepared: PreparedPair, detector: ObjectDetector | None = None) -> FlowField: ...
 
 
 class Stream:
@@ -25,7 +33,7 @@ class Stream:
     reason  why the last `push` gave no flow, '' if it gave one.
     """
 
-    def __init__(self, method: SceneFlow):
+    def __init__(self, method: Method):
         self._method = method
         self._pairing = Pairing(method.settings)
         self.preparation = Preparation(method.settings)
