@@ -393,11 +393,11 @@ def test_bag_judges_in_hindsight_where_asked(ssrflow, stand_in, tmp_path):
 
 
 def test_bag_recalibrates_on_ones_own_drive(ssrflow, stand_in, tmp_path, monkeypatch):
-    from ssrflow_ros.evaluation import replay_check
+    from ssrflow_ros.cli import bag_summary
     from ssrflow_ros.objects.calibration import Calibration
 
     said = np.full(200, 0.9)
-    monkeypatch.setattr(replay_check, 'told_apart', lambda judged: (said, np.arange(200) < 120))
+    monkeypatch.setattr(bag_summary, 'told_apart', lambda judged: (said, np.arange(200) < 120))
     write_recording(tmp_path / 'in', np.arange(5) / 10 + 1)
     options = ('-o', tmp_path / 'out', '--recalibrate', tmp_path / 'mine.json')
     code, out, _ = ssrflow('bag', tmp_path / 'in', *options)

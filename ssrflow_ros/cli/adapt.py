@@ -94,7 +94,7 @@ def _sweeps(args: argparse.Namespace, settings: Settings, drops: Counter[str]) -
     from ..formats.bags import POINTCLOUD2, BagReader
     from ..steps.ego_motion import make_ego_motion
     from ..training.recording import recorded
-    from .bag import own_body_of, with_progress
+    from .bag_reading import own_body_of, with_progress
 
     with BagReader(args.input) as bag:
         topic = bag.choose(args.topic, POINTCLOUD2)
