@@ -264,7 +264,10 @@ def test_a_recording_without_clouds_is_answered_with_the_way_to_them(tmp_path, t
 
 
 def test_our_own_answers_and_labels_are_no_lidar(tmp_path):
-    write_clouds(tmp_path / 'bag', topics=('/points', bags.FLOW, bags.OBJECTS, '/front/ssrflow/flow', '/ground_truth'))
+    write_clouds(
+        tmp_path / 'bag',
+        topics=('/points', bags.FLOW, bags.OBJECTS, '/front/ssrflow/flow', '/ground_truth', '/ground_truth_objects'),
+    )
     with BagReader(tmp_path / 'bag') as bag:
         assert bag.choose(None, POINTCLOUD2) == '/points'
         assert bag.choose(bags.FLOW, POINTCLOUD2) == bags.FLOW

@@ -671,6 +671,7 @@ def test_simulated_recording_holds_its_truth(ssrflow, tmp_path):
             '/points': 2,
             '/odom': 2,
             '/ground_truth': 2,
+            '/ground_truth_objects': 2,
         }
     points, truth = read_all(tmp_path / 'sim', '/points')[0], read_all(tmp_path / 'sim', '/ground_truth')[0]
     assert [field.name for field in truth.fields] == [

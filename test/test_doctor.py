@@ -242,7 +242,9 @@ def test_other_types_are_told_apart(topics, wanted, words):
 
 
 def test_own_outputs_and_labels_are_no_lidar():
-    topics = dict.fromkeys(('/points', '/ssrflow/flow', '/front/ssrflow/flow', '/ground_truth'), POINTCLOUD2)
+    topics = dict.fromkeys(
+        ('/points', '/ssrflow/flow', '/front/ssrflow/flow', '/ground_truth', '/ground_truth_objects'), POINTCLOUD2
+    )
     assert choose_topic(None, topics)[0] == '/points'
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ssrflow_ros.evaluation.live_error import CUTOFF, Answer, TrueSweep, live_error, movers
+from ssrflow_ros.evaluation.live_error import CUTOFF, Answer, TrueSweep, live_error, looked_for
 from ssrflow_ros.formats.object_cloud import OBJECT
 
 
@@ -70,8 +70,15 @@ def test_the_answers_frame_is_turned_with_the_sensor():
     assert live_error([sweep, after], [Answer(0.05, 0, told([4, 0, 0], [10, 0, 0]))]).mean == pytest.approx(0, abs=1e-6)
 
 
+def test_an_object_is_told_of_one_mover():
+    """Of two side by side, one of which was found, the other one is not told of."""
+    sweep = TrueSweep(0.1, 0, np.eye(4), np.array([[10.0, 0, 0], [10.0, 1.0, 0]]))
+    found = live_error([sweep], [Answer(0.0, 0, told([10, 0.9, 0], [0] * 3))])
+    assert found.mean == pytest.approx(0.1) and found.told == 0.5 and found.movers == 2
+
+
 def test_only_what_moves_and_can_be_seen_is_looked_for():
-    points, owner = np.zeros((40, 3)), np.repeat([-1, 0, 1, 2], [10, 10, 7, 13])
-    points[10:20, 0] = np.linspace(4, 6, 10)
-    velocity = np.where((owner == 0)[:, None], [1.0, 0, 0], np.where((owner == 1)[:, None], [9.0, 0, 0], [0.2, 0, 0]))
-    assert movers(points, owner, velocity).tolist() == [[5.0, 0.0, 0.0]]
+    movers = np.zeros(3, OBJECT)
+    movers['n_points'], movers['velocity'][:, 0] = (10, 7, 13), (1.0, 9.0, 0.2)
+    movers['id'] = 1, 2, 3
+    assert looked_for(movers)['id'].tolist() == [1]

@@ -70,6 +70,21 @@ def test_velocity_is_the_way_from_the_previous_sweep(recordings):
         np.testing.assert_array_equal(second.moving, np.linalg.norm(second.velocity, axis=1) >= 0.5)
 
 
+def test_movers_are_whole_and_hold_their_points(recordings):
+    seen = 0
+    for sweep in (sweep for pair in recordings for sweep in pair):
+        movers = sweep.movers()
+        assert [item.id for item in movers] == np.unique(sweep.object_id[sweep.object_id >= 0]).tolist()
+        for item in movers:
+            rows = sweep.object_id == item.id
+            inside = np.abs((sweep.sweep.points[rows] - item.centre) @ item.axes)
+            assert (inside <= item.size / 2 + 0.15).all(), 'range noise apart'
+            assert item.n_points == rows.sum() and item.track_id == item.id
+            np.testing.assert_allclose(item.velocity, sweep.velocity[rows].astype(float).mean(axis=0), atol=1e-5)
+            seen += 1
+    assert seen > 100
+
+
 def test_flow_is_motion_then_ego_motion(recordings):
     for first, second in recordings:
         ego = EgoMotion(invert(second.pose) @ first.pose, 'given')

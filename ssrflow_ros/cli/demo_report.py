@@ -15,6 +15,7 @@ from ..formats.bags import (
     MARKERS,
     OBJECTS,
     POINTCLOUD2,
+    TRUE_OBJECTS,
     BagMessage,
     BagReader,
     write_bag,
@@ -146,17 +147,16 @@ def _score_rows(recorded: Recorded, clouds: dict[int, Any], settings: Settings) 
 
 def _live_error(recorded: Recorded, record: 'ReplayRecord') -> Iterator[tuple[str, str]]:
     from ..datasets.recording import pose_of_message
-    from ..evaluation.live_error import CUTOFF, Answer, TrueSweep, live_error, movers
+    from ..evaluation.live_error import CUTOFF, Answer, TrueSweep, live_error, looked_for
 
     poses, truth = {}, []
-    for message in recorded.messages([TRUE_ODOMETRY, GROUND_TRUTH]):
+    for message in recorded.messages([TRUE_ODOMETRY, TRUE_OBJECTS]):
         told = message.read()
         stamp = stamp_ns(told)
         if message.topic == TRUE_ODOMETRY:
             poses[stamp] = pose_of_message(told)
         elif stamp in record.sent:
-            points = np.stack([read_field(told, axis) for axis in 'xyz'], axis=1)
-            centres = movers(points, read_field(told, 'object'), read_velocity(told))
+            centres = looked_for(read_objects(told))['centre']
             truth.append(TrueSweep(record.sent[stamp], stamp, poses[stamp], centres))
     messages = [(time, BagMessage(OBJECTS, POINTCLOUD2, 0, raw).read()) for time, raw in record.objects]
     answers = [Answer(time, stamp_ns(message), read_objects(message)) for time, message in messages]

@@ -7,6 +7,8 @@ OUT is a rosbag2 with
                  flow_x flow_y flow_z  m    displacement until the next sweep, sensor's motion included
                  vx vy vz              m/s  mean velocity since the previous sweep, sensor's motion removed
                  moving ground class   uint8, object int32 (-1: none)
+  /ground_truth_objects  PointCloud2 with the fields of ~/objects and the stamps of /points: the whole boxes of what
+                 moves by itself and shows a point, `object` and `track_id` as `object` above
 """
 
 from __future__ import annotations
@@ -68,7 +70,8 @@ def run(args: argparse.Namespace) -> None:
 def write_labelled(out: 'BagWriter', labelled: 'LabelledSweep') -> None:
     """One sweep of the simulator as /points, /odom and /ground_truth."""
     from ..formats.bag_messages import to_header, to_odometry, to_pointcloud2
-    from ..formats.bags import ODOMETRY, POINTCLOUD2
+    from ..formats.bags import GROUND_TRUTH, ODOMETRY, POINTCLOUD2, TRUE_OBJECTS
+    from ..formats.object_cloud import encode_objects
     from ..formats.pointcloud2 import encode_points
 
     sweep = labelled.sweep
@@ -90,4 +93,5 @@ def write_labelled(out: 'BagWriter', labelled: 'LabelledSweep') -> None:
         '/odom', ODOMETRY, sweep.stamp_ns, to_odometry(labelled.pose, sweep.stamp_ns, ODOMETRY_FRAME, SENSOR_FRAME)
     )
     out.write('/points', POINTCLOUD2, sweep.stamp_ns, to_pointcloud2(cloud, header))
-    out.write('/ground_truth', POINTCLOUD2, sweep.stamp_ns, to_pointcloud2(truth, header))
+    out.write(GROUND_TRUTH, POINTCLOUD2, sweep.stamp_ns, to_pointcloud2(truth, header))
+    out.write(TRUE_OBJECTS, POINTCLOUD2, sweep.stamp_ns, to_pointcloud2(encode_objects(labelled.movers()), header))

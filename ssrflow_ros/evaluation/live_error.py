@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Iterable, NamedTuple, Sequence
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from ..formats.object_cloud import moved
 
@@ -16,7 +17,7 @@ _SLOWEST = 0.5  # m/s
 
 class TrueSweep(NamedTuple):
     """What moves at one moment: `now` s on the clock of the answers, `stamp_ns` and `pose` (4, 4) of the sensor,
-    centres (K, 3) m of the movers' boxes, in the sensor's frame."""
+    centres (K, 3) m of the movers' whole boxes, in the sensor's frame."""
 
     now: float
     stamp_ns: int
@@ -40,20 +41,16 @@ class LiveError(NamedTuple):
     movers: int
 
 
-def movers(points: np.ndarray, owner: np.ndarray, velocity: np.ndarray) -> np.ndarray:
-    """(K, 3) m centres of the boxes of the true movers: points (N, 3) m, their `owner` (N,), -1 for none, and true
-    velocity (N, 3) m/s. Those that show enough points and are fast enough to be looked for."""
-    centres = []
-    for number in np.unique(owner[owner >= 0]):
-        rows = owner == number
-        if rows.sum() >= _FEWEST and np.linalg.norm(velocity[rows].mean(axis=0)) >= _SLOWEST:
-            centres.append((points[rows].min(axis=0) + points[rows].max(axis=0)) / 2)
-    return np.array(centres).reshape(-1, 3)
+def looked_for(movers: np.ndarray) -> np.ndarray:
+    """Of true `movers`, an array of `read_objects`, those that show enough points and are fast enough to be told of."""
+    speed = np.linalg.norm(movers['velocity'], axis=1)
+    return movers[(movers['n_points'] >= _FEWEST) & (speed >= _SLOWEST)]
 
 
 def live_error(truth: Iterable[TrueSweep], answers: Sequence[Answer]) -> LiveError | None:
-    """At each true moment: how far each mover is from the nearest object of the last answer that had arrived, carried
-    on by its velocity. From the first answer on; None if there is no mover then."""
+    """At each true moment: how far each mover is from its object of the last answer that had arrived, carried on by its
+    velocity; an object is told of one mover, so that together they are nearest. From the first answer on; None if there
+    is no mover then."""
     poses = {}
     off: list[float] = []
     for moment in sorted(truth, key=lambda sweep: sweep.now):
@@ -66,6 +63,9 @@ def live_error(truth: Iterable[TrueSweep], answers: Sequence[Answer]) -> LiveErr
         there = objects['centre'] + objects['velocity'] * (moment.stamp_ns - last.stamp_ns) * 1e-9
         here = moment.centres @ moment.pose[:3, :3].T + moment.pose[:3, 3]
         apart = np.linalg.norm(here[:, None, :2] - there[None, :, :2], axis=-1)
-        off += apart.min(axis=1, initial=CUTOFF).tolist()
-    told = [distance for distance in off if distance < CUTOFF]
-    return LiveError(float(np.mean(told)) if told else float('nan'), len(told) / len(off), len(off)) if off else None
+        nearest = np.full(len(here), CUTOFF)
+        mover, told = linear_sum_assignment(np.minimum(apart, CUTOFF))
+        nearest[mover] = apart[mover, told]
+        off += nearest.tolist()
+    near = [distance for distance in off if distance < CUTOFF]
+    return LiveError(float(np.mean(near)) if near else float('nan'), len(near) / len(off), len(off)) if off else None

@@ -21,6 +21,7 @@ from .bounded import Reader
 from .mcap_stream import McapStream, is_indexed
 from .ros1_bags import Ros1Bag
 from .topics import GROUND_TRUTH as GROUND_TRUTH
+from .topics import TRUE_OBJECTS as TRUE_OBJECTS
 from .topics import sensors, why_no_clouds
 from .typestore import typestore as typestore
 

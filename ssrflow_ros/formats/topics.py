@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Iterable, Mapping
 
-GROUND_TRUTH = '/ground_truth'
-"""Topic of the labels that `ssrflow simulate` writes; never taken for a LiDAR's unless it is named."""
+GROUND_TRUTH, TRUE_OBJECTS = '/ground_truth', '/ground_truth_objects'
+"""Topics of the labels of points and of the whole movers that `ssrflow simulate` writes; never taken for a LiDAR's
+unless they are named."""
 OWN = 'ssrflow'
 """Name of the flow nodes, in whatever namespace: what they publish is no LiDAR's."""
 
@@ -22,7 +23,7 @@ _PACKETS = ('packet', 'pandarscan', 'udpframe', 'lslidarscan', 'rslidarscan')
 
 def sensors(clouds: Iterable[str]) -> list[str]:
     """Of the names of PointCloud2 topics those that may be a LiDAR's: neither our own answers nor labels."""
-    return [name for name in clouds if f'/{OWN}/' not in name and name != GROUND_TRUTH]
+    return [name for name in clouds if f'/{OWN}/' not in name and name not in (GROUND_TRUTH, TRUE_OBJECTS)]
 
 
 def cure_of(type: str, recorded: bool = False) -> str:

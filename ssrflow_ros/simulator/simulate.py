@@ -8,7 +8,7 @@ from typing import Collection, Iterable, Iterator
 import numpy as np
 
 from ..errors import InputError
-from ..sweep import FIRST_STAMP_NS, Sweep
+from ..sweep import FIRST_STAMP_NS, MovingObject, Sweep
 from ..transforms import invert, transformed32
 from .body import GLASS
 from .classes import CLASS_ID
@@ -57,6 +57,26 @@ class LabelledSweep:
     def moving(self) -> np.ndarray:
         """(N,) bool: at least 0.5 m/s, ego-motion removed."""
         return np.einsum('ij,ij->i', self.velocity, self.velocity) >= 0.5**2
+
+    def movers(self) -> list[MovingObject]:
+        """What is built to move and shows a point, as a detector tells of it that knows all: whole boxes, the mean
+        velocity of the points, `id` and `track_id` the number of the mover."""
+        numbers, rows = np.unique(self.object_id, return_inverse=True)
+        counts = np.bincount(rows)
+        sums = np.stack([np.bincount(rows, axis) for axis in self.velocity.T.astype(float)], axis=1)
+        return [
+            MovingObject(
+                number,
+                self.boxes[number, :3],
+                self.boxes[number, 3:6],
+                float(self.boxes[number, 6]),
+                total / count,
+                count,
+                number,
+            )
+            for number, count, total in zip(numbers.tolist(), counts.tolist(), sums)
+            if number >= 0
+        ]
 
 
 def simulate(
