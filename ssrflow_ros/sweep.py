@@ -6,7 +6,8 @@ the sensor at the sweep's own stamp; stamps are integer nanoseconds, velocities 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
 from typing import Any, NamedTuple, Sequence
 
 import numpy as np
@@ -199,19 +200,36 @@ def _unknown() -> np.ndarray:
     return np.full((3, 3), np.nan)
 
 
+def _nothing() -> np.ndarray:
+    return np.zeros((2, 2))
+
+
+class Basis(IntEnum):
+    """What an object of one sweep rests on."""
+
+    UNKNOWN = -1  # of a recording that does not tell
+    PREDICTION = 0  # its track alone: it was not found in this sweep
+    REGISTRATION = 1  # the sweeps, laid onto each other from where its track lets expect it, without the network
+    NETWORK = 2  # the network, and the sweeps
+
+
 @dataclass(frozen=True, eq=False)
 class MovingObject:
     """A cluster of points that move together, in the source frame at the source's stamp, ego-motion removed.
 
     id        label of its points in `FlowField.object_ids`, of this sweep only.
-    centre    (3,) m, centre of the box; size (3,) m, length, width, height; yaw rad, of the length.
-    velocity  (3,) m/s, of the centre; in a stream it rests on the last sweeps' velocities, too.
+    centre    (3,) m, of the box of the whole thing, seen or not; size (3,) m, length, width, height; yaw rad, of the
+              length.
+    velocity  (3,) m/s, of what is seen; in a stream it rests on the last sweeps' velocities, too.
     n_points  number of points.
     track_id  number that stays with the object from sweep to sweep, -1 where nobody follows it.
     age       sweeps in which it was seen, this one included.
     yaw_rate  rad/s, about the frame's z.
     probability  that it is one thing and moves, calibrated.
     position_covariance (3, 3) m², velocity_covariance (3, 3) m²/s², yaw_rate_variance (rad/s)²; nan if unknown.
+    basis     what it rests on in this sweep.
+    hidden    (2, 2) m, by which the box reaches beyond the points that are seen: rows of its length and its width, each
+              against that direction and along it.
     tilted_axes  the `axes` in a frame whose z is not up, where yaw is that of the length, seen along z; else None.
     """
 
@@ -228,6 +246,8 @@ class MovingObject:
     velocity_covariance: np.ndarray = field(default_factory=_unknown)
     yaw_rate_variance: float = float('nan')
     probability: float = 1.0
+    basis: int = Basis.UNKNOWN
+    hidden: np.ndarray = field(default_factory=_nothing)
     tilted_axes: np.ndarray | None = None
 
     @property
@@ -237,6 +257,13 @@ class MovingObject:
             return self.tilted_axes
         cosine, sine = np.cos(self.yaw), np.sin(self.yaw)
         return np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]])
+
+    @property
+    def seen(self) -> MovingObject:
+        """The same with the box of the points that are seen."""
+        before, after = self.hidden.T
+        centre = self.centre + self.axes[:, :2] @ (before - after) / 2
+        return replace(self, centre=centre, size=self.size - [*(before + after), 0.0], hidden=_nothing())
 
     @property
     def speed(self) -> float:

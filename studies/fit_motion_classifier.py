@@ -21,7 +21,7 @@ import numpy as np
 from scipy.special import expit
 
 from ssrflow_ros.errors import EgoMotionError, SSRFlowError
-from ssrflow_ros.objects.covariance import centre_features, climb_features, turn_features, view_axes
+from ssrflow_ros.objects.covariance import climb_features, turn_features
 from ssrflow_ros.objects.detector import Candidates, ObjectDetector
 from ssrflow_ros.objects.features import FEATURES, stacked
 from ssrflow_ros.objects.models import Linear
@@ -51,14 +51,13 @@ class Played:
     """One pair as the detector sees it, and the truth about its points.
 
     residual  (N, 3) m by the network.   owner  (n,) number of the mover of each of `prepared.rows`, -1 for none.
-    motion    (n, 3) m of them until the target, ego-motion removed.   boxes as in LabelledSweep.
+    motion    (n, 3) m of them until the target, ego-motion removed.
     """
 
     prepared: PreparedPair
     residual: np.ndarray
     owner: np.ndarray
     motion: np.ndarray
-    boxes: np.ndarray
 
     def candidates(self, classifier: MotionClassifier, settings: Settings) -> Candidates | None:
         """As a detector with that classifier sees them."""
@@ -96,7 +95,6 @@ class Samples:
     # The last entry of those below: features of the motion, which tell the probability.
     displacement_variance: list = field(default_factory=list)  # (features (2, F), squared errors (2,), ...)
     turn_variance: list = field(default_factory=list)  # (features, squared error, ...)
-    centre_variance: list = field(default_factory=list)  # (features, squared errors (3,), ...)
     climb_variance: list = field(default_factory=list)  # (features, squared error, ...)
 
     def add(self, candidates: Candidates, pair: Played) -> None:
@@ -132,7 +130,7 @@ class Samples:
             if asked:
                 self.motion.append((of['motion'][k], float(right)))
             if asked and moves:
-                self._add_errors(k, group, candidates, pair, true, pair.boxes[number], of)
+                self._add_errors(k, group, candidates, pair, true, of)
 
     def _add_errors(
         self,
@@ -141,10 +139,9 @@ class Samples:
         candidates: Candidates,
         pair: Played,
         true: np.ndarray,
-        box: np.ndarray,
         of: dict[str, np.ndarray],
     ) -> None:
-        """Of candidate `k`, of which the rows are given, by its `true` displacement (3,) m and its box."""
+        """Of candidate `k`, of which the rows are given, by its `true` displacement (3,) m."""
         registered, displacement, sure = candidates.registered, candidates.fused.displacement[k], of['motion'][k]
         dt, points = pair.prepared.pair.dt, pair.prepared.points[group].astype(float)
         off = displacement - true[:2]
@@ -156,15 +153,6 @@ class Samples:
             (
                 stacked(climb_features(np.hypot(*displacement) / abs(dt)), FEATURES['climb_variance']),
                 ((true[2] - pair.prepared.slope @ displacement) / dt) ** 2,
-                sure,
-            )
-        )
-        low, high = points.min(axis=0), points.max(axis=0)
-        centre = (low + high) / 2
-        self.centre_variance.append(
-            (
-                stacked(centre_features(len(group), high - low, centre), FEATURES['centre_variance']),
-                (view_axes(centre) @ (centre - box[:3])) ** 2,
                 sure,
             )
         )
@@ -182,7 +170,6 @@ class Samples:
 
         names = FEATURES['displacement_variance']
         shift, squared = likely(self.displacement_variance, names.index('log_doubt'))
-        centre, away = likely(self.centre_variance)
         return {
             'motion': motion,
             **{
@@ -191,7 +178,6 @@ class Samples:
                     'displacement_variance': fit_log_variance(shift.reshape(-1, len(names)), squared.ravel()),
                     'turn_variance': fit_log_variance(*likely(self.turn_variance)),
                     'climb_variance': fit_log_variance(*likely(self.climb_variance)),
-                    'centre_variance': np.array([fit_log_variance(centre, column) for column in away.T]),
                 }.items()
             },
         }
@@ -229,7 +215,7 @@ def play(method: SceneFlow, newer: LabelledSweep, older: LabelledSweep, past: La
     prepared = stream.prepare(SweepPair(newer.sweep, older.sweep))
     rows = prepared.rows
     residual = stream.estimate(prepared).network_velocity * np.float32(prepared.pair.dt)
-    return Played(prepared, residual, newer.object_id[rows], newer.motion_previous[rows], newer.boxes)
+    return Played(prepared, residual, newer.object_id[rows], newer.motion_previous[rows])
 
 
 def recording(number: int, quiet: bool = False) -> list[LabelledSweep]:

@@ -103,7 +103,7 @@ def test_objects_and_tracks_as_a_table(ssrflow, stand_in, tmp_path, suffix):  # 
     assert [int(row['stamp_ns']) for row in objects] == [round(seconds * 1e9) for seconds in STAMPS[1:]]
     assert {float(row['vy_mps']) for row in objects} == {float(row['speed_mps']) for row in objects} == {2.0}
     assert {row['frame_id'] for row in rows} == {'lidar'} and float(objects[0]['x_m']) == 12.0
-    assert objects[0]['cov_x_x_m2'] in ('', None), 'unknown'
+    assert objects[0]['cov_x_x_m2'] in ('', None) and objects[0]['basis'] in ('', None), 'unknown'
     assert {int(row['track_id']) for row in tracks} == {0} and len(tracks) == len(STAMPS) - 1
     with BagReader(out) as bag:
         found = [read_objects(message.read()) for message in bag.read([TRACKS])]

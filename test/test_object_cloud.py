@@ -39,6 +39,7 @@ def make_object(seed=0):
         velocity_covariance=_covariance(rng),
         yaw_rate_variance=0.09,
         probability=0.9 - 0.1 * seed,
+        basis=2 - seed,
     )
 
 
@@ -47,7 +48,7 @@ def _message(objects):
 
 
 def test_every_field_of_every_object_arrives():
-    told = {field.name for field in dataclasses.fields(MovingObject)} - {'tilted_axes'}
+    told = {field.name for field in dataclasses.fields(MovingObject)} - {'tilted_axes', 'hidden'}
     assert told == set(FIELDS) == set(OBJECT.names)
     objects = [make_object(seed) for seed in range(3)]
     store = typestore()
@@ -94,10 +95,11 @@ def test_no_object_is_an_empty_cloud_with_all_fields():
     assert read_objects(message).shape == (0,)
 
 
-def test_objects_recorded_without_probabilities_are_read_as_sure():
+@pytest.mark.parametrize('name, read', [('probability', 1.0), ('basis', -1)])
+def test_objects_recorded_without_a_later_field_are_read(name, read):
     message = _message([make_object(1)])
-    message.fields = [field for field in message.fields if field.name != 'probability']
-    assert read_objects(message)['probability'].tolist() == [1.0]
+    message.fields = [field for field in message.fields if field.name != name]
+    assert read_objects(message)[name].tolist() == [read]
 
 
 def test_another_cloud_is_refused_with_the_field_that_it_lacks():

@@ -9,7 +9,7 @@ from ssrflow_ros.node.paced_stream import PacedStream
 from ssrflow_ros.scene_flow import SceneFlow
 from ssrflow_ros.settings import Settings
 from ssrflow_ros.simulator import simulate
-from ssrflow_ros.sweep import SweepPair
+from ssrflow_ros.sweep import Basis, SweepPair
 
 PERIOD = 0.1
 
@@ -100,6 +100,8 @@ def test_what_has_a_track_is_found_without_the_network(recording):
         answers.append(stream.estimate(observed if number == 3 else stream.sample(observed)))
     *_, before, filled = answers
     assert before.by_network and not filled.by_network and filled.network_velocity is None
+    assert {item.basis for item in before.objects} == {Basis.NETWORK}
+    assert {item.basis for item in filled.objects} == {Basis.REGISTRATION}
     assert 'network' not in filled.timings_ms and 'sample' not in filled.timings_ms
     known = {item.track_id: item for item in before.objects}
     again = [item for item in filled.objects if item.track_id in known]

@@ -12,7 +12,7 @@ from typing import Iterable
 
 import numpy as np
 
-from ..sweep import MovingObject
+from ..sweep import Basis, MovingObject
 from ..transforms import transformed
 from .message_types import PointCloud2
 from .pointcloud2 import Cloud, has_field, pack, read_field
@@ -31,9 +31,11 @@ FIELDS: dict[str, tuple[str, ...]] = {
     'track_id': ('track_id',),
     'age': ('age',),
     'n_points': ('n_points',),
+    'basis': ('basis',),
 }
 """The cloud's fields for each attribute of a MovingObject, in `OBJECT`'s order; of a covariance the upper triangle."""
 
+_ABSENT = {'probability': 1.0, 'basis': Basis.UNKNOWN}  # of recordings that are older than these fields
 _UPPER = np.triu_indices(3)
 _WHOLE = np.array([[0, 1, 2], [1, 3, 4], [2, 4, 5]])  # upper triangle to symmetric matrix
 _UNKNOWN = -1.0  # in place of a variance, since NaN is never published
@@ -54,7 +56,7 @@ OBJECT = np.dtype(
                 'probability': (),
             }.items()
         ),
-        *((name, np.int32) for name in ('id', 'track_id', 'age', 'n_points')),
+        *((name, np.int32) for name in ('id', 'track_id', 'age', 'n_points', 'basis')),
     ]
 )
 """An object as its consumers read it; names, units and frames are those of MovingObject, a NaN is unknown."""
@@ -78,13 +80,13 @@ def encode_objects(objects: Iterable[MovingObject]) -> Cloud:
 def read_objects(message: PointCloud2) -> np.ndarray:
     """(N,) array of dtype OBJECT: the objects of a `~/objects` cloud, of rclpy or of rosbags.
 
-    In the frame and at the time of the message's header. Raises InputError for a cloud without these fields; one
-    that was recorded without probabilities is read as if all were sure.
+    In the frame and at the time of the message's header. Raises InputError for a cloud without these fields; of one
+    that was recorded without probabilities all are sure, without `basis` it is unknown.
     """
     rows = np.zeros(len(read_field(message, 'x')), OBJECT)
     for name, fields in FIELDS.items():
-        if name == 'probability' and not has_field(message, name):
-            rows[name] = 1.0
+        if name in _ABSENT and not has_field(message, name):
+            rows[name] = _ABSENT[name]
             continue
         values = np.stack([read_field(message, field) for field in fields], axis=1)
         if name.endswith(('_covariance', '_variance')):

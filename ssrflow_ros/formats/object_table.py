@@ -11,7 +11,7 @@ import numpy as np
 
 from ..atomic_write import signature
 from ..errors import InputError
-from ..sweep import MovingObject
+from ..sweep import Basis, MovingObject
 
 SUFFIXES = ('.csv', '.jsonl')
 
@@ -36,6 +36,7 @@ COLUMNS = (
     *(f'cov_{_AXES[i]}_{_AXES[j]}_m2' for i, j in _UPPER),
     *(f'cov_v{_AXES[i]}_v{_AXES[j]}_m2ps2' for i, j in _UPPER),
     'var_yaw_rate_rad2ps2',
+    'basis',
 )
 """Of a row, in their order; what is not known is empty (CSV) or null. A last one names who made the file."""
 MADE_BY = 'made_by'
@@ -87,6 +88,7 @@ def _values(stamp_ns: int, frame_id: str, item: MovingObject) -> list[Any]:
         *_numbers(item.position_covariance[i, j] for i, j in _UPPER),
         *_numbers(item.velocity_covariance[i, j] for i, j in _UPPER),
         *_numbers([item.yaw_rate_variance]),
+        None if item.basis == Basis.UNKNOWN else Basis(item.basis).name.lower(),
     ]
 
 

@@ -15,7 +15,7 @@ from scipy.linalg import block_diag
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import chi2
 
-from ..sweep import MovingObject
+from ..sweep import Basis, MovingObject
 
 ACCELERATION = 3.0  # m/s², standard deviation of what the filter does not expect
 UNSEEN_SPEED = 10.0  # m/s, likewise of a velocity that nobody measured
@@ -54,6 +54,7 @@ class Track:
             spread[:3, :3],
             spread[3:, 3:],
             float(self.seen['yaw_rate_variance']),
+            basis=Basis.PREDICTION if self.missed else int(self.seen['basis']),
         )
 
 

@@ -1,4 +1,4 @@
-"""Covariance: how far off motions and boxes are, by log-linear models of the errors' variance."""
+"""Covariance: how far off motions are, by log-linear models of the errors' variance."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 from .features import Columns
 from .fusion import Fusion, TrackedFusion
 from .motion_classifier import MotionClassifier
-from .planar import level_axes
 from .registration import Registration
 
 
@@ -71,27 +70,6 @@ def displacement_covariance(features: Columns, axes: np.ndarray, classifier: Mot
 def turn_features(cost: np.ndarray, sizes: np.ndarray, longer_side: np.ndarray) -> Columns:
     """Columns (K,) of the errors of turns, rad², of clusters of so many points and m."""
     return {'log_cost': np.log(cost + 0.01), 'log_points': np.log(sizes), 'log_size': np.log(longer_side + 0.2)}
-
-
-def centre_features(count: float, size: np.ndarray, centre: np.ndarray) -> Columns:
-    """Single numbers for the errors of the `centre` (3,) m of one box of `size` (3,) m and `count` points."""
-    return {
-        'log_points': np.log(count),
-        'log_size': np.log(size[:2].max() + 0.2),
-        'log_range': np.log(float(np.hypot(*centre[:2])) + 2),
-    }
-
-
-def centre_covariance(features: Columns, centre: np.ndarray, classifier: MotionClassifier) -> np.ndarray:
-    """(3, 3) m² of a box's centre against that of the whole body."""
-    view = view_axes(centre)
-    return view.T @ np.diag(np.exp(classifier.centre_variance(features))) @ view
-
-
-def view_axes(centre: np.ndarray) -> np.ndarray:
-    """(3, 3) rows: away from the sensor, across to the left, up."""
-    ahead = centre[:2] / max(float(np.linalg.norm(centre[:2])), 1e-6)
-    return level_axes(*ahead)
 
 
 def climb_features(speed: float) -> Columns:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..sweep import MovingObject
-from .covariance import MotionErrors, centre_covariance, centre_features, climb_features
+from .covariance import MotionErrors, climb_features
 from .motion_classifier import MotionClassifier
 from .planar import PlanarMotion, level_axes
 
@@ -22,7 +22,8 @@ def describe(
     slope: np.ndarray,
     classifier: MotionClassifier,
 ) -> MovingObject:
-    """The object `number` of points (n, 3) m that move like that in `dt` s, along a ground of that `slope`.
+    """The object `number` of points (n, 3) m that move like that in `dt` s, along a ground of that `slope`, with their
+    box.
 
     errors  of the motions of all clusters, of which `k` is this one.
     """
@@ -49,7 +50,6 @@ def describe(
         velocity,
         len(points),
         yaw_rate=turn_rate,
-        position_covariance=centre_covariance(centre_features(len(points), high - low, centre), centre, classifier),
         velocity_covariance=covariance,
         yaw_rate_variance=float(errors.turn_variance[k]) / dt**2,
     )

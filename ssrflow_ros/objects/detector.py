@@ -19,7 +19,7 @@ import numpy as np
 
 from ..settings import Settings
 from ..steps.prepared import PreparedPair
-from ..sweep import MovingObject
+from ..sweep import Basis, MovingObject
 from .classification import Classification, classify, motion_features, stream_features
 from .covariance import MotionErrors, motion_errors
 from .description import describe
@@ -89,6 +89,7 @@ class ObjectDetector:
         residual  (N, 3) m by the network; None where it was not asked: then what has a track is taken to go on, until
                   it is registered, and nothing new is found but by free space.
         """
+        basis = Basis.REGISTRATION if residual is None else Basis.NETWORK
         self.tracks.advance(prepared.pair, prepared.ego_motion)
         if residual is None:
             residual = np.zeros_like(prepared.pair.source.points)
@@ -115,7 +116,7 @@ class ObjectDetector:
                 displacement[prepared.rows[rows]] = motion.of(points, slope)
                 likely[rows] = of_points[k]
                 found = describe(len(objects), points, motion, candidates.errors, k, dt, slope, self.classifier)
-                objects.append(dataclasses.replace(found, probability=float(surely[k])))
+                objects.append(dataclasses.replace(found, probability=float(surely[k]), basis=basis))
             suspects = [candidates.suspect(k, dt) for k in doubtful]
 
         rows, features = self.unassigned(prepared, observed, is_free, candidates, settings)
@@ -125,7 +126,11 @@ class ObjectDetector:
         likely[rows[better]] = calibration.of(calibration.lone_point, log_odds[better])
         probability = np.where(prepared.ground, np.float32(calibration.ground), np.float32(0))
         probability[prepared.rows] = likely
-        return Detections(displacement, ids, self.tracks.follow(objects, suspects), probability)
+        whole = (
+            self.classifier.boxes.completed(item, self.tracks.length(item.track_id))
+            for item in self.tracks.follow(objects, suspects)
+        )
+        return Detections(displacement, ids, tuple(whole), probability)
 
     def candidates(self, prepared: PreparedPair, observed: ObservedPoints, settings: Settings) -> Candidates | None:
         """All that may move, and what speaks for it; None if nothing may."""

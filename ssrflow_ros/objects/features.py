@@ -132,12 +132,11 @@ FEATURES: dict[str, tuple[str, ...]] = {
         'in_past_free_space',
         'travelled',
     ),
-    # Log m² of a displacement, alone and beside a track; log rad² of a turn, log m² of a box's centre away from the
-    # sensor, across and up; log (m/s)² upwards off the ground's slope: `covariance.py`.
+    # Log m² of a displacement, alone and beside a track; log rad² of a turn; log (m/s)² upwards off the ground's slope:
+    # `covariance.py`.
     'displacement_variance': _VARIANCE,
     'tracked_displacement_variance': (*_VARIANCE, 'log_off_track'),
     'turn_variance': ('constant', 'log_cost', 'log_points', 'log_size'),
-    'centre_variance': ('constant', 'log_points', 'log_size', 'log_range'),
     'climb_variance': ('constant', 'log_speed'),
 }
 """Names of the features of each model, in the order of their weights."""

@@ -22,6 +22,7 @@ from ..errors import WeightsError
 from .calibration import Calibration
 from .features import FEATURES
 from .models import Linear, Perceptron
+from .whole_box import BoxModels
 
 SHIPPED = Path(__file__).resolve().parents[1] / 'weights' / 'motion_classifier.npz'
 """The file of the package."""
@@ -33,6 +34,7 @@ class MotionClassifier:
     """The fitted models, each asked with the columns that `FEATURES` names.
 
     calibration     of the probabilities that are reported; it decides nothing.
+    boxes           of how much of a thing is hidden; likewise.
     least_log_odds  of the prefilter, below which a proposal is not even registered.
     """
 
@@ -45,9 +47,9 @@ class MotionClassifier:
     displacement_variance: Linear
     tracked_displacement_variance: Linear
     turn_variance: Linear
-    centre_variance: Linear
     climb_variance: Linear
     calibration: Calibration
+    boxes: BoxModels
     least_log_odds: float = float(np.log(0.05))
 
     @classmethod
@@ -65,7 +67,7 @@ class MotionClassifier:
         except (OSError, ValueError, EOFError, BadZipFile) as error:
             raise WeightsError(f'{path}: no motion classifier can be read ({error}): {_CURE}') from error
         models: dict[str, Any] = {model: _model(path, model, parts) for model in FEATURES}
-        return cls(**models, calibration=Calibration.load(calibration))
+        return cls(**models, calibration=Calibration.load(calibration), boxes=BoxModels.load())
 
     def save(self, path: Path) -> None:
         """Names and weights of every model, whole or not at all."""

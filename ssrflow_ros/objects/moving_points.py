@@ -98,6 +98,7 @@ def _inside(points: np.ndarray, objects: Sequence[MovingObject], margin: float, 
     """(N,) bool of points (N, 3) float32 m: in the box of an object, or `margin` m about and `below` m below it."""
     if not objects:
         return np.zeros(len(points), bool)
+    objects = [item.seen for item in objects]  # what is hidden holds no point of theirs
     level = level_axes(objects[0].axes[:, 2])  # of all: the same ground bears them, and their boxes are upright on it
     if not np.array_equal(level, np.eye(3)):
         points, objects = transformed32(points, level, np.zeros(3)), [turned_object(item, level) for item in objects]

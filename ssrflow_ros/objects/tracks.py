@@ -24,6 +24,7 @@ _GATE = 1.0  # m, between the place that is expected and the one that is found, 
 _GATE_SIZE = 0.5  # ... or this share of the object's longer side
 _SLACK = 0.4  # m about a box, in which its points are looked for
 _ALIKE = (2.0, 0.5)  # m/s, or share of the speed, by which velocities may differ
+_SURE = 3  # times that a length is seen until it counts: now and then a thing is laid together with its neighbour
 
 
 @dataclass
@@ -36,6 +37,7 @@ class _Track:
     missed: int  # pairs in a row in which it was not found
     size: np.ndarray
     yaw: float
+    lengths: tuple[float, ...] = ()  # m, the greatest that were seen of it, rising
 
 
 class Suspect(NamedTuple):
@@ -164,9 +166,15 @@ class Tracks:
             track.age, track.centre, track.velocity = track.age + 1, item.centre, item.velocity
             track.gate, track.missed = float(gates[k]), 0
             track.size, track.yaw = item.size, item.yaw
+            track.lengths = tuple(sorted([*track.lengths, float(item.size[0])])[-_SURE:])
             followed.append(dataclasses.replace(item, track_id=track.number, age=track.age))
         self._tracks = [track for track in self._tracks if track.missed <= _MISSED]
         return tuple(followed)
+
+    def length(self, number: int) -> float:
+        """m, along which the object of that `track_id` was surely seen so far, 0 where that is not known."""
+        lengths = next((track.lengths for track in self._tracks if track.number == number), ())
+        return lengths[0] if len(lengths) == _SURE else 0.0
 
     def _new(self) -> _Track:
         self._tracks.append(_Track(self._next, 0, np.zeros(3), np.zeros(3), _GATE, 0, np.zeros(3), 0.0))

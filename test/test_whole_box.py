@@ -1,0 +1,116 @@
+"""Whole boxes: what is hidden lies behind what is seen, and what was seen before is not forgotten."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from ssrflow_ros.errors import WeightsError
+from ssrflow_ros.objects.moving_points import MovingPoints
+from ssrflow_ros.objects.tracks import Tracks
+from ssrflow_ros.objects.whole_box import SHIPPED, BoxModels
+from ssrflow_ros.steps.conditioning import turned_object
+from ssrflow_ros.sweep import EgoMotion, FlowField, MovingObject, Sweep, SweepPair
+
+BOXES = BoxModels.load()
+LENGTH, WIDTH = 4.5, 1.8
+
+
+def seen(centre, size, speed=8.0, yaw=0.0, n=80):
+    """With the box of its points."""
+    ahead = speed * np.array([np.cos(yaw), np.sin(yaw), 0.0])
+    return MovingObject(0, np.array(centre, float), np.array(size, float), yaw, ahead, n)
+
+
+def rear(x=20.0):
+    """Of a car ahead, from behind: its rear is at x."""
+    return seen([x + 0.2, 0, -1.0], [0.4, WIDTH, 1.4])
+
+
+@pytest.mark.parametrize('yaw', [0.0, 0.7, np.pi / 2, np.pi, -2.0])
+@pytest.mark.parametrize('bearing', [0.0, 2.0, -1.2])
+def test_a_box_grows_away_from_the_sensor_wherever_that_is(yaw, bearing):
+    axes = np.array([[np.cos(bearing), -np.sin(bearing), 0], [np.sin(bearing), np.cos(bearing), 0], [0, 0, 1]])
+    item = seen(axes @ (20.0, 3.0, -1.0), [1.0, WIDTH, 1.4], yaw=yaw + bearing)
+    whole = BOXES.completed(item)
+    assert np.linalg.norm(whole.centre[:2]) > np.linalg.norm(item.centre[:2])
+    assert (whole.size[:2] > item.size[:2]).all() and whole.size[2] == item.size[2]
+    again = whole.seen
+    np.testing.assert_allclose(again.centre, item.centre, atol=1e-9)
+    np.testing.assert_allclose(again.size, item.size, atol=1e-9)
+    turned = turned_object(whole, axes).seen
+    np.testing.assert_allclose(turned.centre, axes @ item.centre, atol=1e-9)
+    assert np.linalg.eigvalsh(whole.position_covariance).min() > 0 and np.isnan(item.position_covariance).all()
+
+
+def test_a_car_of_which_the_rear_is_seen_is_a_car():
+    whole = BOXES.completed(rear())
+    assert 3.0 < whole.size[0] < 6.0 and WIDTH <= whole.size[1] < WIDTH + 0.5
+    assert 21.2 < whole.centre[0] < 23.0, 'its middle is 22.2'
+    walker = seen([20.0, 0, -0.8], [0.5, 0.5, 1.6], speed=1.4)
+    assert np.linalg.norm(BOXES.completed(walker).centre - walker.centre) < 0.15
+
+
+def test_the_centre_does_not_jump_when_a_side_comes_into_view():
+    """From the rear alone to rear and side: it moves less than the middle of the points, and never by much at once."""
+    lengths = np.linspace(0.2, LENGTH, 30)
+    items = [seen([12.0 + length / 2, 4.0, -1.0], [length, WIDTH, 1.4]) for length in lengths]
+    places = [BOXES.completed(item).centre[0] for item in items]
+    assert np.abs(np.diff(places)).max() < 0.35
+    assert np.ptp(places) < 0.7 * np.ptp([item.centre[0] for item in items])
+
+
+def test_what_was_seen_whole_before_stays_whole():
+    assert BOXES.completed(rear(), 6.3).size[0] == pytest.approx(6.3)
+    assert BOXES.completed(rear(), 6.3).centre[0] == pytest.approx(20 + 6.3 / 2)
+    short = BOXES.completed(rear(), 2.0)
+    assert short.size[0] == BOXES.completed(rear()).size[0], 'what is short swings its limbs'
+    longer = seen([20.0, 0, -1.0], [7.0, WIDTH, 1.4])
+    assert BOXES.completed(longer, 6.3).size[0] == pytest.approx(7.0), 'no box is less than its points'
+
+
+def test_a_track_knows_a_length_that_it_saw_three_times():
+    tracks, known = Tracks(), []
+    points = np.ones((1, 3), np.float32)
+    for k, length in enumerate([4.4, 9.0, 4.5, 4.6, 0.4]):
+        sweeps = [Sweep.from_points(points, 100_000_000 * (100 + k - back), 'lidar') for back in (0, 1)]
+        tracks.advance(SweepPair(*sweeps), EgoMotion(np.eye(4), 'given'))
+        (item,) = tracks.follow([seen([20 + 0.8 * k, 0, 0], [length, WIDTH, 1.4])])
+        known.append(tracks.length(item.track_id))
+    assert known == [0, 0, 4.4, 4.5, 4.5], '9 m were the car and its neighbour'
+
+
+def test_what_is_hidden_holds_no_moving_point():
+    """Of a still thing behind a walker's box nothing goes into ~/moving."""
+    whole = dataclasses.replace(BOXES.completed(rear()), track_id=1, age=3)
+    points = np.array([[20.2, 0, -1.0], [23.5, 0, -1.0]], np.float32)
+    source, target = (Sweep.from_points(points, 100_000_000 * (11 - back), 'lidar') for back in (0, 1))
+    nothing, none = np.zeros((2, 3), np.float32), np.zeros(2, bool)
+    flow = FlowField(
+        SweepPair(source, target),
+        EgoMotion(np.eye(4), 'given'),
+        nothing,
+        nothing,
+        none,
+        none,
+        np.full(2, -1, np.int32),
+        (whole,),
+    )
+    movers = MovingPoints()
+    movers.note(flow)
+    assert movers.answered(flow, 0.1).tolist() == [True, False]
+
+
+@pytest.mark.parametrize('change', ['', '{}', '"log_width"'])
+def test_another_file_is_refused(tmp_path, change):
+    path = tmp_path / 'boxes.json'
+    path.write_text(SHIPPED.read_text().replace('"log_width"', '"log_depth"') if 'log' in change else change)
+    with pytest.raises(WeightsError, match='no models of boxes'):
+        BoxModels.load(path)
+
+
+def test_models_are_read_as_they_were_written(tmp_path):
+    BOXES.save(tmp_path / 'boxes.json')
+    again = BoxModels.load(tmp_path / 'boxes.json')
+    np.testing.assert_array_equal(again.hidden.weights, BOXES.hidden.weights)
+    np.testing.assert_array_equal(again.centre_variance.weights, BOXES.centre_variance.weights)
