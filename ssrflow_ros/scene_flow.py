@@ -91,13 +91,13 @@ class SceneFlow:
         residual = None if prepared.samples is None else self._network_flow(prepared, *prepared.samples, watch)
 
         with watch('objects'):
-            moved, object_ids, found, probability = detect(prepared, residual, self.settings)
+            moved, object_ids, found, probability, predicted = detect(prepared, residual, self.settings)
 
         flow, moving = ego.displacement(pair.source.points + moved) + moved, lengths(moved) > 0
         by_network = None if residual is None else _velocity(residual, pair)
         velocity, timings_ms = _velocity(moved, pair), watch.timings_ms
         field = FlowField(
-            pair, ego, flow, velocity, moving, ground, object_ids, found, timings_ms, by_network, probability
+            pair, ego, flow, velocity, moving, ground, object_ids, found, timings_ms, by_network, probability, predicted
         )
         return prepared.restored(field)
 

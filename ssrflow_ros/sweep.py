@@ -301,6 +301,7 @@ class FlowField:
     network_velocity  (N, 3) float32 m/s, as the network gave it, before objects were found; None where it was not
                       asked.
     probability (N,) float32, that the point moves, calibrated; None where it is not known, which stands for `moving`.
+    predicted   objects that were followed and are not found in this sweep, where they are expected: `id` -1, no points.
     """
 
     pair: SweepPair
@@ -314,6 +315,7 @@ class FlowField:
     timings_ms: dict[str, float] = field(default_factory=dict)
     network_velocity: np.ndarray | None = None
     probability: np.ndarray | None = None
+    predicted: tuple[MovingObject, ...] = ()
 
     @property
     def by_network(self) -> bool:

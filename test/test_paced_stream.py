@@ -2,8 +2,13 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from ssrflow_ros.formats.bag_messages import to_header, to_pointcloud2
+from ssrflow_ros.formats.object_cloud import encode_objects, read_objects
+from ssrflow_ros.formats.pointcloud2 import encode, encode_points
+from ssrflow_ros.formats.published import read_flow
 from ssrflow_ros.node import paced_stream
 from ssrflow_ros.node.paced_stream import PacedStream
 from ssrflow_ros.scene_flow import SceneFlow
@@ -12,6 +17,7 @@ from ssrflow_ros.simulator import simulate
 from ssrflow_ros.sweep import Basis, SweepPair
 
 PERIOD = 0.1
+HEADER = to_header(5, 'lidar')
 
 
 @pytest.fixture
@@ -22,10 +28,10 @@ def clock(monkeypatch):
 
 
 class Method:
-    """Takes 150 ms with the network, 20 ms without."""
+    """Takes 30 ms to prepare a pair, then `network` s with the network, 20 ms without."""
 
-    def __init__(self, clock, fill=True):
-        self.settings, self._clock = Settings(fill_from_tracks=fill), clock
+    def __init__(self, clock, fill=True, network=0.13):
+        self.settings, self._clock, self._network = Settings(fill_from_tracks=fill), clock, network
 
     def stream(self):
         return self
@@ -41,7 +47,7 @@ class Method:
         return SimpleNamespace(samples=('', ''))
 
     def estimate(self, prepared):
-        self._clock.seconds += 0.15 if prepared.samples else 0.02
+        self._clock.seconds += self._network if prepared.samples else 0.02
 
 
 def played(stream, clock, pairs=24, period=PERIOD):
@@ -67,6 +73,20 @@ def test_a_quick_sensor_is_answered_from_tracks_in_between(clock):
 
 def test_a_slow_sensor_always_gets_the_network(clock):
     assert played(PacedStream(Method(clock)), clock, period=0.2)[0] == 24 * 'n'
+
+
+@pytest.mark.parametrize('network, least', [(0.05, 24), (0.16, 8), (0.19, 6), (0.3, 5)])
+def test_the_slower_the_network_the_fewer_pairs_are_its(clock, network, least):
+    answers, _ = played(PacedStream(Method(clock, network=network)), clock)
+    assert answers.count('n') >= least and 'ttttt' not in answers
+
+
+def test_a_slow_preparation_does_not_keep_a_quick_network_idle(clock):
+    """As on a GPU: a pair is prepared in 60 of its 100 ms."""
+    method = Method(clock, network=0.02)
+    observe = method.observe
+    method.observe = lambda *pair: (setattr(clock, 'seconds', clock.seconds + 0.03), observe(*pair))[1]
+    assert played(PacedStream(method), clock)[0] == 24 * 'n'
 
 
 def test_who_wants_the_network_alone_gets_it(clock):
@@ -110,6 +130,32 @@ def test_what_has_a_track_is_found_without_the_network(recording):
         assert item.age == known[item.track_id].age + 1 and (filled.object_ids == item.id).sum() == item.n_points
     moving = recording[4].moving & ~recording[4].ground
     assert (filled.moving & moving).sum() >= 0.7 * (before.moving & recording[3].moving).sum()
+
+
+def test_what_is_hidden_for_a_sweep_is_predicted_and_told_apart(recording):
+    """In the message with the others, where it is by now; who reads the message has it apart again."""
+    stream = SceneFlow(Settings(network_points=1024)).stream()
+    *_, before = (
+        stream.flow(SweepPair(newer.sweep, older.sweep)) for newer, older in zip(recording[1:4], recording[:3])
+    )
+    assert before.objects and not before.predicted
+    known = max((item for item in before.objects if item.age >= 2), key=lambda item: item.n_points)
+    owner = np.bincount(recording[3].object_id[before.object_ids == known.id] + 1).argmax() - 1
+    hidden = np.flatnonzero(recording[4].object_id == owner)
+    flow = stream.flow(SweepPair(recording[4].sweep.without(hidden), recording[3].sweep))
+    (lost,) = [item for item in flow.predicted if item.track_id == known.track_id]
+    assert (lost.id, lost.n_points, lost.basis, lost.age) == (-1, 0, Basis.PREDICTION, known.age)
+    assert known.track_id not in {item.track_id for item in flow.objects} and lost.probability < known.probability
+    error, was = (
+        np.linalg.norm((item.centre - sweep.boxes[owner, :3])[:2])
+        for item, sweep in ((lost, recording[4]), (known, recording[3]))
+    )
+    assert error < was + 0.3 and np.linalg.eigvalsh(lost.position_covariance).min() > 0
+
+    cloud = to_pointcloud2(encode(flow, to_pointcloud2(encode_points(flow.pair.source.points), HEADER)), HEADER)
+    objects = read_objects(to_pointcloud2(encode_objects([*flow.objects, *flow.predicted]), HEADER))
+    again = read_flow(cloud, objects, lambda points: np.zeros(len(points), bool))
+    assert len(again.objects) == len(flow.objects) and len(again.predicted) == len(flow.predicted)
 
 
 def test_without_a_track_nothing_is_invented(recording):

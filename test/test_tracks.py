@@ -120,3 +120,30 @@ def test_what_was_suspected_is_expected_in_the_next_pair_only_and_gets_a_number_
     tracks.follow([car(2, 5)], [suspect])
     tracks.advance(pair(40), ego())
     assert not tracks.goes_on and not tracks.expects(*asked).any()
+
+
+def test_what_is_not_found_again_is_expected_and_two_sweeps_long():
+    tracks, numbers = Tracks(), []
+    motion = ego(speed=5.0)
+    for stamp in range(2):
+        step(tracks, stamp, car(20 + 0.5 * stamp, 5), car(40 + 0.5 * stamp, -5), motion=motion)
+        assert not tracks.lost()
+    for missed in (1, 2):
+        step(tracks, 1 + missed, car(20.5 + 0.5 * missed, 5), motion=motion)
+        (lost,) = tracks.lost()
+        numbers.append(lost.item.track_id)
+        assert (lost.missed, lost.item.age) == (missed, 2) and lost.seconds == pytest.approx(0.1 * missed)
+        np.testing.assert_allclose(lost.item.centre[:2], (40.5 + 0.5 * missed, -5), atol=1e-9)
+    step(tracks, 4, car(22.0, 5), motion=motion)
+    assert not tracks.lost() and numbers == [1, 1]
+
+
+def test_what_was_seen_once_is_not_expected_nor_what_has_another_name_now():
+    tracks = Tracks()
+    step(tracks, 0, car(20, 5))
+    step(tracks, 1)
+    assert not tracks.lost()
+    for stamp in (10, 11):
+        step(tracks, stamp, car(20, 5, (0, 0, 0)), car(22.5, 5, (0, 0, 0)))
+    step(tracks, 12, car(21.5, 5, (0, 0, 0)))  # of two pieces of one thing there is one left
+    assert not tracks.lost()

@@ -66,9 +66,10 @@ class AnnotatedBag:
         """The topics of an answer; InputError where the fields of --keep cannot be passed through."""
         annotated = to_pointcloud2(encode(flow, cloud, self._args.keep, self._args.rgba), cloud.header)
         self._out.write(FLOW, POINTCLOUD2, time_ns, annotated)
-        objects = to_pointcloud2(encode_objects(flow.objects), cloud.header)
+        told = [*flow.objects, *flow.predicted]
+        objects = to_pointcloud2(encode_objects(told), cloud.header)
         self._out.write(OBJECTS, POINTCLOUD2, time_ns, objects)
-        tables: list[tuple[str, Sequence[MovingObject]]] = [(OBJECT, flow.objects)]
+        tables: list[tuple[str, Sequence[MovingObject]]] = [(OBJECT, told)]
         if self._tracks is not None:
             tables.append((TRACK, self._tracks.update(flow)))
             self._out.write(TRACKS, POINTCLOUD2, time_ns, to_pointcloud2(encode_objects(tables[-1][1]), cloud.header))

@@ -97,7 +97,11 @@ class Player:
                     encode(flow, cloud, self._settings.keep_fields.split(), self._settings.rgba), cloud.header
                 ),
             ),
-            (self._record.objects, POINTCLOUD2, to_pointcloud2(encode_objects(flow.objects), cloud.header)),
+            (
+                self._record.objects,
+                POINTCLOUD2,
+                to_pointcloud2(encode_objects([*flow.objects, *flow.predicted]), cloud.header),
+            ),
             (
                 self._record.markers,
                 MARKER_ARRAY,

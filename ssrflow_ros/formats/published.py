@@ -6,7 +6,7 @@ from typing import Any, Callable, Iterable
 
 import numpy as np
 
-from ..sweep import EgoMotion, FlowField, MovingObject, Sweep, SweepPair
+from ..sweep import Basis, EgoMotion, FlowField, MovingObject, Sweep, SweepPair
 from .object_cloud import FIELDS
 from .pointcloud2 import decode, read_field
 
@@ -29,6 +29,10 @@ def read_flow(
     sweep = decode(cloud)
     before = Sweep.from_points(np.empty((0, 3)), sweep.stamp_ns + round(dt * 1e9), sweep.frame_id)
     velocity = read_velocity(cloud)[sweep.rows]
+    items = [
+        MovingObject(**{name: item[name] if item[name].ndim else item[name].item() for name in FIELDS})
+        for item in objects
+    ]
     return FlowField(
         SweepPair(sweep, before),
         EgoMotion(np.eye(4), 'none') if target_from_source is None else EgoMotion(target_from_source, 'odometry'),
@@ -37,10 +41,8 @@ def read_flow(
         moving=read_field(cloud, 'moving')[sweep.rows].astype(bool),
         ground=find_ground(sweep.points),
         object_ids=read_field(cloud, 'object')[sweep.rows],
-        objects=tuple(
-            MovingObject(**{name: item[name] if item[name].ndim else item[name].item() for name in FIELDS})
-            for item in objects
-        ),
+        objects=tuple(item for item in items if item.basis != Basis.PREDICTION),
+        predicted=tuple(item for item in items if item.basis == Basis.PREDICTION),
     )
 
 

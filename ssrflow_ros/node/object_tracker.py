@@ -26,6 +26,7 @@ from ..errors import SSRFlowError
 from ..formats.object_cloud import encode_objects, moved, read_objects
 from ..formats.stamped import pose_of, stamp_ns
 from ..steps.trajectory import Trajectory
+from ..sweep import Basis
 from . import qos
 from .messages import to_pointcloud2
 
@@ -52,6 +53,7 @@ class ObjectTracker(Node):
         stamp, header = stamp_ns(message), message.header
         try:
             objects = read_objects(message)
+            objects = objects[objects['basis'] != Basis.PREDICTION]  # the tracker predicts by itself
             if not self._standing:
                 objects = moved(objects, self._sensor.at(stamp))
                 header = Header(stamp=message.header.stamp, frame_id=self._fixed_frame)

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from ..steps.own_body import OwnBody
     from ..steps.prepared import PreparedPair
 
-_WAITS = 0.03  # times the pair's dt that a sweep may have waited, and will, for both threads
+_SOON = 1.4  # times the pair's dt after a sweep came, by which the network's answer is to be expected ...
+_PATIENCE = 0.3  # ... and so many more for each pair that was answered from tracks meanwhile
 _MOST = 4  # pairs in a row that are answered from tracks, however late they are
 _NEWEST = 0.2  # share of the newest duration in what is expected of the next one
 
@@ -20,9 +21,9 @@ _NEWEST = 0.2  # share of the newest duration in what is expected of the next on
 class PacedStream:
     """The two halves of a `Stream`, for two threads: one prepares the next pair while the other is at the last one.
 
-    Where a pair would have to wait for the network it is answered without: what has a track is laid onto the sweep
-    where it is expected. So a sensor that is quicker than the network gets each sweep answered, soon, and what begins
-    to move is found by the next sweep that the network sees. `fill_from_tracks: false` leaves that out.
+    Where the network would answer too late a pair is answered without: what has a track is laid onto the sweep where it
+    is expected. So a sensor that is quicker than the network gets each sweep answered, soon, and what begins to move is
+    found by the next sweep that the network sees. `fill_from_tracks: false` leaves that out.
     """
 
     def __init__(self, method: SceneFlow):
@@ -35,11 +36,10 @@ class PacedStream:
     def prepare(self, pair: SweepPair, ego_motion: EgoMotion | None, arrived: float) -> PreparedPair:
         """The first half, as of `Stream`, of a pair whose newer sweep came at `arrived`, s of time.monotonic(); without
         samples where the network has no time."""
-        waited = time.monotonic() - arrived
         observed = self._stream.observe(pair, ego_motion)
-        waits = max(0.0, self._free_at - time.monotonic())
-        late = waited + waits > _WAITS * abs(pair.dt) and self._from_tracks < _MOST
-        if late and self._method.settings.fill_from_tracks:
+        answered = max(time.monotonic(), self._free_at) + self._takes.get(True, 0.0)
+        late = answered - arrived > (_SOON + _PATIENCE * self._from_tracks) * abs(pair.dt)
+        if late and self._from_tracks < _MOST and self._method.settings.fill_from_tracks:
             self._from_tracks += 1
             return observed
         self._from_tracks = 0

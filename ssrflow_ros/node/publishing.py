@@ -13,7 +13,7 @@ from ..errors import EgoMotionError
 from ..formats.markers import Drawing
 from ..formats.object_cloud import encode_objects
 from ..formats.pointcloud2 import with_only
-from ..sweep import FlowField, MovingObject
+from ..sweep import Basis, FlowField, MovingObject
 from . import qos
 from .flow_tracks import FlowTracks
 from .lifecycle import ManagedNode
@@ -76,13 +76,17 @@ class Outputs:
         if not heard:
             return []
         try:
-            objects, header = frame.of(flow.objects, cloud)
+            objects, header = frame.of((*flow.objects, *flow.predicted), cloud)
         except EgoMotionError as error:
             self._node.get_logger().warning(
                 f'objects_frame: objects left out: {error}', throttle_duration_sec=WARN_EVERY
             )
             return []
-        return [(publisher, self._object_makers[publisher](objects, header)) for publisher in heard]
+        found = tuple(item for item in objects if item.basis != Basis.PREDICTION)  # other messages cannot tell it apart
+        return [
+            (publisher, self._object_makers[publisher](objects if publisher is self._objects else found, header))
+            for publisher in heard
+        ]
 
     def publish_split(self, cloud: PointCloud2, moving: Callable[[], np.ndarray]) -> None:
         """Publish `cloud` without, and with only, the points that `moving` (height * width,) bool tells."""

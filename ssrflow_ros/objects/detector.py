@@ -40,16 +40,19 @@ from .visibility import visibility
 _FASTEST = 35.0  # m/s
 _REACH = 1.0, 5.0  # m, least and most that is searched
 _ENOUGH = 0.5  # share of a proposal's points that no likelier one has taken
+_STAYS = 0.95  # probability that what was lost in a pair goes on as it did
+_ACCELERATION = 3.0  # m/s², standard deviation of what is not expected
 
 
 class Detections(NamedTuple):
     """displacement (N, 3) m of the source's points, ids (N,) int32 of their objects, -1 for none, the objects,
-    probability (N,) float32 that each point moves, calibrated."""
+    probability (N,) float32 that each point moves, calibrated; objects that are only `predicted`."""
 
     displacement: np.ndarray
     ids: np.ndarray
     objects: tuple[MovingObject, ...]
     probability: np.ndarray
+    predicted: tuple[MovingObject, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +133,21 @@ class ObjectDetector:
             self.classifier.boxes.completed(item, self.tracks.length(item.track_id))
             for item in self.tracks.follow(objects, suspects)
         )
-        return Detections(displacement, ids, tuple(whole), probability)
+        return Detections(displacement, ids, tuple(whole), probability, tuple(self._predicted()))
+
+    def _predicted(self) -> Iterator[MovingObject]:
+        """What was followed and was not found in this pair: hidden, or too little of it to be told."""
+        for lost in self.tracks.lost():
+            whole = self.classifier.boxes.completed(lost.item, self.tracks.length(lost.item.track_id))
+            drift = lost.item.velocity_covariance + np.eye(3) * (_ACCELERATION * lost.seconds / 2) ** 2
+            yield dataclasses.replace(
+                whole,
+                id=-1,
+                n_points=0,
+                basis=Basis.PREDICTION,
+                probability=whole.probability * _STAYS**lost.missed,
+                position_covariance=whole.position_covariance + drift * lost.seconds**2,
+            )
 
     def candidates(self, prepared: PreparedPair, observed: ObservedPoints, settings: Settings) -> Candidates | None:
         """All that may move, and what speaks for it; None if nothing may."""

@@ -24,6 +24,7 @@ _GATE = 1.0  # m, between the place that is expected and the one that is found, 
 _GATE_SIZE = 0.5  # ... or this share of the object's longer side
 _SLACK = 0.4  # m about a box, in which its points are looked for
 _ALIKE = (2.0, 0.5)  # m/s, or share of the speed, by which velocities may differ
+_KNOWN = 2  # sweeps in which a thing was found, from which it is expected where it is not
 _SURE = 3  # times that a length is seen until it counts: now and then a thing is laid together with its neighbour
 
 
@@ -38,6 +39,8 @@ class _Track:
     size: np.ndarray
     yaw: float
     lengths: tuple[float, ...] = ()  # m, the greatest that were seen of it, rising
+    seen: MovingObject | None = None  # as it was found last
+    unseen: float = 0.0  # s since then
 
 
 class Suspect(NamedTuple):
@@ -46,6 +49,15 @@ class Suspect(NamedTuple):
     centre: np.ndarray
     velocity: np.ndarray
     longer_side: float
+
+
+class Lost(NamedTuple):
+    """An object that is not found any more: `item` as it was found last, where it is expected now, `seconds` and pairs
+    after that."""
+
+    item: MovingObject
+    seconds: float
+    missed: int
 
 
 class Tracks:
@@ -84,6 +96,7 @@ class Tracks:
         for track in self._all():
             track.centre = turn @ (track.centre + elapsed * track.velocity - shift)
             track.velocity = turn @ track.velocity
+            track.unseen += elapsed
             track.yaw += float(np.arctan2(turn[1, 0], turn[0, 0]))
 
     @property
@@ -166,10 +179,30 @@ class Tracks:
             track.age, track.centre, track.velocity = track.age + 1, item.centre, item.velocity
             track.gate, track.missed = float(gates[k]), 0
             track.size, track.yaw = item.size, item.yaw
+            track.seen, track.unseen = item, 0.0
             track.lengths = tuple(sorted([*track.lengths, float(item.size[0])])[-_SURE:])
             followed.append(dataclasses.replace(item, track_id=track.number, age=track.age))
         self._tracks = [track for track in self._tracks if track.missed <= _MISSED]
         return tuple(followed)
+
+    def lost(self) -> list[Lost]:
+        """What was followed for some sweeps and is not found in this one, nor has another one its place."""
+        here = np.array([track.centre[:2] for track in self._tracks if not track.missed]).reshape(-1, 2)
+        out = []
+        for track in self._tracks:
+            if track.seen is None or not track.missed or track.age < _KNOWN:
+                continue
+            if not (np.linalg.norm(here - track.centre[:2], axis=1) < track.gate).any():
+                item = dataclasses.replace(
+                    track.seen,
+                    centre=track.centre,
+                    velocity=track.velocity,
+                    yaw=track.yaw,
+                    track_id=track.number,
+                    age=track.age,
+                )
+                out.append(Lost(item, track.unseen, track.missed))
+        return out
 
     def length(self, number: int) -> float:
         """m, along which the object of that `track_id` was surely seen so far, 0 where that is not known."""

@@ -66,6 +66,9 @@ class ConditionedPair:
             put_rows(out, self.rows, transformed32(values, back, _NOWHERE) if turns else values)
             return out
 
+        def objects(items: tuple[MovingObject, ...]) -> tuple[MovingObject, ...]:
+            return tuple(turned_object(item, back) for item in items) if turns else items
+
         def marks(values: np.ndarray, missing: int) -> np.ndarray:
             out = np.full(len(source), missing, values.dtype)
             out[self.rows] = values
@@ -81,7 +84,8 @@ class ConditionedPair:
             moving=marks(field.moving, 0),
             ground=marks(field.ground, 0),
             object_ids=marks(field.object_ids, -1),
-            objects=tuple(turned_object(item, self.level.T) for item in field.objects) if turns else field.objects,
+            objects=objects(field.objects),
+            predicted=objects(field.predicted),
             network_velocity=None if field.network_velocity is None else vectors(field.network_velocity),
             probability=None if field.probability is None else marks(field.probability, 0),
         )
