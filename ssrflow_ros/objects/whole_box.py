@@ -35,13 +35,21 @@ FEATURES = {
         'log_speed',
         'log_points',
         'log_range',
+        'log_length*log_length',
+        'log_width*log_width',
+        'log_height*log_height',
+        'log_length*log_width',
+        'log_length*log_height',
+        'log_width*log_height',
     ),
     # Log m² of the whole box's centre: away from the sensor, across and up.
     'centre_variance': ('constant', 'log_points', 'log_size', 'log_range', 'log_hidden'),
 }
 """Names of the features of each model, in the order of their weights (3 or 2 rows of them, one a direction)."""
 _LONG = 3.0  # m that a track must have seen, from which its length is known: what is shorter bends and swings
-_MOST_HIDDEN = 5.0  # m, likewise
+_MOST_HIDDEN = (
+    3.0  # m, by which a centre is moved at most: a rear that is 2.5 m wide may be a bus's, or a car beside a car
+)
 
 
 @dataclass(frozen=True, eq=False)
