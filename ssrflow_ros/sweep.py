@@ -52,6 +52,7 @@ class Sweep:
     times     (N,) float32, seconds from `stamp_ns` to the moment at which each point was measured, if that
               is known and the points still have to be deskewed; else None: all at one instant.
     sensors   whose returns they are, if they are of several; None: of one, at the origin.
+    taken     (N,) float32, what `times` were before the points were deskewed; else None.
     """
 
     points: np.ndarray
@@ -61,6 +62,7 @@ class Sweep:
     n_rows: int
     times: np.ndarray | None = None
     sensors: Sensors | None = None
+    taken: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.points)
@@ -107,8 +109,9 @@ class Sweep:
 
         points, rows = without_rows(self.points, self.rows, dropped)
         times = self.times if self.times is None else np.delete(self.times, dropped)
+        taken = self.taken if self.taken is None else np.delete(self.taken, dropped)
         sensors = self.sensors if self.sensors is None else self.sensors.without(dropped)
-        return Sweep(points, self.stamp_ns, self.frame_id, rows, self.n_rows, times, sensors)
+        return Sweep(points, self.stamp_ns, self.frame_id, rows, self.n_rows, times, sensors, taken)
 
     def to_rows(self, values: np.ndarray, missing: float = np.nan) -> np.ndarray:
         """Lay per-point `values` (N, ...) out over the input's rows; dropped rows hold `missing`."""
@@ -229,7 +232,8 @@ class MovingObject:
     position_covariance (3, 3) m², velocity_covariance (3, 3) m²/s², yaw_rate_variance (rad/s)²; nan if unknown.
     basis     what it rests on in this sweep.
     hidden    (2, 2) m, by which the box reaches beyond the points that are seen: rows of its length and its width, each
-              against that direction and along it.
+              against that direction and along it. Less than 0 where they were measured before or after the stamp.
+    taken     s from the stamp until its points were measured, in the mean, as far as that is known.
     tilted_axes  the `axes` in a frame whose z is not up, where yaw is that of the length, seen along z; else None.
     """
 
@@ -248,6 +252,7 @@ class MovingObject:
     probability: float = 1.0
     basis: int = Basis.UNKNOWN
     hidden: np.ndarray = field(default_factory=_nothing)
+    taken: float = 0.0
     tilted_axes: np.ndarray | None = None
 
     @property

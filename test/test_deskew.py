@@ -58,6 +58,7 @@ def test_points_come_to_lie_where_they_were_at_the_stamp(first):
     corrected = deskew(sweep, *twist(motion(1.0, 0.9), -0.1))
     np.testing.assert_allclose(corrected.points, exact, atol=1e-3)
     assert corrected.times is None and corrected.stamp_ns == sweep.stamp_ns
+    np.testing.assert_array_equal(corrected.taken, sweep.times)
     np.testing.assert_array_equal(corrected.rows, sweep.rows)
 
 

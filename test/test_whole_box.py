@@ -9,6 +9,9 @@ from ssrflow_ros.errors import WeightsError
 from ssrflow_ros.objects.moving_points import MovingPoints
 from ssrflow_ros.objects.tracks import Tracks
 from ssrflow_ros.objects.whole_box import SHIPPED, BoxModels
+from ssrflow_ros.scene_flow import SceneFlow
+from ssrflow_ros.settings import Settings
+from ssrflow_ros.simulator import simulate
 from ssrflow_ros.steps.conditioning import turned_object
 from ssrflow_ros.sweep import EgoMotion, FlowField, MovingObject, Sweep, SweepPair
 
@@ -114,3 +117,26 @@ def test_models_are_read_as_they_were_written(tmp_path):
     again = BoxModels.load(tmp_path / 'boxes.json')
     np.testing.assert_array_equal(again.hidden.weights, BOXES.hidden.weights)
     np.testing.assert_array_equal(again.centre_variance.weights, BOXES.centre_variance.weights)
+
+
+def test_the_box_lies_where_its_thing_is_at_the_stamp():
+    """Of points that were measured 50 ms after it, as half a turn of a spinning sensor."""
+    item = rear()
+    late = BOXES.completed(dataclasses.replace(item, taken=0.05))
+    np.testing.assert_allclose(late.centre, BOXES.completed(item).centre - 0.05 * item.velocity, atol=1e-9)
+    np.testing.assert_allclose(late.seen.centre, item.centre, atol=1e-9)
+    np.testing.assert_allclose(late.seen.size, item.size, atol=1e-9)
+
+
+def test_the_detector_knows_when_points_were_taken():
+    older, newer = simulate(4_000_000_004, 2, 'vlp16')
+    method = SceneFlow(Settings(network_points=1024))
+    prepared = method.prepare(SweepPair(newer.sweep, older.sweep))
+    source = prepared.pair.source
+    late = dataclasses.replace(source, taken=np.full(len(source), 0.05, np.float32))
+    pair = SweepPair(late, prepared.pair.target)
+    (plain, moved) = (method.estimate(dataclasses.replace(prepared, pair=one)).objects for one in (prepared.pair, pair))
+    assert len(plain) == len(moved) > 0
+    for item, other in zip(plain, moved):
+        np.testing.assert_allclose(other.centre[:2], (item.centre - 0.05 * item.velocity)[:2], atol=1e-6)
+        np.testing.assert_allclose(other.seen.centre, item.seen.centre, atol=1e-6)

@@ -92,6 +92,7 @@ class ObjectDetector:
         residual  (N, 3) m by the network; None where it was not asked: then what has a track is taken to go on, until
                   it is registered, and nothing new is found but by free space.
         """
+        taken = prepared.pair.source.taken
         basis = Basis.REGISTRATION if residual is None else Basis.NETWORK
         self.tracks.advance(prepared.pair, prepared.ego_motion)
         if residual is None:
@@ -119,7 +120,8 @@ class ObjectDetector:
                 displacement[prepared.rows[rows]] = motion.of(points, slope)
                 likely[rows] = of_points[k]
                 found = describe(len(objects), points, motion, candidates.errors, k, dt, slope, self.classifier)
-                objects.append(dataclasses.replace(found, probability=float(surely[k]), basis=basis))
+                when = 0.0 if taken is None else float(taken[prepared.rows[rows]].mean())
+                objects.append(dataclasses.replace(found, probability=float(surely[k]), basis=basis, taken=when))
             suspects = [candidates.suspect(k, dt) for k in doubtful]
 
         rows, features = self.unassigned(prepared, observed, is_free, candidates, settings)

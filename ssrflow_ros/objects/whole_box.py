@@ -81,7 +81,7 @@ class BoxModels:
 
     def completed(self, item: MovingObject, length: float = 0.0) -> MovingObject:
         """The object `item`, in a frame whose z is up and whose origin is the sensor's, with the box of all of it
-        instead of that of the points seen, and the covariance of its centre.
+        instead of that of the points seen, where it is at the sweep's stamp, and the covariance of its centre.
 
         length  m, along which its track has surely seen it before, 0 for none.
         """
@@ -89,7 +89,8 @@ class BoxModels:
         if length >= _LONG:
             beyond[0] = max(length - item.size[0], 0.0) / 2
         away = away_from_sensor(item) * beyond
-        centre = item.centre + item.axes[:, :2] @ away
+        onward = -item.taken * (item.velocity @ item.axes[:, :2])  # its points were measured then
+        centre = item.centre + item.axes[:, :2] @ (away + onward)
         size = item.size + [*(2 * beyond), 0.0]
         features = centre_features(item.n_points, size, centre, float(np.linalg.norm(away)))
         view = view_axes(centre)
@@ -97,7 +98,7 @@ class BoxModels:
             item,
             centre=centre,
             size=size,
-            hidden=np.column_stack([beyond - away, beyond + away]),
+            hidden=np.column_stack([beyond - away - onward, beyond + away + onward]),
             position_covariance=view.T @ np.diag(np.exp(self.centre_variance(features))) @ view,
         )
 

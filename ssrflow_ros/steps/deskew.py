@@ -59,7 +59,7 @@ def deskew(sweep: Sweep, velocity: np.ndarray, turn_rate: np.ndarray) -> Sweep:
         angle, cross = speed * times, _cross(turn_rate / speed).astype(np.float32)
         aside = sweep.points @ cross.T
         points += np.sin(angle) * aside + (1 - np.cos(angle)) * (aside @ cross.T)
-    return dataclasses.replace(sweep, points=points, times=None)
+    return dataclasses.replace(sweep, points=points, times=None, taken=sweep.times)
 
 
 def _way(velocity: np.ndarray, turn_rate: np.ndarray, times: np.ndarray | float) -> np.ndarray:
