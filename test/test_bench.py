@@ -1,6 +1,8 @@
 """What `ssrflow bench` tells is what was measured; no time is asserted."""
 
 import json
+import os
+import sys
 import threading
 
 import numpy as np
@@ -8,16 +10,22 @@ import pytest
 import torch
 
 from ssrflow_ros import SceneFlow, Settings, Sweep, SweepPair
+from ssrflow_ros.bench import clouds, goals, peers, tables
 from ssrflow_ros.bench.alternatives import measure_alternatives
 from ssrflow_ros.bench.blocks import PYRAMID, measure_blocks
+from ssrflow_ros.bench.goals import Before
+from ssrflow_ros.bench.live_node import measure_node
 from ssrflow_ros.bench.machine import CpuUse, forget_peaks, peak_bandwidth, peak_flops, peak_host_bytes
-from ssrflow_ros.bench.plot import draw_scaling
-from ssrflow_ros.bench.scaling import scale
+from ssrflow_ros.bench.peers import measure_peers
+from ssrflow_ros.bench.plot import draw_goal, draw_scaling
+from ssrflow_ros.bench.scaling import growth, scale, scale_cores
 from ssrflow_ros.bench.timing import Timing, timed
 from ssrflow_ros.cli.main import main
+from ssrflow_ros.errors import SSRFlowError
 from ssrflow_ros.network.config import PRESETS
 from ssrflow_ros.network.ssrflow import SSRFlow
 from ssrflow_ros.prefetch import prefetch
+from ssrflow_ros.simulator import simulate
 from ssrflow_ros.sweep import EgoMotion
 
 CPU = torch.device('cpu')
@@ -67,8 +75,13 @@ def test_bench_writes_json_and_picture(recording, tmp_path, capsys):
         assert through['BasicPerformanceMetrics.NUM_FRAMES_SENT'] == 4
         assert through['BasicPerformanceMetrics.MEAN_FRAME_RATE'] > 0
         assert through['PROCESSOR_TIME'] is None or through['PROCESSOR_TIME'] > 0
+        assert 0 < one['PROCESSOR_TIME_WITHOUT_NETWORK']
     assert any(block['FLOPS'] for block in told['blocks']['256'].values())
-    assert 'decode to encode' in capsys.readouterr().out
+    printed, written = capsys.readouterr().out, (out / 'tables.md').read_text()
+    for words in ('decode to encode', 'sweeps/s', 'together'):
+        assert words in printed and words in written
+    heads = [line for line in written.splitlines() if line.startswith('| ---')]
+    assert len(heads) == written.count('**') / 2 == 7
 
 
 @pytest.mark.parametrize(
@@ -85,6 +98,23 @@ def test_bench_refuses_in_one_line_and_leaves_nothing(wrong, said, tmp_path, cap
     error = capsys.readouterr().err
     assert said in error and error.count('\n') == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_goals_stand_beside_the_figures_of_older_code(tmp_path):
+    before = Before('abc1234', 'two cores', 'a street', 4096, {'sweep_ms': 341.2, 'sweeps_per_second': 2.5})
+    table = tables.goals({'sweep_ms': 120.0, 'sweeps_per_second': 11.9, 'processor_ms': 50.1}, before)
+    assert 'abc1234' in table.title and 'two cores' in table.title
+    assert [row[1:] for row in table.rows] == [
+        ('120 ms', '341 ms', '120 ms', 'met'),
+        ('12.0 /s', '2.5 /s', '11.9 /s', 'missed'),
+        ('50 ms', 'not known', '50 ms', 'missed'),
+        ('600 MB', 'not known', 'not measured: no ROS 2', ''),
+        ('3.0 s', 'not known', 'not measured: no ROS 2', ''),
+    ]
+    assert all(goals.before(recorded).commit for recorded in (False, True))
+    draw_goal(tmp_path / 'goals.png', before, {'network': 80.0})
+    assert (tmp_path / 'goals.png').read_bytes().startswith(b'\x89PNG')
+    assert table.text().count('\n') == 7 and table.markdown().count('\n| ') == 7
 
 
 def test_every_block_is_counted_once_and_no_hook_stays():
@@ -135,7 +165,61 @@ def test_alternatives_do_the_same_jobs():
     method = SceneFlow(Settings(ground='none', ego_motion='none', network_points=256))
     found, missing = measure_alternatives(method, pair, EgoMotion(np.eye(4), 'none'), repeats=1)
     assert all('ours' in ways and len(ways) >= 2 for ways in found.values())
-    assert 'scipy' not in missing and len(found) == 11
+    assert 'scipy' not in missing and len(found) == 9
+
+
+def test_peers_do_a_sweeps_work_or_are_named_with_the_line_that_installs_them(monkeypatch):
+    monkeypatch.setattr(peers.importlib.util, 'find_spec', lambda name: None)
+    recording = [one.sweep for one in simulate(7, 4, 'vlp16', 'street')]
+    pairs = [SweepPair(newer, older) for newer, older in zip(recording[1:], recording)]
+    found = measure_peers(SceneFlow(Settings(network_points=256)), pairs, warm_up=1)
+    ours = [peer for peer in found if not peer.missing]
+    assert {peer.job for peer in ours} == {peer.job for peer in found} and len(ours) == 3
+    assert all(len(peer.wall.ms) == len(peer.processor.ms) == 2 and peer.wall.p50 > 0 for peer in ours)
+    assert {peer.missing for peer in found} >= {'pip install kiss_icp', 'pip install dufomap'}
+    assert 'pip install pypatchworkpp' in tables.peers(found).text()
+
+
+def test_gicp_and_patchwork_take_every_sweep_of_a_stream():
+    pytest.importorskip('pypatchworkpp')
+    recording = [one.sweep for one in simulate(7, 4, 'vlp16', 'street')]
+    pairs = [SweepPair(newer, older) for newer, older in zip(recording[1:], recording)]
+    for work in (peers._gicp(), peers._ground(Settings(ground='patchwork'))):
+        assert len(peers._timed(work, pairs, 0)[0].ms) == 3
+
+
+@pytest.mark.parametrize('power', [0.5, 1.2])
+def test_growth_is_fitted(power):
+    rows = [
+        {'varied': 'input_points', 'input_points': n, 'P50_LATENCY': 3 * n**power, 'stages': {}}
+        for n in (1_000, 10_000, 100_000, 300_000)
+    ]
+    rows += [{'varied': 'input_points', 'input_points': 10**6, 'error': 'too large'}]
+    found = growth(rows, 'input_points')
+    assert (found.overall, found.at_last, found.late) == pytest.approx((power, power, 10_000))
+    assert growth(rows[:1], 'input_points') is growth(rows, 'network_points') is None
+
+
+def test_cores_have_a_row_each_and_are_given_back(recording, tmp_path):
+    before = os.sched_getaffinity(0)
+    settings, ways = Settings(network_points=256), ((1, 1), (len(before), 2), (len(before) + 1, 1))
+    rows = scale_cores(settings, clouds.recorded(str(recording), '/points', 6), 1, ways)
+    assert [(row['cores'], row['threads']) for row in rows] == [*ways[:2]]
+    assert all(row['MEAN_FRAME_RATE'] > 0 and row['P50_LATENCY'] > 0 for row in rows)
+    assert os.sched_getaffinity(0) == before
+    draw_scaling(tmp_path / 'scaling.png', rows, '')
+    assert [table.title for table in tables.scaling(rows)] == ['how it grows', 'cores']
+    torch.set_num_threads(1)
+
+
+def test_the_node_is_ready_and_holds_memory(recording):
+    pytest.importorskip('rclpy')
+    from live import STAND_IN
+
+    found = measure_node(clouds.recorded(str(recording), '/points', 6), STAND_IN)
+    assert found.ready_s > 0 and found.resident_mb > 50
+    with pytest.raises(SSRFlowError, match='the node ended with code 1: no'):
+        measure_node([], [sys.executable, '-c', 'print("no"); raise SystemExit(1)'])
 
 
 def test_scaling_has_a_row_for_each_size_and_a_picture(tmp_path):

@@ -1,4 +1,4 @@
-"""Each step and operator beside its plain-torch reference, simple ways to do without, and peers."""
+"""Each step and operator beside its plain-torch reference, simple ways to do without, and libraries."""
 
 from __future__ import annotations
 
@@ -18,14 +18,12 @@ from ..operators import (
 from ..operators.reference import attentive_sum_reference, farthest_point_order_reference, k_nearest_reference
 from ..scene_flow import SceneFlow
 from ..steps.cells import thin
-from ..steps.ego_motion import make_ego_motion
-from ..steps.ground import make_ground
 from ..steps.prepared import PreparedPair
 from ..steps.sampling import sample_pair
 from ..steps.thinned_cloud import VOXEL, ThinnedCloud
 from ..steps.upsampling import upsample
 from ..sweep import EgoMotion, SweepPair
-from . import peers
+from . import libraries
 from .timing import Timing, timed
 
 OURS, REFERENCE = 'ours', 'plain torch'
@@ -38,7 +36,7 @@ def measure_alternatives(
     """Times by job and way of doing it, on one pair of sweeps; and the libraries that are not installed."""
     device, count = method.inference.device, method.settings.network_points
     prepared = method.prepare(pair, ego)
-    source, target = pair.source.points, pair.target.points
+    source = pair.source.points
     rows = source[prepared.rows]
     assert prepared.samples is not None
     known = rows[prepared.samples[0].rows]
@@ -50,11 +48,11 @@ def measure_alternatives(
     few = max(1, len(known) // 4)
     every = -(-len(rows) // count)
 
-    jobs: dict[str, dict[str, peers.Work]] = {
+    jobs: dict[str, dict[str, libraries.Work]] = {
         f'{_NEIGHBOURS} nearest of {len(known)} to as many': {
             OURS: lambda: k_nearest(cloud, cloud, _NEIGHBOURS),
             REFERENCE: lambda: k_nearest_reference(cloud, cloud, _NEIGHBOURS),
-            **peers.nearest_neighbours(known, known, _NEIGHBOURS),
+            **libraries.nearest_neighbours(known, known, _NEIGHBOURS),
         },
         f'farthest {few} of {len(known)}': {
             OURS: lambda: farthest_point_order(cloud, few),
@@ -73,7 +71,10 @@ def measure_alternatives(
             OURS: lambda: attentive_sum(around, around),
             REFERENCE: lambda: attentive_sum_reference(around, around),
         },
-        f'thin {len(rows)} to one a {VOXEL} m cube': {OURS: lambda: thin(rows, VOXEL), **peers.thinning(rows, VOXEL)},
+        f'thin {len(rows)} to one a {VOXEL} m cube': {
+            OURS: lambda: thin(rows, VOXEL),
+            **libraries.thinning(rows, VOXEL),
+        },
         f'sample {count} of both sweeps': {
             OURS: lambda: sample_pair(rows, prepared.target, count),
             'every nth point': lambda: (rows[::every].copy(), prepared.target[::every].copy()),
@@ -81,11 +82,6 @@ def measure_alternatives(
         f'upsample {len(known)} to {len(rows)}': {
             OURS: lambda: upsample(ThinnedCloud(rows), known, motion),
             REFERENCE: lambda: interpolate(motion[None], *interpolation_weights(dense, cloud)),
-        },
-        f'ground of {len(source)}': {OURS: lambda: make_ground(method.settings)(source), **peers.ground(source)},
-        f'ego-motion of {len(source)}, nothing kept': {
-            OURS: lambda: make_ego_motion(method.settings)(pair),
-            **peers.ego_motion(source, target),
         },
         'flow of a pair, ego-motion given': {
             OURS: lambda: method(pair, ego),
@@ -97,7 +93,9 @@ def measure_alternatives(
     return {job: _measured(ways, device, repeats, missing) for job, ways in jobs.items()}, sorted(set(missing))
 
 
-def _measured(ways: dict[str, peers.Work], device: torch.device, repeats: int, missing: list[str]) -> dict[str, Timing]:
+def _measured(
+    ways: dict[str, libraries.Work], device: torch.device, repeats: int, missing: list[str]
+) -> dict[str, Timing]:
     found = {}
     for name, work in ways.items():
         try:

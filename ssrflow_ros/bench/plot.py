@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterator, Mapping
+from typing import Any, Iterable, Iterator, Mapping
 
 from ..atomic_write import atomic_write
+from .goals import GOALS, Before
+from .scaling import CORES, INPUT_POINTS, NETWORK_POINTS, growth
 from .stages import STAGES
 
 _PAGE, _INK, _SOFT = '#0f1720', '#f3f6f9', '#93a3b3'
@@ -36,11 +38,17 @@ _NARROWEST_NUMBER = 0.03  # share of the longest bar, in which a number still fi
 
 def draw_stages(path: str | Path, bars: Mapping[str, Mapping[str, float]], title: str) -> None:
     """A .png: one bar for each of `bars`, each a mapping of stages to milliseconds (p50)."""
+    with _stages(path, bars, title):
+        pass
+
+
+@contextmanager
+def _stages(path: str | Path, bars: Mapping[str, Mapping[str, float]], title: str) -> Iterator[Any]:
     with _figure(path, 1.9 + 0.75 * len(bars)) as figure:
         axes = figure.add_subplot(facecolor=_PAGE)
         longest = max(sum(bar.values()) for bar in bars.values())
         left = dict.fromkeys(bars, 0.0)
-        stages = [stage for stage in STAGES if any(stage in bar for bar in bars.values())]
+        stages = _stages_of(bars.values())
         for stage in stages:
             widths = [bar.get(stage, 0.0) for bar in bars.values()]
             axes.barh(
@@ -57,27 +65,84 @@ def draw_stages(path: str | Path, bars: Mapping[str, Mapping[str, float]], title
         _framed(axes, 'bottom')
         axes.set_title(title, loc='left', pad=34)
         axes.legend(ncols=len(stages), frameon=False, loc='lower left', bbox_to_anchor=(0, 1.0), **_LEGEND)
+        yield axes
+
+
+def draw_goal(path: str | Path, before: Before, now: Mapping[str, float]) -> None:
+    """A .png: a sweep's stages, ms, as they were and as they are `now`, beside the goal."""
+    goal = next(goal for goal in GOALS if goal.key == 'sweep_ms')
+    bars = {f'commit {before.commit}': before.stages, 'now': now}
+    title = f'a sweep, scan matching, default settings: the goal is {goal.told(goal.limit)}'
+    with _stages(path, {name: bar for name, bar in bars.items() if bar}, title) as axes:
+        axes.axvline(goal.limit, color=_INK, linestyle='--', linewidth=1.2)
 
 
 def draw_scaling(path: str | Path, rows: list[dict], title: str) -> None:
-    """A .png: milliseconds (p50) of each stage, one above the other, over the points of `scaling.scale`'s rows."""
-    varied = {row['varied']: row['varied'].replace('_', ' ') for row in rows}
-    with _figure(path, 5.2) as figure:
-        for place, (name, words) in enumerate(varied.items(), 1):
-            axes = figure.add_subplot(1, len(varied), place, facecolor=_PAGE)
-            done = [row for row in rows if row['varied'] == name and 'stages' in row]
-            done.sort(key=lambda row: row[name])
-            stages = [stage for stage in STAGES if any(stage in row['stages'] for row in done)]
-            axes.stackplot(
-                [row[name] for row in done],
-                [[row['stages'].get(stage, 0.0) for row in done] for stage in stages],
-                colors=[_COLOURS[stage] for stage in stages],
-                labels=[stage.replace('_', '-') for stage in stages],
+    """A .png, a panel each: milliseconds (p50) of each stage, one above the other, over what `scaling` varied, and peak
+    memory. How the time grows is fitted, and told above."""
+    varied = [name for name in (CORES, NETWORK_POINTS, INPUT_POINTS) if any(row['varied'] == name for row in rows)]
+    done = [row for row in rows if 'stages' in row]
+    with _figure(path, 4.6 * ((len(varied) + 2) // 2)) as figure:
+        grid = figure.subplots((len(varied) + 2) // 2, 2, squeeze=False, subplot_kw={'facecolor': _PAGE}).flat
+        for axes, name in zip(grid, varied):
+            its = sorted(
+                (row for row in done if row['varied'] == name), key=lambda row: (row[name], row.get('threads'))
             )
-            axes.set(xscale='log', xlabel=words, ylabel='milliseconds a sweep, p50', ylim=(0, None))
-            _framed(axes, 'bottom', 'left')
-            axes.legend(loc='upper left', frameon=False, reverse=True, **_LEGEND)
+            (_cores if name == CORES else _over_points)(axes, its, name)
+        _memory(grid[len(varied)], [row for row in done if row['varied'] != CORES])
+        for axes in grid[len(varied) + 1 :]:
+            axes.remove()
         figure.suptitle(title, x=0.02, ha='left')
+
+
+def _over_points(axes: Any, rows: list[dict], name: str) -> None:
+    counts = [row[name] for row in rows]
+    stages = _stages_of(row['stages'] for row in rows)
+    axes.stackplot(
+        counts,
+        [[row['stages'].get(stage, 0.0) for row in rows] for stage in stages],
+        colors=[_COLOURS[stage] for stage in stages],
+        labels=[stage.replace('_', '-') for stage in stages],
+    )
+    axes.set(xscale='log', xlabel=name.replace('_', ' '), ylabel='milliseconds a sweep, p50', ylim=(0, None))
+    grown = growth(rows, name)
+    axes.set_title(grown.told if grown else '', loc='left', fontsize=11)
+    _framed(axes, 'bottom', 'left')
+    axes.legend(loc='upper left', frameon=False, reverse=True, **_LEGEND)
+
+
+def _cores(axes: Any, rows: list[dict], name: str) -> None:
+    names = [f'{row[name]} core{"s" * (row[name] > 1)},\nthreads: {row["threads"]}' for row in rows]
+    below = [0.0] * len(rows)
+    for stage in _stages_of(row['stages'] for row in rows):
+        heights = [row['stages'].get(stage, 0.0) for row in rows]
+        axes.bar(names, heights, bottom=below, color=_COLOURS[stage], width=0.6)
+        below = [low + height for low, height in zip(below, heights)]
+    for place, (row, height) in enumerate(zip(rows, below)):
+        axes.text(
+            place, height, f'{height:.0f} ms; overlapped {row["MEAN_FRAME_RATE"]:.1f} /s', ha='center', va='bottom'
+        )
+    axes.set(ylabel='milliseconds a sweep, p50', ylim=(0, 1.12 * max(below)))
+    axes.set_title('one sweep after the other; overlapped: sweeps a second', loc='left', fontsize=11)
+    _framed(axes, 'bottom', 'left')
+
+
+def _memory(axes: Any, rows: list[dict]) -> None:
+    for name, colour in ((NETWORK_POINTS, _COLOURS['network']), (INPUT_POINTS, _COLOURS['sample'])):
+        its = sorted((row for row in rows if row['varied'] == name), key=lambda row: row[name])
+        if its:
+            counts, peaks = [row[name] for row in its], [row['PEAK_HOST_BYTES'] / 1e6 for row in its]
+            axes.plot(counts, peaks, color=colour, marker='o', label=name.replace('_', ' '))
+    axes.set(xscale='log', xlabel='points', ylabel='peak memory of the process, MB', ylim=(0, None))
+    axes.set_title('memory', loc='left', fontsize=11)
+    _framed(axes, 'bottom', 'left')
+    axes.legend(loc='lower right', frameon=False, **_LEGEND)
+
+
+def _stages_of(bars: Iterable[Mapping[str, float]]) -> list[str]:
+    """Those that occur in any, in the order of the walk."""
+    present = {stage for bar in bars for stage in bar}
+    return [stage for stage in STAGES if stage in present]
 
 
 @contextmanager
