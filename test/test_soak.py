@@ -52,6 +52,24 @@ def test_sums_that_do_not_match_are_a_fault(changes, fault):
     assert fault in ' '.join(books(**changes).faults())
 
 
+def test_latencies_stand_by_phase_beside_the_goals():
+    account = books()
+    account.phases_mb = [500.0] * 60 + [500 + second / 60 for second in range(180)]
+    for phase, count in (('steady_10_hz', 20), ('steady_20_hz', 30)):
+        account.phase = phase
+        for stamp_ns in range(count):
+            account.send(1000 * count + stamp_ns, active=True)
+            account.hear(1000 * count + stamp_ns)
+    account.phase = 'bag_loops'
+    account.hear(20_000)  # late, but of the phase in which it was sent
+    assert [(phase.sent, len(phase.latency_ms)) for phase in account.phases.values()][1:] == [(20, 21), (30, 30)]
+    account.phases['steady_10_hz'].latency_ms[:] = [100.0] * 18 + [300.0] * 2
+    report = account.report()
+    assert '10 Hz and no disturbance: p95: 300 ms, goal 250 ms: missed' in report
+    assert 'most: 110 MB, goal 600 MB: met' in report and '+1.0 MB a minute' in report
+    assert 'books: 60 sent = 0 while inactive + 50 lost + 4 answered + 6 dropped + 0 not accounted for' in report
+
+
 def test_growth_and_backlog_are_faults():
     account = books()
     account.minutes[0].memory_mb.append(300.0)

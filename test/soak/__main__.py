@@ -86,9 +86,11 @@ def _run(process: subprocess.Popen, account, clouds: list[bytes], args: argparse
             if left < 1.0:
                 break
             print(f'{(time.monotonic() - account.begun) / 60:5.1f} min  {phase.__name__.replace("_", " ")}', flush=True)
+            account.phase = phase.__name__
             run_phase(phase, play, min(seconds, left))
         account.phases_mb = [mb for minute in account.minutes for mb in minute.memory_mb]
         print(f'{(time.monotonic() - account.begun) / 60:5.1f} min  {args.rounds} rounds of the lifecycle', flush=True)
+        account.phase = 'rounds of the lifecycle'
         for _ in rounds(play, args.rounds):
             account.rounds_mb.append(host_mb(process.pid))
         _wait_until_calm(account, check)

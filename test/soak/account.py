@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from typing import Iterator
 
 import numpy as np
 
+from ssrflow_ros.bench.goals import GOALS, Goal
+
+CALM = Goal('p95_ms', '10 Hz and no disturbance: p95', 250, 'ms')
+CALM_PHASE = 'steady_10_hz'
+RESIDENT = next(goal for goal in GOALS if goal.key == 'resident_mb')
 GROWTH_MB = 100.0
 """By so much the node's memory may grow after its first minute."""
 FLAT = 0.05
@@ -16,19 +22,25 @@ FLAT = 0.05
 
 
 @dataclass
-class Minute:
-    """latency_ms: cloud sent to flow heard; memory_mb: resident memory of the node."""
+class Sent:
+    """latency_ms: cloud sent to flow heard."""
 
     sent: int = 0
     latency_ms: list[float] = field(default_factory=list)
-    memory_mb: list[float] = field(default_factory=list)
 
     def row(self) -> str:
         p50, p95, most = np.percentile(self.latency_ms, (50, 95, 100)) if self.latency_ms else [np.nan] * 3
-        return (
-            f'{self.sent:6} {len(self.latency_ms):6} {p50:8.0f} {p95:8.0f} {most:8.0f}'
-            f' {np.mean(self.memory_mb or [np.nan]):8.0f}'
-        )
+        return f'{self.sent:6} {len(self.latency_ms):6} {p50:8.0f} {p95:8.0f} {most:8.0f}'
+
+
+@dataclass
+class Minute(Sent):
+    """memory_mb: resident memory of the node."""
+
+    memory_mb: list[float] = field(default_factory=list)
+
+    def row(self) -> str:
+        return f'{super().row()} {np.mean(self.memory_mb or [np.nan]):8.0f}'
 
 
 class Account:
@@ -37,13 +49,15 @@ class Account:
     def __init__(self):
         self.begun = time.monotonic()
         self.minutes: list[Minute] = []
+        self.phase = ''  # the one that runs
+        self.phases: defaultdict[str, Sent] = defaultdict(Sent)  # whatever minute they ran in
         self.while_inactive = 0
         self.sent = 0
         self.done: Counter[str] = Counter()
         self.node: dict[str, str] = {}
         self.phases_mb: list[float] = []  # memory, once a second, while the phases ran
         self.rounds_mb: list[float] = []  # and at the end of each round of the lifecycle
-        self._sent_at: dict[int, float] = {}
+        self._sent_at: dict[int, tuple[float, Sent]] = {}
         self._lock = threading.Lock()
 
     def minute(self) -> Minute:
@@ -56,15 +70,18 @@ class Account:
     def send(self, stamp_ns: int, active: bool) -> None:
         with self._lock:
             self.minute().sent += 1
+            self.phases[self.phase].sent += 1
             self.sent += 1
             self.while_inactive += not active
-            self._sent_at[stamp_ns] = time.monotonic()
+            self._sent_at[stamp_ns] = time.monotonic(), self.phases[self.phase]
 
     def hear(self, stamp_ns: int) -> None:
         with self._lock:
             sent = self._sent_at.get(stamp_ns)
             if sent is not None:
-                self.minute().latency_ms.append(1e3 * (time.monotonic() - sent))
+                latency_ms = 1e3 * (time.monotonic() - sent[0])
+                self.minute().latency_ms.append(latency_ms)
+                sent[1].latency_ms.append(latency_ms)
 
     @property
     def drops(self) -> dict[str, int]:
@@ -105,6 +122,9 @@ class Account:
         """Tables and verdict."""
         lines = ['minute   sent    out  p50 ms   p95 ms   max ms   RSS MB']
         lines += [f'{number:6} {minute.row()}' for number, minute in enumerate(self.minutes, 1)]
+        lines += ['', 'phase                        sent    out  p50 ms   p95 ms   max ms']
+        lines += [f'{name.replace("_", " "):26} {phase.row()}' for name, phase in self.phases.items()]
+        lines += ['', *self._goals()]
         lines += [
             '',
             'done: ' + ', '.join(f'{count} x {what}' for what, count in sorted(self.done.items())),
@@ -127,6 +147,28 @@ class Account:
             + ' '.join(f'{mb:.0f}' for mb in self.rounds_mb)
         ]
         return '\n'.join(lines)
+
+    def _goals(self) -> Iterator[str]:
+        """Each goal and the figure of this soak, and the sum of the books."""
+        calm = self.phases[CALM_PHASE].latency_ms
+        for goal, figure in (
+            (CALM, float(np.percentile(calm, 95)) if calm else np.nan),
+            (RESIDENT, max((mb for minute in self.minutes for mb in minute.memory_mb), default=np.nan)),
+        ):
+            met = 'met' if goal.is_met(figure) else 'missed'
+            yield f'{goal.name}: {goal.told(figure)}, goal {goal.told(goal.limit)}: {met}'
+        yield f'memory once warm: {slope(self.phases_mb):+.1f} MB a minute, goal: flat'
+        dropped = sum(self.drops.values())
+        yield (
+            f'books: {self.sent} sent = {self.while_inactive} while inactive + {self.lost} lost + '
+            f'{self.node["clouds_out"]} answered + {dropped} dropped + {self.open} not accounted for'
+        )
+
+
+def slope(values: list[float]) -> float:
+    """How `values`, one a second, rise in a minute: the line through the last three quarters."""
+    values = values[len(values) // 4 :]
+    return 60 * float(np.polyfit(np.arange(len(values)), values, 1)[0]) if len(values) > 1 else 0.0
 
 
 def rise(values: list[float]) -> float:

@@ -24,6 +24,8 @@ from ssrflow_ros.node import qos
 
 from .account import Account
 
+NAME = 'ssrflow'
+"""Of the node, and of its status in the diagnostics."""
 DEPTH = 30
 EXACT = ['--ros-args', *loses_nothing('/points', depth=DEPTH)]
 """Arguments of a node that loses nothing on the way to it, so that the sums can be exact. By default DDS itself
@@ -43,7 +45,7 @@ class Driver:
         self._node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, qos.DIAGNOSTICS)
         self._listeners: dict[str, Any] = {}
         self._clients = {
-            name: self._node.create_client(kind, f'/ssrflow/{name}')
+            name: self._node.create_client(kind, f'/{NAME}/{name}')
             for name, kind in (('reset', Trigger), ('set_enabled', SetBool), ('change_state', ChangeState))
         }
         self._executor = SingleThreadedExecutor(context=self._context)
@@ -72,7 +74,7 @@ class Driver:
         """Begin or end to hear 'flow' or 'markers'."""
         if wanted and name not in self._listeners:
             kind, heard = (PointCloud2, self._on_flow) if name == 'flow' else (MarkerArray, lambda raw: None)
-            self._listeners[name] = self._node.create_subscription(kind, f'/ssrflow/{name}', heard, 5, raw=True)
+            self._listeners[name] = self._node.create_subscription(kind, f'/{NAME}/{name}', heard, 5, raw=True)
             self._account.done['listener comes'] += 1
         elif not wanted and name in self._listeners:
             self._node.destroy_subscription(self._listeners.pop(name))
@@ -112,7 +114,9 @@ class Driver:
         self._account.hear(stamp_of(raw))
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        self._account.node = {pair.key: pair.value for status in message.status for pair in status.values}
+        for status in message.status:
+            if status.name == NAME:
+                self._account.node = {pair.key: pair.value for pair in status.values}
 
     def _spin(self) -> None:
         try:

@@ -53,12 +53,12 @@ class Play:
         return time.time_ns() - self._behind_ns
 
 
-def steady(play: Play, seconds: float) -> None:
+def steady_10_hz(play: Play, seconds: float) -> None:
     for _ in play.send(10, seconds):
         pass
 
 
-def fast(play: Play, seconds: float) -> None:
+def steady_20_hz(play: Play, seconds: float) -> None:
     for _ in play.send(20, seconds):
         pass
 
@@ -117,7 +117,7 @@ def rounds(play: Play, count: int) -> Iterator[int]:
         yield number
 
 
-PHASES = (steady, fast, listeners_come_and_go, bag_loops, malformed_bursts, services, lifecycle)
+PHASES = (steady_10_hz, steady_20_hz, listeners_come_and_go, bag_loops, malformed_bursts, services, lifecycle)
 
 
 def run_phase(phase: Callable[[Play, float], None], play: Play, seconds: float) -> None:
