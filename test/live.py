@@ -64,7 +64,8 @@ def own_network(folder):
 class LiveNode:
     """The node as a child process, and a ROS node of ours that feeds it and hears it.
 
-    name  of the node, with its namespace.  inputs  topics of which it loses nothing, for tests that count.
+    name  of the node, with its namespace; its status bears it too.
+    inputs  topics of which it loses nothing, for tests that count.
     """
 
     def __init__(self, folder, command=STAND_IN, arguments=(), name='/ssrflow', inputs=('/points',)):
@@ -72,9 +73,10 @@ class LiveNode:
         self._network = ExitStack()
         self.environment = self._network.enter_context(own_network(folder))
         self.log = Path(folder) / 'node.log'
+        renamed = [] if name.endswith('/ssrflow') else ['-r', f'__node:={name.split("/")[-1]}']
         with self.log.open('w') as log:
             self.process = subprocess.Popen(
-                [*command, '--ros-args', *loses_nothing(*inputs), *arguments],
+                [*command, '--ros-args', *renamed, *loses_nothing(*inputs), *arguments],
                 env=self.environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -165,9 +167,14 @@ class LiveNode:
         return future.result()
 
     def diagnostics(self):
-        """Values of the node's newest status; `/diagnostics` must be listened to."""
-        statuses = [status for message in self.heard['/diagnostics'] for status in message.status]
+        """Values of the node's newest status."""
+        statuses = self.statuses()
         return {entry.key: entry.value for entry in statuses[-1].values} if statuses else {}
+
+    def statuses(self):
+        """What the node, and no other one, has said of itself; `/diagnostics` must be listened to."""
+        own = self.name.strip('/')
+        return [status for message in self.heard['/diagnostics'] for status in message.status if status.name == own]
 
     def ended(self):
         """Exit code of a node that ends by itself."""
@@ -176,14 +183,14 @@ class LiveNode:
     def stop(self, with_signal=signal.SIGINT):
         """End the node; its exit code."""
         self.process.send_signal(with_signal)
-        return self.process.wait(20)
+        return self.process.wait(PATIENCE)
 
     def close(self):
         """Leave nothing behind, whatever happened."""
         if self.process.poll() is None:
             self.process.terminate()  # a killed one would leave its shared memory in /dev/shm
             try:
-                self.process.wait(20)
+                self.process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()

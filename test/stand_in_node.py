@@ -2,8 +2,8 @@
 
 Every point moves at 2 m/s along x; what lies at x > 0 is said to move, as one object. If the ego-motion is given,
 points of one row are the same thing in both sweeps, and velocities are those of a perfect network. The number of
-points makes it fail as scan matching fails, run out of memory, or take half a minute; the setting `weights` makes
-it fail to load.
+points makes it fail as scan matching fails, run out of memory, or take longer than any test waits; the setting
+`weights` makes it fail to load.
 """
 
 import time
@@ -70,7 +70,7 @@ class StandIn:
             raise MemoryError('tried to allocate 80 GiB')
         if len(points) == SLOW_AT:
             self.tell('slow')
-            time.sleep(30.0)
+            time.sleep(600.0)
         if ego_motion is None:
             velocity = np.float32([[SPEED, 0, 0]]).repeat(len(points), 0)
             moving = points[:, 0] > 0

@@ -732,7 +732,7 @@ def test_an_ending_that_python_dropped_is_asked_for_again(tmp_path):
         '    kept = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGTERM) or time.sleep(0.1))\n'
         '    del thing\n'
         '    print("dropped", flush=True)\n'
-        '    time.sleep(30)\n'
+        '    time.sleep(600)\n'
         'main._run = run\n'
         'raise SystemExit(main.main(["flow"]))\n'
     )

@@ -74,7 +74,7 @@ def test_every_cloud_gives_a_flow_or_is_counted(no_ros, weights, tmp_path, monke
         return made
 
     def wait(self, prepared):
-        assert last.wait(60)
+        assert last.wait(120)
         return estimate(self, prepared)
 
     monkeypatch.setattr(Player, '_job', count)

@@ -206,14 +206,7 @@ def test_a_node_that_waits_for_a_clock_and_asks_for_too_much(doctor, tmp_path, m
         live.listen(DiagnosticArray, '/diagnostics')
         live.wait_until_connected()
         live.node.destroy_publisher(live.points)
-        live.wait(
-            lambda: any(
-                'no clouds arrive' in status.message
-                for message in live.heard['/diagnostics']
-                for status in message.status
-            ),
-            'the node to warn',
-        )
+        live.wait(lambda: any('no clouds arrive' in status.message for status in live.statuses()), 'the node to warn')
         with Driver():
             code, said = doctor(seconds='6')
     finally:

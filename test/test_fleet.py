@@ -70,12 +70,12 @@ def test_what_runs_ends_with_whoever_asked(program, tmp_path):
     children = wait_for(lambda: [int(file.name) for file in tmp_path.iterdir() if file.name.isdigit()][1:])
     for child in tuple(fleet._children):
         child.terminate()
-    thread.join(30)
+    thread.join(120)
     running.close()
     wait_for(lambda: not any(map(is_alive, children)))
 
 
-def wait_for(what, seconds=60):
+def wait_for(what, seconds=120):
     deadline = time.monotonic() + seconds
     while not (found := what()):
         assert time.monotonic() < deadline, 'waited in vain'

@@ -144,10 +144,7 @@ def test_failed_ego_motion_is_dropped_with_its_reason(stream):
 
 
 def test_diagnostics_tell_rates_drops_and_times(stream):
-    def latest():
-        statuses = [s for m in stream.live.heard['/diagnostics'] for s in m.status if s.name == 'ssrflow']
-        return {v.key: v.value for v in statuses[-1].values} if statuses else {}
-
+    latest = stream.live.diagnostics
     stream.send(make_cloud(POINTS[:FAILS_AT], 0))
     stream.live.wait(lambda: 'drops/no ego-motion' in latest(), 'the drop to be counted')
     stream.send_and_hear(make_cloud(POINTS, 0))
@@ -197,26 +194,24 @@ def test_parameters_are_described_and_guarded(live):
 
 
 def test_nothing_is_done_while_nobody_listens(tmp_path):
-    live = LiveNode(tmp_path)
+    live = LiveNode(tmp_path, name='/unheard')
     try:
         live.listen(DiagnosticArray, '/diagnostics')
         live.wait_until_connected()
-        stream = Stream(live)
+        stream, flow = Stream(live), '/unheard/flow'
         for _ in range(5):
             stream.send(make_cloud(POINTS, 0))
 
-        def values():
-            return {v.key: v.value for m in live.heard['/diagnostics'] for s in m.status for v in s.values}
-
+        values = live.diagnostics
         # The first cloud is kept, not dropped: diagnostics may come between it and the second.
         live.wait(lambda: any(key.startswith('drops/') for key in values()), 'drops in the diagnostics')
         assert not [key for key in values() if key.startswith('network_ms')]
         assert [key for key in values() if key.startswith('drops/')] == ['drops/nobody listens']
 
-        live.listen(PointCloud2, FLOW)
+        live.listen(PointCloud2, flow)
         live.wait_until_connected()
-        stream.send_and_hear(make_cloud(POINTS, 0))
-        assert len(live.heard[FLOW]) == 1, 'the first cloud that somebody wants is paired with the unread one'
+        stream.send_and_hear(make_cloud(POINTS, 0), flow)
+        assert len(live.heard[flow]) == 1, 'the first cloud that somebody wants is paired with the unread one'
     finally:
         live.close()
 

@@ -186,7 +186,9 @@ def test_a_reserved_domain_can_be_used_and_is_nobody_elses():
                 participant.bind(('', 7400 + 250 * domain + 10))
 
 
-def test_a_domain_that_is_in_use_is_not_drawn(monkeypatch):
+@pytest.mark.parametrize('participant_number', [0, 3])
+def test_a_domain_that_is_in_use_is_not_drawn(monkeypatch, participant_number):
+    """By its first participant, or by one that outlived it."""
     from ssrflow_ros.node import domain
 
     with ExitStack() as stack:
@@ -194,7 +196,7 @@ def test_a_domain_that_is_in_use_is_not_drawn(monkeypatch):
     order = random.SystemRandom
     monkeypatch.setattr(order, 'sample', lambda *_: free)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as participant:
-        participant.bind(('', 7400 + 250 * free[0] + 10))
+        participant.bind(('', 7400 + 250 * free[0] + 10 + 2 * participant_number))
         with domain.reserved_domain() as found:
             assert found == free[1]
             with pytest.raises(InputError, match='end some ROS processes'), domain.reserved_domain():

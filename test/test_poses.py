@@ -126,7 +126,7 @@ def test_it_waits_for_the_pose_that_comes_after_the_sweep():
 
     late = threading.Thread(target=publish_late)
     late.start()
-    poses.between(pair_at(), wait=10.0)
+    poses.between(pair_at(), wait=120.0)
     late.join()
 
 

@@ -46,12 +46,12 @@ def test_an_import_is_not_interrupted(tmp_path):
         '        import loaded\n'
         '    finally:\n'
         '        print("after it", flush=True)\n'
-        '    time.sleep(30)\n'
+        '    time.sleep(600)\n'
         'main._run = run\n'
         'raise SystemExit(main.main(["flow"]))\n'
     )
     done = subprocess.run(
-        [sys.executable, '-c', code], cwd=tmp_path, env=ENVIRONMENT, timeout=20, capture_output=True, text=True
+        [sys.executable, '-c', code], cwd=tmp_path, env=ENVIRONMENT, timeout=120, capture_output=True, text=True
     )
     assert (done.stdout, done.returncode) == ('whole\nafter it\n', 130)
     assert done.stderr == 'ssrflow: error: stopped by Ctrl-C\n'
@@ -69,12 +69,12 @@ def test_what_does_not_unwind_is_left_without_anything_half_written(tmp_path):
         '        try:\n'
         '            os.kill(os.getpid(), signal.SIGTERM)\n'
         '        finally:\n'
-        '            time.sleep(30)\n'
+        '            time.sleep(600)\n'
         'main._run = run\n'
         'raise SystemExit(main.main(["flow"]))\n'
     )
     done = subprocess.run(
-        [sys.executable, '-c', code], cwd=tmp_path, env=ENVIRONMENT, timeout=20, capture_output=True, text=True
+        [sys.executable, '-c', code], cwd=tmp_path, env=ENVIRONMENT, timeout=120, capture_output=True, text=True
     )
     assert (done.returncode, done.stderr) == (143, 'ssrflow: error: stopped by SIGTERM\n')
     assert not list(tmp_path.iterdir())

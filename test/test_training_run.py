@@ -239,13 +239,19 @@ def interruptible():
 
 def test_an_interrupted_training_keeps_its_last_step(pairs, tmp_path, interruptible):
     training = Training(tmp_path, pairs, dataclasses.replace(TINY, steps=100_000))
-    ender = threading.Thread(target=lambda: (time.sleep(1.0), os.kill(os.getpid(), signal.SIGINT)))
+
+    def end():
+        while not training.step:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    ender = threading.Thread(target=end, daemon=True)
     ender.start()
     try:
         with pytest.raises(KeyboardInterrupt):
             training.run(workers=0)
     finally:
-        ender.join()
+        ender.join(120)
     assert training.step > 0
     assert torch.load(tmp_path / 'checkpoint.pt', weights_only=True)['step'] == training.step
 
@@ -282,7 +288,7 @@ def test_a_signal_to_the_whole_group_loses_no_step(pairs, tmp_path):
     try:
         seen = next(line for line in training.stdout if line.startswith('step '))
         os.killpg(training.pid, signal.SIGTERM)
-        rest = training.communicate(timeout=60)[0]
+        rest = training.communicate(timeout=600)[0]
     finally:
         training.kill()
     assert 'unexpected' not in rest, rest

@@ -4,18 +4,20 @@ import threading
 
 from ssrflow_ros.node.worker import Worker
 
+PATIENCE = 120.0  # seconds
+
 
 def test_newest_only_and_what_was_pushed_out_is_told():
     go, begun, done, lost = threading.Event(), threading.Event(), [], []
 
     def work(job):
         begun.set()
-        go.wait(10)
+        go.wait(PATIENCE)
         done.append(job)
 
     worker = Worker(work, lost.append)
     worker.put(1)
-    assert begun.wait(10)
+    assert begun.wait(PATIENCE)
     for job in (2, 3, 4):
         worker.put(job)
     go.set()
@@ -28,7 +30,7 @@ def test_what_is_handed_on_is_in_order_and_one_ahead():
     prepared, done, gate = [], [], threading.Semaphore(0)
 
     def second_half(job):
-        gate.acquire(timeout=10)
+        gate.acquire(timeout=PATIENCE)
         done.append(job)
 
     second = Worker(second_half, lambda job: None)
@@ -44,7 +46,7 @@ def test_what_is_handed_on_is_in_order_and_one_ahead():
     threading.Thread(target=first_half, daemon=True).start()
     for _ in range(4):
         gate.release()
-    assert first_done.wait(10)
+    assert first_done.wait(PATIENCE)
     second.wait_until_idle()
     assert done == [0, 1, 2, 3]
     assert second.stop()
@@ -55,15 +57,15 @@ def test_hand_returns_when_the_worker_ends():
 
     def work(job):
         begun.set()
-        go.wait(10)
+        go.wait(PATIENCE)
 
     second = Worker(work, lambda job: None)
     second.put(0)
-    assert begun.wait(10)
+    assert begun.wait(PATIENCE)
     waiting = threading.Thread(target=second.hand, args=(1,))
     waiting.start()
     assert not second.stop(timeout=0.2)
-    waiting.join(10)
+    waiting.join(PATIENCE)
     assert not waiting.is_alive() and not second.hand(2)
     go.set()
     assert second.stop()

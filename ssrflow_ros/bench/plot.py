@@ -80,7 +80,7 @@ def draw_goal(path: str | Path, before: Before, now: Mapping[str, float]) -> Non
 def draw_scaling(path: str | Path, rows: list[dict], title: str) -> None:
     """A .png, a panel each: milliseconds (p50) of each stage, one above the other, over what `scaling` varied, and peak
     memory. How the time grows is fitted, and told above."""
-    varied = [name for name in (CORES, NETWORK_POINTS, INPUT_POINTS) if any(row['varied'] == name for row in rows)]
+    varied = [name for name in (INPUT_POINTS, NETWORK_POINTS, CORES) if any(row['varied'] == name for row in rows)]
     done = [row for row in rows if 'stages' in row]
     with _figure(path, 4.6 * ((len(varied) + 2) // 2)) as figure:
         grid = figure.subplots((len(varied) + 2) // 2, 2, squeeze=False, subplot_kw={'facecolor': _PAGE}).flat
@@ -119,11 +119,9 @@ def _cores(axes: Any, rows: list[dict], name: str) -> None:
         axes.bar(names, heights, bottom=below, color=_COLOURS[stage], width=0.6)
         below = [low + height for low, height in zip(below, heights)]
     for place, (row, height) in enumerate(zip(rows, below)):
-        axes.text(
-            place, height, f'{height:.0f} ms; overlapped {row["MEAN_FRAME_RATE"]:.1f} /s', ha='center', va='bottom'
-        )
-    axes.set(ylabel='milliseconds a sweep, p50', ylim=(0, 1.12 * max(below)))
-    axes.set_title('one sweep after the other; overlapped: sweeps a second', loc='left', fontsize=11)
+        axes.text(place, height, f'{height:.0f} ms\n{row["MEAN_FRAME_RATE"]:.1f} /s', ha='center', va='bottom')
+    axes.set(ylabel='milliseconds a sweep, p50', ylim=(0, 1.25 * max(below)))
+    axes.set_title('one sweep after the other; /s: sweeps a second, overlapped', loc='left', fontsize=11)
     _framed(axes, 'bottom', 'left')
 
 

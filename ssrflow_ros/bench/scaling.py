@@ -67,15 +67,15 @@ def scale(
     repeats: int,
 ) -> list[dict]:
     """A row for each size: one of the two is varied, the other one stays as it is; ego-motion is searched for."""
-    rows = []
+    # In this order, since libraries keep room for the largest products that they have seen.
+    by_input = [_row(INPUT_POINTS, count, settings, _resized(pair, count), None, repeats) for count in input_points]
+    by_network = []
     for count in network_points:
         enough = max(len(pair.source), _OF_A_SWEEP * count)
-        rows.append(
+        by_network.append(
             _row(NETWORK_POINTS, count, settings.replace(network_points=count), _resized(pair, enough), ego, repeats)
         )
-    for count in input_points:
-        rows.append(_row(INPUT_POINTS, count, settings, _resized(pair, count), None, repeats))
-    return rows
+    return by_network + by_input
 
 
 def scale_cores(
