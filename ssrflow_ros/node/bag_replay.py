@@ -17,6 +17,7 @@ from visualization_msgs.msg import MarkerArray
 
 from ..formats.bags import FLOW, MARKERS, OBJECTS
 from ..formats.stamped import stamp_of
+from ..formats.topics import OWN
 from . import qos
 from .replay_record import ReplayRecord
 
@@ -97,8 +98,8 @@ class BagReplay:
         return self._told > last + SETTLE and not in_hand or time.monotonic() > last + GIVE_UP
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        self._told = time.monotonic()
-        for status in message.status:
+        for status in (status for status in message.status if status.name == OWN):
+            self._told = time.monotonic()
             self.record.diagnostics = {pair.key: pair.value for pair in status.values}
 
     def _spin(self) -> None:

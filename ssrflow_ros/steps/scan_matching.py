@@ -131,8 +131,9 @@ class ScanMatching:
         """From `start`, GICP looks `reach` m around; 0: the refinement alone."""
         if reach:
             cloud, tree = target.for_gicp
+            # One thread: several would add up in the order in which they end, each time otherwise in the last digits.
             start = self._library.align(
-                cloud, source.for_gicp[0], tree, start, 'GICP', reach, self._threads, max_iterations=40
+                cloud, source.for_gicp[0], tree, start, 'GICP', reach, 1, max_iterations=40
             ).T_target_source
         return _refine(source, target, start)
 
