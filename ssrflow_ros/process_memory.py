@@ -1,6 +1,6 @@
 """Bounds on what a process keeps of the memory that it has used: the node and the command line.
 
-Nothing of it changes a result. Figures: docs/performance.md, "Memory".
+Nothing of it changes a result. Figures: docs/research/performance.md, "Memory".
 
 On x86-64 processors that are not Intel's, oneDNN does the products (`operators/linear.py`). It makes code of its own
 for every layer and every number of rows, 0.5 MB each, and torch keeps the newest 1024 of them: half a gigabyte where

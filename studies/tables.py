@@ -62,11 +62,19 @@ TABLES = {
         'steps.md#ego-motion-stepsego_motionpy-stepsscan_matchingpy', 'python -m studies.ego_motion {data}'
     ),
     'deskew': _of('steps.md#deskewing-stepsdeskewpy', 'python -m pytest -s test/test_deskew.py -k simulated'),
-    'performance': _of(
-        'performance.md#stage-by-stage', 'ssrflow bench {bag} --parts stages,throughput --points 2048,8192'
+    'before': _of(
+        'performance.md#goals',
+        'python -m studies.before e32c0b1',
+        "python -m studies.before e32c0b1 {bag} 'a KITTI drive, 118,000 usable returns a sweep'",
     ),
+    'goals': _of('performance.md#goals', 'ssrflow bench {bag} --parts goals'),
+    'live': _of('performance.md#live-on-two-cores', 'ssrflow demo'),
+    'performance': _of('performance.md#stage-by-stage', 'ssrflow bench {bag} --parts stages,throughput --points 2048'),
+    'threads': _of('performance.md#threads', 'python -m pytest test/test_threads.py'),
     'floor': _of('performance.md#distance-to-the-floor', 'ssrflow bench --parts blocks'),
     'alternatives': _of('performance.md#alternatives', 'ssrflow bench --parts alternatives'),
+    'peers': _of('performance.md#a-sweeps-work-ours-and-theirs', 'ssrflow bench --parts peers'),
+    'runtimes': _of('research/performance.md#other-runtimes', 'python -m studies.runtimes'),
     'scaling': _of('performance.md#how-it-grows', 'ssrflow bench --parts scaling'),
     'soak': _of('operation.md#soak', 'make soak'),
     'gpu': _of('gpu.md#how-long-the-network-takes', 'ssrflow bench --device cuda -o bench_gpu'),
