@@ -50,7 +50,7 @@ def _soak(args: argparse.Namespace) -> int:
     try:
         _run(process, account, clouds, args)
         process.terminate()
-        ended = process.wait(10)
+        ended = process.wait(60)
     finally:
         if process.poll() is None:
             process.kill()

@@ -26,6 +26,8 @@ from .account import Account
 
 NAME = 'ssrflow'
 """Of the node, and of its status in the diagnostics."""
+ON_ITS_WAY = 10.0
+"""Seconds that a cloud may take to the node, and the diagnostics that count it to us."""
 DEPTH = 30
 EXACT = ['--ros-args', *loses_nothing('/points', depth=DEPTH)]
 """Arguments of a node that loses nothing on the way to it, so that the sums can be exact. By default DDS itself
@@ -88,8 +90,10 @@ class Driver:
 
     def change_state(self, transition: int) -> None:
         """A lifecycle transition; until the node hears us again, what is sent is not for it."""
-        # What is on its way arrives first, so that the sums can be exact.
-        time.sleep(0.5)
+        # What is on its way arrives first, so that the sums can be exact; what is lost never does.
+        end = time.monotonic() + ON_ITS_WAY
+        while self._account.lost and time.monotonic() < end:
+            time.sleep(0.05)
         activating = transition == Transition.TRANSITION_ACTIVATE
         answer = self._call('change_state', ChangeState.Request(transition=Transition(id=transition)))
         assert answer.success, f'transition {transition} was refused'
