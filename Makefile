@@ -29,7 +29,7 @@ unexport PYTHONPATH AMENT_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH RMW_IMP
 help:
 	@echo 'make demo        play a simulated recording through the live node: a table, and pictures in demo/'
 	@echo '                 (your own: make demo BAG=/path/to/bag TOPIC=/points)'
-	@echo 'make bench       where the time goes on this machine: tables, bench/bench.json, bench/*.png'
+	@echo 'make bench       goals, and where the time goes on this machine: tables, bench/tables.md, bench/bench.json, bench/*.png'
 	@echo '                 (your own: make bench BAG=... TOPIC=..., more: BENCH_ARGS="--device cuda --sweeps 50")'
 	@echo 'make test        every test but the slow ones   (make test PYTEST_ARGS="-k node -x" TEST_PROCESSES=0)'
 	@echo 'make test-slow   every test'

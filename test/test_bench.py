@@ -19,6 +19,7 @@ from ssrflow_ros.bench.machine import CpuUse, forget_peaks, peak_bandwidth, peak
 from ssrflow_ros.bench.peers import measure_peers
 from ssrflow_ros.bench.plot import draw_goal, draw_scaling
 from ssrflow_ros.bench.scaling import growth, scale, scale_cores
+from ssrflow_ros.bench.stages import STAGES
 from ssrflow_ros.bench.timing import Timing, timed
 from ssrflow_ros.cli.main import main
 from ssrflow_ros.errors import SSRFlowError
@@ -27,6 +28,7 @@ from ssrflow_ros.network.ssrflow import SSRFlow
 from ssrflow_ros.prefetch import prefetch
 from ssrflow_ros.simulator import simulate
 from ssrflow_ros.sweep import EgoMotion
+from studies.before import figures_of
 
 CPU = torch.device('cpu')
 
@@ -76,6 +78,9 @@ def test_bench_writes_json_and_picture(recording, tmp_path, capsys):
         assert through['BasicPerformanceMetrics.MEAN_FRAME_RATE'] > 0
         assert through['PROCESSOR_TIME'] is None or through['PROCESSOR_TIME'] > 0
         assert 0 < one['PROCESSOR_TIME_WITHOUT_NETWORK']
+    figures, stages = figures_of(told, '256 network points, scan matching')
+    assert figures['processor_ms'] == pytest.approx(sum(stages.values()) - stages['network'])
+    assert figures.keys() < {goal.key for goal in goals.GOALS} and stages.keys() <= set(STAGES)
     assert any(block['FLOPS'] for block in told['blocks']['256'].values())
     printed, written = capsys.readouterr().out, (out / 'tables.md').read_text()
     for words in ('decode to encode', 'sweeps/s', 'together'):

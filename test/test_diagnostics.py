@@ -4,6 +4,9 @@ import pytest
 
 pytest.importorskip('rclpy')
 
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue  # noqa: E402
+
+from ssrflow_ros.node.bag_replay import BagReplay  # noqa: E402
 from ssrflow_ros.node.diagnostics import ERROR, OK, WARN, Diagnostics  # noqa: E402
 from ssrflow_ros.node.memory import device_mb, host_mb  # noqa: E402
 from ssrflow_ros.node.statistics import DOUBTFUL, OUT_OF_MEMORY, REPLACED, UNHEARD, Statistics  # noqa: E402
@@ -96,6 +99,14 @@ def test_method_memory_and_stages_are_told():
     assert values['weights'] == Settings().weights and values['ego_motion'] == Settings().ego_motion
     assert values['network_ms_p50'] == '3.0' and values['stamp_to_publish_ms_p95'] == '70.0'
     assert float(values['memory_mb']) == pytest.approx(host_mb(), rel=0.5) and values['device_memory_mb'] == '0'
+
+
+def test_a_replay_hears_the_flow_node_and_no_other():
+    replay = BagReplay()
+    for name, key in (('ssrflow', 'clouds_in'), ('camera', 'frames')):
+        status = DiagnosticStatus(name=name, values=[KeyValue(key=key, value='3')])
+        replay._on_diagnostics(DiagnosticArray(status=[status]))
+    assert replay.record.diagnostics == {'clouds_in': '3'}
 
 
 def test_memory_grows_with_what_is_held():

@@ -14,6 +14,7 @@ from ssrflow_ros.network.pointconv import nearest_offsets
 from ssrflow_ros.network.ssrflow import SSRFlow
 from ssrflow_ros.network.weights import LoadedWeights, save_weights
 from ssrflow_ros.operators import farthest_point_order, gather
+from studies.runtimes import Dense, tables_of
 
 onnxruntime = pytest.importorskip('onnxruntime', reason='needs "pip install onnx onnxscript onnxruntime"')
 # Two levels: every block of the network, and an export of seconds.
@@ -66,6 +67,15 @@ def test_onnxruntime_says_what_torch_says(network, exported, n, m):
     wanted = network.flow(*clouds)
     assert wanted.abs().max() > 0.01
     assert torch.allclose(torch.from_numpy(found), wanted, atol=export.TOLERANCE)
+
+
+def test_searches_may_stay_outside(network):
+    """As `studies.runtimes` compares runtimes: their tables are given, and torch says the same."""
+    model, clouds = Dense(network), export.made_up_pair(256)
+    tables = tables_of(model, *clouds)
+    assert len(tables) > 6 and torch.equal(model(*clouds, *tables), model.whole(*clouds))
+    tables[-1] = tables[-1].flip(-1).roll(1, 1)
+    assert not torch.equal(model(*clouds, *tables), model.whole(*clouds))
 
 
 def test_the_file_says_what_it_is(exported):

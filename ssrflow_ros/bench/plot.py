@@ -44,7 +44,7 @@ def draw_stages(path: str | Path, bars: Mapping[str, Mapping[str, float]], title
 
 @contextmanager
 def _stages(path: str | Path, bars: Mapping[str, Mapping[str, float]], title: str) -> Iterator[Any]:
-    with _figure(path, 1.9 + 0.75 * len(bars)) as figure:
+    with _figure(path, 2.2 + 0.75 * len(bars)) as figure:
         axes = figure.add_subplot(facecolor=_PAGE)
         longest = max(sum(bar.values()) for bar in bars.values())
         left = dict.fromkeys(bars, 0.0)
@@ -63,8 +63,8 @@ def _stages(path: str | Path, bars: Mapping[str, Mapping[str, float]], title: st
         axes.set(xlim=(0, 1.1 * longest), xlabel='milliseconds a sweep, p50 of each stage')
         axes.invert_yaxis()
         _framed(axes, 'bottom')
-        axes.set_title(title, loc='left', pad=34)
-        axes.legend(ncols=len(stages), frameon=False, loc='lower left', bbox_to_anchor=(0, 1.0), **_LEGEND)
+        axes.set_title(title, loc='left', pad=52)
+        axes.legend(ncols=-(-len(stages) // 2), frameon=False, loc='lower left', bbox_to_anchor=(0, 1.0), **_LEGEND)
         yield axes
 
 
@@ -82,16 +82,16 @@ def draw_scaling(path: str | Path, rows: list[dict], title: str) -> None:
     memory. How the time grows is fitted, and told above."""
     varied = [name for name in (INPUT_POINTS, NETWORK_POINTS, CORES) if any(row['varied'] == name for row in rows)]
     done = [row for row in rows if 'stages' in row]
-    with _figure(path, 4.6 * ((len(varied) + 2) // 2)) as figure:
-        grid = figure.subplots((len(varied) + 2) // 2, 2, squeeze=False, subplot_kw={'facecolor': _PAGE}).flat
+    sized = [row for row in done if row['varied'] != CORES]
+    panels = len(varied) + bool(sized)
+    lines = -(-panels // 2)
+    with _figure(path, 4.6 * lines) as figure:
+        grid = [figure.add_subplot(lines, 2, place + 1, facecolor=_PAGE) for place in range(panels)]
         for axes, name in zip(grid, varied):
-            its = sorted(
-                (row for row in done if row['varied'] == name), key=lambda row: (row[name], row.get('threads'))
-            )
+            its = sorted((row for row in done if row['varied'] == name), key=lambda row: row[name])
             (_cores if name == CORES else _over_points)(axes, its, name)
-        _memory(grid[len(varied)], [row for row in done if row['varied'] != CORES])
-        for axes in grid[len(varied) + 1 :]:
-            axes.remove()
+        if sized:
+            _memory(grid[-1], sized)
         figure.suptitle(title, x=0.02, ha='left')
 
 
