@@ -21,6 +21,7 @@ from scipy.spatial.transform import Rotation
 
 from ..errors import EgoMotionError
 from ..kernels.kd_tree import KdTree
+from ..kernels.pillars import Pillars
 from ..kernels.point_to_plane import moved, normal_equations, normals
 from ..settings import Settings
 from ..sweep import EgoMotion, Sweep, SweepPair
@@ -165,10 +166,14 @@ class _Cloud:
 
     def __init__(self, library: Any, thinned: np.ndarray, threads: int):
         self._library, self._threads = library, threads
-        self._thinned, self._tree = thinned, KdTree(thinned)
+        self._thinned, self._pillars = thinned, Pillars(thinned)
         few = np.linspace(0, len(thinned) - 1, min(len(thinned), _REFINED_POINTS)).astype(np.int64)
         self.points = thinned.take(few, axis=0)
         self._normals, self._has_normal = np.zeros_like(thinned), np.zeros(len(thinned), bool)
+
+    @cached_property
+    def _tree(self) -> KdTree:
+        return KdTree(self._thinned)
 
     @cached_property
     def for_gicp(self) -> tuple[Any, Any]:
@@ -180,7 +185,7 @@ class _Cloud:
 
     def surfaces(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """A point of the nearest surface to each of `points` (n, 3), its normal, and the squared distance (n,)."""
-        nearest, distance = (column[:, 0] for column in self._tree.search(points, 1))
+        nearest, distance = self._pillars.nearest(points)
         # Normals cost most, and a third of the points is never the nearest one.
         asked = np.flatnonzero(np.bincount(nearest, minlength=len(self._thinned)).astype(bool) & ~self._has_normal)
         if len(asked):
