@@ -52,7 +52,8 @@ def _sorted(points):
 
 
 @compiled
-def _search(ordered, rows, first, corner, per_size, queries, index, away):
+def _search(pillars, queries, index, away):
+    ordered, rows, first, corner, per_size = pillars
     xs, ys, zs = ordered[0], ordered[1], ordered[2]
     # Squared distance and row in one number, of which the bits of a positive float are the upper half: the nearer
     # point has the lower one, of equals the lower row.
@@ -100,5 +101,5 @@ class Pillars:
         """Row (M,) int64 of the point nearest to each of the queries (M, 3) m, of equals the lower one, and how far it
         is, (M,) float32 m."""
         index, away = np.empty(len(queries), np.int64), np.empty(len(queries), np.float32)
-        _search(*self._sorted, np.ascontiguousarray(queries, np.float32), index, away)
+        _search(self._sorted, np.ascontiguousarray(queries, np.float32), index, away)
         return index, away
