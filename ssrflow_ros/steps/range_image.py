@@ -13,6 +13,7 @@ import copy
 import numpy as np
 
 from ..kernels.range_image import cells_of, lies_beyond, nearest_about, nearest_in_each
+from ..kernels.returns import rows_of
 
 _AZIMUTH, _ELEVATION = np.radians(0.7), np.radians(0.75)  # cells of an image
 _ROWS, _COLUMNS = round(np.pi / _ELEVATION), round(2 * np.pi / _AZIMUTH)
@@ -111,7 +112,7 @@ def free_space(
     return (
         other.at(points).is_free(),
         past.at(points).is_free(about=True),
-        target.take(np.flatnonzero(source.at(target).is_free()), axis=0),
+        rows_of(target, np.flatnonzero(source.at(target).is_free())),
     )
 
 
