@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from .errors import EgoMotionError
-from .kernels.returns import rows_of
+from .kernels.returns import rows_in_range, rows_of
 from .settings import AUTO, Settings
 from .steps.conditioning import ConditionedPair, Conditioning
 from .steps.deskew import Deskewing
@@ -126,7 +126,7 @@ class Preparation:
         """Ground mask, rows in range that are not ground, and the cloud of these."""
         if sweep not in self._grounds:
             ground, points = self.ground(sweep.points), sweep.points
-            rows = np.flatnonzero((np.einsum('ij,ij->i', points, points) <= self.settings.max_range**2) & ~ground)
+            rows = rows_in_range(points, self.settings.max_range, ground)
             self._grounds[sweep] = ground, rows, ThinnedCloud(rows_of(points, rows), self.settings.seed)
         return self._grounds[sweep]
 

@@ -11,7 +11,14 @@ from ssrflow_ros.kernels.interpolation import interpolated
 from ssrflow_ros.kernels.plane import robust_plane
 from ssrflow_ros.kernels.polar_grid import grown, heights_over, lowest_of_cells, on_surface, polar_cells
 from ssrflow_ros.kernels.range_image import _BRIDGED, _arctan2, cells_of, lies_beyond, nearest_in_each
-from ssrflow_ros.kernels.returns import displacements, put_rows, rows_of, transformed_returns, usable_returns
+from ssrflow_ros.kernels.returns import (
+    displacements,
+    put_rows,
+    rows_in_range,
+    rows_of,
+    transformed_returns,
+    usable_returns,
+)
 from ssrflow_ros.kernels.tiles import sorted_into_blocks, within
 
 
@@ -58,7 +65,7 @@ def test_the_curve_goes_through_every_point_once_and_mostly_stays_near(points):
 def test_interpolation_by_the_neighbours_of_the_cube(rng):
     points, known = (rng.normal(size=(n, 3)).astype(np.float32) for n in (50, 9))
     values, cube, nearest = (
-        rng.normal(size=(9, 2)).astype(np.float32),
+        rng.normal(size=(9, 3)).astype(np.float32),
         rng.integers(0, 4, 50),
         rng.integers(0, 9, (4, 3)),
     )
@@ -130,6 +137,12 @@ def test_what_lies_beyond(rng):
     wanted = (nearest[cell] < np.inf) & (nearest[cell] > reach * np.float32(1.01) + np.float32(0.3))
     found = lies_beyond(nearest, cell.astype(np.int32), reach, np.float32(1.01), np.float32(0.3))
     assert np.array_equal(found, wanted) and wanted.any()
+
+
+def test_rows_in_range(rng):
+    points, ground = rng.normal(scale=20, size=(500, 3)).astype(np.float32), rng.random(500) < 0.3
+    wanted = np.flatnonzero((np.linalg.norm(points, axis=1) <= 30) & ~ground)
+    assert np.array_equal(rows_in_range(points, 30.0, ground), wanted)
 
 
 def test_rows_are_taken_and_displacements_are_both_together(rng):

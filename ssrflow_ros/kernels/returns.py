@@ -25,6 +25,18 @@ def usable_returns(points, min_range, low, high):
 
 
 @compiled
+def rows_in_range(points, reach, left_out):
+    """Rows (n,) int64 of those of points (N, 3) float32 m that lie no farther than `reach` m from the origin, and are
+    not `left_out` (N,) bool."""
+    rows, found, most = np.empty(len(points), np.int64), 0, reach * reach
+    for row in range(len(points)):
+        x, y, z = points[row, 0], points[row, 1], points[row, 2]
+        rows[found] = row
+        found += (x * x + y * y + z * z <= most) & (not left_out[row])
+    return rows[:found].copy()
+
+
+@compiled
 def transformed_returns(points, transform):
     """(N, 3) float32 of points (N, 3) float32, by transform (3, 4) float32."""
     out = np.empty((len(points), 3), np.float32)
