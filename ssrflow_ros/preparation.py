@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from .errors import EgoMotionError
+from .kernels.returns import rows_in_range, rows_of
 from .settings import AUTO, Settings
 from .steps.conditioning import ConditionedPair, Conditioning
 from .steps.deskew import Deskewing
@@ -125,8 +126,8 @@ class Preparation:
         """Ground mask, rows in range that are not ground, and the cloud of these."""
         if sweep not in self._grounds:
             ground, points = self.ground(sweep.points), sweep.points
-            rows = np.flatnonzero((np.einsum('ij,ij->i', points, points) <= self.settings.max_range**2) & ~ground)
-            self._grounds[sweep] = ground, rows, ThinnedCloud(points.take(rows, axis=0), self.settings.seed)
+            rows = rows_in_range(points, self.settings.max_range, ground)
+            self._grounds[sweep] = ground, rows, ThinnedCloud(rows_of(points, rows), self.settings.seed)
         return self._grounds[sweep]
 
     def _image(self, sweep: Sweep) -> RangeImage:

@@ -23,6 +23,7 @@ import numpy as np
 from .inference.network_runner import NetworkRunner
 from .inputs import Cloud, Motion, as_motion, as_pair
 from .kernels.groups import lengths
+from .kernels.returns import put_rows
 from .objects.detector import ObjectDetector
 from .objects.motion_classifier import MotionClassifier
 from .preparation import Preparation, with_samples
@@ -93,7 +94,7 @@ class SceneFlow:
         with watch('objects'):
             moved, object_ids, found, probability, predicted = detect(prepared, residual, self.settings)
 
-        flow, moving = ego.displacement(pair.source.points + moved) + moved, lengths(moved) > 0
+        flow, moving = ego.displacement(pair.source.points, moved), lengths(moved) > 0
         by_network = None if residual is None else _velocity(residual, pair)
         velocity, timings_ms = _velocity(moved, pair), watch.timings_ms
         field = FlowField(
@@ -110,9 +111,9 @@ class SceneFlow:
         with watch('upsample'):
             residual = np.zeros_like(prepared.pair.source.points)  # ground and what lies out of range stand still
             if len(seen):
-                residual[prepared.rows] = upsample(prepared.clouds[0], seen[:, :3], motion)
+                put_rows(residual, prepared.rows, upsample(prepared.clouds[0], seen[:, :3], motion))
         return residual
 
 
 def _velocity(displacement: np.ndarray, pair: SweepPair) -> np.ndarray:
-    return (displacement / pair.dt).astype(np.float32)
+    return displacement / np.float32(pair.dt)

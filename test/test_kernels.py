@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from ssrflow_ros.kernels import patches
 from ssrflow_ros.kernels.farthest_point import farthest_point_order
 from ssrflow_ros.kernels.kd_tree import KdTree
+from ssrflow_ros.kernels.pillars import Pillars
 
 RNG = np.random.default_rng
 
@@ -21,16 +22,31 @@ def clouds(rng, size):
     return points
 
 
+def squared_distances(queries, points):
+    off = points[None] - queries[:, None]
+    return off[..., 0] ** 2 + off[..., 1] ** 2 + off[..., 2] ** 2  # in float32, in this order: the kernels' sum
+
+
 @settings(deadline=None)
 @given(st.integers(1, 300), st.integers(1, 20), st.integers(0, 2**32 - 1))
 def test_neighbours_are_the_nearest_and_of_equals_the_lower_row(size, k, seed):
     rng = RNG(seed)
     points, queries, k = clouds(rng, size), clouds(rng, 40), min(k, size)
     index, distance = KdTree(points).search(queries, k)
-    off = points[None] - queries[:, None]
-    away = off[..., 0] ** 2 + off[..., 1] ** 2 + off[..., 2] ** 2  # in float32, in this order: the kernel's sum
+    away = squared_distances(queries, points)
     assert np.array_equal(index, np.argsort(away, axis=1, kind='stable')[:, :k])
     assert np.array_equal(distance, np.sqrt(np.take_along_axis(away, index, axis=1)))
+
+
+@settings(deadline=None)
+@given(st.integers(1, 300), st.sampled_from((0.01, 1.0, 100.0)), st.integers(0, 2**32 - 1))
+def test_the_nearest_by_pillars_is_the_nearest_of_all(size, spread, seed):
+    rng = RNG(seed)
+    points, queries = clouds(rng, size), clouds(rng, 40) * np.float32(spread)
+    index, distance = Pillars(points).nearest(queries)
+    away = squared_distances(queries, points)
+    assert np.array_equal(index, np.argmin(away, axis=1))
+    assert np.array_equal(distance, np.sqrt(away.min(axis=1)))
 
 
 def test_sorted_and_equal_points_take_no_longer():

@@ -10,8 +10,15 @@ from ssrflow_ros.kernels.groups import any_near, company, lengths, rows_by_numbe
 from ssrflow_ros.kernels.interpolation import interpolated
 from ssrflow_ros.kernels.plane import robust_plane
 from ssrflow_ros.kernels.polar_grid import grown, heights_over, lowest_of_cells, on_surface, polar_cells
-from ssrflow_ros.kernels.range_image import _BRIDGED, cells_of, nearest_in_each
-from ssrflow_ros.kernels.returns import put_rows, transformed_returns, usable_returns
+from ssrflow_ros.kernels.range_image import _BRIDGED, _arctan2, cells_of, lies_beyond, nearest_in_each
+from ssrflow_ros.kernels.returns import (
+    displacements,
+    put_rows,
+    rows_in_range,
+    rows_of,
+    transformed_returns,
+    usable_returns,
+)
 from ssrflow_ros.kernels.tiles import sorted_into_blocks, within
 
 
@@ -58,7 +65,7 @@ def test_the_curve_goes_through_every_point_once_and_mostly_stays_near(points):
 def test_interpolation_by_the_neighbours_of_the_cube(rng):
     points, known = (rng.normal(size=(n, 3)).astype(np.float32) for n in (50, 9))
     values, cube, nearest = (
-        rng.normal(size=(9, 2)).astype(np.float32),
+        rng.normal(size=(9, 3)).astype(np.float32),
         rng.integers(0, 4, 50),
         rng.integers(0, 9, (4, 3)),
     )
@@ -122,6 +129,49 @@ def test_ranges_and_the_nearest_in_each_cell_of_a_range_image(rng):
     pairs = image.reshape(-1, 2, 60)
     wanted = np.where(pairs < np.inf, pairs, pairs[:, ::-1]).ravel()
     assert np.array_equal(nearest_in_each(cell, reach, 20, 60), wanted)
+
+
+def test_what_lies_beyond(rng):
+    nearest, cell = np.where(rng.random(50) < 0.2, np.inf, rng.uniform(1, 50, 50)), rng.integers(0, 50, 400)
+    nearest, reach = nearest.astype(np.float32), rng.uniform(1, 50, 400).astype(np.float32)
+    wanted = (nearest[cell] < np.inf) & (nearest[cell] > reach * np.float32(1.01) + np.float32(0.3))
+    found = lies_beyond(nearest, cell.astype(np.int32), reach, np.float32(1.01), np.float32(0.3))
+    assert np.array_equal(found, wanted) and wanted.any()
+
+
+def test_rows_in_range(rng):
+    points, ground = rng.normal(scale=20, size=(500, 3)).astype(np.float32), rng.random(500) < 0.3
+    wanted = np.flatnonzero((np.linalg.norm(points, axis=1) <= 30) & ~ground)
+    assert np.array_equal(rows_in_range(points, 30.0, ground), wanted)
+
+
+def test_rows_are_taken_and_displacements_are_both_together(rng):
+    points, moved = rng.normal(scale=20, size=(2, 300, 3)).astype(np.float32)
+    rows = rng.integers(0, 300, 90)
+    assert np.array_equal(rows_of(points, rows), points[rows])
+    transform = rng.normal(size=(3, 4)).astype(np.float32)
+    wanted = (points + moved) @ transform[:, :3].T + transform[:, 3] + moved
+    np.testing.assert_allclose(displacements(points, moved, transform), wanted, atol=1e-4)
+
+
+def test_on_the_edge_of_a_cell_double_precision_decides(rng):
+    """Whole rings of a sensor lie there: a float32 angle, which another processor rounds otherwise, must not choose."""
+    size = 20_000
+    elevation = np.radians(0.75) * (rng.integers(-90, 90, size) + rng.choice([0, 1e-7, -1e-7, 1e-5, -1e-5], size))
+    azimuth = np.radians(0.7) * (rng.integers(-250, 250, size) + rng.choice([0, 1e-6, -1e-6], size))
+    level = rng.uniform(1, 80, size) * np.cos(elevation)
+    points = np.column_stack([level * np.cos(azimuth), level * np.sin(azimuth), level * np.tan(elevation)])
+    points = points.astype(np.float32)
+    rows, columns, per_row, per_column = 240, 514, 1 / np.radians(0.75), 1 / np.radians(0.7)
+    cell, _ = cells_of(points, np.eye(3, 4, dtype=np.float32), np.radians(0.7), np.radians(0.75), rows, columns)
+    x, y, z = points.T
+    flat = np.sqrt(x * x + y * y)  # in float32, as the kernel
+    angles = [
+        np.array([_arctan2(*pair) for pair in zip(up.astype(float), along.astype(float))])
+        for up, along in ((z, flat), (y, x))
+    ]
+    row, column = ((angles[0] + np.pi / 2) * per_row).astype(int), ((angles[1] + np.pi) * per_column).astype(int)
+    assert np.array_equal(cell, np.minimum(row, rows - 1) * columns + np.minimum(column, columns - 1))
 
 
 def test_polar_cells_and_what_lies_lowest_in_them(rng):

@@ -49,6 +49,23 @@ def test_what_the_user_has_set_stays():
     assert run(code, LRU_CACHE_CAPACITY='7').split() == ['7', '128']
 
 
+@pytest.mark.skipif(not sys.platform.startswith('linux'), reason='Linux only tells what is resident')
+def test_code_that_only_the_start_needed_is_given_back_and_all_goes_on():
+    before, after, total = run("""if True:
+        import torch
+        from ssrflow_ros.process_memory import give_back_code
+        def of_files():
+            pages = open('/proc/self/statm').read().split()
+            return int(pages[2]) * 4096 / 2**20
+        a = torch.ones(300, 300)
+        a @ a
+        before = of_files()
+        give_back_code()
+        after = of_files()
+        print(before, after, (a @ a).sum().item())""").split()
+    assert float(after) < float(before) / 2 and float(total) == 300**3
+
+
 def test_of_a_stream_only_the_last_half_second_is_kept():
     """Sweeps, their range images and what is prepared of them live no longer than something may ask for them."""
     prepare, rng = Preparation(Settings(network_points=256, ground='none')), np.random.default_rng(0)

@@ -15,7 +15,6 @@ from ssrflow_ros.formats import bag_messages, pointcloud2  # noqa: E402
 from ssrflow_ros.formats.colours import BACKGROUND, GROUND, STILL, contrast, pack_rgba  # noqa: E402
 from ssrflow_ros.formats.markers import Drawing  # noqa: E402
 from ssrflow_ros.node import qos  # noqa: E402
-from ssrflow_ros.node.messages import flow_cloud  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 KINDS = {'PointCloud2': 'PointCloud2', 'MarkerArray': 'MarkerArray', 'Odometry': 'Odometry'}
@@ -71,15 +70,12 @@ def test_flow_is_drawn_in_colours_that_are_there(displays):
     source = bag_messages.to_pointcloud2(
         pointcloud2.encode_points(flow.pair.source.points), bag_messages.to_header(1, 'lidar')
     )
-    from std_msgs.msg import Header
-
-    source.header = Header()
-    coloured = flow_cloud(flow, source, rgba=True)
+    coloured = pointcloud2.encode(flow, source, rgba=True)
     colours = pointcloud2.read_field(coloured, 'rgba')
     ground, still = pack_rgba(np.array([GROUND, STILL]))
     assert np.all(colours[flow.ground] == ground) and np.all(colours[~flow.moving & ~flow.ground] == still)
     assert not np.isin(colours[flow.moving], (ground, still)).any()
-    assert 'rgba' not in [field.name for field in flow_cloud(flow, source).fields]
+    assert 'rgba' not in [field.name for field in pointcloud2.encode(flow, source).fields]
     assert "{'rgba': True}" in (ROOT / 'launch/flow.launch.py').read_text(), 'the launch file asks for them'
 
 

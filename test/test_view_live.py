@@ -20,9 +20,10 @@ from rclpy.context import Context  # noqa: E402
 from sensor_msgs.msg import PointCloud2  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
 
+from ssrflow_ros.formats.object_cloud import encode_objects  # noqa: E402
 from ssrflow_ros.formats.pointcloud2 import encode, encode_points  # noqa: E402
 from ssrflow_ros.node import qos  # noqa: E402
-from ssrflow_ros.node.messages import ego_odometry, objects_cloud, to_pointcloud2  # noqa: E402
+from ssrflow_ros.node.messages import ego_odometry, to_pointcloud2  # noqa: E402
 
 
 def test_what_a_node_publishes_is_served(tmp_path, monkeypatch):
@@ -56,7 +57,7 @@ def test_what_a_node_publishes_is_served(tmp_path, monkeypatch):
                 cloud = to_pointcloud2(encode_points(flow.pair.source.points), header)
                 made = (
                     to_pointcloud2(encode(flow, cloud), header),
-                    objects_cloud(flow.objects, header),
+                    to_pointcloud2(encode_objects(flow.objects), header),
                     ego_odometry(flow, cloud),
                 )
                 for publisher, message in zip(publishers, made):

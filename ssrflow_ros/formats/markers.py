@@ -8,6 +8,7 @@ ago, metres behind them at speed.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Iterable, Sequence
 
 import numpy as np
@@ -28,7 +29,7 @@ ARROW_SECONDS = 1.0
 """An arrow is as long as the way in this time."""
 
 MAX_OBJECTS = 50
-"""Objects drawn, the nearest ones: each costs 0.2 ms to publish."""
+"""Objects drawn, the nearest ones: more than can be told apart."""
 
 TEXT_ID = 2
 """What the id of an object's text is above that of its box."""
@@ -102,9 +103,12 @@ class Drawing:
 
 def object_colour(item: MovingObject) -> tuple[float, float, float]:
     """Red, green, blue in [0, 1]: one colour a track, white without one."""
-    if item.track_id < 0:
-        return _UNTRACKED
-    red, green, blue = map(float, track_colours(np.array([item.track_id]))[0])
+    return _UNTRACKED if item.track_id < 0 else _track_colour(item.track_id)
+
+
+@lru_cache(maxsize=256)
+def _track_colour(track_id: int) -> tuple[float, float, float]:
+    red, green, blue = map(float, track_colours(np.array([track_id]))[0])
     return red, green, blue
 
 

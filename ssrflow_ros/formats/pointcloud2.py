@@ -181,7 +181,7 @@ def _with_holes(cloud: Cloud, holes: np.ndarray) -> Cloud:
 
 def _finite(column: np.ndarray) -> np.ndarray:
     """NaN is never published: consumers tend to trust x, y, z and stumble over the rest."""
-    return np.nan_to_num(column, nan=0.0, posinf=0.0, neginf=0.0) if column.dtype.kind == 'f' else column
+    return np.where(np.isfinite(column), column, column.dtype.type(0)) if column.dtype.kind == 'f' else column
 
 
 def _xyz(points: np.ndarray) -> dict[str, np.ndarray]:

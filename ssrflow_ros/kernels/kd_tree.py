@@ -196,6 +196,14 @@ def _search(tree, queries, order, k, index, squared):
                     for place in range(len(row)):
                         best = min(best, (np.int64(bits[place]) << 32) | np.int64(row[place]))
                     own[0] = best
+                elif k == 3:
+                    one, two, three = own[0], own[1], own[2]
+                    for place in range(len(row)):
+                        found = (np.int64(bits[place]) << 32) | np.int64(row[place])
+                        three = min(three, max(two, found))
+                        two = min(two, max(one, found))
+                        one = min(one, found)
+                    own[0], own[1], own[2] = one, two, three
                 else:
                     for place in range(len(row)):
                         found = (np.int64(bits[place]) << 32) | np.int64(row[place])

@@ -42,7 +42,7 @@ def company(direction, reach, fewest, shares):
     held = np.zeros((_ROWS + 4, _COLUMNS, _RANGES + 2), np.uint8)
     total = np.zeros((_ROWS + 4, _COLUMNS), np.int32)
     about = np.zeros((_ROWS + 4, _COLUMNS), np.int32)
-    place = np.empty((count, 2), np.int16)
+    place = np.empty(count, np.int32)
     octave = reach.view(np.int32)
     first = np.full(1, _NEAREST, np.float32).view(np.int32)[0] >> _MANTISSA
     for point in range(count):
@@ -50,9 +50,11 @@ def company(direction, reach, fewest, shares):
         column = min(int(direction[point, 0] * np.float32(_COLUMNS / 4)), _COLUMNS - 1)
         total[row, column] += 1
         depth = min(max((octave[point] >> _MANTISSA) - first, 0), _RANGES) + 1
-        place[point, 0], place[point, 1] = row * _COLUMNS + column, depth
-        if depth <= _RANGES and held[row, column, depth] < 255:
-            held[row, column, depth] += 1
+        place[point] = -1
+        if depth <= _RANGES:
+            place[point] = (row * _COLUMNS + column) * (_RANGES + 2) + depth
+            if held[row, column, depth] < 255:
+                held[row, column, depth] += 1
     occupied, usual = 0, np.empty(_ROWS * _COLUMNS, np.int32)
     for row in range(2, _ROWS + 2):
         for column in range(_COLUMNS):
@@ -64,17 +66,23 @@ def company(direction, reach, fewest, shares):
                 usual[occupied] = about[row, column]
                 occupied += 1
     mostly = np.median(usual[:occupied]) if occupied else 0.0
+    least, most = np.empty(about.shape), np.empty(about.shape)
+    for row in range(2, _ROWS + 2):
+        for column in range(_COLUMNS):
+            few = min(max(max(about[row, column], mostly) * shares[0], fewest) + 1, 250)
+            least[row, column], most[row, column] = few, min(max(about[row, column] * shares[1], few), 250)
     answer = np.full(count, 2, np.int8)
+    flat, most_flat = held.reshape(-1), most.reshape(-1)
     for point in range(count):
-        row, column, depth = place[point, 0] // _COLUMNS, place[point, 0] % _COLUMNS, place[point, 1]
-        if depth > _RANGES:
+        own = place[point]
+        if own < 0:
             continue
-        least = min(max(max(about[row, column], mostly) * shares[0], fewest) + 1, 250)
-        most = min(max(about[row, column] * shares[1], least), 250)
+        cell = own // (_RANGES + 2)
         # Nearly every return has its company in its own cell.
-        found = int(held[row, column, depth]) + held[row, column, depth - 1] + held[row, column, depth + 1]
-        if found >= most:
+        found = int(flat[own]) + flat[own - 1] + flat[own + 1]
+        if found >= most_flat[cell]:
             continue
+        row, column, depth = cell // _COLUMNS, cell % _COLUMNS, own % (_RANGES + 2)
         found = 0
         for i in range(-2, 3):
             wide = 1 if abs(i) < 2 else 0
@@ -82,7 +90,7 @@ def company(direction, reach, fewest, shares):
                 beside = (column + j) % _COLUMNS
                 for k in range(-1, 2):
                     found += held[row + i, beside, depth + k]
-        answer[point] = 2 if found >= most else 1 if found >= least else 0
+        answer[point] = 2 if found >= most[row, column] else 1 if found >= least[row, column] else 0
     return answer
 
 

@@ -12,6 +12,18 @@ from .compiled import compiled
 
 
 @compiled
+def placed(x, y, owner, scale, corner):
+    """x, y (n,) in cells from the corner of the map that is the `owner` (n,) of each: times `scale` (K,), plus `corner`
+    (K, 2). All float32."""
+    across, along = np.empty(len(x), np.float32), np.empty(len(x), np.float32)
+    for point in range(len(x)):
+        own = owner[point]
+        across[point] = x[point] * scale[own] + corner[own, 0]
+        along[point] = y[point] * scale[own] + corner[own, 1]
+    return across, along
+
+
+@compiled
 def distance_maps(x, y, tile, count, side, truncated):
     """(count, side, side) uint8, squared distance in cells to the next of the points, at most `truncated`².
 

@@ -23,6 +23,7 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import PointCloud2
 from std_srvs.srv import SetBool, Trigger
 
+from ..process_memory import give_back_code
 from ..settings import Settings
 from . import livox_topic, qos
 from .diagnostics import Diagnostics
@@ -92,6 +93,7 @@ class FlowNode(ManagedNode):
             self.get_logger().info(COMPILING)
         if not warm_up(self._method, self._settings, self.context.ok):
             return TransitionCallbackReturn.FAILURE
+        give_back_code()
         self._outputs = Outputs(self, self._statistics)
         return super().on_configure(state)
 

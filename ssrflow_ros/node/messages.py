@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from array import array
-from typing import Any, Callable, Iterable, Sequence
+from typing import Any, Callable
 
 import numpy as np
 from nav_msgs.msg import Odometry
@@ -12,9 +12,7 @@ from sensor_msgs.msg import PointCloud2
 from visualization_msgs.msg import Marker, MarkerArray
 
 from ..formats.messages import Messages
-from ..formats.object_cloud import encode_objects
-from ..formats.pointcloud2 import encode, encode_points
-from ..sweep import EgoMotion, FlowField, MovingObject, Sweep, SweepPair
+from ..sweep import EgoMotion, FlowField, Sweep, SweepPair
 
 
 def _type(name: str) -> Callable[..., Any]:
@@ -33,22 +31,7 @@ def _pointcloud2(data: np.ndarray, **fields: Any) -> PointCloud2:
 
 
 MESSAGES = Messages(_type)
-to_pointcloud2, to_marker_array = MESSAGES.pointcloud2, MESSAGES.marker_array
-
-
-def flow_cloud(flow: FlowField, source: PointCloud2, keep: Iterable[str] = (), rgba: bool = False) -> PointCloud2:
-    """The annotated cloud of `source`, under the very header of `source`; `keep` and `rgba` as `encode`."""
-    return to_pointcloud2(encode(flow, source, keep, rgba), source.header)
-
-
-def objects_cloud(objects: Sequence[MovingObject], header: Any) -> PointCloud2:
-    """Moving objects, one point an object."""
-    return to_pointcloud2(encode_objects(objects), header)
-
-
-def ground_cloud(flow: FlowField, source: PointCloud2) -> PointCloud2:
-    """The points of `source` that are taken as ground: x y z."""
-    return to_pointcloud2(encode_points(flow.pair.source.points[flow.ground]), source.header)
+to_pointcloud2 = MESSAGES.pointcloud2
 
 
 def ego_odometry(flow: FlowField, source: PointCloud2) -> Odometry:

@@ -1,8 +1,11 @@
-"""What the node publishes of each flow field. Every output is made only if somebody listens to it."""
+"""What the node publishes of each flow field. Every output is made only if somebody listens to it.
+
+Clouds and markers go out as bytes (`formats/cdr.py`).
+"""
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Any, Callable, Sequence
 
 import numpy as np
 from nav_msgs.msg import Odometry
@@ -10,14 +13,15 @@ from sensor_msgs.msg import PointCloud2
 from visualization_msgs.msg import MarkerArray
 
 from ..errors import EgoMotionError
+from ..formats import cdr
 from ..formats.markers import Drawing
 from ..formats.object_cloud import encode_objects
-from ..formats.pointcloud2 import with_only
+from ..formats.pointcloud2 import encode, encode_points, with_only
 from ..sweep import Basis, FlowField, MovingObject
 from . import qos
 from .flow_tracks import FlowTracks
 from .lifecycle import ManagedNode
-from .messages import delete_all, ego_odometry, flow_cloud, ground_cloud, objects_cloud, to_marker_array, to_pointcloud2
+from .messages import delete_all, ego_odometry
 from .object_adapters import adapters
 from .objects_frame import ObjectsFrame
 from .statistics import WARN_EVERY, Statistics
@@ -42,12 +46,12 @@ class Outputs:
         self._makers = {
             self._flow: self._make_flow,
             self._markers: self._make_markers,
-            self._ground: ground_cloud,
+            self._ground: self._make_ground,
             self._ego_odometry: ego_odometry,
             **({self._publisher(PointCloud2, '~/tracks'): self._make_tracks} if self._tracker else {}),
         }
         self._object_makers = {
-            self._objects: objects_cloud,
+            self._objects: self._make_objects,
             **{self._publisher(kind, topic): make for topic, kind, make in adapters(node.settings.object_messages)},
         }
 
@@ -94,9 +98,9 @@ class Outputs:
         if static_heard or moving_heard:
             rows, organised = moving(), self._node.settings.static_organised
             if static_heard:
-                self._static.publish(to_pointcloud2(with_only(cloud, ~rows, organised), cloud.header))
+                self._static.publish(cdr.pointcloud2(with_only(cloud, ~rows, organised), cloud.header))
             if moving_heard:
-                self._moving.publish(to_pointcloud2(with_only(cloud, rows, organised), cloud.header))
+                self._moving.publish(cdr.pointcloud2(with_only(cloud, rows, organised), cloud.header))
 
     def reset(self) -> None:
         """Wipe what is drawn: after a reset nothing of it is true any more."""
@@ -118,14 +122,20 @@ class Outputs:
             kind, topic, qos.OUTPUT, event_callbacks=self._node.mismatches.of_publisher(topic), **rest
         )
 
-    def _make_flow(self, flow: FlowField, cloud: PointCloud2) -> PointCloud2:
+    def _make_flow(self, flow: FlowField, cloud: PointCloud2) -> bytes:
         settings = self._node.settings
-        return flow_cloud(flow, cloud, settings.keep_fields.split(), settings.rgba)
+        return cdr.pointcloud2(encode(flow, cloud, settings.keep_fields.split(), settings.rgba), cloud.header)
 
-    def _make_tracks(self, flow: FlowField, cloud: PointCloud2) -> PointCloud2:
-        return to_pointcloud2(encode_objects(self._tracks), cloud.header)
+    def _make_ground(self, flow: FlowField, cloud: PointCloud2) -> bytes:
+        return cdr.pointcloud2(encode_points(flow.pair.source.points[flow.ground]), cloud.header)
 
-    def _make_markers(self, flow: FlowField, cloud: PointCloud2) -> MarkerArray:
+    def _make_objects(self, objects: Sequence[MovingObject], header: Any) -> bytes:
+        return cdr.pointcloud2(encode_objects(objects), header)
+
+    def _make_tracks(self, flow: FlowField, cloud: PointCloud2) -> bytes:
+        return self._make_objects(self._tracks, cloud.header)
+
+    def _make_markers(self, flow: FlowField, cloud: PointCloud2) -> bytes:
         rate = self._statistics.rate('out')
         markers = self._drawing.update(flow, self._node.settings.marker_arrows, 1 / rate if rate else 0.0)
-        return to_marker_array(markers, cloud.header)
+        return cdr.marker_array(markers, cloud.header)

@@ -149,7 +149,8 @@ def stacked(columns: Columns, names: tuple[str, ...]) -> np.ndarray:
     for name in names:
         first, *second = name.split('*')
         values.append(known[first] * known[second[0]] if second else known[first])
-    out = np.empty((*np.broadcast_shapes(*map(np.shape, values)), len(names)))
+    shapes = {getattr(value, 'shape', ()) for value in values}  # NumPy's own look at each costs more than the rest
+    out = np.empty((*np.broadcast_shapes(*shapes), len(names)))
     for k, value in enumerate(values):
         out[..., k] = value
     return out

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..kernels.groups import lengths
+from ..kernels.returns import rows_of
 from ..settings import Settings
 from ..steps.prepared import PreparedPair
 
@@ -33,12 +34,12 @@ class ObservedPoints(NamedTuple):
 
 def observe(prepared: PreparedPair, displacement: np.ndarray, settings: Settings) -> ObservedPoints:
     """displacement (N, 3) m by the network, of all points of the source."""
-    points, displacement = prepared.points, displacement.take(prepared.rows, axis=0)
+    points, displacement = prepared.points, rows_of(displacement, prepared.rows)
     length = lengths(displacement)
     moving = length >= settings.moving_speed * abs(prepared.pair.dt)
     suspicious = prepared.in_free_space | prepared.in_past_free_space
     asked = np.flatnonzero(moving & ~suspicious)
-    places = points.take(asked, axis=0) + displacement.take(asked, axis=0)
+    places = rows_of(points, asked) + rows_of(displacement, asked)
     suspicious[asked] = prepared.range_images[0].at(places).is_free()
     return ObservedPoints(
         points,

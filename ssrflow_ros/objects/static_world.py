@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..kernels.maps import lies_beside
+from ..kernels.returns import rows_of
 from .tiles import Blocks
 
 _CELL = np.float32(0.1)  # m, of the map of what stands; what is near to it is no one's partner ...
@@ -17,7 +18,7 @@ def unexplained(target: np.ndarray, points: np.ndarray, movers: list[np.ndarray]
     of the groups of rows `movers`."""
     stands = np.ones(len(points), bool)
     stands[np.concatenate(movers)] = False
-    return Blocks(target.take(not_beside(target, points.take(np.flatnonzero(stands), axis=0)), axis=0))
+    return Blocks(rows_of(target, not_beside(target, rows_of(points, np.flatnonzero(stands)))))
 
 
 def not_beside(target: np.ndarray, static: np.ndarray) -> np.ndarray:

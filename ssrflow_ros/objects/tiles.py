@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..kernels.tiles import distance_maps, sorted_into_blocks, sums_moved, sums_on_grid, within
+from ..kernels.tiles import distance_maps, placed, sorted_into_blocks, sums_moved, sums_on_grid, within
 from .groups import evenly_chosen
 
 CELLS = 126  # of a tile's side, a multiple of `COARSE`
@@ -36,18 +36,17 @@ class Tiles:
         self._everywhere = np.full((count, 2), -np.inf, np.float32), np.full((count, 2), np.inf, np.float32)
         self._about = (MIDDLE - margin).astype(np.float32), (MIDDLE + margin).astype(np.float32)
 
-        def placed(x: np.ndarray, y: np.ndarray, owner: np.ndarray) -> tuple[np.ndarray, ...]:
-            """Cells, with fractions, from the tile's corner."""
-            scale = (1 / self.cell).astype(np.float32)[owner]
-            corner = (MIDDLE - self.centre / self.cell[:, None]).astype(np.float32)
-            return x * scale + corner[owner, 0], y * scale + corner[owner, 1]
-
-        x, y = placed(points[:, 0], points[:, 1], owner)
+        # Cells, with fractions, from each tile's corner.
+        scale, corner = (
+            (1 / self.cell).astype(np.float32),
+            (MIDDLE - self.centre / self.cell[:, None]).astype(np.float32),
+        )
+        x, y = placed(points[:, 0], points[:, 1], owner, scale, corner)
         self.points = Padded(x, y, counts)
         self._here = distance_maps(x, y, owner, count, CELLS, _TRUNCATED)
         span = np.minimum(half + reach + _ABOUT, self.cell * (CELLS / 2 - _TRUNCATED))
         x, y, owner = around.near(self.centre, span, low[:, 2] - _HEIGHT, high[:, 2] + _HEIGHT)
-        x, y = placed(x, y, owner)
+        x, y = placed(x, y, owner, scale, corner)
         self.others = Padded(x, y, np.bincount(owner, minlength=count))
         self._there = distance_maps(x, y, owner, count, CELLS, _TRUNCATED)
 

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from ..kernels.returns import put_rows
+from ..kernels.returns import put_rows, rows_of
 from ..settings import Settings
 from ..sweep import EgoMotion, FlowField, MovingObject, Sweep, SweepPair
 from ..transforms import transformed32
@@ -141,7 +141,7 @@ class Conditioning:
         level = np.array_equal(self.level, np.eye(3))
         if level and len(rows) == len(sweep):
             return rows, None
-        points = sweep.points.take(rows, axis=0)
+        points = rows_of(sweep.points, rows)
         return rows, dataclasses.replace(
             sweep,
             points=points if level else transformed32(points, self.level, _NOWHERE),

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from ..sweep import EgoMotion, Sweep, SweepPair
-from ..transforms import rigid
+from ..transforms import rigid, rotation_matrix
 from .deskew import twist
 
 LONGEST_GAP = 1.0
@@ -42,4 +41,4 @@ class DeadReckoning:
         if not 0 < gap <= LONGEST_GAP:
             return None
         velocity, turn_rate = twist(ego, dt)
-        return pose @ rigid(Rotation.from_rotvec(turn_rate * gap).as_matrix(), velocity * gap)
+        return pose @ rigid(rotation_matrix(turn_rate * gap), velocity * gap)

@@ -12,7 +12,8 @@ import copy
 
 import numpy as np
 
-from ..kernels.range_image import cells_of, nearest_about, nearest_in_each
+from ..kernels.range_image import cells_of, lies_beyond, nearest_about, nearest_in_each
+from ..kernels.returns import rows_of
 
 _AZIMUTH, _ELEVATION = np.radians(0.7), np.radians(0.75)  # cells of an image
 _ROWS, _COLUMNS = round(np.pi / _ELEVATION), round(2 * np.pi / _AZIMUTH)
@@ -68,9 +69,8 @@ class RayQuery:
 
     def is_free(self, about: bool = False) -> np.ndarray:
         """All returns from the direction of a point, or from `about` it, lay clearly beyond it."""
-        nearest = self._nearest(_ABOUT, _ABOUT) if about else self._nearest()
-        # inf: nothing came back from there, so nothing is known
-        return (nearest < np.inf) & (nearest > self._reach * np.float32(1 + _DEPTH_SHARE) + np.float32(_DEPTH))
+        nearest = self._image.nearest(_ABOUT, _ABOUT) if about else self._image.nearest(1, 1)
+        return lies_beyond(nearest, self._cell, self._reach, np.float32(1 + _DEPTH_SHARE), np.float32(_DEPTH))
 
     def is_at_return(self) -> np.ndarray:
         """The nearest return from the direction of a point lay at about its range."""
@@ -112,7 +112,7 @@ def free_space(
     return (
         other.at(points).is_free(),
         past.at(points).is_free(about=True),
-        target.take(np.flatnonzero(source.at(target).is_free()), axis=0),
+        rows_of(target, np.flatnonzero(source.at(target).is_free())),
     )
 
 

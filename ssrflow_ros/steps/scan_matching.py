@@ -16,22 +16,21 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from scipy.linalg import eigh
-from scipy.spatial.transform import Rotation
 
 from ..errors import EgoMotionError
-from ..kernels.kd_tree import KdTree
-from ..kernels.point_to_plane import moved, normal_equations, normals
+from ..kernels.pillars import Pillars
+from ..kernels.point_to_plane import moved, normal_equations
 from ..settings import Settings
 from ..sweep import EgoMotion, Sweep, SweepPair
-from ..transforms import rigid
+from ..transforms import rigid, rotation_matrix, rotation_vector
 from .cells import means
 
 _MAX_RANGE = 100.0  # m, beyond, returns are too sparse for normals
 _RESOLUTIONS = (0.4, 0.2, 0.1)  # m, voxels; the finer ones for small rooms
 _ENOUGH_POINTS = 4000  # thinned points that make a finer voxel needless
 _FEWEST_POINTS = 200  # thinned points that can carry a match
-_NEIGHBOURS = 20  # points that give a normal; 10 may all lie on one ring of a sparse sensor
+_PATCH = 12  # points that give a normal, at least
+_NEIGHBOURS = 20  # points that give a covariance
 _REACHES = (3.0, 5.0)  # m, how far GICP looks for a match, first and second attempt
 _REFINED_POINTS = 3000  # of the thinned ones, that are laid onto surfaces
 _KERNELS = (0.30, 0.05)  # m, width of the robust kernel, first and last
@@ -100,7 +99,7 @@ class ScanMatching:
             if reach or _within(best.transform, start, _NEAR_START):
                 break
         assert best is not None  # a start with a reach is always tried
-        turn = Rotation.from_matrix(best.transform[:3, :3]).as_rotvec()
+        turn = rotation_vector(best.transform[:3, :3])
         velocity = np.concatenate([turn, best.transform[:3, 3]]) / pair.dt
         self._velocity = np.zeros(6)  # what the next pair starts from if this one is refused
         self._judge(best, velocity)
@@ -166,7 +165,7 @@ class _Cloud:
 
     def __init__(self, library: Any, thinned: np.ndarray, threads: int):
         self._library, self._threads = library, threads
-        self._thinned, self._tree = thinned, KdTree(thinned)
+        self._thinned, self._pillars = thinned, Pillars(thinned)
         few = np.linspace(0, len(thinned) - 1, min(len(thinned), _REFINED_POINTS)).astype(np.int64)
         self.points = thinned.take(few, axis=0)
         self._normals, self._has_normal = np.zeros_like(thinned), np.zeros(len(thinned), bool)
@@ -181,12 +180,11 @@ class _Cloud:
 
     def surfaces(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """A point of the nearest surface to each of `points` (n, 3), its normal, and the squared distance (n,)."""
-        nearest, distance = (column[:, 0] for column in self._tree.search(points, 1))
+        nearest, distance = self._pillars.nearest(points)
         # Normals cost most, and a third of the points is never the nearest one.
         asked = np.flatnonzero(np.bincount(nearest, minlength=len(self._thinned)).astype(bool) & ~self._has_normal)
         if len(asked):
-            around, _ = self._tree.search(self._thinned.take(asked, axis=0), _NEIGHBOURS)
-            self._normals[asked] = normals(self._thinned, around)
+            self._normals[asked] = self._pillars.normals(self._thinned.take(asked, axis=0), _PATCH)
             self._has_normal[asked] = True
         return self._thinned.take(nearest, axis=0), self._normals.take(nearest, axis=0), distance**2
 
@@ -244,7 +242,7 @@ def _support(normal: np.ndarray, matched: np.ndarray) -> float:
     level = normal[:, :2]
     every = level.T @ level + _FEW_FACING * np.eye(2)
     explained = level[matched].T @ level[matched] + _FEW_FACING * np.eye(2)
-    return float(eigh(explained, every, eigvals_only=True)[0])
+    return float(np.linalg.eigvals(np.linalg.solve(every, explained)).real.min())
 
 
 def _within(one: np.ndarray, other: np.ndarray, limits: tuple[float, float]) -> bool:
@@ -255,4 +253,4 @@ def _within(one: np.ndarray, other: np.ndarray, limits: tuple[float, float]) -> 
 
 def _transform(motion: np.ndarray) -> np.ndarray:
     """(4, 4) transform of a rotation vector and a translation, (6,)."""
-    return rigid(Rotation.from_rotvec(motion[:3]).as_matrix(), motion[3:])
+    return rigid(rotation_matrix(motion[:3]), motion[3:])

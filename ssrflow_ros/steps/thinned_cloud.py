@@ -6,7 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from ..kernels.kd_tree import KdTree
+from ..kernels.pillars import Pillars
+from ..kernels.returns import rows_of
 from .cells import by_cell
 
 VOXEL = 0.2  # metres; finer than any level of the network
@@ -32,14 +33,13 @@ class ThinnedCloud:
     @cached_property
     def points(self) -> np.ndarray:
         """(n, 3) float32 m, at these rows."""
-        return self.cloud.take(self.rows, axis=0)
+        return rows_of(self.cloud, self.rows)
 
     def nearest(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Place (m,) in `self.points` of the one that is nearest to each of `points` (m, 3) m, and how far off it is,
         (m,) float32 m."""
-        index, away = self._tree.search(points, 1)
-        return index[:, 0], away[:, 0]
+        return self._pillars.nearest(points)
 
     @cached_property
-    def _tree(self) -> KdTree:
-        return KdTree(self.points)
+    def _pillars(self) -> Pillars:
+        return Pillars(self.points)

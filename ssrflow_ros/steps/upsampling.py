@@ -15,7 +15,7 @@ _NEAREST = 1e-4  # metres; nearer ones weigh no more
 
 
 def upsample(cloud: ThinnedCloud, known: np.ndarray, values: torch.Tensor) -> np.ndarray:
-    """`values` (M, C) at `known` (M, 3) interpolated at the cloud's points (N, 3), all float32, M >= 1: (N, C) float32.
+    """`values` (M, 3) at `known` (M, 3) interpolated at the cloud's points (N, 3), all float32, M >= 1: (N, 3) float32.
 
     Inverse-distance weights over the 3 known points nearest to the first point of the same voxel: a sweep
     has four points a voxel, and the search is what costs. Not so on a GPU: values that are there are
