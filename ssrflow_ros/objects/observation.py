@@ -9,6 +9,7 @@ import numpy as np
 from ..kernels.groups import lengths
 from ..settings import Settings
 from ..steps.prepared import PreparedPair
+from .static_world import not_beside
 
 
 class ObservedPoints(NamedTuple):
@@ -18,6 +19,7 @@ class ObservedPoints(NamedTuple):
     in_free_space       (n,) bool: stands where the other sweep saw through; in_past_free_space (n,) bool: where the
                         sensor surely had half a second before.
     suspicious          (n,) bool: either, or the network moves it to a place through which this sweep sees.
+    unmatched           (n,) bool: no return of the other sweep lies beside it.
     vacated_space       (v, 3) m, points of the other sweep through whose places this one sees.
     """
 
@@ -28,6 +30,7 @@ class ObservedPoints(NamedTuple):
     in_free_space: np.ndarray
     in_past_free_space: np.ndarray
     suspicious: np.ndarray
+    unmatched: np.ndarray
     vacated_space: np.ndarray
 
 
@@ -40,6 +43,8 @@ def observe(prepared: PreparedPair, displacement: np.ndarray, settings: Settings
     asked = np.flatnonzero(moving & ~suspicious)
     places = points.take(asked, axis=0) + displacement.take(asked, axis=0)
     suspicious[asked] = prepared.range_images[0].at(places).is_free()
+    unmatched = np.zeros(len(points), bool)
+    unmatched[not_beside(points, prepared.target)] = True
     return ObservedPoints(
         points,
         displacement,
@@ -48,5 +53,6 @@ def observe(prepared: PreparedPair, displacement: np.ndarray, settings: Settings
         prepared.in_free_space,
         prepared.in_past_free_space,
         suspicious,
+        unmatched,
         prepared.vacated_space,
     )
