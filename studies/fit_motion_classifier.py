@@ -6,7 +6,7 @@ proposals, compares them with the truth, and writes a classifier, of which what 
 far registration is trusted comes first, for the classifier builds on it, and what is said of points without object
 builds on both. The shipped models are of
 
-    python -m studies.fit_motion_classifier --recordings 960 --quiet 196 --keep measured_share unassigned
+    python -m studies.fit_motion_classifier --recordings 577 --quiet 115
 """
 
 from __future__ import annotations
