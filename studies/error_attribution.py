@@ -21,6 +21,7 @@ from ssrflow_ros.settings import Settings
 from ssrflow_ros.simulator import SENSORS, LabelledSweep, simulate
 from ssrflow_ros.sweep import SweepPair
 from studies.object_scores import COVERED, DYNAMIC
+from studies.truth import network_displacement
 
 _SEED = 5_100_000  # no training, and nothing that is fitted, uses the seeds from here on
 _RIGHT, _RIGHT_SHARE = 0.05, 0.1  # m, or share of its displacement, by which a mover's object may be wrong
@@ -48,14 +49,15 @@ def attribute(method: SceneFlow, first: LabelledSweep, second: LabelledSweep) ->
     errors = np.linalg.norm(np.stack([motion, network - motion, flow.velocity * dt - motion]), axis=2)
     moving = ~first.ground & (errors[0] >= DYNAMIC * dt)
     every = ObjectDetector(dataclasses.replace(method.classifier, least_log_odds=-np.inf))
-    candidates = every.candidates(prepared, observe(prepared, network, method.settings), method.settings)
+    observed = observe(prepared, network_displacement(prepared, flow), method.settings)
+    candidates = every.candidates(prepared, observed, method.settings)
     groups, asked = list[np.ndarray](), np.zeros(0, bool)
     if candidates is not None:
         groups = candidates.proposals.groups
         asked = method.classifier.prefilter(candidates.proposals.features) >= method.classifier.least_log_odds
     for number in np.unique(first.object_id[moving]):
         own = moving & (first.object_id == number)
-        inside = own[prepared.rows]
+        inside = own[prepared.conditioned.rows[prepared.rows]]
         held = [inside[group].sum() >= max(COVERED * own.sum(), len(group) / 2) for group in groups]
         named = own & (flow.object_ids >= 0)
         if 2 * inside.sum() < own.sum():

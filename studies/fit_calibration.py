@@ -103,6 +103,8 @@ def played(
     method = SceneFlow(settings)
     method.classifier = dataclasses.replace(method.classifier, calibration=PLAIN)
     found: dict[str, list[dict[str, np.ndarray]]] = {name: [] for name in SENSORS}
+    if keep:
+        keep.mkdir(parents=True, exist_ok=True)
     for seed, sensor, scene in (
         (first + number, sensors[number % len(sensors)], _scene(number // len(sensors)))
         for first, recordings, sensors in blocks
@@ -200,7 +202,7 @@ def main() -> None:
     parser.add_argument('--keep', type=Path, metavar='FOLDER', help='for what was played')
     parser.add_argument('-o', '--output', type=Path, default=SHIPPED, help='the calibration (default: the shipped one)')
     parser.add_argument('--picture', type=Path, metavar='FILE', help='draw a reliability diagram')
-    parser.add_argument('--network-points', type=int, default=4096)
+    parser.add_argument('--network-points', type=int, default=Settings().network_points)
     args = parser.parse_args()
     settings = Settings(network_points=args.network_points)
     if not args.judge:

@@ -6,7 +6,7 @@ proposals, compares them with the truth, and writes a classifier, of which what 
 far registration is trusted comes first, for the classifier builds on it, and what is said of points without object
 builds on both. The shipped models are of
 
-    python -m studies.fit_motion_classifier --recordings 960 --quiet 196 --keep measured_share unassigned
+    python -m studies.fit_motion_classifier --recordings 577 --quiet 115
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from ssrflow_ros.steps.prepared import PreparedPair
 from ssrflow_ros.sweep import SweepPair
 
 from .fitting import fit_log_variance, fit_logistic, fit_perceptron, fit_share
+from .truth import network_displacement, truth_of
 
 _SEED, _QUIET_SEED = 4_000_000, 6_000_000
 SLOWEST = 0.25  # m/s of a mover
@@ -50,8 +51,7 @@ SCORED = 0.3  # probability, from which errors are fitted: what is less likely b
 class Played:
     """One pair as the detector sees it, and the truth about its points.
 
-    residual  (N, 3) m by the network.   owner  (n,) number of the mover of each of `prepared.rows`, -1 for none.
-    motion    (n, 3) m of them until the target, ego-motion removed.
+    residual  (N, 3) m by the network.   owner (n,), motion (n, 3) m as of `Truth`.
     """
 
     prepared: PreparedPair
@@ -213,9 +213,8 @@ def play(method: SceneFlow, newer: LabelledSweep, older: LabelledSweep, past: La
         except EgoMotionError:
             pass  # a stream that has lost its way
     prepared = stream.prepare(SweepPair(newer.sweep, older.sweep))
-    rows = prepared.rows
-    residual = stream.estimate(prepared).network_velocity * np.float32(prepared.pair.dt)
-    return Played(prepared, residual, newer.object_id[rows], newer.motion_previous[rows])
+    residual = network_displacement(prepared, stream.estimate(prepared))
+    return Played(prepared, residual, *truth_of(prepared, newer, newer.motion_previous))
 
 
 def recording(number: int, quiet: bool = False) -> list[LabelledSweep]:

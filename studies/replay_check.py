@@ -16,6 +16,7 @@ from ssrflow_ros.evaluation.replay_check import MOVED, STOOD, UNTOLD, Judged, Re
 from ssrflow_ros.scene_flow import SceneFlow
 from ssrflow_ros.settings import Settings
 from ssrflow_ros.simulator import LabelledSweep, simulate
+from ssrflow_ros.simulator.disturbances import with_own_body
 from ssrflow_ros.sweep import FlowField, SweepPair
 from studies.object_scores import COVERED, DYNAMIC, SLOWEST_TRUE, Labels, true_movers
 
@@ -26,16 +27,17 @@ def add(
     judged: Judged, flow: FlowField, truth: LabelledSweep, objects: Counter, movers: Counter, points: Counter
 ) -> None:
     """Count verdicts by the truth; true movers by whether others see them and they were found; points likewise."""
-    motion, dt = truth.motion_previous, abs(flow.pair.dt)
+    kept, dt = flow.pair.source.rows, abs(flow.pair.dt)  # what rides along is left out
+    motion, owner = truth.motion_previous[kept], truth.object_id[kept]
     for item, verdict in judged.objects:
         rows = flow.object_ids == item.id
         moves = np.linalg.norm(motion[rows].mean(axis=0)) / dt >= SLOWEST_TRUE
-        objects[verdict, bool(moves and (truth.object_id[rows] >= 0).mean() >= 0.5)] += 1
+        objects[verdict, bool(moves and (owner[rows] >= 0).mean() >= 0.5)] += 1
     gone = np.zeros(len(motion), bool)
     for rows, _ in judged.movers:
         gone[rows] = True
-    points.update(truth.object_id[gone] >= 0)
-    labels = Labels(motion, ~truth.ground, truth.object_id, truth.class_id, truth.boxes)
+    points.update(owner[gone] >= 0)
+    labels = Labels(motion, ~truth.ground[kept], owner, truth.class_id[kept], truth.boxes)
     for mover in true_movers(flow.pair.source.points, labels, flow.pair.dt).values():
         if mover.speed >= DYNAMIC:
             movers[
@@ -43,12 +45,12 @@ def add(
             ] += 1
 
 
-def check(recordings: int, sweeps: int) -> tuple[Counter, Counter, Counter]:
+def check(recordings: int, sweeps: int, own_body: bool = False) -> tuple[Counter, Counter, Counter]:
     """Of objects, movers and points, as `add` counts them."""
     counts: tuple[Counter, Counter, Counter] = Counter(), Counter(), Counter()
     for seed in range(_UNSEEN_SEED, _UNSEEN_SEED + recordings):
         stream, check_of, answered, judged = SceneFlow(Settings()).stream(), ReplayCheck(Settings()), {}, []
-        recording = list(simulate(seed, sweeps))
+        recording = list(with_own_body(simulate(seed, sweeps), seed) if own_body else simulate(seed, sweeps))
         for newer, older in zip(recording[1:], recording):
             try:
                 flow = stream.flow(SweepPair(newer.sweep, older.sweep))
@@ -87,8 +89,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--recordings', type=int, default=8, metavar='N')
     parser.add_argument('--sweeps', type=int, default=32, help='sweeps of each recording')
+    parser.add_argument('--own-body', action='store_true', help='the sensor sees its own robot')
     args = parser.parse_args()
-    print(report(*check(args.recordings, args.sweeps)))
+    print(report(*check(args.recordings, args.sweeps, args.own_body)))
 
 
 if __name__ == '__main__':

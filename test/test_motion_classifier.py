@@ -198,7 +198,7 @@ def movers(rng, count, expected_off=0.2, found_off=0.2):
     known, log_odds = rng.random(count) < 0.5, np.full(count, np.log(9.0))
     nothing, sizes = np.zeros(count), np.full(count, 60)
     proposals = ScreenedProposals(
-        [np.arange(60)] * count, Clusters(np.zeros((0, 3)), sizes), np.zeros((0, 3)), {}, *np.zeros((4, count))
+        [np.arange(60)] * count, Clusters(np.zeros((0, 3)), sizes), np.zeros((0, 3)), {}, *np.zeros((5, count))
     )
     seen = Candidates(
         proposals,
@@ -292,7 +292,7 @@ def test_probabilities_are_probabilities_and_few_or_no_evidence_is_no_trouble():
     odds = CLASSIFIER.motion.of_stacked(CLASSIFIER.motion.centre[None])
     assert 0 < logistic(odds) < logistic(odds + 1) < 1 and logistic(odds + 30) > 0.99
     points, none = np.zeros((2, 3), np.float32), np.zeros(2, bool)
-    observed = ObservedPoints(points, points, np.zeros(len(points)), none, none, none, none, vacated_space=points)
+    observed = ObservedPoints(points, points, np.zeros(len(points)), *[none] * 5, vacated_space=points)
     seen = prefilter(
         [np.array([0]), np.array([0, 1])],
         observed,
@@ -319,6 +319,7 @@ def likely(shift, ego=(0.0, 0.0), overlap=1.0, free=0.0):
         none,
         np.ones(k),
         np.full(k, 0.05),
+        np.ones(k),
     )
     features = motion_features(
         registered,

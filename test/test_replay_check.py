@@ -1,14 +1,19 @@
 """Movers are told from what stands by other sweeps of the same recording, without labels."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from worlds import box, patch, seen
 
-from ssrflow_ros.evaluation.replay_check import MOVED, STOOD, UNTOLD, ReplayCheck, summary
+from ssrflow_ros.evaluation.replay_check import MOVED, STOOD, UNTOLD, Judged, ReplayCheck, summary
 from ssrflow_ros.settings import Settings
+from ssrflow_ros.simulator import simulate
+from ssrflow_ros.simulator.classes import CLASS_ID
+from ssrflow_ros.simulator.disturbances import with_own_body
 from ssrflow_ros.sweep import EgoMotion, FlowField, MovingObject, Sweep, SweepPair
+from studies.replay_check import add, report
 from studies.replay_check import check as check_by_truth
-from studies.replay_check import report
 
 N = 45  # sweeps at 10 Hz
 
@@ -99,3 +104,25 @@ def test_where_the_truth_is_known_it_is_nearly_always_right():
     assert objects[MOVED, True] > 20 and objects[MOVED, False] < 0.05 * objects[MOVED, True]
     assert movers[True, True] > 0 and points[True] > 0.95 * points.total() > 20
     assert 'of movers' in report(objects, movers, points)
+
+
+def test_verdicts_are_weighed_by_the_truth_of_what_was_not_left_out():
+    """A robot in view is cut from the sweep; the labels of what is left are still its own."""
+    newer, older = (next(with_own_body([one])) for one in simulate(3_100_001, 2, 'vlp16', 'street'))
+    own = np.flatnonzero((newer.class_id == CLASS_ID['object']) & (np.linalg.norm(newer.sweep.points, axis=1) < 2.5))
+    assert len(own) > 20 and (newer.object_id[own] == -1).all()
+    left = newer.sweep.without(own)
+    owner = newer.object_id[left.rows]
+    mover = np.argmax(np.bincount(owner[owner >= 0]))
+    rows = np.flatnonzero(owner == mover)
+    nothing, none = np.zeros((len(left), 3), np.float32), np.zeros(len(left), bool)
+    item = MovingObject(0, left.points[rows].mean(axis=0), np.ones(3), 0.0, np.zeros(3), len(rows))
+    ids = np.where(owner == mover, 0, -1).astype(np.int32)
+    flow = FlowField(
+        SweepPair(left, older.sweep), EgoMotion(np.eye(4), 'given'), nothing, nothing, none, none, ids, (item,)
+    )
+    objects, movers, points = Counter(), Counter(), Counter()
+    judged = Judged(0, ((item, MOVED),), ((rows, True),))
+    add(judged, flow, newer, objects, movers, points)
+    moves = np.linalg.norm(newer.motion_previous[left.rows][rows].mean(axis=0)) >= 0.025
+    assert objects == {(MOVED, bool(moves)): 1} and points == {True: len(rows)}

@@ -84,6 +84,7 @@ def motion_features(
         'network_spread': _log(screened.network_spread, 0.02),
         'tallness': np.clip(registered.size[:, 2] - 2.5, 0.0, _TALLEST),
         'moving_share': screened.moving_share,
+        'unmatched': screened.unmatched,
         'beside_occluder': screened.beside_occluder,
         'contradicted': np.sqrt(fused.contradicted),
         'contradicted_share': fused.contradicted,

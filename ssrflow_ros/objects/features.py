@@ -33,6 +33,7 @@ FEATURES: dict[str, tuple[str, ...]] = {
         'log_network_spread',
         'beside_occluder',
         'in_past_free_space',
+        'unmatched',
     ),
     # Log odds of trusting what was measured against the network, and a track against both: `fusion.py`.
     'measured_share': (
@@ -119,6 +120,8 @@ FEATURES: dict[str, tuple[str, ...]] = {
         'size_y',
         'size_z',
         'away',
+        'unmatched',
+        'unmatched*points',
     ),
     # Log odds besides, where a stream goes on: `classification.py`.
     'stream': ('constant', 'known', 'log_others'),

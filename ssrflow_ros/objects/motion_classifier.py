@@ -50,7 +50,7 @@ class MotionClassifier:
     climb_variance: Linear
     calibration: Calibration
     boxes: BoxModels
-    least_log_odds: float = float(np.log(0.05))
+    least_log_odds: float = float(np.log(0.02))
 
     @classmethod
     def load(cls, path: Path = SHIPPED, calibration: str = '') -> MotionClassifier:

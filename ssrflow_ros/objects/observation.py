@@ -10,6 +10,7 @@ from ..kernels.groups import lengths
 from ..kernels.returns import rows_of
 from ..settings import Settings
 from ..steps.prepared import PreparedPair
+from .static_world import not_beside
 
 
 class ObservedPoints(NamedTuple):
@@ -19,6 +20,7 @@ class ObservedPoints(NamedTuple):
     in_free_space       (n,) bool: stands where the other sweep saw through; in_past_free_space (n,) bool: where the
                         sensor surely had half a second before.
     suspicious          (n,) bool: either, or the network moves it to a place through which this sweep sees.
+    unmatched           (n,) bool: no return of the other sweep lies beside it.
     vacated_space       (v, 3) m, points of the other sweep through whose places this one sees.
     """
 
@@ -29,6 +31,7 @@ class ObservedPoints(NamedTuple):
     in_free_space: np.ndarray
     in_past_free_space: np.ndarray
     suspicious: np.ndarray
+    unmatched: np.ndarray
     vacated_space: np.ndarray
 
 
@@ -41,6 +44,8 @@ def observe(prepared: PreparedPair, displacement: np.ndarray, settings: Settings
     asked = np.flatnonzero(moving & ~suspicious)
     places = rows_of(points, asked) + rows_of(displacement, asked)
     suspicious[asked] = prepared.range_images[0].at(places).is_free()
+    unmatched = np.zeros(len(points), bool)
+    unmatched[not_beside(points, prepared.target)] = True
     return ObservedPoints(
         points,
         displacement,
@@ -49,5 +54,6 @@ def observe(prepared: PreparedPair, displacement: np.ndarray, settings: Settings
         prepared.in_free_space,
         prepared.in_past_free_space,
         suspicious,
+        unmatched,
         prepared.vacated_space,
     )

@@ -12,9 +12,11 @@ from .features import Columns
 from .groups import Clusters, evenly_chosen, group_means
 from .motion_classifier import MotionClassifier
 from .observation import ObservedPoints
+from .proposals import UNMATCHED
 
 _MOST_POINTS = 512  # of a proposal that are looked at from here on
 _FREE_SHARE = 0.01  # of a proposal's points that took free space, below which a place must be vacated about it
+_MOST = 64  # proposals that are registered, the likeliest
 MANY = 500  # points, beyond which more say nothing: walls have thousands
 
 
@@ -23,8 +25,9 @@ class ScreenedProposals(NamedTuple):
 
     groups    rows of each.   clusters  at most 512 points of each; network (n, 3) m, their displacement by the network.
     features  by which they were found worth it, (K,) each.
-    in_free_space, beside_occluder, moving_share (K,) shares of their points that took free space, that are seen past
-    something nearer, and that the network says move.   network_spread (K,) m by which its displacements differ.
+    in_free_space, beside_occluder, moving_share, unmatched  (K,) shares of their points that took free space, that are
+    seen past something nearer, that the network says move, and beside which the other sweep has none.
+    network_spread (K,) m by which its displacements differ.
     """
 
     groups: list[np.ndarray]
@@ -35,6 +38,7 @@ class ScreenedProposals(NamedTuple):
     beside_occluder: np.ndarray
     moving_share: np.ndarray
     network_spread: np.ndarray
+    unmatched: np.ndarray
 
     @property
     def sizes(self) -> np.ndarray:
@@ -55,13 +59,14 @@ def prefilter(
     chosen = np.concatenate(proposals).take(chosen)
     clusters = Clusters(observed.points.take(chosen, axis=0), counts)
     network, first, z = observed.displacement.take(chosen, axis=0), np.cumsum(counts) - counts, clusters.points[:, 2]
-    in_free_space, in_past_free_space, beside_occluder, moving, east, north = (
+    in_free_space, in_past_free_space, beside_occluder, moving, unmatched, east, north = (
         group_means(values, counts)
         for values in (
             observed.in_free_space.take(chosen),
             observed.in_past_free_space.take(chosen),
             image.at(clusters.points).is_beside_occluder(),
             observed.moving.take(chosen),
+            observed.unmatched.take(chosen),
             *network[:, :2].T,
         )
     )
@@ -77,19 +82,24 @@ def prefilter(
         'tallness': np.maximum(height - 2.5, 0.0),
         'moving_share': moving,
         'beside_occluder': beside_occluder,
+        'unmatched': unmatched,
     }
-    kept = classifier.prefilter(features) >= classifier.least_log_odds
+    log_odds = classifier.prefilter(features)
+    kept = log_odds >= classifier.least_log_odds
     # What took no free space has hardly moved if none was left within its reach.
-    kept &= (np.maximum(in_free_space, in_past_free_space) >= _FREE_SHARE) | any_near(
-        clusters.points, counts, observed.vacated_space, np.float32(reach)
+    kept &= (
+        (np.maximum(in_free_space, in_past_free_space) >= _FREE_SHARE)
+        | (unmatched >= UNMATCHED)
+        | any_near(clusters.points, counts, observed.vacated_space, np.float32(reach))
     )
     if not kept.any():
         return None
+    kept[np.argsort(-np.where(kept, log_odds, -np.inf), kind='stable')[_MOST:]] = False
     rows = np.repeat(kept, counts)
     return ScreenedProposals(
         [proposals[k] for k in np.flatnonzero(kept)],
         Clusters(clusters.points[rows], counts[kept]),
         network[rows],
         {name: values[kept] for name, values in features.items()},
-        *(values[kept] for values in (in_free_space, beside_occluder, moving, spread)),
+        *(values[kept] for values in (in_free_space, beside_occluder, moving, spread, unmatched)),
     )

@@ -18,7 +18,9 @@ _FEWEST_SUSPECTS = 3
 _SQUARE = 4  # cells, sides of squares; a place vacated in the next square may have been a thing's own
 _FREE_SHARE = 0.01  # of a proposal's points, that speak for free space taken or left; what is far takes little
 _SAME = 0.6  # of a thing's points: a group with more is the thing, and is not asked again
-_MOST = 64  # proposals of one sweep
+_MOST = 256  # proposals of one sweep
+UNMATCHED = 0.25
+"""Share of a thing's points beside which the other sweep has none, from which it may have moved."""
 
 
 def propose(observed: ObservedPoints, dt: float, settings: Settings) -> list[np.ndarray]:
@@ -27,11 +29,9 @@ def propose(observed: ObservedPoints, dt: float, settings: Settings) -> list[np.
     Whole things that stand apart and are under suspicion come first, then what the network moves
     alike, then suspicious points by themselves: what touches a wall is no thing of its own.
     """
-    points, suspicious, vacated = observed.points, observed.suspicious, observed.vacated_space
+    points, suspicious = observed.points, observed.suspicious
     suspects = observed.moving | suspicious
-    if not suspects.any() and not len(vacated):
-        return []
-    things = _things(points, suspects, vacated, settings.object_points)
+    things = _things(observed, suspects, settings.object_points)
     whole = np.zeros(len(points), np.int64)  # number of points of the thing that holds each point
     for rows in things:
         whole[rows] = len(rows)
@@ -51,13 +51,14 @@ def propose(observed: ObservedPoints, dt: float, settings: Settings) -> list[np.
     return [(things + parts)[k] for k in best[:_MOST]]
 
 
-def _things(points: np.ndarray, suspects: np.ndarray, vacated: np.ndarray, fewest: int) -> list[np.ndarray]:
+def _things(observed: ObservedPoints, suspects: np.ndarray, fewest: int) -> list[np.ndarray]:
     """Rows of the things on the map that are small enough to move and under suspicion: of what they hold
-    themselves, or of places that were vacated beside them."""
+    themselves, or of places that were vacated beside them; or as nothing of the other sweep lies where they stand."""
+    points, vacated = observed.points, observed.vacated_space
     owner, extent, size, suspected, vacancies = connected_things(points, suspects, vacated, _CELL, _SIDE, _SQUARE)
-    good = (
-        (size >= fewest)
-        & (suspected + vacancies >= np.maximum(_FEWEST_SUSPECTS, _SUSPECT_SHARE * size))
-        & (extent.max(axis=1) * _CELL <= _LARGEST)
-    )
+    if not len(size):
+        return []
+    suspicious = suspected + vacancies >= np.maximum(_FEWEST_SUSPECTS, _SUSPECT_SHARE * size)
+    unmatched = np.bincount(owner, observed.unmatched, len(size)) >= UNMATCHED * size
+    good = (size >= fewest) & (suspicious | unmatched) & (extent.max(axis=1) * _CELL <= _LARGEST)
     return rows_of_each(np.where(good[owner], owner, -1))

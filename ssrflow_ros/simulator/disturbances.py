@@ -1,4 +1,4 @@
-"""What goes wrong outside: weather, second returns, a sensor mounted another way, stamps at arrival.
+"""What goes wrong outside: weather, second returns, a sensor mounted another way, the robot in view, stamps at arrival.
 
 Each takes the sweeps of a recording, in their order, and gives them disturbed, with the truth that belongs to them. The
 same seed gives the same disturbance.
@@ -21,6 +21,8 @@ _RAIN = 3.0  # m, mean depth beyond at which a beam ends at a drop
 _SNOW = 15.0  # m, up to which a flake is seen
 _BEHIND = 0.3, 4.0  # m, by which a second return lies behind the first
 _SCATTER = 0.003  # m, by which it is off the first one's beam
+_ROOF, _ROOF_BELOW = (-1.5, 0.7, -0.7, 0.7), (0.25, 0.5)  # m: x, y of the plate, and z that it lies below the sensor
+_MAST, _MAST_RADIUS, _MAST_TOP = (0.9, 0.4), 0.04, 0.5  # m
 _PLUME_AWAY, _PLUME_SIZE, _PLUME_DEPTH = (4.0, 15.0), (1.0, 3.0), 3.0  # m; the mean way of a beam in dust
 
 
@@ -78,6 +80,22 @@ def mounted(sweeps: Iterable[LabelledSweep], turn: np.ndarray) -> Iterator[Label
         yield dataclasses.replace(sweep, sweep=moved, boxes=boxes, **vectors, **poses)
 
 
+def with_own_body(sweeps: Iterable[LabelledSweep], seed: int = 0) -> Iterator[LabelledSweep]:
+    """The sweeps of a sensor that sees its own robot: beams end at a roof behind and below it, and at a mast.
+
+    What rides along stands, has no mover, and bears the class 'object', as if it were of the world.
+    """
+    below = np.random.default_rng([seed, 5]).uniform(*_ROOF_BELOW)
+    for number, sweep in enumerate(sweeps):
+        rng = np.random.default_rng([seed, 6, number])
+        reach = np.linalg.norm(sweep.sweep.points, axis=1)
+        beams = sweep.sweep.points / np.maximum(reach, 1e-6)[:, None]
+        ends = _on_own_body(beams, below) + rng.normal(0, 0.01, len(beams))
+        own = ends < reach
+        points = np.where(own[:, None], beams * np.minimum(ends, reach)[:, None], sweep.sweep.points)
+        yield _disturbed(sweep, points.astype(np.float32), np.arange(len(points)), own)
+
+
 def restamped(sweeps: Iterable[LabelledSweep], jitter: float, seed: int = 0) -> Iterator[LabelledSweep]:
     """Stamped at arrival: each up to `jitter` of the period late, in the order in which they are. What is true of a
     sweep's velocity is still by the time at which it was measured."""
@@ -109,6 +127,22 @@ def _in_the_air(
         depth = np.maximum(along - half, _NEAREST) + rng.exponential(_PLUME_DEPTH, len(beams))
         ends = np.where((depth < along + half) & (half > 0), np.minimum(ends, depth), ends)
     return ends
+
+
+def _on_own_body(beams: np.ndarray, below: float) -> np.ndarray:
+    """(N,) m, where each of the `beams` (N, 3) meets the roof, `below` m lower than the sensor, or the mast; inf for
+    most."""
+    level = np.maximum(np.hypot(beams[:, 0], beams[:, 1]), 1e-6)
+    roof = np.where(beams[:, 2] < -1e-6, -below / np.minimum(beams[:, 2], -1e-6), np.inf)
+    with np.errstate(invalid='ignore'):
+        x, y = roof * beams[:, 0], roof * beams[:, 1]
+        on_roof = (x > _ROOF[0]) & (x < _ROOF[1]) & (y > _ROOF[2]) & (y < _ROOF[3])
+    away = np.hypot(*_MAST)
+    off = np.abs(_MAST[0] * beams[:, 1] - _MAST[1] * beams[:, 0]) / level
+    ahead = _MAST[0] * beams[:, 0] + _MAST[1] * beams[:, 1] > 0
+    mast = away / level
+    on_mast = ahead & (off < _MAST_RADIUS) & (mast * beams[:, 2] < _MAST_TOP) & (mast * beams[:, 2] > -below)
+    return np.minimum(np.where(on_roof, roof, np.inf), np.where(on_mast, mast, np.inf))
 
 
 def _disturbed(sweep: LabelledSweep, points: np.ndarray, rows: np.ndarray, stray: np.ndarray) -> LabelledSweep:

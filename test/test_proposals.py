@@ -1,0 +1,59 @@
+"""Which points are asked whether they move, and which of them are worth to be registered."""
+
+import dataclasses
+
+import numpy as np
+
+from ssrflow_ros import Settings
+from ssrflow_ros.objects.motion_classifier import MotionClassifier
+from ssrflow_ros.objects.observation import ObservedPoints
+from ssrflow_ros.objects.prefilter import prefilter
+from ssrflow_ros.objects.proposals import propose
+from ssrflow_ros.steps.range_image import RangeImage
+
+CLASSIFIER = MotionClassifier.load()
+
+
+def things(*middles, points=20):
+    """Posts (n, 3) m about these middles, that lie apart."""
+    rng = np.random.default_rng(0)
+    return np.concatenate([rng.uniform(-0.3, 0.3, (points, 3)) + middle for middle in middles]).astype(np.float32)
+
+
+def observed(points, **marked):
+    """Points of which nothing is known but what is `marked` (n,) bool; the network says that all stand."""
+    seen = {
+        name: marked.get(name, np.zeros(len(points), bool))
+        for name in ('moving', 'in_free_space', 'in_past_free_space', 'suspicious', 'unmatched')
+    }
+    still = np.zeros_like(points)
+    return ObservedPoints(points, still, still[:, 0], **seen, vacated_space=still[:0])
+
+
+def test_what_the_network_takes_to_stand_is_asked_if_the_other_sweep_has_nothing_where_it_stands():
+    points = things((8, 0, 0), (12, 6, 0), (-20, 9, 0))
+    alone, shares = np.arange(len(points)) // 20, np.arange(len(points)) % 20
+    unmatched = ((alone == 0) & (shares < 8)) | ((alone == 1) & (shares < 2))  # 8 of 20; 2 of 20
+    (found,) = propose(observed(points, unmatched=unmatched), -0.1, Settings())
+    assert np.array_equal(np.sort(found), np.flatnonzero(alone == 0))
+    everything = dataclasses.replace(CLASSIFIER, least_log_odds=-np.inf)
+    assert prefilter([found], observed(points, unmatched=unmatched), RangeImage(points), 3.5, everything) is not None
+    assert prefilter([found], observed(points), RangeImage(points), 3.5, everything) is None, 'neither free nor left'
+
+
+def test_of_many_proposals_the_likeliest_are_registered_however_large_they_are():
+    places = [(6.0 + 3 * row, 3.0 * column, 0.0) for row in range(10) for column in range(-4, 5)]
+    points = things(*places, points=24)
+    number, place = np.arange(len(points)) // 24, np.arange(len(points)) % 24
+    small = number % 3 == 0  # a third is surely in free space, the others hold more points that may be
+    free = small & (place < 12) | ~small & (place < 13)
+    seen = observed(points, suspicious=free, in_free_space=free)
+    seen = seen._replace(displacement=np.where(small[:, None], np.float32([0.5, 0, 0]), 0).astype(np.float32))
+    seen = seen._replace(moving=small)
+    proposals = propose(seen, -0.1, Settings())
+    assert len(proposals) >= 90
+    screened = prefilter(
+        proposals, seen, RangeImage(points), 3.5, dataclasses.replace(CLASSIFIER, least_log_odds=-np.inf)
+    )
+    kept = {int(number[group[0]]) for group in screened.groups}
+    assert len(screened.groups) == 64 and set(range(0, 90, 3)) <= kept
