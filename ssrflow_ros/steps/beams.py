@@ -1,0 +1,50 @@
+"""Beams of a sweep by direction: whether what comes back stands together, or other beams pass beside it.
+
+A body fills the directions in which it is seen: beams side by side end on it, at about one range. A flake, a drop or a
+grain of dust ends one beam; those beside it go on.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..kernels.beams import beside, by_direction
+from ..kernels.outliers import directions
+
+_CONE = np.float32(0.011)  # rad that two beams side by side are apart, at most
+_WIDEST = 4  # times as much, where the sensor sends fewer than ...
+_FEWEST = 4  # others about a beam
+_DEPTH, _DEPTH_SHARE = (
+    np.float32(0.15),
+    np.float32(0.02),
+)  # m, and share of the range, by which returns of one body lie behind each other
+_FAR = 32.0  # m, beyond which the air returns nothing
+_MANY = 1 << 20
+
+
+class Beams:
+    """The beams of the points (N, 3) m of a sweep, seen from the origin."""
+
+    def __init__(self, points: np.ndarray):
+        points = np.ascontiguousarray(points, np.float32)
+        self._beams, self._first = by_direction(points, *directions(points))
+
+    def are_alone(self, points: np.ndarray) -> np.ndarray:
+        """(M,) bool of some of the sweep's points (M, 3) m: none of the beams beside it ended at its range; none beyond
+        32 m."""
+        alone = np.zeros(len(points), bool)
+        near = np.flatnonzero(np.einsum('ij,ij->i', points, points) < _FAR**2)
+        alone[near] = self._beside(points.take(near, axis=0), 1)[:, 0] == 0
+        return alone
+
+    def share_beside(self, points: np.ndarray) -> np.ndarray:
+        """(M,) float64, of the returns beside some of the sweep's points (M, 3) m that are not nearer, the share at
+        its range; 1 where there are none."""
+        at, beyond = self._beside(points, _MANY).T
+        return np.where(at + beyond > 0, at / np.maximum(at + beyond, 1), 1.0)
+
+    def _beside(self, points: np.ndarray, enough: int) -> np.ndarray:
+        points = np.ascontiguousarray(points, np.float32)
+        return beside(
+            points, *directions(points), self._beams, self._first, _CONE, _WIDEST, _FEWEST, _DEPTH, _DEPTH_SHARE, enough
+        )
