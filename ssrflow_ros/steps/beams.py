@@ -14,10 +14,8 @@ from ..kernels.outliers import directions
 _CONE = np.float32(0.011)  # rad that two beams side by side are apart, at most
 _WIDEST = 4  # times as much, where the sensor sends fewer than ...
 _FEWEST = 4  # others about a beam
-_DEPTH, _DEPTH_SHARE = (
-    np.float32(0.15),
-    np.float32(0.02),
-)  # m, and share of the range, by which returns of one body lie behind each other
+# m, and share of the range, by which company, and what is of one body, lies nearer or farther.
+_COMPANY, _BODY = (0.15, 0.02), (0.06, 0.01)
 _FAR = 32.0  # m, beyond which the air returns nothing
 _MANY = 1 << 20
 
@@ -30,21 +28,20 @@ class Beams:
         self._beams, self._first = by_direction(points, *directions(points))
 
     def are_alone(self, points: np.ndarray) -> np.ndarray:
-        """(M,) bool of some of the sweep's points (M, 3) m: none of the beams beside it ended at its range; none beyond
-        32 m."""
+        """(M,) bool of some of the sweep's points (M, 3) m: none of the beams beside it ended at about its range; none
+        beyond 32 m."""
         alone = np.zeros(len(points), bool)
         near = np.flatnonzero(np.einsum('ij,ij->i', points, points) < _FAR**2)
-        alone[near] = self._beside(points.take(near, axis=0), 1)[:, 0] == 0
+        alone[near] = self._beside(points.take(near, axis=0), _COMPANY, 1)[:, 0] == 0
         return alone
 
     def share_beside(self, points: np.ndarray) -> np.ndarray:
         """(M,) float64, of the returns beside some of the sweep's points (M, 3) m that are not nearer, the share at
         its range; 1 where there are none."""
-        at, beyond = self._beside(points, _MANY).T
+        at, beyond = self._beside(points, _BODY, _MANY).T
         return np.where(at + beyond > 0, at / np.maximum(at + beyond, 1), 1.0)
 
-    def _beside(self, points: np.ndarray, enough: int) -> np.ndarray:
-        points = np.ascontiguousarray(points, np.float32)
-        return beside(
-            points, *directions(points), self._beams, self._first, _CONE, _WIDEST, _FEWEST, _DEPTH, _DEPTH_SHARE, enough
-        )
+    def _beside(self, points: np.ndarray, off: tuple[float, float], enough: int) -> np.ndarray:
+        points, (depth, share) = np.ascontiguousarray(points, np.float32), np.float32(off)
+        found, beams, first = directions(points), self._beams, self._first
+        return beside(points, *found, beams, first, _CONE, _WIDEST, _FEWEST, depth, share, enough)
