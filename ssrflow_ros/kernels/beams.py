@@ -53,12 +53,12 @@ def _counted(beams, begin, end, x, y, z, reach, off, most):
 
 
 @compiled
-def beside(points, direction, reach, beams, first, cone, widest, fewest, depth, depth_share, enough):
+def beside(points, direction, reach, beams, first, cone, narrowest, widest, fewest, depth, depth_share, enough):
     """(M, 2) int32: of the returns beside each of M points, how many lie at its range, at least, where they are
     `enough`, and how many beyond. The points themselves are among the `beams`; these and `first` as of `by_direction`.
 
-    Beside is what is within `cone` rad, no more than a cell; or two, four .. `widest` times as much, until there are
-    `fewest` returns. At its range: nearer and farther by no more than depth + depth_share * range, m.
+    Beside is what is within `narrowest` times `cone` rad, which is no more than a cell; or two, four times as much, up
+    to `widest` times, until there are `fewest` returns. At its range: nearer and farther by no more than depth + depth_share * range, m.
     """
     found = np.zeros((len(points), 2), np.int32)
     for point in range(len(points)):
@@ -66,7 +66,7 @@ def beside(points, direction, reach, beams, first, cone, widest, fewest, depth, 
         scale = np.float32(1) / max(reach[point], np.float32(1e-6))
         x, y, z = points[point, 0] * scale, points[point, 1] * scale, points[point, 2] * scale
         off, own = depth + depth_share * reach[point], row * _COLUMNS + column
-        wide = 1
+        wide = narrowest
         while True:
             most = (cone * wide) * (cone * wide)
             # Most have company in their own cell.

@@ -24,15 +24,18 @@ class Beams:
     """The beams of the points (N, 3) m of a sweep, seen from the origin."""
 
     def __init__(self, points: np.ndarray):
-        points = np.ascontiguousarray(points, np.float32)
-        self._beams, self._first = by_direction(points, *directions(points))
+        self._points = np.ascontiguousarray(points, np.float32)
+        self._beams, self._first = by_direction(self._points, *directions(self._points))
 
-    def are_alone(self, points: np.ndarray) -> np.ndarray:
-        """(M,) bool of some of the sweep's points (M, 3) m: none of the beams beside it ended at about its range; none
-        beyond 32 m."""
-        alone = np.zeros(len(points), bool)
-        near = np.flatnonzero(np.einsum('ij,ij->i', points, points) < _FAR**2)
-        alone[near] = self._beside(points.take(near, axis=0), _COMPANY, 1)[:, 0] == 0
+    def are_alone(self) -> np.ndarray:
+        """(N,) bool of the sweep's points: no beam beside it ended at about its range, and not two in a wider cone, for
+        what is thin may be met by one beam of each ring; none beyond 32 m."""
+        alone = np.zeros(len(self._points), bool)
+        rows = np.flatnonzero(np.einsum('ij,ij->i', self._points, self._points) < _FAR**2)
+        for narrowest, fewest in (1, 1), (_WIDEST, 2):
+            company = self._beside(self._points.take(rows, axis=0), _COMPANY, fewest, narrowest)[:, 0]
+            rows = rows[company < fewest]
+        alone[rows] = True
         return alone
 
     def share_beside(self, points: np.ndarray) -> np.ndarray:
@@ -41,7 +44,7 @@ class Beams:
         at, beyond = self._beside(points, _BODY, _MANY).T
         return np.where(at + beyond > 0, at / np.maximum(at + beyond, 1), 1.0)
 
-    def _beside(self, points: np.ndarray, off: tuple[float, float], enough: int) -> np.ndarray:
+    def _beside(self, points: np.ndarray, off: tuple[float, float], enough: int, narrowest: int = 1) -> np.ndarray:
         points, (depth, share) = np.ascontiguousarray(points, np.float32), np.float32(off)
         found, beams, first = directions(points), self._beams, self._first
-        return beside(points, *found, beams, first, _CONE, _WIDEST, _FEWEST, depth, share, enough)
+        return beside(points, *found, beams, first, _CONE, narrowest, _WIDEST, _FEWEST, depth, share, enough)
