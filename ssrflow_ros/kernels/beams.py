@@ -58,7 +58,8 @@ def beside(points, direction, reach, beams, first, cone, narrowest, widest, fewe
     `enough`, and how many beyond. The points themselves are among the `beams`; these and `first` as of `by_direction`.
 
     Beside is what is within `narrowest` times `cone` rad, which is no more than a cell; or two, four times as much, up
-    to `widest` times, until there are `fewest` returns. At its range: nearer and farther by no more than depth + depth_share * range, m.
+    to `widest` times, until there are `fewest` returns. At its range: nearer and farther by no more than depth +
+    depth_share * range, m.
     """
     found = np.zeros((len(points), 2), np.int32)
     for point in range(len(points)):
