@@ -65,7 +65,7 @@ def row(kind: str, tally: Tally) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('kinds', nargs='*', metavar='KIND', help=f'of {", ".join((*KINDS, HALL))}; none: all')
-    parser.add_argument('--recordings', type=int, default=20, metavar='N')
+    parser.add_argument('--recordings', type=int, default=15, metavar='N')
     parser.add_argument('--keep-outliers', action='store_true', help='as with "remove_outliers: false"')
     args = parser.parse_args()
     if unknown := [kind for kind in args.kinds if kind not in (*KINDS, HALL)]:

@@ -16,7 +16,7 @@ from .observation import ObservedPoints
 
 _MOST_POINTS = 512  # of a proposal that are looked at from here on
 _FREE_SHARE = 0.01  # of a proposal's points that took free space, below which a place must be vacated about it
-_LEAST_FILLED = 0.25  # of the returns beside a proposal's points, that lie at their range; of any body more do
+_LEAST_FILLED = 0.18  # of the returns beside a proposal's points, that lie at their range; of any body more do
 MANY = 500  # points, beyond which more say nothing: walls have thousands
 
 
