@@ -48,14 +48,15 @@ def attribute(method: SceneFlow, first: LabelledSweep, second: LabelledSweep) ->
     errors = np.linalg.norm(np.stack([motion, network - motion, flow.velocity * dt - motion]), axis=2)
     moving = ~first.ground & (errors[0] >= DYNAMIC * dt)
     every = ObjectDetector(dataclasses.replace(method.classifier, least_log_odds=-np.inf))
-    candidates = every.candidates(prepared, observe(prepared, network, method.settings), method.settings)
+    observed = observe(prepared, network.take(prepared.given, axis=0), method.settings)
+    candidates = every.candidates(prepared, observed, method.settings)
     groups, asked = list[np.ndarray](), np.zeros(0, bool)
     if candidates is not None:
         groups = candidates.proposals.groups
         asked = method.classifier.prefilter(candidates.proposals.features) >= method.classifier.least_log_odds
     for number in np.unique(first.object_id[moving]):
         own = moving & (first.object_id == number)
-        inside = own[prepared.rows]
+        inside = own[prepared.given[prepared.rows]]
         held = [inside[group].sum() >= max(COVERED * own.sum(), len(group) / 2) for group in groups]
         named = own & (flow.object_ids >= 0)
         if 2 * inside.sum() < own.sum():

@@ -133,7 +133,7 @@ def play(method: SceneFlow, number: int, quiet: bool = False) -> Iterator[Expect
             continue  # refused: nothing is published there
         stream.estimate(prepared)
         if detector.seen is not None:
-            rows = prepared.rows
+            rows = prepared.given.take(prepared.rows)
             yield Expected.of(detector.seen, prepared, newer.object_id[rows], newer.motion_previous[rows])
 
 

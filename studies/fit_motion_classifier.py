@@ -213,8 +213,8 @@ def play(method: SceneFlow, newer: LabelledSweep, older: LabelledSweep, past: La
         except EgoMotionError:
             pass  # a stream that has lost its way
     prepared = stream.prepare(SweepPair(newer.sweep, older.sweep))
-    rows = prepared.rows
-    residual = stream.estimate(prepared).network_velocity * np.float32(prepared.pair.dt)
+    rows = prepared.given.take(prepared.rows)
+    residual = stream.estimate(prepared).network_velocity.take(prepared.given, axis=0) * np.float32(prepared.pair.dt)
     return Played(prepared, residual, newer.object_id[rows], newer.motion_previous[rows])
 
 

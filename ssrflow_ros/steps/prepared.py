@@ -76,6 +76,11 @@ class PreparedPair:
         """(n, 3) float32 m, the source's points at `rows`."""
         return self.clouds[0].cloud
 
+    @property
+    def given(self) -> np.ndarray:
+        """(N,) int64, of each of the source's points its row in the source that was given."""
+        return np.arange(len(self.pair.source)) if self.conditioned is None else self.conditioned.rows
+
     def restored(self, flow: FlowField) -> FlowField:
         """What was found of `pair` as an answer for the pair that was given, in its frame and its rows."""
         return flow if self.conditioned is None else self.conditioned.restored(flow)
