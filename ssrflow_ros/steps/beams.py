@@ -45,6 +45,9 @@ class Beams:
         return np.where(at + beyond > 0, at / np.maximum(at + beyond, 1), 1.0)
 
     def _beside(self, points: np.ndarray, off: tuple[float, float], enough: int, narrowest: int = 1) -> np.ndarray:
-        points, (depth, share) = np.ascontiguousarray(points, np.float32), np.float32(off)
-        found, beams, first = directions(points), self._beams, self._first
-        return beside(points, *found, beams, first, _CONE, narrowest, _WIDEST, _FEWEST, depth, share, enough)
+        """(M, 2) of the sweep's points (M, 3) m, as of the kernel `beside`."""
+        points, (depth, share) = np.ascontiguousarray(points, np.float32), map(np.float32, off)
+        direction, reach = directions(points)
+        return beside(
+            points, direction, reach, self._beams, self._first, _CONE, narrowest, _WIDEST, _FEWEST, depth, share, enough
+        )
