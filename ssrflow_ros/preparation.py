@@ -13,6 +13,7 @@ import numpy as np
 from .errors import EgoMotionError
 from .kernels.returns import rows_in_range, rows_of
 from .settings import AUTO, Settings
+from .steps.beams import Beams
 from .steps.conditioning import ConditionedPair, Conditioning
 from .steps.deskew import Deskewing
 from .steps.ego_motion import make_ego_motion
@@ -92,10 +93,20 @@ class Preparation:
             with watch('own_body'):
                 self._learn(whole, conditioned, ego, ground, image)
 
-        clouds = source, ThinnedCloud(target, self.settings.seed)
-        times = watch.timings_ms
         return PreparedPair(
-            pair, ego, ground, slope, rows, target, clouds, images, past_age, *told, times, conditioned=conditioned
+            pair,
+            ego,
+            ground,
+            slope,
+            rows,
+            target,
+            (source, ThinnedCloud(target, settings.seed)),
+            images,
+            Beams(pair.source.points),
+            past_age,
+            *told,
+            watch.timings_ms,
+            conditioned=conditioned,
         )
 
     def learn(self, pair: SweepPair, ego_motion: EgoMotion | None = None) -> None:
@@ -123,10 +134,12 @@ class Preparation:
             return None
 
     def _on_ground(self, sweep: Sweep) -> tuple[np.ndarray, np.ndarray, ThinnedCloud]:
-        """Ground mask, rows in range that are not ground, and the cloud of these."""
+        """Ground mask, rows in range that are not ground and not alone in the air, and the cloud of these."""
         if sweep not in self._grounds:
             ground, points = self.ground(sweep.points), sweep.points
             rows = rows_in_range(points, self.settings.max_range, ground)
+            if self.settings.remove_outliers:
+                rows = rows[~Beams(rows_of(points, rows)).are_alone()]
             self._grounds[sweep] = ground, rows, ThinnedCloud(rows_of(points, rows), self.settings.seed)
         return self._grounds[sweep]
 

@@ -98,13 +98,13 @@ def _by_range(title: str, rows: list[tuple[float, bool]]) -> str:
 
 
 def play(
-    settings: Settings, recording: list[LabelledSweep], tally: Tally, forgets: bool = False, network_every: int = 1
+    method: SceneFlow, recording: list[LabelledSweep], tally: Tally, forgets: bool = False, network_every: int = 1
 ) -> None:
     """Add one simulated recording, newest sweep against the one before it; who `forgets` knows nothing of the past.
 
     network_every  from 2 on: the network is asked about every so-many-th pair, and only the others are added.
     """
-    stream = SceneFlow(settings).stream()
+    stream = method.stream()
     known: dict[int, int] = {}
     for number, (newer, older) in enumerate(zip(recording[1:], recording)):
         if forgets:
@@ -157,11 +157,10 @@ def main() -> None:
     parser.add_argument('--weights', default=Settings().weights)
     args = parser.parse_args()
     settings = Settings(weights=args.weights, steady=not args.alone)
-    tally = Tally()
+    method, tally = SceneFlow(settings), Tally()
     for seed in range(_UNSEEN_SEED, _UNSEEN_SEED + args.recordings):
-        play(
-            settings, list(simulate(seed, args.sweeps, args.sensor, args.scene)), tally, args.forget, args.network_every
-        )
+        recording = list(simulate(seed, args.sweeps, args.sensor, args.scene))
+        play(method, recording, tally, args.forget, args.network_every)
     if args.recordings:
         print(
             f'{args.recordings} simulated recordings of {args.sweeps} sweeps at 10 Hz, weights {args.weights}, '

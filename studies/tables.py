@@ -56,6 +56,9 @@ TABLES = {
     'static': _of('slam.md#how-clean', 'python -m studies.static_clouds'),
     'slam': _of('slam.md#what-it-is-worth', 'python -m studies.slam'),
     'objects-cost': _of('objects.md#what-it-costs', 'python -m studies.objects_cost'),
+    'limits': _of(
+        'limits.md', 'python -m studies.limits', 'python -m studies.limits --keep-outliers dry snow dust "dual returns"'
+    ),
     'errors': _of('research/objects.md#where-the-error-comes-from', 'python -m studies.error_attribution'),
     'ground': _of('steps.md#ground-stepsgroundpy-stepspolar_gridpy', 'python -m studies.ground {data}'),
     'ego-motion': _of(

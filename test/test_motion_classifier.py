@@ -22,6 +22,7 @@ from ssrflow_ros.objects.observation import ObservedPoints
 from ssrflow_ros.objects.prefilter import ScreenedProposals, prefilter
 from ssrflow_ros.objects.registration import Registration
 from ssrflow_ros.objects.visibility import VisibilityFeatures
+from ssrflow_ros.steps.beams import Beams
 from ssrflow_ros.steps.range_image import RangeImage
 from ssrflow_ros.sweep import EgoMotion
 from studies.fit_expectation import Expected, fit
@@ -297,6 +298,7 @@ def test_probabilities_are_probabilities_and_few_or_no_evidence_is_no_trouble():
         [np.array([0]), np.array([0, 1])],
         observed,
         RangeImage(points[:0]),
+        Beams(points),
         3.5,
         dataclasses.replace(CLASSIFIER, least_log_odds=-np.inf),
     )

@@ -10,6 +10,7 @@ from ssrflow_ros import Settings
 from ssrflow_ros.objects.detector import ObjectDetector
 from ssrflow_ros.objects.motion_classifier import MotionClassifier
 from ssrflow_ros.objects.observation import observe
+from ssrflow_ros.steps.beams import Beams
 from ssrflow_ros.steps.prepared import PreparedPair
 from ssrflow_ros.steps.range_image import RangeImage, free_space
 from ssrflow_ros.steps.thinned_cloud import ThinnedCloud
@@ -47,6 +48,7 @@ def prepared(pair, ego, slope=(0.0, 0.0), past=None):
         others,
         (ThinnedCloud(pair.source.points), ThinnedCloud(others)),
         views,
+        Beams(pair.source.points),
         0.6,
         *free_space(pair.source.points, others, views),
         {},

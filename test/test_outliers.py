@@ -85,6 +85,29 @@ def test_second_returns_go_where_the_surface_before_them_is_not_near():
     assert gone[~second].mean() < 0.02
 
 
+@pytest.mark.parametrize('sensor', ['vlp16', 'hdl64e', 'os1_128', 'mid360'])
+def test_second_returns_go_however_many_and_however_far_they_are(sensor):
+    dry = next(simulate(9_400_004, 1, sensor, 'street'))
+    double = next(weathered([dry], Weather(second_returns=0.3), 3))
+    second = np.arange(len(double)) >= len(dry)
+    far = np.linalg.norm(double.sweep.points, axis=1) > 32
+    gone = outliers(double.sweep.points)
+    assert gone[second].mean() > 0.8
+    assert not (second & far).any() or gone[second & far].mean() > 0.8
+    assert gone[~second].mean() < outliers(dry.sweep.points).mean() + 0.015
+
+
+def test_a_near_surface_is_not_past_its_own_edge_though_beams_lie_close():
+    # A board in front of a wall: beams 0.18 degrees apart pass its edge.
+    beams = np.radians(np.arange(-16, 16, 1.0)), np.radians(np.arange(-180, 180, 0.18))
+
+    def board(azimuth, elevation):
+        return np.where(np.abs(azimuth) < 0.3, 1.5 / np.cos(azimuth) / np.cos(elevation), np.inf)
+
+    points, reach = seen(board, rings=beams[0], columns=beams[1])
+    assert outliers(points)[reach > 5].mean() < 0.001
+
+
 def test_no_points_and_one_point():
     assert outliers(np.zeros((0, 3), np.float32)).shape == (0,)
     assert outliers(np.ones((1, 3), np.float32)).tolist() == [True]

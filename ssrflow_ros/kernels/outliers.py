@@ -1,4 +1,4 @@
-"""Loops over the directions of a sweep's returns: which have company at their range, which are seen past another."""
+"""Loops over the directions of a sweep's returns: which have company at their range, which lie past another."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def directions(points):
 
 
 @compiled
-def company(direction, reach, fewest, shares):
-    """(N,) int8, which of two rising `shares` of all returns about the direction of each of N lie at about its range,
-    it included: 0 neither, 1 the first, 2 both. Of where little comes back, of what mostly does; no less than `fewest`.
+def has_company(direction, reach, fewest, share):
+    """(N,) bool: of all returns about the direction of each of N, it included, that `share` lies at about its range, of
+    where little comes back, of what mostly does, and no less than `fewest` others.
 
-    direction, reach as of `directions`. What lies farther than 32 m is not judged: 2.
+    direction, reach as of `directions`. What lies farther than 32 m is not judged: True.
     """
     count = len(reach)
     held = np.zeros((_ROWS + 4, _COLUMNS, _RANGES + 2), np.uint8)
@@ -66,13 +66,12 @@ def company(direction, reach, fewest, shares):
                 usual[occupied] = about[row, column]
                 occupied += 1
     mostly = np.median(usual[:occupied]) if occupied else 0.0
-    least, most = np.empty(about.shape), np.empty(about.shape)
+    least = np.empty(about.shape)
     for row in range(2, _ROWS + 2):
         for column in range(_COLUMNS):
-            few = min(max(max(about[row, column], mostly) * shares[0], fewest) + 1, 250)
-            least[row, column], most[row, column] = few, min(max(about[row, column] * shares[1], few), 250)
-    answer = np.full(count, 2, np.int8)
-    flat, most_flat = held.reshape(-1), most.reshape(-1)
+            least[row, column] = min(max(max(about[row, column], mostly) * share, fewest) + 1, 250)
+    answer = np.ones(count, np.bool_)
+    flat, least_flat = held.reshape(-1), least.reshape(-1)
     for point in range(count):
         own = place[point]
         if own < 0:
@@ -80,7 +79,7 @@ def company(direction, reach, fewest, shares):
         cell = own // (_RANGES + 2)
         # Nearly every return has its company in its own cell.
         found = int(flat[own]) + flat[own - 1] + flat[own + 1]
-        if found >= most_flat[cell]:
+        if found >= least_flat[cell]:
             continue
         row, column, depth = cell // _COLUMNS, cell % _COLUMNS, own % (_RANGES + 2)
         found = 0
@@ -90,34 +89,37 @@ def company(direction, reach, fewest, shares):
                 beside = (column + j) % _COLUMNS
                 for k in range(-1, 2):
                     found += held[row + i, beside, depth + k]
-        answer[point] = 2 if found >= most[row, column] else 1 if found >= least[row, column] else 0
+        answer[point] = found >= least[row, column]
     return answer
 
 
 @compiled
-def is_past_another(points, direction, reach, rows, by, angle, off):
-    """(M,) bool of those `rows` (M,) of N points: another lies nearer by `by` m or more on the same beam, which is
-    within `angle` rad, or `off` m beside it at the nearer one; direction, reach as of `directions`."""
+def is_past_another(points, direction, reach, by, off, least, most):
+    """(N,) bool of points: another lies nearer by `by` m or more on the same beam, which passes it at `off` m, but no
+    less than `least` and no more than `most` rad; direction, reach as of `directions`."""
     head = np.full((_FINE_ROWS, _FINE_COLUMNS), np.int32(-1))
-    after = np.empty(len(reach), np.int32)
+    after, past = np.empty(len(reach), np.int32), np.zeros(len(reach), np.bool_)
+    per_row, per_column = np.float32(_FINE_ROWS / 2), np.float32(_FINE_COLUMNS / 4)
     for point in range(len(reach)):
-        row = min(int(direction[point, 1] * np.float32(_FINE_ROWS / 2)), _FINE_ROWS - 1)
-        column = min(int(direction[point, 0] * np.float32(_FINE_COLUMNS / 4)), _FINE_COLUMNS - 1)
+        row = min(int(direction[point, 1] * per_row), _FINE_ROWS - 1)
+        column = min(int(direction[point, 0] * per_column), _FINE_COLUMNS - 1)
         after[point], head[row, column] = head[row, column], point
-    past = np.zeros(len(rows), np.bool_)
-    for number in range(len(rows)):
-        point = rows[number]
-        x, y, z = points[point] / reach[point]
-        row = min(int(direction[point, 1] * np.float32(_FINE_ROWS / 2)), _FINE_ROWS - 1)
-        column = min(int(direction[point, 0] * np.float32(_FINE_COLUMNS / 4)), _FINE_COLUMNS - 1)
-        for i in range(max(row - 1, 0), min(row + 2, _FINE_ROWS)):
-            for j in range(-1, 2):
-                other = head[i, (column + j) % _FINE_COLUMNS]
+    for point in range(len(reach)):
+        x, y, z = points[point] / max(reach[point], np.float32(1e-6))
+        # A beam is far thinner than a cell: most have it in one.
+        aside = most / max(np.sqrt(x * x + y * y), np.float32(0.01))
+        low = max(int((direction[point, 1] - most) * per_row), 0)
+        high = min(int((direction[point, 1] + most) * per_row), _FINE_ROWS - 1)
+        left = int(np.floor((direction[point, 0] - aside) * per_column))
+        right = int(np.floor((direction[point, 0] + aside) * per_column))
+        for row in range(low, high + 1):
+            for column in range(left, right + 1):
+                other = head[row, column % _FINE_COLUMNS]
                 while other >= 0:
                     distance = reach[other]
                     if distance <= reach[point] - by:
                         dx, dy = points[other, 0] - x * distance, points[other, 1] - y * distance
-                        dz, most = points[other, 2] - z * distance, max(angle * distance, off)
-                        past[number] |= dx * dx + dy * dy + dz * dz < most * most
+                        dz, beside = points[other, 2] - z * distance, min(max(off, least * distance), most * distance)
+                        past[point] |= dx * dx + dy * dy + dz * dz < beside * beside
                     other = after[other]
     return past

@@ -157,7 +157,9 @@ class ObjectDetector:
         source_image, target_image, _ = prepared.range_images
         reach = float(np.clip(_FASTEST * abs(dt), *_REACH))
 
-        proposals = prefilter(propose(observed, dt, settings), observed, source_image, reach, classifier)
+        proposals = prefilter(
+            propose(observed, dt, settings), observed, source_image, prepared.beams, reach, classifier
+        )
         if proposals is None:
             return None
         clusters, sizes = proposals.clusters, proposals.sizes

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..kernels.groups import any_near
+from ..steps.beams import Beams
 from ..steps.range_image import RangeImage
 from .features import Columns
 from .groups import Clusters, evenly_chosen, group_means
@@ -17,6 +18,7 @@ from .proposals import UNMATCHED
 _MOST_POINTS = 512  # of a proposal that are looked at from here on
 _FREE_SHARE = 0.01  # of a proposal's points that took free space, below which a place must be vacated about it
 _MOST = 64  # proposals that are registered, the likeliest
+_LEAST_FILLED = 0.18  # of the returns beside a proposal's points, that lie at their range; of any body more do
 MANY = 500  # points, beyond which more say nothing: walls have thousands
 
 
@@ -47,11 +49,16 @@ class ScreenedProposals(NamedTuple):
 
 
 def prefilter(
-    proposals: list[np.ndarray], observed: ObservedPoints, image: RangeImage, reach: float, classifier: MotionClassifier
+    proposals: list[np.ndarray],
+    observed: ObservedPoints,
+    image: RangeImage,
+    beams: Beams,
+    reach: float,
+    classifier: MotionClassifier,
 ) -> ScreenedProposals | None:
     """Those of the `proposals`, rows of each, that are not nearly sure to stand; None if none is left.
 
-    image of the sweep that they are of; reach m, as far as anything may have moved.
+    image and beams of the sweep that they are of; reach m, as far as anything may have moved.
     """
     if not proposals:
         return None
@@ -92,6 +99,8 @@ def prefilter(
         | (unmatched >= UNMATCHED)
         | any_near(clusters.points, counts, observed.vacated_space, np.float32(reach))
     )
+    # Beams go on past what is no body: flakes, drops, dust.
+    kept &= group_means(beams.share_beside(clusters.points), counts) >= _LEAST_FILLED
     if not kept.any():
         return None
     kept[np.argsort(-np.where(kept, log_odds, -np.inf), kind='stable')[_MOST:]] = False

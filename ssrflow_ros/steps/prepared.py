@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..sweep import EgoMotion, FlowField, SweepPair
+from .beams import Beams
 from .conditioning import ConditionedPair
 from .range_image import RangeImage
 from .thinned_cloud import ThinnedCloud
@@ -38,11 +39,12 @@ class PreparedPair:
 
     ground          (N,) bool, of the source's points.
     slope           (2,) m that it rises with each metre along x, and along y.
-    rows            (n,) int64, the source's points in range that are not ground.
-    target          (m, 3) float32 m, the target's points in range that are not ground, in the source's frame.
+    rows            (n,) int64, the source's points in range that are not ground, and not alone in the air.
+    target          (m, 3) float32 m, such points of the target, in the source's frame.
     clouds          the source's points at `rows`, and `target`, to be thinned.
     range_images    of the source, the target, and an earlier sweep, ground included, to be asked about points of the
                     source's frame; the last saw nothing where the stream holds no such sweep.
+    beams           of the source, ground included.
     past_age        s that the earlier sweep lies before the source.
     in_free_space, in_past_free_space  (n,) bool: at `rows`, stands where the target's sensor saw through, where the
                     earlier one surely did.
@@ -60,6 +62,7 @@ class PreparedPair:
     target: np.ndarray
     clouds: tuple[ThinnedCloud, ThinnedCloud]
     range_images: tuple[RangeImage, RangeImage, RangeImage]
+    beams: Beams
     past_age: float
     in_free_space: np.ndarray
     in_past_free_space: np.ndarray
@@ -72,6 +75,11 @@ class PreparedPair:
     def points(self) -> np.ndarray:
         """(n, 3) float32 m, the source's points at `rows`."""
         return self.clouds[0].cloud
+
+    @property
+    def given(self) -> np.ndarray:
+        """(N,) int64, of each of the source's points its row in the source that was given."""
+        return np.arange(len(self.pair.source)) if self.conditioned is None else self.conditioned.rows
 
     def restored(self, flow: FlowField) -> FlowField:
         """What was found of `pair` as an answer for the pair that was given, in its frame and its rows."""

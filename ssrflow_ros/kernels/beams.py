@@ -1,0 +1,87 @@
+"""Loops over the beams of a sweep, sorted by direction: what comes back beside a return."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .compiled import compiled
+
+_COLUMNS, _ROWS = 360, 180  # cells of directions, 0.64 to 1.3 degrees a side
+
+
+@compiled
+def _cell(azimuth, elevation):
+    row = min(int(elevation * np.float32(_ROWS / 2)), _ROWS - 1)
+    return row, min(int(azimuth * np.float32(_COLUMNS / 4)), _COLUMNS - 1)
+
+
+@compiled
+def by_direction(points, direction, reach):
+    """Unit vectors and ranges (N, 4) float32 of points (N, 3) m, cell of directions by cell, and the first row of each
+    cell; direction, reach as `directions` of kernels/outliers.py gives them."""
+    first = np.zeros(_ROWS * _COLUMNS + 1, np.int32)
+    cell = np.empty(len(points), np.int32)
+    for point in range(len(points)):
+        row, column = _cell(direction[point, 0], direction[point, 1])
+        cell[point] = row * _COLUMNS + column
+        first[cell[point] + 1] += 1
+    for place in range(_ROWS * _COLUMNS):
+        first[place + 1] += first[place]
+    place, beams = first[:-1].copy(), np.empty((len(points), 4), np.float32)
+    for point in range(len(points)):
+        own = place[cell[point]]
+        place[cell[point]] += 1
+        scale = np.float32(1) / max(reach[point], np.float32(1e-6))
+        for axis in range(3):
+            beams[own, axis] = points[point, axis] * scale
+        beams[own, 3] = reach[point]
+    return beams, first
+
+
+@compiled
+def _counted(beams, begin, end, x, y, z, reach, off, most):
+    """Of the beams `begin` to `end`: how many lie within an angle of (x, y, z), `most` its square, how many of these
+    end at `reach`, give or take `off` m, and how many beyond."""
+    about, at, beyond = 0, 0, 0
+    for other in range(begin, end):
+        dx, dy, dz = beams[other, 0] - x, beams[other, 1] - y, beams[other, 2] - z
+        if dx * dx + dy * dy + dz * dz <= most:
+            about += 1
+            at += abs(beams[other, 3] - reach) <= off
+            beyond += beams[other, 3] > reach + off
+    return about, at, beyond
+
+
+@compiled
+def beside(points, direction, reach, beams, first, cone, narrowest, widest, fewest, depth, depth_share, enough):
+    """(M, 2) int32: of the returns beside each of M points, how many lie at its range, at least, where they are
+    `enough`, and how many beyond. The points themselves are among the `beams`; these and `first` as of `by_direction`.
+
+    Beside is what is within `narrowest` times `cone` rad, which is no more than a cell; or two, four times as much, up
+    to `widest` times, until there are `fewest` returns. At its range: nearer and farther by no more than depth +
+    depth_share * range, m.
+    """
+    found = np.zeros((len(points), 2), np.int32)
+    for point in range(len(points)):
+        row, column = _cell(direction[point, 0], direction[point, 1])
+        scale = np.float32(1) / max(reach[point], np.float32(1e-6))
+        x, y, z = points[point, 0] * scale, points[point, 1] * scale, points[point, 2] * scale
+        off, own = depth + depth_share * reach[point], row * _COLUMNS + column
+        wide = narrowest
+        while True:
+            most = (cone * wide) * (cone * wide)
+            # Most have company in their own cell.
+            about, at, beyond = _counted(beams, first[own], first[own + 1], x, y, z, reach[point], off, most)
+            for near in range(max(row - wide, 0), min(row + wide + 1, _ROWS)):
+                if at > enough:
+                    break
+                for turn in range(-wide, wide + 1):
+                    place = near * _COLUMNS + (column + turn) % _COLUMNS
+                    if place != own:
+                        more = _counted(beams, first[place], first[place + 1], x, y, z, reach[point], off, most)
+                        about, at, beyond = about + more[0], at + more[1], beyond + more[2]
+            if at > enough or about > fewest or wide >= widest:
+                break
+            wide *= 2
+        found[point, 0], found[point, 1] = at - 1, beyond
+    return found

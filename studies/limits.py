@@ -1,0 +1,83 @@
+"""What the world does to the objects: `python -m studies.limits [KIND ...] [--recordings N] [--keep-outliers]`.
+
+Plays simulated recordings of five sensors as a live node does, dry and disturbed, and those of 16-beam sensors on
+robots in halls; prints one row a kind: movers found, true and false objects. The figures stand in docs/limits.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Iterator
+
+import numpy as np
+
+from ssrflow_ros.scene_flow import SceneFlow
+from ssrflow_ros.settings import Settings
+from ssrflow_ros.simulator import LabelledSweep, simulate
+from ssrflow_ros.simulator.disturbances import Weather, weathered
+from studies.moving_objects import play
+from studies.object_scores import Tally
+
+_SEED, _HALL_SEED = 4_900_000, 4_600_000  # nothing was fitted or chosen on the recordings of these here
+_SWEEPS, _HALL_SWEEPS = 6, 8
+_WORLDS = (
+    ('os1_64', 'quiet_street'),
+    ('vlp16', 'street'),
+    ('hdl32e', 'yard'),
+    ('hdl64e', 'street'),
+    ('vlp32c', 'quiet_street'),
+)
+_SIXTEEN = 'vlp16', 'os1_16'
+_SLOWEST = 0.3  # m/s, a robot that is slower stands
+KINDS = {
+    'dry': Weather(),
+    'rain': Weather(rain=0.01),
+    'heavy rain': Weather(rain=0.03),
+    'snow': Weather(snow=3000),
+    'dust': Weather(dust=2),
+    'dual returns': Weather(second_returns=0.08),
+}
+HALL = 'hall'
+
+
+def recordings(kind: str, count: int, seed: int = _SEED) -> Iterator[list[LabelledSweep]]:
+    """`count` recordings, disturbed as `kind` says; of a hall those in which the robot drives."""
+    for number in range(count):
+        if kind == HALL:
+            sensor = _SIXTEEN[number % len(_SIXTEEN)]
+            recording = list(simulate(seed + number, _HALL_SWEEPS, sensor, HALL))
+            way = recording[1].pose[:3, 3] - recording[0].pose[:3, 3]
+            if np.linalg.norm(way) >= _SLOWEST * recording[0].dt:
+                yield recording
+        else:
+            sensor, scene = _WORLDS[number % len(_WORLDS)]
+            yield list(weathered(simulate(seed + number, _SWEEPS, sensor, scene), KINDS[kind], number))
+
+
+def row(kind: str, tally: Tally) -> str:
+    """One row of the table."""
+    true = sum(claimed is not None for _, claimed in tally.claimed)
+    found = sum(hit for _, _, hit in tally.found)
+    false = len(tally.claimed) - true
+    return f'| {kind} | {tally.pairs} | {tally.refused} | {found} of {len(tally.found)} | {true} | {false} |'
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('kinds', nargs='*', metavar='KIND', help=f'of {", ".join((*KINDS, HALL))}; none: all')
+    parser.add_argument('--recordings', type=int, default=15, metavar='N')
+    parser.add_argument('--keep-outliers', action='store_true', help='as with "remove_outliers: false"')
+    args = parser.parse_args()
+    if unknown := [kind for kind in args.kinds if kind not in (*KINDS, HALL)]:
+        parser.error(f"'{unknown[0]}' is no kind: choose from {', '.join((*KINDS, HALL))}")
+    method = SceneFlow(Settings(remove_outliers=not args.keep_outliers))
+    print('| | pairs | refused | movers found | true objects | false objects |\n|---|---|---|---|---|---|')
+    for kind in args.kinds or (*KINDS, HALL):
+        tally = Tally()
+        for recording in recordings(kind, args.recordings, _HALL_SEED if kind == HALL else _SEED):
+            play(method, recording, tally)
+        print(row(kind, tally), flush=True)
+
+
+if __name__ == '__main__':
+    main()

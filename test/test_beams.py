@@ -1,0 +1,93 @@
+"""What stands together in the beams side by side is a body; what they go past is a flake, or dust."""
+
+import numpy as np
+import pytest
+from test_outliers import pole, seen, walker, wire
+
+from ssrflow_ros import SceneFlow, Settings
+from ssrflow_ros.kernels.beams import beside, by_direction
+from ssrflow_ros.kernels.outliers import directions
+from ssrflow_ros.objects.prefilter import _LEAST_FILLED
+from ssrflow_ros.simulator import simulate
+from ssrflow_ros.simulator.disturbances import Weather, weathered
+from ssrflow_ros.steps.beams import Beams
+from ssrflow_ros.sweep import SweepPair
+
+
+def in_the_air(n, seed=0, away=(2.0, 12.0)):
+    """Lone returns (n, 3) m about the sensor."""
+    rng = np.random.default_rng(seed)
+    azimuth, elevation, reach = rng.uniform(-np.pi, np.pi, n), rng.uniform(-0.2, 0.2, n), rng.uniform(*away, n)
+    level = np.cos(elevation)
+    return (np.stack([level * np.cos(azimuth), level * np.sin(azimuth), np.sin(elevation)], 1) * reach[:, None]).astype(
+        np.float32
+    )
+
+
+def test_what_lies_beside_is_counted_as_by_hand():
+    rng = np.random.default_rng(1)
+    unit = rng.normal((2.0, 0.0, 0.0), 0.15, (600, 3))
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    points = (unit * rng.uniform(3, 5, (600, 1))).astype(np.float32)
+    direction, reach = directions(points)
+    beams, first = by_direction(points, direction, reach)
+    cone, depth, share, fewest = np.float32(0.011), np.float32(0.1), np.float32(0.02), 3
+    found = beside(points, direction, reach, beams, first, cone, 1, 4, fewest, depth, share, 10_000)
+    away = np.linalg.norm(unit[:, None] - unit, axis=2)
+    for row in range(len(points)):
+        wide = next((w for w in (1, 2) if (away[row] <= cone * w).sum() > fewest), 4)
+        near = np.flatnonzero(away[row] <= cone * wide)
+        off = reach[near] - reach[row]
+        at = np.abs(off) <= depth + share * reach[row]
+        assert found[row].tolist() == [at.sum() - 1, (off > depth + share * reach[row]).sum()]
+
+
+@pytest.mark.parametrize(
+    'thing, away',
+    [(pole(5, 0.05), 5), (pole(12, 0.1), 12), (pole(25, 0.2), 25), (wire(3.0, 15.0), 15), (walker(20), 20)],
+    ids=['thin pole', 'pole', 'far pole', 'wire', 'walker'],
+)
+def test_a_flake_is_alone_and_what_is_thin_or_far_is_not(thing, away):
+    points, _ = seen(thing)
+    bare, _ = seen()
+    its = np.flatnonzero((points != bare).any(axis=1))
+    flakes = in_the_air(60)
+    alone = Beams(np.concatenate([points, flakes])).are_alone()
+    assert len(its) >= 3 and alone[its].mean() <= 0.34  # the ends of a pole of one column
+    assert alone[len(points) :].mean() > 0.8
+
+
+def test_bodies_fill_the_directions_about_their_points_and_flakes_and_dust_do_not():
+    points, _ = seen(walker(8))
+    bare, _ = seen()
+    body = points[(points != bare).any(axis=1)]
+    flakes = in_the_air(300)
+    grains = points[(np.abs(np.arctan2(points[:, 1], points[:, 0]) + 1.5) < 0.2) & (np.linalg.norm(points, axis=1) > 9)]
+    grains *= (np.random.default_rng(3).uniform(0.3, 0.9, len(grains)))[:, None].astype(np.float32)
+    beams = Beams(np.concatenate([points, flakes, grains]))
+    assert beams.share_beside(body).mean() > 2 * _LEAST_FILLED
+    assert beams.share_beside(flakes).mean() < _LEAST_FILLED
+    assert beams.share_beside(grains).mean() < _LEAST_FILLED
+    assert Beams(body[:1]).share_beside(body[:1]).tolist() == [1.0]  # nothing speaks against it
+
+
+@pytest.mark.parametrize('sensor', ['vlp16', 'os1_64', 'hdl32e'])
+def test_in_snow_next_to_no_flake_takes_part_and_no_mover_is_lost(sensor):
+    dry = list(simulate(9_400_002, 2, sensor, 'street'))
+    method = SceneFlow(Settings(network_points=512))
+    wet = list(weathered(dry, Weather(snow=3000), 3))
+    prepared = method.prepare(SweepPair(wet[1].sweep, wet[0].sweep))
+    airborne = (wet[1].sweep.points != dry[1].sweep.points).any(axis=1)
+    part = np.zeros(len(airborne), bool)
+    part[prepared.given[prepared.rows]] = True
+    reach = np.linalg.norm(wet[1].sweep.points, axis=1)
+    assert np.linalg.norm(prepared.points, axis=1) == pytest.approx(reach[part], rel=1e-5)
+    assert part[airborne].mean() < 0.12
+    movers = wet[1].moving & ~airborne & ~wet[1].ground & (reach < 32)
+    assert movers.sum() > 50 and part[movers].mean() > 0.95
+
+
+def test_no_points_and_one_point():
+    none = np.zeros((0, 3), np.float32)
+    assert Beams(none).are_alone().shape == Beams(none).share_beside(none).shape == (0,)
+    assert Beams(np.ones((1, 3), np.float32)).are_alone().tolist() == [True]
