@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from ..operators import k_nearest
+from ..operators import Searched, k_nearest
 from .config import NetworkConfig
 from .flow_predictor import FlowPredictor
 from .global_fusion import GlobalFusion
@@ -94,11 +94,10 @@ class Level(nn.Module):
         x, y = frames.points[level].chunk(2)
         warped = torch.cat([x + flow, y])
 
-        def around(points: torch.Tensor, counts: torch.Tensor | None) -> Neighbourhood:
-            return Neighbourhood.of(warped, points, k_nearest(warped, points, self.k, counts), *self.reach)
-
-        counts = frames.counts[level]
-        within, cross = around(warped, counts), around(swapped(warped), None if counts is None else swapped(counts))
+        frames_now = Searched(warped, frames.counts[level])
+        partners = frames_now.swapped()
+        within = Neighbourhood.of(warped, warped, frames_now.nearest(frames_now, self.k), *self.reach)
+        cross = Neighbourhood.of(warped, partners.points, partners.nearest(frames_now, self.k), *self.reach)
         if self.reembed is not None:
             features = self.reembed(warped, features, swapped(features), cross, within)
 
