@@ -2,8 +2,10 @@
 
 Every function here has the numbers of a neighbourhood in the processor's first cache, and writes only what the next
 matrix product reads; in torch the same steps go through memory one after the other. Large matrix products themselves
-stay with torch, whose library is quicker at them. All arrays are float32 and C-contiguous, indices int64; k neighbours
-of each of m points, of which a call does those from `begin` to `end` and writes their rows from the first on.
+stay with torch, whose library is quicker at them. All arrays are float32 and C-contiguous, indices int64.
+
+There are k neighbours of each of m points: those of all clouds of a batch, `each` of them a cloud. Its indices count
+from 0 in its own part of the n others. A call does the points from `begin` to `end`.
 
 Offsets stand axis by axis, (3, m, k), and so do the hidden numbers of pairs: the same number of many pairs fills the
 vector unit, as a pair's few numbers do not.
@@ -21,18 +23,18 @@ _PAIRS = 512  # of a point and a neighbour, whose hidden numbers are kept at onc
 
 @contracted
 def _exp2(x):
-    """2^x for x <= 0, to 2e-7 of it: a polynomial of the fraction, and the exponent's bits."""
+    """2^x for x <= 0, to 2e-7 of it: a polynomial of the fraction, and the whole number added to its exponent."""
     x = x if x > np.float32(-126.0) else np.float32(-126.0)
-    whole = np.floor(x + np.float32(0.5))
-    part = x - whole
+    shifted = np.float32(x + np.float32(12582912.0))  # 1.5 x 2^23: only whole numbers are left of x
+    part = x - (shifted - np.float32(12582912.0))
     power = np.float32(1.535336188319500e-4)
     power = power * part + np.float32(1.339887440266574e-3)
     power = power * part + np.float32(9.618437357674640e-3)
     power = power * part + np.float32(5.550332471162809e-2)
     power = power * part + np.float32(2.402264791363012e-1)
     power = power * part + np.float32(6.931472028550421e-1)
-    power = power * part + np.float32(1.0)
-    return power * np.int32((np.int32(whole) + 127) << 23).view(np.float32)
+    power = np.float32(power * part + np.float32(1.0))
+    return np.int32(power.view(np.int32) + (shifted.view(np.int32) << 23)).view(np.float32)
 
 
 @contracted
@@ -82,40 +84,73 @@ def _copied(rows, begin, end, out):
 
 
 @contracted
-def offsets_of(centres, points, index, length, radius, longest, out_index, out):
-    """(3, m, k) offsets from centres (m, 3) to their neighbours among points (n, 3), as `Neighbourhood.of`."""
+def offsets_of(centres, points, index, each, length, radius, longest, out_index, out):
+    """(3, m k) offsets from centres (m, 3) to their neighbours among points (n, 3), as `Neighbourhood.of`."""
     m, k = index.shape
+    west, south, down = out[0], out[1], out[2]
     for i in range(m):
-        x, y, z = centres[i, 0], centres[i, 1], centres[i, 2]
+        x, y, z, shift = centres[i, 0], centres[i, 1], centres[i, 2], i // each * (len(points) // (m // each))
         for j in range(k):
             row = index[i, j]
-            dx, dy, dz = (points[row, 0] - x) / length, (points[row, 1] - y) / length, (points[row, 2] - z) / length
+            near = points[shift + row]
+            dx, dy, dz = (near[0] - x) / length, (near[1] - y) / length, (near[2] - z) / length
             size = np.sqrt(dx * dx + dy * dy + dz * dz)
             if radius > 0 and size > radius:
                 row = index[i, 0]
-                dx, dy, dz = (points[row, 0] - x) / length, (points[row, 1] - y) / length, (points[row, 2] - z) / length
+                near = points[shift + row]
+                dx, dy, dz = (near[0] - x) / length, (near[1] - y) / length, (near[2] - z) / length
                 size = np.sqrt(dx * dx + dy * dy + dz * dz)
             bend = longest / (longest + size)
             out_index[i, j] = row
-            out[0, i, j], out[1, i, j], out[2, i, j] = dx * bend, dy * bend, dz * bend
+            west[i * k + j], south[i * k + j], down[i * k + j] = dx * bend, dy * bend, dz * bend
 
 
 @contracted
-def interpolate(values, index, weights, out):
+def inverse_distances(queries, points, index, each, least, out):
+    """(m, k) one over the distance from queries (m, 3) to each neighbour among points (n, 3), or over `least` m where
+    they are nearer, divided by their sum."""
+    m, k = index.shape
+    among = len(points) // (m // each)
+    for i in range(m):
+        x, y, z, shift, total = queries[i, 0], queries[i, 1], queries[i, 2], i // each * among, np.float32(0)
+        for j in range(k):
+            near = points[shift + index[i, j]]
+            dx, dy, dz = near[0] - x, near[1] - y, near[2] - z
+            weight = np.float32(1) / max(np.sqrt(dx * dx + dy * dy + dz * dz), least)
+            out[i, j] = weight
+            total += weight
+        for j in range(k):
+            out[i, j] /= total
+
+
+@contracted
+def interpolate(values, index, weights, each, out):
     """(m, c) sum over the k neighbours of values (n, c), weighted by weights (m, k)."""
     m, k = index.shape
-    width = values.shape[1]
+    width, among = values.shape[1], len(values) // (m // each)
     for i in range(m):
+        shift = i // each * among
+        first = shift + index[i, 0]
         for c in range(width):
-            out[i, c] = weights[i, 0] * values[index[i, 0], c]
+            out[i, c] = weights[i, 0] * values[first, c]
         for j in range(1, k):
-            weight, row = weights[i, j], index[i, j]
+            weight, row = weights[i, j], shift + index[i, j]
             for c in range(width):
                 out[i, c] += weight * values[row, c]
 
 
 @contracted
-def encode(offsets, points, of_offset, bias, of_position, weight, second_bias, slope, begin, end, out):
+def activate(rows, bias, slope):
+    """rows (m, c) = LeakyReLU(rows + bias (c,)), in place; slope 1: none."""
+    for i in range(len(rows)):
+        row = rows[i]
+        for c in range(len(bias)):
+            value = row[c] + bias[c]
+            row[c] = value if value > 0 else slope * value
+
+
+@contracted
+def encode(offsets, points, slope, begin, end, out, of_offset, bias, of_position, weight, second_bias):
     """(u, pairs) position encoding of the neighbours at offsets (3, m k) of points (m, 3): two layers.
 
     The first is of_offset (u, 3) @ offset + of_position (u, 3) @ point + bias (u,), the second weight (u, u).
@@ -144,12 +179,14 @@ def encode(offsets, points, of_offset, bias, of_position, weight, second_bias, s
 
 
 @contracted
-def embed(pairs, own, other, index, slope, begin, end):
+def embed(pairs, own, other, index, each, slope, begin, end):
     """pairs (end - begin, k, c) = LeakyReLU(pairs + own (m, c) + other (n, c) of the neighbours), in place."""
     k, width = pairs.shape[1:]
+    among = len(other) // (len(own) // each)
     for i in range(begin, end):
+        shift = i // each * among
         for j in range(k):
-            row = index[i, j]
+            row = shift + index[i, j]
             for c in range(width):
                 value = pairs[i - begin, j, c] + own[i, c] + other[row, c]
                 pairs[i - begin, j, c] = value if value > 0 else slope * value
@@ -181,7 +218,7 @@ def attend(scores, features, begin, end, out):
 
 
 @contracted
-def weigh(offsets, first, first_bias, second, second_bias, slope, begin, end, out):
+def weigh(offsets, slope, begin, end, out, first, first_bias, second, second_bias):
     """(h, pairs) what the last layer of a WeightNet sees at offsets (3, m k) from `begin` to `end`."""
     away = np.zeros((3, _PAIRS), np.float32)
     one, two = np.empty((len(first), _PAIRS), np.float32), np.empty((len(second), _PAIRS), np.float32)
@@ -197,16 +234,17 @@ def weigh(offsets, first, first_bias, second, second_bias, slope, begin, end, ou
 
 
 @contracted
-def cost(weights, bias, pairs, own, other, index, slope, begin, end, out):
-    """Rows of out (m, c): mean over neighbours of (weights (end - begin, k, c) + bias (c,)) x LeakyReLU(pairs, as large,
-    + own (m, c) + other (n, c))."""
+def cost(weights, bias, pairs, own, other, index, each, slope, begin, end, out):
+    """Rows of out (m, c): mean over neighbours of (weights (end - begin, k, c) + bias (c,)) x LeakyReLU(pairs + own
+    (m, c) + other (n, c)), pairs as large as weights."""
     k, width = pairs.shape[1:]
-    share = np.float32(1.0) / np.float32(k)
+    share, among = np.float32(1.0) / np.float32(k), len(other) // (len(own) // each)
     for i in range(begin, end):
+        shift = i // each * among
         for c in range(width):
             out[i, c] = 0
         for j in range(k):
-            row = index[i, j]
+            row = shift + index[i, j]
             for c in range(width):
                 value = pairs[i - begin, j, c] + own[i, c] + other[row, c]
                 out[i, c] += (weights[i - begin, j, c] + bias[c]) * (value if value > 0 else slope * value)
@@ -215,15 +253,16 @@ def cost(weights, bias, pairs, own, other, index, slope, begin, end, out):
 
 
 @contracted
-def weighted_mean(weights, bias, features, index, begin, end, out):
+def weighted_mean(weights, bias, features, index, each, begin, end, out):
     """Rows of out (m, c): mean over neighbours of (weights (end - begin, k, c) + bias (c,)) x features (n, c)."""
     k, width = weights.shape[1:]
-    share = np.float32(1.0) / np.float32(k)
+    share, among = np.float32(1.0) / np.float32(k), len(features) // (len(out) // each)
     for i in range(begin, end):
+        shift = i // each * among
         for c in range(width):
             out[i, c] = 0
         for j in range(k):
-            row = index[i, j]
+            row = shift + index[i, j]
             for c in range(width):
                 out[i, c] += (weights[i - begin, j, c] + bias[c]) * features[row, c]
         for c in range(width):
@@ -232,11 +271,26 @@ def weighted_mean(weights, bias, features, index, begin, end, out):
 
 @contracted
 def convolve(
-    offsets, first, first_bias, second, second_bias, third, third_bias, features, index, slope, begin, end, out, moved
+    offsets,
+    features,
+    index,
+    each,
+    slope,
+    begin,
+    end,
+    out,
+    moved,
+    first,
+    first_bias,
+    second,
+    second_bias,
+    third,
+    third_bias,
 ):
-    """Means over neighbours of a WeightNet of their offsets (3, m k) times features (n, c): out (end - begin, w, c), and
-    times offsets: moved (end - begin, w, 3). Weight and bias of its three layers, the last one linear, to w numbers."""
+    """Means over neighbours of a WeightNet of their offsets (3, m k) times features (n, c): out (end - begin, w, c),
+    and times offsets: moved (end - begin, w, 3). Weight and bias of its three layers, of which the last is linear."""
     k, width, of_weights = index.shape[1], features.shape[1], len(third)
+    among = len(features) // (len(index) // each)
     share, block = np.float32(1.0) / np.float32(k), max(1, _PAIRS // k)
     away, total = np.zeros((3, k * block), np.float32), np.empty(block, np.float32)
     one, two = np.empty((len(first), k * block), np.float32), np.empty((len(second), k * block), np.float32)
@@ -263,23 +317,31 @@ def convolve(
                     moved[start - begin + i, w, axis] = total[i]
         for place in range(size):
             i = start + place
-            to, done = i - begin, k - k % 8
+            to, rows, near = i - begin, index[i], features[i // each * among :]
             for w in range(of_weights):
-                for c in range(width):
-                    out[to, w, c] = 0
+                weights = three[w][place:]  # one each `block`
+                if k < 8:
+                    for c in range(width):
+                        out[to, w, c] = 0
                 # Eight neighbours at once: a sum is read and written once for eight products.
-                for j in range(0, done, 8):
-                    p, q, r, s = index[i, j], index[i, j + 1], index[i, j + 2], index[i, j + 3]
-                    t, u, v, x = index[i, j + 4], index[i, j + 5], index[i, j + 6], index[i, j + 7]
-                    at = j * block + place
-                    a, b, d, e = three[w, at], three[w, at + block], three[w, at + 2 * block], three[w, at + 3 * block]
-                    at += 4 * block
-                    f, g, h, l = three[w, at], three[w, at + block], three[w, at + 2 * block], three[w, at + 3 * block]
+                for j in range(0, k - k % 8, 8):
+                    r0, r1, r2, r3 = rows[j], rows[j + 1], rows[j + 2], rows[j + 3]
+                    r4, r5, r6, r7 = rows[j + 4], rows[j + 5], rows[j + 6], rows[j + 7]
+                    w0, w1, w2, w3 = weights[0], weights[block], weights[2 * block], weights[3 * block]
+                    weights = weights[4 * block :]
+                    w4, w5, w6, w7 = weights[0], weights[block], weights[2 * block], weights[3 * block]
+                    weights = weights[4 * block :]
+                    if j == 0:
+                        for c in range(width):
+                            half = w0 * near[r0, c] + w1 * near[r1, c] + w2 * near[r2, c] + w3 * near[r3, c]
+                            rest = w4 * near[r4, c] + w5 * near[r5, c] + w6 * near[r6, c] + w7 * near[r7, c]
+                            out[to, w, c] = half + rest
+                    else:
+                        for c in range(width):
+                            half = w0 * near[r0, c] + w1 * near[r1, c] + w2 * near[r2, c] + w3 * near[r3, c]
+                            rest = w4 * near[r4, c] + w5 * near[r5, c] + w6 * near[r6, c] + w7 * near[r7, c]
+                            out[to, w, c] += half + rest
+                for j in range(k - k % 8, k):
+                    row, weight = rows[j], weights[(j - (k - k % 8)) * block]
                     for c in range(width):
-                        out[to, w, c] += (
-                            a * features[p, c] + b * features[q, c] + d * features[r, c] + e * features[s, c]
-                        ) + (f * features[t, c] + g * features[u, c] + h * features[v, c] + l * features[x, c])
-                for j in range(done, k):
-                    row, weight = index[i, j], three[w, j * block + place]
-                    for c in range(width):
-                        out[to, w, c] += weight * features[row, c]
+                        out[to, w, c] += weight * near[row, c]

@@ -7,7 +7,7 @@ from torch import nn
 
 from ..operators import Linear, attentive_sum, cpu_patches, gather, linear
 from ..operators.reference import is_traced
-from ..operators.triton_kernels import PatchKernels, triton_kernels
+from ..operators.triton_kernels import Kernels, triton_kernels
 
 SLOPE = 0.1  # of LeakyReLU, as in the PointPWC-Net family
 
@@ -53,8 +53,9 @@ class PositionEncoder(nn.Module):
 
     def weights(self) -> tuple[torch.Tensor, ...]:
         """Of both layers, as `cpu_patches.attentive_patch` takes them; positions / POSITION_UNIT go with them."""
-        first, second = self.of_offset, self.out[1]
-        return first.weight, first.bias, self.of_position.weight, second.weight, second.bias
+        second = self.out[1]
+        assert isinstance(second, Linear)
+        return self.of_offset.weight, self.of_offset.bias, self.of_position.weight, second.weight, second.bias
 
     def forward(self, positions: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
         """positions (B, M, 3) m, offsets (B, M, k, 3) -> (B, M, k, width)."""
@@ -88,7 +89,7 @@ class PairMLP(nn.Module):
         pairs += own[:, :, None]
         return self.rest(pairs)
 
-    def kernels(self, index: torch.Tensor) -> PatchKernels | None:
+    def kernels(self, index: torch.Tensor) -> Kernels | None:
         """Those that do it and what follows at once on a GPU; none in training, in a tracer, or where it has more
         layers."""
         k = index.shape[-1]

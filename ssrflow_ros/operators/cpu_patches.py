@@ -39,21 +39,20 @@ def attentive_patch(
 ) -> torch.Tensor:
     """As `attentive_patch_reference`, of the position encoding at offsets from points (B, M, 3): two layers, of_offset
     (R, 3), bias (R,), of_position (R, 3), weight (R, R), bias (R,), LeakyReLU of `slope` after each."""
-    (points_of, k), width = index.shape[1:], own.shape[-1]
-    out, tile = torch.empty_like(own, memory_format=torch.contiguous_format), max(1, _NUMBERS // (k * width))
-    encoding = own.new_empty(len(weight[0]), tile * k)
-    pairs, scores = own.new_empty(2, tile * k, width)
-    arrays, bend = _arrays(*encoder), np.float32(slope)
-    for rows, away, places, mine, others, answer in _members(index, _by_axis(offsets), points, own, other, out):
-        for begin in range(0, points_of, tile):
-            end = min(points_of, begin + tile)
-            size = (end - begin) * k
-            patches.encode(away, places, *arrays, bend, begin, end, encoding.numpy())
-            pair, scored = pairs[:size], scores[:size]
-            torch.mm(encoding[:, :size].t(), weight.t(), out=pair)
-            patches.embed(pair.view(-1, k, width).numpy(), mine, others, rows, bend, begin, end)
-            torch.mm(pair, score.t(), out=scored)
-            patches.attend(scored.view(-1, k, width).numpy(), pair.view(-1, k, width).numpy(), begin, end, answer)
+    each, k, width = *index.shape[1:], own.shape[-1]
+    out, tile = own.new_empty(own.shape), _tile(k * width)
+    encoding, (pairs, scores) = own.new_empty(len(weight[0]), tile * k), own.new_empty(2, tile, k, width)
+    rows, mine, others, answer, places = _flat(index, own, other, out, points)
+    away, arrays, bend = _by_axis(offsets), _arrays(*encoder), np.float32(slope)
+    for begin, end in _tiles(len(rows), tile):
+        size = end - begin
+        patches.encode(away, places, bend, begin, end, encoding.numpy(), *arrays)
+        pair, scored = pairs[:size], scores[:size]
+        torch.mm(encoding[:, : size * k].t(), weight.t(), out=pair.flatten(0, 1))
+        embedded = pair.numpy()
+        patches.embed(embedded, mine, others, rows, each, bend, begin, end)
+        torch.mm(pair.flatten(0, 1), score.t(), out=scored.flatten(0, 1))
+        patches.attend(scored.numpy(), embedded, begin, end, answer)
     return out
 
 
@@ -67,18 +66,15 @@ def cost_patch(
     slope: float,
 ) -> torch.Tensor:
     """As `cost_patch_reference`, weighed by a WeightNet's three layers (weight, bias, weight, ...)."""
-    (points, k), width = index.shape[1:], own.shape[-1]
-    out, tile = torch.empty_like(own, memory_format=torch.contiguous_format), max(1, _NUMBERS // (k * width))
-    weigh, pairs = _Weighing(weight_net, tile * k, slope), own.new_empty(tile * k, width)
-    for rows, away, mine, others, answer in _members(index, _by_axis(offsets), own, other, out):
-        for begin in range(0, points, tile):
-            end = min(points, begin + tile)
-            pair = pairs[: (end - begin) * k]
-            torch.mm(torch.from_numpy(away[:, begin * k : end * k]).t(), weight.t(), out=pair)
-            weights = weigh(away, begin * k, end * k).view(-1, k, width).numpy()
-            patches.cost(
-                weights, weigh.bias, pair.view(-1, k, width).numpy(), mine, others, rows, weigh.slope, begin, end, answer
-            )
+    each, k, width = *index.shape[1:], own.shape[-1]
+    out, tile = own.new_empty(own.shape), _tile(k * width)
+    weigh, pairs = _Weighing(offsets, weight_net, tile, slope), own.new_empty(tile, k, width)
+    rows, mine, others, answer = _flat(index, own, other, out)
+    away = torch.from_numpy(weigh.offsets).t()
+    for begin, end in _tiles(len(rows), tile):
+        pair, weights = pairs[: end - begin], weigh(begin, end)
+        torch.mm(away[begin * k : end * k], weight.t(), out=pair.flatten(0, 1))
+        patches.cost(weights, weigh.bias, pair.numpy(), mine, others, rows, each, weigh.slope, begin, end, answer)
     return out
 
 
@@ -90,30 +86,32 @@ def weighted_patch(
     slope: float,
 ) -> torch.Tensor:
     """(B, M, C) mean over the neighbours of a WeightNet's C numbers of each offset times features (B, N, C)."""
-    (points, k), width = index.shape[1:], features.shape[-1]
-    out, tile = torch.empty(*index.shape[:2], width), max(1, _NUMBERS // (k * width))
-    weigh = _Weighing(weight_net, tile * k, slope)
-    for rows, away, values, answer in _members(index, _by_axis(offsets), features, out):
-        for begin in range(0, points, tile):
-            end = min(points, begin + tile)
-            weights = weigh(away, begin * k, end * k).view(-1, k, width).numpy()
-            patches.weighted_mean(weights, weigh.bias, values, rows, begin, end, answer)
+    (each, k), width = index.shape[1:], features.shape[-1]
+    out, tile = features.new_empty(*index.shape[:2], width), _tile(k * width)
+    weigh = _Weighing(offsets, weight_net, tile, slope)
+    rows, values, answer = _flat(index, features, out)
+    for begin, end in _tiles(len(rows), tile):
+        patches.weighted_mean(weigh(begin, end), weigh.bias, values, rows, each, begin, end, answer)
     return out
 
 
 class _Weighing:
-    """A WeightNet of three layers but for its last `bias`, of at most `pairs` offsets at once."""
+    """A WeightNet of three layers at offsets (B, M, k, 3), but for its last `bias`; at most `tile` points at once."""
 
-    def __init__(self, weight_net: tuple[torch.Tensor, ...], pairs: int, slope: float):
+    def __init__(self, offsets: torch.Tensor, weight_net: tuple[torch.Tensor, ...], tile: int, slope: float):
         *layers, self._last, bias = weight_net
-        self._layers, (self.bias,), self.slope = _arrays(*layers), _arrays(bias), np.float32(slope)
-        self._hidden, self._weights = torch.empty(self._last.shape[1], pairs), torch.empty(pairs, len(self._last))
+        self.offsets, self.slope, self._k = _by_axis(offsets), np.float32(slope), offsets.shape[2]
+        self._layers, (self.bias,) = _arrays(*layers), _arrays(bias)
+        self._hidden = bias.new_empty(self._last.shape[1], tile * self._k)
+        self._weights = bias.new_empty(tile, self._k, len(bias))
 
-    def __call__(self, offsets: np.ndarray, begin: int, end: int) -> torch.Tensor:
-        """(end - begin, C) of offsets (3, pairs); the next call overwrites it."""
-        patches.weigh(offsets, *self._layers, self.slope, begin, end, self._hidden.numpy())
-        size = end - begin
-        return torch.mm(self._hidden[:, :size].t(), self._last.t(), out=self._weights[:size])
+    def __call__(self, begin: int, end: int) -> np.ndarray:
+        """(end - begin, k, C) of the points from `begin` to `end`; the next call overwrites it."""
+        size = (end - begin) * self._k
+        patches.weigh(self.offsets, self.slope, begin * self._k, end * self._k, self._hidden.numpy(), *self._layers)
+        weights = self._weights[: end - begin]
+        torch.mm(self._hidden[:, :size].t(), self._last.t(), out=weights.flatten(0, 1))
+        return weights.numpy()
 
 
 def convolved(
@@ -127,37 +125,39 @@ def convolved(
 ) -> torch.Tensor:
     """(B, M, D): of_features (D, W * C) of the means over neighbours of a WeightNet's W numbers times features
     (B, N, C), of_offsets (D, W * 3) of those times offsets, and LeakyReLU of `slope`."""
-    (batch, points, k), width = index.shape, features.shape[-1]
-    of_weights = len(weight_net[-1])
-    out, tile = torch.empty(batch, points, len(of_features.weight)), max(1, _NUMBERS // (of_weights * width))
-    means, of_offset = torch.empty(tile, of_weights * width), torch.empty(tile, of_weights * 3)
-    net = _arrays(*weight_net)
-    for rows, away, values, answer in _members(index, _by_axis(offsets), features, out):
-        for begin in range(0, points, tile):
-            end = min(points, begin + tile)
-            mean, moved = means[: end - begin], of_offset[: end - begin]
-            patches.convolve(
-                away,
-                *net,
-                values,
-                rows,
-                np.float32(slope),
-                begin,
-                end,
-                mean.view(-1, of_weights, width).numpy(),
-                moved.view(-1, of_weights, 3).numpy(),
-            )
-            to = torch.from_numpy(answer[begin:end])
-            torch.addmm(of_features.bias, moved, of_offsets.weight.t(), out=to)
-            F.leaky_relu_(to.addmm_(mean, of_features.weight.t()), slope)
+    (batch, each, _), numbers = index.shape, len(weight_net[-1])
+    out, tile = features.new_empty(batch, each, len(of_features.weight)), _tile(of_features.weight.shape[1])
+    means, of_offset = features.new_empty(tile, numbers, features.shape[-1]), features.new_empty(tile, numbers, 3)
+    rows, values = _flat(index, features)
+    away, arrays, bend, answer = _by_axis(offsets), _arrays(*weight_net), np.float32(slope), out.flatten(0, 1)
+    for begin, end in _tiles(len(rows), tile):
+        mean, moved = means[: end - begin], of_offset[: end - begin]
+        patches.convolve(away, values, rows, each, bend, begin, end, mean.numpy(), moved.numpy(), *arrays)
+        part = answer[begin:end]
+        torch.addmm(of_features.bias, moved.flatten(1), of_offsets.weight.t(), out=part)
+        F.leaky_relu_(part.addmm_(mean.flatten(1), of_features.weight.t()), slope)
+    return out
+
+
+def activate(rows: torch.Tensor, bias: torch.Tensor, slope: float) -> torch.Tensor:
+    """rows (..., D) with bias (D,) added and LeakyReLU of `slope` on it, in place."""
+    patches.activate(rows.view(-1, len(bias)).numpy(), bias.detach().numpy(), np.float32(slope))
+    return rows
+
+
+def inverse_distances(queries: torch.Tensor, points: torch.Tensor, index: torch.Tensor, least: float) -> torch.Tensor:
+    """The weights (B, M, k) of `interpolation.interpolation_weights`."""
+    out = queries.new_empty(index.shape)
+    asked, known, rows, answer = _flat(queries, points, index, out)
+    patches.inverse_distances(asked, known, rows, index.shape[1], np.float32(least), answer)
     return out
 
 
 def interpolate(values: torch.Tensor, index: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """As `interpolation.interpolate`."""
-    out = torch.empty(*index.shape[:2], values.shape[-1])
-    for arrays in _members(values, index, weights, out):
-        patches.interpolate(*arrays)
+    out = values.new_empty(*index.shape[:2], values.shape[-1])
+    known, rows, shares, answer = _flat(values, index, weights, out)
+    patches.interpolate(known, rows, shares, index.shape[1], answer)
     return out
 
 
@@ -166,21 +166,32 @@ def neighbourhood(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Index (B, M, k) and offsets (B, M, k, 3), axis by axis in memory, of a `Neighbourhood`."""
     index = index.contiguous()
-    within, offsets = torch.empty_like(index), torch.empty(len(index), 3, *index.shape[1:])
-    for one, others, rows, kept, out in _members(centres, points, index, within, offsets):
-        patches.offsets_of(one, others, rows, np.float32(length), np.float32(radius), np.float32(longest), kept, out)
-    return within, offsets.permute(0, 2, 3, 1)
+    within, offsets = torch.empty_like(index), centres.new_empty(3, *index.shape)
+    one, others, rows, kept = _flat(centres, points, index, within)
+    unit, reach, most = np.float32(length), np.float32(radius), np.float32(longest)
+    patches.offsets_of(one, others, rows, index.shape[1], unit, reach, most, kept, offsets.flatten(1).numpy())
+    return within, offsets.permute(1, 2, 3, 0)
 
 
-def _by_axis(offsets: torch.Tensor) -> torch.Tensor:
-    """(B, 3, M k) of offsets (B, M, k, 3): as `neighbourhood` left them in memory, nothing is moved."""
-    return offsets.permute(0, 3, 1, 2).flatten(2)
+def _tile(numbers: int) -> int:
+    """How many points, of so many numbers, a tile has."""
+    return max(1, _NUMBERS // numbers)
+
+
+def _tiles(points: int, tile: int) -> Iterator[tuple[int, int]]:
+    """Where tiles begin and end, none larger than `tile`."""
+    return ((begin, min(points, begin + tile)) for begin in range(0, points, tile))
+
+
+def _by_axis(offsets: torch.Tensor) -> np.ndarray:
+    """(3, B M k) of offsets (B, M, k, 3): as `neighbourhood` left them in memory, nothing is moved."""
+    return offsets.permute(3, 0, 1, 2).flatten(1).numpy()
+
+
+def _flat(*tensors: torch.Tensor) -> list[np.ndarray]:
+    """The arrays (B M, ...) of tensors (B, M, ...); what is written to must be contiguous."""
+    return [tensor.contiguous().flatten(0, 1).numpy() for tensor in tensors]
 
 
 def _arrays(*tensors: torch.Tensor) -> tuple[np.ndarray, ...]:
     return tuple(tensor.detach().contiguous().numpy() for tensor in tensors)
-
-
-def _members(*tensors: torch.Tensor) -> Iterator[tuple[np.ndarray, ...]]:
-    """The arrays of each member of the batch; what is written to must be contiguous."""
-    return zip(*(tensor.contiguous().numpy() for tensor in tensors))

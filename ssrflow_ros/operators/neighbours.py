@@ -34,7 +34,7 @@ class Searched:
         return other
 
     def nearest(self, to: 'Searched', k: int) -> torch.Tensor:
-        """Rows (B, M, k) int64 of the k points nearest to each of those of `to` (B, M, 3), padding or not, nearest first.
+        """Rows (B, M, k) int64 of the k points nearest to each of those of `to` (B, M, 3), nearest first.
 
         Where there are fewer than k points, the nearest one is repeated.
         """
