@@ -16,7 +16,7 @@ from ssrflow_ros.inference.device import autocast
 from ssrflow_ros.inference.graphed import GraphedFlow
 from ssrflow_ros.network.weights import load_weights
 from ssrflow_ros.operators import cpu_patches, farthest_point, neighbours
-from ssrflow_ros.operators.reference import farthest_point_order_reference, k_nearest_reference
+from ssrflow_ros.operators.reference import farthest_point_order_reference
 from ssrflow_ros.training.graphed import Graphed
 from ssrflow_ros.training.pairs import make_pairs
 from ssrflow_ros.training.train import Training
@@ -28,7 +28,7 @@ FLOAT32 = autocast(CPU, 'float32')
 @pytest.fixture(autouse=True)
 def no_libraries(monkeypatch):
     """Plain torch throughout, as on a GPU: a graph cannot see what numpy does."""
-    monkeypatch.setattr(neighbours, '_kd_tree', k_nearest_reference)
+    monkeypatch.setattr(neighbours, '_by_trees', lambda points: False)
     monkeypatch.setattr(cpu_patches, 'fits', lambda *tensors: False)
     monkeypatch.setattr(
         farthest_point,

@@ -85,17 +85,24 @@ def leaky(values):
     return np.where(values > 0, values, np.float32(0.1) * values)
 
 
+def layered(values, *layers):
+    """A WeightNet (..., 3) -> (..., w) of weights and biases; LeakyReLU after all layers but the last."""
+    for weight, bias in zip(layers[:-2:2], layers[1:-2:2]):
+        values = leaky(values @ weight.T + bias)
+    return values @ layers[-2].T + layers[-1]
+
+
 def test_embedding(patch):
     pairs, own, other, index = patch
     out = pairs.copy()
-    patches.embed(out, own, other, index, np.float32(0.1))
+    patches.embed(out, own, other, index, 5, np.float32(0.1), 0, 5)
     np.testing.assert_allclose(out, leaky(pairs + own[:, None] + other[index]), rtol=1e-6, atol=1e-6)
 
 
 def test_a_softmax_over_neighbours_bears_large_scores(patch):
     scores, features = patch[0] * 100, patch[0][::-1].copy()
     out = np.empty((5, 9), np.float32)
-    patches.attend(scores, features, out)
+    patches.attend(scores, features, 0, 5, out)
     weights = np.exp(scores.astype(float) - scores.max(axis=1, keepdims=True))
     wanted = (weights * features).sum(axis=1) / weights.sum(axis=1)
     np.testing.assert_allclose(out, wanted, rtol=2e-6, atol=2e-6)
@@ -103,32 +110,92 @@ def test_a_softmax_over_neighbours_bears_large_scores(patch):
 
 def test_costs_and_means(patch):
     pairs, own, other, index = patch
-    weights, out = pairs[::-1].copy(), np.empty((5, 9), np.float32)
-    patches.cost(weights, pairs, own, other, index, np.float32(0.1), out)
-    wanted = (weights * leaky(pairs + own[:, None] + other[index])).mean(axis=1)
+    weights, out, bias = pairs[::-1].copy(), np.empty((5, 9), np.float32), own[0].copy()
+    patches.cost(weights, bias, pairs, own, other, index, 5, np.float32(0.1), 0, 5, out)
+    wanted = ((weights + bias) * leaky(pairs + own[:, None] + other[index])).mean(axis=1)
     np.testing.assert_allclose(out, wanted, rtol=1e-5, atol=1e-6)
-    patches.weighted_mean(weights, other, index, out)
-    np.testing.assert_allclose(out, (weights * other[index]).mean(axis=1), rtol=1e-5, atol=1e-6)
+    patches.weighted_mean(weights, bias, other, index, 5, 0, 5, out)
+    np.testing.assert_allclose(out, ((weights + bias) * other[index]).mean(axis=1), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize('k', [1, 4, 6])
-def test_a_convolution_of_any_number_of_neighbours(patch, k):
-    weights, _, features, index = patch[0][:, :k, :4].copy(), *patch[1:3], patch[3][:, :k].copy()
-    offsets = patch[0][:, :k, 4:7].copy()
-    out, of_offsets = np.empty((5, 4, 9), np.float32), np.empty((5, 4, 3), np.float32)
-    patches.convolve(weights, features, index, offsets, out, of_offsets)
-    np.testing.assert_allclose(out, np.einsum('ikw,ikc->iwc', weights, features[index]) / k, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(of_offsets, np.einsum('ikw,ikc->iwc', weights, offsets) / k, rtol=1e-5, atol=1e-6)
+def test_of_a_batch_and_of_some_of_its_points(patch):
+    """Clouds of 5 points, the second with rows 7 to 13 of the others; points 3 to 8."""
+    pairs, own, other, index = (np.concatenate([array, array[::-1]]) for array in patch)
+    wanted = leaky(pairs + own[:, None] + np.concatenate([other[:7][index[:5]], other[7:][index[5:]]]))
+    out = pairs[3:8].copy()
+    patches.embed(out, own, other, index, 5, np.float32(0.1), 3, 8)
+    np.testing.assert_allclose(out, wanted[3:8], rtol=1e-6, atol=1e-6)
+    mean = np.zeros((10, 9), np.float32)
+    patches.weighted_mean(pairs[3:8].copy(), np.zeros(9, np.float32), other, index, 5, 3, 8, mean)
+    near = np.concatenate([other[:7][index[:5]], other[7:][index[5:]]])
+    np.testing.assert_allclose(mean[3:8], (pairs * near).mean(axis=1)[3:8], rtol=1e-5, atol=1e-6)
+    assert not mean[:3].any() and not mean[8:].any()
+
+
+@pytest.mark.parametrize('k', [1, 4, 6, 8, 9, 16])
+@pytest.mark.parametrize('each', [5, 300])
+def test_a_convolution_of_any_number_of_neighbours(each, k):
+    rng = RNG(k)
+    layers = [rng.normal(size=shape).astype(np.float32) for shape in ((8, 3), 8, (8, 8), 8, (4, 8), 4)]
+    offsets, features = (rng.normal(size=shape).astype(np.float32) for shape in ((2 * each, k, 3), (14, 9)))
+    index = rng.integers(0, 7, (2 * each, k))
+    begin, end = 2, 2 * each - 1
+    out, moved = np.empty((end - begin, 4, 9), np.float32), np.empty((end - begin, 4, 3), np.float32)
+    away = np.ascontiguousarray(offsets.reshape(-1, 3).T)
+    patches.convolve(away, features, index, each, np.float32(0.1), begin, end, out, moved, *layers)
+    weights = layered(offsets.astype(float), *layers)
+    near = features[index + 7 * (np.arange(2 * each) // each)[:, None]]
+    wanted = np.einsum('ikw,ikc->iwc', weights, near) / k, np.einsum('ikw,ikc->iwc', weights, offsets) / k
+    np.testing.assert_allclose(out, wanted[0][begin:end], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(moved, wanted[1][begin:end], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('pairs', [1, 7, 512, 1300])
+def test_hidden_numbers_of_offsets(pairs):
+    rng = RNG(pairs)
+    layers = [rng.normal(size=shape).astype(np.float32) for shape in ((8, 3), 8, (12, 8), 12)]
+    offsets, out = rng.normal(size=(3, pairs + 5)).astype(np.float32), np.empty((12, pairs + 2), np.float32)
+    patches.weigh(offsets, np.float32(0.1), 3, pairs + 3, out, *layers)
+    wanted = leaky(layered(offsets[:, 3 : pairs + 3].T.astype(float), *layers))
+    np.testing.assert_allclose(out[:, :pairs], wanted.T, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('k', [1, 3, 8])
+def test_position_encoding(k):
+    rng = RNG(k)
+    shapes = (16, 3), 16, (16, 3), (16, 16), 16
+    of_offset, bias, of_position, second, second_bias = (rng.normal(size=shape).astype(np.float32) for shape in shapes)
+    offsets, points = (rng.normal(size=shape).astype(np.float32) for shape in ((300, k, 3), (300, 3)))
+    out = np.empty((16, 200 * k), np.float32)
+    away = np.ascontiguousarray(offsets.reshape(-1, 3).T)
+    patches.encode(away, points, np.float32(0.1), 50, 250, out, of_offset, bias, of_position, second, second_bias)
+    hidden = leaky(offsets.astype(float) @ of_offset.T + (points @ of_position.T)[:, None] + bias)
+    wanted = leaky(hidden @ second.T + second_bias)[50:250].reshape(-1, 16)
+    np.testing.assert_allclose(out, wanted.T, rtol=1e-4, atol=1e-5)
+
+
+def test_a_bias_and_what_bends_it(patch):
+    rows = patch[0][0].copy()
+    patches.activate(rows, patch[1][0], np.float32(0.1))
+    np.testing.assert_allclose(rows, leaky(patch[0][0] + patch[1][0]), rtol=1e-6)
+
+
+def test_one_over_the_distance():
+    points = np.array([[0, 0, 0], [3, 4, 0], [9, 0, 0], [0, 0, 0], [0, 0, 2], [0, 0, 9]], np.float32)
+    queries, index = points[[0, 3]], np.array([[0, 1], [1, 2]])
+    out = np.empty((2, 2), np.float32)
+    patches.inverse_distances(queries, points, index, 1, np.float32(0.5), out)
+    np.testing.assert_allclose(out, [[10 / 11, 1 / 11], [9 / 11, 2 / 11]], rtol=1e-6)
 
 
 def test_far_neighbours_give_way_to_the_nearest_and_long_offsets_are_bent(patch):
     points, index = patch[2][:, :3].copy(), np.array([[0, 1], [2, 3]])
     centres = points[[0, 2]]
-    kept, out = np.empty_like(index), np.empty((2, 2, 3), np.float32)
-    patches.offsets_of(centres, points, index, np.float32(0.5), np.float32(0), np.float32(4), kept, out)
+    kept, out = np.empty_like(index), np.empty((3, 4), np.float32)
+    patches.offsets_of(centres, points, index, 2, np.float32(0.5), np.float32(0), np.float32(4), kept, out)
     off = (points[index] - centres[:, None]) / 0.5
     wanted = off * 4 / (4 + np.linalg.norm(off, axis=2, keepdims=True))
     assert np.array_equal(kept, index)
-    np.testing.assert_allclose(out, wanted, rtol=1e-6)
-    patches.offsets_of(centres, points, index, np.float32(0.5), np.float32(1e-3), np.float32(4), kept, out)
+    np.testing.assert_allclose(out.T.reshape(2, 2, 3), wanted, rtol=1e-6)
+    patches.offsets_of(centres, points, index, 2, np.float32(0.5), np.float32(1e-3), np.float32(4), kept, out)
     assert np.array_equal(kept, index[:, :1].repeat(2, axis=1)) and not out.any()

@@ -149,7 +149,7 @@ def test_the_reference_operators_give_the_same_flow(monkeypatch):
     net, (source, target) = network(), pair(256)
     with torch.no_grad():
         fast = net.flow(source, target)
-        monkeypatch.setattr(neighbours, '_kd_tree', neighbours.k_nearest_reference)
+        monkeypatch.setattr(neighbours, '_by_trees', lambda points: False)
         assert torch.allclose(net.flow(source, target), fast, atol=1e-4)
 
 
@@ -267,3 +267,16 @@ def test_weights_that_do_not_fit_are_refused(tmp_path):
     save_file(tensors, path, metadata={**header, 'format': 'other'})
     with pytest.raises(WeightsError, match="format 'other'"):
         load_weights(str(path))
+
+
+@pytest.mark.parametrize('numbers', [2**18, 100])
+def test_the_loops_of_the_cpu_do_what_torch_does_whatever_the_tiles(monkeypatch, numbers):
+    from ssrflow_ros.operators import cpu_patches
+
+    monkeypatch.setattr(cpu_patches, '_NUMBERS', numbers)
+    config = dataclasses.replace(SMALL, offset_input=True, k_embedding=5, k_pointconv=11)
+    net, (source, target) = network(config), pair(200, batch=2)
+    with torch.no_grad():
+        fast = net.flow(source, target)
+        monkeypatch.setattr(cpu_patches, 'fits', lambda *tensors: False)
+        assert torch.allclose(net.flow(source, target), fast, atol=1e-5) and fast.abs().mean() > 1e-3

@@ -11,7 +11,6 @@ from ssrflow_ros.network.config import NetworkConfig
 from ssrflow_ros.network.pyramid import Pyramid
 from ssrflow_ros.network.ssrflow import SSRFlow
 from ssrflow_ros.operators import farthest_point_order, k_nearest, neighbours
-from ssrflow_ros.operators.reference import k_nearest_reference
 
 SMALL = NetworkConfig(
     widths=(8, 8, 16, 16, 16),
@@ -90,9 +89,9 @@ def test_both_frames_at_once_are_the_two():
 def test_padding_is_nobodys_neighbour(seed, sizes, more, k):
     points, count = clouds(seed, sizes, max(sizes) + more)
     queries = clouds(seed + 1, [20] * len(sizes), 20)[0]
-    for search in (neighbours._kd_tree, k_nearest_reference):
+    for by_trees in (True, False):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(neighbours, '_kd_tree', search)
+            patch.setattr(neighbours, '_by_trees', lambda points, by_trees=by_trees: by_trees)
             found = k_nearest(queries, points, k, count)
             for i, n in enumerate(sizes):
                 assert torch.equal(found[i], k_nearest(queries[i : i + 1], points[i : i + 1, :n], k)[0])

@@ -7,7 +7,7 @@ from torch import nn
 
 from ..operators import Linear, attentive_sum, cpu_patches, gather, linear
 from ..operators.reference import is_traced
-from ..operators.triton_kernels import PatchKernels, triton_kernels
+from ..operators.triton_kernels import Kernels, triton_kernels
 
 SLOPE = 0.1  # of LeakyReLU, as in the PointPWC-Net family
 
@@ -51,6 +51,12 @@ class PositionEncoder(nn.Module):
         self.of_position = Linear(3, width, bias=False)
         self.out = MLP(nn.LeakyReLU(SLOPE, inplace=True), *mlp(width, width))
 
+    def weights(self) -> tuple[torch.Tensor, ...]:
+        """Of both layers, as `cpu_patches.attentive_patch` takes them; positions / POSITION_UNIT go with them."""
+        second = self.out[1]
+        assert isinstance(second, Linear)
+        return self.of_offset.weight, self.of_offset.bias, self.of_position.weight, second.weight, second.bias
+
     def forward(self, positions: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
         """positions (B, M, 3) m, offsets (B, M, k, 3) -> (B, M, k, width)."""
         own = self.of_position(positions / self.POSITION_UNIT)
@@ -83,14 +89,17 @@ class PairMLP(nn.Module):
         pairs += own[:, :, None]
         return self.rest(pairs)
 
-    def kernels(self, own: torch.Tensor, index: torch.Tensor) -> PatchKernels | None:
-        """Those that do it and what follows at once; none in training, in a tracer, or where it has more layers."""
-        if len(self.rest) > 1 or torch.is_grad_enabled() or is_traced():
-            return None
-        if cpu_patches.fits(own):
-            return cpu_patches
+    def kernels(self, index: torch.Tensor) -> Kernels | None:
+        """Those that do it and what follows at once on a GPU; none in training, in a tracer, or where it has more
+        layers."""
         k = index.shape[-1]
-        return None if k & (k - 1) else triton_kernels(index.device)
+        if len(self.rest) > 1 or torch.is_grad_enabled() or is_traced() or k & (k - 1):
+            return None
+        return triton_kernels(index.device)
+
+    def fits_cpu(self, own: torch.Tensor) -> bool:
+        """Whether the CPU's loops do it and what follows at once."""
+        return len(self.rest) == 1 and cpu_patches.fits(own)
 
 
 class WeightNet(MLP):
@@ -98,6 +107,10 @@ class WeightNet(MLP):
 
     def __init__(self, out: int):
         super().__init__(*mlp(3, 8, 8), Linear(8, out))
+
+    def weights(self) -> tuple[torch.Tensor, ...]:
+        """Weight and bias of its three layers, as `cpu_patches` takes them."""
+        return tuple(tensor for layer in self if isinstance(layer, Linear) for tensor in (layer.weight, layer.bias))
 
     def hidden(self, offsets: torch.Tensor) -> torch.Tensor:
         """What the last layer sees: (..., 3) -> (..., 8)."""

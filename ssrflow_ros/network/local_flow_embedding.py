@@ -9,7 +9,6 @@ from ..operators import cpu_patches, gather
 from .config import NetworkConfig
 from .layers import SLOPE, PairMLP, WeightNet
 from .neighbourhood import Neighbourhood
-from .tiling import in_tiles
 
 
 class LocalFlowEmbedding(nn.Module):
@@ -26,35 +25,23 @@ class LocalFlowEmbedding(nn.Module):
         self, source_features: torch.Tensor, target_features: torch.Tensor, cross: Neighbourhood, within: Neighbourhood
     ) -> torch.Tensor:
         """Features (B, M, width) and (B, N, width); M neighbourhoods of warped points in the target and `within`."""
-        target_features = self.cost.of_other(target_features)
-        kernels = self.cost.kernels(target_features, cross.index)
-
-        def to_patch(
-            target_features: torch.Tensor, index: torch.Tensor, offsets: torch.Tensor, source_features: torch.Tensor
-        ) -> torch.Tensor:
-            if kernels:
-                return kernels.cost_patch(
-                    offsets,
-                    source_features,
-                    target_features,
-                    index,
-                    self.cost.of_relation.weight,
-                    self.target_weights.hidden(offsets),
-                    self.target_weights[-1].weight,
-                    self.target_weights[-1].bias,
-                    SLOPE,
-                )
-            cost = self.cost(source_features, target_features, offsets, index)
-            return (self.target_weights(offsets) * cost).mean(dim=-2)
-
-        cost = in_tiles(to_patch, target_features, cross.index, cross.offsets, self.cost.of_own(source_features))
+        cost = self._to_patch(self.cost.of_own(source_features), self.cost.of_other(target_features), cross)
         weights = self.source_weights
         if weights is None:
             return cost
+        index, offsets = within.index, within.offsets
+        if cpu_patches.fits(cost):
+            return cpu_patches.weighted_patch(index, offsets, weights.weights(), cost, SLOPE)
+        return (weights(offsets) * gather(cost, index)).mean(dim=-2)
 
-        def patch_to_patch(cost: torch.Tensor, index: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
-            if cpu_patches.fits(cost):
-                return cpu_patches.weighted_patch(weights(offsets), cost, index)
-            return (weights(offsets) * gather(cost, index)).mean(dim=-2)
-
-        return in_tiles(patch_to_patch, cost, within.index, within.offsets)
+    def _to_patch(self, own: torch.Tensor, other: torch.Tensor, cross: Neighbourhood) -> torch.Tensor:
+        """Costs (B, M, width) of each point, of its own part and those of the target's points."""
+        index, offsets, relation, weights = cross.index, cross.offsets, self.cost.of_relation, self.target_weights
+        if self.cost.fits_cpu(own):
+            return cpu_patches.cost_patch(index, offsets, weights.weights(), relation.weight, own, other, SLOPE)
+        if kernels := self.cost.kernels(index):
+            out = weights[-1]
+            return kernels.cost_patch(
+                offsets, own, other, index, relation.weight, weights.hidden(offsets), out.weight, out.bias, SLOPE
+            )
+        return (weights(offsets) * self.cost(own, other, offsets, index)).mean(dim=-2)

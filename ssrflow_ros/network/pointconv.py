@@ -11,7 +11,6 @@ from .config import NetworkConfig
 from .layers import SLOPE, WeightNet, mlp
 from .neighbourhood import Neighbourhood, soft_clamp
 from .pyramid import Pyramid, swapped
-from .tiling import in_tiles
 
 _OFFSET_LENGTH = 0.5  # metres that count as 1; longer ones are softly clamped to 2 m
 
@@ -30,15 +29,14 @@ class PointConv(nn.Module):
     def forward(self, features: torch.Tensor, neighbours: Neighbourhood) -> torch.Tensor:
         """features (B, N, C), M neighbourhoods of k among N -> (B, M, out)."""
 
-        def convolved(features: torch.Tensor, index: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
-            if cpu_patches.fits(features, offsets):
-                of_features, of_offsets = cpu_patches.convolved(self.weight_net(offsets), features, index, offsets)
-                return self.activation(self.of_features(of_features) + self.of_offsets(of_offsets))
-            weights = (self.weight_net(offsets) / index.shape[-1]).transpose(-1, -2)  # (B, M, weight_net, k)
-            out = self.of_features((weights @ gather(features, index)).flatten(-2))
-            return self.activation(out + self.of_offsets((weights @ offsets.to(weights.dtype)).flatten(-2)))
-
-        return in_tiles(convolved, features, neighbours.index, neighbours.offsets)
+        index, offsets = neighbours.index, neighbours.offsets
+        if cpu_patches.fits(features, offsets):
+            return cpu_patches.convolved(
+                index, offsets, self.weight_net.weights(), features, self.of_features, self.of_offsets, SLOPE
+            )
+        weights = (self.weight_net(offsets) / index.shape[-1]).transpose(-1, -2)  # (B, M, weight_net, k)
+        out = self.of_features((weights @ gather(features, index)).flatten(-2))
+        return self.activation(out + self.of_offsets((weights @ offsets.to(weights.dtype)).flatten(-2)))
 
 
 class HierarchicalFeatures(nn.Module):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from ..operators import farthest_point_order, gather, interpolate, interpolation_weights, k_nearest
+from ..operators import Searched, farthest_point_order, gather, interpolate, interpolation_weights
 from ..operators.padding import is_padding
 from .config import NetworkConfig
 
@@ -107,13 +107,12 @@ class Pyramid:
             order = torch.arange(points.shape[1], device=points.device).expand(points.shape[:2])
         levels = tuple(points[:, :size] for size in config.level_sizes(points.shape[1]))
         counts = tuple(None if count is None else (count // divisor).clamp_min(1) for divisor in config.divisors)
-        centres = *levels[1:], levels[-1]
+        searched = [Searched(level, count) for level, count in zip(levels, counts)]
         k = *[config.k_pointconv] * (len(levels) - 1), max(config.k_embedding, config.k_predictor)
-        up = [
-            interpolation_weights(fine, coarse, count=count)
-            for fine, coarse, count in zip(levels, levels[1:], counts[1:])
-        ]
-        neighbours = tuple(map(k_nearest, centres, levels, k, counts))
+        # From the coarsest on: a level that has been searched knows in which order to ask about its points.
+        searches = [*zip(searched, [*searched[1:], searched[-1]], k)]
+        neighbours = tuple([fine.nearest(to, k) for fine, to, k in searches[::-1]][::-1])
+        up = [interpolation_weights(fine, coarse) for fine, coarse in zip(searched, searched[1:])]
         return cls(
             order,
             levels,

@@ -9,10 +9,10 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from ..operators import cpu_patches
 from .config import NetworkConfig
 from .layers import SLOPE, AttentivePooling, PairMLP, PositionEncoder, mlp
 from .neighbourhood import Neighbourhood
-from .tiling import in_tiles
 
 
 class NeighbourReembedding(nn.Module):
@@ -28,32 +28,19 @@ class NeighbourReembedding(nn.Module):
         self, own: torch.Tensor, own_features: torch.Tensor, other_features: torch.Tensor, neighbours: Neighbourhood
     ) -> torch.Tensor:
         """Points own (B, M, 3), features of both, M neighbourhoods in the other frame -> (B, M, width)."""
-        other_features = self.embed.of_other(other_features)
-        kernels = self.embed.kernels(other_features, neighbours.index)
-
-        def pooled(
-            other_features: torch.Tensor,
-            index: torch.Tensor,
-            offsets: torch.Tensor,
-            own: torch.Tensor,
-            own_features: torch.Tensor,
-        ) -> torch.Tensor:
-            position = self.position_encoder(own, offsets)
-            if kernels:  # the score's bias is the same for all neighbours: the softmax does not see it
-                return kernels.attentive_patch(
-                    position,
-                    own_features,
-                    other_features,
-                    index,
-                    self.embed.of_relation.weight,
-                    self.pool.score.weight,
-                    SLOPE,
-                )
-            return self.pool(self.embed(own_features, other_features, position, index))
-
-        return in_tiles(
-            pooled, other_features, neighbours.index, neighbours.offsets, own, self.embed.of_own(own_features)
-        )
+        index, offsets, encoder = neighbours.index, neighbours.offsets, self.position_encoder
+        own_features, other_features = self.embed.of_own(own_features), self.embed.of_other(other_features)
+        # The score's bias is the same for all neighbours: the softmax does not see it.
+        weights = self.embed.of_relation.weight, self.pool.score.weight, SLOPE
+        if self.embed.fits_cpu(own_features):
+            placed = own / encoder.POSITION_UNIT
+            return cpu_patches.attentive_patch(
+                index, offsets, placed, encoder.weights(), own_features, other_features, *weights
+            )
+        position = encoder(own, offsets)
+        if kernels := self.embed.kernels(index):
+            return kernels.attentive_patch(position, own_features, other_features, index, *weights)
+        return self.pool(self.embed(own_features, other_features, position, index))
 
 
 class SpatialTemporalReembedding(nn.Module):

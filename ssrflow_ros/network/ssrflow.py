@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from ..operators import k_nearest
+from ..operators import Searched, k_nearest
 from .config import NetworkConfig
 from .flow_predictor import FlowPredictor
 from .global_fusion import GlobalFusion
@@ -56,10 +56,9 @@ class InitialFlow(nn.Module):
         self.embed = None if self.fuse else LocalFlowEmbedding(top, config)
         self.predict = FlowPredictor(width + (config.fusion_width if self.fuse else width), config)
 
-    def forward(self, frames: Pyramid, features: torch.Tensor) -> _Estimate:
-        """Both frames and their top-level features (2B, n, C)."""
-        (x, y), (f, g) = frames.points[-1].chunk(2), features.chunk(2)
-        source, target = frames.halves()
+    def forward(self, source: Pyramid, target: Pyramid, features: torch.Tensor) -> _Estimate:
+        """Each frame, and the top-level features of both (2B, n, C)."""
+        x, y, (f, g) = source.points[-1], target.points[-1], features.chunk(2)
         within = Neighbourhood.of(x, x, source.neighbours[-1], *self.reach)
         if self.fuse is not None:
             embedding, f, g = self.fuse(x, y, f, g, source.mask(-1), target.mask(-1))
@@ -84,21 +83,22 @@ class Level(nn.Module):
         self.embed = LocalFlowEmbedding(level, config)
         self.predict = FlowPredictor(2 * width + config.predictor_out + 3, config)
 
-    def forward(self, frames: Pyramid, features: torch.Tensor, coarse: _Estimate) -> tuple[_Estimate, torch.Tensor]:
-        """Both frames, their backbone features (2B, n, C) of this level, and the coarser estimate -> this level's, and
-        the warped source (B, n, 3)."""
-        level, source = self.level, frames.halves()[0]
+    def forward(
+        self, frames: Pyramid, source: Pyramid, features: torch.Tensor, coarse: _Estimate
+    ) -> tuple[_Estimate, torch.Tensor]:
+        """Both frames, the source of them, their backbone features (2B, n, C) of this level, and the coarser estimate
+        -> this level's, and the warped source (B, n, 3)."""
+        level = self.level
         features = self.join(torch.cat([features, frames.upsample(coarse.features, level)], dim=-1))
 
         flow = source.upsample(coarse.flow, level)
         x, y = frames.points[level].chunk(2)
         warped = torch.cat([x + flow, y])
 
-        def around(points: torch.Tensor, counts: torch.Tensor | None) -> Neighbourhood:
-            return Neighbourhood.of(warped, points, k_nearest(warped, points, self.k, counts), *self.reach)
-
-        counts = frames.counts[level]
-        within, cross = around(warped, counts), around(swapped(warped), None if counts is None else swapped(counts))
+        frames_now = Searched(warped, frames.counts[level])
+        partners = frames_now.swapped()
+        within = Neighbourhood.of(warped, warped, frames_now.nearest(frames_now, self.k), *self.reach)
+        cross = Neighbourhood.of(warped, partners.points, partners.nearest(frames_now, self.k), *self.reach)
         if self.reembed is not None:
             features = self.reembed(warped, features, swapped(features), cross, within)
 
@@ -138,10 +138,10 @@ class SSRFlow(nn.Module):
         """The same of `Pyramid.of_pair`."""
         source, target = frames.halves()
         features = self.features(frames)
-        estimate = self.initial_flow(frames, features[-1])
+        estimate = self.initial_flow(source, target, features[-1])
         flows, warped = [estimate.flow], source.points[-1]
         for level in reversed(self.decoder):
-            estimate, warped = level(frames, features[level.level], estimate)
+            estimate, warped = level(frames, source, features[level.level], estimate)
             flows.append(estimate.flow)
         for finer in reversed(range(self.config.finest_level)):
             flows.append(source.upsample(flows[-1], finer))
@@ -165,7 +165,7 @@ class SSRFlow(nn.Module):
         coordinates. It changes nothing for the points; the flow that it gets itself means nothing.
         """
         frames = Pyramid.of_pair(source, target, self.config, source_count, target_count)
-        ordered, order = self.of_frames(frames).flows[0], frames.halves()[0].order
+        ordered, order = self.of_frames(frames).flows[0], frames.order.chunk(2)[0]
         flow = torch.empty_like(ordered).scatter(1, order[..., None].expand_as(ordered), ordered)
         return flow[:, : source.shape[1]]
 

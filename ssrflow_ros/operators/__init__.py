@@ -9,10 +9,11 @@ from .farthest_point import farthest_point_order
 from .gather import gather
 from .interpolation import interpolate, interpolation_weights
 from .linear import Linear, linear
-from .neighbours import k_nearest
+from .neighbours import Searched, k_nearest
 
 __all__ = [
     'Linear',
+    'Searched',
     'attentive_sum',
     'farthest_point_order',
     'gather',

@@ -6,21 +6,22 @@ import torch
 
 from . import cpu_patches
 from .gather import gather
-from .neighbours import k_nearest
+from .neighbours import Searched
 
 _NEIGHBOURS = 3
+_LEAST = 1e-4  # metres
 
 
 def interpolation_weights(
-    queries: torch.Tensor, points: torch.Tensor, count: torch.Tensor | None = None
+    queries: torch.Tensor | Searched, points: torch.Tensor | Searched
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Neighbours (B, M, 3) int64 and weights (B, M, 3), summing to 1, of queries (B, M, 3) among points (B, N, 3).
-
-    Of the points' rows only the first `count` (B,), if it is given.
-    """
-    index = k_nearest(queries, points, _NEIGHBOURS, count)
-    distance = (gather(points, index) - queries[..., None, :]).norm(dim=-1)
-    weights = 1.0 / distance.clamp_min(1e-4)
+    """Neighbours (B, M, 3) int64 and weights (B, M, 3), summing to 1, of queries (B, M, 3) among points (B, N, 3)."""
+    to, among = (cloud if isinstance(cloud, Searched) else Searched(cloud) for cloud in (queries, points))
+    index = among.nearest(to, _NEIGHBOURS)
+    if cpu_patches.fits(to.points, among.points):
+        return index, cpu_patches.inverse_distances(to.points, among.points, index, _LEAST)
+    distance = (gather(among.points, index) - to.points[..., None, :]).norm(dim=-1)
+    weights = 1.0 / distance.clamp_min(_LEAST)
     return index, weights / weights.sum(-1, keepdim=True)
 
 

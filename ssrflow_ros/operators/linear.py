@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from . import cpu_patches
 from .reference import is_traced
 
 
@@ -57,8 +58,7 @@ def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = No
         or torch.is_autocast_enabled('cpu')
         or not torch.backends.mkldnn.enabled
     ):
-        out = F.linear(x, weight, bias)
-        return out if slope == 1 else F.leaky_relu(out, slope, inplace=not grad)
+        return _by_torch(x, weight, bias, slope, grad)
     return _Linear.apply(x, weight, bias, slope) if grad else _product(x, weight, bias, slope)
 
 
@@ -67,6 +67,15 @@ class Linear(nn.Linear):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return linear(x, self.weight, self.bias)
+
+
+def _by_torch(
+    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, slope: float, grad: bool
+) -> torch.Tensor:
+    if bias is not None and cpu_patches.fits(x):  # torch would write the bias to all rows first, and read it again
+        return cpu_patches.activate(F.linear(x, weight), bias, slope)
+    out = F.linear(x, weight, bias)
+    return out if slope == 1 else F.leaky_relu(out, slope, inplace=not grad)
 
 
 def _few(rows: int, weight: torch.Tensor) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Callable
+from typing import Any
 
+import numpy as np
 import torch
 
 from .padding import is_padding
@@ -13,41 +14,69 @@ from .triton_kernels import triton_kernels
 _FAR = 1e9  # metres; nothing real is farther, and its square is a float32 still
 
 
-def k_nearest(queries: torch.Tensor, points: torch.Tensor, k: int, count: torch.Tensor | None = None) -> torch.Tensor:
-    """Indices of the k points nearest to each query, nearest first.
+class Searched:
+    """Points (B, N, 3) float32 m among which, or for which, neighbours are looked for, more than once.
 
-    queries (B, M, 3), points (B, N, 3), float32 metres -> (B, M, k) int64 into N. Where there are fewer than k
-    points, the nearest one is repeated. count (B,) int64: only so many rows of each cloud, the first, are
-    points; at least one. Not differentiable, as indices are not; the same input gives the same indices.
-    Runs on the CPU through a kd-tree, on a GPU through a Triton kernel, elsewhere and wherever an
-    exporter looks through the reference.
+    count (B,) int64: only so many rows of each cloud, the first, are points; at least one. Not differentiable, as
+    indices are not; the same input gives the same indices. On the CPU a kd-tree is made of each cloud at its first
+    search, and gives the order in which its own points are asked about; on a GPU a Triton kernel looks through all.
     """
-    with torch.no_grad():
-        queries, points = queries.detach().float(), points.detach().float()
-        if count is not None:
-            points = points.masked_fill(is_padding(count, points.shape[1])[..., None], _FAR)
-        found = min(k, points.shape[1])
-        index = _search(queries.device)(queries, points, found)
-        if found < k:
-            index = torch.cat([index, index[..., :1].expand(-1, -1, k - found)], dim=-1)
-        if count is not None:
-            index = torch.where(is_padding(count, k)[:, None], index[..., :1], index)
-        return index
+
+    def __init__(self, points: torch.Tensor, count: torch.Tensor | None = None):
+        self.points, self.count = points.detach().float(), count
+        self._trees: list[Any] | None = None
+
+    def swapped(self) -> 'Searched':
+        """Those of both frames' clouds, each one's partner in its place."""
+        half = len(self.points) // 2
+        other = Searched(self.points.roll(half, 0), None if self.count is None else self.count.roll(half, 0))
+        other._trees = self._trees and self._trees[half:] + self._trees[:half]
+        return other
+
+    def nearest(self, to: 'Searched', k: int) -> torch.Tensor:
+        """Rows (B, M, k) int64 of the k points nearest to each of those of `to` (B, M, 3), nearest first.
+
+        Where there are fewer than k points, the nearest one is repeated.
+        """
+        with torch.no_grad():
+            found = min(k, self.points.shape[1])
+            index = self._search(to, found)
+            if found < k:
+                index = torch.cat([index, index[..., :1].expand(-1, -1, k - found)], dim=-1)
+            if self.count is not None:
+                index = torch.where(is_padding(self.count, k)[:, None], index[..., :1], index)
+            return index
+
+    def _search(self, to: 'Searched', k: int) -> torch.Tensor:
+        if _by_trees(self.points):
+            search = zip(self.trees(), to.points.numpy(), to.orders())
+            return torch.stack([torch.from_numpy(tree.search(queries, k, order)[0]) for tree, queries, order in search])
+        kernels = None if is_traced() else triton_kernels(self.points.device)
+        return (kernels.k_nearest if kernels else k_nearest_reference)(to.points, self.known(), k)
+
+    def known(self) -> torch.Tensor:
+        """The points, padding where nobody finds it."""
+        if self.count is None:
+            return self.points
+        return self.points.masked_fill(is_padding(self.count, self.points.shape[1])[..., None], _FAR)
+
+    def orders(self) -> list[np.ndarray | None]:
+        """In which to ask about the points of each cloud, as its tree has them side by side; None: there is no tree."""
+        return [None] * len(self.points) if self._trees is None else [tree.tree.rows for tree in self._trees]
+
+    def trees(self) -> list[Any]:
+        """A `KdTree` of each cloud."""
+        from ..kernels.kd_tree import KdTree
+
+        if self._trees is None:
+            self._trees = [KdTree(cloud) for cloud in self.known().numpy()]
+        return self._trees
 
 
-def _search(device: torch.device) -> Callable[[torch.Tensor, torch.Tensor, int], torch.Tensor]:
-    if is_traced():
-        return k_nearest_reference
-    if device.type == 'cpu':
-        return _kd_tree
-    kernels = triton_kernels(device)
-    return kernels.k_nearest if kernels else k_nearest_reference
+def k_nearest(queries: torch.Tensor, points: torch.Tensor, k: int, count: torch.Tensor | None = None) -> torch.Tensor:
+    """`Searched.nearest` of points (B, N, 3), of which `count` (B,) are any, to queries (B, M, 3): (B, M, k) int64."""
+    return Searched(points, count).nearest(Searched(queries), k)
 
 
-def _kd_tree(queries: torch.Tensor, points: torch.Tensor, k: int) -> torch.Tensor:
-    from ..kernels.kd_tree import KdTree
-
-    found = [
-        torch.from_numpy(KdTree(cloud).search(wanted, k)[0]) for wanted, cloud in zip(queries.numpy(), points.numpy())
-    ]
-    return torch.stack(found)
+def _by_trees(points: torch.Tensor) -> bool:
+    return points.device.type == 'cpu' and not is_traced()

@@ -7,7 +7,7 @@ import warnings
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Callable, Iterator, Protocol
+from typing import Callable, Iterator
 
 import torch
 
@@ -17,16 +17,6 @@ from .reference import (
     farthest_point_order_reference,
     k_nearest_reference,
 )
-
-
-class PatchKernels(Protocol):
-    """What embeds the neighbours of each point at once, with the arguments of the plain-torch references."""
-
-    @property
-    def attentive_patch(self) -> Callable[..., torch.Tensor]: ...
-
-    @property
-    def cost_patch(self) -> Callable[..., torch.Tensor]: ...
 
 
 @dataclass(frozen=True)
