@@ -21,6 +21,17 @@ _VARIANCE = (
     'log_curvature',
 )
 
+_SHARE = (
+    'constant',
+    'log_cost',
+    'log_cost_found',
+    'contradicted',
+    'contradicted_found',
+    'log_size',
+    'log_disagreement',
+    'log_apart',
+)
+
 FEATURES: dict[str, tuple[str, ...]] = {
     # Log odds that a proposal becomes a right object: `prefilter.py`.
     'prefilter': (
@@ -34,7 +45,8 @@ FEATURES: dict[str, tuple[str, ...]] = {
         'beside_occluder',
         'in_past_free_space',
     ),
-    # Log odds of trusting what was measured against the network, and a track against both: `fusion.py`.
+    # Log odds of trusting what was measured against the network, the ends of a long side against both, what was
+    # accumulated of a track against these, and what the track lets expect against all: `fusion.py`.
     'measured_share': (
         'constant',
         'log_cost_measured',
@@ -50,16 +62,9 @@ FEATURES: dict[str, tuple[str, ...]] = {
         'log_curvature',
         'log_apart',
     ),
-    'expected_share': (
-        'constant',
-        'log_cost_expected',
-        'log_cost_found',
-        'contradicted_expected',
-        'contradicted_found',
-        'log_size',
-        'log_disagreement',
-        'log_apart',
-    ),
+    'ends_share': ('constant', 'log_misfit', 'log_length', 'log_curvature', 'log_apart'),
+    'accumulated_share': _SHARE,
+    'expected_share': _SHARE,
     # Log odds that a cluster moves as was found: `classification.py`. `a*b` is the product of two columns.
     'motion': (
         'constant',
