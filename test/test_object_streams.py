@@ -39,7 +39,7 @@ def test_a_van_that_passes_a_parked_car_stays_one_object_with_its_number():
         given = dict(finder=follows, stamp_ns=START_NS + sweep * DT_NS, past=past)
         _, (_, _, objects) = find(street(sweep), street(sweep - 1), smeared, **given)
         assert [item.track_id for item in objects] == [0], 'and the parked car is none'
-        assert objects[0].size[0] == pytest.approx(5.0, abs=0.2) and objects[0].size[1] < 2.2
+        assert objects[0].size[0] == pytest.approx(5.0, abs=0.3) and objects[0].size[1] < 3.0
         assert objects[0].velocity[:2] == pytest.approx([7.0, 0.0], abs=0.5)
 
 
