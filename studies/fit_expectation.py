@@ -1,9 +1,10 @@
 """Fit what the motion classifier knows of streams: `python -m studies.fit_expectation [--recordings N]`.
 
 Plays simulated recordings as a live node does, half of them on a machine that leaves sweeps out, compares what was
-found of each mover, and what its track let expect, with the truth, and writes a classifier with other
-`expected_share`, `tracked_displacement_variance` and `stream`. To be run after `fit_motion_classifier.py`, on whose
-models it builds; and twice, for what is expected rests on these models itself. The shipped ones are of
+found of each mover, and what its ends and its track told, with the truth, and writes a classifier with other
+`ends_share`, `accumulated_share`, `expected_share`, `tracked_displacement_variance` and `stream`. To be run after
+`fit_motion_classifier.py`, on whose models it builds; and twice, for what tracks tell rests on these models itself. The
+shipped ones are of
 
     python -m studies.fit_expectation --recordings 100 --quiet 39
 
@@ -23,7 +24,7 @@ from ssrflow_ros.errors import SSRFlowError
 from ssrflow_ros.objects.covariance import displacement_features
 from ssrflow_ros.objects.detector import Candidates, ObjectDetector
 from ssrflow_ros.objects.features import FEATURES, stacked
-from ssrflow_ros.objects.fusion import between
+from ssrflow_ros.objects.fusion import TrackedFusion, steadied
 from ssrflow_ros.objects.motion_classifier import SHIPPED, MotionClassifier
 from ssrflow_ros.objects.observation import ObservedPoints
 from ssrflow_ros.scene_flow import SceneFlow
@@ -43,10 +44,10 @@ _PAIRS = 7
 
 @dataclass(frozen=True, eq=False)
 class Expected:
-    """What a stream expected of K proposals in one of its pairs, and the truth.
+    """What a stream found and expected of K proposals in one of its pairs, and the truth.
 
-    rows   (M,) those of the candidates that were expected; true (M, 2) m their displacement, moves (M,) bool: it is a
-           mover's.
+    rows   (M,) those of the candidates whose motion can be told; true (M, 2) m their displacement, moves (M,) bool: it
+           is a mover's.
     asked  (A,) those that may move, where the stream goes on, right (A,) bool: answering with their motion is nearer
            to the truth than none.
     """
@@ -64,8 +65,7 @@ class Expected:
         asked = np.flatnonzero(candidates.may_move & (candidates.classified.stream_features is not None))
         right = [judged(candidates, k, prepared, owner, motion)[1] for k in asked]
         rows, true, moves = [], [], []
-        expected = np.isfinite(candidates.tracked.expected[:, 0]) & (candidates.classified.probability >= SCORED)
-        for k in np.flatnonzero(expected):
+        for k in np.flatnonzero(candidates.classified.probability >= SCORED):
             group = candidates.proposals.groups[k]
             owners, counts = np.unique(owner[group], return_counts=True)
             number = owners[np.argmax(counts)]
@@ -83,33 +83,51 @@ class Expected:
             np.array(right, bool),
         )
 
-    def shares(self) -> Iterator[tuple]:
-        """Samples of `fit_share`, what was expected being the one and what was found the other."""
-        registered, fused, tracked = self.candidates.registered, self.candidates.fused, self.candidates.tracked
-        features = stacked(tracked.features, FEATURES['expected_share'])
-        for k, true in zip(self.rows, self.true):
-            weight = np.sqrt(min(len(self.candidates.proposals.groups[k]), HEAVIEST))
-            yield features[k], registered.axes[k], tracked.expected[k], fused.displacement[k], true, weight
+    def steadied(self, classifier: MotionClassifier) -> TrackedFusion:
+        """As that classifier fuses what was found with what tracks told."""
+        c, tracked = self.candidates, self.candidates.tracked
+        return steadied(
+            c.registered,
+            c.fused,
+            tracked.accumulated,
+            tracked.accumulated_features,
+            tracked.expected,
+            tracked.expected_features,
+            classifier,
+        )
 
-    def displacement(self, classifier: MotionClassifier) -> np.ndarray:
-        """(K, 2) m, as that classifier fuses what was found with what was expected."""
-        tracked, found = self.candidates.tracked, self.candidates.fused.displacement
-        expected = np.where(np.isfinite(tracked.expected), tracked.expected, found)
-        return between(self.candidates.registered.axes, expected, found, classifier.expected_share(tracked.features))
+    def ends_shares(self, classifier: MotionClassifier) -> Iterator[tuple]:
+        """Samples of `fit_share`, what the ends say being the one and what was found without them the other."""
+        if (ends := self.candidates.fused.ends) is None:
+            return iter(())
+        return self._shares(stacked(ends.features, FEATURES['ends_share']), ends.told, ends.without)
+
+    def accumulated_shares(self, classifier: MotionClassifier) -> Iterator[tuple]:
+        """Likewise, what was accumulated being the one and what was found of the pair alone the other."""
+        tracked = self.steadied(classifier)
+        features = stacked(tracked.accumulated_features, FEATURES['accumulated_share'])
+        return self._shares(features, tracked.accumulated, self.candidates.fused.displacement)
+
+    def expected_shares(self, classifier: MotionClassifier) -> Iterator[tuple]:
+        """Likewise, what was expected being the one and what was found before the other."""
+        tracked = self.steadied(classifier)
+        features = stacked(tracked.expected_features, FEATURES['expected_share'])
+        return self._shares(features, tracked.expected, tracked.found)
+
+    def _shares(self, features: np.ndarray, one: np.ndarray, other: np.ndarray) -> Iterator[tuple]:
+        for k, true in zip(self.rows, self.true):
+            if np.isfinite(one[k, 0]):
+                weight = np.sqrt(min(len(self.candidates.proposals.groups[k]), HEAVIEST))
+                yield features[k], self.candidates.registered.axes[k], one[k], other[k], true, weight
 
     def errors(self, classifier: MotionClassifier) -> tuple[np.ndarray, np.ndarray]:
         """Features (M, 2, F) and squared errors (M, 2) m² of the displacement of what moves, as that classifier fuses
         it."""
-        c, displacement = self.candidates, self.displacement(classifier)
-        features = displacement_features(
-            c.registered,
-            c.fused,
-            c.tracked._replace(displacement=displacement),
-            c.classified.probability,
-            c.proposals.sizes,
-        )
-        rows = self.rows[self.moves]
-        off = np.einsum('kij,ki->kj', c.registered.axes[rows], displacement[rows] - self.true[self.moves])
+        c, tracked = self.candidates, self.steadied(classifier)
+        features = displacement_features(c.registered, c.fused, tracked, c.classified.probability, c.proposals.sizes)
+        known = self.moves & np.isfinite(tracked.expected[self.rows, 0])
+        rows = self.rows[known]
+        off = np.einsum('kij,ki->kj', c.registered.axes[rows], tracked.displacement[rows] - self.true[known])
         return stacked(features, FEATURES['tracked_displacement_variance'])[rows], off**2
 
 
@@ -141,10 +159,16 @@ def play(method: SceneFlow, number: int, quiet: bool = False) -> Iterator[Expect
 
 def fit(pairs: list[Expected], classifier: MotionClassifier) -> MotionClassifier:
     """That classifier with its models of streams fitted on these pairs."""
-    samples = [sample for pair in pairs for sample in pair.shares()]
-    movers = np.concatenate([pair.moves for pair in pairs])
-    print(f'{len(samples)} proposals that were expected, {movers.mean():.0%} of them movers')
-    classifier = classifier.with_weights(expected_share=fit_share(samples, np.zeros(len(FEATURES['expected_share']))))
+    for model, shares in (
+        ('ends_share', Expected.ends_shares),
+        ('accumulated_share', Expected.accumulated_shares),
+        ('expected_share', Expected.expected_shares),
+    ):
+        samples = [sample for pair in pairs for sample in shares(pair, classifier)]
+        print(f'{model}: {len(samples)} proposals')
+        if samples:
+            before = getattr(classifier, model).weights
+            classifier = classifier.with_weights(**{model: fit_share(samples, before)})
     features, squared = (np.concatenate(part) for part in zip(*(pair.errors(classifier) for pair in pairs)))
     stream, right, log_odds = map(
         np.concatenate,

@@ -14,7 +14,7 @@ from ssrflow_ros.objects.classification import Classification, motion_features, 
 from ssrflow_ros.objects.covariance import displacement_covariance, displacement_features, motion_errors
 from ssrflow_ros.objects.detector import Candidates
 from ssrflow_ros.objects.features import FEATURES, stacked
-from ssrflow_ros.objects.fusion import Fusion, TrackedFusion, between, expected_features, measured_features
+from ssrflow_ros.objects.fusion import Fusion, between, measured_features, share_features, steadied
 from ssrflow_ros.objects.groups import Clusters
 from ssrflow_ros.objects.models import Linear, Perceptron, logistic
 from ssrflow_ros.objects.motion_classifier import SHIPPED, MotionClassifier
@@ -155,17 +155,16 @@ def test_trust_is_learnt_where_the_curvature_tells_who_is_right(rng):
     assert error.mean() < 0.15 * np.linalg.norm(measured - true, axis=1).mean()
 
 
-def tracked(registered, found, expected, costs=(0.1, 0.1), against=(0.0, 0.0), classifier=CLASSIFIER):
-    """What was found, and fused with what was expected."""
+def tracked(registered, found, expected, costs=(0.1, 0.1), against=(0.0, 0.0), accumulated=None):
+    """What was found, and fused with what was expected, and with what was accumulated before that."""
     n = len(found)
     (cost, found_cost), (opposed, found_opposed) = (
         [np.broadcast_to(value, n) for value in pair] for pair in (costs, against)
     )
     fused = Fusion(found, found_cost, found_opposed, {})
-    features = expected_features(registered, fused, expected, cost, opposed)
-    return fused, TrackedFusion(
-        between(registered.axes, expected, found, classifier.expected_share(features)), expected, features
-    )
+    features = share_features(registered, fused, cost, opposed)
+    accumulated = np.full_like(found, np.nan) if accumulated is None else accumulated
+    return fused, steadied(registered, fused, accumulated, features, expected, features, CLASSIFIER)
 
 
 def share_of_the_expected(found, expected, **given):
@@ -194,8 +193,9 @@ def movers(rng, count, expected_off=0.2, found_off=0.2):
     found = true + (0.03 + found_off * unsure[:, None]) * rng.normal(size=(count, 2))
     expected = true + (0.03 + expected_off * ~unsure[:, None]) * rng.normal(size=(count, 2))
     costs = np.where(unsure, 0.05, 0.4), np.where(unsure, 0.4, 0.05)
+    accumulated = true + (0.1 + found_off * unsure[:, None]) * rng.normal(size=(count, 2))
     registered = registration(found, found, cost=costs[1], size=(4.0, 1.0, 1.0), centre=(10.0, 0.0))
-    fused, steady = tracked(registered, found, expected, costs)
+    fused, steady = tracked(registered, found, expected, costs, accumulated=accumulated)
     known, log_odds = rng.random(count) < 0.5, np.full(count, np.log(9.0))
     nothing, sizes = np.zeros(count), np.full(count, 60)
     proposals = ScreenedProposals(
@@ -209,6 +209,7 @@ def movers(rng, count, expected_off=0.2, found_off=0.2):
         nothing,
         Classification(log_odds, log_odds, {}, stream_features(known, 4)),
         motion_errors(registered, fused, steady, logistic(log_odds), sizes, CLASSIFIER),
+        -0.1,
     )
     right = rng.random(count) < np.where(known, 0.9, 0.2)
     return Expected(seen, np.arange(count), true, np.ones(count, bool), np.arange(count), right)
@@ -218,6 +219,7 @@ def test_what_a_stream_expects_is_learnt_and_how_surely(rng):
     pair = movers(rng, 800)
     learnt = fit([pair], CLASSIFIER)
     assert {model for model in FEATURES if getattr(learnt, model) is not getattr(CLASSIFIER, model)} == {
+        'accumulated_share',
         'expected_share',
         'tracked_displacement_variance',
         'stream',
@@ -226,17 +228,13 @@ def test_what_a_stream_expects_is_learnt_and_how_surely(rng):
     likely, known = logistic(seen.classified.log_odds + learnt.stream(stream)), stream['known']
     assert np.allclose([likely[known].mean(), likely[~known].mean()], [0.9, 0.2], atol=0.05)
     pair = movers(rng, 800)
-    seen, steady = pair.candidates, pair.displacement(learnt)
-    off = np.linalg.norm(steady - pair.true, axis=1)
+    seen, steady = pair.candidates, pair.steadied(learnt)
+    off = np.linalg.norm(steady.displacement - pair.true, axis=1)
     assert off.mean() < 0.5 * np.linalg.norm(seen.fused.displacement - pair.true, axis=1).mean()
     of_error = displacement_features(
-        seen.registered,
-        seen.fused,
-        seen.tracked._replace(displacement=steady),
-        seen.classified.probability,
-        seen.proposals.sizes,
+        seen.registered, seen.fused, steady, seen.classified.probability, seen.proposals.sizes
     )
-    covariance, error = displacement_covariance(of_error, seen.registered.axes, learnt), steady - pair.true
+    covariance, error = displacement_covariance(of_error, seen.registered.axes, learnt), steady.displacement - pair.true
     nees = np.einsum('ki,kij,kj->k', error, np.linalg.inv(covariance), error) / 2
     assert 0.5 < nees.mean() < 2.0
 

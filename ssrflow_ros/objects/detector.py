@@ -20,6 +20,7 @@ import numpy as np
 from ..settings import Settings
 from ..steps.prepared import PreparedPair
 from ..sweep import Basis, MovingObject
+from .accumulated import SeenBody, laid_onto
 from .classification import Classification, classify, motion_features, stream_features
 from .covariance import MotionErrors, motion_errors
 from .description import describe
@@ -42,6 +43,9 @@ _REACH = 1.0, 5.0  # m, least and most that is searched
 _ENOUGH = 0.5  # share of a proposal's points that no likelier one has taken
 _STAYS = 0.95  # probability that what was lost in a pair goes on as it did
 _ACCELERATION = 3.0  # m/s², standard deviation of what is not expected
+_LONG = 3.0  # m, from which what moves alike and lies within is a piece; people side by side are not so long
+_PIECE = 0.9  # share of a piece's points that lie within, and of the whole's that it has at most
+_ALIKE, _ALIKE_SHARE = 1.0, 0.3  # m/s, or share of the speed, by which a piece's motion may differ
 
 
 class Detections(NamedTuple):
@@ -57,7 +61,7 @@ class Detections(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """K proposals with all that is known of them; may_move (K,) bool: they may be objects at all."""
+    """K proposals of a pair of `dt` s with all that is known of them; may_move (K,) bool: they may be objects."""
 
     proposals: ScreenedProposals
     registered: Registration
@@ -66,14 +70,15 @@ class Candidates:
     may_move: np.ndarray
     classified: Classification
     errors: MotionErrors
+    dt: float
 
     def motion(self, k: int) -> PlanarMotion:
         """Of candidate `k`, as a track steadied it."""
         return PlanarMotion(self.registered.centre[k], self.tracked.displacement[k], self.registered.turn[k])
 
-    def suspect(self, k: int, dt: float) -> Suspect:
+    def suspect(self, k: int) -> Suspect:
         """Candidate `k` as a thing that is expected in the next pair."""
-        return Suspect(self.registered.centre[k], self.fused.displacement[k] / dt, self.registered.longer_side[k])
+        return Suspect(self.registered.centre[k], self.fused.displacement[k] / self.dt, self.registered.longer_side[k])
 
 
 class ObjectDetector:
@@ -104,7 +109,8 @@ class ObjectDetector:
         displacement, ids = np.zeros_like(residual), np.full(len(residual), -1, np.int32)
         calibration = self.classifier.calibration
         likely = np.full(len(observed.points), calibration.no_proposal, np.float32)
-        is_free, objects, suspects = np.ones(len(observed.points), bool), list[MovingObject](), list[Suspect]()
+        is_free = np.ones(len(observed.points), bool)
+        objects, bodies, suspects = list[MovingObject](), list[SeenBody](), list[Suspect]()
         if candidates is not None:
             dt, slope = prepared.pair.dt, prepared.slope
             surely, of_points, of_others = (
@@ -122,7 +128,8 @@ class ObjectDetector:
                 found = describe(len(objects), points, motion, candidates.errors, k, dt, slope, self.classifier)
                 when = 0.0 if taken is None else float(taken[prepared.rows[rows]].mean())
                 objects.append(dataclasses.replace(found, probability=float(surely[k]), basis=basis, taken=when))
-            suspects = [candidates.suspect(k, dt) for k in doubtful]
+                bodies.append(SeenBody(points, motion, slope))
+            suspects = [candidates.suspect(k) for k in doubtful]
 
         rows, features = self.unassigned(prepared, observed, is_free, candidates, settings)
         log_odds = self.classifier.unassigned(features)
@@ -133,7 +140,7 @@ class ObjectDetector:
         probability[prepared.rows] = likely
         whole = (
             self.classifier.boxes.completed(item, self.tracks.length(item.track_id))
-            for item in self.tracks.follow(objects, suspects)
+            for item in self.tracks.follow(objects, suspects, bodies)
         )
         return Detections(displacement, ids, tuple(whole), probability, tuple(self._predicted()))
 
@@ -158,7 +165,12 @@ class ObjectDetector:
         reach = float(np.clip(_FASTEST * abs(dt), *_REACH))
 
         proposals = prefilter(
-            propose(observed, dt, settings), observed, source_image, prepared.beams, reach, classifier
+            propose(observed, tracks.inside(observed.points), dt, settings),
+            observed,
+            source_image,
+            prepared.beams,
+            reach,
+            classifier,
         )
         if proposals is None:
             return None
@@ -168,20 +180,24 @@ class ObjectDetector:
         registered = register(clusters, proposals.network, target, reach, dt)
 
         expected = tracks.expected(registered.centre) * (dt if settings.steady else np.nan)
-        fused = fuse_with_network(registered, clusters, target_image, classifier)
-        tracked = fuse_with_tracks(registered, fused, expected, clusters, target_image, classifier)
+        groups = [observed.points.take(rows, axis=0) for rows in proposals.groups]
+        fused = fuse_with_network(registered, groups, clusters, target, target_image, classifier)
+        accumulated = laid_onto(clusters, registered.centre, tracks.accumulated(registered.centre), expected, dt)
+        tracked = fuse_with_tracks(registered, fused, accumulated, expected, clusters, target_image, classifier)
+
+        steady = tracked.judged(registered, fused, clusters, target_image)
 
         # A cost of 1: nothing in the other sweep lies where it would be.
         may_move = (fused.cost < 1) & (np.linalg.norm(tracked.displacement, axis=1) >= settings.moving_speed * abs(dt))
         known = may_move & tracks.expects(registered.centre, fused.displacement / dt)
 
-        seen = visibility(prepared, clusters, fused.displacement)
-        of_motion = motion_features(registered, fused, proposals, seen, prepared.ego_motion)
+        seen = visibility(prepared, clusters, steady.displacement)
+        of_motion = motion_features(registered, steady, proposals, seen, prepared.ego_motion)
         of_stream = stream_features(known, tracks.followed) if tracks.goes_on else None
         classified = classify(of_motion, of_stream, classifier)
 
         errors = motion_errors(registered, fused, tracked, classified.probability, sizes, classifier)
-        return Candidates(proposals, registered, fused, tracked, may_move, classified, errors)
+        return Candidates(proposals, registered, fused, tracked, may_move, classified, errors, dt)
 
     def unassigned(
         self,
@@ -205,7 +221,32 @@ def selected(candidates: Candidates, least: float) -> tuple[list[int], list[int]
     probability = logistic(candidates.classified.in_stream)
     moves = candidates.may_move & (probability >= least)
     doubtful = candidates.may_move & (candidates.classified.probability >= least) & ~moves
-    return [k for k in np.argsort(-probability, kind='stable') if moves[k]], np.flatnonzero(doubtful).tolist()
+    order = [k for k in np.argsort(-probability, kind='stable') if moves[k]]
+    pieces = pieces_of_long(candidates, order)
+    order.sort(key=lambda k: k in pieces)
+    return order, np.flatnonzero(doubtful).tolist()
+
+
+def pieces_of_long(candidates: Candidates, moving: list[int]) -> set[int]:
+    """Those of the `moving` candidates that are pieces of a long one and move like it: of a vehicle some pieces are
+    surer than the whole."""
+    groups, displacement = candidates.proposals.groups, candidates.tracked.displacement
+    length, dt = np.linalg.norm(displacement, axis=1), candidates.dt
+    inside, pieces = np.zeros(1 + max((groups[k].max() for k in moving), default=0), bool), set[int]()
+    for whole in moving:
+        if candidates.registered.longer_side[whole] < _LONG:
+            continue
+        inside[:] = False
+        inside[groups[whole]] = True
+        for k in moving:
+            off = np.linalg.norm(displacement[k] - displacement[whole])
+            if (
+                len(groups[k]) < _PIECE * len(groups[whole])
+                and off < max(_ALIKE * abs(dt), _ALIKE_SHARE * length[k])
+                and inside[groups[k]].mean() > _PIECE
+            ):
+                pieces.add(k)
+    return pieces
 
 
 def assigned(

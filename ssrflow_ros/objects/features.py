@@ -21,6 +21,17 @@ _VARIANCE = (
     'log_curvature',
 )
 
+_SHARE = (
+    'constant',
+    'log_cost',
+    'log_cost_found',
+    'contradicted',
+    'contradicted_found',
+    'log_size',
+    'log_disagreement',
+    'log_apart',
+)
+
 FEATURES: dict[str, tuple[str, ...]] = {
     # Log odds that a proposal becomes a right object: `prefilter.py`.
     'prefilter': (
@@ -35,7 +46,8 @@ FEATURES: dict[str, tuple[str, ...]] = {
         'in_past_free_space',
         'unmatched',
     ),
-    # Log odds of trusting what was measured against the network, and a track against both: `fusion.py`.
+    # Log odds of trusting what was measured against the network, the ends of a long side against both, what was
+    # accumulated of a track against these, and what the track lets expect against all: `fusion.py`.
     'measured_share': (
         'constant',
         'log_cost_measured',
@@ -51,16 +63,9 @@ FEATURES: dict[str, tuple[str, ...]] = {
         'log_curvature',
         'log_apart',
     ),
-    'expected_share': (
-        'constant',
-        'log_cost_expected',
-        'log_cost_found',
-        'contradicted_expected',
-        'contradicted_found',
-        'log_size',
-        'log_disagreement',
-        'log_apart',
-    ),
+    'ends_share': ('constant', 'log_misfit', 'log_length', 'log_curvature', 'log_apart'),
+    'accumulated_share': _SHARE,
+    'expected_share': _SHARE,
     # Log odds that a cluster moves as was found: `classification.py`. `a*b` is the product of two columns.
     'motion': (
         'constant',

@@ -11,37 +11,73 @@ from typing import NamedTuple
 import numpy as np
 
 from ..steps.range_image import RangeImage
+from .ends import Ends, find_ends
 from .features import Columns
 from .groups import Clusters, group_means
-from .models import logistic
+from .models import Linear, logistic
 from .motion_classifier import MotionClassifier
 from .registration import Registration
+from .tiles import Blocks
+
+
+class FusedEnds(NamedTuple):
+    """Of K clusters: the displacement `without` (K, 2) m, and the one that the ends of a long side `told` (K, 2) m, NaN
+    where they are not seen.   features of the share, (K, 1) or (K, 2)."""
+
+    without: np.ndarray
+    told: np.ndarray
+    features: Columns
 
 
 class Fusion(NamedTuple):
     """Of K clusters: `displacement` (K, 2) m, its `cost` (K,) as in `Registration`, and the share of their points
     (K,) by which it is `contradicted`: the other sweep saw through the places where they would stand.   features of
-    the share, (K, 1) or (K, 2), for each axis of the curvature."""
+    the share, (K, 1) or (K, 2), for each axis of the curvature.   ends as they were told of, None where nobody looked.
+    """
 
     displacement: np.ndarray
     cost: np.ndarray
     contradicted: np.ndarray
     features: Columns
+    ends: FusedEnds | None = None
 
 
 class TrackedFusion(NamedTuple):
-    """`displacement` (K, 2) m between that of the pair alone and the one `expected` (K, 2) m, NaN where nothing is.
-    features as of `Fusion`."""
+    """Of K clusters what was found of the pair alone, steadied by tracks.
+
+    displacement  (K, 2) m: `found` (K, 2) m, and `expected` (K, 2) m at a track's velocity, NaN where nothing is.
+    found         of the pair alone, and by what was `accumulated` (K, 2) m of a track, NaN likewise.
+    """
 
     displacement: np.ndarray
+    found: np.ndarray
     expected: np.ndarray
-    features: Columns
+    expected_features: Columns
+    accumulated: np.ndarray
+    accumulated_features: Columns
+
+    def judged(self, registered: Registration, fused: Fusion, clusters: Clusters, image: RangeImage) -> Fusion:
+        """The steadied displacement with its cost and contradiction, as the classifier is asked about it: one pair may
+        say nothing of a long side of which the track knows all."""
+        if not np.isfinite(self.expected).any():
+            return fused
+        displacement = self.displacement
+        cost, contradicted = registered.cost(displacement), contradiction(image, clusters, displacement)
+        return fused._replace(displacement=displacement, cost=cost, contradicted=contradicted)
 
 
 def fuse_with_network(
-    registered: Registration, clusters: Clusters, image: RangeImage, classifier: MotionClassifier
+    registered: Registration,
+    groups: list[np.ndarray],
+    clusters: Clusters,
+    target: Blocks,
+    image: RangeImage,
+    classifier: MotionClassifier,
 ) -> Fusion:
-    """Between what was measured and what the network says; image of the other sweep."""
+    """Between what was measured, what the network says, and, along a long side, what its ends say.
+
+    groups  all points (n, 3) m of each cluster.   target  as of `register`.   image  of the other sweep.
+    """
     measured, network = registered.measured, registered.network
     features = measured_features(
         registered,
@@ -49,24 +85,74 @@ def fuse_with_network(
         *(contradiction(image, clusters, displacement) for displacement in (measured, network)),
     )
     fused = between(registered.axes, measured, network, classifier.measured_share(features))
-    return Fusion(fused, registered.cost(fused), contradiction(image, clusters, fused), features)
+    ends = find_ends(registered, groups, clusters, target, fused)
+    displacement, ends_features = fuse_with_ends(registered, ends, fused, classifier)
+    return Fusion(
+        displacement,
+        registered.cost(displacement),
+        contradiction(image, clusters, displacement),
+        features,
+        FusedEnds(fused, ends.displacement, ends_features),
+    )
+
+
+def fuse_with_ends(
+    registered: Registration, ends: Ends, found: np.ndarray, classifier: MotionClassifier
+) -> tuple[np.ndarray, Columns]:
+    """(K, 2) m between what was `found`, (K, 2) m, and the ends, and the features of the share."""
+    features = {
+        'log_misfit': np.log(ends.misfit + 0.03)[:, None],
+        'log_length': np.log(ends.length)[:, None],
+        'log_curvature': np.log(registered.curvature),
+    }
+    return _told(registered, found, ends.displacement, features, classifier.ends_share)
 
 
 def fuse_with_tracks(
     registered: Registration,
     fused: Fusion,
+    accumulated: np.ndarray,
     expected: np.ndarray,
     clusters: Clusters,
     image: RangeImage,
     classifier: MotionClassifier,
 ) -> TrackedFusion:
-    """Between the displacement by this pair alone and what is `expected`, (K, 2) m, NaN where nothing is."""
-    known = np.isfinite(expected)
-    then = np.where(known, expected, fused.displacement)
-    contradicted = contradiction(image, clusters, then) if known.any() else fused.contradicted
-    features = expected_features(registered, fused, then, registered.cost(then), contradicted)
-    displacement = between(registered.axes, then, fused.displacement, classifier.expected_share(features))
-    return TrackedFusion(displacement, expected, features)
+    """Between the displacement by this pair alone, the one that what was `accumulated` of a track says, and what is
+    `expected`, (K, 2) m each, NaN where nothing is."""
+
+    def features(displacement: np.ndarray) -> Columns:
+        known = np.isfinite(displacement)
+        then = np.where(known, displacement, fused.displacement)
+        contradicted = contradiction(image, clusters, then) if known.any() else fused.contradicted
+        return share_features(registered, fused, registered.cost(then), contradicted)
+
+    return steadied(registered, fused, accumulated, features(accumulated), expected, features(expected), classifier)
+
+
+def steadied(
+    registered: Registration,
+    fused: Fusion,
+    accumulated: np.ndarray,
+    accumulated_features: Columns,
+    expected: np.ndarray,
+    expected_features: Columns,
+    classifier: MotionClassifier,
+) -> TrackedFusion:
+    """As `fuse_with_tracks`, of the features but how far the displacements lie apart."""
+
+    cloud_share, track_share = classifier.accumulated_share, classifier.expected_share
+    found, of_cloud = _told(registered, fused.displacement, accumulated, accumulated_features, cloud_share)
+    displacement, of_track = _told(registered, found, expected, expected_features, track_share)
+    return TrackedFusion(displacement, found, expected, of_track, accumulated, of_cloud)
+
+
+def _told(
+    registered: Registration, found: np.ndarray, told: np.ndarray, features: Columns, share: Linear
+) -> tuple[np.ndarray, Columns]:
+    """(K, 2) m between what was `found` and what is `told`, (K, 2) m, NaN where nothing is; features of the share."""
+    told = np.where(np.isfinite(told), told, found)
+    features = {**features, 'log_apart': np.log(_along(registered.axes, told - found) + 0.03)}
+    return between(registered.axes, told, found, share(features)), features
 
 
 def contradiction(image: RangeImage, clusters: Clusters, displacement: np.ndarray) -> np.ndarray:
@@ -96,19 +182,16 @@ def measured_features(
     }
 
 
-def expected_features(
-    registered: Registration, fused: Fusion, expected: np.ndarray, cost: np.ndarray, contradicted: np.ndarray
-) -> Columns:
-    """How far to trust an `expected` displacement (K, 2) m, with its cost and contradiction (K,), against what was
-    found."""
+def share_features(registered: Registration, fused: Fusion, cost: np.ndarray, contradicted: np.ndarray) -> Columns:
+    """How far to trust a displacement that a track tells, with its cost and contradiction (K,), against what was found:
+    all but how far they lie apart."""
     return {
-        'log_cost_expected': np.log(cost + 0.01)[:, None],
+        'log_cost': np.log(cost + 0.01)[:, None],
         'log_cost_found': np.log(fused.cost + 0.01)[:, None],
-        'contradicted_expected': np.sqrt(contradicted)[:, None],
+        'contradicted': np.sqrt(contradicted)[:, None],
         'contradicted_found': np.sqrt(fused.contradicted)[:, None],
         'log_size': np.log(registered.longer_side + 0.2)[:, None],
         'log_disagreement': np.log(np.linalg.norm(registered.measured - registered.network, axis=1) + 0.03)[:, None],
-        'log_apart': np.log(_along(registered.axes, expected - fused.displacement) + 0.03),
     }
 
 

@@ -40,6 +40,8 @@ class MotionClassifier:
 
     prefilter: Linear
     measured_share: Linear
+    ends_share: Linear
+    accumulated_share: Linear
     expected_share: Linear
     motion: Perceptron
     stream: Linear

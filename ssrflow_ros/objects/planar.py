@@ -14,6 +14,11 @@ class PlanarMotion(NamedTuple):
     displacement: np.ndarray
     turn: float
 
+    @property
+    def inverse(self) -> PlanarMotion:
+        """The motion back, of what has moved."""
+        return PlanarMotion(self.centre + self.displacement, -self.displacement, -self.turn)
+
     def of(self, points: np.ndarray, slope: np.ndarray) -> np.ndarray:
         """(n, 3) m, displacement of points (n, 3) m along a ground that rises by `slope` (2,) in x and in y."""
         x, y = (points[:, :2] - self.centre).T

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Iterable, NamedTuple
+from typing import Iterable, NamedTuple, Sequence
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from ..kernels.assignment import assigned
 from ..kernels.boxes import box_of_each
 from ..sweep import EgoMotion, MovingObject, SweepPair
 from ..transforms import shared
+from .accumulated import NOTHING, AccumulatedCloud, SeenBody
 
 _MISSED = 2  # pairs in a row in which a thing may not be found, and is not forgotten
 _GAP, _GAP_SHARE = 1.0, 3.5  # s, or times the pair's dt, between pairs, beyond which all is forgotten
@@ -41,6 +42,7 @@ class _Track:
     lengths: tuple[float, ...] = ()  # m, the greatest that were seen of it, rising
     seen: MovingObject | None = None  # as it was found last
     unseen: float = 0.0  # s since then
+    cloud: AccumulatedCloud = NOTHING
 
 
 class Suspect(NamedTuple):
@@ -76,6 +78,7 @@ class Tracks:
         self._suspects: list[_Track] = []
         self.goes_on = False
         self._last: tuple[str, int] | None = None
+        self._target_ns = 0
 
     def advance(self, pair: SweepPair, ego: EgoMotion) -> None:
         """Move all that is known to the stamp and into the frame of the pair's source."""
@@ -89,6 +92,7 @@ class Tracks:
         if not goes_on:
             self.reset()
         self._last, self.goes_on = (pair.source.frame_id, stamp), goes_on
+        self._target_ns = pair.target.stamp_ns
         # What the sensor did since the last pair is known if that is this pair's target, else it went on likewise.
         share = -elapsed / pair.dt
         last_from_here = shared(ego.target_from_source, share)
@@ -98,6 +102,7 @@ class Tracks:
             track.velocity = turn @ track.velocity
             track.unseen += elapsed
             track.yaw += float(np.arctan2(turn[1, 0], turn[0, 0]))
+            track.cloud = track.cloud.in_frame(turn, shift)
 
     @property
     def followed(self) -> int:
@@ -116,37 +121,50 @@ class Tracks:
 
     def expected(self, centres: np.ndarray) -> np.ndarray:
         """(K, 2) m/s: how the object goes that is expected nearest each of the centres (K, 2) m, NaN where none is."""
-        if not self._tracks:
-            return np.full(centres.shape, np.nan)
-        off = np.linalg.norm(centres[:, None] - _array(self._tracks, 'centre')[:, :2], axis=-1)
-        off = off / _array(self._tracks, 'gate')
-        nearest = off.argmin(axis=1)
-        there = np.take_along_axis(off, nearest[:, None], axis=1) <= 1
-        return np.where(there, _array(self._tracks, 'velocity')[nearest, :2], np.nan)
+        nearest = self._nearest(centres)
+        out = np.full(centres.shape, np.nan)
+        if (there := nearest >= 0).any():
+            out[there] = _array(self._tracks, 'velocity')[nearest[there], :2]
+        return out
 
-    def displacement(self, points: np.ndarray, dt: float) -> np.ndarray:
-        """(N, 3) float32 m of points (N, 3) m in `dt` s: those in an object's box, where it is expected, go with it."""
-        out = np.zeros(points.shape, np.float32)
+    def accumulated(self, centres: np.ndarray) -> list[np.ndarray]:
+        """K clouds (m, 3) m of the objects that are expected nearest the centres (K, 2) m, in the source's frame, where
+        they were at the target's time; without points where none is."""
+        clouds = [track.cloud.at(self._target_ns, track.velocity) for track in self._tracks]
+        return [clouds[number] if number >= 0 else NOTHING.points for number in self._nearest(centres)]
+
+    def inside(self, points: np.ndarray) -> np.ndarray:
+        """(N,) int32 for points (N, 3) m: which object's box holds each, where it is expected, -1 for none."""
+        box = np.full(len(points), -1, np.int32)
         if self._tracks:
             yaw = _array(self._tracks, 'yaw')
-            centres, cosines, sines, halves, motions = (
+            centres, cosines, sines, halves = (
                 np.ascontiguousarray(values, np.float32)
                 for values in (
                     _array(self._tracks, 'centre'),
                     np.cos(yaw),
                     np.sin(yaw),
                     _array(self._tracks, 'size') / 2 + _SLACK,
-                    _array(self._tracks, 'velocity') * dt,
                 )
             )
-            box = np.empty(len(points), np.int32)
             box_of_each(points, centres, cosines, sines, halves, box)
-            inside = np.flatnonzero(box >= 0)
-            out[inside] = motions[box[inside]]
+        return box
+
+    def displacement(self, points: np.ndarray, dt: float) -> np.ndarray:
+        """(N, 3) float32 m of points (N, 3) m in `dt` s: those in an object's box, where it is expected, go with it."""
+        out, box = np.zeros(points.shape, np.float32), self.inside(points)
+        rows = np.flatnonzero(box >= 0)
+        if len(rows):
+            out[rows] = (_array(self._tracks, 'velocity') * dt)[box[rows]]
         return out
 
-    def follow(self, objects: list[MovingObject], suspects: Iterable[Suspect] = ()) -> tuple[MovingObject, ...]:
-        """The objects of this sweep with `track_id` and `age`; suspects are expected in the next pair, too."""
+    def follow(
+        self, objects: list[MovingObject], suspects: Iterable[Suspect] = (), bodies: Sequence[SeenBody] = ()
+    ) -> tuple[MovingObject, ...]:
+        """The objects of this sweep with `track_id` and `age`; suspects are expected in the next pair, too.
+
+        bodies  of the objects, one each: what is accumulated of them; without, nothing is.
+        """
         self._suspects = [
             _Track(
                 -1,
@@ -176,6 +194,9 @@ class Tracks:
         followed = []
         for k, item in enumerate(objects):
             track = pairs.get(k) or self._new()
+            if bodies and self._last is not None:
+                older = track.cloud.at(self._target_ns, track.velocity)
+                track.cloud = bodies[k].joined(track.cloud, older, self._last[1])
             track.age, track.centre, track.velocity = track.age + 1, item.centre, item.velocity
             track.gate, track.missed = float(gates[k]), 0
             track.size, track.yaw = item.size, item.yaw
@@ -213,6 +234,14 @@ class Tracks:
         self._tracks.append(_Track(self._next, 0, np.zeros(3), np.zeros(3), _GATE, 0, np.zeros(3), 0.0))
         self._next += 1
         return self._tracks[-1]
+
+    def _nearest(self, centres: np.ndarray) -> np.ndarray:
+        """(K,) place of the object that is expected nearest each of the centres (K, 2) m, -1 where none is."""
+        if not self._tracks:
+            return np.full(len(centres), -1)
+        off = np.linalg.norm(centres[:, None] - _array(self._tracks, 'centre')[:, :2], axis=-1)
+        off = off / _array(self._tracks, 'gate')
+        return np.where(off.min(axis=1) <= 1, off.argmin(axis=1), -1)
 
     def _all(self) -> list[_Track]:
         return self._tracks + self._suspects

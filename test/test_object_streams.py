@@ -1,0 +1,161 @@
+"""Objects in a stream: what is followed stays itself beside what stands, and knows its earlier sweeps and its ends."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from test_objects import detector, find
+from worlds import box
+
+from ssrflow_ros import Settings
+from ssrflow_ros.objects.accumulated import NOTHING, AccumulatedCloud, SeenBody, laid_onto
+from ssrflow_ros.objects.detector import pieces_of_long
+from ssrflow_ros.objects.ends import find_ends
+from ssrflow_ros.objects.groups import Clusters
+from ssrflow_ros.objects.observation import ObservedPoints
+from ssrflow_ros.objects.planar import PlanarMotion
+from ssrflow_ros.objects.proposals import propose
+from ssrflow_ros.objects.tiles import Blocks
+
+START_NS = 10_000_000_000
+DT_NS = 100_000_000
+FLAT = np.zeros(2)
+VAN, PARKED = (5.0, 2.0, 2.0), (4.4, 1.8, 1.5)
+
+
+def test_a_van_that_passes_a_parked_car_stays_one_object_with_its_number():
+    """Where they touch on the map they are one thing, of which the network moves both halves by half."""
+
+    def street(sweep):
+        return [box(np.array([-4.0 + 0.7 * sweep, 4.0, 0.0]), VAN), box(np.array([2.0, 6.0, 0.0]), PARKED)]
+
+    def smeared(points):
+        near = (np.abs(points[:, 1] - 5.0) < 2.2) & (np.abs(points[:, 0]) < 7.0)
+        return near[:, None] * np.float32([-0.5, 0.0, 0.0])
+
+    follows = detector()
+    for sweep in range(1, 10):
+        past = street(sweep - 5) if sweep >= 5 else None
+        given = dict(finder=follows, stamp_ns=START_NS + sweep * DT_NS, past=past)
+        _, (_, _, objects) = find(street(sweep), street(sweep - 1), smeared, **given)
+        assert [item.track_id for item in objects] == [0], 'and the parked car is none'
+        assert objects[0].size[0] == pytest.approx(5.0, abs=0.3) and objects[0].size[1] < 3.0
+        assert objects[0].velocity[:2] == pytest.approx([7.0, 0.0], abs=0.5)
+
+
+def observed(points, free, past_free=None):
+    """As if the network saw nothing move."""
+    nothing = np.zeros(len(points), bool)
+    past_free = nothing if past_free is None else past_free
+    return ObservedPoints(
+        points, np.zeros_like(points), np.zeros(len(points)), nothing, free, past_free, free | past_free, points[:0]
+    )
+
+
+def side(begin, end, y=2.0, step=0.1):
+    """An upright side along x."""
+    x, z = np.meshgrid(np.arange(begin, end, step), np.arange(-0.5, 1.0, 0.1))
+    return np.stack([x.ravel(), np.full(x.size, y), z.ravel()], 1).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    'name, own_free, rest_free, expected_share, proposed',
+    [
+        ('surely touches what stands', 0.9, 0.0, 0.5, ['own']),
+        ('seems to touch what stands', 0.3, 0.0, 0.5, ['own', 'thing']),
+        ('the rest of it came into view', 0.9, 0.9, 0.5, ['thing']),
+        ('is the thing', 0.9, 0.9, 1.0, ['thing']),
+    ],
+)
+def test_what_is_expected_is_proposed_where_it_is_no_thing_by_itself(
+    name, own_free, rest_free, expected_share, proposed
+):
+    points = side(0.0, 8.0)
+    own = points[:, 0] < 4.0
+    free = np.where(own, own_free, rest_free) > np.linspace(0, 1, 15, endpoint=False).repeat(len(points) // 15)
+    expected = np.where(points[:, 0] < 8.0 * expected_share, 0, -1).astype(np.int32)
+    found = propose(observed(points, free), expected, -0.1, Settings())
+    sizes = {'own': own.sum(), 'thing': len(points)}
+    assert sorted(map(len, found)) == [sizes[which] for which in proposed], name
+
+
+def test_pieces_where_one_object_is_expected_are_proposed_together():
+    points = np.concatenate([side(0.0, 3.0), side(4.0, 6.0)])
+    found = propose(observed(points, np.ones(len(points), bool)), np.zeros(len(points), np.int32), -0.1, Settings())
+    assert max(map(len, found)) == len(points)
+
+
+@pytest.mark.parametrize(
+    'longest, off, pieces', [(6.0, 0.02, {1}), (6.0, 0.5, set()), (2.0, 0.02, set())], ids=['piece', 'other', 'short']
+)
+def test_a_piece_of_something_long_that_moves_like_it_is_taken_by_it(longest, off, pieces):
+    candidates = SimpleNamespace(
+        proposals=SimpleNamespace(groups=[np.arange(100), np.arange(20, 40), np.arange(200, 240)]),
+        tracked=SimpleNamespace(displacement=np.array([[1.0, 0.0], [1.0 + off, 0.0], [1.0, 0.0]])),
+        registered=SimpleNamespace(longer_side=np.array([longest, 1.0, 1.5])),
+        dt=-0.1,
+    )
+    assert pieces_of_long(candidates, [1, 0, 2]) == pieces
+    assert pieces_of_long(candidates, []) == set()
+
+
+def test_what_is_accumulated_is_bounded_and_lies_where_the_object_is():
+    motion = PlanarMotion(np.array([5.0, 2.0]), np.array([-0.6, 0.1]), 0.05)
+    body = side(3.0, 7.0)
+    before = body + motion.of(body, FLAT)
+    known = AccumulatedCloud(before.astype(np.float32), np.full(len(before), START_NS - DT_NS), START_NS - DT_NS)
+    joined = SeenBody(body[:0], motion, FLAT).joined(known, known.points, START_NS)
+    nearest = np.linalg.norm(joined.points[:, None] - body, axis=-1).min(axis=1)
+    assert nearest.max() < 1e-4, 'laid back over itself'
+    for _ in range(20):
+        joined = SeenBody(body, motion, FLAT).joined(joined, joined.points, START_NS)
+    assert 100 < len(joined.points) == len(joined.seen_ns) <= 500
+    assert not len(SeenBody(body[:0], motion, FLAT).joined(joined, joined.points, START_NS + 11 * DT_NS).points)
+    later = joined.at(START_NS + DT_NS, np.array([5.0, 0.0, 0.0]))
+    assert np.allclose(later - joined.points, [0.5, 0, 0], atol=1e-6)
+    turn = np.array([[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    assert np.allclose(joined.in_frame(turn, np.array([1.0, 0, 0])).points, (joined.points - [1, 0, 0]) @ turn.T)
+
+
+def test_a_cluster_is_laid_onto_what_was_accumulated():
+    corner = box(np.array([6.0, 2.0, 0.0]), (1.5, 1.0, 1.5)).astype(np.float32)
+    clusters, centre = (
+        Clusters(np.concatenate([corner, corner]), np.array([len(corner)] * 2)),
+        np.tile([6.0, 2.0], (2, 1)),
+    )
+    start = np.array([[-0.4, 0.0], [np.nan, np.nan]])
+    cloud = corner + np.float32([-0.55, 0.05, 0.0])
+    found = laid_onto(clusters, centre, [cloud, cloud], start, -0.1)
+    assert found[0] == pytest.approx([-0.55, 0.05], abs=0.05)
+    assert np.isnan(found[1]).all() and np.isnan(laid_onto(clusters, centre, [NOTHING.points] * 2, start, -0.1)).all()
+
+
+def test_both_ends_tell_how_far_a_smooth_side_slid():
+    now, before = side(0.0, 10.0, step=0.03), side(-1.1, 8.9, step=0.03)
+    registered = SimpleNamespace(
+        longer_side=np.array([10.0]), centre=np.array([[5.0, 2.0]]), axes=np.array([[[1.0, 0.0], [0.0, 1.0]]])
+    )
+
+    def ends(target):
+        clusters = Clusters(now[::10], np.array([len(now[::10])]))
+        return find_ends(registered, [now], clusters, Blocks(target), np.array([[-0.3, 0.02]]))
+
+    beyond = side(11.0, 13.0)  # stands apart
+    seen_whole = ends(np.concatenate([before, beyond]))
+    assert seen_whole.displacement[0] == pytest.approx([-1.1, 0.02], abs=0.04)
+    assert seen_whole.misfit[0] < 0.05 and seen_whole.length[0] == pytest.approx(10.0, abs=0.05)
+    assert ends(before[before[:, 0] > 2.0]).misfit[0] > 3.0, 'one end is hidden'
+    assert np.isnan(ends(beyond).displacement).all()
+
+
+def test_a_bus_alongside_has_its_speed_though_network_and_side_say_less():
+    """Beams fall densely where it is near, and the few returns from its ends decide."""
+    bus = (12.0, 2.5, 3.0)
+
+    def slow(points):
+        near = (np.abs(points[:, 1] - 2.8) < 1.6) & (np.abs(points[:, 0]) < 9.0)
+        return near[:, None] * np.float32([-0.5, 0.0, 0.0])
+
+    _, (_, _, objects) = find([box(np.array([0.5, 3.0, 0]), bus)], [box(np.array([-0.6, 3.0, 0]), bus)], slow)
+    longest = max(objects, key=lambda item: item.n_points)
+    assert longest.velocity[0] == pytest.approx(11.0, abs=1.0)
