@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from ssrflow_ros import Settings, Sweep, SweepPair
 from ssrflow_ros.errors import EgoMotionError
-from ssrflow_ros.kernels.pillars import Pillars
+from ssrflow_ros.kernels.point_to_plane import normals
 from ssrflow_ros.steps.ego_motion import from_poses, given, make_ego_motion
 from ssrflow_ros.steps.scan_matching import _doubt, _Match, _support
 from studies.ego_motion import error
@@ -220,5 +220,5 @@ def test_a_patch_that_is_one_line_has_no_normal():
     ring = np.stack([8 * np.cos(turn), 8 * np.sin(turn), np.zeros(20)], 1)
     two = np.concatenate([ring[::2], ring[::2] + [0, 0, 0.5]])
     for points, expected in ((ring, 0.0), (two, 1.0)):
-        (normal,) = Pillars(points).normals(points[10:11], 20)
+        (normal,) = normals(points, np.arange(20)[None])
         assert np.linalg.norm(normal) == pytest.approx(expected)

@@ -47,6 +47,10 @@ def test_the_nearest_by_pillars_is_the_nearest_of_all(size, spread, seed):
     away = squared_distances(queries, points)
     assert np.array_equal(index, np.argmin(away, axis=1))
     assert np.array_equal(distance, np.sqrt(away.min(axis=1)))
+    k = min(size, 1 + seed % 20)
+    index, distance = Pillars(points).search(queries, k)
+    assert np.array_equal(index, np.argsort(away, axis=1, kind='stable')[:, :k])
+    assert np.array_equal(distance, np.sqrt(np.take_along_axis(away, index, axis=1)))
 
 
 def test_sorted_and_equal_points_take_no_longer():

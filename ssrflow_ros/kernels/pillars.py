@@ -14,8 +14,7 @@ _SIDE = 256  # pillars of the map's side
 _SPACING = 2.0  # sides of a pillar, by how far points would lie apart, spread evenly over the map
 _NOTHING = (0x7F800000 << 32) | 0x7FFFFFFF  # infinitely far, after every row
 _FARTHER = np.float32(1.000001)  # than a square root may be rounded to
-_LINE = 0.01  # of the squared spread, what a patch must have of two directions
-_POWERS = 3  # of the adjugate, after which its largest direction is all that is left
+_SURELY = np.float32(0.99999)  # of a squared distance, below which no rounding leads beyond it
 
 
 @compiled
@@ -94,68 +93,56 @@ def _search(pillars, queries, index, away):
 
 
 @compiled
-def _least_direction(xx, xy, xz, yy, yz, zz):
-    """(3,) unit vector in which points spread least, by their sums of products; 0 where they form a line."""
-    # The adjugate has the covariance's directions; its largest eigenvalue is that of the smallest.
-    a, b, c = yy * zz - yz * yz, xz * yz - xy * zz, xy * yz - xz * yy
-    d, e, f = xx * zz - xz * xz, xy * xz - xx * yz, xx * yy - xy * xy
-    if a + d + f < _LINE * (xx + yy + zz) ** 2:
-        return 0.0, 0.0, 0.0
-    if a >= d and a >= f:
-        x, y, z = a, b, c
-    elif d >= f:
-        x, y, z = b, d, e
-    else:
-        x, y, z = c, e, f
-    for _ in range(_POWERS):
-        x, y, z = a * x + b * y + c * z, b * x + d * y + e * z, c * x + e * y + f * z
-        length = max(np.sqrt(x * x + y * y + z * z), 1e-300)
-        x, y, z = x / length, y / length, z / length
-    return x, y, z
-
-
-@compiled
-def _normals(pillars, centres, fewest):
-    """(n, 3) unit normals of the patches about `centres` (n, 3) float32; see `Pillars.normals`."""
+def _search_several(pillars, queries, index, away):
     ordered, rows, first, corner, per_size = pillars
     xs, ys, zs = ordered[0], ordered[1], ordered[2]
-    size, last, zero = np.float32(1) / per_size, _SIDE - 1, np.float32(0)
-    normals = np.zeros((len(centres), 3))
-    for centre in range(len(centres)):
-        x, y, z = centres[centre, 0], centres[centre, 1], centres[centre, 2]
+    k, size, last = index.shape[1], np.float32(1) / per_size, _SIDE - 1
+    squared, found = np.empty(len(rows), np.float32), np.empty(len(rows) + 1, np.int64)
+    bits = squared.view(np.int32)
+    for query in range(len(queries)):
+        x, y, z = queries[query, 0], queries[query, 1], queries[query, 2]
         i, j = _pillar(x, corner[0], per_size), _pillar(y, corner[1], per_size)
+        # A square of pillars about the query, and in it a ball, that holds as many points as are asked for.
         beyond, held = 0, 0
-        sx, sy, sz, xx, xy, xz, yy, yz, zz = zero, zero, zero, zero, zero, zero, zero, zero, zero
-        while held < fewest:
-            beyond += 1
-            west, east, south, north = i - beyond, i + beyond, j - beyond, j + beyond
-            if west < 0 and east > last and south < 0 and north > last:
-                break  # that is all there is
-            west_off, east_off = x - corner[0] - west * size, corner[0] + (east + 1) * size - x
-            south_off, north_off = y - corner[1] - south * size, corner[1] + (north + 1) * size - y
-            reach = max(min(min(west_off, east_off), min(south_off, north_off)), beyond * size)
-            squared, held = reach * reach, 0
-            sx, sy, sz, xx, xy, xz, yy, yz, zz = zero, zero, zero, zero, zero, zero, zero, zero, zero
-            for row in range(max(west, 0), min(east, last) + 1):
-                begin, end = first[row * _SIDE + max(south, 0)], first[row * _SIDE + min(north, last) + 1]
+        while held < k:
+            beyond = beyond + 1 + beyond // 4
+            west, east, south, north = (
+                max(i - beyond, 0),
+                min(i + beyond, last),
+                max(j - beyond, 0),
+                min(j + beyond, last),
+            )
+            reach = np.float32(np.inf)  # to the sides beyond which there are more pillars
+            if west > 0:
+                reach = min(reach, x - corner[0] - west * size)
+            if east < last:
+                reach = min(reach, corner[0] + (east + 1) * size - x)
+            if south > 0:
+                reach = min(reach, y - corner[1] - south * size)
+            if north < last:
+                reach = min(reach, corner[1] + (north + 1) * size - y)
+            reach = max(reach, np.float32(0))
+            limit, held = reach * reach * _SURELY, 0
+            for row in range(west, east + 1):
+                begin, end = first[row * _SIDE + south], first[row * _SIDE + north + 1]
                 for place in range(begin, end):
                     dx, dy, dz = xs[place] - x, ys[place] - y, zs[place] - z
-                    if dx * dx + dy * dy + dz * dz < squared:
-                        held += 1
-                        sx, sy, sz = sx + dx, sy + dy, sz + dz
-                        xx, xy, xz = xx + dx * dx, xy + dx * dy, xz + dx * dz
-                        yy, yz, zz = yy + dy * dy, yz + dy * dz, zz + dz * dz
-        if held < fewest:
-            continue
-        normals[centre] = _least_direction(
-            xx - sx * sx / held,
-            xy - sx * sy / held,
-            xz - sx * sz / held,
-            yy - sy * sy / held,
-            yz - sy * sz / held,
-            zz - sz * sz / held,
-        )
-    return normals
+                    squared[place] = dx * dx + dy * dy + dz * dz
+                for place in range(begin, end):
+                    found[held] = (np.int64(bits[place]) << 32) | np.int64(rows[place])
+                    held += squared[place] < limit
+        for place in range(1, held):
+            if place >= k and found[place] >= found[k - 1]:
+                continue
+            own, slot = found[place], min(place, k - 1)
+            while slot > 0 and found[slot - 1] > own:
+                found[slot] = found[slot - 1]
+                slot -= 1
+            found[slot] = own
+        for place in range(k):
+            index[query, place] = found[place] & 0x7FFFFFFF
+            bits[0] = found[place] >> 32
+            away[query, place] = np.sqrt(squared[0])
 
 
 class Pillars:
@@ -171,11 +158,9 @@ class Pillars:
         _search(self._sorted, np.ascontiguousarray(queries, np.float32), index, away)
         return index, away
 
-    def normals(self, centres: np.ndarray, fewest: int) -> np.ndarray:
-        """(n, 3) unit normals of the patches about `centres` (n, 3) m, each of the points in a ball that grows, by the
-        pillars' size, until it holds `fewest`.
-
-        0 of a patch that is a line, as that of one ring of a sparse sensor, of which any direction across it would be
-        one, and where there are too few points.
-        """
-        return _normals(self._sorted, np.ascontiguousarray(centres, np.float32), fewest)
+    def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rows (M, k) int64 of the k <= N nearest points to each of the queries (M, 3) m, nearest first, of equals the
+        lower row, and their distances (M, k) float32 m."""
+        index, away = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
+        _search_several(self._sorted, np.ascontiguousarray(queries, np.float32), index, away)
+        return index, away

@@ -1,10 +1,53 @@
-"""The loops of point-to-plane alignment: the sums of one Gauss-Newton step."""
+"""The loops of point-to-plane alignment: normals of patches, and the sums of one Gauss-Newton step."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from .compiled import compiled
+
+_LINE = 0.01  # of the squared spread, what a patch must have of two directions
+_POWERS = 3  # of the adjugate, after which its largest direction is all that is left
+
+
+@compiled
+def normals(points, index):
+    """(n, 3) unit normals of the patches of k points each, index (n, k) into points (N, 3).
+
+    0 of a patch that is a line, as that of one ring of a sparse sensor, of which any direction across it would be one.
+    """
+    n, k = index.shape
+    out = np.empty((n, 3))
+    for i in range(n):
+        mx, my, mz = 0.0, 0.0, 0.0
+        for j in range(k):
+            row = index[i, j]
+            mx, my, mz = mx + points[row, 0], my + points[row, 1], mz + points[row, 2]
+        mx, my, mz = mx / k, my / k, mz / k
+        xx, xy, xz, yy, yz, zz = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        for j in range(k):
+            row = index[i, j]
+            x, y, z = points[row, 0] - mx, points[row, 1] - my, points[row, 2] - mz
+            xx, xy, xz = xx + x * x, xy + x * y, xz + x * z
+            yy, yz, zz = yy + y * y, yz + y * z, zz + z * z
+        # The adjugate has the covariance's directions; its largest eigenvalue is that of the smallest.
+        a, b, c = yy * zz - yz * yz, xz * yz - xy * zz, xy * yz - xz * yy
+        d, e, f = xx * zz - xz * xz, xy * xz - xx * yz, xx * yy - xy * xy
+        if a + d + f < _LINE * (xx + yy + zz) ** 2:
+            out[i] = 0.0
+            continue
+        if a >= d and a >= f:
+            x, y, z = a, b, c
+        elif d >= f:
+            x, y, z = b, d, e
+        else:
+            x, y, z = c, e, f
+        for _ in range(_POWERS):
+            x, y, z = a * x + b * y + c * z, b * x + d * y + e * z, c * x + e * y + f * z
+            length = max(np.sqrt(x * x + y * y + z * z), 1e-300)
+            x, y, z = x / length, y / length, z / length
+        out[i, 0], out[i, 1], out[i, 2] = x, y, z
+    return out
 
 
 @compiled

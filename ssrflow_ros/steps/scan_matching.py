@@ -19,7 +19,7 @@ import numpy as np
 
 from ..errors import EgoMotionError
 from ..kernels.pillars import Pillars
-from ..kernels.point_to_plane import moved, normal_equations
+from ..kernels.point_to_plane import moved, normal_equations, normals
 from ..settings import Settings
 from ..sweep import EgoMotion, Sweep, SweepPair
 from ..transforms import rigid, rotation_matrix, rotation_vector
@@ -29,8 +29,7 @@ _MAX_RANGE = 100.0  # m, beyond, returns are too sparse for normals
 _RESOLUTIONS = (0.4, 0.2, 0.1)  # m, voxels; the finer ones for small rooms
 _ENOUGH_POINTS = 4000  # thinned points that make a finer voxel needless
 _FEWEST_POINTS = 200  # thinned points that can carry a match
-_PATCH = 12  # points that give a normal, at least
-_NEIGHBOURS = 20  # points that give a covariance
+_NEIGHBOURS = 20  # points that give a normal; 10 may all lie on one ring of a sparse sensor
 _REACHES = (3.0, 5.0)  # m, how far GICP looks for a match, first and second attempt
 _REFINED_POINTS = 3000  # of the thinned ones, that are laid onto surfaces
 _KERNELS = (0.30, 0.05)  # m, width of the robust kernel, first and last
@@ -184,7 +183,8 @@ class _Cloud:
         # Normals cost most, and a third of the points is never the nearest one.
         asked = np.flatnonzero(np.bincount(nearest, minlength=len(self._thinned)).astype(bool) & ~self._has_normal)
         if len(asked):
-            self._normals[asked] = self._pillars.normals(self._thinned.take(asked, axis=0), _PATCH)
+            around, _ = self._pillars.search(self._thinned.take(asked, axis=0), _NEIGHBOURS)
+            self._normals[asked] = normals(self._thinned, around)
             self._has_normal[asked] = True
         return self._thinned.take(nearest, axis=0), self._normals.take(nearest, axis=0), distance**2
 
