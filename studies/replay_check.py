@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from contextlib import suppress
 
 import numpy as np
 
 from ssrflow_ros.errors import SSRFlowError
 from ssrflow_ros.evaluation.replay_check import MOVED, STOOD, UNTOLD, Judged, ReplayCheck
+from ssrflow_ros.preparation import Preparation
 from ssrflow_ros.scene_flow import SceneFlow
 from ssrflow_ros.settings import Settings
 from ssrflow_ros.simulator import LabelledSweep, simulate
@@ -51,6 +53,11 @@ def check(recordings: int, sweeps: int, own_body: bool = False) -> tuple[Counter
     for seed in range(_UNSEEN_SEED, _UNSEEN_SEED + recordings):
         stream, check_of, answered, judged = SceneFlow(Settings()).stream(), ReplayCheck(Settings()), {}, []
         recording = list(with_own_body(simulate(seed, sweeps), seed) if own_body else simulate(seed, sweeps))
+        for newer, older in zip(recording[1:], recording) if own_body else ():
+            with suppress(SSRFlowError):  # as `ssrflow bag`, which reads a recording twice
+                stream.preparation.learn(SweepPair(newer.sweep, older.sweep))
+        known, stream.preparation = stream.own_body, Preparation(Settings())
+        stream.own_body = known
         for newer, older in zip(recording[1:], recording):
             try:
                 flow = stream.flow(SweepPair(newer.sweep, older.sweep))

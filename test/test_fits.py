@@ -22,7 +22,6 @@ def hung_in_rain(labelled, rng):
         labelled,
         sweep=dataclasses.replace(labelled.sweep, points=points),
         motion_previous=labelled.motion_previous @ UPSIDE_DOWN,
-        boxes=np.column_stack([labelled.boxes[:, :3] @ UPSIDE_DOWN, labelled.boxes[:, 3:]]),
     )
 
 
@@ -39,7 +38,6 @@ def test_what_was_levelled_and_freed_of_outliers_keeps_its_labels():
     assert np.array_equal(truth.owner, source.object_id[rows]) and (truth.owner >= 0).any()
     own = prepared.conditioned.level @ UPSIDE_DOWN  # from the level sensor's axes
     assert np.allclose(truth.motion, source.motion_previous[rows] @ own.T, atol=1e-6)
-    assert np.allclose(truth.boxes, source.boxes[:, :3] @ own.T)
 
     field = method.estimate(prepared)
     moved = network_displacement(prepared, field)[prepared.rows]
