@@ -48,7 +48,15 @@ def observed(points, free, past_free=None):
     nothing = np.zeros(len(points), bool)
     past_free = nothing if past_free is None else past_free
     return ObservedPoints(
-        points, np.zeros_like(points), np.zeros(len(points)), nothing, free, past_free, free | past_free, points[:0]
+        points=points,
+        displacement=np.zeros_like(points),
+        length=np.zeros(len(points)),
+        moving=nothing,
+        in_free_space=free,
+        in_past_free_space=past_free,
+        suspicious=free | past_free,
+        unmatched=nothing,
+        vacated_space=points[:0],
     )
 
 
