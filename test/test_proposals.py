@@ -9,6 +9,7 @@ from ssrflow_ros.objects.motion_classifier import MotionClassifier
 from ssrflow_ros.objects.observation import ObservedPoints
 from ssrflow_ros.objects.prefilter import prefilter
 from ssrflow_ros.objects.proposals import propose
+from ssrflow_ros.steps.beams import Beams
 from ssrflow_ros.steps.range_image import RangeImage
 
 CLASSIFIER = MotionClassifier.load()
@@ -34,11 +35,18 @@ def test_what_the_network_takes_to_stand_is_asked_if_the_other_sweep_has_nothing
     points = things((8, 0, 0), (12, 6, 0), (-20, 9, 0))
     alone, shares = np.arange(len(points)) // 20, np.arange(len(points)) % 20
     unmatched = ((alone == 0) & (shares < 8)) | ((alone == 1) & (shares < 2))  # 8 of 20; 2 of 20
-    (found,) = propose(observed(points, unmatched=unmatched), -0.1, Settings())
+    (found,) = propose(observed(points, unmatched=unmatched), np.full(len(points), -1), -0.1, Settings())
     assert np.array_equal(np.sort(found), np.flatnonzero(alone == 0))
     everything = dataclasses.replace(CLASSIFIER, least_log_odds=-np.inf)
-    assert prefilter([found], observed(points, unmatched=unmatched), RangeImage(points), 3.5, everything) is not None
-    assert prefilter([found], observed(points), RangeImage(points), 3.5, everything) is None, 'neither free nor left'
+    assert (
+        prefilter(
+            [found], observed(points, unmatched=unmatched), RangeImage(points), Beams(points[:0]), 3.5, everything
+        )
+        is not None
+    )
+    assert prefilter([found], observed(points), RangeImage(points), Beams(points[:0]), 3.5, everything) is None, (
+        'neither free nor left'
+    )
 
 
 def test_of_many_proposals_the_likeliest_are_registered_however_large_they_are():
@@ -50,10 +58,15 @@ def test_of_many_proposals_the_likeliest_are_registered_however_large_they_are()
     seen = observed(points, suspicious=free, in_free_space=free)
     seen = seen._replace(displacement=np.where(small[:, None], np.float32([0.5, 0, 0]), 0).astype(np.float32))
     seen = seen._replace(moving=small)
-    proposals = propose(seen, -0.1, Settings())
+    proposals = propose(seen, np.full(len(points), -1), -0.1, Settings())
     assert len(proposals) >= 90
     screened = prefilter(
-        proposals, seen, RangeImage(points), 3.5, dataclasses.replace(CLASSIFIER, least_log_odds=-np.inf)
+        proposals,
+        seen,
+        RangeImage(points),
+        Beams(points[:0]),
+        3.5,
+        dataclasses.replace(CLASSIFIER, least_log_odds=-np.inf),
     )
     kept = {int(number[group[0]]) for group in screened.groups}
     assert len(screened.groups) == 64 and set(range(0, 90, 3)) <= kept
