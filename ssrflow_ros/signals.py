@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import signal
+import sys
 from contextlib import contextmanager
-from typing import Iterator
+from functools import partial
+from typing import Callable, Iterator
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)  # loaded before any fork
 
 
 @contextmanager
@@ -19,3 +25,11 @@ def kept_from(*signals: signal.Signals) -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def with_parent(number: signal.Signals) -> Callable[[], None] | None:
+    """For `preexec_fn` of a process that is started: it gets this signal when whoever started it has ended, however.
+
+    None where the system cannot do it.
+    """
+    return partial(_libc.prctl, _PR_SET_PDEATHSIG, number) if sys.platform == 'linux' else None

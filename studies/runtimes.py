@@ -15,9 +15,8 @@ import argparse
 import importlib.util
 import tempfile
 import time
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any, Callable
 from unittest.mock import patch
 
 import numpy as np
@@ -25,14 +24,12 @@ import torch
 from torch import nn
 
 from ssrflow_ros.inference.export import OPSET, made_up_pair
-from ssrflow_ros.network import pyramid, ssrflow
+from ssrflow_ros.network import ssrflow
 from ssrflow_ros.network.pyramid import Pyramid
 from ssrflow_ros.network.weights import load_weights
-from ssrflow_ros.operators import interpolation, k_nearest
+from ssrflow_ros.operators import Searched
 
 Run = Callable[[], np.ndarray]
-_PLACES = pyramid, ssrflow, interpolation
-"""Whoever asks for neighbours."""
 
 
 class Dense(nn.Module):
@@ -44,7 +41,7 @@ class Dense(nn.Module):
 
     def forward(self, source: torch.Tensor, target: torch.Tensor, *tables: torch.Tensor) -> torch.Tensor:
         following = iter(tables)
-        with _neighbours(lambda *_: next(following)):
+        with patch.object(Searched, 'nearest', lambda *_: next(following)):
             return self.whole(source, target)
 
     def whole(self, source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -52,24 +49,17 @@ class Dense(nn.Module):
         return self.network(*(Pyramid.of_ordered(cloud, self.network.config) for cloud in (source, target))).flows[0]
 
 
-@contextmanager
-def _neighbours(search: Callable[..., torch.Tensor]) -> Iterator[None]:
-    """`search` in place of `k_nearest`."""
-    with ExitStack() as stack:
-        for module in _PLACES:
-            stack.enter_context(patch.object(module, 'k_nearest', search))
-        yield
-
-
 def tables_of(model: Dense, source: torch.Tensor, target: torch.Tensor) -> list[torch.Tensor]:
     """What its searches find, in their order."""
     found: list[torch.Tensor] = []
 
+    nearest = Searched.nearest
+
     def search(*given: Any) -> torch.Tensor:
-        found.append(k_nearest(*given))
+        found.append(nearest(*given))
         return found[-1]
 
-    with _neighbours(search):
+    with patch.object(Searched, 'nearest', search):
         model.whole(source, target)
     return found
 

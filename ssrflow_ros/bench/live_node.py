@@ -22,13 +22,13 @@ from ..formats.stamped import stamp_ns
 from ..formats.typestore import typestore
 from ..node.domain import private_network
 from ..node.memory import host_mb
-from ..signals import kept_from
+from ..signals import kept_from, with_parent
 
 NODE = (sys.executable, '-m', 'ssrflow_ros.node.flow_node')
 READY = 'ready: '
 """What the node logs when it is."""
 _PATIENCE = 120.0  # seconds for what must come
-_END = 20.0  # seconds that the node may take to end
+_END = 5.0  # seconds that the node may take to end
 _LOOK = 0.02  # seconds between two looks at it
 
 
@@ -72,7 +72,8 @@ class _Node:
     def __enter__(self) -> '_Node':
         with self._log.open('w') as log, kept_from(signal.SIGINT):
             self.begun = time.monotonic()
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=subprocess.STDOUT)
+            ends = with_parent(signal.SIGKILL)
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=subprocess.STDOUT, preexec_fn=ends)
         return self
 
     @property

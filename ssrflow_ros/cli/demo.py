@@ -29,6 +29,7 @@ from ..atomic_write import check_free, check_outputs, make_folder, signature
 from ..errors import SSRFlowError
 from ..node.domain import private_network
 from ..settings import Settings
+from ..signals import with_parent
 from .first_use import tell_if_cold
 from .options import add_overwrite, add_settings, settings_from, weights_file
 
@@ -173,7 +174,8 @@ class _NodeProcess:
         with self._log.open('x') as log:
             log.write(f'{signature(COMMAND)}\n')
             log.flush()
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=subprocess.STDOUT)
+            ends = with_parent(signal.SIGKILL)
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=subprocess.STDOUT, preexec_fn=ends)
         return self
 
     def check(self) -> None:

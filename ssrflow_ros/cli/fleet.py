@@ -7,7 +7,6 @@ so itself, by its output.
 from __future__ import annotations
 
 import argparse
-import ctypes
 import glob
 import os
 import signal
@@ -19,9 +18,9 @@ from pathlib import Path
 from typing import Any, Callable, Iterable, Iterator, NamedTuple
 
 from ..errors import InputError
+from ..signals import with_parent
 
 _RECORDINGS = ('.mcap', '.db3', '.bag')
-_PR_SET_PDEATHSIG = 1
 
 
 class Run(NamedTuple):
@@ -84,7 +83,7 @@ def ssrflow(run: Run) -> Ended:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=_end_with_parent if sys.platform == 'linux' else None,
+        preexec_fn=with_parent(signal.SIGTERM),
     )
     _children.add(child)
     try:
@@ -95,11 +94,6 @@ def ssrflow(run: Run) -> Ended:
 
 
 _children: set[subprocess.Popen] = set()
-_libc = ctypes.CDLL(None)  # loaded before any fork
-
-
-def _end_with_parent() -> None:
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @contextmanager

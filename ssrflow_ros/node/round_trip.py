@@ -20,7 +20,7 @@ from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
 from ..errors import SSRFlowError
-from ..signals import kept_from
+from ..signals import kept_from, with_parent
 from . import qos
 from .messages import to_pointcloud2
 
@@ -38,7 +38,10 @@ def latencies(clouds: Sequence[Any]) -> list[float]:
     context = Context()
     context.init(args=[])
     with kept_from(signal.SIGINT):
-        listener = subprocess.Popen([sys.executable, '-m', __name__], stdout=subprocess.PIPE, text=True)
+        ends = with_parent(signal.SIGKILL)
+        listener = subprocess.Popen(
+            [sys.executable, '-m', __name__], stdout=subprocess.PIPE, text=True, preexec_fn=ends
+        )
     try:
         node = Node('ssrflow_sender', context=context, use_global_arguments=False)
         publisher = node.create_publisher(PointCloud2, TOPIC, qos.OUTPUT)
