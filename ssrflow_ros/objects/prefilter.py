@@ -100,7 +100,8 @@ def prefilter(
         | any_near(clusters.points, counts, observed.vacated_space, np.float32(reach))
     )
     # Beams go on past what is no body: flakes, drops, dust.
-    kept &= group_means(beams.share_beside(clusters.points), counts) >= _LEAST_FILLED
+    asked = clusters.points[np.repeat(kept, counts)]
+    kept[kept] = group_means(beams.share_beside(asked), counts[kept]) >= _LEAST_FILLED
     if not kept.any():
         return None
     kept[np.argsort(-np.where(kept, log_odds, -np.inf), kind='stable')[_MOST:]] = False
