@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..steps.prepared import PreparedPair
 
 _SOON = 1.3  # times the pair's dt after a sweep came, by which the network's answer is to be expected ...
-_PATIENCE = 0.2  # ... and so many more for each pair that was answered from tracks meanwhile
+_PATIENCE = 0.25  # ... and so many more for each pair that was answered from tracks meanwhile
 _MOST = 4  # pairs in a row that are answered from tracks, however late they are
 _NEWEST = 0.2  # share of the newest duration in what is expected of the next one
 
