@@ -1,6 +1,7 @@
 """Shared fixtures. Real LiDAR recordings are not part of the package; tests on them skip where absent."""
 
 import os
+import signal
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -8,6 +9,10 @@ from pathlib import Path
 # torch and numpy are loaded, here and in every process that a test starts.
 for name, value in {'OMP_NUM_THREADS': '1', 'OPENBLAS_NUM_THREADS': '1', 'GOMP_SPINCOUNT': '0'}.items():
     os.environ.setdefault(name, value)
+
+# What a shell starts in the background ignores Ctrl-C, and so would every process that a test starts and ends by it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest  # noqa: E402
 

@@ -9,7 +9,6 @@ Exit codes: 0 done, 1 unexpected, 2 something that the user can put right, 130 C
 from __future__ import annotations
 
 import argparse
-import gc
 import importlib
 import os
 import sys
@@ -46,20 +45,8 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: list[str] | None = None) -> int:
     """Run `ssrflow` with `argv` (default: the process's own); returns the exit code."""
-    if argv is not None:
-        return _main(argv, for_good=False)
-    code = _main(sys.argv[1:], for_good=True)
-    if 'rclpy' in sys.modules:
-        # Its middleware gives its shared memory back once no context is held; what it does while Python ends may hang.
-        gc.collect()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    return code
-
-
-def _main(argv: list[str], for_good: bool) -> int:
-    ending = Ending()
+    ending, its_own = Ending(), argv is None
+    argv = sys.argv[1:] if argv is None else argv
     # Idle OpenMP threads that spin steal the core from others; read when torch is loaded.
     os.environ.setdefault('GOMP_SPINCOUNT', '0')
     bound_memory(layers=256)  # a step of training asks for 130
@@ -74,7 +61,7 @@ def _main(argv: list[str], for_good: bool) -> int:
             return _fail(*ending.told, argv)
         return _failed(error, argv)
     finally:
-        ending.over(for_good)
+        ending.over(for_good=its_own)
 
 
 def _failed(error: BaseException, argv: list[str]) -> int:
