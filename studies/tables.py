@@ -67,8 +67,8 @@ TABLES = {
     'deskew': _of('steps.md#deskewing-stepsdeskewpy', 'python -m pytest -s test/test_deskew.py -k simulated'),
     'before': _of(
         'performance.md#goals',
-        'python -m studies.before e32c0b1',
-        "python -m studies.before e32c0b1 {bag} 'a KITTI drive, 118,000 usable returns a sweep'",
+        'python -m studies.before 33eec63',
+        "python -m studies.before 33eec63 {bag} 'a KITTI drive, 118,000 usable returns a sweep'",
     ),
     'goals': _of('performance.md#goals', 'ssrflow bench {bag} --parts goals'),
     'live': _of('performance.md#live-on-two-cores', 'ssrflow demo'),
