@@ -9,7 +9,6 @@ import numpy as np
 
 from ..steps.deskew import twist
 from ..sweep import FlowField
-from ..transforms import quaternion
 from .markers import Marker
 from .message_types import Header
 from .pointcloud2 import Cloud
@@ -55,12 +54,14 @@ class Messages:
 
         Covariances are left 0, which means unknown.
         """
+        from scipy.spatial.transform import Rotation
+
         with_covariance = self.type('geometry_msgs/msg/PoseWithCovariance')
         twist = self.type('geometry_msgs/msg/Twist')(linear=self.vector(velocity), angular=self.vector(turn_rate))
         return self.type('nav_msgs/msg/Odometry')(
             header=header,
             child_frame_id=child_frame_id,
-            pose=with_covariance(pose=self.pose(pose[:3, 3], quaternion(pose[:3, :3]))),
+            pose=with_covariance(pose=self.pose(pose[:3, 3], Rotation.from_matrix(pose[:3, :3]).as_quat())),
             twist=self.type('geometry_msgs/msg/TwistWithCovariance')(twist=twist),
         )
 

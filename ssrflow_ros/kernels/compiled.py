@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from pathlib import Path
 from typing import Any, Callable, TypeVar
 
@@ -12,13 +11,6 @@ from numba.core.caching import FunctionCache
 
 F = TypeVar('F', bound=Callable)
 _KERNELS: list[Any] = []
-
-if 'scipy.linalg' not in sys.modules:
-    # numba would load it for products of matrices, of which no kernel has one: 25 MB, and 0.3 s of each start.
-    sys.modules['scipy.linalg'] = None  # type: ignore[assignment]  # Python's own way to say: not to be had
-    with contextlib.suppress(ImportError):
-        import numba.np.arraymath  # noqa: F401
-    del sys.modules['scipy.linalg']
 
 COMPILING = 'compiling the loops for this machine, once: about 20 s'
 """To be told before the first call of kernels that `are_cold`."""

@@ -43,29 +43,3 @@ def without_rows(points, numbers, dropped):
         kept_numbers[count] = numbers[row]
         count += 1
     return kept_points, kept_numbers
-
-
-@compiled
-def touching(mask, side):
-    """(side³,) int32, for each cell of a cube of `side` cells a side that is in the `mask` (side³,) bool the number of
-    the body it belongs to, from 0 on, 0 elsewhere too; cells that touch, if only at a corner, are of one body."""
-    number, waiting, bodies = np.zeros(len(mask), np.int32), np.empty(len(mask), np.int32), 0
-    seen = np.zeros(len(mask), np.bool_)
-    for first in range(len(mask)):
-        if not mask[first] or seen[first]:
-            continue
-        waiting[0], seen[first], height = first, True, 1
-        while height:
-            height -= 1
-            cell = waiting[height]
-            number[cell] = bodies
-            x, y, z = cell // (side * side), cell // side % side, cell % side
-            for i in range(max(x - 1, 0), min(x + 2, side)):
-                for j in range(max(y - 1, 0), min(y + 2, side)):
-                    for k in range(max(z - 1, 0), min(z + 2, side)):
-                        beside = (i * side + j) * side + k
-                        if mask[beside] and not seen[beside]:
-                            waiting[height], seen[beside] = beside, True
-                            height += 1
-        bodies += 1
-    return number

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy.ndimage import minimum_filter
 
 from .alignment import align
 from .groups import Clusters, evenly_chosen
@@ -167,7 +168,8 @@ class _Search:
             grid = np.stack(np.meshgrid(axis, axis, indexing='ij'), -1).reshape(-1, 2)
             cost = tiles.coarse(which, side)
             cost += 2 * self._cost_of_contradiction(grid[None], which).reshape(cost.shape)
-            cost = np.where(_lowest_about(cost) == cost, cost, np.inf).reshape(len(which), -1)
+            lowest = minimum_filter(cost, (1, 3, 3), mode='constant', cval=np.inf) == cost
+            cost = np.where(lowest, cost, np.inf).reshape(len(which), -1)
             modes = np.argsort(cost, axis=1, kind='stable')[:, :_MODES]
             found = np.isfinite(np.take_along_axis(cost, modes, axis=1))
             starts[which, -_MODES:] = np.where(found[..., None], grid[modes], 0)
@@ -177,10 +179,3 @@ class _Search:
         """(k, Q) cost of what the displacements (k, Q, 2), cells, of the clusters `which` are off the network's."""
         off = shift - self._network[which, None]
         return self._inertia[which, None] * np.hypot(off[..., 0], off[..., 1])
-
-
-def _lowest_about(cost: np.ndarray) -> np.ndarray:
-    """Of each of (k, n, n) the least of it and the eight beside it."""
-    padded = np.pad(cost, ((0, 0), (1, 1), (1, 1)), constant_values=np.inf)
-    across = np.minimum(np.minimum(padded[:, :, :-2], padded[:, :, 1:-1]), padded[:, :, 2:])
-    return np.minimum(np.minimum(across[:, :-2], across[:, 1:-1]), across[:, 2:])

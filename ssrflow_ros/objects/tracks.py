@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Iterable, NamedTuple, Sequence
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
-from ..kernels.assignment import assigned
 from ..kernels.boxes import box_of_each
 from ..sweep import EgoMotion, MovingObject, SweepPair
 from ..transforms import shared
@@ -186,8 +186,8 @@ class Tracks:
                 axis=-1,
             )
             reach = np.maximum(gates[:, None], _array(self._tracks, 'gate'))
-            for k, j in enumerate(assigned(np.minimum(off / reach, 1.0)).tolist()):
-                if j >= 0 and off[k, j] <= reach[k, j]:
+            for k, j in zip(*linear_sum_assignment(np.minimum(off / reach, 1.0))):
+                if off[k, j] <= reach[k, j]:
                     pairs[k] = self._tracks[j]
         for track in self._tracks:
             track.missed += 1

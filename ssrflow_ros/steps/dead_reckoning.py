@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from ..sweep import EgoMotion, Sweep, SweepPair
-from ..transforms import rigid, rotation_matrix
+from ..transforms import rigid
 from .deskew import twist
 
 LONGEST_GAP = 1.0
@@ -41,4 +42,4 @@ class DeadReckoning:
         if not 0 < gap <= LONGEST_GAP:
             return None
         velocity, turn_rate = twist(ego, dt)
-        return pose @ rigid(rotation_matrix(turn_rate * gap), velocity * gap)
+        return pose @ rigid(Rotation.from_rotvec(turn_rate * gap).as_matrix(), velocity * gap)

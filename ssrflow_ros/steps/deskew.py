@@ -10,9 +10,9 @@ import dataclasses
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from ..sweep import EgoMotion, Sweep, SweepPair
-from ..transforms import rotation_vector
 
 _STRAIGHT = 1e-9  # rad/s, below it nothing turns
 
@@ -38,7 +38,7 @@ def twist(ego: EgoMotion, dt: float) -> tuple[np.ndarray, np.ndarray]:
     The sensor's pose after t seconds, seen from where it began, is the exponential of (velocity, turn_rate) t.
     """
     # Points go the other way than the sensor.
-    turn_rate = rotation_vector(ego.target_from_source[:3, :3]) / -dt
+    turn_rate = Rotation.from_matrix(ego.target_from_source[:3, :3]).as_rotvec() / -dt
     # Who turns on the way goes along an arc, of which the pair's translation is the chord.
     chord = np.column_stack([_way(axis, turn_rate, -dt) for axis in np.eye(3)])
     return np.linalg.solve(chord, ego.target_from_source[:3, 3]), turn_rate

@@ -17,8 +17,9 @@ from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from scipy.ndimage import label
 
-from ..kernels.near_field import near_cells, touching
+from ..kernels.near_field import near_cells
 from ..sweep import EgoMotion, Sweep, SweepPair
 from ..transforms import invert, transformed
 from .dead_reckoning import DeadReckoning
@@ -29,6 +30,7 @@ REACH = 2.5
 _CELL = 0.2  # m
 _HALF = round(REACH / _CELL) + 2  # cells from the middle of the grid to its border, which is empty
 _SIDE, _CELLS = 2 * _HALF, (2 * _HALF) ** 3
+_TOUCHING = np.ones((3, 3, 3), bool)
 
 _STEP, _VIEW_STEP = 0.05, 0.5  # m from one sweep that is looked at to the next, and of those whose views are kept
 _LEVER = 1.5  # m from the sensor, where a turn is counted as a way
@@ -139,8 +141,8 @@ class OwnBody:
         answers = self._told >= _TOLD
         passes = answers.any(axis=0) & (~answers | (self._free >= _FREE * self._told)).all(axis=0)
         rides = np.flatnonzero(passes & (self._hits >= _SOMETIMES * len(looks)))
-        things = touching(_dilated(rides), _SIDE)[rides]
-        parts = [rides[things == thing] for thing in np.unique(things)]
+        things, count = label(_dilated(rides).reshape(_SIDE, _SIDE, _SIDE), _TOUCHING)
+        parts = [rides[things.ravel()[rides] == thing] for thing in range(1, count + 1)]
         own = [self._steady(cells) for cells in parts if self._is_own(cells)]
         self._keep(np.concatenate([np.zeros(0, np.int64), *own]))
         if lasted >= _ENOUGH_TIME and self._way >= _ENOUGH_WAY:

@@ -10,11 +10,12 @@ import threading
 from collections import deque
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from ..errors import EgoMotionError, InputError
 from ..settings import Settings
 from ..sweep import EgoMotion, SweepPair
-from ..transforms import from_quaternion, rigid, rotation_matrix
+from ..transforms import rigid
 from .ego_motion import from_poses
 from .trajectory import Trajectory
 
@@ -69,7 +70,7 @@ class SensorPoses:
                 self._left_out[key] = self._left_out.get(key, (0, ''))[0] + 1, fault
                 return
             if stamp_ns is None:
-                self._edges[key] = rigid(from_quaternion(quaternion), position)
+                self._edges[key] = rigid(Rotation.from_quat(quaternion).as_matrix(), position)
             else:
                 edge = self._edges.get(key)
                 if not isinstance(edge, Trajectory):
@@ -196,5 +197,4 @@ def parse_pose(name: str, text: str) -> np.ndarray | None:
             f"{name}: '{text}' is no pose: give x y z in metres and roll pitch yaw in radians, such as "
             "'0.3 0 1.2 0 0.1 0'"
         )
-    roll, pitch, yaw = (rotation_matrix(angle * axis) for angle, axis in zip(numbers[3:], np.eye(3)))
-    return rigid(yaw @ pitch @ roll, np.array(numbers[:3]))
+    return rigid(Rotation.from_euler('xyz', numbers[3:]).as_matrix(), np.array(numbers[:3]))

@@ -16,13 +16,15 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from scipy.linalg import eigh
+from scipy.spatial.transform import Rotation
 
 from ..errors import EgoMotionError
 from ..kernels.pillars import Pillars
 from ..kernels.point_to_plane import moved, normal_equations, normals
 from ..settings import Settings
 from ..sweep import EgoMotion, Sweep, SweepPair
-from ..transforms import rigid, rotation_matrix, rotation_vector
+from ..transforms import rigid
 from .cells import means
 
 _MAX_RANGE = 100.0  # m, beyond, returns are too sparse for normals
@@ -98,7 +100,7 @@ class ScanMatching:
             if reach or _within(best.transform, start, _NEAR_START):
                 break
         assert best is not None  # a start with a reach is always tried
-        turn = rotation_vector(best.transform[:3, :3])
+        turn = Rotation.from_matrix(best.transform[:3, :3]).as_rotvec()
         velocity = np.concatenate([turn, best.transform[:3, 3]]) / pair.dt
         self._velocity = np.zeros(6)  # what the next pair starts from if this one is refused
         self._judge(best, velocity)
@@ -242,7 +244,7 @@ def _support(normal: np.ndarray, matched: np.ndarray) -> float:
     level = normal[:, :2]
     every = level.T @ level + _FEW_FACING * np.eye(2)
     explained = level[matched].T @ level[matched] + _FEW_FACING * np.eye(2)
-    return float(np.linalg.eigvals(np.linalg.solve(every, explained)).real.min())
+    return float(eigh(explained, every, eigvals_only=True)[0])
 
 
 def _within(one: np.ndarray, other: np.ndarray, limits: tuple[float, float]) -> bool:
@@ -253,4 +255,4 @@ def _within(one: np.ndarray, other: np.ndarray, limits: tuple[float, float]) -> 
 
 def _transform(motion: np.ndarray) -> np.ndarray:
     """(4, 4) transform of a rotation vector and a translation, (6,)."""
-    return rigid(rotation_matrix(motion[:3]), motion[3:])
+    return rigid(Rotation.from_rotvec(motion[:3]).as_matrix(), motion[3:])

@@ -6,9 +6,10 @@ from bisect import bisect_left
 from collections import deque
 
 import numpy as np
+from scipy.spatial.transform import Rotation, Slerp
 
 from ..errors import EgoMotionError
-from ..transforms import from_quaternion, rigid, rotation_matrix, rotation_vector
+from ..transforms import rigid
 
 LONGEST_GAP_NS = 500_000_000
 """Between poses further apart than this nothing is interpolated."""
@@ -74,9 +75,8 @@ class Trajectory:
             )
         share = (stamp_ns - times[0]) / max(1, times[1] - times[0])
         first, second = run.poses[before], run.poses[after]
-        begun, ended = from_quaternion(first[1]), from_quaternion(second[1])
-        turn = rotation_matrix(share * rotation_vector(ended @ begun.T)) @ begun
-        return rigid(turn, (1 - share) * first[0] + share * second[0])
+        turn = Slerp([0.0, 1.0], Rotation.from_quat(np.stack([first[1], second[1]])))(share)
+        return rigid(turn.as_matrix(), (1 - share) * first[0] + share * second[0])
 
 
 class _Run:
