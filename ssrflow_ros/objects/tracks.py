@@ -8,7 +8,7 @@ itself where time was set back, stood still, or jumped, and where the frame chan
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Iterable, NamedTuple, Sequence
 
 import numpy as np
@@ -32,13 +32,13 @@ _SURE = 3  # times that a length is seen until it counts: now and then a thing i
 @dataclass
 class _Track:
     number: int
-    age: int
     centre: np.ndarray
     velocity: np.ndarray
     gate: float
-    missed: int  # pairs in a row in which it was not found
-    size: np.ndarray
-    yaw: float
+    size: np.ndarray = field(default_factory=lambda: np.zeros(3))
+    yaw: float = 0.0
+    age: int = 0
+    missed: int = 0  # pairs in a row in which it was not found
     lengths: tuple[float, ...] = ()  # m, the greatest that were seen of it, rising
     seen: MovingObject | None = None  # as it was found last
     unseen: float = 0.0  # s since then
@@ -166,16 +166,7 @@ class Tracks:
         bodies  of the objects, one each: what is accumulated of them; without, nothing is.
         """
         self._suspects = [
-            _Track(
-                -1,
-                0,
-                np.array([*thing.centre, 0.0]),
-                np.array([*thing.velocity, 0.0]),
-                _gate(thing.longer_side),
-                0,
-                np.zeros(3),
-                0.0,
-            )
+            _Track(-1, np.array([*thing.centre, 0.0]), np.array([*thing.velocity, 0.0]), _gate(thing.longer_side))
             for thing in suspects
         ]
         gates = np.array([_gate(item.size[:2].max()) for item in objects])
@@ -231,7 +222,7 @@ class Tracks:
         return lengths[0] if len(lengths) == _SURE else 0.0
 
     def _new(self) -> _Track:
-        self._tracks.append(_Track(self._next, 0, np.zeros(3), np.zeros(3), _GATE, 0, np.zeros(3), 0.0))
+        self._tracks.append(_Track(self._next, np.zeros(3), np.zeros(3), _GATE))
         self._next += 1
         return self._tracks[-1]
 

@@ -47,9 +47,8 @@ FEATURES = {
 }
 """Names of the features of each model, in the order of their weights (3 or 2 rows of them, one a direction)."""
 _LONG = 3.0  # m that a track must have seen, from which its length is known: what is shorter bends and swings
-_MOST_HIDDEN = (
-    3.0  # m, by which a centre is moved at most: a rear that is 2.5 m wide may be a bus's, or a car beside a car
-)
+# m, by which a centre is moved at most: a rear that is 2.5 m wide may be a bus's, or a car beside a car.
+_MOST_HIDDEN = 3.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,8 @@ grain of dust ends one beam; those beside it go on.
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from ..kernels.beams import beside, by_direction
@@ -25,7 +27,11 @@ class Beams:
 
     def __init__(self, points: np.ndarray):
         self._points = np.ascontiguousarray(points, np.float32)
-        self._beams, self._first = by_direction(self._points, *directions(self._points))
+
+    @cached_property
+    def _by_direction(self) -> tuple[np.ndarray, np.ndarray]:
+        """Made when somebody asks: where nothing is proposed nobody does."""
+        return by_direction(self._points, *directions(self._points))
 
     def are_alone(self) -> np.ndarray:
         """(N,) bool of the sweep's points: no beam beside it ended at about its range, and not two in a wider cone, for
@@ -49,5 +55,5 @@ class Beams:
         points, (depth, share) = np.ascontiguousarray(points, np.float32), map(np.float32, off)
         direction, reach = directions(points)
         return beside(
-            points, direction, reach, self._beams, self._first, _CONE, narrowest, _WIDEST, _FEWEST, depth, share, enough
+            points, direction, reach, *self._by_direction, _CONE, narrowest, _WIDEST, _FEWEST, depth, share, enough
         )
