@@ -61,15 +61,20 @@ NETWORKS = [loud_network(dataclasses.replace(SMALL, **switch)) for switch in SWI
     sizes=st.lists(st.tuples(*[st.integers(1, 300)] * 2), min_size=1, max_size=3),
     more=st.integers(0, 200),
 )
-# Always the same examples: of two neighbours that are equally near but for the last digit, another may be taken where
-# a product has another number of rows. One cloud in 300 has such a pair.
-@settings(max_examples=8, derandomize=True)
+# Of the examples of these, none has two neighbours that are equally near but for the last digit: then another one may
+# be taken where a product has another number of rows. One cloud in 300 has such a pair; exact is what the noise does.
+@settings(max_examples=8)
 def test_padding_does_not_change_the_flow(network, seed, sizes, more):
     (n, m), size = zip(*sizes), max(map(max, sizes)) + more
     source, n = clouds(seed, n, size)
     target, m = clouds(seed + 1, m, size)
     padded = network.flow(source, target, n, m)
     assert padded.isfinite().all()
+    for cloud, count in (source, n), (target, m):
+        for i, rows in enumerate(count):
+            cloud[i, rows:] = 5 * cloud[i, rows:].flip(0) + 1
+    for own, other, rows in zip(padded, network.flow(source, target, n, m), n):
+        assert torch.equal(own[:rows], other[:rows])
     for i in range(len(sizes)):
         alone = network.flow(source[i : i + 1, : n[i]], target[i : i + 1, : m[i]])
         assert torch.allclose(padded[i, : n[i]], alone[0], atol=1e-5)
