@@ -6,10 +6,8 @@ import numpy as np
 
 from .compiled import compiled
 
-_COLUMNS, _ROWS = (
-    128,
-    64,
-)  # cells of directions, 1.8 to 3.6 degrees a side: two above and below hold a sparse sensor's rings
+# Cells of directions, 1.8 to 3.6 degrees a side: two above and below hold a sparse sensor's rings.
+_COLUMNS, _ROWS = 128, 64
 _FINE_COLUMNS, _FINE_ROWS = 1200, 600  # 0.2 to 0.4 degrees a side: about a beam
 _MANTISSA = 18  # bits of a float32 below those that tell 32 ranges an octave, 1.6 to 3.1 % apart
 _NEAREST = 0.5  # m, where the ranges that are told apart begin
@@ -98,14 +96,17 @@ def is_past_another(points, direction, reach, by, off, least, most):
     """(N,) bool of points: another lies nearer by `by` m or more on the same beam, which passes it at `off` m, but no
     less than `least` and no more than `most` rad; direction, reach as of `directions`."""
     head = np.full((_FINE_ROWS, _FINE_COLUMNS), np.int32(-1))
+    nearest = np.full((_FINE_ROWS, _FINE_COLUMNS), np.float32(np.inf))
     after, past = np.empty(len(reach), np.int32), np.zeros(len(reach), np.bool_)
     per_row, per_column = np.float32(_FINE_ROWS / 2), np.float32(_FINE_COLUMNS / 4)
     for point in range(len(reach)):
         row = min(int(direction[point, 1] * per_row), _FINE_ROWS - 1)
         column = min(int(direction[point, 0] * per_column), _FINE_COLUMNS - 1)
         after[point], head[row, column] = head[row, column], point
+        nearest[row, column] = min(nearest[row, column], reach[point])
     for point in range(len(reach)):
-        x, y, z = points[point] / max(reach[point], np.float32(1e-6))
+        scale, before = max(reach[point], np.float32(1e-6)), reach[point] - by
+        x, y, z = points[point, 0] / scale, points[point, 1] / scale, points[point, 2] / scale
         # A beam is far thinner than a cell: most have it in one.
         aside = most / max(np.sqrt(x * x + y * y), np.float32(0.01))
         low = max(int((direction[point, 1] - most) * per_row), 0)
@@ -114,10 +115,13 @@ def is_past_another(points, direction, reach, by, off, least, most):
         right = int(np.floor((direction[point, 0] + aside) * per_column))
         for row in range(low, high + 1):
             for column in range(left, right + 1):
-                other = head[row, column % _FINE_COLUMNS]
+                around = column % _FINE_COLUMNS
+                if nearest[row, around] > before:  # as nearly everywhere
+                    continue
+                other = head[row, around]
                 while other >= 0:
                     distance = reach[other]
-                    if distance <= reach[point] - by:
+                    if distance <= before:
                         dx, dy = points[other, 0] - x * distance, points[other, 1] - y * distance
                         dz, beside = points[other, 2] - z * distance, min(max(off, least * distance), most * distance)
                         past[point] |= dx * dx + dy * dy + dz * dz < beside * beside
