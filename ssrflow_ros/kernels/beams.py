@@ -39,10 +39,9 @@ def by_direction(points, direction, reach):
 
 
 @compiled
-def _counted(beams, begin, end, x, y, z, reach, off, most, enough):
+def _counted(beams, begin, end, x, y, z, reach, off, most):
     """Of the beams `begin` to `end`: how many lie within an angle of (x, y, z), `most` its square, how many of these
-    end at `reach`, give or take `off` m, and how many beyond; of the first ones alone, if more than `enough` end there.
-    """
+    end at `reach`, give or take `off` m, and how many beyond."""
     about, at, beyond = 0, 0, 0
     for other in range(begin, end):
         dx, dy, dz = beams[other, 0] - x, beams[other, 1] - y, beams[other, 2] - z
@@ -50,8 +49,6 @@ def _counted(beams, begin, end, x, y, z, reach, off, most, enough):
             about += 1
             at += abs(beams[other, 3] - reach) <= off
             beyond += beams[other, 3] > reach + off
-            if at > enough:
-                break
     return about, at, beyond
 
 
@@ -74,14 +71,14 @@ def beside(points, direction, reach, beams, first, cone, narrowest, widest, fewe
         while True:
             most = (cone * wide) * (cone * wide)
             # Most have company in their own cell.
-            about, at, beyond = _counted(beams, first[own], first[own + 1], x, y, z, reach[point], off, most, enough)
+            about, at, beyond = _counted(beams, first[own], first[own + 1], x, y, z, reach[point], off, most)
             for near in range(max(row - wide, 0), min(row + wide + 1, _ROWS)):
                 if at > enough:
                     break
                 for turn in range(-wide, wide + 1):
                     place = near * _COLUMNS + (column + turn) % _COLUMNS
                     if place != own:
-                        more = _counted(beams, first[place], first[place + 1], x, y, z, reach[point], off, most, enough)
+                        more = _counted(beams, first[place], first[place + 1], x, y, z, reach[point], off, most)
                         about, at, beyond = about + more[0], at + more[1], beyond + more[2]
             if at > enough or about > fewest or wide >= widest:
                 break
