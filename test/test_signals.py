@@ -44,9 +44,9 @@ def test_an_import_is_not_interrupted(tmp_path):
         'def run(*_):\n'
         '    try:\n'
         '        import loaded\n'
+        '        time.sleep(600)\n'  # the exception comes here, or just before: never within what ends
         '    finally:\n'
         '        print("after it", flush=True)\n'
-        '    time.sleep(600)\n'
         'main._run = run\n'
         'raise SystemExit(main.main(["flow"]))\n'
     )
