@@ -5,7 +5,7 @@ import pytest
 from test_outliers import pole, seen, walker, wire
 
 from ssrflow_ros import SceneFlow, Settings
-from ssrflow_ros.kernels.beams import beside, by_direction
+from ssrflow_ros.kernels.beams import beside, by_direction, is_beside_the_next
 from ssrflow_ros.kernels.outliers import directions
 from ssrflow_ros.objects.prefilter import _LEAST_FILLED
 from ssrflow_ros.simulator import simulate
@@ -40,6 +40,20 @@ def test_what_lies_beside_is_counted_as_by_hand():
         off = reach[near] - reach[row]
         at = np.abs(off) <= depth + share * reach[row]
         assert found[row].tolist() == [at.sum() - 1, (off > depth + share * reach[row]).sum()]
+
+
+def test_the_next_one_in_the_cloud_is_company_as_any_other_is():
+    points, _ = seen(walker(8))
+    points = np.concatenate([points, in_the_air(300)])
+    reach = directions(points)[1]
+    cone, depth, share = np.float32(0.011), np.float32(0.15), np.float32(0.02)
+    found = is_beside_the_next(points, reach, cone, depth, share)
+    unit = points / reach[:, None]
+    near, off = np.linalg.norm(np.diff(unit, axis=0), axis=1) <= cone, np.abs(np.diff(reach))
+    wanted = np.zeros(len(points), bool)
+    wanted[1:] |= near & (off <= depth + share * reach[1:])
+    wanted[:-1] |= near & (off <= depth + share * reach[:-1])
+    assert np.array_equal(found, wanted) and found[:-300].mean() > 0.9 and not found[-300:].any()
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from ssrflow_ros.kernels.outliers import directions, is_past_another
 from ssrflow_ros.simulator import simulate
 from ssrflow_ros.simulator.disturbances import Weather, weathered
-from ssrflow_ros.steps.outliers import outliers
+from ssrflow_ros.steps.outliers import _PAST, outliers
 
 BEAMS = np.radians(np.arange(-15, 16, 2.0)), np.radians(np.arange(-180, 180, 0.4))
 
@@ -106,6 +107,24 @@ def test_a_near_surface_is_not_past_its_own_edge_though_beams_lie_close():
 
     points, reach = seen(board, rings=beams[0], columns=beams[1])
     assert outliers(points)[reach > 5].mean() < 0.001
+
+
+def test_second_returns_are_found_as_by_hand():
+    """All around, up to the zenith, in cells of which some hold many."""
+    rng = np.random.default_rng(0)
+    unit = np.concatenate([rng.normal(size=(1500, 3)), rng.normal((0.02, 0, 1), 0.01, (200, 3))])
+    unit[300:600] = rng.normal((-1, 0, 0), 0.01, (300, 3))  # where the azimuth ends and begins anew
+    unit = unit / np.linalg.norm(unit, axis=1, keepdims=True)
+    unit[600:900] = unit[:300] + rng.normal(0, 3e-4, (300, 3))
+    points = (unit * rng.uniform(1, 40, (len(unit), 1))).astype(np.float32)
+    direction, reach = directions(points)
+    by, off, least, most = _PAST
+    beam = points.astype(float) / reach[:, None]
+    aside = np.linalg.norm(points[None] - beam[:, None] * reach[None, :, None].astype(float), axis=2)
+    allowed = np.minimum(np.maximum(off, least * reach), most * reach)
+    wanted = ((aside < allowed) & (reach <= (reach - by)[:, None])).any(axis=1)
+    assert 100 < wanted.sum() < 700
+    assert (is_past_another(points, direction, reach, *_PAST) == wanted).mean() > 0.999  # but for the last bit
 
 
 def test_no_points_and_one_point():

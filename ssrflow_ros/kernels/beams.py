@@ -39,6 +39,24 @@ def by_direction(points, direction, reach):
 
 
 @compiled
+def is_beside_the_next(points, reach, cone, depth, depth_share):
+    """(N,) bool of points (N, 3) m with their ranges (N,) m: the one before or after it in the cloud lies beside it, at
+    its range, as `beside` says it. Both are beams that were sent one after the other, or side by side."""
+    found, most = np.zeros(len(points), np.bool_), cone * cone
+    x, y, z = np.float32(np.inf), np.float32(np.inf), np.float32(np.inf)
+    for point in range(len(points)):
+        scale = np.float32(1) / max(reach[point], np.float32(1e-6))
+        east, north, up = points[point, 0] * scale, points[point, 1] * scale, points[point, 2] * scale
+        dx, dy, dz = x - east, y - north, z - up
+        if dx * dx + dy * dy + dz * dz <= most:
+            off = abs(reach[point] - reach[point - 1])
+            found[point] = off <= depth + depth_share * reach[point]
+            found[point - 1] |= off <= depth + depth_share * reach[point - 1]
+        x, y, z = east, north, up
+    return found
+
+
+@compiled
 def _counted(beams, begin, end, x, y, z, reach, off, most):
     """Of the beams `begin` to `end`: how many lie within an angle of (x, y, z), `most` its square, how many of these
     end at `reach`, give or take `off` m, and how many beyond."""

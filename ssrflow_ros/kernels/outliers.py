@@ -9,6 +9,8 @@ from .compiled import compiled
 # Cells of directions, 1.8 to 3.6 degrees a side: two above and below hold a sparse sensor's rings.
 _COLUMNS, _ROWS = 128, 64
 _FINE_COLUMNS, _FINE_ROWS = 1200, 600  # 0.2 to 0.4 degrees a side: about a beam
+_STEEPEST = np.float32(0.01)  # cosine of the elevation, nearer to the vertical than which cells grow no wider
+_BLOCK = 1024  # points that are worked on at a time
 _MANTISSA = 18  # bits of a float32 below those that tell 32 ranges an octave, 1.6 to 3.1 % apart
 _NEAREST = 0.5  # m, where the ranges that are told apart begin
 _RANGES = 32 * 6  # of them, up to 32 m
@@ -36,15 +38,19 @@ def has_company(direction, reach, fewest, share):
 
     direction, reach as of `directions`. What lies farther than 32 m is not judged: True.
     """
-    count = len(reach)
-    held = np.zeros((_ROWS + 4, _COLUMNS, _RANGES + 2), np.uint8)
-    total = np.zeros((_ROWS + 4, _COLUMNS), np.int32)
-    about = np.zeros((_ROWS + 4, _COLUMNS), np.int32)
+    count, lowest, highest = len(reach), _ROWS - 1, 0
+    for point in range(count):
+        row = min(int(direction[point, 1] * np.float32(_ROWS / 2)), _ROWS - 1)
+        lowest, highest = min(lowest, row), max(highest, row)
+    rows = max(highest - lowest + 1, 0)  # only those in which something lies
+    held = np.zeros((rows + 4, _COLUMNS, _RANGES + 2), np.uint8)
+    total = np.zeros((rows + 4, _COLUMNS), np.int32)
+    about = np.zeros((rows + 4, _COLUMNS), np.int32)
     place = np.empty(count, np.int32)
     octave = reach.view(np.int32)
     first = np.full(1, _NEAREST, np.float32).view(np.int32)[0] >> _MANTISSA
     for point in range(count):
-        row = min(int(direction[point, 1] * np.float32(_ROWS / 2)), _ROWS - 1) + 2
+        row = min(int(direction[point, 1] * np.float32(_ROWS / 2)), _ROWS - 1) - lowest + 2
         column = min(int(direction[point, 0] * np.float32(_COLUMNS / 4)), _COLUMNS - 1)
         total[row, column] += 1
         depth = min(max((octave[point] >> _MANTISSA) - first, 0), _RANGES) + 1
@@ -53,8 +59,8 @@ def has_company(direction, reach, fewest, share):
             place[point] = (row * _COLUMNS + column) * (_RANGES + 2) + depth
             if held[row, column, depth] < 255:
                 held[row, column, depth] += 1
-    occupied, usual = 0, np.empty(_ROWS * _COLUMNS, np.int32)
-    for row in range(2, _ROWS + 2):
+    occupied, usual = 0, np.empty(rows * _COLUMNS, np.int32)
+    for row in range(2, rows + 2):
         for column in range(_COLUMNS):
             if total[row, column]:
                 for i in range(-2, 3):
@@ -65,7 +71,7 @@ def has_company(direction, reach, fewest, share):
                 occupied += 1
     mostly = np.median(usual[:occupied]) if occupied else 0.0
     least = np.empty(about.shape)
-    for row in range(2, _ROWS + 2):
+    for row in range(2, rows + 2):
         for column in range(_COLUMNS):
             least[row, column] = min(max(max(about[row, column], mostly) * share, fewest) + 1, 250)
     answer = np.ones(count, np.bool_)
@@ -95,35 +101,69 @@ def has_company(direction, reach, fewest, share):
 def is_past_another(points, direction, reach, by, off, least, most):
     """(N,) bool of points: another lies nearer by `by` m or more on the same beam, which passes it at `off` m, but no
     less than `least` and no more than `most` rad; direction, reach as of `directions`."""
-    head = np.full((_FINE_ROWS, _FINE_COLUMNS), np.int32(-1))
-    nearest = np.full((_FINE_ROWS, _FINE_COLUMNS), np.float32(np.inf))
-    after, past = np.empty(len(reach), np.int32), np.zeros(len(reach), np.bool_)
+    count, past = len(reach), np.zeros(len(reach), np.bool_)
     per_row, per_column = np.float32(_FINE_ROWS / 2), np.float32(_FINE_COLUMNS / 4)
-    for point in range(len(reach)):
-        row = min(int(direction[point, 1] * per_row), _FINE_ROWS - 1)
-        column = min(int(direction[point, 0] * per_column), _FINE_COLUMNS - 1)
-        after[point], head[row, column] = head[row, column], point
-        nearest[row, column] = min(nearest[row, column], reach[point])
-    for point in range(len(reach)):
-        scale, before = max(reach[point], np.float32(1e-6)), reach[point] - by
-        x, y, z = points[point, 0] / scale, points[point, 1] / scale, points[point, 2] / scale
-        # A beam is far thinner than a cell: most have it in one.
-        aside = most / max(np.sqrt(x * x + y * y), np.float32(0.01))
-        low = max(int((direction[point, 1] - most) * per_row), 0)
-        high = min(int((direction[point, 1] + most) * per_row), _FINE_ROWS - 1)
-        left = int(np.floor((direction[point, 0] - aside) * per_column))
-        right = int(np.floor((direction[point, 0] + aside) * per_column))
-        for row in range(low, high + 1):
-            for column in range(left, right + 1):
-                around = column % _FINE_COLUMNS
-                if nearest[row, around] > before:  # as nearly everywhere
-                    continue
-                other = head[row, around]
-                while other >= 0:
-                    distance = reach[other]
-                    if distance <= before:
-                        dx, dy = points[other, 0] - x * distance, points[other, 1] - y * distance
-                        dz, beside = points[other, 2] - z * distance, min(max(off, least * distance), most * distance)
-                        past[point] |= dx * dx + dy * dy + dz * dz < beside * beside
-                    other = after[other]
+    row, column = np.empty(count, np.int32), np.empty(count, np.int32)
+    lowest, highest = _FINE_ROWS, -1
+    for point in range(count):
+        row[point] = min(np.int32(direction[point, 1] * per_row), np.int32(_FINE_ROWS - 1))
+        column[point] = min(np.int32(direction[point, 0] * per_column), np.int32(_FINE_COLUMNS - 1))
+        lowest, highest = min(lowest, row[point]), max(highest, row[point])
+    # Only the rows in which something lies; `nearest` goes on beyond its first and last column as far as is asked.
+    rows, beyond = max(highest - lowest + 1, 0), int(most / _STEEPEST * per_column) + 1
+    head, after = np.full((rows, _FINE_COLUMNS), np.int32(-1)), np.empty(count, np.int32)
+    nearest = np.full((rows, _FINE_COLUMNS + 2 * beyond), np.float32(np.inf))
+    for point in range(count):
+        i, j = row[point] - lowest, column[point]
+        after[point], head[i, j] = head[i, j], point
+        nearest[i, j + beyond] = min(nearest[i, j + beyond], reach[point])
+    for i in range(rows):
+        nearest[i, :beyond] = nearest[i, _FINE_COLUMNS : _FINE_COLUMNS + beyond]
+        nearest[i, _FINE_COLUMNS + beyond :] = nearest[i, beyond : 2 * beyond]
+    low, high = np.empty(_BLOCK, np.int32), np.empty(_BLOCK, np.int32)
+    left, right = np.empty(_BLOCK, np.int32), np.empty(_BLOCK, np.int32)
+    for begin in range(0, count, _BLOCK):
+        size = min(_BLOCK, count - begin)
+        for k in range(size):  # by itself, so that vector units can
+            point = begin + k
+            scale = max(reach[point], np.float32(1e-6))
+            x, y = points[point, 0] / scale, points[point, 1] / scale
+            aside = most / max(np.sqrt(x * x + y * y), _STEEPEST)
+            low[k] = np.int32((direction[point, 1] - most) * per_row)
+            high[k] = np.int32((direction[point, 1] + most) * per_row)
+            left[k] = np.int32(np.floor((direction[point, 0] - aside) * per_column))
+            right[k] = np.int32(np.floor((direction[point, 0] + aside) * per_column))
+        for k in range(size):
+            point, before = begin + k, reach[begin + k] - by
+            first, last = max(low[k] - lowest, 0), min(high[k] - lowest, rows - 1)
+            west, east = left[k] + beyond, right[k] + beyond
+            # A beam is far thinner than a cell: most have it in one to four.
+            if last <= first + 1 and east <= west + 1:
+                seen = min(
+                    min(nearest[first, west], nearest[first, east]), min(nearest[last, west], nearest[last, east])
+                )
+            else:
+                seen = np.float32(np.inf)
+                for i in range(first, last + 1):
+                    for j in range(west, east + 1):
+                        seen = min(seen, nearest[i, j])
+            if seen > before:  # as nearly everywhere
+                continue
+            scale = max(reach[point], np.float32(1e-6))
+            x, y, z = points[point, 0] / scale, points[point, 1] / scale, points[point, 2] / scale
+            for i in range(first, last + 1):
+                for j in range(west, east + 1):
+                    if nearest[i, j] > before:
+                        continue
+                    other = head[i, (j - beyond) % _FINE_COLUMNS]
+                    while other >= 0:
+                        distance = reach[other]
+                        if distance <= before:
+                            dx, dy = points[other, 0] - x * distance, points[other, 1] - y * distance
+                            dz, beside = (
+                                points[other, 2] - z * distance,
+                                min(max(off, least * distance), most * distance),
+                            )
+                            past[point] |= dx * dx + dy * dy + dz * dz < beside * beside
+                        other = after[other]
     return past

@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..kernels.beams import beside, by_direction
+from ..kernels.beams import beside, by_direction, is_beside_the_next
 from ..kernels.outliers import directions
 
 _CONE = np.float32(0.011)  # rad that two beams side by side are apart, at most
@@ -29,15 +29,21 @@ class Beams:
         self._points = np.ascontiguousarray(points, np.float32)
 
     @cached_property
+    def _directions(self) -> tuple[np.ndarray, np.ndarray]:
+        return directions(self._points)
+
+    @cached_property
     def _by_direction(self) -> tuple[np.ndarray, np.ndarray]:
         """Made when somebody asks: where nothing is proposed nobody does."""
-        return by_direction(self._points, *directions(self._points))
+        return by_direction(self._points, *self._directions)
 
     def are_alone(self) -> np.ndarray:
         """(N,) bool of the sweep's points: no beam beside it ended at about its range, and not two in a wider cone, for
         what is thin may be met by one beam of each ring; none beyond 32 m."""
-        alone = np.zeros(len(self._points), bool)
-        rows = np.flatnonzero(np.einsum('ij,ij->i', self._points, self._points) < _FAR**2)
+        alone, reach = np.zeros(len(self._points), bool), self._directions[1]
+        depth, share = map(np.float32, _COMPANY)
+        # Most have the one before or after them beside them.
+        rows = np.flatnonzero(~is_beside_the_next(self._points, reach, _CONE, depth, share) & (reach < _FAR))
         for narrowest, fewest in (1, 1), (_WIDEST, 2):
             company = self._beside(self._points.take(rows, axis=0), _COMPANY, fewest, narrowest)[:, 0]
             rows = rows[company < fewest]
