@@ -14,6 +14,7 @@ _SIDE = 256  # pillars of the map's side
 _SPACING = 2.0  # sides of a pillar, by how far points would lie apart, spread evenly over the map
 _NOTHING = (0x7F800000 << 32) | 0x7FFFFFFF  # infinitely far, after every row
 _FARTHER = np.float32(1.000001)  # than a square root may be rounded to
+_FAR = np.float32(3e38)  # m², beyond which nothing lies
 _SURELY = np.float32(0.99999)  # of a squared distance, below which no rounding leads beyond it
 
 
@@ -93,25 +94,28 @@ def _search(pillars, queries, index, away):
 
 
 @compiled
-def _search_several(pillars, queries, index, away):
+def _around(pillars, queries, index):
     ordered, rows, first, corner, per_size = pillars
     xs, ys, zs = ordered[0], ordered[1], ordered[2]
     k, size, last = index.shape[1], np.float32(1) / per_size, _SIDE - 1
-    squared, found = np.empty(len(rows), np.float32), np.empty(len(rows) + 1, np.int64)
-    bits = squared.view(np.int32)
+    squared, away, found = (
+        np.empty(len(rows), np.float32),
+        np.empty(len(rows) + 1, np.float32),
+        np.empty(len(rows) + 1, np.int32),
+    )
     for query in range(len(queries)):
         x, y, z = queries[query, 0], queries[query, 1], queries[query, 2]
         i, j = _pillar(x, corner[0], per_size), _pillar(y, corner[1], per_size)
         # A square of pillars about the query, and in it a ball, that holds as many points as are asked for.
         beyond, held = 0, 0
         while held < k:
-            beyond = beyond + 1 + beyond // 4
-            west, east, south, north = (
-                max(i - beyond, 0),
-                min(i + beyond, last),
-                max(j - beyond, 0),
-                min(j + beyond, last),
-            )
+            beyond, total = beyond + 1 + beyond // 4, 0
+            west, east = max(i - beyond, 0), min(i + beyond, last)
+            south, north = max(j - beyond, 0), min(j + beyond, last)
+            for row in range(west, east + 1):
+                total += first[row * _SIDE + north + 1] - first[row * _SIDE + south]
+            if total < k:
+                continue
             reach = np.float32(np.inf)  # to the sides beyond which there are more pillars
             if west > 0:
                 reach = min(reach, x - corner[0] - west * size)
@@ -122,27 +126,37 @@ def _search_several(pillars, queries, index, away):
             if north < last:
                 reach = min(reach, corner[1] + (north + 1) * size - y)
             reach = max(reach, np.float32(0))
-            limit, held = reach * reach * _SURELY, 0
+            limit, held = min(reach * reach * _SURELY, _FAR), 0
             for row in range(west, east + 1):
                 begin, end = first[row * _SIDE + south], first[row * _SIDE + north + 1]
                 for place in range(begin, end):
                     dx, dy, dz = xs[place] - x, ys[place] - y, zs[place] - z
                     squared[place] = dx * dx + dy * dy + dz * dz
                 for place in range(begin, end):
-                    found[held] = (np.int64(bits[place]) << 32) | np.int64(rows[place])
+                    found[held], away[held] = rows[place], squared[place]
                     held += squared[place] < limit
-        for place in range(1, held):
-            if place >= k and found[place] >= found[k - 1]:
-                continue
-            own, slot = found[place], min(place, k - 1)
-            while slot > 0 and found[slot - 1] > own:
-                found[slot] = found[slot - 1]
-                slot -= 1
-            found[slot] = own
-        for place in range(k):
-            index[query, place] = found[place] & 0x7FFFFFFF
-            bits[0] = found[place] >> 32
-            away[query, place] = np.sqrt(squared[0])
+        # The nearest of them: those below a bound, found by halving, that so many are.
+        low, high, bound, count = np.float32(0), limit, limit, held
+        while count != k:
+            if count < k:
+                low = bound
+            else:
+                high = bound
+            bound, count = low + (high - low) / 2, 0
+            if bound <= low or bound >= high:
+                bound = low
+                break
+            for place in range(held):
+                count += away[place] < bound
+        taken = 0
+        for place in range(held):
+            if away[place] < bound:
+                index[query, taken] = found[place]
+                taken += 1
+        for place in range(held):  # of those that lie equally far as many as are left
+            if taken < k and bound <= away[place] < high:
+                index[query, taken] = found[place]
+                taken += 1
 
 
 class Pillars:
@@ -158,9 +172,8 @@ class Pillars:
         _search(self._sorted, np.ascontiguousarray(queries, np.float32), index, away)
         return index, away
 
-    def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Rows (M, k) int64 of the k <= N nearest points to each of the queries (M, 3) m, nearest first, of equals the
-        lower row, and their distances (M, k) float32 m."""
-        index, away = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
-        _search_several(self._sorted, np.ascontiguousarray(queries, np.float32), index, away)
-        return index, away
+    def around(self, queries: np.ndarray, k: int) -> np.ndarray:
+        """Rows (M, k) int64 of the k <= N nearest points to each of the queries (M, 3) m, in no order; of equals some."""
+        index = np.empty((len(queries), k), np.int64)
+        _around(self._sorted, np.ascontiguousarray(queries, np.float32), index)
+        return index

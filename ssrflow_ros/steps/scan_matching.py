@@ -22,6 +22,7 @@ from scipy.spatial.transform import Rotation
 from ..errors import EgoMotionError
 from ..kernels.pillars import Pillars
 from ..kernels.point_to_plane import moved, normal_equations, normals
+from ..kernels.returns import rows_of
 from ..settings import Settings
 from ..sweep import EgoMotion, Sweep, SweepPair
 from ..transforms import rigid
@@ -183,12 +184,14 @@ class _Cloud:
         """A point of the nearest surface to each of `points` (n, 3), its normal, and the squared distance (n,)."""
         nearest, distance = self._pillars.nearest(points)
         # Normals cost most, and a third of the points is never the nearest one.
-        asked = np.flatnonzero(np.bincount(nearest, minlength=len(self._thinned)).astype(bool) & ~self._has_normal)
+        is_asked = np.zeros(len(self._thinned), bool)
+        is_asked[nearest] = True
+        asked = np.flatnonzero(is_asked & ~self._has_normal)
         if len(asked):
-            around, _ = self._pillars.search(self._thinned.take(asked, axis=0), _NEIGHBOURS)
+            around = self._pillars.around(rows_of(self._thinned, asked), _NEIGHBOURS)
             self._normals[asked] = normals(self._thinned, around)
             self._has_normal[asked] = True
-        return self._thinned.take(nearest, axis=0), self._normals.take(nearest, axis=0), distance**2
+        return rows_of(self._thinned, nearest), rows_of(self._normals, nearest), distance**2
 
 
 def _refine(source: _Cloud, target: _Cloud, transform: np.ndarray) -> _Match:
