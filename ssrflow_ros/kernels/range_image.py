@@ -65,6 +65,19 @@ def _arctan2_near(y, x):
 
 
 @compiled
+def _made_exact(cell, is_near, up, along, start, per_cell, rows, angle):
+    """Choose the `cell` along one axis anew, in double precision, where `is_near`; `rows`, `angle` are to work in."""
+    count = 0
+    for point in range(len(cell)):
+        rows[count] = point
+        count += is_near[point]
+    for k in range(count):
+        angle[k] = (_arctan2(np.float64(up[rows[k]]), np.float64(along[rows[k]])) + start) * per_cell
+    for k in range(count):
+        cell[rows[k]] = np.int32(angle[k])
+
+
+@compiled
 def cells_of(points, transform, azimuth, elevation, rows, columns):
     """Cell (N,) int32, row * columns + column, and range (N,) float32 m of points (N, 3) float32 m that transform
     (3, 4) float32 leads to the sensor's frame; cells are `azimuth` wide and `elevation` high, rad.
@@ -80,16 +93,18 @@ def cells_of(points, transform, azimuth, elevation, rows, columns):
         np.empty(_BLOCK, np.float32),
         np.empty(_BLOCK, np.float32),
     )
-    is_near = np.empty(_BLOCK, np.int32)
+    row_of, column_of, some = np.empty(_BLOCK, np.int32), np.empty(_BLOCK, np.int32), np.empty(_BLOCK + 1, np.int32)
+    near_row, near_column, angle = np.empty(_BLOCK, np.int32), np.empty(_BLOCK, np.int32), np.empty(_BLOCK)
     per_column, per_row = 1 / azimuth, 1 / elevation
     wide, high, half = np.float32(per_column), np.float32(per_row), np.float32(np.pi / 2)
     (a, b, c, d), (e, f, g, h), (i, j, k, m) = transform[0], transform[1], transform[2]
     for begin in range(0, len(points), _BLOCK):
         block = points[begin : begin + _BLOCK]
-        own, away = cell[begin : begin + _BLOCK], reach[begin : begin + _BLOCK]
-        for point in range(len(block)):
+        size = len(block)
+        own, away = cell[begin : begin + size], reach[begin : begin + size]
+        for point in range(size):
             x[point], y[point], z[point] = block[point, 0], block[point, 1], block[point, 2]
-        for point in range(len(block)):
+        for point in range(size):
             east, north, up = x[point], y[point], z[point]
             ahead = a * east + b * north + c * up + d
             aside = e * east + f * north + g * up + h
@@ -97,19 +112,19 @@ def cells_of(points, transform, azimuth, elevation, rows, columns):
             level = np.sqrt(ahead * ahead + aside * aside)
             x[point], y[point], z[point], flat[point] = ahead, aside, above, level
             away[point] = np.sqrt(level * level + above * above)
-        for point in range(len(block)):
+        for point in range(size):
             across = (_arctan2_near(y[point], x[point]) + half + half) * wide
             along = (_arctan2_near(z[point], flat[point]) + half) * high
             column, row = np.int32(across), np.int32(along)
+            column_of[point], row_of[point] = column, row
             off_column, off_row = across - np.float32(column), along - np.float32(row)
-            least, most = min(off_column, off_row), max(off_column, off_row)
-            is_near[point] = (least < np.float32(_EDGE)) | (most > np.float32(1 - _EDGE))
-            own[point] = min(row, np.int32(rows - 1)) * np.int32(columns) + min(column, np.int32(columns - 1))
-        for point in range(len(block)):
-            if is_near[point]:
-                column = np.int32((_arctan2(np.float64(y[point]), np.float64(x[point])) + np.pi) * per_column)
-                row = np.int32((_arctan2(np.float64(z[point]), np.float64(flat[point])) + np.pi / 2) * per_row)
-                own[point] = min(row, rows - 1) * columns + min(column, columns - 1)
+            near_column[point] = (off_column < np.float32(_EDGE)) | (off_column > np.float32(1 - _EDGE))
+            near_row[point] = (off_row < np.float32(_EDGE)) | (off_row > np.float32(1 - _EDGE))
+        _made_exact(column_of[:size], near_column, y, x, np.pi, per_column, some, angle)
+        _made_exact(row_of[:size], near_row, z, flat, np.pi / 2, per_row, some, angle)
+        for point in range(size):
+            row, column = min(row_of[point], np.int32(rows - 1)), min(column_of[point], np.int32(columns - 1))
+            own[point] = row * np.int32(columns) + column
     return cell, reach
 
 
@@ -121,11 +136,13 @@ def nearest_in_each(cell, reach, rows, columns):
     two of its returns, no more than `_BRIDGED` rows apart, the nearer one counts: what only one beam of two saw past
     may well be there. Where there is no second one, rows are looked at in pairs, and the neighbour's return counts.
     """
-    nearest = np.full(rows * columns, np.inf, np.float32)
+    nearest, low, high = np.full(rows * columns, np.inf, np.float32), rows * columns, 0
     for point in range(len(cell)):
         nearest[cell[point]] = min(nearest[cell[point]], reach[point])
+        low, high = min(low, cell[point]), max(high, cell[point])
+    first, end = low // columns // 2 * 2, min(high // columns // 2 * 2 + 2, rows)  # pairs of rows that hold something
     last = np.full(columns, -rows, np.int32)  # row of the last return so far of each column
-    for row in range(rows):
+    for row in range(first, end):
         for column in range(columns):
             here = nearest[row * columns + column]
             if here < np.inf:
@@ -135,12 +152,12 @@ def nearest_in_each(cell, reach, rows, columns):
                     for empty in range(below + 1, row):
                         nearest[empty * columns + column] = between
                 last[column] = row
-    for row in range(0, rows, 2):
+    for row in range(first, end, 2):
         one, other = nearest[row * columns : (row + 1) * columns], nearest[(row + 1) * columns : (row + 2) * columns]
         for column in range(columns):
-            first, second = one[column], other[column]
-            one[column] = first if first < np.inf else second
-            other[column] = second if second < np.inf else first
+            here, there = one[column], other[column]
+            one[column] = here if here < np.inf else there
+            other[column] = there if there < np.inf else here
     return nearest
 
 
@@ -159,27 +176,27 @@ def lies_beyond(nearest, cell, reach, share, depth):
 def nearest_about(nearest, rows, columns, high, wide):
     """(rows * columns,) the least of `nearest` in `high` rows and `wide` columns, odd numbers, about each cell; the
     columns go round."""
-    across, about = np.empty_like(nearest), np.empty_like(nearest)
-    half = wide // 2
+    across, about = np.full(rows * columns, np.inf, np.float32), np.full(rows * columns, np.inf, np.float32)
+    half, half_high = wide // 2, high // 2
     padded = np.empty(columns + wide, nearest.dtype)
     for row in range(rows):
         own, out = nearest[row * columns : (row + 1) * columns], across[row * columns : (row + 1) * columns]
+        column = 0
+        while column < columns and not own[column] < np.inf:
+            column += 1
+        if column == columns:  # as most rows, of which nothing came back
+            continue
         padded[:half], padded[half : half + columns], padded[half + columns : 2 * half + columns] = (
             own[columns - half :],
             own,
             own[:half],
         )
-        out[:] = own
         for off in range(wide):
             beside = padded[off : off + columns]
             for column in range(columns):
                 out[column] = min(out[column], beside[column])
-    half = high // 2
-    for row in range(rows):
-        out = about[row * columns : (row + 1) * columns]
-        out[:] = np.inf
-        for near in range(max(row - half, 0), min(row + half + 1, rows)):
-            own = across[near * columns : (near + 1) * columns]
+        for near in range(max(row - half_high, 0), min(row + half_high + 1, rows)):
+            other = about[near * columns : (near + 1) * columns]
             for column in range(columns):
-                out[column] = min(out[column], own[column])
+                other[column] = min(other[column], out[column])
     return about
