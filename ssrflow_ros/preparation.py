@@ -81,7 +81,7 @@ class Preparation:
 
         with watch('ego_motion'):
             target = ego.into_source(other.cloud)  # the static world now lies on itself
-            onward = self._over_left_out(pair)
+            onward = self._over_left_out(pair, ego)
 
         with watch('free_space'):
             image, other_image = self._image(pair.source), self._image(pair.target)
@@ -125,11 +125,11 @@ class Preparation:
         seen = image.in_frame(rigid(conditioned.level, np.zeros(3)))
         self.own_body.add(whole, conditioned.as_given(ego), conditioned.pair.source, ground, seen)
 
-    def _over_left_out(self, pair: SweepPair) -> EgoMotion | None:
+    def _over_left_out(self, pair: SweepPair, ego: EgoMotion) -> EgoMotion | None:
         """The motion from the pair's target to the newest sweep before it, where sweeps of the stream were left out."""
-        between = self.past.between(pair)
+        between = self.past.between(pair, ego)
         try:
-            return None if between is None else self.ego_motion(between)
+            return None if between is None else self.ego_motion(*between)
         except EgoMotionError:
             return None
 

@@ -31,12 +31,12 @@ def ahead(sweeps=1):
     return EgoMotion(motion, 'given')
 
 
-def played(past, sweeps, find=lambda pair: None):
+def played(past, sweeps, find=lambda pair, about: None):
     """The answer to the last of the pairs of neighbouring sweeps; `find` gives the motion over those left out."""
     for (target, target_view), (source, view) in zip(sweeps, sweeps[1:]):
         pair = SweepPair(source, target)
-        left_out = past.between(pair)
-        answer = past(pair, ahead(), (view, target_view), None if left_out is None else find(left_out))
+        left_out = past.between(pair, ahead())
+        answer = past(pair, ahead(), (view, target_view), None if left_out is None else find(*left_out))
     return answer
 
 
@@ -70,13 +70,14 @@ def test_where_the_stream_breaks_off_all_is_forgotten():
         (Sweep(sweep.points, sweep.stamp_ns, 'other', sweep.rows, sweep.n_rows), view)
         for sweep, view in stream(2, first=4)
     ]
-    assert played(past, other, find=lambda pair: ahead())[1] == 0
+    assert played(past, other, find=lambda pair, about: ahead())[1] == 0
 
 
 def test_over_sweeps_that_were_left_out_it_goes_on_where_their_motion_is_found():
     past, asked = RangeImageHistory(), []
 
-    def find(pair):
+    def find(pair, about):
+        assert about.target_from_source == pytest.approx(ahead(3).target_from_source)
         asked.append(round((pair.source.stamp_ns - pair.target.stamp_ns) / 1e8))
         return ahead(asked[-1])
 
@@ -91,7 +92,7 @@ def test_a_pair_forwards_in_time_knows_nothing():
     sweeps = stream(4)
     for (source, view), (target, target_view) in zip(sweeps, sweeps[1:]):
         pair = SweepPair(source, target)
-        assert past.between(pair) is None and past(pair, ahead(-1), (view, target_view), ahead())[1] == 0
+        assert past.between(pair, ahead(-1)) is None and past(pair, ahead(-1), (view, target_view), ahead())[1] == 0
 
 
 def test_deskewed_sweeps_are_one_stream_too():

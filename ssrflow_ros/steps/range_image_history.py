@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..sweep import EgoMotion, Sweep, SweepPair
+from ..transforms import shared
 from .range_image import RangeImage
 
 _LONGEST = 0.55  # s before the target, up to which an image is of use: what is seen changes, and the poses' errors grow
@@ -26,9 +27,12 @@ class RangeImageHistory:
         # Stamp, image, (4, 4) its sensor's frame from the newest's.
         self._seen: list[tuple[int, RangeImage, np.ndarray]] = []
         self._newest: Sweep | None = None
+        self._velocity = EgoMotion(np.eye(4), 'none'), -1.0  # motion over the last pair, and its seconds
 
-    def between(self, pair: SweepPair) -> SweepPair | None:
-        """From the pair's target to the newest sweep that is known, where these are two sweeps of one stream."""
+    def between(self, pair: SweepPair, ego: EgoMotion) -> tuple[SweepPair, EgoMotion] | None:
+        """From the pair's target to the newest sweep that is known, where these are two sweeps of one stream; and what
+        the motion over that is, more or less: half of it at the velocity of the last pair, half at that of this one,
+        of which `ego` is the motion."""
         target, newest = pair.target, self._newest
         if (
             pair.dt > 0
@@ -38,7 +42,11 @@ class RangeImageHistory:
             or not 0 < target.stamp_ns - newest.stamp_ns <= _LONGEST * 1e9
         ):
             return None
-        return SweepPair(target, newest)
+        left_out, (last, seconds) = SweepPair(target, newest), self._velocity
+        before, after = (
+            shared(motion.target_from_source, left_out.dt / 2 / dt) for motion, dt in ((last, seconds), (ego, pair.dt))
+        )
+        return left_out, EgoMotion(before @ after, 'none')
 
     def __call__(
         self, pair: SweepPair, ego: EgoMotion, images: tuple[RangeImage, RangeImage], onward: EgoMotion | None = None
@@ -67,6 +75,7 @@ class RangeImageHistory:
             seen.append((pair.target.stamp_ns, images[1], np.eye(4)))
         seen = [(stamp, image, into @ ego.target_from_source) for stamp, image, into in seen]
         self._seen, self._newest = [*seen, (pair.source.stamp_ns, images[0], np.eye(4))], pair.source
+        self._velocity = ego, pair.dt
         stamp, image, into = seen[0]
         if stamp >= pair.target.stamp_ns:
             return _NOTHING, 0.0

@@ -10,7 +10,7 @@ lead home. Figures in docs/steps.md.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -25,7 +25,7 @@ from ..kernels.point_to_plane import moved, normal_equations, normals
 from ..kernels.returns import rows_of
 from ..settings import Settings
 from ..sweep import EgoMotion, Sweep, SweepPair
-from ..transforms import rigid
+from ..transforms import invert, rigid
 from .cells import means
 
 _MAX_RANGE = 100.0  # m, beyond, returns are too sparse for normals
@@ -35,6 +35,7 @@ _FEWEST_POINTS = 200  # thinned points that can carry a match
 _NEIGHBOURS = 20  # points that give a normal; 10 may all lie on one ring of a sparse sensor
 _REACHES = (3.0, 5.0)  # m, how far GICP looks for a match, first and second attempt
 _REFINED_POINTS = 3000  # of the thinned ones, that are laid onto surfaces
+_FEW = 3  # of them every so-many-th, where the motion is known more or less
 _KERNELS = (0.30, 0.05)  # m, width of the robust kernel, first and last
 _NARROWING = 0.6
 _MAX_STEPS = 20
@@ -83,11 +84,18 @@ class ScanMatching:
         self._clouds: WeakKeyDictionary[Sweep, _Cloud] = WeakKeyDictionary()
         self._velocity = np.zeros(6)  # rotation vector and translation per second, of the last match
 
-    def __call__(self, pair: SweepPair) -> EgoMotion:
-        """The sensor's motion; raises EgoMotionError where the sweeps do not tell it."""
+    def __call__(self, pair: SweepPair, about: EgoMotion | None = None) -> EgoMotion:
+        """The sensor's motion, near `about` if it is right there; raises EgoMotionError where the sweeps do not tell
+        it."""
         source, target = self._prepared(pair.source), self._prepared(pair.target)
         best: _Match | None = None
         enough = max(_GOOD_OVERLAP, self._min_overlap)
+        if about is not None:
+            # A source that was another pair's target has most of its normals: the target is laid onto it.
+            start = invert(about.target_from_source)
+            found = _refine(target.points[::_FEW], source, start)
+            if found.overlap > enough and found.support >= _GOOD_SUPPORT and _within(found.transform, start, _NEAR_START):
+                return _motion(replace(found, transform=invert(found.transform)))
         last, still = _transform(self._velocity * pair.dt), np.eye(4)
         for start, reach in ((last, 0.0), (last, _REACHES[0]), (still, _REACHES[0]), (still, _REACHES[1])):
             if not reach and not self._velocity.any():
@@ -106,9 +114,7 @@ class ScanMatching:
         self._velocity = np.zeros(6)  # what the next pair starts from if this one is refused
         self._judge(best, velocity)
         self._velocity = velocity
-        return EgoMotion(
-            best.transform, 'scan_matching', best.inliers, best.rmse, best.overlap, best.support, _doubt(best)
-        )
+        return _motion(best)
 
     def _prepared(self, sweep: Sweep) -> _Cloud:
         if sweep not in self._clouds:
@@ -136,7 +142,7 @@ class ScanMatching:
             start = self._library.align(
                 cloud, source.for_gicp[0], tree, start, 'GICP', reach, 1, max_iterations=40
             ).T_target_source
-        return _refine(source, target, start)
+        return _refine(source.points, target, start)
 
     def _judge(self, match: _Match, velocity: np.ndarray) -> None:
         """Refuse a match that cannot be trusted; `velocity` (6,) rad/s and m/s."""
@@ -194,12 +200,12 @@ class _Cloud:
         return rows_of(self._thinned, nearest), rows_of(self._normals, nearest), distance**2
 
 
-def _refine(source: _Cloud, target: _Cloud, transform: np.ndarray) -> _Match:
-    """Robust point-to-plane alignment of the source's points (n, 3) to the target, from a start nearby."""
+def _refine(source: np.ndarray, target: _Cloud, transform: np.ndarray) -> _Match:
+    """Robust point-to-plane alignment of points (n, 3) of the source to the target, from a start nearby."""
     kernel, last = _KERNELS
     seen_from = None
     for _ in range(_MAX_STEPS):
-        points = moved(source.points, transform)
+        points = moved(source, transform)
         if seen_from is None or not _within(transform, seen_from, _AGAIN):
             surface, normal, squared = target.surfaces(points)
             seen_from = transform
@@ -212,7 +218,7 @@ def _refine(source: _Cloud, target: _Cloud, transform: np.ndarray) -> _Match:
             break
         kernel = max(last, kernel * (_NARROWING / 2 if settled else _NARROWING))
 
-    points = moved(source.points, transform)
+    points = moved(source, transform)
     distance = np.einsum('ij,ij->i', normal, surface - points)
     flat = normal.any(axis=1)
     matched = flat & (squared < 1.0) & (np.abs(distance) < _MATCHED)
@@ -228,6 +234,12 @@ def _refine(source: _Cloud, target: _Cloud, transform: np.ndarray) -> _Match:
         float(matched.mean()),
         float(rmse),
         float(np.linalg.eigvalsh(facing)[0]),
+    )
+
+
+def _motion(match: _Match) -> EgoMotion:
+    return EgoMotion(
+        match.transform, 'scan_matching', match.inliers, match.rmse, match.overlap, match.support, _doubt(match)
     )
 
 
