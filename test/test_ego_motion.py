@@ -9,9 +9,10 @@ from scipy.spatial.transform import Rotation
 
 from ssrflow_ros import Settings, Sweep, SweepPair
 from ssrflow_ros.errors import EgoMotionError
-from ssrflow_ros.kernels.point_to_plane import normals
+from ssrflow_ros.kernels.point_to_plane import normals, off_planes, spread
 from ssrflow_ros.steps.ego_motion import from_poses, given, make_ego_motion
 from ssrflow_ros.steps.scan_matching import _doubt, _Match, _support
+from ssrflow_ros.sweep import EgoMotion
 from studies.ego_motion import error
 
 pytest.importorskip('small_gicp')
@@ -203,10 +204,34 @@ def test_support_is_low_where_only_the_fronts_along_a_street_are_explained():
     along, across = np.tile([0.0, 1.0, 0.0], (900, 1)), np.tile([1.0, 0.0, 0.0], (100, 1))
     normal = np.concatenate([along, across])
     matched = np.arange(1000) < 900
+    (_, fronts), (_, every) = spread(normal, matched), spread(normal, np.ones(1000, bool))
     assert matched.mean() == 0.9  # what overlap alone would believe
-    assert _support(normal, matched) < 0.2
-    assert _support(normal, np.ones(1000, bool)) == pytest.approx(1)
-    assert _support(np.zeros((0, 3)), np.zeros(0, bool)) == pytest.approx(1)  # nothing faces anywhere, nothing is said
+    assert _support(fronts, every) < 0.2
+    assert _support(every, every) == pytest.approx(1)
+    nothing = np.zeros((3, 3))
+    assert _support(nothing, nothing) == pytest.approx(1)  # nothing faces anywhere, nothing is said
+
+
+def test_how_far_points_lie_off_planes_and_which_way_these_face():
+    rng = np.random.default_rng(0)
+    points, surface, normal = rng.normal(size=(3, 50, 3))
+    normal[::5] = 0
+    off = np.abs(((surface - points) * normal).sum(axis=1))
+    np.testing.assert_allclose(off_planes(points, surface, normal), np.where(normal.any(axis=1), off, np.inf))
+    chosen = rng.random(50) < 0.5
+    count, sums = spread(normal, chosen)
+    assert count == chosen.sum()
+    np.testing.assert_allclose(sums, normal[chosen].T @ normal[chosen])
+
+
+def test_near_what_is_known_of_it_the_motion_is_found_by_few_points_and_elsewhere_as_ever(match, scan):
+    motion = rigid((0.8, 0.1, 0), 2.0, 0.5)
+    moving = pair(scan, moved(scan, motion))
+    for off, few in ((rigid((0.1, 0.1, 0), 0.5), True), (rigid((0, -2.0, 0), 5.0), False)):
+        ego = match(moving, EgoMotion(motion @ off, 'none'))
+        millimetres, degrees = error(ego.target_from_source, motion)
+        assert millimetres < 10 and degrees < 0.03
+        assert match._velocity.any() != few  # the search as ever begins at the last velocity
 
 
 def test_a_motion_of_little_support_says_that_it_is_doubtful_and_what_to_do():

@@ -194,7 +194,7 @@ def test_what_is_timed_as_a_step_is_that_step(recording, monkeypatch):
     prepare = preparation.Preparation(Settings(network_points=256))
     for name in ('ego_motion', 'ground', 'past'):
         setattr(prepare, name, noted(name, getattr(prepare, name)))
-    prepare.past.between = lambda pair: None
+    prepare.past.between = lambda pair, ego: None
     preparation.with_samples(prepare(SweepPair(recording[1].sweep, recording[0].sweep)), prepare.settings)
     assert seen == {
         'ego_motion': {'ego_motion'},

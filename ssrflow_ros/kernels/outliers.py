@@ -21,13 +21,19 @@ def directions(points):
     """Direction of each of the points (N, 3) float32 m, as two numbers (N, 2) float32 that grow with its azimuth, 0 to
     4, and with its elevation, 0 to 2, and its range (N,) m: what takes no arctangent."""
     direction, reach = np.empty((len(points), 2), np.float32), np.empty(len(points), np.float32)
-    for point in range(len(points)):
-        x, y, z = points[point, 0], points[point, 1], points[point, 2]
-        level = np.sqrt(x * x + y * y)
-        around = y / max(abs(x) + abs(y), np.float32(1e-9))
-        direction[point, 0] = np.float32(3) - around if x < 0 else np.float32(1) + around
-        direction[point, 1] = z / max(abs(z) + level, np.float32(1e-9)) + np.float32(1)
-        reach[point] = np.sqrt(level * level + z * z)
+    x, y, z = np.empty(_BLOCK, np.float32), np.empty(_BLOCK, np.float32), np.empty(_BLOCK, np.float32)
+    for begin in range(0, len(points), _BLOCK):  # column by column, so that vector units can
+        block, away = points[begin : begin + _BLOCK], reach[begin : begin + _BLOCK]
+        for point in range(len(block)):
+            x[point], y[point], z[point] = block[point, 0], block[point, 1], block[point, 2]
+        for point in range(len(block)):
+            level = np.sqrt(x[point] * x[point] + y[point] * y[point])
+            around = y[point] / max(abs(x[point]) + abs(y[point]), np.float32(1e-9))
+            away[point] = np.sqrt(level * level + z[point] * z[point])
+            x[point] = np.float32(3) - around if x[point] < 0 else np.float32(1) + around
+            y[point] = z[point] / max(abs(z[point]) + level, np.float32(1e-9)) + np.float32(1)
+        for point in range(len(block)):
+            direction[begin + point, 0], direction[begin + point, 1] = x[point], y[point]
     return direction, reach
 
 

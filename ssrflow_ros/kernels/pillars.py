@@ -173,7 +173,8 @@ class Pillars:
         return index, away
 
     def around(self, queries: np.ndarray, k: int) -> np.ndarray:
-        """Rows (M, k) int64 of the k <= N nearest points to each of the queries (M, 3) m, in no order; of equals some."""
+        """Rows (M, k) int64 of the k <= N nearest points to each of the queries (M, 3) m; of equals some, in no
+        order."""
         index = np.empty((len(queries), k), np.int64)
         _around(self._sorted, np.ascontiguousarray(queries, np.float32), index)
         return index

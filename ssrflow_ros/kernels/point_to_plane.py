@@ -87,3 +87,28 @@ def normal_equations(points, surface, normal, squared, reach, kernel):
         for q in range(p):
             matrix[p, q] = matrix[q, p]
     return matrix, right
+
+
+@compiled
+def off_planes(points, surface, normal):
+    """(n,) m that points (n, 3) lie off the planes of `normal_equations`; inf where the normal is 0: there is none."""
+    off = np.empty(len(points))
+    for i in range(len(points)):
+        nx, ny, nz = normal[i, 0], normal[i, 1], normal[i, 2]
+        x, y, z = surface[i, 0] - points[i, 0], surface[i, 1] - points[i, 1], surface[i, 2] - points[i, 2]
+        is_plane = nx != 0 or ny != 0 or nz != 0
+        off[i] = abs(nx * x + ny * y + nz * z) if is_plane else np.inf
+    return off
+
+
+@compiled
+def spread(normal, chosen):
+    """How many of the normals (n, 3) are `chosen` (n,) bool, and the sum (3, 3) of their outer products."""
+    count, sums = 0, np.zeros((3, 3))
+    for i in range(len(normal)):
+        if chosen[i]:
+            count += 1
+            for p in range(3):
+                for q in range(3):
+                    sums[p, q] += normal[i, p] * normal[i, q]
+    return count, sums

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..kernels.beams import beside, by_direction, is_beside_the_next
 from ..kernels.outliers import directions
+from ..kernels.returns import rows_of
 
 _CONE = np.float32(0.011)  # rad that two beams side by side are apart, at most
 _WIDEST = 4  # times as much, where the sensor sends fewer than ...
@@ -45,7 +46,7 @@ class Beams:
         # Most have the one before or after them beside them.
         rows = np.flatnonzero(~is_beside_the_next(self._points, reach, _CONE, depth, share) & (reach < _FAR))
         for narrowest, fewest in (1, 1), (_WIDEST, 2):
-            company = self._beside(self._points.take(rows, axis=0), _COMPANY, fewest, narrowest)[:, 0]
+            company = self._beside(rows_of(self._points, rows), _COMPANY, fewest, narrowest)[:, 0]
             rows = rows[company < fewest]
         alone[rows] = True
         return alone

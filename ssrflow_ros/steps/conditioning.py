@@ -135,9 +135,7 @@ class Conditioning:
         return rows, sweep if conditioned is None else conditioned
 
     def _conditioned(self, sweep: Sweep) -> tuple[np.ndarray, Sweep | None]:
-        rows = np.arange(len(sweep))
-        if self._settings.remove_outliers:
-            rows = np.flatnonzero(~outliers(sweep.points))
+        rows = np.flatnonzero(~outliers(sweep.points)) if self._settings.remove_outliers else np.arange(len(sweep))
         level = np.array_equal(self.level, np.eye(3))
         if level and len(rows) == len(sweep):
             return rows, None

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..kernels.plane import robust_plane
+from ..kernels.returns import rows_of
 from ..settings import Settings
 from .polar_grid import PolarGrid, estimate_height
 
@@ -41,8 +42,8 @@ def rise(points: np.ndarray, ground: np.ndarray) -> np.ndarray:
     What moves on it does so along it: a tilted sensor sees a level road as a slope.
     """
     rows = np.flatnonzero(ground)
-    some = points.take(rows[:: max(1, len(rows) // _ENOUGH)], axis=0).astype(float)
-    near = some[np.hypot(*some[:, :2].T) < _ABOUT]
+    some = rows_of(points, rows[:: max(1, len(rows) // _ENOUGH)]).astype(float)
+    near = some[np.hypot(some[:, 0], some[:, 1]) < _ABOUT]
     if len(near) < _FEWEST:
         return np.zeros(2)
     return robust_plane(near, _TURNS, _DAMPING, _NOISE)[:2]

@@ -21,7 +21,21 @@ _GAP = 8.0  # m, longest unseen stretch over which the slope may build up a diff
 _NEAR_SURFACE = 0.15  # m, returns that have a say in where the surface of their cell is
 _THICKNESS = 0.08  # m, a return nearer to the surface than this lies on the ground
 _RADIUS = _RING_OFFSET * np.expm1((np.arange(_RINGS) + 0.5) * _RING_GROWTH)  # m, of the middle of each ring
-_FLAT_THICKNESS = np.repeat(_FLAT + _FLAT_SLOPE * _RADIUS, _SECTORS).astype(np.float32)
+_CELL_RADIUS = np.repeat(_RADIUS, _SECTORS)  # (C,) m
+_FLAT_THICKNESS = (_FLAT + _FLAT_SLOPE * _CELL_RADIUS).astype(np.float32)
+_EDGES = np.arange(-_DEEPEST_GROUND, _HIGHEST_GROUND + 0.05, 0.1)  # m, heights among which the most frequent is sought
+
+
+def _middles() -> np.ndarray:
+    """(C, 2) m, the middle of each cell."""
+    turn = (np.arange(_RINGS * _SECTORS) % _SECTORS + 0.5) * (4 / _SECTORS) - 1
+    sine = np.where(turn > 1, 2 - turn, turn)
+    cosine = (1 - np.abs(sine)) * np.where(turn > 1, -1, 1)
+    scale = _CELL_RADIUS / np.hypot(sine, cosine)
+    return np.stack([scale * cosine, scale * sine], axis=1)
+
+
+_DESIGN = np.column_stack([_middles(), np.ones(_RINGS * _SECTORS)])  # (C, 3), of the plane's equation in each cell
 
 
 class PolarGrid:
@@ -87,26 +101,20 @@ def _near_plane(grid: _Grid, sensor_height: float = 0.0) -> np.ndarray | None:
     """
     lowest, flat = grid.lowest(grid.points[:, 2])
     usable = flat & (lowest < _HIGHEST_GROUND) & (lowest > -_DEEPEST_GROUND)
-    radius = np.repeat(_RADIUS, _SECTORS)
     if sensor_height:
-        usable &= np.abs(lowest + sensor_height) < 0.15 + 0.10 * radius
+        usable &= np.abs(lowest + sensor_height) < 0.15 + 0.10 * _CELL_RADIUS
     for reach in _NEAR:
-        near = np.flatnonzero(usable & (radius < reach))
+        near = np.flatnonzero(usable & (_CELL_RADIUS < reach))
         if len(near) >= _ENOUGH_CELLS:
             break
     if len(near) < _FEWEST_CELLS:
         return None
-    radius, lowest = radius[near], lowest[near]
-    turn = (near % _SECTORS + 0.5) * (4 / _SECTORS) - 1
-    sine = np.where(turn > 1, 2 - turn, turn)
-    cosine = (1 - np.abs(sine)) * np.where(turn > 1, -1, 1)
-    scale = radius / np.hypot(sine, cosine)
-    design = np.stack([scale * cosine, scale * sine, np.ones_like(scale)], axis=1)
+    radius, lowest, design = _CELL_RADIUS[near], lowest[near], _DESIGN[near]
 
     height = -sensor_height
     if not sensor_height:
-        count, edges = np.histogram(lowest, np.arange(-_DEEPEST_GROUND, _HIGHEST_GROUND + 0.05, 0.1))
-        height = edges[np.argmax(np.convolve(count, (1, 1, 1), 'same'))] + 0.05
+        count, _ = np.histogram(lowest, _EDGES)
+        height = _EDGES[np.argmax(np.convolve(count, (1, 1, 1), 'same'))] + 0.05
     plane = np.array([0.0, 0.0, height])
     for tolerance, slope in ((0.15, 0.10), (0.10, 0.04), (0.10, 0.02)):
         agree = np.abs(lowest - design @ plane) < tolerance + slope * radius

@@ -21,7 +21,7 @@ from scipy.spatial.transform import Rotation
 
 from ..errors import EgoMotionError
 from ..kernels.pillars import Pillars
-from ..kernels.point_to_plane import moved, normal_equations, normals
+from ..kernels.point_to_plane import moved, normal_equations, normals, off_planes, spread
 from ..kernels.returns import rows_of
 from ..settings import Settings
 from ..sweep import EgoMotion, Sweep, SweepPair
@@ -39,6 +39,7 @@ _FEW = 3  # of them every so-many-th, where the motion is known more or less
 _KERNELS = (0.30, 0.05)  # m, width of the robust kernel, first and last
 _NARROWING = 0.6
 _MAX_STEPS = 20
+_DAMPING = 1e-6 * np.eye(6)
 _AGAIN = (0.005, 0.0005)  # m and rad of motion that ask for the nearest surfaces anew
 _NEAR_START = (0.3, 0.03)  # m and rad from the start, within which the refinement alone is believed
 _MATCHED = 0.15  # m, a point nearer to a surface of the target than this is matched
@@ -94,7 +95,11 @@ class ScanMatching:
             # A source that was another pair's target has most of its normals: the target is laid onto it.
             start = invert(about.target_from_source)
             found = _refine(target.points[::_FEW], source, start)
-            if found.overlap > enough and found.support >= _GOOD_SUPPORT and _within(found.transform, start, _NEAR_START):
+            if (
+                found.overlap > enough
+                and found.support >= _GOOD_SUPPORT
+                and _within(found.transform, start, _NEAR_START)
+            ):
                 return _motion(replace(found, transform=invert(found.transform)))
         last, still = _transform(self._velocity * pair.dt), np.eye(4)
         for start, reach in ((last, 0.0), (last, _REACHES[0]), (still, _REACHES[0]), (still, _REACHES[1])):
@@ -211,29 +216,27 @@ def _refine(source: np.ndarray, target: _Cloud, transform: np.ndarray) -> _Match
             seen_from = transform
         matrix, right = normal_equations(points, surface, normal, squared, max(3 * kernel, 0.6), kernel)
         # The damping only keeps a scene without enough surfaces solvable; `_judge` refuses it.
-        step = np.linalg.solve(matrix + 1e-6 * np.eye(6), right)
+        step = np.linalg.solve(matrix + _DAMPING, right)
         transform = _transform(step) @ transform
         settled = np.linalg.norm(step[:3]) < 1e-4 and np.linalg.norm(step[3:]) < 1e-3
         if settled and kernel == last:
             break
         kernel = max(last, kernel * (_NARROWING / 2 if settled else _NARROWING))
 
-    points = moved(source, transform)
-    distance = np.einsum('ij,ij->i', normal, surface - points)
-    flat = normal.any(axis=1)
-    matched = flat & (squared < 1.0) & (np.abs(distance) < _MATCHED)
+    off = off_planes(moved(source, transform), surface, normal)
+    matched, flat = (off < _MATCHED) & (squared < 1.0), off < np.inf
     upright = flat & (np.abs(normal[:, 2]) < _UPRIGHT)
-    if upright.sum() < _FEWEST_UPRIGHT:
+    if np.count_nonzero(upright) < _FEWEST_UPRIGHT:
         upright = flat
-    facing = normal[matched].T @ normal[matched] / max(len(points), 1)
-    rmse = np.sqrt(np.mean(distance[matched] ** 2)) if matched.any() else np.inf
+    count, facing = spread(normal, matched)
+    (every, all_facing), (some, some_facing) = spread(normal, upright), spread(normal, upright & matched)
     return _Match(
         transform,
-        float(matched[upright].mean()),
-        _support(normal[upright], matched[upright]),
-        float(matched.mean()),
-        float(rmse),
-        float(np.linalg.eigvalsh(facing)[0]),
+        some / every if every else float('nan'),
+        _support(some_facing, all_facing),
+        count / len(off),
+        float(np.sqrt(np.mean(off[matched] ** 2))) if count else np.inf,
+        float(np.linalg.eigvalsh(facing / len(off))[0]),
     )
 
 
@@ -253,13 +256,12 @@ def _doubt(match: _Match) -> str:
     )
 
 
-def _support(normal: np.ndarray, matched: np.ndarray) -> float:
-    """Share of the surfaces, normals (n, 3), that are `matched` (n,), of those that face one level direction: the least
-    over all directions. A match that is wrong along a street explains the fronts of its houses, and nothing else."""
-    level = normal[:, :2]
-    every = level.T @ level + _FEW_FACING * np.eye(2)
-    explained = level[matched].T @ level[matched] + _FEW_FACING * np.eye(2)
-    return float(eigh(explained, every, eigvals_only=True)[0])
+def _support(matched: np.ndarray, all_of_them: np.ndarray) -> float:
+    """Share of the surfaces that are matched, of those that face one level direction: the least over all directions,
+    by the sums (3, 3) of their normals' outer products. A match that is wrong along a street explains the fronts of its
+    houses, and nothing else."""
+    few = _FEW_FACING * np.eye(2)
+    return float(eigh(matched[:2, :2] + few, all_of_them[:2, :2] + few, eigvals_only=True)[0])
 
 
 def _within(one: np.ndarray, other: np.ndarray, limits: tuple[float, float]) -> bool:
