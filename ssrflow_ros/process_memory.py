@@ -2,8 +2,8 @@
 
 Nothing of it changes a result. Figures: docs/research/performance.md, "Memory".
 
-On x86-64 processors that are not Intel's, oneDNN does the products (`operators/linear.py`). It makes code of its own
-for every layer and every number of rows, 0.5 MB each, and torch keeps the newest 1024 of them: half a gigabyte where
+On AMD's processors with AVX-512, oneDNN does the products (`operators/linear.py`). It makes code of its own for
+ every layer and every number of rows, 0.5 MB each, and torch keeps the newest 1024 of them: half a gigabyte where
 each sweep gives the network another number of points. A pair of clouds asks for 59, or for 118 where their numbers
 differ.
 

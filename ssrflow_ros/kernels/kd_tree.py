@@ -96,7 +96,8 @@ def _build(points):
         axis[node], split[node] = along, points[middle, along]
         one, other = 2 * node + 1, 2 * node + 2
         begin[one], end[one], begin[other], end[other] = low, middle, middle, high
-        space[one], space[other] = space[node], space[node]
+        for column in range(6):
+            space[one, column] = space[other, column] = space[node, column]
         space[one, along + 3] = space[other, along] = points[middle, along]
     first = np.empty((1 << depth) + 1, np.int32)
     first[:-1] = begin[inner : inner + (1 << depth)]

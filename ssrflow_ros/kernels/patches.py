@@ -1,11 +1,12 @@
 """What the network does with the neighbours of each point, pass by pass fused into one.
 
 Every function here has the numbers of a neighbourhood in the processor's first cache, and writes only what the next
-matrix product reads; in torch the same steps go through memory one after the other. Large matrix products themselves
-stay with torch, whose library is quicker at them. All arrays are float32 and C-contiguous, indices int64.
+matrix product reads; in torch the same steps go through memory one after the other. The products are those of torch's
+own library, called from here tile by tile, so that what lies between them stays in a cache, too, and no Python runs
+between. All arrays are float32 and C-contiguous, indices int64.
 
 There are k neighbours of each of m points: those of all clouds of a batch, `each` of them a cloud. Its indices count
-from 0 in its own part of the n others. A call does the points from `begin` to `end`.
+from 0 in its own part of the n others. A part of a tile does the points from `begin` to `end`.
 
 Offsets stand axis by axis, (3, m, k), and so do the hidden numbers of pairs: the same number of many pairs fills the
 vector unit, as a pair's few numbers do not.
@@ -13,10 +14,34 @@ vector unit, as a pair's few numbers do not.
 
 from __future__ import annotations
 
+import ctypes
+from importlib.util import find_spec
+from pathlib import Path
+
+import llvmlite.binding as llvm
 import numpy as np
+from numba import types
 
 from .compiled import contracted
 
+
+def _found() -> bool:
+    """Whether torch's library has a matrix product to be called, which becomes that of `_SGEMM`."""
+    torch = find_spec('torch')
+    try:
+        library = ctypes.CDLL(str(Path(torch.origin).parent / 'lib' / 'libtorch_cpu.so'))
+        llvm.add_symbol(_SGEMM.symbol, ctypes.cast(library.sgemm_, ctypes.c_void_p).value)
+    except (AttributeError, OSError):
+        return False
+    return True
+
+
+# By name, so that the compiled loops can be kept: its address is another one in each process.
+_SGEMM = types.ExternalFunction('ssrflow_sgemm', types.void(*[types.voidptr] * 13))
+HAS_PRODUCT = _found()
+"""Without it nothing that multiplies matrices here may be called."""
+
+_AS_IT_IS, _TRANSPOSED = np.frombuffer(b'N', np.uint8), np.frombuffer(b'T', np.uint8)
 _UNIT = np.float32(1.4426950408889634)  # 1 / ln 2
 _PAIRS = 512  # of a point and a neighbour, whose hidden numbers are kept at once
 
@@ -38,45 +63,214 @@ def _exp2(x):
 
 
 @contracted
-def _layer(values, weight, bias, slope, out):
-    """out (o, pairs) = LeakyReLU(weight (o, i) @ values (i, pairs) + bias (o,)); slope 1: none."""
+def _product(values, stride, across, rows, weight, add, out):
+    """out (rows, d) = values (rows, c) @ weight (d, c) transposed, added to what is there if `add` is 1, not if 0.
+
+    values, out  (more,) from the first number on; a row of values begins `stride` numbers after the one before. Across:
+                 values are (c, rows), and it is a column that begins there.
+    """
+    d, c = weight.shape
+    sizes, factors = np.array([d, rows, c, stride], np.int32), np.array([1, add], np.float32)
+    # BLAS counts column by column, so to it all are transposed: out (d, rows) = weight (d, c) @ values (c, rows).
+    _SGEMM(
+        _TRANSPOSED.ctypes,
+        _TRANSPOSED.ctypes if across else _AS_IT_IS.ctypes,
+        sizes.ctypes,
+        sizes[1:].ctypes,
+        sizes[2:].ctypes,
+        factors.ctypes,
+        weight.ctypes,
+        sizes[2:].ctypes,
+        values.ctypes,
+        sizes[3:].ctypes,
+        factors[1:].ctypes,
+        out.ctypes,
+        sizes.ctypes,
+    )
+    return sizes, factors  # so that they last as long as the call, which knows them by their address alone
+
+
+@contracted
+def layer(rows, weight, bias, slope, tile, out):
+    """out (m, d) = LeakyReLU(rows (m, c) @ weight (d, c) transposed + bias (d,)), `tile` rows at once; slope 1: none."""
+    (d, c), m = weight.shape, len(rows)
+    values, answer = rows.reshape(-1), out.reshape(-1)
+    for begin in range(0, m, tile):
+        end = min(m, begin + tile)
+        _product(values[begin * c :], c, False, end - begin, weight, 0, answer[begin * d :])
+        activate(out[begin:end], bias, slope)
+
+
+@contracted
+def attentive_patch(
+    index,
+    offsets,
+    points,
+    of_offset,
+    bias,
+    of_position,
+    second,
+    second_bias,
+    own,
+    other,
+    weight,
+    score,
+    each,
+    slope,
+    tile,
+    out,
+):
+    """Rows of out (m, c): as `attentive_patch_reference`, of the position encoding of `encode`; `tile` points at once."""
+    (m, k), width = index.shape, own.shape[1]
+    encoding = np.empty((len(bias), tile * k), np.float32)
+    pairs, scores = np.empty((tile, k, width), np.float32), np.empty((tile, k, width), np.float32)
+    for begin in range(0, m, tile):
+        end = min(m, begin + tile)
+        rows = (end - begin) * k
+        encode(offsets, points, slope, begin, end, encoding, of_offset, bias, of_position, second, second_bias)
+        _product(encoding.reshape(-1), tile * k, True, rows, weight, 0, pairs.reshape(-1))
+        embed(pairs, own, other, index, each, slope, begin, end)
+        _product(pairs.reshape(-1), width, False, rows, score, 0, scores.reshape(-1))
+        attend(scores, pairs, begin, end, out)
+
+
+@contracted
+def cost_patch(
+    index,
+    offsets,
+    first,
+    first_bias,
+    second,
+    second_bias,
+    third,
+    bias,
+    weight,
+    own,
+    other,
+    each,
+    slope,
+    tile,
+    out,
+):
+    """Rows of out (m, c): as `cost_patch_reference`, weighed by a WeightNet's three layers; `tile` points at once."""
+    (m, k), width = index.shape, own.shape[1]
+    hidden = np.empty((len(second), tile * k), np.float32)
+    pairs, weights = np.empty((tile, k, width), np.float32), np.empty((tile, k, width), np.float32)
+    for begin in range(0, m, tile):
+        end = min(m, begin + tile)
+        rows = (end - begin) * k
+        weigh(offsets, slope, begin * k, end * k, hidden, first, first_bias, second, second_bias)
+        _product(hidden.reshape(-1), tile * k, True, rows, third, 0, weights.reshape(-1))
+        _product(offsets[0, begin * k :], offsets.shape[1], True, rows, weight, 0, pairs.reshape(-1))
+        cost(weights, bias, pairs, own, other, index, each, slope, begin, end, out)
+
+
+@contracted
+def weighted_patch(
+    index, offsets, first, first_bias, second, second_bias, third, bias, features, each, slope, tile, out
+):
+    """Rows of out (m, c): mean over neighbours of a WeightNet's c numbers of each offset times features (n, c); `tile`
+    points at once."""
+    m, k = index.shape
+    hidden = np.empty((len(second), tile * k), np.float32)
+    weights = np.empty((tile, k, len(bias)), np.float32)
+    for begin in range(0, m, tile):
+        end = min(m, begin + tile)
+        weigh(offsets, slope, begin * k, end * k, hidden, first, first_bias, second, second_bias)
+        _product(hidden.reshape(-1), tile * k, True, (end - begin) * k, third, 0, weights.reshape(-1))
+        weighted_mean(weights, bias, features, index, each, begin, end, out)
+
+
+@contracted
+def convolved(
+    index,
+    offsets,
+    first,
+    first_bias,
+    second,
+    second_bias,
+    third,
+    third_bias,
+    features,
+    of_features,
+    of_offsets,
+    bias,
+    each,
+    slope,
+    tile,
+    out,
+):
+    """out (m, d) = LeakyReLU of the means of `convolve` by of_features (d, w c), those of offsets by of_offsets (d, w 3)
+    and bias (d,); `tile` points at once."""
+    m, numbers, d = len(index), len(third), len(bias)
+    means = np.empty((tile, numbers, features.shape[1]), np.float32)
+    moved, answer = np.empty((tile, numbers, 3), np.float32), out.reshape(-1)
+    for begin in range(0, m, tile):
+        end = min(m, begin + tile)
+        convolve(
+            offsets,
+            features,
+            index,
+            each,
+            slope,
+            begin,
+            end,
+            means,
+            moved,
+            first,
+            first_bias,
+            second,
+            second_bias,
+            third,
+            third_bias,
+        )
+        part = answer[begin * d :]
+        _product(moved.reshape(-1), numbers * 3, False, end - begin, of_offsets, 0, part)
+        _product(means.reshape(-1), numbers * features.shape[1], False, end - begin, of_features, 1, part)
+        activate(out[begin:end], bias, slope)
+
+
+@contracted
+def _by_fours(weight, bias):
+    """weight (o, i) and bias (o,), filled up with zeros to whole fours of both, as `_layer` takes them."""
     units, inputs = weight.shape
-    count = values.shape[1]
+    more = (units + 3) // 4 * 4
+    whole, constant = np.zeros((more, (inputs + 3) // 4 * 4), np.float32), np.zeros(more, np.float32)
     for o in range(units):
-        total, constant, done = out[o], bias[o], 0
-        if inputs >= 8:
-            p, q, r, s = values[0], values[1], values[2], values[3]
-            t, u, v, w = values[4], values[5], values[6], values[7]
-            a, b, c, d = weight[o, 0], weight[o, 1], weight[o, 2], weight[o, 3]
-            e, f, g, h = weight[o, 4], weight[o, 5], weight[o, 6], weight[o, 7]
-            for x in range(count):
-                total[x] = (a * p[x] + b * q[x] + c * r[x] + d * s[x]) + (
-                    constant + e * t[x] + f * u[x] + g * v[x] + h * w[x]
-                )
-            done = 8
-        else:
-            p, q, r = values[0], values[1], values[2]
-            a, b, c = weight[o, 0], weight[o, 1], weight[o, 2]
-            for x in range(count):
-                total[x] = constant + a * p[x] + b * q[x] + c * r[x]
-            done = 3
-        while inputs - done >= 4:
-            p, q, r, s = values[done], values[done + 1], values[done + 2], values[done + 3]
-            a, b, c, d = weight[o, done], weight[o, done + 1], weight[o, done + 2], weight[o, done + 3]
-            for x in range(count):
-                total[x] += a * p[x] + b * q[x] + c * r[x] + d * s[x]
-            done += 4
-        for i in range(done, inputs):
-            p, a = values[i], weight[o, i]
-            for x in range(count):
-                total[x] += a * p[x]
-        for x in range(count):
-            total[x] = total[x] if total[x] > 0 else slope * total[x]
+        constant[o] = bias[o]
+        for i in range(inputs):
+            whole[o, i] = weight[o, i]
+    return whole, constant
+
+
+@contracted
+def _layer(values, weight, bias, slope, out):
+    """out (o, pairs) = LeakyReLU(weight (o, i) @ values (i, pairs) + bias (o,)), o and i whole fours; slope 1: none."""
+    units, inputs = weight.shape
+    pairs = values.shape[1]
+    for o in range(0, units, 4):
+        one, two, three, four = out[o], out[o + 1], out[o + 2], out[o + 3]
+        for x in range(pairs):
+            one[x], two[x], three[x], four[x] = bias[o], bias[o + 1], bias[o + 2], bias[o + 3]
+        # Four inputs are read for four sums.
+        for i in range(0, inputs, 4):
+            p, q, r, s = values[i], values[i + 1], values[i + 2], values[i + 3]
+            a0, a1, a2, a3 = weight[o, i], weight[o, i + 1], weight[o, i + 2], weight[o, i + 3]
+            b0, b1, b2, b3 = weight[o + 1, i], weight[o + 1, i + 1], weight[o + 1, i + 2], weight[o + 1, i + 3]
+            c0, c1, c2, c3 = weight[o + 2, i], weight[o + 2, i + 1], weight[o + 2, i + 2], weight[o + 2, i + 3]
+            d0, d1, d2, d3 = weight[o + 3, i], weight[o + 3, i + 1], weight[o + 3, i + 2], weight[o + 3, i + 3]
+            bend = slope if i == inputs - 4 else np.float32(1)
+            for x in range(pairs):
+                k, l, m, n = p[x], q[x], r[x], s[x]
+                t, u = one[x] + a0 * k + a1 * l + a2 * m + a3 * n, two[x] + b0 * k + b1 * l + b2 * m + b3 * n
+                v, w = three[x] + c0 * k + c1 * l + c2 * m + c3 * n, four[x] + d0 * k + d1 * l + d2 * m + d3 * n
+                one[x], two[x] = t if t > 0 else bend * t, u if u > 0 else bend * u
+                three[x], four[x] = v if v > 0 else bend * v, w if w > 0 else bend * w
 
 
 @contracted
 def _copied(rows, begin, end, out):
-    """The first numbers of each row of out (i, pairs) = those of rows (i, more) from `begin` to `end`."""
+    """The first numbers of the first rows of out = those of rows (i, more) from `begin` to `end`."""
     for i in range(len(rows)):
         source, target = rows[i][begin:end], out[i]
         for p in range(len(source)):
@@ -158,9 +352,13 @@ def encode(offsets, points, slope, begin, end, out, of_offset, bias, of_position
     units, k = len(bias), offsets.shape[1] // len(points)
     block = max(1, _PAIRS // k)
     both = np.empty((units, 6), np.float32)
-    both[:, :3], both[:, 3:] = of_offset, of_position
-    values = np.zeros((6, block * k), np.float32)
-    hidden, last = np.empty((units, block * k), np.float32), np.empty((units, block * k), np.float32)
+    for u in range(units):
+        for axis in range(3):
+            both[u, axis], both[u, 3 + axis] = of_offset[u, axis], of_position[u, axis]
+    both, bias = _by_fours(both, bias)
+    weight, second_bias = _by_fours(weight, second_bias)
+    values = np.zeros((8, block * k), np.float32)
+    hidden, last = np.empty((len(both), block * k), np.float32), np.empty((len(weight), block * k), np.float32)
     for start in range(begin, end, block):
         size = min(block, end - start)
         _copied(offsets, start * k, (start + size) * k, values)
@@ -193,6 +391,23 @@ def embed(pairs, own, other, index, each, slope, begin, end):
 
 
 @contracted
+def _attend_to_eight(scores, features, out):
+    """As `attend`, one point's eight neighbours (8, c): all that is added up stays in registers."""
+    s0, s1, s2, s3, s4, s5, s6, s7 = scores[0], scores[1], scores[2], scores[3], scores[4], scores[5], scores[6], scores[7]
+    f0, f1, f2, f3 = features[0], features[1], features[2], features[3]
+    f4, f5, f6, f7 = features[4], features[5], features[6], features[7]
+    for c in range(len(out)):
+        p, q, r, s, t, u, v, w = s0[c], s1[c], s2[c], s3[c], s4[c], s5[c], s6[c], s7[c]
+        a, b, d, e = p if p > q else q, r if r > s else s, t if t > u else u, v if v > w else w
+        a, b = a if a > b else b, d if d > e else e
+        most = a if a > b else b
+        p, q, r, s = _exp2((p - most) * _UNIT), _exp2((q - most) * _UNIT), _exp2((r - most) * _UNIT), _exp2((s - most) * _UNIT)
+        t, u, v, w = _exp2((t - most) * _UNIT), _exp2((u - most) * _UNIT), _exp2((v - most) * _UNIT), _exp2((w - most) * _UNIT)
+        half, rest = p * f0[c] + q * f1[c] + r * f2[c] + s * f3[c], t * f4[c] + u * f5[c] + v * f6[c] + w * f7[c]
+        out[c] = (half + rest) / (((p + q) + (r + s)) + ((t + u) + (v + w)))
+
+
+@contracted
 def attend(scores, features, begin, end, out):
     """Rows of out (m, c): sum over neighbours of features (end - begin, k, c), weighted by the softmax of scores, as
     large, over them."""
@@ -200,6 +415,9 @@ def attend(scores, features, begin, end, out):
     most, total = np.empty(width, np.float32), np.empty(width, np.float32)
     for i in range(begin, end):
         own, weighed, answer = scores[i - begin], features[i - begin], out[i]
+        if k == 8:
+            _attend_to_eight(own, weighed, answer)
+            continue
         for c in range(width):
             most[c] = own[0, c]
         for j in range(1, k):
@@ -220,14 +438,17 @@ def attend(scores, features, begin, end, out):
 @contracted
 def weigh(offsets, slope, begin, end, out, first, first_bias, second, second_bias):
     """(h, pairs) what the last layer of a WeightNet sees at offsets (3, m k) from `begin` to `end`."""
-    away = np.zeros((3, _PAIRS), np.float32)
+    units = len(second)
+    first, first_bias = _by_fours(first, first_bias)
+    second, second_bias = _by_fours(second, second_bias)
+    away = np.zeros((4, _PAIRS), np.float32)
     one, two = np.empty((len(first), _PAIRS), np.float32), np.empty((len(second), _PAIRS), np.float32)
     for start in range(begin, end, _PAIRS):
         stop = min(end, start + _PAIRS)
         _copied(offsets, start, stop, away)
         _layer(away, first, first_bias, slope, one)
         _layer(one, second, second_bias, slope, two)
-        for u in range(len(two)):
+        for u in range(units):
             source, target = two[u], out[u][start - begin : stop - begin]
             for p in range(len(target)):
                 target[p] = source[p]
@@ -292,9 +513,12 @@ def convolve(
     k, width, of_weights = index.shape[1], features.shape[1], len(third)
     among = len(features) // (len(index) // each)
     share, block = np.float32(1.0) / np.float32(k), max(1, _PAIRS // k)
-    away, total = np.zeros((3, k * block), np.float32), np.empty(block, np.float32)
+    first, first_bias = _by_fours(first, first_bias)
+    second, second_bias = _by_fours(second, second_bias)
+    third, third_bias = _by_fours(third * share, third_bias * share)
+    away, total = np.zeros((4, k * block), np.float32), np.empty(block, np.float32)
     one, two = np.empty((len(first), k * block), np.float32), np.empty((len(second), k * block), np.float32)
-    three, third, third_bias = np.empty((of_weights, k * block), np.float32), third * share, third_bias * share
+    three = np.empty((len(third), k * block), np.float32)
     for start in range(begin, end, block):
         size = min(block, end - start)
         # All first neighbours, then all second ones: sums over neighbours are sums of rows.

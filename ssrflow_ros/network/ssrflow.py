@@ -96,8 +96,8 @@ class Level(nn.Module):
         warped = torch.cat([x + flow, y])
 
         frames_now = Searched(warped, frames.counts[level])
-        partners = frames_now.swapped()
         within = Neighbourhood.of(warped, warped, frames_now.nearest(frames_now, self.k), *self.reach)
+        partners = frames_now.swapped()  # with the trees that this search has made
         cross = Neighbourhood.of(warped, partners.points, partners.nearest(frames_now, self.k), *self.reach)
         if self.reembed is not None:
             features = self.reembed(warped, features, swapped(features), cross, within)

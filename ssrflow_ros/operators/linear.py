@@ -1,4 +1,4 @@
-"""The linear layer of many rows: oneDNN's on x86-64 processors that are not Intel's, torch's own elsewhere."""
+"""The linear layer of many rows: oneDNN's on AMD's processors with AVX-512, torch's own elsewhere."""
 
 from __future__ import annotations
 
@@ -15,21 +15,23 @@ from . import cpu_patches
 from .reference import is_traced
 
 
-def _is_intel() -> bool:
+def _cpuinfo() -> str:
     try:
-        return 'GenuineIntel' in Path('/proc/cpuinfo').read_text()
+        return Path('/proc/cpuinfo').read_text()
     except OSError:
-        return False
+        return ''
 
 
-if _is_intel():
+_IS_INTEL = 'GenuineIntel' in _cpuinfo()
+if _IS_INTEL:
     # MKL's products to the same last digit with any number of threads, in as much time; read with its first product.
     os.environ.setdefault('MKL_CBWR', 'AUTO,STRICT')
 
 _ONEDNN: Any = (
     torch.ops.mkldnn._linear_pointwise
     if platform.machine() in ('x86_64', 'AMD64')
-    and not _is_intel()
+    and not _IS_INTEL
+    and 'avx512f' in _cpuinfo()
     and torch.backends.mkldnn.is_available()
     and hasattr(torch.ops.mkldnn, '_linear_pointwise')
     and hasattr(torch, 'get_autocast_dtype')  # torch 2.4
@@ -44,8 +46,8 @@ def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = No
     """x (..., C) @ weight (D, C) transposed + bias (D,) -> (..., D), LeakyReLU of `slope` on it; differentiable once.
 
     torch.nn.functional.linear goes through the BLAS that torch was built with. MKL, that of the x86
-    wheels, leaves AVX-512 alone on processors that are not Intel's: there oneDNN is twice as fast. On Intel's MKL is
-    as quick, and keeps no code for every number of rows (`process_memory.py`).
+    wheels, leaves AVX-512 alone on processors that are not Intel's: there oneDNN is twice as fast. On Intel's, and on
+    AMD's with AVX2 alone, MKL is as quick or quicker, and makes no code for every number of rows (`process_memory.py`).
     """
     grad = torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)
     rows = x.numel() // max(1, x.shape[-1])
@@ -73,7 +75,7 @@ def _by_torch(
     x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, slope: float, grad: bool
 ) -> torch.Tensor:
     if bias is not None and cpu_patches.fits(x):  # torch would write the bias to all rows first, and read it again
-        return cpu_patches.activate(F.linear(x, weight), bias, slope)
+        return cpu_patches.layer(x, weight, bias, slope)
     out = F.linear(x, weight, bias)
     return out if slope == 1 else F.leaky_relu(out, slope, inplace=not grad)
 
