@@ -10,16 +10,14 @@ from functools import cached_property
 
 import numpy as np
 
-from ..kernels.beams import beside, by_direction
-from ..kernels.outliers import directions
+from ..kernels.beams import beside, by_direction, filled
 
 _CONE = np.float32(0.011)  # rad that two beams side by side are apart, at most
 _WIDEST = 4  # times as much, where the sensor sends fewer than ...
 _FEWEST = 4  # others about a beam
 # m, and share of the range, by which company, and what is of one body, lies nearer or farther.
-_COMPANY, _BODY = (0.15, 0.02), (0.06, 0.01)
+_COMPANY, _BODY = np.float32([0.15, 0.02]), np.float32([0.06, 0.01])
 _FAR = 32.0  # m, beyond which the air returns nothing
-_MANY = 1 << 20
 
 
 class Beams:
@@ -31,7 +29,7 @@ class Beams:
     @cached_property
     def _by_direction(self) -> tuple[np.ndarray, np.ndarray]:
         """Made when somebody asks: where nothing is proposed nobody does."""
-        return by_direction(self._points, *directions(self._points))
+        return by_direction(self._points)
 
     def are_alone(self) -> np.ndarray:
         """(N,) bool of the sweep's points: no beam beside it ended at about its range, and not two in a wider cone, for
@@ -39,21 +37,17 @@ class Beams:
         alone = np.zeros(len(self._points), bool)
         rows = np.flatnonzero(np.einsum('ij,ij->i', self._points, self._points) < _FAR**2)
         for narrowest, fewest in (1, 1), (_WIDEST, 2):
-            company = self._beside(self._points.take(rows, axis=0), _COMPANY, fewest, narrowest)[:, 0]
-            rows = rows[company < fewest]
+            asked, (depth, share) = self._points.take(rows, axis=0), _COMPANY
+            counted = beside(asked, *self._by_direction, _CONE, narrowest, _WIDEST, _FEWEST, depth, share, fewest)
+            rows = rows[counted[:, 0] < fewest]
         alone[rows] = True
         return alone
 
-    def share_beside(self, points: np.ndarray) -> np.ndarray:
-        """(M,) float64, of the returns beside some of the sweep's points (M, 3) m that are not nearer, the share at
-        its range; 1 where there are none."""
-        at, beyond = self._beside(points, _BODY, _MANY).T
-        return np.where(at + beyond > 0, at / np.maximum(at + beyond, 1), 1.0)
-
-    def _beside(self, points: np.ndarray, off: tuple[float, float], enough: int, narrowest: int = 1) -> np.ndarray:
-        """(M, 2) of the sweep's points (M, 3) m, as of the kernel `beside`."""
-        points, (depth, share) = np.ascontiguousarray(points, np.float32), map(np.float32, off)
-        direction, reach = directions(points)
-        return beside(
-            points, direction, reach, *self._by_direction, _CONE, narrowest, _WIDEST, _FEWEST, depth, share, enough
-        )
+    def are_filled(self, points: np.ndarray, counts: np.ndarray, asked: np.ndarray, least: float) -> np.ndarray:
+        """(K,) bool, of those of K groups of the sweep's points (M, 3) m, one after the other, `counts` (K,) of each,
+        that are `asked` (K,) bool: of the returns beside a point that are not nearer, the share at its range, 1 where
+        there are none, is `least` or more, on average over the group."""
+        if not asked.any():
+            return asked
+        depth, share = _BODY
+        return filled(points, counts, asked, *self._by_direction, _CONE, _WIDEST, _FEWEST, depth, share, least)
