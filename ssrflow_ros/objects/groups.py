@@ -15,6 +15,11 @@ class Clusters(NamedTuple):
     points: np.ndarray
     counts: np.ndarray
 
+    @property
+    def first(self) -> np.ndarray:
+        """(K + 1,) where each begins and the last one ends."""
+        return np.concatenate([[0], np.cumsum(self.counts)])
+
     def moved(self, displacement: np.ndarray) -> np.ndarray:
         """(n, 3) m, the points after each cluster's `displacement` (K, 2) m in x and y."""
         x_y = self.points[:, :2] + np.repeat(displacement, self.counts, axis=0).astype(self.points.dtype)
