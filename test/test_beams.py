@@ -41,9 +41,8 @@ def test_what_lies_beside_is_counted_as_by_hand():
     at, beyond = found.T
     shares = np.where(at + beyond > 0, at / np.maximum(at + beyond, 1), 1.0).reshape(20, 30).mean(axis=1)
     for least in np.quantile(shares, (0.2, 0.5, 0.8)) + 1e-9:
-        asked, counts = np.arange(20) % 4 > 0, np.full(20, 30)
-        full = filled(points, counts, asked, beams, first, cone, 4, fewest, depth, share, least)
-        assert np.array_equal(full, asked & (shares >= least)) and full.any() and not full[asked].all()
+        full = filled(points, np.full(20, 30), points, cone, 4, fewest, depth, share, least)
+        assert np.array_equal(full, shares >= least) and full.any() and not full.all()
 
 
 @pytest.mark.parametrize(
@@ -71,7 +70,7 @@ def test_bodies_fill_the_directions_about_their_points_and_flakes_and_dust_do_no
     beams = Beams(np.concatenate([points, flakes, grains]))
 
     def filled(points, least, beams=beams):
-        return beams.are_filled(points, np.array([len(points)]), np.ones(1, bool), least).tolist() == [True]
+        return beams.are_filled(points, np.array([len(points)]), least).tolist() == [True]
 
     assert filled(body, 2 * _LEAST_FILLED)
     assert not filled(flakes, _LEAST_FILLED)
@@ -97,6 +96,5 @@ def test_in_snow_next_to_no_flake_takes_part_and_no_mover_is_lost(sensor):
 
 def test_no_points_and_one_point():
     none = np.zeros((0, 3), np.float32)
-    nothing = np.zeros(0, int), np.zeros(0, bool)
-    assert Beams(none).are_alone().shape == Beams(none).are_filled(none, *nothing, 0.5).shape == (0,)
+    assert Beams(none).are_alone().shape == Beams(none).are_filled(none, np.zeros(0, int), 0.5).shape == (0,)
     assert Beams(np.ones((1, 3), np.float32)).are_alone().tolist() == [True]

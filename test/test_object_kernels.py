@@ -6,8 +6,9 @@ from scipy import ndimage
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from ssrflow_ros.kernels.cubes import chained, means_of_each
+from ssrflow_ros.kernels.cubes import chained, clustered, cubes, means_of_each
 from ssrflow_ros.kernels.ends import ends_of
+from ssrflow_ros.kernels.groups import moved_together, rows_by_number, touched_by
 from ssrflow_ros.kernels.maps import connected_things, lies_beside
 from ssrflow_ros.kernels.tiles import TRUNCATED, costs, laid_out, searched, sum_moved, sums_on_grid
 from ssrflow_ros.objects.groups import evenly_chosen
@@ -165,12 +166,14 @@ def test_things_that_touch_are_numbered_by_their_first_cells(rng, share):
     points = np.column_stack([(row + 0.5 - side // 2) * cell, (column + 0.5 - side // 2) * cell, row]).astype(
         np.float32
     )
-    suspects = rng.random(len(points)) < 0.3
+    suspects, unmatched = rng.random((2, len(points))) < 0.3
     vacated = rng.uniform(-side // 2 * cell, side // 2 * cell, (200, 3)).astype(np.float32)
-    owner, extent, size, suspected, vacancies = connected_things(points, suspects, vacated, cell, side, square)
+    owner, extent, size, suspected, lone, vacancies = connected_things(
+        points, suspects, unmatched, vacated, cell, side, square
+    )
     expected, count = ndimage.label(held, np.ones((3, 3)))
     assert np.array_equal(owner, expected[row, column] - 1)
-    assert len(extent) == len(size) == len(suspected) == len(vacancies) == count
+    assert len(extent) == len(size) == len(suspected) == len(lone) == len(vacancies) == count
     places = np.floor(vacated[:, :2] / np.float32(cell) + side // 2).clip(1, side - 2).astype(int) // square
     squares = np.zeros((side // square, side // square), int)
     np.add.at(squares, tuple(places.T), 1)
@@ -180,6 +183,7 @@ def test_things_that_touch_are_numbered_by_their_first_cells(rng, share):
         assert vacancies[thing] == about[expected == thing + 1].max()
         assert size[thing] == 2 * (expected == thing + 1).sum()
         assert suspected[thing] == suspects[owner == thing].sum()
+        assert lone[thing] == unmatched[owner == thing].sum()
 
 
 def test_chains_of_what_lies_together_and_moves_alike(rng):
@@ -191,6 +195,44 @@ def test_chains_of_what_lies_together_and_moves_alike(rng):
     count, wanted = connected_components(coo_matrix(joined), directed=False)
     found = chained(points, velocity, distance, alike, share)
     assert 20 < count < 280 and np.array_equal(found, wanted)
+
+
+def test_clusters_are_chains_of_cubes_that_hold_enough(rng):
+    points = rng.uniform(-8, 8, (3000, 3)).astype(np.float32) * np.float32([1, 1, 0.2])
+    velocity = rng.choice([0.0, 2.0], (3000, 1)).astype(np.float32) * np.float32([1, 0, 0])
+    rows = np.flatnonzero(rng.random(3000) < 0.3)
+    for most, size in ((8000, 0.25), (700, 0.25 * 1.5**3)):
+        found = clustered(points, velocity, rows, 0.25, most, 0.5, 1.0, 0.3, 4)
+        cube, first = cubes(points[rows], size, np.zeros(3))
+        assert len(first) < most
+        centre, motion = (means_of_each(values[rows], cube, len(first)) for values in (points, velocity))
+        chain = chained(centre, motion, max(0.5, 2 * size), 1.0, 0.3)[cube]
+        large = np.bincount(chain)[chain] >= 4
+        wanted = np.full(3000, -1)
+        wanted[rows[large]] = chain[large]
+        assert np.array_equal(found, wanted) and large.any()
+
+
+def test_what_groups_touch_and_what_else_it_holds(rng):
+    thing, free, numbers = rng.integers(-1, 6, 300), rng.random(300) < 0.4, rng.integers(-1, 9, 300).astype(np.int32)
+    thing[numbers == 4] = -1
+    rows, first = rows_by_number(numbers)
+    found = touched_by(rows, first, thing, free, 6)
+    for group in range(9):
+        own = (numbers == group) & (thing >= 0)
+        others = np.isin(thing, thing[own]) & ~own
+        counts = own.sum(), (own & free).sum(), others.sum(), (others & free).sum(), len(np.unique(thing[own]))
+        assert found[group].tolist() == list(counts)
+
+
+def test_groups_are_moved_as_one(rng):
+    points, counts, shift = (
+        rng.normal(size=(9, 3)).astype(np.float32),
+        np.array([2, 0, 6, 1]),
+        np.float32(rng.normal(size=(4, 2))),
+    )
+    wanted = points + np.column_stack([np.repeat(shift, counts, axis=0), np.zeros(9, np.float32)])
+    assert np.array_equal(moved_together(points, counts, shift), wanted)
 
 
 def test_means_of_each_number(rng):

@@ -17,19 +17,20 @@ def _cell(point, cell, side):
 
 
 @compiled
-def connected_things(points, suspects, vacated, cell, side, square):
+def connected_things(points, suspects, unmatched, vacated, cell, side, square):
     """Things on a map from above of `side` cells of `cell` m: what lies in cells that touch, at corners too.
 
     Returns the number (N,) int32 of the thing that each of points (N, 3) float32 m belongs to, in the order of their
     first cells; and of each its extent (K, 2) in rows and in columns, the number of its points (K,), of its `suspects`
-    (N,) bool, and of points that were `vacated` (V, 3) float32 m about it: the greatest number in any square of
-    `square` cells a side, in which it has cells, and the eight around that.
+    (N,) bool, of those that are `unmatched` (N,) bool, and of points that were `vacated` (V, 3) float32 m about it: the
+    greatest number in any square of `square` cells a side, in which it has cells, and the eight around that.
     """
     number, waiting = np.full(side * side, -1, np.int32), np.empty(side * side, np.int32)
-    places = np.empty(len(points), np.int32)
+    places, lowest, highest = np.empty(len(points), np.int32), side * side, -1
     for point in range(len(points)):
         places[point] = _cell(points[point], cell, side)
         number[places[point]] = -2  # held, and by no thing yet
+        lowest, highest = min(lowest, places[point]), max(highest, places[point])
     squares = side // square
     about = np.zeros((squares + 2, squares + 2), np.int64)
     for point in range(len(vacated)):
@@ -39,7 +40,7 @@ def connected_things(points, suspects, vacated, cell, side, square):
     most = min(len(points), side * side // 4)
     extent, vacancies = np.empty((most, 2), np.int64), np.empty(most, np.int64)
     count = 0
-    for first in range(side * side):
+    for first in range(lowest, highest + 1):
         if number[first] != -2:
             continue
         low_row, high_row, low_column, high_column, greatest = side, 0, side, 0, 0
@@ -61,12 +62,15 @@ def connected_things(points, suspects, vacated, cell, side, square):
         extent[count, 0], extent[count, 1] = high_row - low_row + 1, high_column - low_column + 1
         vacancies[count] = greatest
         count += 1
-    owner, size, suspected = np.empty(len(points), np.int32), np.zeros(count, np.int64), np.zeros(count, np.int64)
+    owner, size = np.empty(len(points), np.int32), np.zeros(count, np.int64)
+    suspected, lone = np.zeros(count, np.int64), np.zeros(count, np.int64)
     for point in range(len(points)):
-        owner[point] = number[places[point]]
-        size[owner[point]] += 1
-        suspected[owner[point]] += suspects[point]
-    return owner, extent[:count], size, suspected, vacancies[:count]
+        own = number[places[point]]
+        owner[point] = own
+        size[own] += 1
+        suspected[own] += suspects[point]
+        lone[own] += unmatched[point]
+    return owner, extent[:count], size, suspected, lone, vacancies[:count]
 
 
 @compiled

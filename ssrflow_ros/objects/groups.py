@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..kernels.groups import rows_by_number
+from ..kernels.groups import moved_together, rows_by_number
 
 
 class Clusters(NamedTuple):
@@ -22,8 +22,7 @@ class Clusters(NamedTuple):
 
     def moved(self, displacement: np.ndarray) -> np.ndarray:
         """(n, 3) m, the points after each cluster's `displacement` (K, 2) m in x and y."""
-        x_y = self.points[:, :2] + np.repeat(displacement, self.counts, axis=0).astype(self.points.dtype)
-        return np.column_stack([x_y, self.points[:, 2]])
+        return moved_together(self.points, self.counts, displacement.astype(self.points.dtype))
 
 
 def ranges(begin: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -69,7 +69,7 @@ class Blocks:
 
     def near(
         self, centre: np.ndarray, span: np.ndarray, floor: np.ndarray, ceiling: np.ndarray
-    ) -> tuple[np.ndarray, ...]:
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """x, y (n,) m of what lies within `span` (K,) m of `centre` (K, 2) m and between two heights (K,) m, one k
         after the other, and where each begins, (K + 1,)."""
         limits = (limit.astype(np.float32) for limit in (centre, span, floor, ceiling))

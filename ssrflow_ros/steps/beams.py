@@ -16,7 +16,7 @@ _CONE = np.float32(0.011)  # rad that two beams side by side are apart, at most
 _WIDEST = 4  # times as much, where the sensor sends fewer than ...
 _FEWEST = 4  # others about a beam
 # m, and share of the range, by which company, and what is of one body, lies nearer or farther.
-_COMPANY, _BODY = np.float32([0.15, 0.02]), np.float32([0.06, 0.01])
+_COMPANY, _BODY = np.array([0.15, 0.02], np.float32), np.array([0.06, 0.01], np.float32)
 _FAR = 32.0  # m, beyond which the air returns nothing
 
 
@@ -43,11 +43,9 @@ class Beams:
         alone[rows] = True
         return alone
 
-    def are_filled(self, points: np.ndarray, counts: np.ndarray, asked: np.ndarray, least: float) -> np.ndarray:
-        """(K,) bool, of those of K groups of the sweep's points (M, 3) m, one after the other, `counts` (K,) of each,
-        that are `asked` (K,) bool: of the returns beside a point that are not nearer, the share at its range, 1 where
-        there are none, is `least` or more, on average over the group."""
-        if not asked.any():
-            return asked
+    def are_filled(self, points: np.ndarray, counts: np.ndarray, least: float) -> np.ndarray:
+        """(K,) bool of K groups of the sweep's points (M, 3) m, one after the other, `counts` (K,) of each: of the
+        returns beside a point that are not nearer, the share at its range, 1 where there are none, is `least` or more,
+        on average over the group."""
         depth, share = _BODY
-        return filled(points, counts, asked, *self._by_direction, _CONE, _WIDEST, _FEWEST, depth, share, least)
+        return filled(points, counts, self._points, _CONE, _WIDEST, _FEWEST, depth, share, least)
