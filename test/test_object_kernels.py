@@ -8,7 +8,7 @@ from scipy.sparse.csgraph import connected_components
 
 from ssrflow_ros.kernels.cubes import chained, clustered, cubes, means_of_each
 from ssrflow_ros.kernels.ends import ends_of
-from ssrflow_ros.kernels.groups import moved_together, rows_by_number, touched_by
+from ssrflow_ros.kernels.groups import chosen_evenly, medians, moved_together, rows_by_number, touched_by
 from ssrflow_ros.kernels.maps import connected_things, lies_beside
 from ssrflow_ros.kernels.tiles import TRUNCATED, costs, laid_out, searched, sum_moved, sums_on_grid
 from ssrflow_ros.objects.groups import evenly_chosen
@@ -233,6 +233,14 @@ def test_groups_are_moved_as_one(rng):
     )
     wanted = points + np.column_stack([np.repeat(shift, counts, axis=0), np.zeros(9, np.float32)])
     assert np.array_equal(moved_together(points, counts, shift), wanted)
+
+
+def test_medians_of_some_of_each_group(rng):
+    counts, vectors = np.array([1, 2, 40, 7]), rng.normal(size=(50, 3)).astype(np.float32)
+    rows, few = chosen_evenly(counts, 8)
+    assert few.tolist() == [1, 2, 8, 7] and rows[3:11].tolist() == [3 + step * 39 // 7 for step in range(8)]
+    wanted = [np.median(own, axis=0) for own in np.split(vectors[rows, :2], np.cumsum(few)[:-1])]
+    assert np.array_equal(medians(vectors, counts, 8), wanted)
 
 
 def test_means_of_each_number(rng):

@@ -112,3 +112,33 @@ def moved_together(points, counts, shift):
             out[row, 0], out[row, 1] = points[row, 0] + shift[k, 0], points[row, 1] + shift[k, 1]
             out[row, 2] = points[row, 2]
     return out
+
+
+@compiled
+def chosen_evenly(counts, most):
+    """Rows (n,) int64 of at most `most` of each of K groups, one after the other, `counts` (K,) of each: evenly, the
+    first and the last included; and how many of each, (K,)."""
+    few = np.minimum(counts, most)
+    rows, found, begin = np.empty(few.sum(), np.int64), 0, 0
+    for group in range(len(counts)):
+        for step in range(few[group]):
+            rows[found] = begin + step * (counts[group] - 1) // max(few[group] - 1, 1)
+            found += 1
+        begin += counts[group]
+    return rows, few
+
+
+@compiled
+def medians(vectors, counts, most):
+    """(K, 2) float64, medians of x and of y of the vectors (N, 2+) float32 of each of K groups, none empty, one after
+    the other, `counts` (K,) of each: of at most `most` of a group, as `chosen_evenly` has them."""
+    out, begin = np.empty((len(counts), 2)), 0
+    rows, few = chosen_evenly(counts, most)
+    for group in range(len(counts)):
+        end = begin + few[group]
+        for axis in range(2):
+            values = vectors[rows[begin:end], axis]
+            values.sort()
+            out[group, axis] = np.float64(values[(len(values) - 1) // 2] + values[len(values) // 2]) / 2
+        begin = end
+    return out

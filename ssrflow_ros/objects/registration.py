@@ -14,8 +14,9 @@ from functools import cached_property
 
 import numpy as np
 
+from ..kernels.groups import medians
 from .alignment import align
-from .groups import Clusters, evenly_chosen
+from .groups import Clusters
 from .tiles import MIDDLE, MOST_POINTS, Blocks, Tiles
 
 _INERTIA = 0.003  # cost of 1 m/s off the network's, for a cluster of 1 m from its middle; small ones
@@ -83,7 +84,7 @@ def register(clusters: Clusters, network: np.ndarray, target: Blocks, reach: flo
     reach    m, as far as they may have moved in `dt` s.
     """
     tiles = Tiles(clusters, target, reach)
-    cell, median = tiles.cell[:, None], _medians(network, clusters.counts)
+    cell, median = tiles.cell[:, None], medians(network, clusters.counts, MOST_POINTS)
     inertia = _INERTIA / np.maximum(tiles.size[:, :2].max(axis=1) / 2, 0.4) * tiles.cell / abs(dt)
     guesses = median[:, None] * _GUESSES / cell[:, None]
     measured, turn = _aligned(tiles, *tiles.search(median / cell, guesses, inertia, _AROUND, _FINE), dt)
@@ -109,16 +110,6 @@ def _aligned(tiles: Tiles, shift: np.ndarray, cost: np.ndarray, dt: float) -> tu
         )
         shift[hopeful], turn[hopeful] = align(here, is_here, there, is_there, shift[hopeful], dt)
     return shift, turn
-
-
-def _medians(flow: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """(K, 2) of x and y of flow (n, 3)."""
-    rows, few = evenly_chosen(counts, MOST_POINTS)
-    padded = np.full((len(counts), MOST_POINTS, 2), np.inf, np.float32)
-    padded[np.arange(MOST_POINTS) < few[:, None]] = flow[rows, :2]
-    padded.sort(axis=1)
-    which = np.arange(len(counts))
-    return (padded[which, (few - 1) // 2] + padded[which, few // 2]).astype(float) / 2
 
 
 def _curvature(cost: np.ndarray, step: np.ndarray) -> np.ndarray:
