@@ -5,8 +5,8 @@ import pytest
 from test_outliers import pole, seen, walker, wire
 
 from ssrflow_ros import SceneFlow, Settings
-from ssrflow_ros.kernels.beams import beside, by_direction, is_beside_the_next
-from ssrflow_ros.kernels.outliers import directions
+from ssrflow_ros.kernels.beams import beside, by_direction, filled, is_beside_the_next
+from ssrflow_ros.kernels.groups import lengths
 from ssrflow_ros.objects.prefilter import _LEAST_FILLED
 from ssrflow_ros.simulator import simulate
 from ssrflow_ros.simulator.disturbances import Weather, weathered
@@ -29,23 +29,27 @@ def test_what_lies_beside_is_counted_as_by_hand():
     unit = rng.normal((2.0, 0.0, 0.0), 0.15, (600, 3))
     unit /= np.linalg.norm(unit, axis=1, keepdims=True)
     points = (unit * rng.uniform(3, 5, (600, 1))).astype(np.float32)
-    direction, reach = directions(points)
-    beams, first = by_direction(points, direction, reach)
+    beams, first = by_direction(points)
     cone, depth, share, fewest = np.float32(0.011), np.float32(0.1), np.float32(0.02), 3
-    found = beside(points, direction, reach, beams, first, cone, 1, 4, fewest, depth, share, 10_000)
-    away = np.linalg.norm(unit[:, None] - unit, axis=2)
+    found = beside(points, beams, first, cone, 1, 4, fewest, depth, share, 10_000)
+    away, reach = np.linalg.norm(unit[:, None] - unit, axis=2), np.linalg.norm(points, axis=1)
     for row in range(len(points)):
         wide = next((w for w in (1, 2) if (away[row] <= cone * w).sum() > fewest), 4)
         near = np.flatnonzero(away[row] <= cone * wide)
         off = reach[near] - reach[row]
         at = np.abs(off) <= depth + share * reach[row]
         assert found[row].tolist() == [at.sum() - 1, (off > depth + share * reach[row]).sum()]
+    at, beyond = found.T
+    shares = np.where(at + beyond > 0, at / np.maximum(at + beyond, 1), 1.0).reshape(20, 30).mean(axis=1)
+    for least in np.quantile(shares, (0.2, 0.5, 0.8)) + 1e-9:
+        full = filled(points, np.full(20, 30), points, cone, 4, fewest, depth, share, least)
+        assert np.array_equal(full, shares >= least) and full.any() and not full.all()
 
 
 def test_the_next_one_in_the_cloud_is_company_as_any_other_is():
     points, _ = seen(walker(8))
     points = np.concatenate([points, in_the_air(300)])
-    reach = directions(points)[1]
+    reach = lengths(points)
     cone, depth, share = np.float32(0.011), np.float32(0.15), np.float32(0.02)
     found = is_beside_the_next(points, reach, cone, depth, share)
     unit = points / reach[:, None]
@@ -79,10 +83,14 @@ def test_bodies_fill_the_directions_about_their_points_and_flakes_and_dust_do_no
     grains = points[(np.abs(np.arctan2(points[:, 1], points[:, 0]) + 1.5) < 0.2) & (np.linalg.norm(points, axis=1) > 9)]
     grains *= (np.random.default_rng(3).uniform(0.3, 0.9, len(grains)))[:, None].astype(np.float32)
     beams = Beams(np.concatenate([points, flakes, grains]))
-    assert beams.share_beside(body).mean() > 2 * _LEAST_FILLED
-    assert beams.share_beside(flakes).mean() < _LEAST_FILLED
-    assert beams.share_beside(grains).mean() < _LEAST_FILLED
-    assert Beams(body[:1]).share_beside(body[:1]).tolist() == [1.0]  # nothing speaks against it
+
+    def filled(points, least, beams=beams):
+        return beams.are_filled(points, np.array([len(points)]), least).tolist() == [True]
+
+    assert filled(body, 2 * _LEAST_FILLED)
+    assert not filled(flakes, _LEAST_FILLED)
+    assert not filled(grains, _LEAST_FILLED)
+    assert filled(body[:1], 1.0, Beams(body[:1]))  # nothing speaks against it
 
 
 @pytest.mark.parametrize('sensor', ['vlp16', 'os1_64', 'hdl32e'])
@@ -103,5 +111,5 @@ def test_in_snow_next_to_no_flake_takes_part_and_no_mover_is_lost(sensor):
 
 def test_no_points_and_one_point():
     none = np.zeros((0, 3), np.float32)
-    assert Beams(none).are_alone().shape == Beams(none).share_beside(none).shape == (0,)
+    assert Beams(none).are_alone().shape == Beams(none).are_filled(none, np.zeros(0, int), 0.5).shape == (0,)
     assert Beams(np.ones((1, 3), np.float32)).are_alone().tolist() == [True]

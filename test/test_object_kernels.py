@@ -6,11 +6,14 @@ from scipy import ndimage
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from ssrflow_ros.kernels.cubes import chained, means_of_each
+from ssrflow_ros.kernels.cubes import chained, clustered, cubes, means_of_each
+from ssrflow_ros.kernels.ends import ends_of
+from ssrflow_ros.kernels.groups import chosen_evenly, medians, moved_together, rows_by_number, touched_by
 from ssrflow_ros.kernels.maps import connected_things, lies_beside
-from ssrflow_ros.kernels.tiles import distance_maps, sums_moved, sums_on_grid
+from ssrflow_ros.kernels.tiles import TRUNCATED, costs, laid_out, searched, sum_moved, sums_on_grid
+from ssrflow_ros.objects.groups import evenly_chosen
 
-SIDE, TRUNCATED = 30, 4
+SIDE = 30
 
 
 @pytest.fixture
@@ -23,49 +26,133 @@ def maps(rng):
     return rng.integers(0, 17, (5, SIDE, SIDE)).astype(np.uint8)
 
 
-def places(rng, low=0.0, high=SIDE):
-    x, y = rng.uniform(low, high, (2, 5, 20)).astype(np.float32)
-    return x, y, np.array([20, 1, 0, 7, 12])
-
-
 def looked_up(own, x, y):
-    row, column = (place.astype(int).clip(0, SIDE - 1) for place in (x, y))
+    row, column = (place.astype(int).clip(0, len(own) - 1) for place in (x, y))
     return own[row, column].astype(int)
 
 
-def test_distances_are_those_to_every_point(rng):
-    tile = np.sort(rng.integers(0, 4, 40))
-    x, y = rng.uniform(0, SIDE, (2, 40)).astype(np.float32)
-    found = distance_maps(x, y, tile, 5, SIDE, TRUNCATED)
+def test_maps_hold_the_distances_to_every_point_and_some_are_chosen_evenly(rng):
+    counts = np.array([1, 0, 30, 7])
+    first = np.concatenate([[0], np.cumsum(counts)])
+    x, y = rng.uniform(0, SIDE / 2, (2, 38)).astype(np.float32)
+    scale, corner = np.float32([2, 1, 1, 0.5]), np.float32([[0, 0], [5, 5], [15, 2], [20, 22]])
+    maps, places, chosen = laid_out(x, y, first, scale, corner, SIDE, 10)
     rows, columns = np.mgrid[:SIDE, :SIDE]
-    for number in range(5):
-        squared = [(rows - int(a)) ** 2 + (columns - int(b)) ** 2 for a, b in zip(x[tile == number], y[tile == number])]
-        assert np.array_equal(found[number], np.min([*squared, np.full(rows.shape, TRUNCATED**2)], axis=0))
+    for k in range(4):
+        own = slice(first[k], first[k + 1])
+        a, b = x[own] * scale[k] + corner[k, 0], y[own] * scale[k] + corner[k, 1]
+        squared = [(rows - int(i)) ** 2 + (columns - int(j)) ** 2 for i, j in zip(a, b)]
+        assert np.array_equal(maps[k], np.min([*squared, np.full(rows.shape, TRUNCATED**2)], axis=0))
+        few, every = evenly_chosen(counts[k : k + 1], 10)[0], np.column_stack([a, b])
+        assert chosen[k] == len(few) and np.array_equal(places[k, : len(few)], every[few])
 
 
 def test_sums_at_moved_points(rng, maps):
-    x, y, counts = places(rng)
-    shift = rng.uniform(-40, 40, (5, 6, 2)).astype(np.float32)
-    low, high = np.float32([[5.0, -np.inf]] * 5), np.float32([[25.0, np.inf]] * 5)
-    sums, numbers = sums_moved(maps, x, y, counts, shift, low, high)
-    for number, (own, count) in enumerate(zip(maps, counts)):
-        for asked, (east, north) in enumerate(shift[number]):
-            there_x, there_y = x[number, :count] + east, y[number, :count] + north
-            inside = (there_x > 5) & (there_x < 25)
-            assert numbers[number, asked] == inside.sum()
-            assert sums[number, asked] == looked_up(own, there_x[inside], there_y[inside]).sum()
+    places, shifts = rng.uniform(0, SIDE, (20, 2)).astype(np.float32), rng.uniform(-40, 40, (6, 2)).astype(np.float32)
+    low, high = np.float32([5, -np.inf]), np.float32([25, np.inf])
+    for east, north in shifts:
+        there_x, there_y = places[:, 0] + east, places[:, 1] + north
+        inside = (there_x > 5) & (there_x < 25)
+        total, number = sum_moved(maps[0], places, east, north, low, high)
+        assert number == inside.sum() and total == looked_up(maps[0], there_x[inside], there_y[inside]).sum()
 
 
 def test_sums_on_a_grid_of_shifts(rng, maps):
-    x, y, counts = places(rng)
-    which = np.array([3, 0, 2])
-    sums = sums_on_grid(maps, x, y, counts, which, 3, 2)
-    for place, own in enumerate(which):
-        half = slice(0, counts[own], 2)
+    for own, count in zip(maps, (20, 1, 0, 7, 12)):
+        places = rng.uniform(0, SIDE, (count, 2)).astype(np.float32)
+        sums = sums_on_grid(own, places, 3, 2)
         for i in range(5):
             for j in range(5):
-                row, column = x[own, half].astype(int) + 3 * (i - 2), y[own, half].astype(int) + 3 * (j - 2)
-                assert sums[place, i, j] == looked_up(maps[own], row, column).sum()
+                row, column = (places[::2].astype(int) + 3 * np.array([i - 2, j - 2])).T
+                assert sums[i, j] == looked_up(own, row, column).sum()
+
+
+def test_the_search_finds_what_a_search_by_numpy_does(rng):
+    side, full, most, far, step, fine = 60, TRUNCATED**2, np.full(8, 24.5), np.full(8, 24.0), 3, 0.5
+    around = np.array([[0, 0], [-1, 0], [0, -1], [0, 1], [1, 0], [-1, -1], [-1, 1], [1, -1], [1, 1]], float)
+    counts = np.array([40, 1, 5, 30, 60, 12, 3, 20])
+    first = np.concatenate([[0], np.cumsum(counts)])
+    x, y = rng.uniform(-5, 5, (2, counts.sum())).astype(np.float32)
+    moved, owner = rng.uniform(-20, 20, (8, 2)), np.repeat(np.arange(8), counts)
+    there_x, there_y = (
+        place + moved[owner, axis].astype(np.float32) + rng.normal(0, 0.3, len(place)).astype(np.float32)
+        for axis, place in enumerate((x, y))
+    )
+    others = first.copy()
+    others[4:] -= counts[3]  # set 3 has none
+    kept = owner != 3
+    scale, corner = np.ones(8, np.float32), np.full((8, 2), side / 2, np.float32)
+    here = laid_out(x, y, first, scale, corner, side, 32)
+    there = laid_out(there_x[kept], there_y[kept], others, scale, corner, side, 32)
+    low, high = (np.full((8, 2), limit, np.float32) for limit in (side / 2 - 8, side / 2 + 8))
+    network, inertia = moved + rng.normal(0, 6, (8, 2)), rng.uniform(0.0, 0.01, 8)
+    guesses = network[:, None] * np.array([1.0, 1.5, 2.0])[:, None]
+    sides = here, there, most, low, high, full
+    shifts, cost = searched(*sides, network, guesses, inertia, far, step, around, fine)
+
+    def priced(shift):
+        off = shift - network[:, None]
+        return costs(*sides, shift) + inertia[:, None] * np.hypot(off[..., 0], off[..., 1])
+
+    def best(shift, count):
+        order = np.argsort(priced(shift), axis=1, kind='stable')[:, :count]
+        return np.take_along_axis(shift, order[..., None], axis=1)
+
+    axis = step * np.arange(-8, 9)
+    grid = np.stack(np.meshgrid(axis, axis, indexing='ij'), -1).reshape(-1, 2)
+    starts = np.concatenate([np.zeros((8, 1, 2)), guesses.clip(-24, 24), np.zeros((8, 2, 2))], axis=1)
+    for k in range(8):
+        sums = sums_on_grid(there[0][k], here[1][k, : here[2][k]], step, 8) / ((here[2][k] + 1) // 2 * full)
+        of_grid = sums + 2 * inertia[k] * np.hypot(*(grid - network[k]).T).reshape(sums.shape)
+        lowest = ndimage.minimum_filter(of_grid, 3, mode='constant', cval=np.inf) == of_grid
+        modes = np.argsort(np.where(lowest, of_grid, np.inf), axis=None, kind='stable')[:2]
+        starts[k, 4:] = np.where(lowest.reshape(-1)[modes, None], grid[modes], 0)
+    wanted = best(starts, 2)
+    wanted = best((wanted[:, :, None] + around).reshape(8, -1, 2), 1)
+    wanted = best(wanted + fine * around, 1)
+    assert np.array_equal(shifts, wanted[:, 0])
+    assert np.array_equal(cost, costs(*sides, wanted)[:, 0])
+    for k, shift in enumerate(wanted[:, 0].clip(-24.5, 24.5).astype(np.float32)):
+        forth, back = here[1][k, : here[2][k]] + shift, there[1][k, : there[2][k]] - shift
+        back = back[((back > low[k]) & (back < high[k])).all(axis=1)]
+        own = looked_up(here[0][k], *back.T).mean() if len(back) else full
+        assert cost[k] == pytest.approx((looked_up(there[0][k], *forth.T).mean() + own) / full / 2)
+    close = np.abs(wanted[:, 0] - moved).max(axis=1) < 1.5
+    assert close.sum() >= 5, 'and these are where the others lie'
+
+
+def test_the_ends_of_what_overlaps_a_thing_the_most(rng):
+    """By sorting, where the kernel looks only at the first and the last in bins that no gap fits in."""
+    counts, near = np.array([300, 5, 80]), np.array([400, 0, 30])
+    points = np.concatenate([rng.uniform((-4, -1, 0), (4, 1, 2), (n, 3)) for n in counts]).astype(np.float32)
+    x, y = rng.uniform(-9, 9, near.sum()).astype(np.float32), rng.uniform(-2, 2, near.sum()).astype(np.float32)
+    x[np.abs(x) % 3 > 2] = 0.1
+    x[400:] = rng.uniform(2, 3, 30)
+    first, other_first = (np.concatenate([[0], np.cumsum(of)]) for of in (counts, near))
+    some, some_counts = points[::5], np.array([60, 1, 16])
+    some_first = np.concatenate([[0], np.cumsum(some_counts)])
+    turn = rng.uniform(-0.1, 0.1, 3)
+    axes = np.stack([np.stack([np.cos(turn), np.sin(turn)], -1), np.stack([-np.sin(turn), np.cos(turn)], -1)], -1)
+    found, long = rng.normal(0, 0.3, (3, 2)), np.arange(3)
+    ends = ends_of(long, points, first, some, some_first, x, y, other_first, axes, found, 0.3, 0.5, 1.5, 8)
+    for k in range(3):
+        own, others = (
+            places @ axes[k]
+            for places in (
+                points[first[k] : first[k + 1], :2],
+                np.column_stack([x, y])[other_first[k] : other_first[k + 1]] - found[k],
+            )
+        )
+        low, high = own.min(axis=0), own.max(axis=0)
+        assert ends[k, :2] == pytest.approx([low[0], high[0]])
+        there = np.sort(others[(others[:, 1] > low[1] - 0.3) & (others[:, 1] < high[1] + 0.3), 0])
+        if len(there) < 8:
+            assert np.isnan(ends[k, 2:]).all()
+            continue
+        gap = max(0.5, 1.5 * np.diff(np.sort(some[some_first[k] : some_first[k + 1], :2] @ axes[k][:, 0])).max())
+        stretches = np.split(there, np.flatnonzero(np.diff(there) > gap) + 1)
+        longest = max(stretches, key=lambda one: min(one[-1], high[0]) - max(one[0], low[0]))
+        assert ends[k, 2:] == pytest.approx([longest[0], longest[-1]]), len(stretches)
 
 
 @pytest.mark.parametrize('share', [0.0, 0.1, 0.4, 1.0])
@@ -79,12 +166,14 @@ def test_things_that_touch_are_numbered_by_their_first_cells(rng, share):
     points = np.column_stack([(row + 0.5 - side // 2) * cell, (column + 0.5 - side // 2) * cell, row]).astype(
         np.float32
     )
-    suspects = rng.random(len(points)) < 0.3
+    suspects, unmatched = rng.random((2, len(points))) < 0.3
     vacated = rng.uniform(-side // 2 * cell, side // 2 * cell, (200, 3)).astype(np.float32)
-    owner, extent, size, suspected, vacancies = connected_things(points, suspects, vacated, cell, side, square)
+    owner, extent, size, suspected, lone, vacancies = connected_things(
+        points, suspects, unmatched, vacated, cell, side, square
+    )
     expected, count = ndimage.label(held, np.ones((3, 3)))
     assert np.array_equal(owner, expected[row, column] - 1)
-    assert len(extent) == len(size) == len(suspected) == len(vacancies) == count
+    assert len(extent) == len(size) == len(suspected) == len(lone) == len(vacancies) == count
     places = np.floor(vacated[:, :2] / np.float32(cell) + side // 2).clip(1, side - 2).astype(int) // square
     squares = np.zeros((side // square, side // square), int)
     np.add.at(squares, tuple(places.T), 1)
@@ -94,6 +183,7 @@ def test_things_that_touch_are_numbered_by_their_first_cells(rng, share):
         assert vacancies[thing] == about[expected == thing + 1].max()
         assert size[thing] == 2 * (expected == thing + 1).sum()
         assert suspected[thing] == suspects[owner == thing].sum()
+        assert lone[thing] == unmatched[owner == thing].sum()
 
 
 def test_chains_of_what_lies_together_and_moves_alike(rng):
@@ -105,6 +195,52 @@ def test_chains_of_what_lies_together_and_moves_alike(rng):
     count, wanted = connected_components(coo_matrix(joined), directed=False)
     found = chained(points, velocity, distance, alike, share)
     assert 20 < count < 280 and np.array_equal(found, wanted)
+
+
+def test_clusters_are_chains_of_cubes_that_hold_enough(rng):
+    points = rng.uniform(-8, 8, (3000, 3)).astype(np.float32) * np.float32([1, 1, 0.2])
+    velocity = rng.choice([0.0, 2.0], (3000, 1)).astype(np.float32) * np.float32([1, 0, 0])
+    rows = np.flatnonzero(rng.random(3000) < 0.3)
+    for most, size in ((8000, 0.25), (700, 0.25 * 1.5**3)):
+        found = clustered(points, velocity, rows, 0.25, most, 0.5, 1.0, 0.3, 4)
+        cube, first = cubes(points[rows], size, np.zeros(3))
+        assert len(first) < most
+        centre, motion = (means_of_each(values[rows], cube, len(first)) for values in (points, velocity))
+        chain = chained(centre, motion, max(0.5, 2 * size), 1.0, 0.3)[cube]
+        large = np.bincount(chain)[chain] >= 4
+        wanted = np.full(3000, -1)
+        wanted[rows[large]] = chain[large]
+        assert np.array_equal(found, wanted) and large.any()
+
+
+def test_what_groups_touch_and_what_else_it_holds(rng):
+    thing, free, numbers = rng.integers(-1, 6, 300), rng.random(300) < 0.4, rng.integers(-1, 9, 300).astype(np.int32)
+    thing[numbers == 4] = -1
+    rows, first = rows_by_number(numbers)
+    found = touched_by(rows, first, thing, free, 6)
+    for group in range(9):
+        own = (numbers == group) & (thing >= 0)
+        others = np.isin(thing, thing[own]) & ~own
+        counts = own.sum(), (own & free).sum(), others.sum(), (others & free).sum(), len(np.unique(thing[own]))
+        assert found[group].tolist() == list(counts)
+
+
+def test_groups_are_moved_as_one(rng):
+    points, counts, shift = (
+        rng.normal(size=(9, 3)).astype(np.float32),
+        np.array([2, 0, 6, 1]),
+        np.float32(rng.normal(size=(4, 2))),
+    )
+    wanted = points + np.column_stack([np.repeat(shift, counts, axis=0), np.zeros(9, np.float32)])
+    assert np.array_equal(moved_together(points, counts, shift), wanted)
+
+
+def test_medians_of_some_of_each_group(rng):
+    counts, vectors = np.array([1, 2, 40, 7]), rng.normal(size=(50, 3)).astype(np.float32)
+    rows, few = chosen_evenly(counts, 8)
+    assert few.tolist() == [1, 2, 8, 7] and rows[3:11].tolist() == [3 + step * 39 // 7 for step in range(8)]
+    wanted = [np.median(own, axis=0) for own in np.split(vectors[rows, :2], np.cumsum(few)[:-1])]
+    assert np.array_equal(medians(vectors, counts, 8), wanted)
 
 
 def test_means_of_each_number(rng):

@@ -145,8 +145,8 @@ def test_both_ends_tell_how_far_a_smooth_side_slid():
     )
 
     def ends(target):
-        clusters = Clusters(now[::10], np.array([len(now[::10])]))
-        return find_ends(registered, [now], clusters, Blocks(target), np.array([[-0.3, 0.02]]))
+        whole, clusters = (Clusters(points, np.array([len(points)])) for points in (now, now[::10]))
+        return find_ends(registered, whole, clusters, Blocks(target), np.array([[-0.3, 0.02]]))
 
     beyond = side(11.0, 13.0)  # stands apart
     seen_whole = ends(np.concatenate([before, beyond]))

@@ -228,10 +228,10 @@ def test_points_in_blocks_and_those_within_a_span(rng):
     assert np.array_equal(np.diff(first), np.bincount(block, minlength=256))
     centre, span = rng.uniform(-25, 25, (6, 2)).astype(np.float32), rng.uniform(1, 6, 6).astype(np.float32)
     floor, ceiling = np.full(6, -5, np.float32), np.full(6, 10, np.float32)
-    x, y, owner = within(ordered, first, 2.0, 16, centre, span, floor, ceiling)
+    x, y, begin = within(ordered, first, 2.0, 16, centre, span, floor, ceiling)
     for k in range(6):
         near = (np.abs(ordered[:, :2] - centre[k]) < span[k]).all(axis=1) & (ordered[:, 2] > -5) & (ordered[:, 2] < 10)
-        assert np.array_equal(np.column_stack([x, y])[owner == k], ordered[near, :2])
+        assert np.array_equal(np.column_stack([x, y])[begin[k] : begin[k + 1]], ordered[near, :2])
 
 
 def test_rows_by_number(rng):

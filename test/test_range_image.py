@@ -7,7 +7,7 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 from worlds import patch
 
-from ssrflow_ros.kernels.range_image import nearest_about
+from ssrflow_ros.kernels.range_image import nearest_about, nearest_beside
 from ssrflow_ros.steps import range_image
 from ssrflow_ros.steps.range_image import RangeImage
 
@@ -121,6 +121,9 @@ def test_the_nearest_about_a_cell_is_that_of_its_rows_and_columns_which_go_round
         wanted = ndimage.minimum_filter1d(nearest, wide, axis=1, mode='wrap')
         wanted = ndimage.minimum_filter1d(wanted, high, axis=0, mode='nearest')
         assert np.array_equal(nearest_about(nearest.ravel(), 20, 30, high, wide), wanted.ravel())
+    cell = rng.permutation(600)[:200].astype(np.int32)
+    across = ndimage.minimum_filter1d(nearest, 7, axis=1, mode='wrap').ravel()
+    assert np.array_equal(nearest_beside(nearest.ravel(), cell, 30, 7), across[cell])
 
 
 def test_a_transform_leads_points_to_the_sensor():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ssrflow_ros.objects.alignment import align
-from ssrflow_ros.objects.groups import evenly_chosen
+from ssrflow_ros.objects.groups import Clusters, evenly_chosen
 from ssrflow_ros.objects.static_world import not_beside
 from ssrflow_ros.objects.tiles import Blocks, Tiles
 
@@ -30,11 +30,12 @@ def test_what_lies_beside_something_static_is_explained_and_what_is_far_from_it_
 def test_blocks_give_what_lies_near(rng):
     points = rng.uniform(-30, 30, (5000, 3)).astype(np.float32)
     centre, span = rng.uniform(-25, 25, (9, 2)), rng.uniform(1, 7, 9)
-    x, y, owner = Blocks(points).near(centre, span, np.full(9, -5.0), np.full(9, 10.0))
+    x, y, begin = Blocks(points).near(centre, span, np.full(9, -5.0), np.full(9, 10.0))
     for k in range(9):
         inside = (np.abs(points[:, :2] - centre[k]) < span[k]).all(axis=1) & (points[:, 2] > -5) & (points[:, 2] < 10)
-        assert sorted(zip(x[owner == k], y[owner == k])) == sorted(map(tuple, points[inside, :2]))
-    assert (np.diff(owner) >= 0).all()
+        own = slice(begin[k], begin[k + 1])
+        assert sorted(zip(x[own], y[own])) == sorted(map(tuple, points[inside, :2]))
+    assert begin[-1] == len(x)
 
 
 def test_at_most_so_many_of_each_are_taken_evenly_with_both_ends():
@@ -48,12 +49,12 @@ def test_a_cluster_costs_nothing_on_its_own_place_and_all_elsewhere(rng):
         for n, size, centre in ((60, (0.4, 0.4, 1), (5, 0, 0)), (20, (2, 1, 1), (-9, 20, 0)))
     ]
     points = np.concatenate(clusters).astype(np.float32)
-    tiles = Tiles(points, np.array([60, 20]), Blocks(points + np.float32([0.5, -0.2, 0])), 3.5)
+    tiles = Tiles(Clusters(points, np.array([60, 20])), Blocks(points + np.float32([0.5, -0.2, 0])), 3.5)
     there = np.array([[[0.5, -0.2], [3.4, 3.4], [1e6, -1e6]]] * 2) / tiles.cell[:, None, None]
     assert tiles.cost(there) == pytest.approx(np.array([[0.0, 1, 1]] * 2), abs=0.03)
-    alone = Tiles(points[60:], np.array([20]), Blocks(points + np.float32([0.5, -0.2, 0])), 3.5)
+    alone = Tiles(Clusters(points[60:], np.array([20])), Blocks(points + np.float32([0.5, -0.2, 0])), 3.5)
     assert tiles.cost(there)[1] == pytest.approx(alone.cost(there[:1])[0])
-    nothing = Tiles(points, np.array([60, 20]), Blocks(points[:0]), 3.5)
+    nothing = Tiles(Clusters(points, np.array([60, 20])), Blocks(points[:0]), 3.5)
     assert (nothing.cost(there) == 1).all()
 
 

@@ -6,8 +6,6 @@ import numpy as np
 
 from .compiled import compiled
 
-_ROW = 0xFFFFFFFF
-
 
 @compiled
 def _solved(matrix, right):
@@ -39,6 +37,26 @@ def _add(matrix, right, x, y, off_x, off_y, weight, kernel):
 
 
 @compiled
+def _find_nearest(nearest, x, y, other_x, other_y, squared, least):
+    """Fill `nearest` (n,) int32 with the number of the nearest of the other points (m,) to each of n, the first of
+    those that are as near; all float32, `squared` and `least` (n,) to work in.
+
+    Squared distances are compared by their bits, which grow with them: of whole numbers vector units find the least.
+    """
+    bits, least_bits = squared.view(np.int32), least.view(np.int32)
+    for i in range(len(x)):
+        nearest[i], least_bits[i] = 0, np.iinfo(np.int32).max
+    for j in range(len(other_x)):
+        east, north, number = other_x[j], other_y[j], np.int32(j)
+        for i in range(len(x)):
+            dx, dy = east - x[i], north - y[i]
+            squared[i] = dx * dx + dy * dy
+        for i in range(len(x)):
+            nearest[i] = number if bits[i] < least_bits[i] else nearest[i]
+            least_bits[i] = min(bits[i], least_bits[i])
+
+
+@compiled
 def aligned(here, here_counts, there, there_counts, shift, steps, kernel, about, stiffness):
     """Shift (K, 2) m and turn (K,) rad that lay each of K sets of points onto another one, and that one onto it.
 
@@ -49,12 +67,10 @@ def aligned(here, here_counts, there, there_counts, shift, steps, kernel, about,
     shift, turn = shift.copy(), np.zeros(len(here))
     most = here.shape[1]
     turned_x, turned_y = np.empty(most, np.float32), np.empty(most, np.float32)
+    moved_x, moved_y = np.empty(most, np.float32), np.empty(most, np.float32)
     there_x, there_y = np.empty(most, np.float32), np.empty(most, np.float32)
-    squared = np.empty(most, np.float32)
-    bits = squared.view(np.int32)
-    # Squared distance and place of the nearest partner in one number, of which the former is the upper half.
-    back = np.empty(most, np.int64)
-    match = np.empty(most, np.int64)
+    squared, least = np.empty(most, np.float32), np.empty(most, np.float32)
+    match, back = np.empty(most, np.int32), np.empty(most, np.int32)  # of each point its partner on the other side
     for k in range(len(here)):
         n, m = here_counts[k], there_counts[k]
         own = here[k]
@@ -65,20 +81,12 @@ def aligned(here, here_counts, there, there_counts, shift, steps, kernel, about,
         for _ in range(steps):
             cos, sin = np.float32(np.cos(turn[k])), np.float32(np.sin(turn[k]))
             east_by, north_by = np.float32(shift[k, 0]), np.float32(shift[k, 1])
-            back[:] = np.iinfo(np.int64).max
             for i in range(n):
-                x, y = cos * own[i, 0] - sin * own[i, 1], sin * own[i, 0] + cos * own[i, 1]
-                turned_x[i], turned_y[i] = x, y
-                x, y = x + east_by, y + north_by
-                for j in range(m):
-                    dx, dy = there_x[j] - x, there_y[j] - y
-                    squared[j] = dx * dx + dy * dy
-                nearest = np.iinfo(np.int64).max
-                for j in range(m):
-                    distance = np.int64(bits[j]) << 32
-                    nearest = min(nearest, distance | j)
-                    back[j] = min(back[j], distance | i)
-                match[i] = nearest & _ROW
+                turned_x[i] = cos * own[i, 0] - sin * own[i, 1]
+                turned_y[i] = sin * own[i, 0] + cos * own[i, 1]
+                moved_x[i], moved_y[i] = turned_x[i] + east_by, turned_y[i] + north_by
+            _find_nearest(match[:n], moved_x[:n], moved_y[:n], there_x[:m], there_y[:m], squared[:n], least[:n])
+            _find_nearest(back[:m], there_x[:m], there_y[:m], moved_x[:n], moved_y[:n], squared[:m], least[:m])
             matrix, right = np.zeros((3, 3)), np.zeros(3)
             for i in range(n):
                 j = match[i]
@@ -94,7 +102,7 @@ def aligned(here, here_counts, there, there_counts, shift, steps, kernel, about,
                     back[j] = -1
             for j in range(m):
                 if back[j] >= 0:
-                    i = back[j] & _ROW
+                    i = back[j]
                     off_x, off_y = there_x[j] - turned_x[i] - east_by, there_y[j] - turned_y[i] - north_by
                     _add(matrix, right, turned_x[i], turned_y[i], off_x, off_y, 1 / near, kernel)
             matrix[1, 1] = matrix[0, 0]

@@ -7,35 +7,58 @@ import numpy as np
 from .compiled import compiled
 
 _COLUMNS, _ROWS = 360, 180  # cells of directions, 0.64 to 1.3 degrees a side
+_BLOCK = 1024  # points that are worked on at a time, column by column, so that vector units can
 
 
 @compiled
-def _cell(azimuth, elevation):
-    row = min(int(elevation * np.float32(_ROWS / 2)), _ROWS - 1)
-    return row, min(int(azimuth * np.float32(_COLUMNS / 4)), _COLUMNS - 1)
+def _cells(points):
+    """Cell of directions, row * columns + column, and range m, (N,) int32 and float32, of points (N, 3) float32 m: by
+    two numbers that grow with azimuth and elevation, as of `directions` in kernels/outliers.py, without arctangents."""
+    cell, reach = np.empty(len(points), np.int32), np.empty(len(points), np.float32)
+    x, y, z = np.empty(_BLOCK, np.float32), np.empty(_BLOCK, np.float32), np.empty(_BLOCK, np.float32)
+    last_row, last_column, columns = np.int32(_ROWS - 1), np.int32(_COLUMNS - 1), np.int32(_COLUMNS)
+    for begin in range(0, len(points), _BLOCK):
+        block = points[begin : begin + _BLOCK]
+        own, away = cell[begin : begin + _BLOCK], reach[begin : begin + _BLOCK]
+        for point in range(len(block)):
+            x[point], y[point], z[point] = block[point, 0], block[point, 1], block[point, 2]
+        for point in range(len(block)):
+            level = np.sqrt(x[point] * x[point] + y[point] * y[point])
+            around = y[point] / max(abs(x[point]) + abs(y[point]), np.float32(1e-9))
+            azimuth = np.float32(3) - around if x[point] < 0 else np.float32(1) + around
+            elevation = z[point] / max(abs(z[point]) + level, np.float32(1e-9)) + np.float32(1)
+            row = min(np.int32(elevation * np.float32(_ROWS / 2)), last_row)
+            own[point] = row * columns + min(np.int32(azimuth * np.float32(_COLUMNS / 4)), last_column)
+            away[point] = np.sqrt(level * level + z[point] * z[point])
+    return cell, reach
 
 
 @compiled
-def by_direction(points, direction, reach):
-    """Unit vectors and ranges (N, 4) float32 of points (N, 3) m, cell of directions by cell, and the first row of each
-    cell; direction, reach as `directions` of kernels/outliers.py gives them."""
+def _sorted(points, cell, reach, wanted):
+    """As `by_direction`, of the points in cells that are `wanted` (cells,)."""
     first = np.zeros(_ROWS * _COLUMNS + 1, np.int32)
-    cell = np.empty(len(points), np.int32)
     for point in range(len(points)):
-        row, column = _cell(direction[point, 0], direction[point, 1])
-        cell[point] = row * _COLUMNS + column
-        first[cell[point] + 1] += 1
+        first[cell[point] + 1] += wanted[cell[point]]
     for place in range(_ROWS * _COLUMNS):
         first[place + 1] += first[place]
-    place, beams = first[:-1].copy(), np.empty((len(points), 4), np.float32)
+    place, beams = first[:-1].copy(), np.empty((first[-1], 4), np.float32)
     for point in range(len(points)):
-        own = place[cell[point]]
-        place[cell[point]] += 1
-        scale = np.float32(1) / max(reach[point], np.float32(1e-6))
-        for axis in range(3):
-            beams[own, axis] = points[point, axis] * scale
-        beams[own, 3] = reach[point]
+        if wanted[cell[point]]:
+            own = place[cell[point]]
+            place[cell[point]] += 1
+            scale = np.float32(1) / max(reach[point], np.float32(1e-6))
+            for axis in range(3):
+                beams[own, axis] = points[point, axis] * scale
+            beams[own, 3] = reach[point]
     return beams, first
+
+
+@compiled
+def by_direction(points):
+    """Unit vectors and ranges (n, 4) float32 of points (n, 3) float32 m, cell of directions by cell, and the first row
+    of each cell."""
+    cell, reach = _cells(points)
+    return _sorted(points, cell, reach, np.ones(_ROWS * _COLUMNS, np.bool_))
 
 
 @compiled
@@ -57,6 +80,25 @@ def is_beside_the_next(points, reach, cone, depth, depth_share):
 
 
 @compiled
+def _about(cell, widest):
+    """(cells,) bool: within so many rows and columns about one of the cells (M,)."""
+    about, centres = np.zeros(_ROWS * _COLUMNS, np.bool_), np.zeros(_ROWS * _COLUMNS, np.bool_)
+    for own in cell:
+        if not centres[own]:
+            centres[own] = True
+            row, column = own // _COLUMNS, own % _COLUMNS
+            for near in range(max(row - widest, 0), min(row + widest + 1, _ROWS)):
+                begin = near * _COLUMNS
+                for place in range(begin + max(column - widest, 0), begin + min(column + widest + 1, _COLUMNS)):
+                    about[place] = True
+                for place in range(begin, begin + column + widest + 1 - _COLUMNS):  # the columns go round
+                    about[place] = True
+                for place in range(begin + _COLUMNS + column - widest, begin + _COLUMNS if column < widest else 0):
+                    about[place] = True
+    return about
+
+
+@compiled
 def _counted(beams, begin, end, x, y, z, reach, off, most):
     """Of the beams `begin` to `end`: how many lie within an angle of (x, y, z), `most` its square, how many of these
     end at `reach`, give or take `off` m, and how many beyond."""
@@ -71,7 +113,31 @@ def _counted(beams, begin, end, x, y, z, reach, off, most):
 
 
 @compiled
-def beside(points, direction, reach, beams, first, cone, narrowest, widest, fewest, depth, depth_share, enough):
+def _beside(x, y, z, cell, reach, beams, first, cone, narrowest, widest, fewest, depth, depth_share, enough):
+    """At its range and beyond, as `beside`, of one point."""
+    row, column = cell // _COLUMNS, cell % _COLUMNS
+    scale = np.float32(1) / max(reach, np.float32(1e-6))
+    x, y, z = x * scale, y * scale, z * scale
+    off, wide = depth + depth_share * reach, narrowest
+    while True:
+        most = (cone * wide) * (cone * wide)
+        # Most have company in their own cell.
+        about, at, beyond = _counted(beams, first[cell], first[cell + 1], x, y, z, reach, off, most)
+        for near in range(max(row - wide, 0), min(row + wide + 1, _ROWS)):
+            if at > enough:
+                break
+            for turn in range(-wide, wide + 1):
+                place = near * _COLUMNS + (column + turn) % _COLUMNS
+                if place != cell:
+                    more = _counted(beams, first[place], first[place + 1], x, y, z, reach, off, most)
+                    about, at, beyond = about + more[0], at + more[1], beyond + more[2]
+        if at > enough or about > fewest or wide >= widest:
+            return at - 1, beyond
+        wide *= 2
+
+
+@compiled
+def beside(points, beams, first, cone, narrowest, widest, fewest, depth, depth_share, enough):
     """(M, 2) int32: of the returns beside each of M points, how many lie at its range, at least, where they are
     `enough`, and how many beyond. The points themselves are among the `beams`; these and `first` as of `by_direction`.
 
@@ -79,27 +145,34 @@ def beside(points, direction, reach, beams, first, cone, narrowest, widest, fewe
     to `widest` times, until there are `fewest` returns. At its range: nearer and farther by no more than depth +
     depth_share * range, m.
     """
-    found = np.zeros((len(points), 2), np.int32)
+    found, (cell, away) = np.empty((len(points), 2), np.int32), _cells(points)
     for point in range(len(points)):
-        row, column = _cell(direction[point, 0], direction[point, 1])
-        scale = np.float32(1) / max(reach[point], np.float32(1e-6))
-        x, y, z = points[point, 0] * scale, points[point, 1] * scale, points[point, 2] * scale
-        off, own = depth + depth_share * reach[point], row * _COLUMNS + column
-        wide = narrowest
-        while True:
-            most = (cone * wide) * (cone * wide)
-            # Most have company in their own cell.
-            about, at, beyond = _counted(beams, first[own], first[own + 1], x, y, z, reach[point], off, most)
-            for near in range(max(row - wide, 0), min(row + wide + 1, _ROWS)):
-                if at > enough:
-                    break
-                for turn in range(-wide, wide + 1):
-                    place = near * _COLUMNS + (column + turn) % _COLUMNS
-                    if place != own:
-                        more = _counted(beams, first[place], first[place + 1], x, y, z, reach[point], off, most)
-                        about, at, beyond = about + more[0], at + more[1], beyond + more[2]
-            if at > enough or about > fewest or wide >= widest:
-                break
-            wide *= 2
-        found[point, 0], found[point, 1] = at - 1, beyond
+        x, y, z = points[point, 0], points[point, 1], points[point, 2]
+        found[point, 0], found[point, 1] = _beside(
+            x, y, z, cell[point], away[point], beams, first, cone, narrowest, widest, fewest, depth, depth_share, enough
+        )
     return found
+
+
+@compiled
+def filled(points, counts, sweep, cone, widest, fewest, depth, depth_share, least):
+    """(K,) bool of K groups of points (M, 3) of a `sweep` (N, 3), one after the other, `counts` (K,) of each: of the
+    returns beside a point, as of `beside`, that are not nearer, the share at its range, 1 where there are none, is
+    `least` or more, on average over the group."""
+    cell, away = _cells(points)
+    cell_of_sweep, reach = _cells(sweep)
+    beams, first = _sorted(sweep, cell_of_sweep, reach, _about(cell, widest))
+    full, end = np.empty(len(counts), np.bool_), 0
+    for group in range(len(counts)):
+        begin, end = end, end + counts[group]
+        wanted, total = least * counts[group], 0.0
+        for point in range(begin, end):
+            x, y, z = points[point, 0], points[point, 1], points[point, 2]
+            at, beyond = _beside(
+                x, y, z, cell[point], away[point], beams, first, cone, 1, widest, fewest, depth, depth_share, len(beams)
+            )
+            total += at / (at + beyond) if at + beyond > 0 else 1.0
+            if total >= wanted or total + (end - point - 1) < wanted:  # which is told long before the last point
+                break
+        full[group] = total >= wanted
+    return full

@@ -125,35 +125,42 @@ def chained(points, velocity, distance, alike, share):
     that `share` of the greater speed.
     """
     count, found = len(points), 0
-    table, keys = _table(count), np.empty(count, np.int64)
+    table, keys, key = _table(count), np.empty(count, np.int64), np.empty(count, np.int64)
     newest, before = np.empty(count, np.int32), np.empty(count, np.int32)  # points of a cube, the last one first
     parent, speed = np.arange(count), np.empty(count)
     per_cube, origin = 0.999 / distance, np.zeros(3)
     for row in range(count):
-        x, y, z = points[row, 0], points[row, 1], points[row, 2]
-        vx, vy, vz = velocity[row, 0], velocity[row, 1], velocity[row, 2]
-        speed[row] = np.sqrt(vx * vx + vy * vy + vz * vz)
-        for i in range(-1, 2):
-            for j in range(-1, 2):
-                for k in range(-1, 2):
-                    key = _cube(x + i / per_cube, y + j / per_cube, z + k / per_cube, per_cube, origin)
-                    slot = _slot(table, keys, key)
-                    other = newest[table[slot]] if table[slot] >= 0 else -1
-                    while other >= 0:
-                        dx, dy, dz = points[other, 0] - x, points[other, 1] - y, points[other, 2] - z
-                        if dx * dx + dy * dy + dz * dz <= distance * distance:
-                            dx, dy, dz = velocity[other, 0] - vx, velocity[other, 1] - vy, velocity[other, 2] - vz
-                            most = max(alike, share * max(speed[row], speed[other]))
-                            if dx * dx + dy * dy + dz * dz < most * most:
-                                one, two = _root(parent, row), _root(parent, other)
-                                parent[max(one, two)] = min(one, two)
-                        other = before[other]
-        key = _cube(x, y, z, per_cube, origin)
-        slot = _slot(table, keys, key)
+        speed[row] = np.sqrt(velocity[row, 0] ** 2 + velocity[row, 1] ** 2 + velocity[row, 2] ** 2)
+        key[row] = _cube(points[row, 0], points[row, 1], points[row, 2], per_cube, origin)
+        slot = _slot(table, keys, key[row])
         if table[slot] < 0:
-            table[slot], keys[found], newest[found] = found, key, -1
+            table[slot], keys[found], newest[found] = found, key[row], -1
             found += 1
         before[row], newest[table[slot]] = newest[table[slot]], row
+    for row in range(count):
+        other = before[row]
+        for beside in range(14):  # its own cube, and half of those about it: of the other half they find each other
+            if beside:
+                i, j, k = (beside + 13) // 9 - 1, (beside + 13) // 3 % 3 - 1, (beside + 13) % 3 - 1
+                slot = _slot(table, keys, key[row] + (i << 42) + (j << 21) + k)
+                other = newest[table[slot]] if table[slot] >= 0 else -1
+            while other >= 0:
+                dx, dy, dz = (
+                    points[other, 0] - points[row, 0],
+                    points[other, 1] - points[row, 1],
+                    points[other, 2] - points[row, 2],
+                )
+                if dx * dx + dy * dy + dz * dz <= distance * distance:
+                    dx, dy, dz = (
+                        velocity[other, 0] - velocity[row, 0],
+                        velocity[other, 1] - velocity[row, 1],
+                        velocity[other, 2] - velocity[row, 2],
+                    )
+                    most = max(alike, share * max(speed[row], speed[other]))
+                    if dx * dx + dy * dy + dz * dz < most * most:
+                        one, two = _root(parent, row), _root(parent, other)
+                        parent[max(one, two)] = min(one, two)
+                other = before[other]
     number, chains = np.empty(count, np.int32), 0
     for row in range(count):
         root = _root(parent, row)
@@ -162,4 +169,36 @@ def chained(points, velocity, distance, alike, share):
             chains += 1
         else:
             number[row] = number[root]
+    return number
+
+
+@compiled
+def clustered(points, velocity, rows, size, most, distance, alike, share, fewest):
+    """Number (N,) int32 of the cluster of each of the `rows` (n,) of points (N, 3) m that is in one, -1 elsewhere.
+
+    The points are gathered in cubes of `size` m, or larger ones of which there are no more than `most`; a cluster is a
+    chain of these, as of `chained`, within `distance` m or two cubes, that holds `fewest` points or more.
+    """
+    count = len(rows)
+    own, motion = np.empty((count, 3), np.float32), np.empty((count, 3), velocity.dtype)
+    for place in range(count):
+        for axis in range(3):
+            own[place, axis], motion[place, axis] = points[rows[place], axis], velocity[rows[place], axis]
+    cube, first = cubes(own, size, np.zeros(3))
+    while len(first) > most:
+        size *= 1.5
+        cube, first = cubes(own, size, np.zeros(3))
+    chain = chained(
+        means_of_each(own, cube, len(first)),
+        means_of_each(motion, cube, len(first)),
+        max(distance, 2 * size),
+        alike,
+        share,
+    )
+    number, held = np.full(len(points), -1, np.int32), np.zeros(len(first), np.int64)
+    for place in range(count):
+        held[chain[cube[place]]] += 1
+    for place in range(count):
+        if held[chain[cube[place]]] >= fewest:
+            number[rows[place]] = chain[cube[place]]
     return number

@@ -39,6 +39,30 @@ def rows_by_number(numbers):
 
 
 @compiled
+def touched_by(rows, first, thing, free, things):
+    """(E, 5) int64 of E groups of rows, group e from `first`[e] on (E + 1,): how many of its points are of a thing; how
+    many of these are `free`, (n,) bool; how many other points the things that it touches have; how many of those are
+    free; and how many things it touches. thing (n,): which of so many `things` each point is of, -1 for none."""
+    found = np.zeros((len(first) - 1, 5), np.int64)
+    held, held_free, newest = np.zeros(things, np.int64), np.zeros(things, np.int64), np.full(things, -1)
+    for point in range(len(thing)):
+        if thing[point] >= 0:
+            held[thing[point]] += 1
+            held_free[thing[point]] += free[point]
+    for group in range(len(found)):
+        own, own_free, other, other_free, touched = 0, 0, 0, 0, 0
+        for row in rows[first[group] : first[group + 1]]:
+            of = thing[row]
+            if of >= 0:
+                own, own_free = own + 1, own_free + free[row]
+                if newest[of] != group:
+                    newest[of], touched = group, touched + 1
+                    other, other_free = other + held[of], other_free + held_free[of]
+        found[group] = own, own_free, other - own, other_free - own_free, touched
+    return found
+
+
+@compiled
 def any_near(points, counts, others, reach):
     """(K,) bool, whether any of `others` (M, 3) m lies within `reach` m of the box about each group of points (N, 3),
     which stand one after the other, `counts` (K,) of each."""
@@ -74,4 +98,47 @@ def company(points, rows, size, side):
     for place in range(len(rows)):
         x, y = points[rows[place], 0], points[rows[place], 1]
         out[place] = count[int(np.floor(x / size)) & (side - 1), int(np.floor(y / size)) & (side - 1)]
+    return out
+
+
+@compiled
+def moved_together(points, counts, shift):
+    """(N, 3) m of points (N, 3) m after the shift (K, 2) m in x and y of the group that each is of: groups stand one
+    after the other, `counts` (K,) of each."""
+    out, end = np.empty_like(points), 0
+    for k in range(len(counts)):
+        begin, end = end, end + counts[k]
+        for row in range(begin, end):
+            out[row, 0], out[row, 1] = points[row, 0] + shift[k, 0], points[row, 1] + shift[k, 1]
+            out[row, 2] = points[row, 2]
+    return out
+
+
+@compiled
+def chosen_evenly(counts, most):
+    """Rows (n,) int64 of at most `most` of each of K groups, one after the other, `counts` (K,) of each: evenly, the
+    first and the last included; and how many of each, (K,)."""
+    few = np.minimum(counts, most)
+    rows, found, begin = np.empty(few.sum(), np.int64), 0, 0
+    for group in range(len(counts)):
+        for step in range(few[group]):
+            rows[found] = begin + step * (counts[group] - 1) // max(few[group] - 1, 1)
+            found += 1
+        begin += counts[group]
+    return rows, few
+
+
+@compiled
+def medians(vectors, counts, most):
+    """(K, 2) float64, medians of x and of y of the vectors (N, 2+) float32 of each of K groups, none empty, one after
+    the other, `counts` (K,) of each: of at most `most` of a group, as `chosen_evenly` has them."""
+    out, begin = np.empty((len(counts), 2)), 0
+    rows, few = chosen_evenly(counts, most)
+    for group in range(len(counts)):
+        end = begin + few[group]
+        for axis in range(2):
+            values = vectors[rows[begin:end], axis]
+            values.sort()
+            out[group, axis] = np.float64(values[(len(values) - 1) // 2] + values[len(values) // 2]) / 2
+        begin = end
     return out

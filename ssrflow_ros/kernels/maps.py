@@ -17,56 +17,59 @@ def _cell(point, cell, side):
 
 
 @compiled
-def connected_things(points, suspects, vacated, cell, side, square):
+def connected_things(points, suspects, unmatched, vacated, cell, side, square):
     """Things on a map from above of `side` cells of `cell` m: what lies in cells that touch, at corners too.
 
     Returns the number (N,) int32 of the thing that each of points (N, 3) float32 m belongs to, in the order of their
     first cells; and of each its extent (K, 2) in rows and in columns, the number of its points (K,), of its `suspects`
-    (N,) bool, and of points that were `vacated` (V, 3) float32 m about it: the greatest number in any square of
-    `square` cells a side, in which it has cells, and the eight around that.
+    (N,) bool, of those that are `unmatched` (N,) bool, and of points that were `vacated` (V, 3) float32 m about it: the
+    greatest number in any square of `square` cells a side, in which it has cells, and the eight around that.
     """
-    number, waiting = np.full(side * side, -1, np.int32), np.empty(side * side, np.int32)
-    places = np.empty(len(points), np.int32)
+    number, places = np.full(side * side, -1, np.int32), np.empty(len(points), np.int32)
+    waiting = np.empty((len(points), 2), np.int32)  # row and column of cells; no more are held than there are points
+    lowest, highest = side * side, -1
     for point in range(len(points)):
         places[point] = _cell(points[point], cell, side)
         number[places[point]] = -2  # held, and by no thing yet
-    squares = side // square
-    about = np.zeros((squares + 2, squares + 2), np.int64)
+        lowest, highest = min(lowest, places[point]), max(highest, places[point])
+    square_of = np.arange(side) // square + 1
+    about = np.zeros((side // square + 2, side // square + 2), np.int64)
     for point in range(len(vacated)):
         place = _cell(vacated[point], cell, side)
-        row, column = place // side // square + 1, place % side // square + 1
+        row, column = square_of[place // side], square_of[place % side]
         about[row - 1 : row + 2, column - 1 : column + 2] += 1
     most = min(len(points), side * side // 4)
     extent, vacancies = np.empty((most, 2), np.int64), np.empty(most, np.int64)
     count = 0
-    for first in range(side * side):
+    for first in range(lowest, highest + 1):
         if number[first] != -2:
             continue
         low_row, high_row, low_column, high_column, greatest = side, 0, side, 0, 0
-        number[first], waiting[0], left = count, first, 1
+        number[first], waiting[0, 0], waiting[0, 1], left = count, first // side, first % side, 1
         while left:
             left -= 1
-            place = waiting[left]
-            row, column = place // side, place % side
+            row, column = waiting[left, 0], waiting[left, 1]
             low_row, high_row = min(low_row, row), max(high_row, row)
             low_column, high_column = min(low_column, column), max(high_column, column)
-            greatest = max(greatest, about[row // square + 1, column // square + 1])
-            for i in range(-1, 2):
-                for j in range(-1, 2):
-                    beside = place + i * side + j
-                    if number[beside] == -2:
-                        number[beside] = count
-                        waiting[left] = beside
+            greatest = max(greatest, about[square_of[row], square_of[column]])
+            for i in range(row - 1, row + 2):
+                for j in range(column - 1, column + 2):
+                    if number[i * side + j] == -2:
+                        number[i * side + j] = count
+                        waiting[left, 0], waiting[left, 1] = i, j
                         left += 1
         extent[count, 0], extent[count, 1] = high_row - low_row + 1, high_column - low_column + 1
         vacancies[count] = greatest
         count += 1
-    owner, size, suspected = np.empty(len(points), np.int32), np.zeros(count, np.int64), np.zeros(count, np.int64)
+    owner, size = np.empty(len(points), np.int32), np.zeros(count, np.int64)
+    suspected, lone = np.zeros(count, np.int64), np.zeros(count, np.int64)
     for point in range(len(points)):
-        owner[point] = number[places[point]]
-        size[owner[point]] += 1
-        suspected[owner[point]] += suspects[point]
-    return owner, extent[:count], size, suspected, vacancies[:count]
+        own = number[places[point]]
+        owner[point] = own
+        size[own] += 1
+        suspected[own] += suspects[point]
+        lone[own] += unmatched[point]
+    return owner, extent[:count], size, suspected, lone, vacancies[:count]
 
 
 @compiled

@@ -173,6 +173,20 @@ def lies_beyond(nearest, cell, reach, share, depth):
 
 
 @compiled
+def nearest_beside(nearest, cell, columns, wide):
+    """(N,) the least of `nearest` in the `wide` columns, an odd number, about each `cell` (N,); they go round."""
+    out, half = np.empty(len(cell), np.float32), wide // 2
+    for point in range(len(cell)):
+        column = cell[point] % columns
+        begin, least = cell[point] - column, np.float32(np.inf)
+        for near in range(column - half, column + half + 1):
+            place = near + columns if near < 0 else near - columns if near >= columns else near
+            least = min(least, nearest[begin + place])
+        out[point] = least
+    return out
+
+
+@compiled
 def nearest_about(nearest, rows, columns, high, wide):
     """(rows * columns,) the least of `nearest` in `high` rows and `wide` columns, odd numbers, about each cell; the
     columns go round."""

@@ -1,6 +1,6 @@
 """Loops over small maps from above, one a cluster: distances to the next point, and sums of them under moved points.
 
-Maps are (K, C, C); a place (x, y) in cells lies in cell [int(x), int(y)], one beyond the border in the nearest cell.
+Maps are (C, C); a place (x, y) in cells lies in cell [int(x), int(y)], one beyond the border in the nearest cell.
 Sums are of whole numbers, and so exact.
 """
 
@@ -10,72 +10,189 @@ import numpy as np
 
 from .compiled import compiled
 
-
-@compiled
-def placed(x, y, owner, scale, corner):
-    """x, y (n,) in cells from the corner of the map that is the `owner` (n,) of each: times `scale` (K,), plus `corner`
-    (K, 2). All float32."""
-    across, along = np.empty(len(x), np.float32), np.empty(len(x), np.float32)
-    for point in range(len(x)):
-        own = owner[point]
-        across[point] = x[point] * scale[own] + corner[own, 0]
-        along[point] = y[point] * scale[own] + corner[own, 1]
-    return across, along
+TRUNCATED = 4  # cells, farther ones are all the same
+_FULL, _BORDER = np.uint8(TRUNCATED**2), TRUNCATED - 1
 
 
 @compiled
-def distance_maps(x, y, tile, count, side, truncated):
-    """(count, side, side) uint8, squared distance in cells to the next of the points, at most `truncated`².
+def _lower(values, one, other, by):
+    """Lower the values (n,) uint8 to those of `one` or the `other` (n,), plus `by`, where these are less."""
+    more = np.uint8(by)
+    for place in range(len(values)):
+        values[place] = min(values[place], np.uint8(min(one[place], other[place]) + more))
 
-    x, y (n,) cells of points on the maps `tile` (n,).
+
+@compiled
+def fill_distances(own, places):
+    """Fill own (C, C) uint8 with the squared distance in cells to the next of the places (n, 2), at most 16.
+
+    The squares are added along rows, and then along columns; rows lie one after the other, with cells between that
+    nothing lies in.
     """
-    maps = np.full((count, side, side), truncated * truncated, np.uint8)
-    for point in range(len(x)):
-        own, row, column = maps[tile[point]], int(x[point]), int(y[point])
-        if own[row, column] == 0:
-            continue  # another point of this cell was here
-        for i in range(max(row - truncated + 1, 0), min(row + truncated, side)):
-            for j in range(max(column - truncated + 1, 0), min(column + truncated, side)):
-                squared = (i - row) ** 2 + (j - column) ** 2
-                if squared < own[i, j]:
-                    own[i, j] = squared
-    return maps
+    side, wide = len(own), len(own) + 2 * _BORDER
+    held = np.full(wide * wide, _FULL, np.uint8)
+    for point in range(len(places)):
+        held[(int(places[point, 0]) + _BORDER) * wide + int(places[point, 1]) + _BORDER] = 0
+    across = held.copy()
+    for off in range(1, _BORDER + 1):
+        _lower(across[off:-off], held[: -2 * off], held[2 * off :], off * off)
+    about = across.copy()
+    for off in range(1, _BORDER + 1):
+        _lower(about[off * wide : -off * wide], across[: -2 * off * wide], across[2 * off * wide :], off * off)
+    for row in range(side):
+        begin = (row + _BORDER) * wide + _BORDER
+        for column in range(side):
+            own[row, column] = about[begin + column]
 
 
 @compiled
-def sums_on_grid(maps, x, y, counts, which, step, steps):
-    """(k, 2 steps + 1, 2 steps + 1) int64, of the maps `which` (k,): sum at every second of its `counts` (K,) points
-    x, y (K, P), moved by multiples of `step` cells to either side."""
-    side = maps.shape[1] - 1
-    sums = np.zeros((len(which), 2 * steps + 1, 2 * steps + 1), np.int64)
-    for place in range(len(which)):
-        own = which[place]
-        for point in range(0, counts[own], 2):
-            row, column = int(x[own, point]), int(y[own, point])
-            for i in range(2 * steps + 1):
-                moved_row = min(max(row + (i - steps) * step, 0), side)
-                for j in range(2 * steps + 1):
-                    moved_column = min(max(column + (j - steps) * step, 0), side)
-                    sums[place, i, j] += maps[own, moved_row, moved_column]
+def laid_out(x, y, first, scale, corner, side, most):
+    """Of K sets of points x, y (n,), set k from `first`[k] on (K + 1,): maps (K, side, side), as `fill_distances` makes
+    them; at most so many places (K, most, 2), evenly, the first and the last included; how many these are, (K,).
+
+    Places are in cells from a map's corner: times `scale` (K,), plus `corner` (K, 2). All float32.
+    """
+    count = len(first) - 1
+    maps, chosen = np.empty((count, side, side), np.uint8), np.zeros((count, most, 2), np.float32)
+    counts = np.minimum(first[1:] - first[:-1], most)
+    for k in range(count):
+        n = first[k + 1] - first[k]
+        places = np.empty((n, 2), np.float32)
+        for point in range(n):
+            places[point, 0] = x[first[k] + point] * scale[k] + corner[k, 0]
+            places[point, 1] = y[first[k] + point] * scale[k] + corner[k, 1]
+        fill_distances(maps[k], places)
+        for row in range(counts[k]):
+            chosen[k, row] = places[row * (n - 1) // max(counts[k] - 1, 1)]
+    return maps, chosen, counts
+
+
+@compiled
+def sum_moved(own, places, east, north, low, high):
+    """Sum of the map `own` (C, C) at the places (n, 2) moved by so many cells, and how many they are: those that then
+    lie between `low` and `high` (2,)."""
+    side, total, number = len(own) - 1, 0, 0
+    for point in range(len(places)):
+        x, y = places[point, 0] + east, places[point, 1] + north
+        if (low[0] < x < high[0]) and (low[1] < y < high[1]):
+            total += own[min(max(int(x), 0), side), min(max(int(y), 0), side)]
+            number += 1
+    return total, number
+
+
+@compiled
+def sums_on_grid(own, places, step, steps):
+    """(2 steps + 1, 2 steps + 1) int32, sum of the map `own` (C, C) at every second of the places (n, 2), moved by
+    multiples of `step` cells to either side."""
+    side, wide = len(own) - 1, 2 * steps + 1
+    sums, columns = np.zeros((wide, wide), np.int32), np.empty(wide, np.int64)
+    for point in range(0, len(places), 2):
+        row, column = int(places[point, 0]), int(places[point, 1])
+        for j in range(wide):
+            columns[j] = min(max(column + (j - steps) * step, 0), side)
+        for i in range(wide):
+            line = own[min(max(row + (i - steps) * step, 0), side)]
+            for j in range(wide):
+                sums[i, j] += line[columns[j]]
     return sums
 
 
 @compiled
-def sums_moved(maps, x, y, counts, shift, low, high):
-    """Sum (K, Q) int64 of each map at its `counts` (K,) points x, y (K, P), moved by `shift` (K, Q, 2) cells, and how
-    many (K, Q) they are: those that then lie between `low` and `high` (K, 2)."""
-    side = maps.shape[1] - 1
-    sums, numbers = np.zeros(shift.shape[:2], np.int64), np.zeros(shift.shape[:2], np.int64)
-    for own in range(len(maps)):
+def _cost(here, there, points, others, east, north, most, low, high, full):
+    """Of one set, as `costs` says."""
+    east, north = np.float32(min(max(east, -most), most)), np.float32(min(max(north, -most), most))
+    anywhere = np.float32(np.inf)
+    forward, number = sum_moved(there, points, east, north, (-anywhere, -anywhere), (anywhere, anywhere))
+    backward, about = sum_moved(here, others, -east, -north, (low[0], low[1]), (high[0], high[1]))
+    return (forward / full / max(number, 1) + (backward / full / about if about else 1.0)) / 2
+
+
+@compiled
+def costs(here, there, most, low, high, full, shift):
+    """(K, Q) in 0..1, what K sets cost at shifts (K, Q, 2) cells: the mean of the other maps at their points, and of
+    their own maps at the others' points moved back, as far as these then lie between `low` and `high` (K, 2), as shares
+    of `full`. `here`, `there` of both sides as of `laid_out`; farther than `most` (K,) is as far as that."""
+    (maps, places, counts), (other_maps, other_places, other_counts) = here, there
+    out = np.empty(shift.shape[:2])
+    for k in range(len(out)):
+        own, other = places[k, : counts[k]], other_places[k, : other_counts[k]]
         for asked in range(shift.shape[1]):
-            east, north = shift[own, asked]
-            for point in range(counts[own]):
-                place_x, place_y = x[own, point] + east, y[own, point] + north
-                if (low[own, 0] < place_x < high[own, 0]) and (low[own, 1] < place_y < high[own, 1]):
-                    row, column = min(max(int(place_x), 0), side), min(max(int(place_y), 0), side)
-                    sums[own, asked] += maps[own, row, column]
-                    numbers[own, asked] += 1
-    return sums, numbers
+            east, north = shift[k, asked]
+            out[k, asked] = _cost(maps[k], other_maps[k], own, other, east, north, most[k], low[k], high[k], full)
+    return out
+
+
+@compiled
+def _keep(best, east, north, cost):
+    """Put a shift among the two best (2, 3), shift and cost of each; where they cost the same, the former is better."""
+    for rank in range(2):
+        if cost < best[rank, 2]:
+            if rank == 0:
+                best[1] = best[0]
+            best[rank, 0], best[rank, 1], best[rank, 2] = east, north, cost
+            return
+
+
+@compiled
+def _best_on_grid(there, points, network, inertia, full, step, steps):
+    """(2, 3) shift and cost of the two best that are better than those about them on the grid of `sums_on_grid`."""
+    wide, number, best = 2 * steps + 1, (len(points) + 1) // 2, np.zeros((2, 3))
+    best[:, 2] = np.inf
+    sums, cost = sums_on_grid(there, points, step, steps), np.full((wide + 2, wide + 2), np.inf)
+    for i in range(wide):
+        for j in range(wide):
+            east, north = (i - steps) * step - network[0], (j - steps) * step - network[1]
+            off = np.sqrt(east * east + north * north)
+            cost[i + 1, j + 1] = sums[i, j] / (number * full) + 2 * (inertia * off)
+    for i in range(1, wide + 1):
+        for j in range(1, wide + 1):
+            own = cost[i, j]
+            if (
+                own < best[1, 2]
+                and own <= min(cost[i, j - 1], cost[i, j + 1])
+                and own <= min(cost[i - 1, j - 1], cost[i - 1, j], cost[i - 1, j + 1])
+                and own <= min(cost[i + 1, j - 1], cost[i + 1, j], cost[i + 1, j + 1])
+            ):
+                _keep(best, (i - 1 - steps) * step, (j - 1 - steps) * step, own)
+    return best
+
+
+@compiled
+def searched(here, there, most, low, high, full, network, guesses, inertia, far, step, around, fine):
+    """The best shifts (K, 2), cells, of K sets, and what they cost, (K,); up to `full` as of `costs`.
+
+    network (K, 2) cells, by the network, and `guesses` (K, G, 2) about it; `inertia` (K,), what each cell off it costs
+    in the search, and twice that on the grid of `step` cells.
+    Of rest, the guesses, and the two best on that grid, all as `far` (K,) at most, the two best; of what lies `around`
+    (A, 2) these, the best; and of what lies around that, `fine` times as near.
+    """
+    (maps, places, counts), (other_maps, other_places, other_counts) = here, there
+    shifts, cost = np.zeros((len(maps), 2)), np.empty(len(maps))
+    tried, best = np.zeros((max(guesses.shape[1] + 3, 2 * len(around)), 2)), np.zeros((2, 3))
+    for k in range(len(maps)):
+        own, other, modes = places[k, : counts[k]], other_places[k, : other_counts[k]], guesses.shape[1] + 1
+        grid = _best_on_grid(other_maps[k], own, network[k], inertia[k], full, step, int(far[k]) // step)
+        tried[0] = 0
+        for guess in range(guesses.shape[1]):
+            for axis in range(2):
+                tried[1 + guess, axis] = min(max(guesses[k, guess, axis], -far[k]), far[k])
+        tried[modes], tried[modes + 1] = grid[0, :2], grid[1, :2]
+        number = modes + 2
+        for finer in range(3):
+            best[:, 2] = np.inf
+            for east, north in tried[:number]:
+                cost_of = _cost(maps[k], other_maps[k], own, other, east, north, most[k], low[k], high[k], full)
+                _keep(best, east, north, cost_of + inertia[k] * np.hypot(east - network[k, 0], north - network[k, 1]))
+            if finer < 2:
+                number = 0
+                for start in best[: 2 - finer]:
+                    for off in around:
+                        for axis in range(2):
+                            tried[number, axis] = start[axis] + (off[axis] if finer == 0 else fine * off[axis])
+                        number += 1
+        shifts[k] = best[0, :2]
+        cost[k] = _cost(maps[k], other_maps[k], own, other, best[0, 0], best[0, 1], most[k], low[k], high[k], full)
+    return shifts, cost
 
 
 @compiled
@@ -100,8 +217,8 @@ def sorted_into_blocks(points, size, side):
 
 @compiled
 def within(points, first, size, side, centre, span, floor, ceiling):
-    """x, y and number k, (n,) each, of those of `sorted_into_blocks` within `span` (K,) m of `centre` (K, 2) m along
-    both axes and between two heights (K,) m, one k after the other. All float32."""
+    """x, y (n,) m of those of `sorted_into_blocks` within `span` (K,) m of `centre` (K, 2) m along both axes, between
+    two heights (K,) m, one k after the other, and where each begins, (K + 1,). All float32."""
     per_block, middle, last = np.float32(1 / size), np.float32(side // 2), np.float32(side - 1)
     blocks = np.empty((len(centre), 4), np.int64)
     count = 0
@@ -112,7 +229,7 @@ def within(points, first, size, side, centre, span, floor, ceiling):
                 blocks[k, 2 * axis + end] = int(min(max(place * per_block + middle, np.float32(0)), last))
         for row in range(blocks[k, 0], blocks[k, 1] + 1):
             count += first[row * side + blocks[k, 3] + 1] - first[row * side + blocks[k, 2]]
-    x, y, owner = np.empty(count, np.float32), np.empty(count, np.float32), np.empty(count, np.int64)
+    x, y, begin = np.empty(count, np.float32), np.empty(count, np.float32), np.zeros(len(centre) + 1, np.int64)
     found = 0
     for k in range(len(centre)):
         for row in range(blocks[k, 0], blocks[k, 1] + 1):
@@ -123,6 +240,7 @@ def within(points, first, size, side, centre, span, floor, ceiling):
                     and abs(north - centre[k, 1]) < span[k]
                     and floor[k] < up < ceiling[k]
                 ):
-                    x[found], y[found], owner[found] = east, north, k
+                    x[found], y[found] = east, north
                     found += 1
-    return x[:found], y[:found], owner[:found]
+        begin[k + 1] = found
+    return x[:found], y[:found], begin

@@ -17,6 +17,7 @@ from typing import Iterator, NamedTuple
 
 import numpy as np
 
+from ..kernels.returns import rows_of
 from ..settings import Settings
 from ..steps.prepared import PreparedPair
 from ..sweep import Basis, MovingObject
@@ -26,6 +27,7 @@ from .covariance import MotionErrors, motion_errors
 from .description import describe
 from .features import Columns
 from .fusion import Fusion, TrackedFusion, fuse_with_network, fuse_with_tracks
+from .groups import Clusters
 from .models import logistic
 from .motion_classifier import MotionClassifier
 from .observation import ObservedPoints, observe
@@ -180,8 +182,8 @@ class ObjectDetector:
         registered = register(clusters, proposals.network, target, reach, dt)
 
         expected = tracks.expected(registered.centre) * (dt if settings.steady else np.nan)
-        groups = [observed.points.take(rows, axis=0) for rows in proposals.groups]
-        fused = fuse_with_network(registered, groups, clusters, target, target_image, classifier)
+        wholes = Clusters(rows_of(observed.points, np.concatenate(proposals.groups)), sizes)
+        fused = fuse_with_network(registered, wholes, clusters, target, target_image, classifier)
         accumulated = laid_onto(clusters, registered.centre, tracks.accumulated(registered.centre), expected, dt)
         tracked = fuse_with_tracks(registered, fused, accumulated, expected, clusters, target_image, classifier)
 

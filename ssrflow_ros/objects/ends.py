@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..kernels.ends import ends_of
 from .groups import Clusters
 from .registration import Registration
 from .tiles import Blocks
@@ -34,42 +35,36 @@ class Ends(NamedTuple):
 
 
 def find_ends(
-    registered: Registration, groups: list[np.ndarray], clusters: Clusters, target: Blocks, found: np.ndarray
+    registered: Registration, wholes: Clusters, clusters: Clusters, target: Blocks, found: np.ndarray
 ) -> Ends:
     """The side lies along the first axis of the curvature, where the cost is flattest.
 
-    groups  points (n, 3) m of each of K clusters, all of them.   target  as of `register`.
+    wholes  all points of each of K clusters.   target  as of `register`.
     found   (K, 2) m, the displacement to begin with.
     """
     ends = Ends(np.full(found.shape, np.nan), np.ones(len(found)), np.ones(len(found)))
-    first = np.cumsum(clusters.counts) - clusters.counts
-    for k in np.flatnonzero(registered.longer_side >= _SHORTEST):
-        along, across = registered.axes[k].T
-        points, some = groups[k], clusters.points[first[k] : first[k] + clusters.counts[k]]
-        side, beside, height = points[:, :2] @ along, points[:, :2] @ across, points[:, 2]
-        low, high = (np.array([limit]) for limit in (height.min() - _BESIDE, height.max() + _BESIDE))
-        reach = np.array([registered.longer_side[k] / 2 + _AHEAD])
-        x, y, _ = target.near(registered.centre[k : k + 1], reach, low, high)
-        others = np.column_stack([x, y]) - found[k]
-        off, there = others @ across, others @ along
-        there = np.sort(there[(off > beside.min() - _BESIDE) & (off < beside.max() + _BESIDE)])
-        widest = np.diff(np.sort(some[:, :2] @ along)).max(initial=0)
-        begin, end = side.min(), side.max()
-        stretch = _overlapping(there, begin, end, max(_GAP, _GAP_SHARE * widest))
-        if end - begin >= _SHORTEST and stretch is not None:
-            ends.displacement[k] = found[k] + along * ((stretch[0] - begin) + (stretch[1] - end)) / 2
-            ends.length[k] = end - begin
-            ends.misfit[k] = abs((stretch[1] - stretch[0]) - (end - begin))
+    long = np.flatnonzero(registered.longer_side >= _SHORTEST)
+    height = wholes.points[:, 2]
+    low, high = (limit.reduceat(height, wholes.first[:-1])[long] for limit in (np.minimum, np.maximum))
+    reach = registered.longer_side[long] / 2 + _AHEAD
+    near = target.near(registered.centre[long], reach, low - _BESIDE, high + _BESIDE)
+    begin, end, there_begin, there_end = ends_of(
+        long,
+        wholes.points,
+        wholes.first,
+        clusters.points,
+        clusters.first,
+        *near,
+        registered.axes,
+        found,
+        _BESIDE,
+        _GAP,
+        _GAP_SHARE,
+        _FEWEST,
+    ).T
+    seen = (end - begin >= _SHORTEST) & np.isfinite(there_begin)
+    rows, moved = long[seen], ((there_begin - begin) + (there_end - end))[seen] / 2
+    ends.displacement[rows] = found[rows] + registered.axes[rows, :, 0] * moved[:, None]
+    ends.length[rows] = (end - begin)[seen]
+    ends.misfit[rows] = np.abs((there_end - there_begin) - (end - begin))[seen]
     return ends
-
-
-def _overlapping(places: np.ndarray, begin: float, end: float, gap: float) -> tuple[float, float] | None:
-    """First and last of those of the sorted `places` (m,) that lie together, with no `gap` between them, and overlap
-    the most with what goes from `begin` to `end`; None where none do."""
-    if len(places) < _FEWEST:
-        return None
-    cuts = np.flatnonzero(np.diff(places) > gap)
-    begins, ends = places[np.append(0, cuts + 1)], places[np.append(cuts, len(places) - 1)]
-    overlap = np.minimum(ends, end) - np.maximum(begins, begin)
-    best = int(overlap.argmax())
-    return (float(begins[best]), float(ends[best])) if overlap[best] > 0 else None

@@ -68,7 +68,7 @@ class TrackedFusion(NamedTuple):
 
 def fuse_with_network(
     registered: Registration,
-    groups: list[np.ndarray],
+    wholes: Clusters,
     clusters: Clusters,
     target: Blocks,
     image: RangeImage,
@@ -76,7 +76,7 @@ def fuse_with_network(
 ) -> Fusion:
     """Between what was measured, what the network says, and, along a long side, what its ends say.
 
-    groups  all points (n, 3) m of each cluster.   target  as of `register`.   image  of the other sweep.
+    wholes  all points of each cluster.   target  as of `register`.   image  of the other sweep.
     """
     measured, network = registered.measured, registered.network
     features = measured_features(
@@ -85,7 +85,7 @@ def fuse_with_network(
         *(contradiction(image, clusters, displacement) for displacement in (measured, network)),
     )
     fused = between(registered.axes, measured, network, classifier.measured_share(features))
-    ends = find_ends(registered, groups, clusters, target, fused)
+    ends = find_ends(registered, wholes, clusters, target, fused)
     displacement, ends_features = fuse_with_ends(registered, ends, fused, classifier)
     return Fusion(
         displacement,

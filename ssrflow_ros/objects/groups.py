@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..kernels.groups import rows_by_number
+from ..kernels.groups import chosen_evenly, moved_together, rows_by_number
 
 
 class Clusters(NamedTuple):
@@ -15,23 +15,19 @@ class Clusters(NamedTuple):
     points: np.ndarray
     counts: np.ndarray
 
+    @property
+    def first(self) -> np.ndarray:
+        """(K + 1,) where each begins and the last one ends."""
+        return np.concatenate([[0], np.cumsum(self.counts)])
+
     def moved(self, displacement: np.ndarray) -> np.ndarray:
         """(n, 3) m, the points after each cluster's `displacement` (K, 2) m in x and y."""
-        x_y = self.points[:, :2] + np.repeat(displacement, self.counts, axis=0).astype(self.points.dtype)
-        return np.column_stack([x_y, self.points[:, 2]])
-
-
-def ranges(begin: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """begin[k] .. begin[k] + counts[k] - 1 for one k after the other, and the k of each; (n,) both."""
-    owner = np.repeat(np.arange(len(counts)), counts)
-    return np.arange(len(owner)) + (begin - np.cumsum(counts) + counts)[owner], owner
+        return moved_together(self.points, self.counts, displacement.astype(self.points.dtype))
 
 
 def evenly_chosen(counts: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
     """Rows (n,) of at most `most` of each group, evenly, its first and last included, and how many of each, (K,)."""
-    few = np.minimum(counts, most)
-    step, owner = ranges(np.zeros_like(few), few)
-    return (np.cumsum(counts) - counts)[owner] + step * (counts - 1)[owner] // np.maximum(few - 1, 1)[owner], few
+    return chosen_evenly(counts, most)
 
 
 def group_means(values: np.ndarray, counts: np.ndarray) -> np.ndarray:

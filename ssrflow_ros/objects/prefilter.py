@@ -100,8 +100,7 @@ def prefilter(
         | any_near(clusters.points, counts, observed.vacated_space, np.float32(reach))
     )
     # Beams go on past what is no body: flakes, drops, dust.
-    asked = clusters.points[np.repeat(kept, counts)]
-    kept[kept] = group_means(beams.share_beside(asked), counts[kept]) >= _LEAST_FILLED
+    kept[kept] = beams.are_filled(clusters.points[np.repeat(kept, counts)], counts[kept], _LEAST_FILLED)
     if not kept.any():
         return None
     kept[np.argsort(-np.where(kept, log_odds, -np.inf), kind='stable')[_MOST:]] = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..kernels.groups import rows_by_number, touched_by
 from ..kernels.maps import connected_things
 from ..settings import Settings
 from .clusters import find_clusters
@@ -34,15 +35,11 @@ def propose(observed: ObservedPoints, expected: np.ndarray, dt: float, settings:
     stands; then suspicious points by themselves: what touches a wall is no thing of its own.
     """
     points, suspicious = observed.points, observed.suspicious
-    suspects = observed.moving | suspicious
-    things = _things(observed, suspects, settings.object_points)
-    thing = np.full(len(points), -1)  # number of the thing that holds each point
-    for number, rows in enumerate(things):
-        thing[rows] = number
-    velocity = observed.displacement / dt
+    thing = _things(observed, settings.object_points)
+    things, velocity = rows_of_each(thing), observed.displacement / dt
     parts = _not_nearly(things, thing, rows_of_each(find_clusters(points, velocity, observed.moving, settings)))
     free = observed.in_free_space | observed.in_past_free_space
-    known, mixed = _expected_groups(thing, free, rows_of_each(expected), settings.object_points)
+    known, mixed = _expected_groups(thing, len(things), free, expected, settings.object_points)
     parts += known
     things = [rows for number, rows in enumerate(things) if number not in mixed]
     parts += rows_of_each(find_clusters(points, np.zeros_like(velocity), suspicious & (thing < 0), settings))
@@ -66,37 +63,34 @@ def _not_nearly(things: list[np.ndarray], thing: np.ndarray, groups: list[np.nda
 
 
 def _expected_groups(
-    thing: np.ndarray, free: np.ndarray, groups: list[np.ndarray], fewest: int
+    thing: np.ndarray, things: int, free: np.ndarray, expected: np.ndarray, fewest: int
 ) -> tuple[list[np.ndarray], set[int]]:
-    """Those of the groups of rows, each where an object is expected, that are no thing by themselves: pieces of
-    several; what touches something that stands; what is of no thing. One that comes into view grows, and is its thing.
+    """Rows of what lies where each object is `expected`, (n,), as far as it is no thing by itself: pieces of several;
+    what touches something that stands; what is of no thing. One that comes into view grows, and is its thing.
 
-    thing (n,) number of the one that holds each point; free (n,) bool: it took free space.
+    thing (n,) number of the one that holds each point, -1 for none; free (n,) bool: it took free space.
     And the numbers of the things of which a part moves and the rest stands.
     """
-    known, kept, mixed = thing >= 0, list[np.ndarray](), set[int]()
-    sizes, taken = (np.bincount(thing[known], weights) for weights in (None, free[known]))
-    for rows in groups:
-        own = rows[known[rows]]
-        of = np.unique(thing[own])
-        rest, rest_free = sizes[of].sum() - len(own), taken[of].sum() - free[own].sum()
-        stands = rest_free * len(own) <= _STANDS * free[own].sum() * rest
-        apart = stands if rest >= _REST * len(own) else len(of) > 1
-        if len(rows) >= fewest and (apart or not len(own)):
-            kept.append(rows)
-            if stands and rest >= _REST * len(own) and free[own].sum() >= _SURE * len(own) > 0:
-                mixed.update(of.tolist())
-    return kept, mixed
+    rows, first = rows_by_number(expected)
+    own, own_free, rest, rest_free, touched = touched_by(rows, first, thing, free, things).T
+    stands = rest_free * own <= _STANDS * own_free * rest
+    enough = rest >= _REST * own
+    kept = (np.diff(first) >= fewest) & (np.where(enough, stands, touched > 1) | (own == 0))
+    mixed = kept & stands & enough & (own_free >= _SURE * own) & (own > 0)
+    groups = {number: rows[first[number] : first[number + 1]] for number in np.flatnonzero(kept).tolist()}
+    of_mixed = {of for number in np.flatnonzero(mixed).tolist() for of in np.unique(thing[groups[number]]).tolist()}
+    return list(groups.values()), of_mixed - {-1}
 
 
-def _things(observed: ObservedPoints, suspects: np.ndarray, fewest: int) -> list[np.ndarray]:
-    """Rows of the things on the map that are small enough to move and under suspicion: of what they hold
-    themselves, or of places that were vacated beside them; or as nothing of the other sweep lies where they stand."""
-    points, vacated = observed.points, observed.vacated_space
-    owner, extent, size, suspected, vacancies = connected_things(points, suspects, vacated, _CELL, _SIDE, _SQUARE)
-    if not len(size):
-        return []
+def _things(observed: ObservedPoints, fewest: int) -> np.ndarray:
+    """Number (n,) of the thing on the map that holds each point, -1 for none: of those that are small enough to move
+    and under suspicion: of what they hold themselves, or of places that were vacated beside them; or as nothing of the
+    other sweep lies where they stand."""
+    suspects, vacated = observed.moving | observed.suspicious, observed.vacated_space
+    owner, extent, size, suspected, unmatched, vacancies = connected_things(
+        observed.points, suspects, observed.unmatched, vacated, _CELL, _SIDE, _SQUARE
+    )
     suspicious = suspected + vacancies >= np.maximum(_FEWEST_SUSPECTS, _SUSPECT_SHARE * size)
-    unmatched = np.bincount(owner, observed.unmatched, len(size)) >= UNMATCHED * size
-    good = (size >= fewest) & (suspicious | unmatched) & (extent.max(axis=1) * _CELL <= _LARGEST)
-    return rows_of_each(np.where(good[owner], owner, -1))
+    good = (size >= fewest) & (suspicious | (unmatched >= UNMATCHED * size))
+    good &= extent.max(axis=1, initial=0) * _CELL <= _LARGEST
+    return np.where(good, np.cumsum(good) - 1, -1).take(owner)

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.ndimage import minimum_filter
 
+from ..kernels.groups import medians
 from .alignment import align
-from .groups import Clusters, evenly_chosen
-from .tiles import COARSE, MIDDLE, MOST_POINTS, Blocks, Tiles
+from .groups import Clusters
+from .tiles import MIDDLE, MOST_POINTS, Blocks, Tiles
 
-_MODES = 2  # best ones of the coarse search that are followed
 _INERTIA = 0.003  # cost of 1 m/s off the network's, for a cluster of 1 m from its middle; small ones
 # find partners by chance
 _GUESSES = np.array([1.0, 1.5, 2.0])[:, None]  # times the network's displacement, which may fall short
@@ -84,13 +83,11 @@ def register(clusters: Clusters, network: np.ndarray, target: Blocks, reach: flo
     target   the other sweep's points that nothing which stands in the source explains.
     reach    m, as far as they may have moved in `dt` s.
     """
-    tiles = Tiles(clusters.points, clusters.counts, target, reach)
-    cell, median = tiles.cell[:, None], _medians(network, clusters.counts)
-    search = _Search(tiles, median / cell, dt)
-    shift = search.best(search.starts(median[:, None] * _GUESSES / cell[:, None]), _MODES)
-    shift = search.best(shift[:, :, None] + _AROUND, 1)[:, 0]
-    shift = search.best(shift[:, None] + _FINE * _AROUND, 1)[:, 0]
-    measured, turn = _aligned(tiles, shift, dt)
+    tiles = Tiles(clusters, target, reach)
+    cell, median = tiles.cell[:, None], medians(network, clusters.counts, MOST_POINTS)
+    inertia = _INERTIA / np.maximum(tiles.size[:, :2].max(axis=1) / 2, 0.4) * tiles.cell / abs(dt)
+    guesses = median[:, None] * _GUESSES / cell[:, None]
+    measured, turn = _aligned(tiles, *tiles.search(median / cell, guesses, inertia, _AROUND, _FINE), dt)
     around = measured[:, None] / cell[:, None] + _FLAT * _AROUND
     cost = tiles.cost(np.concatenate([around, median[:, None] / cell[:, None], np.zeros_like(around[:, :1])], axis=1))
     curvature, axes = np.linalg.eigh(_curvature(cost[:, : len(_AROUND)], _FLAT * tiles.cell))
@@ -99,30 +96,20 @@ def register(clusters: Clusters, network: np.ndarray, target: Blocks, reach: flo
     )
 
 
-def _aligned(tiles: Tiles, shift: np.ndarray, dt: float) -> tuple[np.ndarray, np.ndarray]:
-    """Displacements (K, 2) m and turns (K,) rad, made exact from `shift` (K, 2) cells where that promises anything."""
-    cell = tiles.cell[:, None]
-    turn, cost, shift = np.zeros(len(shift)), tiles.cost(shift[:, None])[:, 0], shift * cell
-    hopeful = np.flatnonzero((cost < _HOPELESS) & (tiles.others.counts > 0))
+def _aligned(tiles: Tiles, shift: np.ndarray, cost: np.ndarray, dt: float) -> tuple[np.ndarray, np.ndarray]:
+    """Displacements (K, 2) m and turns (K,) rad, made exact from `shift` (K, 2) cells, of that `cost` (K,), where that
+    promises anything."""
+    turn, shift = np.zeros(len(shift)), shift * tiles.cell[:, None]
+    hopeful = np.flatnonzero((cost < _HOPELESS) & (tiles.there[2] > 0))
     if len(hopeful):
         here, there = (
-            (np.stack([padded.x, padded.y], axis=-1)[hopeful] - MIDDLE) * cell[hopeful, None]
-            for padded in (tiles.points, tiles.others)
+            (places[hopeful] - MIDDLE) * tiles.cell[hopeful, None, None] for _, places, _ in (tiles.here, tiles.there)
         )
-        shift[hopeful], turn[hopeful] = align(
-            here, tiles.points.there[hopeful], there, tiles.others.there[hopeful], shift[hopeful], dt
+        is_here, is_there = (
+            np.arange(MOST_POINTS) < counts[hopeful, None] for _, _, counts in (tiles.here, tiles.there)
         )
+        shift[hopeful], turn[hopeful] = align(here, is_here, there, is_there, shift[hopeful], dt)
     return shift, turn
-
-
-def _medians(flow: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """(K, 2) of x and y of flow (n, 3)."""
-    rows, few = evenly_chosen(counts, MOST_POINTS)
-    padded = np.full((len(counts), MOST_POINTS, 2), np.inf, np.float32)
-    padded[np.arange(MOST_POINTS) < few[:, None]] = flow[rows, :2]
-    padded.sort(axis=1)
-    which = np.arange(len(counts))
-    return (padded[which, (few - 1) // 2] + padded[which, few // 2]).astype(float) / 2
 
 
 def _curvature(cost: np.ndarray, step: np.ndarray) -> np.ndarray:
@@ -135,47 +122,3 @@ def _curvature(cost: np.ndarray, step: np.ndarray) -> np.ndarray:
 
 _AROUND = np.stack(np.meshgrid([-1.0, 0.0, 1.0], [-1.0, 0.0, 1.0], indexing='ij'), -1).reshape(-1, 2)
 _AROUND = _AROUND[np.argsort(np.abs(_AROUND).sum(axis=1), kind='stable')]  # rest wins a draw
-
-
-class _Search:
-    """Which displacements of K clusters are the best; what contradicts the network must fit better.
-
-    network  (K, 2) cells, by the network.
-    """
-
-    def __init__(self, tiles: Tiles, network: np.ndarray, dt: float):
-        self._tiles, self._network = tiles, network
-        self._inertia = _INERTIA / np.maximum(tiles.size[:, :2].max(axis=1) / 2, 0.4) * tiles.cell / abs(dt)
-
-    def best(self, shift: np.ndarray, count: int) -> np.ndarray:
-        """(K, count, 2) best of each cluster's displacements (K, ..., 2), cells."""
-        shift = shift.reshape(len(shift), -1, 2)
-        cost = self._tiles.cost(shift) + self._cost_of_contradiction(shift, slice(None))
-        best = np.argsort(cost, axis=1, kind='stable')[:, :count]
-        return np.take_along_axis(shift, best[..., None], axis=1)
-
-    def starts(self, guesses: np.ndarray) -> np.ndarray:
-        """(K, Q, 2) displacements, cells, to begin with: rest, guesses (K, G, 2), and the coarse search's best."""
-        tiles = self._tiles
-        far = tiles.reach / tiles.cell
-        most = far[:, None, None]
-        starts = np.concatenate(
-            [np.zeros((len(guesses), 1, 2)), np.clip(guesses, -most, most), np.zeros((len(guesses), _MODES, 2))], axis=1
-        )
-        sides = far.astype(int) // COARSE
-        for side in np.unique(sides):
-            which, axis = np.flatnonzero(sides == side), COARSE * np.arange(-side, side + 1)
-            grid = np.stack(np.meshgrid(axis, axis, indexing='ij'), -1).reshape(-1, 2)
-            cost = tiles.coarse(which, side)
-            cost += 2 * self._cost_of_contradiction(grid[None], which).reshape(cost.shape)
-            lowest = minimum_filter(cost, (1, 3, 3), mode='constant', cval=np.inf) == cost
-            cost = np.where(lowest, cost, np.inf).reshape(len(which), -1)
-            modes = np.argsort(cost, axis=1, kind='stable')[:, :_MODES]
-            found = np.isfinite(np.take_along_axis(cost, modes, axis=1))
-            starts[which, -_MODES:] = np.where(found[..., None], grid[modes], 0)
-        return starts
-
-    def _cost_of_contradiction(self, shift: np.ndarray, which: slice | np.ndarray) -> np.ndarray:
-        """(k, Q) cost of what the displacements (k, Q, 2), cells, of the clusters `which` are off the network's."""
-        off = shift - self._network[which, None]
-        return self._inertia[which, None] * np.hypot(off[..., 0], off[..., 1])

@@ -12,7 +12,7 @@ import copy
 
 import numpy as np
 
-from ..kernels.range_image import cells_of, lies_beyond, nearest_about, nearest_in_each
+from ..kernels.range_image import cells_of, lies_beyond, nearest_about, nearest_beside, nearest_in_each
 from ..kernels.returns import rows_of
 
 _AZIMUTH, _ELEVATION = np.radians(0.7), np.radians(0.75)  # cells of an image
@@ -87,7 +87,8 @@ class RayQuery:
 
     def is_beside_occluder(self) -> np.ndarray:
         """Beside a point, at about its height, something clearly nearer is seen."""
-        return self._nearest(1, _FRAME) < self._reach * np.float32(1 - _DEPTH_SHARE) - np.float32(_DEPTH)
+        nearest = nearest_beside(self._image.nearest(1, 1), self._cell, _COLUMNS, _FRAME)
+        return nearest < self._reach * np.float32(1 - _DEPTH_SHARE) - np.float32(_DEPTH)
 
     def free_space_margin(self) -> np.ndarray:
         """(N, 2) float32 m, by which what is seen about the direction of a point, and right in it, lies beyond it,
