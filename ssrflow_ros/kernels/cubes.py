@@ -163,3 +163,22 @@ def chained(points, velocity, distance, alike, share):
         else:
             number[row] = number[root]
     return number
+
+
+@compiled
+def first_of_cubes(points, counts, size):
+    """Rows (n,) int64 of the first point in each cube of `size` m that a group of points (N, 3) float32 m occupies,
+    and how many of each group; groups have `counts` (K,) points, one group after the other."""
+    rows, left, found, begin = np.empty(len(points), np.int64), np.empty(len(counts), np.int64), 0, 0
+    per_cube, origin = np.float32(1 / size), np.zeros(3, np.float32)
+    for group in range(len(counts)):
+        table, keys, own = _table(counts[group]), np.empty(counts[group], np.int64), 0
+        for row in range(begin, begin + counts[group]):
+            key = _cube(points[row, 0], points[row, 1], points[row, 2], per_cube, origin)
+            slot = _slot(table, keys, key)
+            if table[slot] < 0:
+                table[slot], keys[own], rows[found] = own, key, row
+                own, found = own + 1, found + 1
+        left[group] = own
+        begin += counts[group]
+    return rows[:found].copy(), left

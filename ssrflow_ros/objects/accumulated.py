@@ -10,7 +10,7 @@ from typing import NamedTuple, Sequence
 
 import numpy as np
 
-from ..steps.cells import thin
+from ..kernels.cubes import first_of_cubes
 from .alignment import align
 from .groups import Clusters, evenly_chosen
 from .planar import PlanarMotion
@@ -29,37 +29,65 @@ class AccumulatedCloud(NamedTuple):
     seen_ns: np.ndarray
     stamp_ns: int
 
-    def in_frame(self, turn: np.ndarray, shift: np.ndarray) -> AccumulatedCloud:
-        """In the frame that the sensor has after it went by `shift` (3,) m, and whose axes are `turn` (3, 3) of the
-        former."""
-        return self._replace(points=((self.points - shift) @ turn.T).astype(np.float32))
-
-    def at(self, stamp_ns: int, velocity: np.ndarray) -> np.ndarray:
-        """(m, 3) float32 m, where they are at that time at the `velocity` (3,) m/s."""
-        return self.points + ((stamp_ns - self.stamp_ns) * 1e-9 * velocity).astype(np.float32)
-
 
 NOTHING = AccumulatedCloud(np.zeros((0, 3), np.float32), np.zeros(0, np.int64), 0)
 
 
-class SeenBody(NamedTuple):
-    """An object as the newest sweep shows it: points (n, 3) m, their motion until the target, `slope` (2,) of the
-    ground."""
+def in_frame(clouds: Sequence[AccumulatedCloud], turn: np.ndarray, shift: np.ndarray) -> list[AccumulatedCloud]:
+    """The clouds in the frame that the sensor has after it went by `shift` (3,) m, and whose axes are `turn` (3, 3) of
+    the former."""
+    points, counts = _points_of(clouds)
+    turned = ((points - shift) @ turn.T).astype(np.float32)
+    return [cloud._replace(points=own) for cloud, own in zip(clouds, _split(turned, counts))]
+
+
+def at_time(clouds: Sequence[AccumulatedCloud], stamp_ns: int, velocities: np.ndarray) -> list[np.ndarray]:
+    """(m, 3) float32 m of each of K clouds, where its points are at that time at its velocity, (K, 3) m/s."""
+    points, counts = _points_of(clouds)
+    elapsed = np.array([(stamp_ns - cloud.stamp_ns) * 1e-9 for cloud in clouds])
+    way = (elapsed[:, None] * velocities).astype(np.float32)
+    return _split(points + np.repeat(way, counts, axis=0), counts)
+
+
+class SeenBodies(NamedTuple):
+    """K objects as the newest sweep shows them: points (n, 3) float32 m, `counts` (K,) of each, one object after the
+    other, their motion until the target, `slope` (2,) of the ground."""
 
     points: np.ndarray
+    counts: np.ndarray
     motion: PlanarMotion
     slope: np.ndarray
 
-    def joined(self, known: AccumulatedCloud, older: np.ndarray, stamp_ns: int) -> AccumulatedCloud:
-        """With what is `known` of it, whose points were `older` (m, 3) m at the target's time; `stamp_ns` of the newest
-        sweep."""
-        onward = older + self.motion.inverse.of(older, self.slope)
-        points = np.concatenate([self.points, onward]).astype(np.float32)
-        seen_ns = np.concatenate([np.full(len(self.points), stamp_ns), known.seen_ns])
+    def joined(
+        self, known: Sequence[AccumulatedCloud], older: Sequence[np.ndarray], stamp_ns: int
+    ) -> list[AccumulatedCloud]:
+        """With what is `known` of each, whose points were `older`, (m, 3) m, at the target's time; `stamp_ns` of the
+        newest sweep."""
+        before, counts = np.concatenate(older), np.array([len(points) for points in older])
+        onward = (before + self.motion.inverse.of(before, counts, self.slope)).astype(np.float32)
+        points = np.concatenate([self.points, onward])
+        seen_ns = np.concatenate([np.full(len(self.points), stamp_ns), *(cloud.seen_ns for cloud in known)])
+        owner = np.concatenate([np.repeat(np.arange(len(own)), own) for own in (self.counts, counts)])
         recent = np.flatnonzero(stamp_ns - seen_ns <= _LONGEST)
-        rows = recent[thin(points[recent], _CELL)]
-        rows = rows[evenly_chosen(np.array([len(rows)]), _MOST)[0]]
-        return AccumulatedCloud(points[rows], seen_ns[rows], stamp_ns)
+        rows = recent[np.argsort(owner[recent], kind='stable')]  # the newest of each come first
+        thinned, counts = first_of_cubes(points[rows], np.bincount(owner[rows], minlength=len(known)), _CELL)
+        chosen, counts = evenly_chosen(counts, _MOST)
+        rows = rows[thinned[chosen]]
+        return [
+            AccumulatedCloud(*parts, stamp_ns)
+            for parts in zip(_split(points[rows], counts), _split(seen_ns[rows], counts))
+        ]
+
+
+def _points_of(clouds: Sequence[AccumulatedCloud]) -> tuple[np.ndarray, np.ndarray]:
+    """The points (n, 3) m of all, and how many of each, (K,)."""
+    return np.concatenate([cloud.points for cloud in clouds]), np.array([len(cloud.points) for cloud in clouds])
+
+
+def _split(values: np.ndarray, counts: np.ndarray) -> list[np.ndarray]:
+    """Of values (n, ...) those of each group."""
+    ends = np.cumsum(counts).tolist()
+    return [values[begin:end] for begin, end in zip([0, *ends], ends)]
 
 
 def laid_onto(
