@@ -204,12 +204,8 @@ class EgoMotion:
         return transformed32(points, self.target_from_source[:3, :3], self.target_from_source[:3, 3])
 
 
-def _unknown() -> np.ndarray:
-    return np.full((3, 3), np.nan)
-
-
-def _nothing() -> np.ndarray:
-    return np.zeros((2, 2))
+_UNKNOWN = np.full((3, 3), np.nan)
+_NOTHING = np.zeros((2, 2))
 
 
 class Basis(IntEnum):
@@ -251,12 +247,12 @@ class MovingObject:
     track_id: int = -1
     age: int = 1
     yaw_rate: float = 0.0
-    position_covariance: np.ndarray = field(default_factory=_unknown)
-    velocity_covariance: np.ndarray = field(default_factory=_unknown)
+    position_covariance: np.ndarray = field(default_factory=_UNKNOWN.copy)
+    velocity_covariance: np.ndarray = field(default_factory=_UNKNOWN.copy)
     yaw_rate_variance: float = float('nan')
     probability: float = 1.0
     basis: int = Basis.UNKNOWN
-    hidden: np.ndarray = field(default_factory=_nothing)
+    hidden: np.ndarray = field(default_factory=_NOTHING.copy)
     taken: float = 0.0
     tilted_axes: np.ndarray | None = None
 
@@ -273,7 +269,7 @@ class MovingObject:
         """The same with the box of the points that are seen."""
         before, after = self.hidden.T
         centre = self.centre + self.axes[:, :2] @ (before - after) / 2
-        return replace(self, centre=centre, size=self.size - [*(before + after), 0.0], hidden=_nothing())
+        return replace(self, centre=centre, size=self.size - [*(before + after), 0.0], hidden=_NOTHING.copy())
 
     @property
     def speed(self) -> float:

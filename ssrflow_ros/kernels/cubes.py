@@ -166,19 +166,42 @@ def chained(points, velocity, distance, alike, share):
 
 
 @compiled
-def first_of_cubes(points, counts, size):
-    """Rows (n,) int64 of the first point in each cube of `size` m that a group of points (N, 3) float32 m occupies,
-    and how many of each group; groups have `counts` (K,) points, one group after the other."""
-    rows, left, found, begin = np.empty(len(points), np.int64), np.empty(len(counts), np.int64), 0, 0
+def thinned(points, counts, older, older_counts, seen_ns, oldest_ns, size, most):
+    """Rows (n,) int64 that are kept of K groups, and how many of each, (K,): at most `most`, evenly chosen of those
+    points that are the first of their group in a cube of `size` m.
+
+    A group's are first `counts` (K,) of points (N, 3) float32 m, then `older_counts` (K,) of older (M, 3) float32 m, as
+    far as they were seen, `seen_ns` (M,), at `oldest_ns` or later. The rows of the latter go on from N.
+    """
+    rows, left = np.empty(len(counts) * most, np.int64), np.empty(len(counts), np.int64)
+    found, begin, begin_older = 0, 0, 0
     per_cube, origin = np.float32(1 / size), np.zeros(3, np.float32)
     for group in range(len(counts)):
-        table, keys, own = _table(counts[group]), np.empty(counts[group], np.int64), 0
-        for row in range(begin, begin + counts[group]):
-            key = _cube(points[row, 0], points[row, 1], points[row, 2], per_cube, origin)
+        new, old = counts[group], older_counts[group]
+        table, keys, first, own = _table(new + old), np.empty(new + old, np.int64), np.empty(new + old, np.int64), 0
+        last = -1
+        for place in range(new + old):
+            if place < new:
+                row = begin + place
+                x, y, z = points[row, 0], points[row, 1], points[row, 2]
+            else:
+                row = begin_older + place - new
+                if seen_ns[row] < oldest_ns:
+                    continue
+                x, y, z = older[row, 0], older[row, 1], older[row, 2]
+                row += len(points)
+            key = _cube(x, y, z, per_cube, origin)
+            if key == last:  # as many are, along a beam's way
+                continue
+            last = key
             slot = _slot(table, keys, key)
             if table[slot] < 0:
-                table[slot], keys[own], rows[found] = own, key, row
-                own, found = own + 1, found + 1
-        left[group] = own
-        begin += counts[group]
+                table[slot], keys[own], first[own] = own, key, row
+                own += 1
+        few = min(own, most)
+        for place in range(few):
+            rows[found] = first[place * (own - 1) // max(few - 1, 1)]
+            found += 1
+        left[group] = few
+        begin, begin_older = begin + new, begin_older + old
     return rows[:found].copy(), left

@@ -10,9 +10,9 @@ from typing import NamedTuple, Sequence
 
 import numpy as np
 
-from ..kernels.cubes import first_of_cubes
+from ..kernels.cubes import thinned
 from .alignment import align
-from .groups import Clusters, evenly_chosen
+from .groups import Clusters
 from .planar import PlanarMotion
 
 _CELL = 0.15  # m, in which the newest point stands for all
@@ -65,14 +65,10 @@ class SeenBodies(NamedTuple):
         newest sweep."""
         before, counts = np.concatenate(older), np.array([len(points) for points in older])
         onward = (before + self.motion.inverse.of(before, counts, self.slope)).astype(np.float32)
+        seen_ns = np.concatenate([cloud.seen_ns for cloud in known])
+        rows, counts = thinned(self.points, self.counts, onward, counts, seen_ns, stamp_ns - _LONGEST, _CELL, _MOST)
         points = np.concatenate([self.points, onward])
-        seen_ns = np.concatenate([np.full(len(self.points), stamp_ns), *(cloud.seen_ns for cloud in known)])
-        owner = np.concatenate([np.repeat(np.arange(len(own)), own) for own in (self.counts, counts)])
-        recent = np.flatnonzero(stamp_ns - seen_ns <= _LONGEST)
-        rows = recent[np.argsort(owner[recent], kind='stable')]  # the newest of each come first
-        thinned, counts = first_of_cubes(points[rows], np.bincount(owner[rows], minlength=len(known)), _CELL)
-        chosen, counts = evenly_chosen(counts, _MOST)
-        rows = rows[thinned[chosen]]
+        seen_ns = np.concatenate([np.full(len(self.points), stamp_ns), seen_ns])
         return [
             AccumulatedCloud(*parts, stamp_ns)
             for parts in zip(_split(points[rows], counts), _split(seen_ns[rows], counts))
@@ -99,19 +95,19 @@ def laid_onto(
     counts = np.array([len(cloud) for cloud in clouds])
     rows = np.flatnonzero((counts > 0) & np.isfinite(start[:, 0]))
     if len(rows):
-        first = np.cumsum(clusters.counts) - clusters.counts
-        own = np.concatenate([np.arange(first[k], first[k] + clusters.counts[k]) for k in rows])
-        here = _padded(clusters.points[own, :2], clusters.counts[rows], centre[rows])
-        there = _padded(np.concatenate([clouds[k][:, :2] for k in rows.tolist()]), counts[rows], centre[rows])
+        here = _padded(clusters.points, clusters.counts, rows, centre[rows])
+        there = _padded(np.concatenate(clouds), counts, rows, centre[rows])
         out[rows], _ = align(*here, *there, start[rows], dt)
     return out
 
 
-def _padded(points: np.ndarray, counts: np.ndarray, centre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """At most `_LAID` of the points (n, 2) m of each of K sets, about its `centre` (K, 2) m: (K, P, 2) m, and (K, P)
-    bool, as far as they are points."""
-    rows, few = evenly_chosen(counts, _LAID)
-    there = np.arange(_LAID) < few[:, None]
-    out = np.zeros((*there.shape, 2))
-    out[there] = points[rows] - np.repeat(centre, few, axis=0)
-    return out, there
+def _padded(
+    points: np.ndarray, counts: np.ndarray, which: np.ndarray, centre: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """At most `_LAID` points of k of K sets of points (n, 3) m, `which` (k,), seen from above, evenly, about their
+    `centre` (k, 2) m: (k, P, 2) m, and (k, P) bool, as far as they are points."""
+    first, last = (np.cumsum(counts) - counts)[which], counts[which] - 1
+    few, steps = np.minimum(counts[which], _LAID), np.arange(_LAID)
+    places = steps * last[:, None] // np.maximum(few - 1, 1)[:, None]
+    rows = first[:, None] + np.minimum(places, last[:, None])  # beyond its points the last one again
+    return points[:, :2].take(rows, axis=0) - centre[:, None], steps < few[:, None]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import NamedTuple, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -143,31 +143,13 @@ class ObjectDetector:
         better, alone = log_odds > 0, prepared.rows[rows[log_odds > 0]]
         displacement[alone] = residual[alone]
         likely[rows[better]] = calibration.of(calibration.lone_point, log_odds[better])
-        probability = np.where(prepared.ground, np.float32(calibration.ground), np.float32(0))
+        probability = prepared.ground * np.float32(calibration.ground)
         probability[prepared.rows] = likely
-        found = self._whole(self.tracks.follow(objects, suspects, bodies))
-        return Detections(displacement, ids, found, probability, self._predicted())
-
-    def _whole(self, objects: Sequence[MovingObject]) -> tuple[MovingObject, ...]:
-        """With the boxes of all of them."""
-        lengths = [self.tracks.length(item.track_id) for item in objects]
-        return tuple(self.classifier.boxes.completed(objects, lengths))
-
-    def _predicted(self) -> tuple[MovingObject, ...]:
-        """What was followed and was not found in this pair: hidden, or too little of it to be told."""
-        lost = self.tracks.lost()
-        return tuple(
-            dataclasses.replace(
-                whole,
-                id=-1,
-                n_points=0,
-                basis=Basis.PREDICTION,
-                probability=whole.probability * _STAYS**missed,
-                position_covariance=whole.position_covariance
-                + (whole.velocity_covariance + np.eye(3) * (_ACCELERATION * seconds / 2) ** 2) * seconds**2,
-            )
-            for whole, (_, seconds, missed) in zip(self._whole([item for item, _, _ in lost]), lost)
-        )
+        found, lost = self.tracks.follow(objects, suspects, bodies), self.tracks.lost()
+        items = [*found, *(item for item, _, _ in lost)]
+        whole = self.classifier.boxes.completed(items, [self.tracks.length(item.track_id) for item in items])
+        predicted = (_predicted(item, seconds, missed) for item, (_, seconds, missed) in zip(whole[len(found) :], lost))
+        return Detections(displacement, ids, tuple(whole[: len(found)]), probability, tuple(predicted))
 
     def candidates(
         self, prepared: PreparedPair, observed: ObservedPoints, inside: np.ndarray, settings: Settings
@@ -178,7 +160,7 @@ class ObjectDetector:
         """
         dt, tracks, classifier = prepared.pair.dt, self.tracks, self.classifier
         source_image, target_image, _ = prepared.range_images
-        reach = float(np.clip(_FASTEST * abs(dt), *_REACH))
+        reach = min(max(_FASTEST * abs(dt), _REACH[0]), _REACH[1])
 
         proposals = prefilter(
             propose(observed, inside, dt, settings), observed, source_image, prepared.beams, reach, classifier
@@ -226,6 +208,19 @@ class ObjectDetector:
         return unassigned_points(prepared, observed, is_free, likeliest, settings)
 
 
+def _predicted(item: MovingObject, seconds: float, missed: int) -> MovingObject:
+    """What was followed and was not found in so many pairs: hidden, or too little of it to be told."""
+    drift = item.velocity_covariance + np.eye(3) * (_ACCELERATION * seconds / 2) ** 2
+    return dataclasses.replace(
+        item,
+        id=-1,
+        n_points=0,
+        basis=Basis.PREDICTION,
+        probability=item.probability * _STAYS**missed,
+        position_covariance=item.position_covariance + drift * seconds**2,
+    )
+
+
 def selected(candidates: Candidates, least: float) -> tuple[list[int], list[int]]:
     """Numbers of the candidates that move with a probability of `least`, the surest first, and of those that would,
     were they not new."""
@@ -245,7 +240,7 @@ def pieces_of_long(candidates: Candidates, moving: list[int]) -> set[int]:
     groups, displacement = [candidates.proposals.groups[k] for k in moving], candidates.tracked.displacement[moving]
     if not groups:
         return pieces
-    sizes, inside = np.array([len(rows) for rows in groups]), np.zeros(1 + max(rows.max() for rows in groups), bool)
+    sizes, inside = np.array([len(rows) for rows in groups]), np.zeros(1 + np.concatenate(groups).max(), bool)
     most = np.maximum(_ALIKE * abs(candidates.dt), _ALIKE_SHARE * np.linalg.norm(displacement, axis=1))
     for whole in np.flatnonzero(longer_side[moving] >= _LONG).tolist():
         alike = np.linalg.norm(displacement - displacement[whole], axis=1) < most

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..kernels.bodies import displaced
+
 
 class PlanarMotion(NamedTuple):
     """Of K clusters: `displacement` (K, 2) m in x and y, `turn` (K,) rad counter-clockwise about `centre` (K, 2) m."""
@@ -22,13 +24,7 @@ class PlanarMotion(NamedTuple):
     def of(self, points: np.ndarray, counts: np.ndarray, slope: np.ndarray) -> np.ndarray:
         """(n, 3) m, displacement of points (n, 3) m, of which each cluster has `counts` (K,), one cluster after the
         other, along a ground that rises by `slope` (2,) in x and in y."""
-        of_each = np.column_stack([self.centre, self.displacement, np.cos(self.turn) - 1, np.sin(self.turn)])
-        centre_x, centre_y, ahead, aside, cos, sin = np.repeat(of_each.T, counts, axis=1)
-        x, y, out = points[:, 0] - centre_x, points[:, 1] - centre_y, np.empty((len(points), 3))
-        out[:, 0] = ahead + cos * x - sin * y
-        out[:, 1] = aside + sin * x + cos * y
-        out[:, 2] = out[:, :2] @ slope
-        return out
+        return displaced(points, counts, *self, slope)
 
 
 def level_axes(x: np.ndarray, y: np.ndarray) -> np.ndarray:

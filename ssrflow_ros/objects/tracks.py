@@ -121,8 +121,7 @@ class Tracks:
         tracks = self._all()
         if not tracks:
             return np.zeros(len(centres), bool)
-        off = np.linalg.norm(centres[:, None] - _array(tracks, 'centre')[:, :2], axis=-1)
-        unlike = np.linalg.norm(velocities[:, None] - _array(tracks, 'velocity')[:, :2], axis=-1)
+        off, unlike = _distances(centres, tracks, 'centre'), _distances(velocities, tracks, 'velocity')
         most = np.maximum(_ALIKE[0], _ALIKE[1] * np.linalg.norm(velocities, axis=1))[:, None]
         return ((off <= _array(tracks, 'gate')) & (unlike <= most)).any(axis=1)
 
@@ -175,14 +174,11 @@ class Tracks:
             _Track(-1, np.array([*thing.centre, 0.0]), np.array([*thing.velocity, 0.0]), _gate(thing.longer_side))
             for thing in suspects
         ]
-        gates = [_gate(item.size[:2].max()) for item in objects]
+        gates = np.array([_gate(max(item.size[0], item.size[1])) for item in objects])
         pairs: dict[int, _Track] = {}
         if self._tracks and objects:
-            off = np.linalg.norm(
-                np.array([item.centre[:2] for item in objects])[:, None] - _array(self._tracks, 'centre')[:, :2],
-                axis=-1,
-            )
-            reach = np.maximum(np.array(gates)[:, None], _array(self._tracks, 'gate'))
+            off = _distances(np.array([item.centre[:2] for item in objects]), self._tracks, 'centre')
+            reach = np.maximum(gates[:, None], _array(self._tracks, 'gate'))
             for k, j in zip(*linear_sum_assignment(np.minimum(off / reach, 1.0))):
                 if off[k, j] <= reach[k, j]:
                     pairs[k] = self._tracks[j]
@@ -197,7 +193,7 @@ class Tracks:
                 track.cloud = cloud
         for k, (item, track) in enumerate(zip(objects, tracks)):
             track.age, track.centre, track.velocity = track.age + 1, item.centre, item.velocity
-            track.gate, track.missed = gates[k], 0
+            track.gate, track.missed = float(gates[k]), 0
             track.size, track.yaw = item.size, item.yaw
             track.seen, track.unseen = item, 0.0
             track.lengths = tuple(sorted([*track.lengths, float(item.size[0])])[-_SURE:])
@@ -238,8 +234,7 @@ class Tracks:
         """(K,) place of the object that is expected nearest each of the centres (K, 2) m, -1 where none is."""
         if not self._tracks:
             return np.full(len(centres), -1)
-        off = np.linalg.norm(centres[:, None] - _array(self._tracks, 'centre')[:, :2], axis=-1)
-        off = off / _array(self._tracks, 'gate')
+        off = _distances(centres, self._tracks, 'centre') / _array(self._tracks, 'gate')
         return np.where(off.min(axis=1) <= 1, off.argmin(axis=1), -1)
 
     def _all(self) -> list[_Track]:
@@ -248,6 +243,12 @@ class Tracks:
 
 def _array(tracks: list[_Track], name: str) -> np.ndarray:
     return np.array([getattr(track, name) for track in tracks])
+
+
+def _distances(places: np.ndarray, tracks: list[_Track], name: str) -> np.ndarray:
+    """(K, T) from each of K places (K, 2) to what each track has by that name, in x and y."""
+    off = places[:, None] - _array(tracks, name)[:, :2]
+    return np.sqrt(off[..., 0] ** 2 + off[..., 1] ** 2)
 
 
 def _gate(size: float) -> float:

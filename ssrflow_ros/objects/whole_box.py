@@ -107,8 +107,8 @@ class BoxModels:
 
 
 class SeenBoxes(NamedTuple):
-    """Of K objects with the boxes of their points: centre, size, velocity (K, 3), axes (K, 3, 3) and n_points (K,),
-    as of `MovingObject`."""
+    """Of K objects with the boxes of their points, in a frame whose z is up: centre, size, velocity (K, 3), axes
+    (K, 3, 3) and n_points (K,), as of `MovingObject`."""
 
     centre: np.ndarray
     size: np.ndarray
@@ -118,12 +118,11 @@ class SeenBoxes(NamedTuple):
 
     @classmethod
     def of(cls, items: Sequence[MovingObject]) -> SeenBoxes:
-        return cls(
-            *(
-                np.array([getattr(item, name) for item in items])
-                for name in ('centre', 'size', 'velocity', 'axes', 'n_points')
-            )
+        centre, size, velocity, yaw, n_points = (
+            np.array([getattr(item, name) for item in items])
+            for name in ('centre', 'size', 'velocity', 'yaw', 'n_points')
         )
+        return cls(centre, size, velocity, level_axes(np.cos(yaw), np.sin(yaw)).transpose(0, 2, 1), n_points)
 
     def along_sides(self, vectors: np.ndarray) -> np.ndarray:
         """(K, 2) of vectors (K, 3), along the length and the width."""
