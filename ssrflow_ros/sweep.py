@@ -6,6 +6,7 @@ the sensor at the sweep's own stamp; stamps are integer nanoseconds, velocities 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any, NamedTuple, Sequence
@@ -261,7 +262,7 @@ class MovingObject:
         """(3, 3), columns: directions of length, width and height."""
         if self.tilted_axes is not None:
             return self.tilted_axes
-        cosine, sine = np.cos(self.yaw), np.sin(self.yaw)
+        cosine, sine = math.cos(self.yaw), math.sin(self.yaw)
         return np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]])
 
     @property
