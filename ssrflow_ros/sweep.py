@@ -6,6 +6,7 @@ the sensor at the sweep's own stamp; stamps are integer nanoseconds, velocities 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any, NamedTuple, Sequence
@@ -204,12 +205,8 @@ class EgoMotion:
         return transformed32(points, self.target_from_source[:3, :3], self.target_from_source[:3, 3])
 
 
-def _unknown() -> np.ndarray:
-    return np.full((3, 3), np.nan)
-
-
-def _nothing() -> np.ndarray:
-    return np.zeros((2, 2))
+_UNKNOWN = np.full((3, 3), np.nan)
+_NOTHING = np.zeros((2, 2))
 
 
 class Basis(IntEnum):
@@ -251,12 +248,12 @@ class MovingObject:
     track_id: int = -1
     age: int = 1
     yaw_rate: float = 0.0
-    position_covariance: np.ndarray = field(default_factory=_unknown)
-    velocity_covariance: np.ndarray = field(default_factory=_unknown)
+    position_covariance: np.ndarray = field(default_factory=_UNKNOWN.copy)
+    velocity_covariance: np.ndarray = field(default_factory=_UNKNOWN.copy)
     yaw_rate_variance: float = float('nan')
     probability: float = 1.0
     basis: int = Basis.UNKNOWN
-    hidden: np.ndarray = field(default_factory=_nothing)
+    hidden: np.ndarray = field(default_factory=_NOTHING.copy)
     taken: float = 0.0
     tilted_axes: np.ndarray | None = None
 
@@ -265,7 +262,7 @@ class MovingObject:
         """(3, 3), columns: directions of length, width and height."""
         if self.tilted_axes is not None:
             return self.tilted_axes
-        cosine, sine = np.cos(self.yaw), np.sin(self.yaw)
+        cosine, sine = math.cos(self.yaw), math.sin(self.yaw)
         return np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]])
 
     @property
@@ -273,7 +270,7 @@ class MovingObject:
         """The same with the box of the points that are seen."""
         before, after = self.hidden.T
         centre = self.centre + self.axes[:, :2] @ (before - after) / 2
-        return replace(self, centre=centre, size=self.size - [*(before + after), 0.0], hidden=_nothing())
+        return replace(self, centre=centre, size=self.size - [*(before + after), 0.0], hidden=_NOTHING.copy())
 
     @property
     def speed(self) -> float:

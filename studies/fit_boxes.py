@@ -27,6 +27,7 @@ from ssrflow_ros.objects.whole_box import (
     FEATURES,
     SHIPPED,
     BoxModels,
+    SeenBoxes,
     away_from_sensor,
     centre_features,
     hidden_features,
@@ -95,8 +96,8 @@ def _kind(sweep: LabelledSweep, rows: np.ndarray) -> str:
 def fit_hidden(samples: list[Sample]) -> Linear:
     """Weights with which the centre is nearest to that of the whole, in the mean, seen from above."""
     names = FEATURES['hidden']
-    features = np.array([stacked(hidden_features(sample.item), names) for sample in samples])
-    away = np.array([away_from_sensor(sample.item) for sample in samples])
+    seen = SeenBoxes.of([sample.item for sample in samples])
+    features, away = stacked(hidden_features(seen), names), away_from_sensor(seen)
     off = np.array([(sample.centre - sample.item.centre) @ sample.item.axes[:, :2] for sample in samples])
     middle, scale = features[:, 1:].mean(axis=0), features[:, 1:].std(axis=0)
     scaled = np.column_stack([features[:, :1], (features[:, 1:] - middle) / scale])
@@ -119,14 +120,13 @@ def fit_hidden(samples: list[Sample]) -> Linear:
 
 def fit_variance(samples: list[Sample], models: BoxModels) -> Linear:
     """The likeliest log-linear variances of the centres of completed boxes; their mean NEES then is 1."""
-    names, rows, squared = FEATURES['centre_variance'], [], []
-    for sample in samples:
-        whole = models.completed(sample.item)
-        shift = float(np.linalg.norm((whole.centre - sample.item.centre)[:2]))
-        rows.append(stacked(centre_features(whole.n_points, whole.size, whole.centre, shift), names))
-        squared.append((view_axes(whole.centre) @ (sample.centre - whole.centre)) ** 2)
-    columns = np.array(squared).T
-    return Linear(names, np.array([fit_log_variance(np.array(rows), column) for column in columns]))
+    names, items = FEATURES['centre_variance'], [sample.item for sample in samples]
+    whole, seen = SeenBoxes.of(models.completed(items, [0.0] * len(items))), SeenBoxes.of(items)
+    shift = np.linalg.norm((whole.centre - seen.centre)[:, :2], axis=1)
+    rows = stacked(centre_features(whole.n_points, whole.size, whole.centre, shift), names)
+    off = np.array([sample.centre for sample in samples]) - whole.centre
+    squared = np.einsum('kij,kj->ki', view_axes(whole.centre), off) ** 2
+    return Linear(names, np.array([fit_log_variance(rows, column) for column in squared.T]))
 
 
 def report(samples: list[Sample], models: BoxModels) -> None:
@@ -135,7 +135,8 @@ def report(samples: list[Sample], models: BoxModels) -> None:
     for kind in ('all', *sorted({sample.kind for sample in samples})):
         chosen = [sample for sample in samples if kind in ('all', sample.kind)]
         before = [np.linalg.norm((sample.centre - sample.item.centre)[:2]) for sample in chosen]
-        whole = [(sample.centre, models.completed(sample.item)) for sample in chosen]
+        items = models.completed([sample.item for sample in chosen], [0.0] * len(chosen))
+        whole = [(sample.centre, item) for sample, item in zip(chosen, items)]
         after = [np.linalg.norm((centre - item.centre)[:2]) for centre, item in whole]
         off = [(centre - item.centre, item.position_covariance) for centre, item in whole]
         nees = [error @ np.linalg.solve(spread, error) / 3 for error, spread in off]

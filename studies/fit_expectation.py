@@ -134,8 +134,10 @@ class Expected:
 class _Watched(ObjectDetector):
     seen: Candidates | None = None
 
-    def candidates(self, prepared: PreparedPair, observed: ObservedPoints, settings: Settings) -> Candidates | None:
-        self.seen = super().candidates(prepared, observed, settings)
+    def candidates(
+        self, prepared: PreparedPair, observed: ObservedPoints, inside: np.ndarray, settings: Settings
+    ) -> Candidates | None:
+        self.seen = super().candidates(prepared, observed, inside, settings)
         return self.seen
 
 

@@ -61,8 +61,8 @@ class Played:
 
     def candidates(self, classifier: MotionClassifier, settings: Settings) -> Candidates | None:
         """As a detector with that classifier sees them."""
-        observed = observe(self.prepared, self.residual, settings)
-        return ObjectDetector(classifier).candidates(self.prepared, observed, settings)
+        observed, detector = observe(self.prepared, self.residual, settings), ObjectDetector(classifier)
+        return detector.candidates(self.prepared, observed, detector.tracks.inside(observed.points), settings)
 
     def unassigned(self, classifier: MotionClassifier, settings: Settings) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of the points without object that move by the network: features (m, F), whether its motion is better than
@@ -195,8 +195,9 @@ def judged(
         and 2 * counts.max() >= len(group)
         and np.linalg.norm(motion[group].mean(axis=0)) >= SLOWEST * abs(dt)
     )
-    answer = candidates.motion(k)._replace(displacement=candidates.fused.displacement[k])
-    said = answer.of(prepared.points[group], prepared.slope)
+    which = np.array([k])
+    answer = candidates.motion(which)._replace(displacement=candidates.fused.displacement[which])
+    said = answer.of(prepared.points[group], np.array([len(group)]), prepared.slope)
     return moves, moves and _length(motion[group] - said) < _length(motion[group])
 
 

@@ -96,7 +96,7 @@ def test_markers_stand_where_their_points_stand():
 
 def test_box_has_twelve_edges_as_long_as_its_sides_and_turns_with_it():
     item = dataclasses.replace(make_flow(objects=1).objects[0], yaw=np.pi / 2)
-    edges = box_edges(item)
+    (edges,) = box_edges(item.centre[None], item.size[None], item.axes[None])
     lengths = np.sort(np.linalg.norm(edges[:, 1] - edges[:, 0], axis=1))
     np.testing.assert_allclose(lengths, np.sort(np.repeat(item.size, 4)), rtol=1e-5)
     np.testing.assert_allclose(np.ptp(edges.reshape(-1, 3), axis=0), item.size[[1, 0, 2]], rtol=1e-5)

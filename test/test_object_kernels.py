@@ -6,6 +6,7 @@ from scipy import ndimage
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from ssrflow_ros.kernels.bodies import boxes, displaced
 from ssrflow_ros.kernels.cubes import chained, clustered, cubes, means_of_each
 from ssrflow_ros.kernels.ends import ends_of
 from ssrflow_ros.kernels.groups import chosen_evenly, medians, moved_together, rows_by_number, touched_by
@@ -262,3 +263,37 @@ def test_what_lies_beside_a_point_does_so_where_the_map_goes_on_anew_too(rng):
     found = lies_beside(target, static, cell, layer, side)
     assert np.array_equal(found, beside.any(axis=1)) and 0.1 < found.mean() < 0.9
     assert not lies_beside(target, static[:0], cell, layer, side).any()
+
+
+COUNTS = np.array([40, 1, 7, 300])
+
+
+@pytest.fixture
+def bodies(rng):
+    """Points of four bodies, longer than wide but one."""
+    spread = np.repeat([[4.0, 1.0, 1.5], [1.0, 1.0, 1.0], [0.3, 5.0, 1.0], [2.0, 2.0, 1.0]], COUNTS, axis=0)
+    return (rng.normal(size=(COUNTS.sum(), 3)) * spread + [20.0, -5.0, 0.0]).astype(np.float32)
+
+
+def test_bodies_turn_about_their_centres_and_go_along_the_ground(rng, bodies):
+    centre, displacement, turn = rng.normal(size=(4, 2)), rng.normal(size=(4, 2)), rng.normal(size=4)
+    slope = np.array([0.1, -0.05])
+    found, owner = displaced(bodies, COUNTS, centre, displacement, turn, slope), np.repeat(np.arange(4), COUNTS)
+    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]).transpose(2, 0, 1)
+    arm = bodies[:, :2] - centre[owner]
+    moved = np.einsum('nij,nj->ni', rotation[owner], arm) - arm + displacement[owner]
+    np.testing.assert_allclose(found, np.column_stack([moved, moved @ slope]), atol=1e-12)
+
+
+def test_boxes_lie_along_the_heading_or_the_longest_side(rng, bodies):
+    heading = np.array([np.nan, 0.3, np.nan, -2.0])
+    yaw, low, high = boxes(bodies, COUNTS, heading)
+    for k, own in enumerate(np.split(bodies.astype(float), np.cumsum(COUNTS)[:-1])):
+        if np.isnan(heading[k]):
+            east, north = np.linalg.eigh(np.cov(own[:, :2].T))[1][:, 1]
+            assert yaw[k] == pytest.approx(np.arctan(north / east), abs=1e-9)
+        else:
+            assert yaw[k] == heading[k]
+        cos, sin = np.cos(yaw[k]), np.sin(yaw[k])
+        turned = own @ np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
+        np.testing.assert_allclose([low[k], high[k]], [turned.min(axis=0), turned.max(axis=0)], atol=1e-12)

@@ -8,7 +8,7 @@ from test_objects import detector, find
 from worlds import box
 
 from ssrflow_ros import Settings
-from ssrflow_ros.objects.accumulated import NOTHING, AccumulatedCloud, SeenBody, laid_onto
+from ssrflow_ros.objects.accumulated import NOTHING, AccumulatedCloud, SeenBodies, at_time, in_frame, laid_onto
 from ssrflow_ros.objects.detector import pieces_of_long
 from ssrflow_ros.objects.ends import find_ends
 from ssrflow_ros.objects.groups import Clusters
@@ -16,6 +16,7 @@ from ssrflow_ros.objects.observation import ObservedPoints
 from ssrflow_ros.objects.planar import PlanarMotion
 from ssrflow_ros.objects.proposals import propose
 from ssrflow_ros.objects.tiles import Blocks
+from ssrflow_ros.steps.cells import thin
 
 START_NS = 10_000_000_000
 DT_NS = 100_000_000
@@ -108,21 +109,53 @@ def test_a_piece_of_something_long_that_moves_like_it_is_taken_by_it(longest, of
 
 
 def test_what_is_accumulated_is_bounded_and_lies_where_the_object_is():
-    motion = PlanarMotion(np.array([5.0, 2.0]), np.array([-0.6, 0.1]), 0.05)
+    motion = PlanarMotion(np.array([[5.0, 2.0]]), np.array([[-0.6, 0.1]]), np.array([0.05]))
     body = side(3.0, 7.0)
-    before = body + motion.of(body, FLAT)
+    before = body + motion.of(body, np.array([len(body)]), FLAT)
     known = AccumulatedCloud(before.astype(np.float32), np.full(len(before), START_NS - DT_NS), START_NS - DT_NS)
-    joined = SeenBody(body[:0], motion, FLAT).joined(known, known.points, START_NS)
-    nearest = np.linalg.norm(joined.points[:, None] - body, axis=-1).min(axis=1)
+
+    def joined(points, known, stamp_ns):
+        (one,) = SeenBodies(points, np.array([len(points)]), motion, FLAT).joined([known], [known.points], stamp_ns)
+        return one
+
+    cloud = joined(body[:0], known, START_NS)
+    nearest = np.linalg.norm(cloud.points[:, None] - body, axis=-1).min(axis=1)
     assert nearest.max() < 1e-4, 'laid back over itself'
     for _ in range(20):
-        joined = SeenBody(body, motion, FLAT).joined(joined, joined.points, START_NS)
-    assert 100 < len(joined.points) == len(joined.seen_ns) <= 500
-    assert not len(SeenBody(body[:0], motion, FLAT).joined(joined, joined.points, START_NS + 11 * DT_NS).points)
-    later = joined.at(START_NS + DT_NS, np.array([5.0, 0.0, 0.0]))
-    assert np.allclose(later - joined.points, [0.5, 0, 0], atol=1e-6)
+        cloud = joined(body, cloud, START_NS)
+    assert 100 < len(cloud.points) == len(cloud.seen_ns) <= 500
+    assert not len(joined(body[:0], cloud, START_NS + 11 * DT_NS).points)
+    later, nothing = at_time([cloud, NOTHING], START_NS + DT_NS, np.array([[5.0, 0.0, 0.0]] * 2))
+    assert np.allclose(later - cloud.points, [0.5, 0, 0], atol=1e-6) and not len(nothing)
     turn = np.array([[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
-    assert np.allclose(joined.in_frame(turn, np.array([1.0, 0, 0])).points, (joined.points - [1, 0, 0]) @ turn.T)
+    nothing, turned = in_frame([NOTHING, cloud], turn, np.array([1.0, 0, 0]))
+    assert np.allclose(turned.points, (cloud.points - [1, 0, 0]) @ turn.T) and not len(nothing.points)
+
+
+def test_bodies_are_joined_each_with_its_own_cloud():
+    """Newest points first, one a cell, the cloud moved back onto the newest sweep: as one after the other."""
+    rng, counts, kept = np.random.default_rng(0), np.array([300, 1, 90, 2000]), np.array([200, 0, 500, 400])
+    bodies = [rng.uniform(-4, 4, (count, 3)).astype(np.float32) for count in counts]
+    clouds = [
+        AccumulatedCloud(rng.uniform(-4, 4, (m, 3)).astype(np.float32), START_NS - rng.integers(0, 15, m) * DT_NS, 0)
+        for m in kept
+    ]
+    motion = PlanarMotion(rng.normal(size=(4, 2)), rng.normal(size=(4, 2)), rng.normal(size=4) / 10)
+    slope = np.array([0.02, -0.01])
+    found = SeenBodies(np.concatenate(bodies), counts, motion, slope).joined(
+        clouds, [cloud.points for cloud in clouds], START_NS
+    )
+    for k, (body, cloud) in enumerate(zip(bodies, clouds)):
+        back = PlanarMotion(*(values[k : k + 1] for values in motion)).inverse
+        moved = cloud.points + back.of(cloud.points, np.array([len(cloud.points)]), slope)
+        points = np.concatenate([body, moved.astype(np.float32)])
+        seen_ns = np.concatenate([np.full(len(body), START_NS), cloud.seen_ns])
+        recent = START_NS - seen_ns <= 1_000_000_000
+        points, seen_ns = points[recent], seen_ns[recent]
+        rows = thin(points, 0.15)
+        rows = rows[np.arange(min(len(rows), 500)) * (len(rows) - 1) // max(min(len(rows), 500) - 1, 1)]
+        assert np.array_equal(found[k].points, points[rows]) and np.array_equal(found[k].seen_ns, seen_ns[rows])
+        assert found[k].stamp_ns == START_NS
 
 
 def test_a_cluster_is_laid_onto_what_was_accumulated():

@@ -124,7 +124,8 @@ def test_what_had_been_seen_before_tells_of_what_is_slow():
         ready = prepared(pair, ego, past=None if past is None else seen(WALLS, *past))
         flow = half_seen((0.0, -0.5, 0.0), centre=(6.0, 1.0), share=0.2)(pair.source.points)
         settings = Settings(moving_speed=0.05)
-        weighed = detector().candidates(ready, observe(ready, flow, settings), settings)
+        fresh, nowhere = detector(), np.full(len(ready.points), -1, np.int32)
+        weighed = fresh.candidates(ready, observe(ready, flow, settings), nowhere, settings)
         moves[then] = weighed.classified.probability.max() if weighed else 0.0
     assert moves['elsewhere'] > moves['unknown'] > moves['here']
 

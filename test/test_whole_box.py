@@ -25,6 +25,10 @@ def seen(centre, size, speed=8.0, yaw=0.0, n=80):
     return MovingObject(0, np.array(centre, float), np.array(size, float), yaw, ahead, n)
 
 
+def completed(item, length=0.0):
+    return BOXES.completed([item], [length])[0]
+
+
 def rear(x=20.0):
     """Of a car ahead, from behind: its rear is at x."""
     return seen([x + 0.2, 0, -1.0], [0.4, WIDTH, 1.4])
@@ -35,7 +39,7 @@ def rear(x=20.0):
 def test_a_box_grows_away_from_the_sensor_wherever_that_is(yaw, bearing):
     axes = np.array([[np.cos(bearing), -np.sin(bearing), 0], [np.sin(bearing), np.cos(bearing), 0], [0, 0, 1]])
     item = seen(axes @ (20.0, 3.0, -1.0), [1.0, WIDTH, 1.4], yaw=yaw + bearing)
-    whole = BOXES.completed(item)
+    whole = completed(item)
     assert np.linalg.norm(whole.centre[:2]) > np.linalg.norm(item.centre[:2])
     assert (whole.size[:2] > item.size[:2]).all() and whole.size[2] == item.size[2]
     again = whole.seen
@@ -47,29 +51,29 @@ def test_a_box_grows_away_from_the_sensor_wherever_that_is(yaw, bearing):
 
 
 def test_a_car_of_which_the_rear_is_seen_is_a_car():
-    whole = BOXES.completed(rear())
+    whole = completed(rear())
     assert 3.0 < whole.size[0] < 6.0 and WIDTH <= whole.size[1] < WIDTH + 0.5
     assert 21.2 < whole.centre[0] < 23.0, 'its middle is 22.2'
     walker = seen([20.0, 0, -0.8], [0.5, 0.5, 1.6], speed=1.4)
-    assert np.linalg.norm(BOXES.completed(walker).centre - walker.centre) < 0.15
+    assert np.linalg.norm(completed(walker).centre - walker.centre) < 0.15
 
 
 def test_the_centre_does_not_jump_when_a_side_comes_into_view():
     """From the rear alone to rear and side: it moves less than the middle of the points, and never by much at once."""
     lengths = np.linspace(0.2, LENGTH, 30)
     items = [seen([12.0 + length / 2, 4.0, -1.0], [length, WIDTH, 1.4]) for length in lengths]
-    places = [BOXES.completed(item).centre[0] for item in items]
+    places = [completed(item).centre[0] for item in items]
     assert np.abs(np.diff(places)).max() < 0.35
     assert np.ptp(places) < 0.7 * np.ptp([item.centre[0] for item in items])
 
 
 def test_what_was_seen_whole_before_stays_whole():
-    assert BOXES.completed(rear(), 6.3).size[0] == pytest.approx(6.3)
-    assert BOXES.completed(rear(), 6.3).centre[0] == pytest.approx(20 + 6.3 / 2)
-    short = BOXES.completed(rear(), 2.0)
-    assert short.size[0] == BOXES.completed(rear()).size[0], 'what is short swings its limbs'
+    assert completed(rear(), 6.3).size[0] == pytest.approx(6.3)
+    assert completed(rear(), 6.3).centre[0] == pytest.approx(20 + 6.3 / 2)
+    short = completed(rear(), 2.0)
+    assert short.size[0] == completed(rear()).size[0], 'what is short swings its limbs'
     longer = seen([20.0, 0, -1.0], [7.0, WIDTH, 1.4])
-    assert BOXES.completed(longer, 6.3).size[0] == pytest.approx(7.0), 'no box is less than its points'
+    assert completed(longer, 6.3).size[0] == pytest.approx(7.0), 'no box is less than its points'
 
 
 def test_a_track_knows_a_length_that_it_saw_three_times():
@@ -85,7 +89,7 @@ def test_a_track_knows_a_length_that_it_saw_three_times():
 
 def test_what_is_hidden_holds_no_moving_point():
     """Of a still thing behind a walker's box nothing goes into ~/moving."""
-    whole = dataclasses.replace(BOXES.completed(rear()), track_id=1, age=3)
+    whole = dataclasses.replace(completed(rear()), track_id=1, age=3)
     points = np.array([[20.2, 0, -1.0], [23.5, 0, -1.0]], np.float32)
     source, target = (Sweep.from_points(points, 100_000_000 * (11 - back), 'lidar') for back in (0, 1))
     nothing, none = np.zeros((2, 3), np.float32), np.zeros(2, bool)
@@ -122,8 +126,8 @@ def test_models_are_read_as_they_were_written(tmp_path):
 def test_the_box_lies_where_its_thing_is_at_the_stamp():
     """Of points that were measured 50 ms after it, as half a turn of a spinning sensor."""
     item = rear()
-    late = BOXES.completed(dataclasses.replace(item, taken=0.05))
-    np.testing.assert_allclose(late.centre, BOXES.completed(item).centre - 0.05 * item.velocity, atol=1e-9)
+    late = completed(dataclasses.replace(item, taken=0.05))
+    np.testing.assert_allclose(late.centre, completed(item).centre - 0.05 * item.velocity, atol=1e-9)
     np.testing.assert_allclose(late.seen.centre, item.centre, atol=1e-9)
     np.testing.assert_allclose(late.seen.size, item.size, atol=1e-9)
 

@@ -7,6 +7,7 @@ ago, metres behind them at speed.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Iterable, Sequence
@@ -47,6 +48,8 @@ _EDGES = np.array(
     [[start, 4 * (start // 4) + (start + 1) % 4] for start in range(8)] + [[start, start + 4] for start in range(4)]
 )
 _THINNEST = 0.05
+_LEVEL = np.eye(3)
+_NO_POINTS, _NO_COLOURS = np.empty((0, 3), np.float32), np.empty((0, 4), np.float32)
 _UNTRACKED = (1.0, 1.0, 1.0)
 
 
@@ -65,18 +68,18 @@ class Marker:
     type: int
     action: int = ADD
     position: tuple[float, ...] = (0.0, 0.0, 0.0)
-    axes: np.ndarray = field(default_factory=lambda: np.eye(3))
+    axes: np.ndarray = field(default_factory=lambda: _LEVEL)
     scale: tuple[float, ...] = (0.0, 0.0, 0.0)
     colour: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
-    points: np.ndarray = field(default_factory=lambda: np.empty((0, 3), np.float32))
-    colours: np.ndarray = field(default_factory=lambda: np.empty((0, 4), np.float32))
+    points: np.ndarray = field(default_factory=lambda: _NO_POINTS)
+    colours: np.ndarray = field(default_factory=lambda: _NO_COLOURS)
     text: str = ''
     lifetime: float = 0.0
 
     @property
     def orientation(self) -> tuple[float, float, float, float]:
         """Quaternion x, y, z, w of the axes."""
-        return quaternion(self.axes)
+        return (0.0, 0.0, 0.0, 1.0) if self.axes is _LEVEL else quaternion(self.axes)
 
 
 class Drawing:
@@ -91,11 +94,8 @@ class Drawing:
         `period` is the time between two updates where that is longer than the pair's dt, seconds.
         """
         lifetime = _PERIODS * max(period, abs(flow.pair.dt))
-        nearest = sorted(flow.objects, key=lambda item: float(np.linalg.norm(item.centre)))[:MAX_OBJECTS]
-        markers = [*_point_lines(flow, max_arrows, lifetime), *_box_edges(nearest, lifetime)]
-        for rank, item in enumerate(nearest):
-            # Without a track the number is negative, and says no more than how near it is.
-            markers += _object(item, 3 * (item.track_id if item.track_id >= 0 else -1 - rank), lifetime)
+        nearest = sorted(flow.objects, key=lambda item: math.hypot(*item.centre))[:MAX_OBJECTS]
+        markers = [*_point_lines(flow, max_arrows, lifetime), *_of_objects(nearest, lifetime)]
         drawn = {(marker.ns, marker.id) for marker in markers}
         gone, self._shown = self._shown - drawn, drawn
         return markers + [Marker(ns, id, CUBE, DELETE) for ns, id in sorted(gone)]
@@ -112,10 +112,10 @@ def _track_colour(track_id: int) -> tuple[float, float, float]:
     return red, green, blue
 
 
-def box_edges(item: MovingObject) -> np.ndarray:
-    """(12, 2, 3) float32 m, both ends of each edge of the box."""
-    corners = _CORNERS * np.maximum(item.size, _THINNEST) @ item.axes.T
-    return (corners + item.centre)[_EDGES].astype(np.float32)
+def box_edges(centre: np.ndarray, size: np.ndarray, axes: np.ndarray) -> np.ndarray:
+    """(K, 12, 2, 3) float32 m, both ends of each edge of boxes: centre, size (K, 3) m, axes (K, 3, 3), columns."""
+    corners = (_CORNERS * size[:, None]) @ axes.transpose(0, 2, 1) + centre[:, None]
+    return corners[:, _EDGES].astype(np.float32)
 
 
 def _point_lines(flow: FlowField, max_arrows: int, lifetime: float) -> Iterable[Marker]:
@@ -132,42 +132,56 @@ def _point_lines(flow: FlowField, max_arrows: int, lifetime: float) -> Iterable[
     yield Marker(POINTS, 0, LINE_LIST, scale=(0.02, 0.0, 0.0), points=lines, colours=colours, lifetime=lifetime)
 
 
-def _box_edges(objects: Sequence[MovingObject], lifetime: float) -> Iterable[Marker]:
+def _of_objects(objects: Sequence[MovingObject], lifetime: float) -> Iterable[Marker]:
+    """The edges of all boxes, then of each object its box, the way that it goes, and its speed."""
     if not objects:
         return
-    lines = np.concatenate([box_edges(item).reshape(-1, 3) for item in objects])
-    colours = np.ones((len(lines), 4), np.float32)
-    colours[:, :3] = np.repeat([object_colour(item) for item in objects], len(lines) // len(objects), axis=0)
-    yield Marker(BOXES, 0, LINE_LIST, scale=(0.12, 0.0, 0.0), points=lines, colours=colours, lifetime=lifetime)
+    centre, velocity, axes = (
+        np.array([getattr(item, name) for item in objects]) for name in ('centre', 'velocity', 'axes')
+    )
+    size = np.maximum([item.size for item in objects], _THINNEST)
+    colours = [object_colour(item) for item in objects]
+    edges = box_edges(centre, size, axes).reshape(-1, 3)
+    of_edges = np.ones((len(edges), 4), np.float32)
+    of_edges[:, :3] = np.repeat(colours, len(edges) // len(objects), axis=0)
+    yield Marker(BOXES, 0, LINE_LIST, scale=(0.12, 0.0, 0.0), points=edges, colours=of_edges, lifetime=lifetime)
 
-
-def _object(item: MovingObject, first_id: int, lifetime: float) -> Iterable[Marker]:
-    centre, size = np.asarray(item.centre, float), np.maximum(item.size, _THINNEST)
-    colour = object_colour(item)
-    up = item.axes[:, 2]
-    top = centre + size[2] / 2 * up
-    arrow = np.stack([top, top + ARROW_SECONDS * item.velocity]).astype(np.float32)
-    height = TEXT_HEIGHT * max(1.0, float(np.linalg.norm(centre)) / TEXT_RANGE)
-    # Ids of neighbouring tracks are three apart.
-    yield Marker(
-        OBJECTS,
-        first_id,
-        CUBE,
-        position=tuple(map(float, centre)),
-        axes=item.axes,
-        scale=tuple(map(float, size)),
-        colour=(*colour, 0.25),
-        lifetime=lifetime,
-    )
-    yield Marker(
-        OBJECTS, first_id + 1, ARROW, scale=(0.2, 0.5, 0.6), colour=(*colour, 1.0), points=arrow, lifetime=lifetime
-    )
-    yield Marker(
-        OBJECTS,
-        first_id + TEXT_ID,
-        TEXT_VIEW_FACING,
-        position=tuple(map(float, top + (0.3 + height / 2) * up)),
-        scale=(0.0, 0.0, height),
-        text=f'{item.speed:.1f} m/s',
-        lifetime=lifetime,
-    )
+    up, distance, speed = axes[:, :, 2], np.linalg.norm(centre, axis=1), np.linalg.norm(velocity, axis=1)
+    top = centre + size[:, 2:] / 2 * up
+    arrows = np.stack([top, top + ARROW_SECONDS * velocity], axis=1).astype(np.float32)
+    height = TEXT_HEIGHT * np.maximum(1.0, distance / TEXT_RANGE)
+    text = top + (0.3 + height[:, None] / 2) * up
+    numbers = zip(*(column.tolist() for column in (centre, size, text, height, speed)))
+    for rank, (item, colour, (place, scale, text_place, text_height, its_speed)) in enumerate(
+        zip(objects, colours, numbers)
+    ):
+        # Ids of neighbouring tracks are three apart; without a track it is negative, and says no more than how near.
+        first = 3 * (item.track_id if item.track_id >= 0 else -1 - rank)
+        yield Marker(
+            OBJECTS,
+            first,
+            CUBE,
+            position=tuple(place),
+            axes=axes[rank],
+            scale=tuple(scale),
+            colour=(*colour, 0.25),
+            lifetime=lifetime,
+        )
+        yield Marker(
+            OBJECTS,
+            first + 1,
+            ARROW,
+            scale=(0.2, 0.5, 0.6),
+            colour=(*colour, 1.0),
+            points=arrows[rank],
+            lifetime=lifetime,
+        )
+        yield Marker(
+            OBJECTS,
+            first + TEXT_ID,
+            TEXT_VIEW_FACING,
+            position=tuple(text_place),
+            scale=(0.0, 0.0, text_height),
+            text=f'{its_speed:.1f} m/s',
+            lifetime=lifetime,
+        )

@@ -110,7 +110,11 @@ def moved(objects: np.ndarray, pose: np.ndarray) -> np.ndarray:
 
 def rows_of(objects: Iterable[MovingObject]) -> np.ndarray:
     """(N,) array of dtype OBJECT."""
-    return np.array([tuple(getattr(item, name) for name in FIELDS) for item in objects], OBJECT)
+    items = list(objects)
+    rows = np.empty(len(items), OBJECT)
+    for name in FIELDS:  # a column at a time: NumPy takes long for rows of many fields
+        rows[name] = np.reshape([getattr(item, name) for item in items], rows[name].shape)
+    return rows
 
 
 def objects_of(rows: np.ndarray) -> list[MovingObject]:

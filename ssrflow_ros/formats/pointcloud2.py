@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Iterable, Mapping, Sequence
 
 import numpy as np
@@ -85,22 +86,29 @@ def has_field(message: PointCloud2, name: str) -> bool:
 
 def read_field(message: PointCloud2, name: str) -> np.ndarray:
     """(height * width,) values of one field, in the machine's byte order; InputError as `decode`."""
-    column = _column(message, name).reshape(-1)
-    return column.astype(column.dtype.newbyteorder('='))
+    return _native(_column(message, name).reshape(-1))
 
 
 def pack(columns: Mapping[str, np.ndarray]) -> Cloud:
     """An unorganised cloud of equally long 1-D `columns`, in their order, naturally aligned."""
-    dtype = np.dtype([(name, column.dtype) for name, column in columns.items()], align=True)
-    assert dtype.fields is not None  # of named columns
+    dtype, fields = _layout(tuple((name, column.dtype.str) for name, column in columns.items()))
     size = len(next(iter(columns.values())))
     points = np.zeros(size, dtype)
     for begin in range(0, size, _BLOCK):  # what is written stays in the processor's cache until all columns are there
         block = points[begin : begin + _BLOCK]
         for name, column in columns.items():
             block[name] = column[begin : begin + _BLOCK]
-    fields = tuple(Field(name, dtype.fields[name][1], _POINT_FIELD_TYPES[dtype[name].str[1:]], 1) for name in columns)
     return Cloud(1, size, fields, dtype.itemsize, size * dtype.itemsize, points.view(np.uint8).reshape(-1))
+
+
+@lru_cache(maxsize=64)
+def _layout(columns: tuple[tuple[str, str], ...]) -> tuple[np.dtype, tuple[Field, ...]]:
+    """A point of columns with these names and types: every message of a topic has the same."""
+    dtype = np.dtype(list(columns), align=True)
+    assert dtype.fields is not None  # of named columns
+    return dtype, tuple(
+        Field(name, dtype.fields[name][1], _POINT_FIELD_TYPES[dtype[name].str[1:]], 1) for name, _ in columns
+    )
 
 
 def encode(flow: FlowField, message: PointCloud2, keep: Iterable[str] = (), rgba: bool = False) -> Cloud:
@@ -115,14 +123,14 @@ def encode(flow: FlowField, message: PointCloud2, keep: Iterable[str] = (), rgba
     sweep = flow.pair.source
     columns = _xyz(sweep.points)
     if has_field(message, 'intensity'):
-        columns['intensity'] = _finite(read_field(message, 'intensity')[sweep.rows].astype(np.float32))
+        columns['intensity'] = _finite(_of_rows(message, 'intensity', sweep.rows).astype(np.float32, copy=False))
     columns.update(zip(('vx', 'vy', 'vz'), flow.velocity.astype(np.float32, copy=False).T))
     columns['moving'] = flow.moving.astype(np.uint8)
     columns['object'] = flow.object_ids.astype(np.int32, copy=False)
     columns['probability'] = flow.moving_probability.astype(np.float32, copy=False)
     for name in keep:
         if name not in columns and has_field(message, name):
-            columns[name] = _finite(read_field(message, name)[sweep.rows])
+            columns[name] = _finite(_of_rows(message, name, sweep.rows))
     if rgba:
         columns['rgba'] = pack_rgba(flow_colours(flow))
     return pack(columns)
@@ -152,7 +160,11 @@ def with_only(message: Any, kept: np.ndarray, organised: bool = False) -> Cloud:
     if organised and cloud.height > 1 or not len(kept):
         return cloud if kept.all() else _with_holes(cloud, ~kept)
     buffer, step, row_step = _grid(message, cloud.height, cloud.width)
-    points = np.ndarray((cloud.height, cloud.width), f'V{step}', buffer, 0, (row_step, step)).reshape(-1)[kept]
+    points = (
+        np.ndarray((cloud.height, cloud.width), f'V{step}', buffer, 0, (row_step, step))
+        .reshape(-1)
+        .take(np.flatnonzero(kept))
+    )
     data = points.view(np.uint8) if len(points) else np.empty(0, np.uint8)
     return replace(cloud, height=1, width=len(points), row_step=len(data), data=data)
 
@@ -179,9 +191,21 @@ def _with_holes(cloud: Cloud, holes: np.ndarray) -> Cloud:
     return cloud
 
 
+def _native(column: np.ndarray) -> np.ndarray:
+    """A copy in the machine's byte order."""
+    return column.astype(column.dtype.newbyteorder('='))
+
+
+def _of_rows(message: PointCloud2, name: str, rows: np.ndarray) -> np.ndarray:
+    """As `read_field`, of some rows."""
+    return _native(_column(message, name).reshape(-1)[rows])
+
+
 def _finite(column: np.ndarray) -> np.ndarray:
     """NaN is never published: consumers tend to trust x, y, z and stumble over the rest."""
-    return np.where(np.isfinite(column), column, column.dtype.type(0)) if column.dtype.kind == 'f' else column
+    if column.dtype.kind != 'f' or (finite := np.isfinite(column)).all():
+        return column
+    return np.where(finite, column, column.dtype.type(0))
 
 
 def _xyz(points: np.ndarray) -> dict[str, np.ndarray]:

@@ -15,19 +15,20 @@ def box_of_each(points, centres, cosines, sines, halves, out):
 
     Boxes: centres (K, 3), halves (K, 3) of their sides, both float32 m, turned about the vertical.
     """
-    near = np.zeros((_SIDE, _SIDE), np.bool_)  # squares that a box may reach into: few points have to ask the boxes
-    for k in range(len(centres)):
+    # Of each square the first and the last box that may reach into it: few points have to ask a box, most of them one.
+    first, last = np.zeros((_SIDE, _SIDE), np.int32), np.full((_SIDE, _SIDE), -1, np.int32)
+    for k in range(len(centres) - 1, -1, -1):
         reach = np.hypot(halves[k, 0], halves[k, 1]) + 0.01
         row, column = int(np.floor(centres[k, 0] - reach)), int(np.floor(centres[k, 1] - reach))
         side = min(int(2 * reach) + 2, _SIDE)
         for i in range(side):
             for j in range(side):
-                near[(row + i) & (_SIDE - 1), (column + j) & (_SIDE - 1)] = True
+                square = (row + i) & (_SIDE - 1), (column + j) & (_SIDE - 1)
+                first[square], last[square] = k, max(last[square], k)
     for i in range(len(points)):
+        square = int(np.floor(points[i, 0])) & (_SIDE - 1), int(np.floor(points[i, 1])) & (_SIDE - 1)
         out[i] = -1
-        if not near[int(np.floor(points[i, 0])) & (_SIDE - 1), int(np.floor(points[i, 1])) & (_SIDE - 1)]:
-            continue
-        for k in range(len(centres) - 1, -1, -1):
+        for k in range(last[square], first[square] - 1, -1):
             dx, dy = points[i, 0] - centres[k, 0], points[i, 1] - centres[k, 1]
             along, across = cosines[k] * dx + sines[k] * dy, cosines[k] * dy - sines[k] * dx
             if (

@@ -202,3 +202,45 @@ def clustered(points, velocity, rows, size, most, distance, alike, share, fewest
         if held[chain[cube[place]]] >= fewest:
             number[rows[place]] = chain[cube[place]]
     return number
+
+
+@compiled
+def thinned(points, counts, older, older_counts, seen_ns, oldest_ns, size, most):
+    """Rows (n,) int64 that are kept of K groups, and how many of each, (K,): at most `most`, evenly chosen of those
+    points that are the first of their group in a cube of `size` m.
+
+    A group's are first `counts` (K,) of points (N, 3) float32 m, then `older_counts` (K,) of older (M, 3) float32 m, as
+    far as they were seen, `seen_ns` (M,), at `oldest_ns` or later. The rows of the latter go on from N.
+    """
+    rows, left = np.empty(len(counts) * most, np.int64), np.empty(len(counts), np.int64)
+    found, begin, begin_older = 0, 0, 0
+    per_cube, origin = np.float32(1 / size), np.zeros(3, np.float32)
+    for group in range(len(counts)):
+        new, old = counts[group], older_counts[group]
+        table, keys, first, own = _table(new + old), np.empty(new + old, np.int64), np.empty(new + old, np.int64), 0
+        last = -1
+        for place in range(new + old):
+            if place < new:
+                row = begin + place
+                x, y, z = points[row, 0], points[row, 1], points[row, 2]
+            else:
+                row = begin_older + place - new
+                if seen_ns[row] < oldest_ns:
+                    continue
+                x, y, z = older[row, 0], older[row, 1], older[row, 2]
+                row += len(points)
+            key = _cube(x, y, z, per_cube, origin)
+            if key == last:  # as many are, along a beam's way
+                continue
+            last = key
+            slot = _slot(table, keys, key)
+            if table[slot] < 0:
+                table[slot], keys[own], first[own] = own, key, row
+                own += 1
+        few = min(own, most)
+        for place in range(few):
+            rows[found] = first[place * (own - 1) // max(few - 1, 1)]
+            found += 1
+        left[group] = few
+        begin, begin_older = begin + new, begin_older + old
+    return rows[:found].copy(), left

@@ -17,6 +17,7 @@ from ..formats import cdr
 from ..formats.markers import Drawing
 from ..formats.object_cloud import encode_objects
 from ..formats.pointcloud2 import encode, encode_points, with_only
+from ..kernels.returns import rows_of
 from ..sweep import Basis, FlowField, MovingObject
 from . import qos
 from .flow_tracks import FlowTracks
@@ -127,7 +128,8 @@ class Outputs:
         return cdr.pointcloud2(encode(flow, cloud, settings.keep_fields.split(), settings.rgba), cloud.header)
 
     def _make_ground(self, flow: FlowField, cloud: PointCloud2) -> bytes:
-        return cdr.pointcloud2(encode_points(flow.pair.source.points[flow.ground]), cloud.header)
+        points = rows_of(flow.pair.source.points, np.flatnonzero(flow.ground))
+        return cdr.pointcloud2(encode_points(points), cloud.header)
 
     def _make_objects(self, objects: Sequence[MovingObject], header: Any) -> bytes:
         return cdr.pointcloud2(encode_objects(objects), header)

@@ -10,9 +10,9 @@ from typing import NamedTuple, Sequence
 
 import numpy as np
 
-from ..steps.cells import thin
+from ..kernels.cubes import thinned
 from .alignment import align
-from .groups import Clusters, evenly_chosen
+from .groups import Clusters
 from .planar import PlanarMotion
 
 _CELL = 0.15  # m, in which the newest point stands for all
@@ -29,37 +29,61 @@ class AccumulatedCloud(NamedTuple):
     seen_ns: np.ndarray
     stamp_ns: int
 
-    def in_frame(self, turn: np.ndarray, shift: np.ndarray) -> AccumulatedCloud:
-        """In the frame that the sensor has after it went by `shift` (3,) m, and whose axes are `turn` (3, 3) of the
-        former."""
-        return self._replace(points=((self.points - shift) @ turn.T).astype(np.float32))
-
-    def at(self, stamp_ns: int, velocity: np.ndarray) -> np.ndarray:
-        """(m, 3) float32 m, where they are at that time at the `velocity` (3,) m/s."""
-        return self.points + ((stamp_ns - self.stamp_ns) * 1e-9 * velocity).astype(np.float32)
-
 
 NOTHING = AccumulatedCloud(np.zeros((0, 3), np.float32), np.zeros(0, np.int64), 0)
 
 
-class SeenBody(NamedTuple):
-    """An object as the newest sweep shows it: points (n, 3) m, their motion until the target, `slope` (2,) of the
-    ground."""
+def in_frame(clouds: Sequence[AccumulatedCloud], turn: np.ndarray, shift: np.ndarray) -> list[AccumulatedCloud]:
+    """The clouds in the frame that the sensor has after it went by `shift` (3,) m, and whose axes are `turn` (3, 3) of
+    the former."""
+    points, counts = _points_of(clouds)
+    turned = ((points - shift) @ turn.T).astype(np.float32)
+    return [cloud._replace(points=own) for cloud, own in zip(clouds, _split(turned, counts))]
+
+
+def at_time(clouds: Sequence[AccumulatedCloud], stamp_ns: int, velocities: np.ndarray) -> list[np.ndarray]:
+    """(m, 3) float32 m of each of K clouds, where its points are at that time at its velocity, (K, 3) m/s."""
+    points, counts = _points_of(clouds)
+    elapsed = np.array([(stamp_ns - cloud.stamp_ns) * 1e-9 for cloud in clouds])
+    way = (elapsed[:, None] * velocities).astype(np.float32)
+    return _split(points + np.repeat(way, counts, axis=0), counts)
+
+
+class SeenBodies(NamedTuple):
+    """K objects as the newest sweep shows them: points (n, 3) float32 m, `counts` (K,) of each, one object after the
+    other, their motion until the target, `slope` (2,) of the ground."""
 
     points: np.ndarray
+    counts: np.ndarray
     motion: PlanarMotion
     slope: np.ndarray
 
-    def joined(self, known: AccumulatedCloud, older: np.ndarray, stamp_ns: int) -> AccumulatedCloud:
-        """With what is `known` of it, whose points were `older` (m, 3) m at the target's time; `stamp_ns` of the newest
-        sweep."""
-        onward = older + self.motion.inverse.of(older, self.slope)
-        points = np.concatenate([self.points, onward]).astype(np.float32)
-        seen_ns = np.concatenate([np.full(len(self.points), stamp_ns), known.seen_ns])
-        recent = np.flatnonzero(stamp_ns - seen_ns <= _LONGEST)
-        rows = recent[thin(points[recent], _CELL)]
-        rows = rows[evenly_chosen(np.array([len(rows)]), _MOST)[0]]
-        return AccumulatedCloud(points[rows], seen_ns[rows], stamp_ns)
+    def joined(
+        self, known: Sequence[AccumulatedCloud], older: Sequence[np.ndarray], stamp_ns: int
+    ) -> list[AccumulatedCloud]:
+        """With what is `known` of each, whose points were `older`, (m, 3) m, at the target's time; `stamp_ns` of the
+        newest sweep."""
+        before, counts = np.concatenate(older), np.array([len(points) for points in older])
+        onward = (before + self.motion.inverse.of(before, counts, self.slope)).astype(np.float32)
+        seen_ns = np.concatenate([cloud.seen_ns for cloud in known])
+        rows, counts = thinned(self.points, self.counts, onward, counts, seen_ns, stamp_ns - _LONGEST, _CELL, _MOST)
+        points = np.concatenate([self.points, onward])
+        seen_ns = np.concatenate([np.full(len(self.points), stamp_ns), seen_ns])
+        return [
+            AccumulatedCloud(*parts, stamp_ns)
+            for parts in zip(_split(points[rows], counts), _split(seen_ns[rows], counts))
+        ]
+
+
+def _points_of(clouds: Sequence[AccumulatedCloud]) -> tuple[np.ndarray, np.ndarray]:
+    """The points (n, 3) m of all, and how many of each, (K,)."""
+    return np.concatenate([cloud.points for cloud in clouds]), np.array([len(cloud.points) for cloud in clouds])
+
+
+def _split(values: np.ndarray, counts: np.ndarray) -> list[np.ndarray]:
+    """Of values (n, ...) those of each group."""
+    ends = np.cumsum(counts).tolist()
+    return [values[begin:end] for begin, end in zip([0, *ends], ends)]
 
 
 def laid_onto(
@@ -71,19 +95,19 @@ def laid_onto(
     counts = np.array([len(cloud) for cloud in clouds])
     rows = np.flatnonzero((counts > 0) & np.isfinite(start[:, 0]))
     if len(rows):
-        first = np.cumsum(clusters.counts) - clusters.counts
-        own = np.concatenate([np.arange(first[k], first[k] + clusters.counts[k]) for k in rows])
-        here = _padded(clusters.points[own, :2], clusters.counts[rows], centre[rows])
-        there = _padded(np.concatenate([clouds[k][:, :2] for k in rows.tolist()]), counts[rows], centre[rows])
+        here = _padded(clusters.points, clusters.counts, rows, centre[rows])
+        there = _padded(np.concatenate(clouds), counts, rows, centre[rows])
         out[rows], _ = align(*here, *there, start[rows], dt)
     return out
 
 
-def _padded(points: np.ndarray, counts: np.ndarray, centre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """At most `_LAID` of the points (n, 2) m of each of K sets, about its `centre` (K, 2) m: (K, P, 2) m, and (K, P)
-    bool, as far as they are points."""
-    rows, few = evenly_chosen(counts, _LAID)
-    there = np.arange(_LAID) < few[:, None]
-    out = np.zeros((*there.shape, 2))
-    out[there] = points[rows] - np.repeat(centre, few, axis=0)
-    return out, there
+def _padded(
+    points: np.ndarray, counts: np.ndarray, which: np.ndarray, centre: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """At most `_LAID` points of k of K sets of points (n, 3) m, `which` (k,), seen from above, evenly, about their
+    `centre` (k, 2) m: (k, P, 2) m, and (k, P) bool, as far as they are points."""
+    first, last = (np.cumsum(counts) - counts)[which], counts[which] - 1
+    few, steps = np.minimum(counts[which], _LAID), np.arange(_LAID)
+    places = steps * last[:, None] // np.maximum(few - 1, 1)[:, None]
+    rows = first[:, None] + np.minimum(places, last[:, None])  # beyond its points the last one again
+    return points[:, :2].take(rows, axis=0) - centre[:, None], steps < few[:, None]

@@ -15,6 +15,18 @@ from .prefilter import MANY, ScreenedProposals
 from .registration import Registration
 from .visibility import VisibilityFeatures
 
+_SHARES_SEEN = (
+    'past_free',
+    'past_surely_free',
+    'past_return',
+    'earlier_free',
+    'earlier_return',
+    'hidden_from_target',
+    'place_hidden',
+    'place_beside_occluder',
+    'at_target_return',
+    'place_at_source_return',
+)
 _TALLEST = 3.0  # m above 2.5, beyond which more says nothing
 _STANDING = 0.02  # m: a sensor that went less says nothing by its heading
 
@@ -88,21 +100,7 @@ def motion_features(
         'beside_occluder': screened.beside_occluder,
         'contradicted': np.sqrt(fused.contradicted),
         'contradicted_share': fused.contradicted,
-        **{
-            name: np.sqrt(getattr(seen, name))
-            for name in (
-                'past_free',
-                'past_surely_free',
-                'past_return',
-                'earlier_free',
-                'earlier_return',
-                'hidden_from_target',
-                'place_hidden',
-                'place_beside_occluder',
-                'at_target_return',
-                'place_at_source_return',
-            )
-        },
+        **dict(zip(_SHARES_SEEN, np.sqrt([getattr(seen, name) for name in _SHARES_SEEN]))),
         'unseen': np.log(1.02 - seen.overlap),
         'travelled': log_travelled(ego),
         'away': away,
@@ -139,6 +137,7 @@ def _bearing(centre: np.ndarray, displacement: np.ndarray, ego: EgoMotion) -> tu
         displacement[:, 0] * x + displacement[:, 1] * y,
         np.abs(displacement[:, 0] * y - displacement[:, 1] * x),
     )
-    own = ego.into_source(np.zeros((1, 3)))[0, :2]  # where the sensor is by the target's time
-    along = displacement @ own / (length * max(float(np.linalg.norm(own)), 1e-6))
+    turn, shift = ego.target_from_source[:3, :3], ego.target_from_source[:3, 3]
+    own = -(shift @ turn)[:2]  # where the sensor is by the target's time
+    along = displacement @ own / (length * max(float(np.hypot(*own)), 1e-6))
     return away / unit, across / unit, along if ego.travelled >= _STANDING else np.zeros_like(along)

@@ -72,6 +72,6 @@ def turn_features(cost: np.ndarray, sizes: np.ndarray, longer_side: np.ndarray) 
     return {'log_cost': np.log(cost + 0.01), 'log_points': np.log(sizes), 'log_size': np.log(longer_side + 0.2)}
 
 
-def climb_features(speed: float) -> Columns:
-    """For the error of taking a mover at `speed` m/s as going along the ground."""
+def climb_features(speed: np.ndarray) -> Columns:
+    """For the error of taking movers at `speed` (K,) m/s as going along the ground."""
     return {'log_speed': np.log(speed + 0.5)}

@@ -1,62 +1,64 @@
-"""Description: the points of a cluster that moves become an object with a box, a motion, and how far off both are."""
+"""Description: clusters that move become objects with a box, a motion, and how far off both are."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ..sweep import MovingObject
+from ..kernels.bodies import boxes
+from ..sweep import Basis, MovingObject
+from .accumulated import SeenBodies
 from .covariance import MotionErrors, climb_features
 from .motion_classifier import MotionClassifier
-from .planar import PlanarMotion, level_axes
+from .planar import level_axes
 
 _HEADING_SPEED = 1.5  # m/s, faster ones face where they go
 
 
 def describe(
-    number: int,
-    points: np.ndarray,
-    motion: PlanarMotion,
+    bodies: SeenBodies,
     errors: MotionErrors,
-    k: int,
+    which: np.ndarray,
+    probability: np.ndarray,
+    taken: np.ndarray,
+    basis: Basis,
     dt: float,
-    slope: np.ndarray,
     classifier: MotionClassifier,
-) -> MovingObject:
-    """The object `number` of points (n, 3) m that move like that in `dt` s, along a ground of that `slope`, with their
-    box.
+) -> list[MovingObject]:
+    """K objects, numbered in the order of the `bodies`, which move like that in `dt` s, with the boxes of their points.
 
-    errors  of the motions of all clusters, of which `k` is this one.
+    errors  of the motions of all clusters, of which these are `which` (K,).
+    probability, taken  (K,), as `MovingObject` has them.
     """
-    points = points.astype(float)
+    motion = bodies.motion
     velocity = motion.displacement / dt
-    fast = np.hypot(*velocity) > _HEADING_SPEED
-    yaw = float(np.arctan2(velocity[1], velocity[0])) if fast else _longest_side(points[:, :2])
+    fast = np.hypot(velocity[:, 0], velocity[:, 1]) > _HEADING_SPEED
+    heading = np.where(fast, np.arctan2(velocity[:, 1], velocity[:, 0]), np.nan)
+    yaw, low, high = boxes(bodies.points, bodies.counts, heading)  # of a slow one along its longest side
     axes = level_axes(np.cos(yaw), np.sin(yaw))
-    turned = points @ axes.T
-    low, high = turned.min(axis=0), turned.max(axis=0)
-    centre = (low + high) / 2 @ axes
-    turn_rate = float(motion.turn / dt)
-    arm = centre[:2] - motion.centre
-    velocity = velocity + turn_rate * np.array([-arm[1], arm[0]])
-    along = np.vstack([np.eye(2), slope])  # from the level to the ground
-    velocity = along @ velocity
-    covariance = along @ errors.covariance[k] @ along.T / dt**2
-    covariance[2, 2] += np.exp(classifier.climb_variance(climb_features(np.hypot(*velocity[:2]))))
-    return MovingObject(
-        number,
-        centre,
-        high - low,
-        yaw,
-        velocity,
-        len(points),
-        yaw_rate=turn_rate,
-        velocity_covariance=covariance,
-        yaw_rate_variance=float(errors.turn_variance[k]) / dt**2,
-    )
+    centre, size = np.einsum('ki,kij->kj', (low + high) / 2, axes), high - low
 
-
-def _longest_side(points: np.ndarray) -> float:
-    """Direction of the greatest spread of (n, 2), rad in (-pi/2, pi/2]."""
-    spread = np.cov(points.T) if len(points) > 1 else np.eye(2)
-    direction = np.linalg.eigh(spread)[1][:, 1]
-    return float(np.arctan(direction[1] / direction[0])) if direction[0] else np.pi / 2
+    turn_rate, arm = motion.turn / dt, centre[:, :2] - motion.centre
+    velocity = velocity + turn_rate[:, None] * np.column_stack([-arm[:, 1], arm[:, 0]])
+    along = np.vstack([np.eye(2), bodies.slope])  # from the level to the ground
+    velocity = velocity @ along.T
+    covariance = along @ errors.covariance[which] @ along.T / dt**2
+    covariance[:, 2, 2] += np.exp(classifier.climb_variance(climb_features(np.hypot(velocity[:, 0], velocity[:, 1]))))
+    turn_variance = errors.turn_variance[which] / dt**2
+    numbers = (column.tolist() for column in (yaw, bodies.counts, turn_rate, turn_variance, probability, taken))
+    return [
+        MovingObject(
+            number,
+            centre[number],
+            size[number],
+            yaw_of_it,
+            velocity[number],
+            n_points,
+            yaw_rate=its_rate,
+            velocity_covariance=covariance[number],
+            yaw_rate_variance=its_variance,
+            probability=its_probability,
+            basis=basis,
+            taken=when,
+        )
+        for number, (yaw_of_it, n_points, its_rate, its_variance, its_probability, when) in enumerate(zip(*numbers))
+    ]

@@ -13,21 +13,21 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Iterator, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from ..kernels.returns import rows_of
+from ..kernels.returns import put_rows, rows_of
 from ..settings import Settings
 from ..steps.prepared import PreparedPair
 from ..sweep import Basis, MovingObject
-from .accumulated import SeenBody, laid_onto
+from .accumulated import SeenBodies, laid_onto
 from .classification import Classification, classify, motion_features, stream_features
 from .covariance import MotionErrors, motion_errors
 from .description import describe
 from .features import Columns
 from .fusion import Fusion, TrackedFusion, fuse_with_network, fuse_with_tracks
-from .groups import Clusters
+from .groups import Clusters, greatest_of_each, group_means
 from .models import logistic
 from .motion_classifier import MotionClassifier
 from .observation import ObservedPoints, observe
@@ -74,9 +74,11 @@ class Candidates:
     errors: MotionErrors
     dt: float
 
-    def motion(self, k: int) -> PlanarMotion:
-        """Of candidate `k`, as a track steadied it."""
-        return PlanarMotion(self.registered.centre[k], self.tracked.displacement[k], self.registered.turn[k])
+    def motion(self, which: np.ndarray) -> PlanarMotion:
+        """Of the candidates `which` (k,), as tracks steadied them."""
+        return PlanarMotion(
+            self.registered.centre[which], self.tracked.displacement[which], self.registered.turn[which]
+        )
 
     def suspect(self, k: int) -> Suspect:
         """Candidate `k` as a thing that is expected in the next pair."""
@@ -102,35 +104,38 @@ class ObjectDetector:
         taken = prepared.pair.source.taken
         basis = Basis.REGISTRATION if residual is None else Basis.NETWORK
         self.tracks.advance(prepared.pair, prepared.ego_motion)
+        expected = self.tracks.inside(prepared.points)
         if residual is None:
             residual = np.zeros_like(prepared.pair.source.points)
-            residual[prepared.rows] = self.tracks.displacement(prepared.points, prepared.pair.dt)
+            put_rows(residual, prepared.rows, self.tracks.displacement(expected, prepared.pair.dt))
         observed = observe(prepared, residual, settings)
-        candidates = self.candidates(prepared, observed, settings)
+        candidates = self.candidates(prepared, observed, expected, settings)
 
         displacement, ids = np.zeros_like(residual), np.full(len(residual), -1, np.int32)
         calibration = self.classifier.calibration
         likely = np.full(len(observed.points), calibration.no_proposal, np.float32)
         is_free = np.ones(len(observed.points), bool)
-        objects, bodies, suspects = list[MovingObject](), list[SeenBody](), list[Suspect]()
+        objects, bodies, suspects = list[MovingObject](), None, list[Suspect]()
         if candidates is not None:
-            dt, slope = prepared.pair.dt, prepared.slope
             surely, of_points, of_others = (
                 calibration.of(curve, candidates.classified.in_stream)
                 for curve in (calibration.object, calibration.object_point, calibration.other_point)
             )
-            for group, other in zip(candidates.proposals.groups, np.where(candidates.may_move, of_others, 0.0)):
-                likely[group] = np.maximum(likely[group], other)
+            others = np.where(candidates.may_move, of_others, 0.0).astype(np.float32)
+            likely = greatest_of_each(others, candidates.proposals.groups, calibration.no_proposal, len(likely))
             moving, doubtful = selected(candidates, settings.min_motion_probability)
-            for k, rows in assigned(candidates, moving, is_free, settings.object_points):
-                points, motion = observed.points[rows], candidates.motion(k)
-                ids[prepared.rows[rows]] = len(objects)
-                displacement[prepared.rows[rows]] = motion.of(points, slope)
-                likely[rows] = of_points[k]
-                found = describe(len(objects), points, motion, candidates.errors, k, dt, slope, self.classifier)
-                when = 0.0 if taken is None else float(taken[prepared.rows[rows]].mean())
-                objects.append(dataclasses.replace(found, probability=float(surely[k]), basis=basis, taken=when))
-                bodies.append(SeenBody(points, motion, slope))
+            which, rows, counts = assigned(candidates, moving, is_free, settings.object_points)
+            if len(which):
+                points, motion = observed.points.take(rows, axis=0), candidates.motion(which)
+                bodies = SeenBodies(points, counts, motion, prepared.slope)
+                of_source = prepared.rows.take(rows)
+                ids[of_source] = np.repeat(np.arange(len(which)), counts)
+                put_rows(displacement, of_source, motion.of(points, counts, prepared.slope))
+                likely[rows] = np.repeat(of_points[which], counts)
+                when = np.zeros(len(which)) if taken is None else group_means(taken.take(of_source), counts)
+                objects = describe(
+                    bodies, candidates.errors, which, surely[which], when, basis, prepared.pair.dt, self.classifier
+                )
             suspects = [candidates.suspect(k) for k in doubtful]
 
         rows, features = self.unassigned(prepared, observed, is_free, candidates, settings)
@@ -138,41 +143,27 @@ class ObjectDetector:
         better, alone = log_odds > 0, prepared.rows[rows[log_odds > 0]]
         displacement[alone] = residual[alone]
         likely[rows[better]] = calibration.of(calibration.lone_point, log_odds[better])
-        probability = np.where(prepared.ground, np.float32(calibration.ground), np.float32(0))
+        probability = prepared.ground * np.float32(calibration.ground)
         probability[prepared.rows] = likely
-        whole = (
-            self.classifier.boxes.completed(item, self.tracks.length(item.track_id))
-            for item in self.tracks.follow(objects, suspects, bodies)
-        )
-        return Detections(displacement, ids, tuple(whole), probability, tuple(self._predicted()))
+        found, lost = self.tracks.follow(objects, suspects, bodies), self.tracks.lost()
+        items = [*found, *(item for item, _, _ in lost)]
+        whole = self.classifier.boxes.completed(items, [self.tracks.length(item.track_id) for item in items])
+        predicted = (_predicted(item, seconds, missed) for item, (_, seconds, missed) in zip(whole[len(found) :], lost))
+        return Detections(displacement, ids, tuple(whole[: len(found)]), probability, tuple(predicted))
 
-    def _predicted(self) -> Iterator[MovingObject]:
-        """What was followed and was not found in this pair: hidden, or too little of it to be told."""
-        for lost in self.tracks.lost():
-            whole = self.classifier.boxes.completed(lost.item, self.tracks.length(lost.item.track_id))
-            drift = lost.item.velocity_covariance + np.eye(3) * (_ACCELERATION * lost.seconds / 2) ** 2
-            yield dataclasses.replace(
-                whole,
-                id=-1,
-                n_points=0,
-                basis=Basis.PREDICTION,
-                probability=whole.probability * _STAYS**lost.missed,
-                position_covariance=whole.position_covariance + drift * lost.seconds**2,
-            )
+    def candidates(
+        self, prepared: PreparedPair, observed: ObservedPoints, inside: np.ndarray, settings: Settings
+    ) -> Candidates | None:
+        """All that may move, and what speaks for it; None if nothing may.
 
-    def candidates(self, prepared: PreparedPair, observed: ObservedPoints, settings: Settings) -> Candidates | None:
-        """All that may move, and what speaks for it; None if nothing may."""
+        inside  (n,) which track's box holds each point, as of `Tracks.inside`.
+        """
         dt, tracks, classifier = prepared.pair.dt, self.tracks, self.classifier
         source_image, target_image, _ = prepared.range_images
-        reach = float(np.clip(_FASTEST * abs(dt), *_REACH))
+        reach = min(max(_FASTEST * abs(dt), _REACH[0]), _REACH[1])
 
         proposals = prefilter(
-            propose(observed, tracks.inside(observed.points), dt, settings),
-            observed,
-            source_image,
-            prepared.beams,
-            reach,
-            classifier,
+            propose(observed, inside, dt, settings), observed, source_image, prepared.beams, reach, classifier
         )
         if proposals is None:
             return None
@@ -212,9 +203,22 @@ class ObjectDetector:
         """Rows (m,) of the points that have no object, `is_free` (n,), and move by the network, and their features."""
         likeliest = np.zeros(len(observed.points))
         if candidates is not None:
-            for group, probability in zip(candidates.proposals.groups, candidates.classified.probability):
-                likeliest[group] = np.maximum(likeliest[group], probability)
+            of_each, groups = candidates.classified.probability, candidates.proposals.groups
+            likeliest = greatest_of_each(of_each, groups, 0.0, len(likeliest))
         return unassigned_points(prepared, observed, is_free, likeliest, settings)
+
+
+def _predicted(item: MovingObject, seconds: float, missed: int) -> MovingObject:
+    """What was followed and was not found in so many pairs: hidden, or too little of it to be told."""
+    drift = item.velocity_covariance + np.eye(3) * (_ACCELERATION * seconds / 2) ** 2
+    return dataclasses.replace(
+        item,
+        id=-1,
+        n_points=0,
+        basis=Basis.PREDICTION,
+        probability=item.probability * _STAYS**missed,
+        position_covariance=item.position_covariance + drift * seconds**2,
+    )
 
 
 def selected(candidates: Candidates, least: float) -> tuple[list[int], list[int]]:
@@ -232,33 +236,35 @@ def selected(candidates: Candidates, least: float) -> tuple[list[int], list[int]
 def pieces_of_long(candidates: Candidates, moving: list[int]) -> set[int]:
     """Those of the `moving` candidates that are pieces of a long one and move like it: of a vehicle some pieces are
     surer than the whole."""
-    groups, displacement = candidates.proposals.groups, candidates.tracked.displacement
-    length, dt = np.linalg.norm(displacement, axis=1), candidates.dt
-    inside, pieces = np.zeros(1 + max((groups[k].max() for k in moving), default=0), bool), set[int]()
-    for whole in moving:
-        if candidates.registered.longer_side[whole] < _LONG:
-            continue
-        inside[:] = False
+    longer_side, pieces = candidates.registered.longer_side, set[int]()
+    groups, displacement = [candidates.proposals.groups[k] for k in moving], candidates.tracked.displacement[moving]
+    if not groups:
+        return pieces
+    sizes, inside = np.array([len(rows) for rows in groups]), np.zeros(1 + np.concatenate(groups).max(), bool)
+    most = np.maximum(_ALIKE * abs(candidates.dt), _ALIKE_SHARE * np.linalg.norm(displacement, axis=1))
+    for whole in np.flatnonzero(longer_side[moving] >= _LONG).tolist():
+        alike = np.linalg.norm(displacement - displacement[whole], axis=1) < most
         inside[groups[whole]] = True
-        for k in moving:
-            off = np.linalg.norm(displacement[k] - displacement[whole])
-            if (
-                len(groups[k]) < _PIECE * len(groups[whole])
-                and off < max(_ALIKE * abs(dt), _ALIKE_SHARE * length[k])
-                and inside[groups[k]].mean() > _PIECE
-            ):
-                pieces.add(k)
+        for piece in np.flatnonzero(alike & (sizes < _PIECE * sizes[whole])).tolist():
+            if inside[groups[piece]].mean() > _PIECE:
+                pieces.add(moving[piece])
+        inside[groups[whole]] = False
     return pieces
 
 
 def assigned(
     candidates: Candidates, moving: list[int], is_free: np.ndarray, fewest: int
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Each of the `moving` candidates and the rows of its points, as far as they are free, (n,) bool, which they are no
-    more then. One that has lost half of them to surer ones, or has fewer than `fewest`, is dropped."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which (k,) of the `moving` candidates keep the points that are free, (n,) bool, and then are no more: the rows of
+    these, one candidate after the other, and how many of each (k,). One that has lost half of them to surer ones, or
+    has fewer than `fewest`, is dropped."""
+    which, kept = list[int](), list[np.ndarray]()
     for k in moving:
         group = candidates.proposals.groups[k]
         rows = group[is_free[group]]
         if len(rows) >= max(fewest, _ENOUGH * len(group)):
             is_free[rows] = False
-            yield k, rows
+            which.append(k)
+            kept.append(rows)
+    rows = np.concatenate([*kept, np.empty(0, np.int64)])
+    return np.array(which, np.int64), rows, np.array([len(of_one) for of_one in kept], np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Mapping
 
 import numpy as np
@@ -153,12 +154,15 @@ FEATURES: dict[str, tuple[str, ...]] = {
 def stacked(columns: Columns, names: tuple[str, ...]) -> np.ndarray:
     """(..., F) of the `columns` by name; a constant 1 is known, and `a*b` is the product of two of them."""
     known = {'constant': 1.0, **columns}
-    values = []
-    for name in names:
-        first, *second = name.split('*')
-        values.append(known[first] * known[second[0]] if second else known[first])
-    shapes = {getattr(value, 'shape', ()) for value in values}  # NumPy's own look at each costs more than the rest
-    out = np.empty((*np.broadcast_shapes(*shapes), len(names)))
+    values = [known[first] * known[second] if second else known[first] for first, second in _factors(names)]
+    shape = max(getattr(value, 'shape', ()) for value in values)  # () < (K,) < (K, 1) < (K, 2)
+    out = np.empty((*shape, len(names)))
     for k, value in enumerate(values):
         out[..., k] = value
     return out
+
+
+@lru_cache
+def _factors(names: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Of each name the first factor and the second, '' for none."""
+    return [(first, second) for first, _, second in (name.partition('*') for name in names)]

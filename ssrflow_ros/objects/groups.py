@@ -41,6 +41,15 @@ def reduced(ufunc: np.ufunc, values: np.ndarray, groups: list[np.ndarray]) -> np
     return ufunc.reduceat(values.take(np.concatenate(groups)), first)
 
 
+def greatest_of_each(values: np.ndarray, groups: list[np.ndarray], least: float, count: int) -> np.ndarray:
+    """(count,) of each row the greatest of the `values` (K,) of the groups of rows that hold it, at least `least`."""
+    out, order = np.full(count, least, values.dtype), np.argsort(values)
+    rows = np.concatenate([groups[k] for k in order.tolist()])
+    counts = np.array([len(rows) for rows in groups])
+    out[rows] = np.repeat(np.maximum(values, least)[order], counts[order])  # of several the last is kept
+    return out
+
+
 def rows_of_each(numbers: np.ndarray) -> list[np.ndarray]:
     """Rows of each number >= 0 in `numbers` (n,)."""
     rows, first = rows_by_number(numbers)

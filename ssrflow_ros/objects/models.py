@@ -17,9 +17,8 @@ class Linear:
     weights: np.ndarray
 
     def __call__(self, columns: Columns) -> np.ndarray:
-        """(...) of columns that broadcast to (...); (M,) of M sums, whose columns are single numbers."""
-        features = stacked(columns, self.names)
-        return features @ self.weights if self.weights.ndim == 1 else self.weights @ features
+        """(...) of columns that broadcast to (...); (..., M) of M sums."""
+        return stacked(columns, self.names) @ self.weights.T
 
 
 @dataclass(frozen=True, eq=False)

@@ -98,14 +98,19 @@ def _inside(points: np.ndarray, objects: Sequence[MovingObject], margin: float, 
     """(N,) bool of points (N, 3) float32 m: in the box of an object, or `margin` m about and `below` m below it."""
     if not objects:
         return np.zeros(len(points), bool)
-    objects = [item.seen for item in objects]  # what is hidden holds no point of theirs
-    level = level_axes(objects[0].axes[:, 2])  # of all: the same ground bears them, and their boxes are upright on it
+    centre, size, axes, hidden = (
+        np.array([getattr(item, name) for item in objects]) for name in ('centre', 'size', 'axes', 'hidden')
+    )
+    before, after = hidden[:, :, 0], hidden[:, :, 1]  # what is hidden holds no point of theirs
+    centre = centre + np.einsum('kij,kj->ki', axes[:, :, :2], before - after) / 2
+    size[:, :2] -= before + after
+    level = level_axes(axes[0, :, 2])  # of all: the same ground bears them, and their boxes are upright on it
     if not np.array_equal(level, np.eye(3)):
-        points, objects = transformed32(points, level, np.zeros(3)), [turned_object(item, level) for item in objects]
-    ahead = np.array([item.axes[:2, 0] for item in objects])
+        points, centre, axes = transformed32(points, level, np.zeros(3)), centre @ level.T, level @ axes
+    ahead = axes[:, :2, 0]
     cosine, sine = (ahead / np.linalg.norm(ahead, axis=1, keepdims=True)).T
-    centre = np.array([item.centre for item in objects]) + (0, 0, (margin - below) / 2)
-    half = np.array([item.size for item in objects]) / 2 + (margin, margin, (margin + below) / 2)
+    centre = centre + (0, 0, (margin - below) / 2)
+    half = size / 2 + (margin, margin, (margin + below) / 2)
     centres, cosines, sines, halves = map(np.float32, (centre, cosine, sine, half))
     box = np.empty(len(points), np.int32)
     box_of_each(points, centres, cosines, sines, halves, box)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Iterable, NamedTuple, Sequence
+from typing import Iterable, NamedTuple
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -17,7 +17,7 @@ from scipy.optimize import linear_sum_assignment
 from ..kernels.boxes import box_of_each
 from ..sweep import EgoMotion, MovingObject, SweepPair
 from ..transforms import shared
-from .accumulated import NOTHING, AccumulatedCloud, SeenBody
+from .accumulated import NOTHING, AccumulatedCloud, SeenBodies, at_time, in_frame
 
 _MISSED = 2  # pairs in a row in which a thing may not be found, and is not forgotten
 _GAP, _GAP_SHARE = 1.0, 3.5  # s, or times the pair's dt, between pairs, beyond which all is forgotten
@@ -43,6 +43,9 @@ class _Track:
     seen: MovingObject | None = None  # as it was found last
     unseen: float = 0.0  # s since then
     cloud: AccumulatedCloud = NOTHING
+    cloud_before: np.ndarray = field(
+        default_factory=lambda: NOTHING.points
+    )  # its points at the time of the pair's target
 
 
 class Suspect(NamedTuple):
@@ -78,7 +81,6 @@ class Tracks:
         self._suspects: list[_Track] = []
         self.goes_on = False
         self._last: tuple[str, int] | None = None
-        self._target_ns = 0
 
     def advance(self, pair: SweepPair, ego: EgoMotion) -> None:
         """Move all that is known to the stamp and into the frame of the pair's source."""
@@ -92,17 +94,22 @@ class Tracks:
         if not goes_on:
             self.reset()
         self._last, self.goes_on = (pair.source.frame_id, stamp), goes_on
-        self._target_ns = pair.target.stamp_ns
         # What the sensor did since the last pair is known if that is this pair's target, else it went on likewise.
         share = -elapsed / pair.dt
         last_from_here = shared(ego.target_from_source, share)
         turn, shift = last_from_here[:3, :3].T, last_from_here[:3, 3]
-        for track in self._all():
-            track.centre = turn @ (track.centre + elapsed * track.velocity - shift)
-            track.velocity = turn @ track.velocity
+        yaw, known = float(np.arctan2(turn[1, 0], turn[0, 0])), self._all()
+        if not known:
+            return
+        centres = (_array(known, 'centre') + elapsed * _array(known, 'velocity') - shift) @ turn.T
+        for track, centre, velocity in zip(known, centres, _array(known, 'velocity') @ turn.T):
+            track.centre, track.velocity = centre, velocity
             track.unseen += elapsed
-            track.yaw += float(np.arctan2(turn[1, 0], turn[0, 0]))
-            track.cloud = track.cloud.in_frame(turn, shift)
+            track.yaw += yaw
+        clouds = in_frame([track.cloud for track in known], turn, shift)
+        before = at_time(clouds, pair.target.stamp_ns, _array(known, 'velocity'))
+        for track, cloud, cloud_before in zip(known, clouds, before):
+            track.cloud, track.cloud_before = cloud, cloud_before
 
     @property
     def followed(self) -> int:
@@ -114,8 +121,7 @@ class Tracks:
         tracks = self._all()
         if not tracks:
             return np.zeros(len(centres), bool)
-        off = np.linalg.norm(centres[:, None] - _array(tracks, 'centre')[:, :2], axis=-1)
-        unlike = np.linalg.norm(velocities[:, None] - _array(tracks, 'velocity')[:, :2], axis=-1)
+        off, unlike = _distances(centres, tracks, 'centre'), _distances(velocities, tracks, 'velocity')
         most = np.maximum(_ALIKE[0], _ALIKE[1] * np.linalg.norm(velocities, axis=1))[:, None]
         return ((off <= _array(tracks, 'gate')) & (unlike <= most)).any(axis=1)
 
@@ -130,8 +136,10 @@ class Tracks:
     def accumulated(self, centres: np.ndarray) -> list[np.ndarray]:
         """K clouds (m, 3) m of the objects that are expected nearest the centres (K, 2) m, in the source's frame, where
         they were at the target's time; without points where none is."""
-        clouds = [track.cloud.at(self._target_ns, track.velocity) for track in self._tracks]
-        return [clouds[number] if number >= 0 else NOTHING.points for number in self._nearest(centres)]
+        return [
+            self._tracks[number].cloud_before if number >= 0 else NOTHING.points
+            for number in self._nearest(centres).tolist()
+        ]
 
     def inside(self, points: np.ndarray) -> np.ndarray:
         """(N,) int32 for points (N, 3) m: which object's box holds each, where it is expected, -1 for none."""
@@ -150,44 +158,40 @@ class Tracks:
             box_of_each(points, centres, cosines, sines, halves, box)
         return box
 
-    def displacement(self, points: np.ndarray, dt: float) -> np.ndarray:
-        """(N, 3) float32 m of points (N, 3) m in `dt` s: those in an object's box, where it is expected, go with it."""
-        out, box = np.zeros(points.shape, np.float32), self.inside(points)
-        rows = np.flatnonzero(box >= 0)
-        if len(rows):
-            out[rows] = (_array(self._tracks, 'velocity') * dt)[box[rows]]
-        return out
+    def displacement(self, box: np.ndarray, dt: float) -> np.ndarray:
+        """(N, 3) float32 m in `dt` s of points in the boxes (N,), as of `inside`: they go with the object."""
+        ways = np.concatenate([_array(self._tracks, 'velocity').reshape(-1, 3) * dt, np.zeros((1, 3))])
+        return ways.astype(np.float32).take(box, axis=0, mode='wrap')  # -1 is the last
 
     def follow(
-        self, objects: list[MovingObject], suspects: Iterable[Suspect] = (), bodies: Sequence[SeenBody] = ()
+        self, objects: list[MovingObject], suspects: Iterable[Suspect] = (), bodies: SeenBodies | None = None
     ) -> tuple[MovingObject, ...]:
         """The objects of this sweep with `track_id` and `age`; suspects are expected in the next pair, too.
 
-        bodies  of the objects, one each: what is accumulated of them; without, nothing is.
+        bodies  of the objects: what is accumulated of them; without, nothing is.
         """
         self._suspects = [
             _Track(-1, np.array([*thing.centre, 0.0]), np.array([*thing.velocity, 0.0]), _gate(thing.longer_side))
             for thing in suspects
         ]
-        gates = np.array([_gate(item.size[:2].max()) for item in objects])
+        gates = np.array([_gate(max(item.size[0], item.size[1])) for item in objects])
         pairs: dict[int, _Track] = {}
         if self._tracks and objects:
-            off = np.linalg.norm(
-                np.array([item.centre[:2] for item in objects])[:, None] - _array(self._tracks, 'centre')[:, :2],
-                axis=-1,
-            )
+            off = _distances(np.array([item.centre[:2] for item in objects]), self._tracks, 'centre')
             reach = np.maximum(gates[:, None], _array(self._tracks, 'gate'))
             for k, j in zip(*linear_sum_assignment(np.minimum(off / reach, 1.0))):
                 if off[k, j] <= reach[k, j]:
                     pairs[k] = self._tracks[j]
         for track in self._tracks:
             track.missed += 1
-        followed = []
-        for k, item in enumerate(objects):
-            track = pairs.get(k) or self._new()
-            if bodies and self._last is not None:
-                older = track.cloud.at(self._target_ns, track.velocity)
-                track.cloud = bodies[k].joined(track.cloud, older, self._last[1])
+        followed, tracks = [], [pairs.get(k) or self._new() for k in range(len(objects))]
+        if bodies is not None and self._last is not None:
+            clouds = bodies.joined(
+                [track.cloud for track in tracks], [track.cloud_before for track in tracks], self._last[1]
+            )
+            for track, cloud in zip(tracks, clouds):
+                track.cloud = cloud
+        for k, (item, track) in enumerate(zip(objects, tracks)):
             track.age, track.centre, track.velocity = track.age + 1, item.centre, item.velocity
             track.gate, track.missed = float(gates[k]), 0
             track.size, track.yaw = item.size, item.yaw
@@ -230,8 +234,7 @@ class Tracks:
         """(K,) place of the object that is expected nearest each of the centres (K, 2) m, -1 where none is."""
         if not self._tracks:
             return np.full(len(centres), -1)
-        off = np.linalg.norm(centres[:, None] - _array(self._tracks, 'centre')[:, :2], axis=-1)
-        off = off / _array(self._tracks, 'gate')
+        off = _distances(centres, self._tracks, 'centre') / _array(self._tracks, 'gate')
         return np.where(off.min(axis=1) <= 1, off.argmin(axis=1), -1)
 
     def _all(self) -> list[_Track]:
@@ -240,6 +243,12 @@ class Tracks:
 
 def _array(tracks: list[_Track], name: str) -> np.ndarray:
     return np.array([getattr(track, name) for track in tracks])
+
+
+def _distances(places: np.ndarray, tracks: list[_Track], name: str) -> np.ndarray:
+    """(K, T) from each of K places (K, 2) to what each track has by that name, in x and y."""
+    off = places[:, None] - _array(tracks, name)[:, :2]
+    return np.sqrt(off[..., 0] ** 2 + off[..., 1] ** 2)
 
 
 def _gate(size: float) -> float:

@@ -10,7 +10,7 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Sequence
 
 import numpy as np
 
@@ -78,67 +78,94 @@ class BoxModels:
         with atomic_write(path) as unfinished:
             Path(unfinished).write_text(json.dumps(parts, indent=1) + '\n', encoding='utf-8')
 
-    def completed(self, item: MovingObject, length: float = 0.0) -> MovingObject:
-        """The object `item`, in a frame whose z is up and whose origin is the sensor's, with the box of all of it
-        instead of that of the points seen, where it is at the sweep's stamp, and the covariance of its centre.
+    def completed(self, items: Sequence[MovingObject], lengths: Sequence[float]) -> list[MovingObject]:
+        """The objects `items`, in a frame whose z is up and whose origin is the sensor's, with the boxes of all of them
+        instead of those of the points seen, where they are at the sweep's stamp, and the covariances of their centres.
 
-        length  m, along which its track has surely seen it before, 0 for none.
+        lengths  m, along which the track of each has surely seen it before, 0 for none.
         """
-        beyond = np.exp(np.minimum(self.hidden(hidden_features(item)), np.log(_MOST_HIDDEN)))
-        if length >= _LONG:
-            beyond[0] = max(length - item.size[0], 0.0) / 2
-        away = away_from_sensor(item) * beyond
-        onward = -item.taken * (item.velocity @ item.axes[:, :2])  # its points were measured then
-        centre = item.centre + item.axes[:, :2] @ (away + onward)
-        size = item.size + [*(2 * beyond), 0.0]
-        features = centre_features(item.n_points, size, centre, float(np.linalg.norm(away)))
-        view = view_axes(centre)
-        return dataclasses.replace(
-            item,
-            centre=centre,
-            size=size,
-            hidden=np.column_stack([beyond - away - onward, beyond + away + onward]),
-            position_covariance=view.T @ np.diag(np.exp(self.centre_variance(features))) @ view,
+        if not items:
+            return []
+        seen, known = SeenBoxes.of(items), np.array(lengths)
+        beyond = np.exp(np.minimum(self.hidden(hidden_features(seen)), np.log(_MOST_HIDDEN)))
+        beyond[:, 0] = np.where(known >= _LONG, np.maximum(known - seen.size[:, 0], 0.0) / 2, beyond[:, 0])
+        away = away_from_sensor(seen) * beyond
+        taken = np.array([item.taken for item in items])
+        onward = -taken[:, None] * seen.along_sides(seen.velocity)  # its points were measured then
+        centre = seen.centre + np.einsum('kij,kj->ki', seen.axes[:, :, :2], away + onward)
+        size = seen.size + np.column_stack([2 * beyond, np.zeros(len(items))])
+        features = centre_features(seen.n_points, size, centre, np.linalg.norm(away, axis=1))
+        view, variance = view_axes(centre), np.exp(self.centre_variance(features))
+        covariance = np.einsum('kji,kj,kjl->kil', view, variance, view)
+        hidden = np.stack([beyond - away - onward, beyond + away + onward], axis=-1)
+        return [
+            dataclasses.replace(
+                item, centre=centre[k], size=size[k], hidden=hidden[k], position_covariance=covariance[k]
+            )
+            for k, item in enumerate(items)
+        ]
+
+
+class SeenBoxes(NamedTuple):
+    """Of K objects with the boxes of their points, in a frame whose z is up: centre, size, velocity (K, 3), axes
+    (K, 3, 3) and n_points (K,), as of `MovingObject`."""
+
+    centre: np.ndarray
+    size: np.ndarray
+    velocity: np.ndarray
+    axes: np.ndarray
+    n_points: np.ndarray
+
+    @classmethod
+    def of(cls, items: Sequence[MovingObject]) -> SeenBoxes:
+        centre, size, velocity, yaw, n_points = (
+            np.array([getattr(item, name) for item in items])
+            for name in ('centre', 'size', 'velocity', 'yaw', 'n_points')
         )
+        return cls(centre, size, velocity, level_axes(np.cos(yaw), np.sin(yaw)).transpose(0, 2, 1), n_points)
+
+    def along_sides(self, vectors: np.ndarray) -> np.ndarray:
+        """(K, 2) of vectors (K, 3), along the length and the width."""
+        return np.einsum('ki,kij->kj', vectors, self.axes[:, :, :2])
 
 
-def hidden_features(item: MovingObject) -> Columns:
-    """Single numbers of an object with the box of its points."""
-    length, width, height = np.log(item.size + 0.1)
-    reach = float(np.hypot(*item.centre[:2]))
-    along, across = np.abs(item.centre @ item.axes[:, :2]) / max(reach, 1e-6)
+def hidden_features(seen: SeenBoxes) -> Columns:
+    """Columns (K,)."""
+    length, width, height = np.log(seen.size + 0.1).T
+    reach = np.hypot(seen.centre[:, 0], seen.centre[:, 1])
+    along, across = np.abs(seen.along_sides(seen.centre)).T / np.maximum(reach, 1e-6)
     return {
         'log_length': length,
         'log_width': width,
         'log_height': height,
         'view_along': along,
         'view_across': across,
-        'log_speed': np.log(np.hypot(*item.velocity[:2]) + 0.5),
-        'log_points': np.log(item.n_points),
+        'log_speed': np.log(np.hypot(seen.velocity[:, 0], seen.velocity[:, 1]) + 0.5),
+        'log_points': np.log(seen.n_points),
         'log_range': np.log(reach + 2),
     }
 
 
-def away_from_sensor(item: MovingObject) -> np.ndarray:
-    """(2,) in [-1, 1]: which way its length and its width lead away from the sensor; in between beside it."""
-    return np.clip(2 * (item.centre @ item.axes[:, :2]) / np.maximum(item.size[:2], 0.1), -1.0, 1.0)
+def away_from_sensor(seen: SeenBoxes) -> np.ndarray:
+    """(K, 2) in [-1, 1]: which way lengths and widths lead away from the sensor; in between beside it."""
+    return np.clip(2 * seen.along_sides(seen.centre) / np.maximum(seen.size[:, :2], 0.1), -1.0, 1.0)
 
 
-def centre_features(count: float, size: np.ndarray, centre: np.ndarray, shift: float) -> Columns:
-    """Single numbers for the errors of the `centre` (3,) m of a whole box of `size` (3,) m of which `count` points are
-    seen, whose centre is `shift` m off theirs."""
+def centre_features(count: np.ndarray, size: np.ndarray, centre: np.ndarray, shift: np.ndarray) -> Columns:
+    """Columns (K,) for the errors of the `centre` (K, 3) m of whole boxes of `size` (K, 3) m of which `count` (K,)
+    points are seen, whose centres are `shift` (K,) m off theirs."""
     return {
         'log_points': np.log(count),
-        'log_size': np.log(size[:2].max() + 0.2),
-        'log_range': np.log(float(np.hypot(*centre[:2])) + 2),
+        'log_size': np.log(size[:, :2].max(axis=1) + 0.2),
+        'log_range': np.log(np.hypot(centre[:, 0], centre[:, 1]) + 2),
         'log_hidden': np.log(shift + 0.1),
     }
 
 
 def view_axes(centre: np.ndarray) -> np.ndarray:
-    """(3, 3) rows: away from the sensor, across to the left, up."""
-    ahead = centre[:2] / max(float(np.linalg.norm(centre[:2])), 1e-6)
-    return level_axes(*ahead)
+    """(K, 3, 3) rows of centres (K, 3): away from the sensor, across to the left, up."""
+    ahead = centre[:, :2] / np.maximum(np.linalg.norm(centre[:, :2], axis=1), 1e-6)[:, None]
+    return level_axes(ahead[:, 0], ahead[:, 1])
 
 
 def _linear(parts: Any, names: tuple[str, ...]) -> Linear:
