@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 from worlds import box, patch, seen
 
-from ssrflow_ros.evaluation.replay_check import MOVED, STOOD, UNTOLD, Judged, ReplayCheck, summary
+from ssrflow_ros.evaluation.replay_check import (
+    BESIDE,
+    MOVED,
+    STOOD,
+    UNTOLD,
+    Judged,
+    ReplayCheck,
+    counts,
+    summary,
+    told_apart,
+)
 from ssrflow_ros.settings import Settings
 from ssrflow_ros.simulator import simulate
 from ssrflow_ros.simulator.classes import CLASS_ID
@@ -21,12 +31,14 @@ N = 45  # sweeps at 10 Hz
 def flows(reported, gap=None):
     """A walker's box that crosses before a wall, a parked one, the robot at 1 m/s; `reported`: names of objects.
 
-    The sweep `gap` gets no answer.
+    Where a mast is reported the sensor sees it on its robot. The sweep `gap` gets no answer.
     """
     last, things = None, {'mover': (0.6, 0.6, 1.7), 'parked': (0.6, 0.6, 1.7)}
+    if 'mast' in reported:
+        things['mast'] = (0.2, 0.2, 1.0)
     for number in range(N):
         own = 0.1 * number
-        places = {'mover': (9 - own, -3 + 0.14 * number, 0), 'parked': (8 - own, 5, 0)}
+        places = {'mover': (9 - own, -3 + 0.14 * number, 0), 'parked': (8 - own, 5, 0), 'mast': (1.2, -0.8, 0)}
         parts = {name: box(np.array(places[name]), np.array(size)) for name, size in things.items()}
         points = seen(patch(16 - own, 0, 30.0, 4.0), *parts.values())
         sweep = Sweep.from_points(points, number * 100_000_000, 'lidar')
@@ -73,6 +85,17 @@ def test_a_mover_moved_and_a_parked_thing_stood():
     assert len(movers) == len(sweeps) - 20 and all(found for _, found in movers)
 
 
+def test_what_rides_along_is_not_judged():
+    sweeps = judged(['mover', 'parked', 'mast'])
+    verdicts = [[verdict for _, verdict in sweep.objects] for sweep in sweeps]
+    assert all(row[:2] == [MOVED, STOOD] and row[2] in (BESIDE, UNTOLD) for row in verdicts[10:-10])
+    movers = [mover for sweep in sweeps[10:-10] for mover in sweep.movers]
+    assert len(movers) == len(sweeps) - 20, 'the walker alone'
+    seen = counts(sweeps)
+    assert seen[BESIDE] >= 10 and len(told_apart(sweeps)[1]) == seen[MOVED] + seen[STOOD]
+    assert f', {seen[BESIDE]} of them keep their place beside the sensor' in summary(sweeps)[0][1]
+
+
 def test_a_mover_that_nobody_reported_is_missed():
     movers = [found for sweep in judged(['parked']) for _, found in sweep.movers]
     assert len(movers) >= N - 24 and not any(movers)
@@ -99,8 +122,9 @@ def test_nothing_judged_is_nothing_told():
 
 
 @pytest.mark.slow
-def test_where_the_truth_is_known_it_is_nearly_always_right():
-    objects, movers, points = check_by_truth(2, 24)
+@pytest.mark.parametrize('own_body', [False, True])
+def test_where_the_truth_is_known_it_is_nearly_always_right(own_body):
+    objects, movers, points = check_by_truth(2, 24, own_body)
     assert objects[MOVED, True] > 20 and objects[MOVED, False] < 0.05 * objects[MOVED, True]
     assert movers[True, True] > 0 and points[True] > 0.95 * points.total() > 20
     assert 'of movers' in report(objects, movers, points)
