@@ -32,7 +32,7 @@ class StandInSceneFlow:
     def __init__(self, settings=None):
         self.settings = settings
 
-    def stream(self):
+    def stream(self, mounting_of=None):
         return self
 
     def prepare(self, pair, ego_motion=None):
