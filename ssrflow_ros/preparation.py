@@ -14,7 +14,7 @@ from .errors import EgoMotionError
 from .kernels.returns import rows_in_range, rows_of
 from .settings import AUTO, Settings
 from .steps.beams import Beams
-from .steps.conditioning import ConditionedPair, Conditioning
+from .steps.conditioning import ConditionedPair, Conditioning, MountingOf, unknown
 from .steps.deskew import Deskewing
 from .steps.ego_motion import make_ego_motion
 from .steps.ground import make_ground, rise
@@ -37,14 +37,14 @@ class Preparation:
     its own: its loops hold no lock.
     """
 
-    def __init__(self, settings: Settings):
-        self.settings = settings
+    def __init__(self, settings: Settings, mounting_of: MountingOf = unknown):
+        self.settings, self._mounting_of = settings, mounting_of
         self.own_body = OwnBody()
         self.reset()
 
     def reset(self) -> None:
         """Forget what is kept of the stream; the next pair is as a first one, but the robot's own body stays known."""
-        self.conditioning = Conditioning(self.settings)
+        self.conditioning = Conditioning(self.settings, self._mounting_of)
         self.ego_motion = make_ego_motion(self.settings)
         self.deskewing = Deskewing()
         self.ground = make_ground(self.settings)

@@ -28,6 +28,7 @@ from .objects.detector import ObjectDetector
 from .objects.motion_classifier import MotionClassifier
 from .preparation import Preparation, with_samples
 from .settings import Settings
+from .steps.conditioning import MountingOf, unknown
 from .steps.prepared import PreparedPair, Sample
 from .steps.upsampling import upsample
 from .stopwatch import Stopwatch
@@ -74,9 +75,9 @@ class SceneFlow:
             target, ego_motion = None, target
         return self.estimate(self.prepare(as_pair(self.settings, source, target, dt), as_motion(ego_motion)))
 
-    def stream(self) -> Stream:
-        """A stream of sweeps, which is remembered."""
-        return Stream(self)
+    def stream(self, mounting_of: MountingOf = unknown) -> Stream:
+        """A stream of sweeps, which is remembered; `mounting_of` may say how their frame lies on the robot."""
+        return Stream(self, mounting_of)
 
     def prepare(self, pair: SweepPair, ego_motion: EgoMotion | None = None) -> PreparedPair:
         """The first half, of a pair by itself: everything before the network. Every point of the sweeps is taken."""

@@ -180,6 +180,12 @@ class Settings:
         "with ego_motion 'odometry', where empty takes it from /tf_static; it also tells which way is up.",
         idle=True,
     )
+    base_frame: str = _parameter(
+        'base_link',
+        "The robot's frame, z up: /tf_static from there to the clouds' frame tells which way is up, where mounting is "
+        'empty. Where it does not lead there, the ground tells.',
+        idle=True,
+    )
     min_overlap: float = _parameter(
         0.5,
         'Scan matching fails, with a reason, if fewer of its points on upright surfaces find a match.',

@@ -9,6 +9,7 @@ from .objects.detector import ObjectDetector
 from .objects.motion_classifier import MotionClassifier
 from .preparation import Preparation, with_samples
 from .settings import Settings
+from .steps.conditioning import MountingOf, unknown
 from .steps.own_body import OwnBody
 from .steps.pairing import Pairing
 from .steps.prepared import PreparedPair
@@ -33,10 +34,10 @@ class Stream:
     reason  why the last `push` gave no flow, '' if it gave one.
     """
 
-    def __init__(self, method: Method):
+    def __init__(self, method: Method, mounting_of: MountingOf = unknown):
         self._method = method
         self._pairing = Pairing(method.settings)
-        self.preparation = Preparation(method.settings)
+        self.preparation = Preparation(method.settings, mounting_of)
         self.detector = ObjectDetector(method.classifier)
         self.reason = ''
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 import numpy as np
 
 from ssrflow_ros.errors import SSRFlowError
-from ssrflow_ros.evaluation.replay_check import MOVED, STOOD, UNTOLD, Judged, ReplayCheck
+from ssrflow_ros.evaluation.replay_check import BESIDE, MOVED, STOOD, UNTOLD, Judged, ReplayCheck
 from ssrflow_ros.preparation import Preparation
 from ssrflow_ros.scene_flow import SceneFlow
 from ssrflow_ros.settings import Settings
@@ -71,21 +71,30 @@ def check(recordings: int, sweeps: int, own_body: bool = False) -> tuple[Counter
 
 
 def report(objects: Counter, movers: Counter, points: Counter) -> str:
-    told = {true: objects[MOVED, true] + objects[STOOD, true] for true in (True, False)}
+    told, beside = _by_truth(objects, MOVED, STOOD), _by_truth(objects, BESIDE)
+    untold = _by_truth(objects, UNTOLD, BESIDE)
     moved = objects[MOVED, True] + objects[MOVED, False]
-    found, true = movers[True, True] + movers[False, True], told[True] + objects[UNTOLD, True]
+    found, true = movers[True, True] + movers[False, True], told[True] + untold[True]
     return '\n'.join(
         [
             f'objects                   {objects.total()}, {_share(true, objects.total())} move',
-            f'  of which it can be told {sum(told.values())}: moved by hindsight {_share(moved, sum(told.values()))}, '
-            f'by the truth {_share(told[True], sum(told.values()))}',
+            f'  of which it can be told {sum(told)}: moved by hindsight {_share(moved, sum(told))}, '
+            f'by the truth {_share(told[True], sum(told))}',
             f'  moved, but stand        {objects[MOVED, False]}; stood, but move {objects[STOOD, True]}',
+            f'  of which it cannot      {sum(untold)}, {_share(untold[True], sum(untold))} move; '
+            f'beside the sensor {sum(beside)}, {_share(beside[True], sum(beside))} move',
             f'movers                    {movers.total()}, found {_share(found, movers.total())}',
             f'  that hindsight sees     {movers[True, True] + movers[True, False]}, found '
             f'{_share(movers[True, True], movers[True, True] + movers[True, False])}',
             f'points seen to have moved {points.total()}, of movers {_share(points[True], points.total())}',
         ]
     )
+
+
+def _by_truth(objects: Counter, *verdicts: str) -> tuple[int, int]:
+    """Objects of these verdicts that stand, and that move."""
+    stand, move = (sum(objects[verdict, moves] for verdict in verdicts) for moves in (False, True))
+    return stand, move
 
 
 def _share(some: int, of: int) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ssrflow_ros.errors import EgoMotionError, WeightsError
 from ssrflow_ros.node.flow_node import main
+from ssrflow_ros.steps.conditioning import unknown
 from ssrflow_ros.steps.own_body import OwnBody
 from ssrflow_ros.sweep import EgoMotion, FlowField, MovingObject
 
@@ -26,16 +27,16 @@ class StandIn:
     """Answers like SceneFlow, is its own network, and the stream that it gives."""
 
     def __init__(self, settings):
-        self.settings, self.inference = settings, self
+        self.settings, self.inference, self.mounting_of = settings, self, unknown
         self.device, self.card = 'cpu', {}
         if settings.weights == MISSING:
             raise WeightsError('there are no such weights: look again')
         if settings.weights == BROKEN:
             raise RuntimeError('a fault of ours')
 
-    def stream(self):
+    def stream(self, mounting_of=unknown):
         self.tell('stream')
-        self.own_body = OwnBody()
+        self.own_body, self.mounting_of = OwnBody(), mounting_of
         return self
 
     def reset(self):
@@ -54,6 +55,9 @@ class StandIn:
         return self.estimate(self.prepare(pair, ego_motion))
 
     def prepare(self, pair, ego_motion=None):
+        mounting = self.mounting_of(pair.source.frame_id)
+        if mounting is not None:
+            self.tell(f'up is {mounting[2, :3].round(2).tolist()}')
         return SimpleNamespace(pair=pair, ego_motion=ego_motion, samples=())
 
     observe = prepare

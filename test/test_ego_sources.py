@@ -157,6 +157,27 @@ def test_odometry_with_the_mounting_on_tf_static(drive):
     curve.assert_right(drive.hear(drive.cloud(0.2)), 0.2, atol=0.05)
 
 
+@pytest.mark.parametrize('drive', [[]], indirect=True)
+def test_how_the_sensor_is_mounted_comes_from_tf_static_where_motion_is_found(drive):
+    drive.open_tf()
+    drive.live.wait(drive.tf_static.get_subscription_count, 'the node to subscribe to /tf_static')
+    drive.live.wait_until_known()
+    assert not drive.tf.get_subscription_count(), 'what moves is not asked for'
+    drive.cloud(0.0)
+    drive.hear(drive.cloud(0.1))
+    drive.live.wait_for_log(f'up is {curve.BODY_FROM_SENSOR[2, :3].round(2).tolist()}')
+
+
+@pytest.mark.parametrize('drive', [['base_frame:=chassis']], indirect=True)
+def test_where_tf_static_does_not_lead_to_the_robot_it_says_nothing(drive):
+    drive.open_tf()
+    drive.live.wait(drive.tf_static.get_subscription_count, 'the node to subscribe to /tf_static')
+    drive.live.wait_until_known()
+    drive.cloud(0.0)
+    drive.hear(drive.cloud(0.1))
+    assert 'up is' not in drive.live.log.read_text()
+
+
 @pytest.mark.parametrize('drive', [['ego_motion:=tf', 'fixed_frame:=odom']], indirect=True)
 def test_tf(drive):
     drive.open_tf()

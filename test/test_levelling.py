@@ -1,9 +1,17 @@
 """Sensors that hang upside down, are tilted or bear optical axes: levelled inside, answered in their own frame."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from ssrflow_ros.doctor import method as doctor
+from ssrflow_ros.formats import bag_messages, pointcloud2
+from ssrflow_ros.formats.bag_poses import read_poses
+from ssrflow_ros.formats.bags import POINTCLOUD2, TF_MESSAGE, TF_STATIC, BagReader, write_bag
+from ssrflow_ros.formats.pointcloud2 import decode
+from ssrflow_ros.preparation import Preparation
 from ssrflow_ros.scene_flow import SceneFlow
 from ssrflow_ros.settings import Settings
 from ssrflow_ros.simulator import simulate
@@ -91,6 +99,62 @@ def test_answers_are_in_the_frame_of_the_clouds_and_as_those_of_a_level_sensor(t
         assert inside.all()  # the box stands about its points, in the sensor's own frame
 
 
-def test_mounting_tells_the_way_up_where_no_ground_is_seen():
-    conditioning = Conditioning(Settings(mounting='0 0 1 3.14159265 0 0', ground='none'))
-    np.testing.assert_allclose(conditioning.level @ [0, 0, -1], [0, 0, 1], atol=1e-6)
+@pytest.mark.parametrize('ground', ['none', 'polar_grid'])
+def test_mounting_tells_the_way_up_whatever_ground_is_seen(ground, sweeps):
+    conditioning = Conditioning(Settings(mounting='0 0 1 3.14159265 0 0', ground=ground))
+    older, newer = (labelled.sweep for labelled in sweeps)
+    np.testing.assert_allclose(conditioning(SweepPair(newer, older)).level @ [0, 0, -1], [0, 0, 1], atol=1e-6)
+
+
+def written(path, sweeps, turn):
+    """A recording of the sweeps, with /tf_static: the robot's axes turned by `turn` (3, 3) into the sensor's."""
+    make = bag_messages.typestore().types
+    quaternion = make['geometry_msgs/msg/Quaternion'](*Rotation.from_matrix(turn.T).as_quat().tolist())
+    transform = make['geometry_msgs/msg/Transform'](make['geometry_msgs/msg/Vector3'](0.0, 0.0, 1.0), quaternion)
+    item = make['geometry_msgs/msg/TransformStamped'](bag_messages.to_header(0, 'base_link'), 'lidar', transform)
+    with write_bag(path) as bag:
+        bag.write(TF_STATIC, TF_MESSAGE, 1, make[TF_MESSAGE]([item]))
+        for sweep in sweeps:
+            header = bag_messages.to_header(sweep.stamp_ns, 'lidar')
+            cloud = bag_messages.to_pointcloud2(pointcloud2.encode_points(sweep.points), header)
+            bag.write('/points', POINTCLOUD2, sweep.stamp_ns, cloud)
+    return str(path)
+
+
+@pytest.mark.parametrize('turn', TURNS.values(), ids=TURNS)
+def test_tf_static_of_a_recording_tells_the_way_up_from_the_first_pair_on_without_a_ground(turn, sweeps, tmp_path):
+    there = [next(mounted([one], turn)).sweep for one in sweeps]
+    settings = Settings(ground='none', ego_motion='none')
+    with BagReader(written(tmp_path / 'bag', there, turn)) as bag:
+        poses = read_poses(bag, settings)
+        older, newer = (decode(message.read()) for message in bag.read(['/points']))
+    level = Preparation(settings, poses.mounting_of)(SweepPair(newer, older)).conditioned.level
+    np.testing.assert_allclose(level @ turn @ [0, 0, 1], [0, 0, 1], atol=1e-6)
+    assert poses.between(SweepPair(newer, older)) is None
+    without = Preparation(settings)(SweepPair(newer, older)).conditioned.level
+    assert np.array_equal(without, np.eye(3)), 'nobody told'
+
+
+def test_tf_static_that_comes_late_is_taken_from_then_on(sweeps):
+    known = {}
+    conditioning = Conditioning(Settings(), known.get)
+    older, newer = (labelled.sweep for labelled in sweeps)
+    assert np.array_equal(conditioning(SweepPair(newer, older)).level, np.eye(3))
+    known[newer.frame_id] = np.diag([1.0, -1.0, -1.0, 1.0])
+    assert np.array_equal(conditioning(SweepPair(newer, older)).level, np.eye(3)), 'these sweeps are ready'
+    later = dataclasses.replace(newer, stamp_ns=newer.stamp_ns + 100_000_000)
+    pair = conditioning(SweepPair(later, newer))
+    np.testing.assert_allclose(pair.level @ [0, 0, -1], [0, 0, 1])
+    np.testing.assert_allclose(pair.pair.target.points[:, 2].max(), -newer.points[:, 2].min(), atol=1.0)
+
+
+@pytest.mark.parametrize(
+    'told, words', [('upside down', 'by /tf_static (base_link) the sensor is'), ('level', 'put right')]
+)
+def test_the_doctor_says_who_tells_and_where_the_ground_does_not_agree(told, words, sweeps):
+    turn = TURNS['upside down']
+    older, newer = (next(mounted([one], turn)).sweep for one in sweeps)
+    pose = np.eye(4)
+    pose[:3, :3] = turn.T if told == 'upside down' else np.eye(3)
+    (found,) = doctor.mounting(SweepPair(newer, older), Settings(), lambda frame: pose)
+    assert words in found.text and ('180 degrees off' in found.text or '17' in found.text)

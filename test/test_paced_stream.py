@@ -33,7 +33,7 @@ class Method:
     def __init__(self, clock, fill=True, network=0.12):
         self.settings, self._clock, self._network = Settings(fill_from_tracks=fill), clock, network
 
-    def stream(self):
+    def stream(self, mounting_of=None):
         return self
 
     def reset(self):

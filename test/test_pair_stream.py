@@ -125,9 +125,8 @@ def test_the_node_deskews(deskew):
         publish_split=lambda cloud, moving: None,
         listeners=lambda: 1,
     )
-    stream = FlowStream(
-        node, SceneFlow(settings), Statistics(), SimpleNamespace(between=lambda pair: BACK), outputs, None
-    )
+    source = SimpleNamespace(between=lambda pair: BACK, mounting_of=lambda frame: None)
+    stream = FlowStream(node, SceneFlow(settings), Statistics(), source, outputs, None)
     try:
         for number in range(2):
             stream.push(cloud(number))

@@ -63,6 +63,19 @@ def test_odometry_of_the_body_with_the_mounting_on_tf_static():
     curve.assert_right(velocities(poses, pair_at())[0], NEWEST, atol=0.01)
 
 
+@pytest.mark.parametrize('settings', [Settings(), ODOMETRY, TF])
+def test_how_the_sensor_is_mounted_by_what_never_changes(settings):
+    poses = driven(settings, 'odom_child')
+    assert poses.mounting_of('lidar') is None
+    poses.push('mast', '/lidar', None, *parts(curve.BODY_FROM_SENSOR))
+    poses.push('base_link', 'mast', ns(0.1), (0, 0, 1), (0, 0, 0, 1))
+    assert poses.mounting_of('lidar') is None, 'a mast that moves'
+    poses.push('base_link', 'mast', None, (0, 0, 1), (0, 0, 0, 1))
+    np.testing.assert_allclose(poses.mounting_of('/lidar')[:3, :3], curve.BODY_FROM_SENSOR[:3, :3], atol=1e-12)
+    assert poses.mounting_of('lidar')[2, 3] == pytest.approx(2.5)
+    assert poses.mounting_of('base_link') is None and poses.mounting_of('camera') is None
+
+
 @pytest.mark.parametrize('child', ['lidar', ''])
 def test_odometry_of_the_sensor_itself(child):
     curve.assert_right(velocities(driven(ODOMETRY, child, curve.world_from_sensor), pair_at())[0], NEWEST, atol=0.01)

@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 from worlds import box, patch, seen
 
-from ssrflow_ros.evaluation.replay_check import MOVED, STOOD, UNTOLD, Judged, ReplayCheck, summary
+from ssrflow_ros.evaluation.replay_check import (
+    BESIDE,
+    MOVED,
+    STOOD,
+    UNTOLD,
+    Judged,
+    ReplayCheck,
+    counts,
+    summary,
+    told_apart,
+)
 from ssrflow_ros.settings import Settings
 from ssrflow_ros.simulator import simulate
 from ssrflow_ros.simulator.classes import CLASS_ID
@@ -21,12 +31,14 @@ N = 45  # sweeps at 10 Hz
 def flows(reported, gap=None):
     """A walker's box that crosses before a wall, a parked one, the robot at 1 m/s; `reported`: names of objects.
 
-    The sweep `gap` gets no answer.
+    Where a mast is reported the sensor sees it on its robot. The sweep `gap` gets no answer.
     """
     last, things = None, {'mover': (0.6, 0.6, 1.7), 'parked': (0.6, 0.6, 1.7)}
+    if 'mast' in reported:
+        things['mast'] = (0.2, 0.2, 1.0)
     for number in range(N):
         own = 0.1 * number
-        places = {'mover': (9 - own, -3 + 0.14 * number, 0), 'parked': (8 - own, 5, 0)}
+        places = {'mover': (9 - own, -3 + 0.14 * number, 0), 'parked': (8 - own, 5, 0), 'mast': (1.2, -0.8, 0)}
         parts = {name: box(np.array(places[name]), np.array(size)) for name, size in things.items()}
         points = seen(patch(16 - own, 0, 30.0, 4.0), *parts.values())
         sweep = Sweep.from_points(points, number * 100_000_000, 'lidar')
@@ -71,6 +83,49 @@ def test_a_mover_moved_and_a_parked_thing_stood():
     assert verdicts[0] == verdicts[-1] == [UNTOLD, UNTOLD]  # nothing is known of one side
     movers = [mover for sweep in sweeps[10:-10] for mover in sweep.movers]
     assert len(movers) == len(sweeps) - 20 and all(found for _, found in movers)
+
+
+def test_what_rides_along_is_not_judged():
+    sweeps = judged(['mover', 'parked', 'mast'])
+    verdicts = [[verdict for _, verdict in sweep.objects] for sweep in sweeps]
+    assert all(row[:2] == [MOVED, STOOD] and row[2] in (BESIDE, UNTOLD) for row in verdicts[10:-10])
+    movers = [mover for sweep in sweeps[10:-10] for mover in sweep.movers]
+    assert len(movers) == len(sweeps) - 20, 'the walker alone'
+    seen = counts(sweeps)
+    assert seen[BESIDE] >= 10 and len(told_apart(sweeps)[1]) == seen[MOVED] + seen[STOOD]
+    assert f', {seen[BESIDE]} of them keep their place beside the sensor' in summary(sweeps)[0][1]
+
+
+def flow_by_truth(newer, older):
+    """The answer of a method that knows the truth, and takes the robot's own body for a mover: object 0."""
+    sweep, ego = newer.sweep, np.linalg.inv(older.pose) @ newer.pose
+    own = (newer.class_id == CLASS_ID['object']) & (np.hypot(*sweep.points[:, :2].T) < 2.0) & ~newer.ground
+    velocity = np.linalg.norm(ego[:3, 3]) / newer.dt
+    ids, objects = np.full(len(sweep), -1, np.int32), []
+    for rows in (np.flatnonzero(own), *(np.flatnonzero(newer.object_id == n) for n in np.unique(newer.object_id))):
+        points = sweep.points[rows]
+        speed = np.linalg.norm(newer.velocity[rows].mean(axis=0)) if objects else velocity
+        if len(rows) >= 20 and speed >= 1.0:
+            ids[rows] = len(objects)
+            item = MovingObject(len(objects), points.mean(0), np.ptp(points, axis=0), 0.0, np.array([speed, 0, 0]), 1)
+            objects.append(item)
+    nothing = np.zeros((len(sweep), 3), np.float32)
+    pair = SweepPair(sweep, older.sweep)
+    return FlowField(pair, EgoMotion(ego, 'given'), nothing, nothing, ids >= 0, newer.ground, ids, tuple(objects))
+
+
+def test_on_a_drive_with_the_robot_in_view_what_has_moved_are_movers():
+    recording = list(with_own_body(simulate(3_200_000, 30, 'os1_64', 'street'), 0))
+    check, judged = ReplayCheck(Settings()), []
+    truth = {sweep.sweep.stamp_ns: sweep for sweep in recording}
+    for newer, older in zip(recording[1:], recording):
+        judged += check.add(flow_by_truth(newer, older))
+    judged += check.finish()
+    verdicts = Counter((item.id == 0, verdict) for sweep in judged for item, verdict in sweep.objects)
+    assert verdicts[True, BESIDE] >= 8 and not verdicts[True, MOVED]
+    assert verdicts[False, MOVED] >= 8 and not verdicts[False, BESIDE]
+    gone = [truth[sweep.stamp_ns].object_id[rows] >= 0 for sweep in judged for rows, _ in sweep.movers]
+    assert np.concatenate(gone).mean() > 0.97
 
 
 def test_a_mover_that_nobody_reported_is_missed():

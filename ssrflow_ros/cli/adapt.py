@@ -99,11 +99,11 @@ def _sweeps(args: argparse.Namespace, settings: Settings, drops: Counter[str]) -
     with BagReader(args.input) as bag:
         topic = bag.choose(args.topic, POINTCLOUD2)
         poses = read_poses(bag, settings, args.odometry)
-        find = poses.between if poses else make_ego_motion(settings)
+        matching = make_ego_motion(settings)
         own_body = own_body_of(bag, topic, settings, poses)
         yield from recorded(
             _pairs(with_progress(bag, topic), settings, drops, poses, own_body),
-            find,
+            lambda pair: poses.between(pair) or matching(pair),
             settings,
             lambda error: drops.update(['no ego-motion']),
         )
@@ -113,7 +113,7 @@ def _pairs(
     messages: 'Iterable[BagMessage]',
     settings: Settings,
     drops: Counter[str],
-    poses: 'RecordedPoses | None',
+    poses: 'RecordedPoses',
     own_body: 'OwnBody',
 ) -> Iterator[SweepPair]:
     from ..pair_stream import PairStream
@@ -127,7 +127,6 @@ def _pairs(
             continue
         if pair is not None:
             pair = own_body.cut(pair)
-            if poses:
-                poses.note(pair.source, recorded.time_ns)
+            poses.note(pair.source, recorded.time_ns)
             yield pair
     drops.update(stream.pairing.drops)

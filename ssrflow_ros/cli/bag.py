@@ -159,7 +159,7 @@ def annotate(args: argparse.Namespace) -> int:
             from .bag_annotation import Annotation
             from .bag_summary import Summary, counted
 
-            stream, pairs = SceneFlow(settings).stream(), PairStream(settings)
+            stream, pairs = SceneFlow(settings).stream(poses.mounting_of), PairStream(settings)
             tell_if_cold()
             stream.own_body = own_body_of(bag, topic, settings, poses)
             pairs.pairing.changing = changes(bag, topic)

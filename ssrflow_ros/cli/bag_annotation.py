@@ -32,7 +32,7 @@ class Annotation:
     """What the method says of each cloud goes to `out`, and what is told of it at the end to `summary`."""
 
     def __init__(
-        self, stream: Stream, pairs: PairStream, poses: 'RecordedPoses | None', out: 'AnnotatedBag', summary: 'Summary'
+        self, stream: Stream, pairs: PairStream, poses: 'RecordedPoses', out: 'AnnotatedBag', summary: 'Summary'
     ):
         self._stream, self._pairs, self._poses, self._out, self._summary = stream, pairs, poses, out, summary
 
@@ -69,13 +69,11 @@ class Annotation:
         """What the network needs of a cloud and of the one before; in a thread of its own."""
         cloud = recorded.read()
         sweep, pair = self._pairs.push(cloud)
-        if self._poses is not None:
-            self._poses.note(sweep, recorded.time_ns)
+        self._poses.note(sweep, recorded.time_ns)
         prepared, error = None, None
         if pair is not None:
             try:
-                ego_motion = self._poses.between(pair) if self._poses is not None else None
-                prepared = self._stream.prepare(pair, ego_motion)
+                prepared = self._stream.prepare(pair, self._poses.between(pair))
             except SSRFlowError as refused:
                 error = refused
         return Taken(cloud, recorded.time_ns, sweep, prepared, error)

@@ -20,19 +20,18 @@ from ..steps.own_body import OwnBody
 _LOOK_AHEAD = 60.0  # s of the recording, in which it is learnt beforehand what rides along
 
 
-def own_body_of(bag: BagReader, topic: str, settings: Settings, poses: RecordedPoses | None) -> OwnBody:
+def own_body_of(bag: BagReader, topic: str, settings: Settings, poses: RecordedPoses) -> OwnBody:
     """What rides along with the sensor of `topic`, learnt from the recording's beginning, where it shall be."""
-    preparation, pairs, first = Preparation(settings), PairStream(settings), None
+    preparation, pairs, first = Preparation(settings, poses.mounting_of), PairStream(settings), None
     for recorded in bag.read([topic]) if settings.own_body == AUTO and settings.ego_motion != 'none' else ():
         first = recorded.time_ns if first is None else first
         if preparation.own_body.done or recorded.time_ns - first > _LOOK_AHEAD * 1e9:
             break
         with suppress(InputError, EgoMotionError):  # told of when the sweep's turn comes
             sweep, pair = pairs.push(recorded.read())
-            if poses is not None:
-                poses.note(sweep, recorded.time_ns)
+            poses.note(sweep, recorded.time_ns)
             if pair is not None:
-                preparation.learn(pair, poses.between(pair) if poses is not None else None)
+                preparation.learn(pair, poses.between(pair))
     return preparation.own_body
 
 

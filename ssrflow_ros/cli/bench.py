@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--repeats', type=int, default=10, metavar='N', help='of each block and alternative (default: 10)'
     )
-    add_settings(parser, without=('network_points', 'max_gap', 'ego_motion', 'fixed_frame', 'mounting'))
+    add_settings(parser, without=('network_points', 'max_gap', 'ego_motion', 'fixed_frame', 'mounting', 'base_frame'))
 
 
 def run(args: argparse.Namespace) -> None:

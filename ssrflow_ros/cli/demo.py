@@ -140,7 +140,7 @@ def _replay(
         return replay.record
 
 
-def _play(recorded: 'Recorded', poses: 'RecordedPoses | None', settings: Settings) -> 'ReplayRecord':
+def _play(recorded: 'Recorded', poses: 'RecordedPoses', settings: Settings) -> 'ReplayRecord':
     """Play to the method itself."""
     from tqdm import tqdm
 
@@ -154,7 +154,7 @@ def _play(recorded: 'Recorded', poses: 'RecordedPoses | None', settings: Setting
     print(f'playing {recorded.topic} for {recorded.seconds:.1f} s ...', flush=True)
     total = recorded.count([recorded.topic])
     messages = tqdm(recorded.messages([recorded.topic]), 'playing', total, unit=' messages', disable=None)
-    return Player(method, settings, poses.between if poses else None).play(messages)
+    return Player(method, settings, poses).play(messages)
 
 
 class _NodeProcess:

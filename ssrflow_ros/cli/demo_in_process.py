@@ -17,10 +17,10 @@ from ..node.statistics import BY_NETWORK, FROM_TRACKS, REPLACED, Statistics
 from ..node.worker import Worker
 from ..pair_stream import PairStream
 from ..settings import Settings
-from ..steps.ego_motion import EgoMotionSource
 from ..sweep import SweepPair
 
 if TYPE_CHECKING:
+    from ..formats.bag_poses import RecordedPoses
     from ..formats.bags import BagMessage
     from ..scene_flow import SceneFlow
 
@@ -35,11 +35,11 @@ class Player:
     """What the node does with clouds, without DDS: one worker prepares the newest pair while a second one runs the
     network on the one before; a cloud that a newer one overtakes is dropped and counted.
 
-    source  of the ego-motion, if the method is not to find it itself.
+    poses  ego-motion, if the method is not to find it itself, and how the sensor is mounted.
     """
 
-    def __init__(self, method: 'SceneFlow', settings: Settings, source: EgoMotionSource | None):
-        self._stream, self._settings, self._source = PacedStream(method), settings, source
+    def __init__(self, method: 'SceneFlow', settings: Settings, poses: 'RecordedPoses'):
+        self._stream, self._settings, self._poses = PacedStream(method, poses.mounting_of), settings, poses
         self._pairs, self._drawing, self._statistics = PairStream(settings), Drawing(), Statistics()
         self._record = ReplayRecord()
         self._failure: Exception | None = None
@@ -84,7 +84,7 @@ class Player:
         return None if pair is None else _Job(cloud, pair, arrived)
 
     def _prepare(self, job: _Job) -> None:
-        ego_motion = self._source(job.pair) if self._source is not None else None
+        ego_motion = self._poses.between(job.pair)
         self._second.hand((job, self._stream.prepare(job.pair, ego_motion, job.arrived)))
 
     def _estimate(self, prepared: tuple[_Job, Any]) -> None:

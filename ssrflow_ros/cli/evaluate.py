@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help="give the method the sensor's true motion, as the published figures of Argoverse 2 do",
     )
-    add_settings(parser, without=('seed', 'max_gap', 'min_range', 'own_body'))
+    add_settings(parser, without=('seed', 'max_gap', 'min_range', 'own_body', 'base_frame'))
 
 
 def run(args: argparse.Namespace) -> None:

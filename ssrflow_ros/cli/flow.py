@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('-o', '--output', required=True, metavar='OUT.npz')
     parser.add_argument('--picture', metavar='OUT.png', help="also draw a bird's-eye view")
     add_overwrite(parser, 'OUT.npz or OUT.png')
-    add_settings(parser, without=('ego_motion', 'fixed_frame', 'mounting', 'deskew', 'max_gap'))
+    add_settings(parser, without=('ego_motion', 'fixed_frame', 'mounting', 'base_frame', 'deskew', 'max_gap'))
 
 
 def run(args: argparse.Namespace) -> None:

@@ -156,7 +156,7 @@ def _recorded(
     def flows() -> Iterator['FlowField | str']:
         from ..scene_flow import SceneFlow  # seconds: the page is there meanwhile
 
-        stream = SceneFlow(settings).stream()
+        stream = SceneFlow(settings).stream(poses.mounting_of)
         tell_if_cold()
         yield from estimated(messages, stream, settings, poses)
 

@@ -44,14 +44,13 @@ def examine_bag(
         yield from check_clouds(log, settings, LOSS_CURE, 'the clock of the recorder')
         poses, findings = _read_poses(bag, settings, odometry)
         yield from findings
-        if poses:
-            for sweep, recorded_ns in log.recorded_ns.items():
-                poses.note(sweep, recorded_ns)
-        yield from check_method(log.sweeps, settings, poses.between if poses else None)
+        for sweep, recorded_ns in log.recorded_ns.items():
+            poses.note(sweep, recorded_ns)
+        yield from check_method(log.sweeps, settings, poses.between, poses.mounting_of)
 
 
-def _read_poses(bag: BagReader, settings: Settings, odometry: str | None) -> tuple[RecordedPoses | None, list[Finding]]:
+def _read_poses(bag: BagReader, settings: Settings, odometry: str | None) -> tuple[RecordedPoses, list[Finding]]:
     try:
         return read_poses(bag, settings, odometry), []
     except InputError as error:
-        return RecordedPoses(SensorPoses(settings)), [wrong('odometry', str(error))]
+        return RecordedPoses(SensorPoses(settings), settings), [wrong('odometry', str(error))]

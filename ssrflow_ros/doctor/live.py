@@ -78,7 +78,8 @@ def examine_live(
         yield finding
         listened.update({odometry: ODOMETRY} if odometry else {})
     if settings.ego_motion in POSE_METHODS:
-        listened.update(dict.fromkeys((TF, TF_STATIC), TF_MESSAGE))
+        listened[TF] = TF_MESSAGE
+    listened[TF_STATIC] = TF_MESSAGE
     observer.listen(listened, heard.add, seconds)
 
     publishers = observer.publishers(name)
@@ -97,7 +98,10 @@ def examine_live(
         )
     yield from heard.flow_nodes.values()
     yield from check_method(
-        heard.clouds.sweeps, settings, heard.poses.between if settings.ego_motion in POSE_METHODS else None
+        heard.clouds.sweeps,
+        settings,
+        heard.poses.between if settings.ego_motion in POSE_METHODS else lambda pair: None,
+        heard.poses.mounting_of,
     )
 
 

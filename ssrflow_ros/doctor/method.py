@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import shutil
 import time
-from typing import TYPE_CHECKING, Iterable, Iterator
+from typing import TYPE_CHECKING, Callable, Iterable, Iterator
 
 import numpy as np
 
 from ..errors import EgoMotionError, SSRFlowError
 from ..settings import AUTO, Settings
-from ..steps.conditioning import Conditioning
-from ..steps.ego_motion import EgoMotionSource, make_ego_motion
+from ..steps.conditioning import Conditioning, MountingOf, unknown
+from ..steps.ego_motion import make_ego_motion
+from ..steps.levelling import UP, ground_up
 from ..steps.own_body import REACH
 from ..steps.pairing import Pairing
+from ..steps.poses import parse_pose
 from ..sweep import EgoMotion, FlowField, Sweep, SweepPair
 from .finding import Finding, note, ok, wrong
 
@@ -22,12 +24,19 @@ if TYPE_CHECKING:
 
 _ALONG = 1.0  # m/s, by which what goes along with the sensor seems to differ from it
 _NEAR = 4.0  # m
+_OFF = 10.0  # degrees, by which a mounting that is told disagrees with the ground; slopes are mostly less
 
 
-def check_method(sweeps: list[Sweep], settings: Settings, source: EgoMotionSource | None = None) -> Iterator[Finding]:
+def check_method(
+    sweeps: list[Sweep],
+    settings: Settings,
+    source: Callable[[SweepPair], EgoMotion | None] = lambda pair: None,
+    mounting_of: MountingOf = unknown,
+) -> Iterator[Finding]:
     """Load the method as `settings` say, and try it on neighbouring `sweeps`; no sweeps, no trial.
 
-    source  of the ego-motion, where it comes from odometry or tf.
+    source       of the ego-motion, where it comes from odometry or tf; None where it is to be found.
+    mounting_of  says how the sensor is mounted, where /tf_static does.
     """
     pairing = Pairing(settings)
     pairing.changing = any(not np.array_equal(one.points, other.points) for one, other in zip(sweeps, sweeps[1:]))
@@ -46,12 +55,12 @@ def check_method(sweeps: list[Sweep], settings: Settings, source: EgoMotionSourc
     trained_on = scene_flow.inference.card.get('trained_on', 'nobody knows what')
     yield ok('weights', f'{settings.weights}, trained on {trained_on}')
     if pairs:
-        yield from mounting(pairs[0], settings)
-        found, finding = _ego_motion(pairs, settings, source or make_ego_motion(settings))
+        yield from mounting(pairs[0], settings, mounting_of)
+        found, finding = _ego_motion(pairs, settings, source, mounting_of)
         yield finding
         yield from doubtful(motion.doubt for _, motion in found)
         if found:
-            finding, fields = _speed(scene_flow, found)
+            finding, fields = _speed(scene_flow, found, mounting_of)
             yield finding
             yield from own_body(fields, settings)
 
@@ -72,14 +81,13 @@ def _device(scene_flow: SceneFlow) -> Finding:
 
 
 def _ego_motion(
-    pairs: list[SweepPair], settings: Settings, source: EgoMotionSource
+    pairs: list[SweepPair], settings: Settings, source: Callable[[SweepPair], EgoMotion | None], mounting_of: MountingOf
 ) -> tuple[list[tuple[SweepPair, EgoMotion]], Finding]:
-    found, error, conditioning = [], None, Conditioning(settings)
+    found, error, conditioning, finds = [], None, Conditioning(settings, mounting_of), make_ego_motion(settings)
     for pair in pairs:
         try:
-            # Scan matching is asked about what the method works on; odometry knows the given frame.
-            asked = conditioning(pair).pair if settings.ego_motion == 'scan_matching' else pair
-            found.append((pair, source(asked)))
+            # Odometry knows the given frame; scan matching is asked about what the method works on.
+            found.append((pair, source(pair) or finds(conditioning(pair).pair)))
         except EgoMotionError as failed:
             error = failed
     # Poses may begin a little after the clouds.
@@ -93,9 +101,11 @@ def _ego_motion(
     return found, ok('ego_motion', f'{settings.ego_motion}: the sensor moves at {speed:.1f} m/s{quality}')
 
 
-def _speed(scene_flow: SceneFlow, found: list[tuple[SweepPair, EgoMotion]]) -> tuple[Finding, list[FlowField]]:
+def _speed(
+    scene_flow: SceneFlow, found: list[tuple[SweepPair, EgoMotion]], mounting_of: MountingOf
+) -> tuple[Finding, list[FlowField]]:
     known = scene_flow.settings.ego_motion != 'scan_matching'
-    times, fields, stream = [], [], scene_flow.stream()
+    times, fields, stream = [], [], scene_flow.stream(mounting_of)
     for pair, motion in found:
         begun = time.perf_counter()
         fields.append(stream.flow(pair, motion if known else None))
@@ -112,18 +122,37 @@ def _speed(scene_flow: SceneFlow, found: list[tuple[SweepPair, EgoMotion]]) -> t
     ), fields
 
 
-def mounting(pair: SweepPair, settings: Settings) -> Iterator[Finding]:
-    """Of a sensor whose frame is not level."""
-    conditioning = Conditioning(settings)
+def mounting(pair: SweepPair, settings: Settings, mounting_of: MountingOf = unknown) -> Iterator[Finding]:
+    """Of a sensor whose frame is not level, and of who says so; and where the ground does not agree."""
+    conditioning = Conditioning(settings, mounting_of)
     conditioning(pair)
-    tilt = float(np.degrees(np.arccos(np.clip(conditioning.level[2, 2], -1.0, 1.0))))
-    if tilt > 0:
+    pose, teller = parse_pose('mounting', settings.mounting), 'the setting mounting'
+    if pose is None:
+        pose, teller = mounting_of(pair.source.frame_id), f'/tf_static ({settings.base_frame})'
+    ground = None if pose is None or settings.ground == 'none' else ground_up(pair.source.points, pose[2, :3])
+    if pose is not None and ground is not None and (off := _degrees(pose[2, :3], ground)) > _OFF:
+        yield note(
+            'mounting',
+            f'{teller} says that the sensor is mounted with its z {_degrees(pose[2, :3], UP):.0f} degrees off the '
+            f'upright, which the method goes by, and the ground lies {off:.0f} degrees off that: unless it is a slope, '
+            'put right who says so',
+        )
+    elif not np.array_equal(conditioning.level, np.eye(3)):
+        tilt = _degrees(conditioning.level[2], UP)
         how = 'upside down' if tilt > 150 else 'with optical axes or on its side' if tilt > 60 else 'tilted'
         yield note(
             'mounting',
-            f'the sensor is mounted {how}, its z {tilt:.0f} degrees off the upright: sweeps are levelled for the '
-            'method, and results are in the frame of the clouds. If that is not so, set mounting',
+            f'by {"the ground" if pose is None else teller} the sensor is mounted {how}, its z {tilt:.0f} degrees off '
+            'the upright: sweeps are levelled for the method, and results are in the frame of the clouds'
+            + ('. If that is not so, set mounting' if pose is None else ''),
         )
+    elif pose is not None:
+        yield ok('mounting', f'level, by {teller}')
+
+
+def _degrees(one: np.ndarray, other: np.ndarray) -> float:
+    """Between two unit vectors (3,)."""
+    return float(np.degrees(np.arccos(np.clip(one @ other, -1.0, 1.0))))
 
 
 def doubtful(doubts: Iterable[str]) -> Iterator[Finding]:

@@ -44,7 +44,11 @@ class ObserverSweep:
     def sees(self, world: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Of places (N, 3) in the world: which it saw through, and which it found taken; (N,) bool each."""
         own = transformed(world, invert(self.pose)).astype(np.float32)
-        if self._tree is None:
-            return self._view.at(own).is_free(), np.zeros(len(own), bool)
-        taken = self._tree.search(own, 1)[1][:, 0] < _NEAR + _NEAR_SHARE * np.linalg.norm(own, axis=1)
+        taken = self.meets(own)
         return self._view.at(own).is_free() & ~taken, taken
+
+    def meets(self, points: np.ndarray) -> np.ndarray:
+        """(N,) bool, which of the points (N, 3) m of its own frame lie on something that it saw."""
+        if self._tree is None:
+            return np.zeros(len(points), bool)
+        return self._tree.search(points, 1)[1][:, 0] < _NEAR + _NEAR_SHARE * np.linalg.norm(points, axis=1)

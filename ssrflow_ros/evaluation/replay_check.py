@@ -1,7 +1,8 @@
 """Judge moving objects without labels, by what earlier and later sweeps saw at their places.
 
 The method sees two sweeps, 0.1 s apart. A recording holds those of two seconds before and after: through a place that
-was free then, who stands there now has come; a place that was taken all the time holds nothing that moved.
+was free then, who stands there now has come; a place that was taken all the time holds nothing that moved. What rides
+along with the sensor leaves its place in the world like a mover, and keeps it beside the sensor: it is not judged.
 How often these verdicts are right is measured where the truth is known: `studies/replay_check.py`, docs/objects.md.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass
-from typing import Sequence
+from typing import NamedTuple, Sequence
 
 import numpy as np
 
@@ -18,12 +19,14 @@ from ..settings import Settings
 from ..sweep import FlowField, MovingObject, Sweep
 from .observer_sweep import ObserverSweep
 
-MOVED, STOOD, UNTOLD = 'moved', 'stood', 'untold'
+MOVED, STOOD, UNTOLD, BESIDE = 'moved', 'stood', 'untold', 'beside'
+"""Verdicts. UNTOLD: too little was seen. BESIDE: it kept its place beside the sensor, as the robot's own body does."""
 
 _SOONEST, _LATEST = 0.5, 2.0  # s, over which even walkers leave their place, and are still in view
 _APART = 0.4  # s, between observer sweeps
 _MOST, _LEAST = 0.6, 0.3  # share of what was told that was free: from here on moved, up to here stood
 _ENOUGH, _ENOUGH_OF_POINT = 8, 2  # points of an object that an observer, and observers of a point that must tell
+_MOSTLY = 0.5  # share of what was told to be free, that is found at the same place beside the sensor
 _COVERED = 0.25  # share of a mover's points that must lie in objects, as where labels are known
 _LONGEST = 20.0  # m, whatever is longer is no mover
 
@@ -33,13 +36,27 @@ class Judged:
     """One sweep.
 
     stamp_ns  of the sweep.
-    objects   (object, MOVED, STOOD or UNTOLD) of each that was reported.
+    objects   (object, its verdict) of each that was reported.
     movers    (rows of its points, whether it was found) of each thing that could be seen to have moved.
     """
 
     stamp_ns: int
     objects: tuple[tuple[MovingObject, str], ...]
     movers: tuple[tuple[np.ndarray, bool], ...]
+
+
+class _Told(NamedTuple):
+    """What an observer, `apart` s from a sweep, says of the places (n,) bool of its points in the world.
+
+    free    it saw through.
+    taken   it found something there.
+    beside  free ones of points that it, too, found at the same place in its own frame.
+    """
+
+    apart: float
+    free: np.ndarray
+    taken: np.ndarray
+    beside: np.ndarray
 
 
 class ReplayCheck:
@@ -96,8 +113,11 @@ class ReplayCheck:
         objects = tuple((item, _verdict(item, told, ids == item.id)) for item in flow.objects)
         gone = np.ones(len(ids), bool)
         for side in told:
-            free, taken = (sum((seen[which] for seen in side), np.zeros(len(ids), int)) for which in (1, 2))
-            gone &= (free + taken >= _ENOUGH_OF_POINT) & (free >= _MOST * (free + taken))
+            free, taken, beside = (
+                sum((getattr(seen, what) for seen in side), np.zeros(len(ids), int))
+                for what in ('free', 'taken', 'beside')
+            )
+            gone &= (free + taken >= _ENOUGH_OF_POINT) & (free >= _MOST * (free + taken)) & (beside < _MOSTLY * free)
         clusters = find_clusters(own.points, np.zeros_like(own.points), gone, self._settings)
         things = [np.flatnonzero(clusters == cluster) for cluster in np.unique(clusters[clusters >= 0])]
         movers = tuple(
@@ -107,8 +127,8 @@ class ReplayCheck:
         )
         return [Judged(own.stamp_ns, objects, movers)]
 
-    def _told(self, own: ObserverSweep, places: range) -> list[tuple[float, np.ndarray, np.ndarray]]:
-        """What the observers of one side say: seconds apart, and which of its points' places were free, and taken."""
+    def _told(self, own: ObserverSweep, places: range) -> list[_Told]:
+        """What the observers of one side say."""
         told, next_one = [], _SOONEST
         for place in places:
             observer = self._window[place][0]
@@ -116,7 +136,8 @@ class ReplayCheck:
             if apart > _LATEST:
                 break
             if apart >= next_one:
-                told.append((apart, *observer.sees(own.world)))
+                free, taken = observer.sees(own.world)
+                told.append(_Told(apart, free, taken, free & observer.meets(own.points)))
                 next_one = apart + _APART
         return told
 
@@ -128,7 +149,7 @@ def counts(judged: Sequence[Judged]) -> dict[str, int]:
     verdicts = Counter(verdict for sweep in judged for _, verdict in sweep.objects)
     movers = [found for sweep in judged for _, found in sweep.movers]
     return {
-        **{verdict: verdicts[verdict] for verdict in (MOVED, STOOD, UNTOLD)},
+        **{verdict: verdicts[verdict] for verdict in (MOVED, STOOD, UNTOLD, BESIDE)},
         'movers': len(movers),
         'movers_found': sum(movers),
     }
@@ -139,12 +160,14 @@ def summary(judged: Sequence[Judged]) -> list[tuple[str, str]]:
     if not judged:
         return []
     seen = counts(judged)
-    moved, told = seen['moved'], seen['moved'] + seen['stood']
+    moved, told, untold = seen[MOVED], seen[MOVED] + seen[STOOD], seen[UNTOLD] + seen[BESIDE]
     return [
         (
             'in hindsight',
             (f'{moved} of {told} objects had moved ({moved / told:.0%}); ' if told else '')
-            + f'of {seen["untold"]} it cannot be told',
+            + f'of {untold} it cannot be told'
+            + (f' ({untold / (told + untold):.0%} of all)' if untold else '')
+            + (f', {seen[BESIDE]} of them keep their place beside the sensor' if seen[BESIDE] else ''),
         ),
         (
             'movers found',
@@ -158,25 +181,29 @@ def summary(judged: Sequence[Judged]) -> list[tuple[str, str]]:
 
 def told_apart(judged: Sequence[Judged]) -> tuple[np.ndarray, np.ndarray]:
     """Of the objects that were seen to have moved, or to have stood: their probabilities (n,), and which moved (n,)."""
-    told = [pair for sweep in judged for pair in sweep.objects if pair[1] != UNTOLD]
+    told = [pair for sweep in judged for pair in sweep.objects if pair[1] in (MOVED, STOOD)]
     return np.array([item.probability for item, _ in told], float), np.array([v == MOVED for _, v in told], bool)
 
 
-def _verdict(item: MovingObject, told: list[list[tuple[float, np.ndarray, np.ndarray]]], rows: np.ndarray) -> str:
+def _verdict(item: MovingObject, told: list[list[_Told]], rows: np.ndarray) -> str:
     """Of an object with the points `rows`, by the observers before and by those after it.
 
     Only those are asked in whose time it would, at its speed, have left the place that it takes.
     """
-    shares = []
-    for side in told:
-        of_side = [
-            free[rows].sum() / (free | taken)[rows].sum()
-            for apart, free, taken in side
-            if apart * item.speed >= item.size[:2].max() and (free | taken)[rows].sum() >= _ENOUGH
+    asked = [
+        [
+            (seen.free[rows].sum(), seen.taken[rows].sum(), seen.beside[rows].sum())
+            for seen in side
+            if seen.apart * item.speed >= item.size[:2].max() and (seen.free | seen.taken)[rows].sum() >= _ENOUGH
         ]
-        if not of_side:
-            return UNTOLD
-        shares += of_side
-    if _LEAST < max(shares) < _MOST:
+        for side in told
+    ]
+    if not all(asked):
         return UNTOLD
-    return MOVED if max(shares) >= _MOST else STOOD
+    free, taken, beside = np.concatenate(asked).T
+    most = (free / (free + taken)).max()
+    if most <= _LEAST:
+        return STOOD
+    if most < _MOST:
+        return UNTOLD
+    return BESIDE if beside.sum() >= _MOSTLY * free.sum() else MOVED

@@ -29,6 +29,10 @@ class EgoSource:
         """
         return None
 
+    def mounting_of(self, frame: str) -> np.ndarray | None:
+        """(4, 4) pose of the sensor's `frame` on the robot, whose z is up; None as long as it is not known."""
+        return None
+
     def reset(self) -> None:
         """Forget what was received."""
 
@@ -37,7 +41,7 @@ class EgoSource:
 
 
 class PoseSource(EgoSource):
-    """nav_msgs/Odometry of any frame of the robot, or tf.
+    """nav_msgs/Odometry of any frame of the robot, or tf; and how the sensor is mounted, from /tf_static.
 
     /tf and /tf_static are read as they are: tf2_ros is not needed, only its message.
     """
@@ -46,9 +50,10 @@ class PoseSource(EgoSource):
         """Poses as `settings` ask for; `asked_by` is told where tf cannot be read."""
         self._node = node
         self._poses = SensorPoses(settings)
+        self._knows = settings.ego_motion in POSE_METHODS
         by_tf = settings.ego_motion == 'tf'
         self._subscriptions: list[Subscription] = []
-        if not by_tf:
+        if settings.ego_motion == 'odometry':
             self._listen(Odometry, 'odometry', self._push, qos.ODOMETRY)
         try:
             from tf2_msgs.msg import TFMessage
@@ -63,8 +68,11 @@ class PoseSource(EgoSource):
         if by_tf:
             self._listen(TFMessage, '/tf', self._push, qos.TF)
 
-    def between(self, pair: SweepPair) -> EgoMotion:
-        return self._poses.between(pair, self._node.settings.pose_wait)
+    def between(self, pair: SweepPair) -> EgoMotion | None:
+        return self._poses.between(pair, self._node.settings.pose_wait) if self._knows else None
+
+    def mounting_of(self, frame: str) -> np.ndarray | None:
+        return self._poses.mounting_of(frame)
 
     def at(self, frame: str, stamp_ns: int) -> np.ndarray:
         """(4, 4) pose of the sensor's `frame` in the fixed one; waits and fails as `between`."""
@@ -97,5 +105,7 @@ class PoseSource(EgoSource):
 
 
 def make_ego_source(node: ManagedNode) -> EgoSource:
-    """The source that `ego_motion` of the node's settings names, listening from now on."""
-    return PoseSource(node, node.settings) if node.settings.ego_motion in POSE_METHODS else EgoSource()
+    """The source that the node's settings name by `ego_motion`, `mounting` and `base_frame`, listening from now on."""
+    settings = node.settings
+    by_tf_static = settings.base_frame and not settings.mounting
+    return PoseSource(node, settings) if settings.ego_motion in POSE_METHODS or by_tf_static else EgoSource()

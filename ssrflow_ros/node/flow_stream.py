@@ -80,7 +80,7 @@ class FlowStream:
     ):
         """`node` gives settings, clock and log."""
         self._node, self._statistics = node, statistics
-        self._stream = PacedStream(method)
+        self._stream = PacedStream(method, source.mounting_of)
         self._source, self._outputs, self._frame = source, outputs, frame
         self._pairs = PairStream(node.settings)
         self._refused = ''  # why the newest sweep had no pair

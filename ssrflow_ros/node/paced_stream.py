@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from ..steps.conditioning import MountingOf, unknown
 from ..sweep import EgoMotion, FlowField, SweepPair
 
 if TYPE_CHECKING:
@@ -57,9 +58,9 @@ class PacedStream:
     found by the next sweep that the network sees. `fill_from_tracks: false` leaves that out.
     """
 
-    def __init__(self, method: SceneFlow):
+    def __init__(self, method: SceneFlow, mounting_of: MountingOf = unknown):
         self._method = method
-        self._stream = method.stream()
+        self._stream = method.stream(mounting_of)
         self._pacing = Pacing()
 
     def prepare(self, pair: SweepPair, ego_motion: EgoMotion | None, arrived: float) -> PreparedPair:

@@ -13,12 +13,19 @@ from ..kernels.returns import put_rows, rows_of
 from ..settings import Settings
 from ..sweep import EgoMotion, FlowField, MovingObject, Sweep, SweepPair
 from ..transforms import transformed32
-from .levelling import UP, level_axes, level_from_sensor
+from .levelling import level_axes, level_from_sensor
 from .outliers import outliers
 from .poses import parse_pose
 
 _NOWHERE = np.zeros(3)
 _TRIES = 10  # sweeps of a stream in which the ground is sought; one that shows none so long never does
+
+MountingOf = Callable[[str], 'np.ndarray | None']
+"""Says how a frame lies on the robot, whose z is up: the pose (4, 4), None as long as it is not known."""
+
+
+def unknown(frame: str) -> None:
+    """The `MountingOf` where nobody says."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,14 +101,17 @@ class ConditionedPair:
 class Conditioning:
     """Of one stream, whose sensor is mounted one way: the way up is found once, and each sweep conditioned once.
 
-    level  (3, 3) level_from_sensor as it is known so far.
+    level  (3, 3) level_from_sensor as it is known so far: by the setting `mounting`, else by `mounting_of`, and until
+           that knows it by the ground.
     """
 
-    def __init__(self, settings: Settings):
-        self._settings = settings
+    def __init__(self, settings: Settings, mounting_of: MountingOf = unknown):
+        self._settings, self._mounting_of = settings, mounting_of
         mounting = parse_pose('mounting', settings.mounting)
-        self._expected = UP if mounting is None else mounting[2, :3]  # the robot's z in the sensor's axes
-        self.level = level_axes(self._expected)
+        self._is_known = mounting is not None
+        self.level = (
+            np.eye(3) if mounting is None else level_axes(mounting[2, :3])
+        )  # the robot's z in the sensor's axes
         self._tries = 0 if settings.ground == 'none' else _TRIES
         # Rows of each sweep and what they have become, None where that is the sweep itself.
         self._known: WeakKeyDictionary[Sweep, tuple[np.ndarray, Sweep | None]] = WeakKeyDictionary()
@@ -117,15 +127,18 @@ class Conditioning:
 
     def _seek(self, sweep: Sweep) -> None:
         """Find the way up in a sweep that is new, until it is known."""
-        if not self._tries or sweep in self._known:
+        if self._is_known or sweep in self._known:
             return
-        self._tries -= 1
-        found = level_from_sensor(sweep.points, self._expected)
-        if found is not None:
-            self._tries = 0
-            if not np.array_equal(found, self.level):
-                self.level = found
-                self._known.clear()
+        mounting, found = self._mounting_of(sweep.frame_id), None
+        if mounting is not None:
+            self._is_known, found = True, level_axes(mounting[2, :3])
+        elif self._tries:
+            self._tries -= 1
+            found = level_from_sensor(sweep.points)
+            self._tries *= found is None
+        if found is not None and not np.array_equal(found, self.level):
+            self.level = found
+            self._known.clear()
 
     def _of(self, sweep: Sweep) -> tuple[np.ndarray, Sweep]:
         """Rows (n,) of the sweep that are left, and the sweep of them."""

@@ -2,7 +2,8 @@
 
 The method wants z up within some 15 degrees. The ground tells: a plane near the sensor with next to nothing below it,
 and above which the world is low beside its width. A wall is a plane with nothing behind it, too, but the world before
-it is wide. What the frame says of itself, or the user (`mounting`), counts double.
+it is wide. What the frame says of itself counts double. Where the sensor's pose on the robot is known, from the user
+(`mounting`) or /tf_static, that tells (`conditioning.py`).
 """
 
 from __future__ import annotations
@@ -38,12 +39,12 @@ class Ground(NamedTuple):
     score: float
 
 
-def level_from_sensor(points: np.ndarray, expected: np.ndarray = UP) -> np.ndarray | None:
+def level_from_sensor(points: np.ndarray) -> np.ndarray | None:
     """(3, 3) rotation from the frame of the points (N, 3) m to axes with z up; None where they do not show a ground.
 
-    expected  (3,) unit vector, the way up that the frame, or the user, says. A frame that is level stays as it is.
+    A frame that is level stays as it is.
     """
-    up = ground_up(points, expected)
+    up = ground_up(points)
     return None if up is None else level_axes(up)
 
 
@@ -61,7 +62,10 @@ def level_axes(up: np.ndarray) -> np.ndarray:
 
 
 def ground_up(points: np.ndarray, expected: np.ndarray = UP) -> np.ndarray | None:
-    """(3,) unit vector away from the ground that the points (N, 3) m of a sweep show; None where they show none."""
+    """(3,) unit vector away from the ground that the points (N, 3) m of a sweep show; None where they show none.
+
+    expected  (3,) unit vector, the way up that the frame, or who mounted the sensor, says.
+    """
     near = points[np.einsum('ij,ij->i', points, points) < _REACH**2]
     near = near[:: 1 + len(near) // _MOST]
     cells = near[thin(near, _VOXEL, np.zeros(3, np.float32))].astype(float) if len(near) else near

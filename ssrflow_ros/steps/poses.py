@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Collection
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -25,10 +26,14 @@ ODOMETRY = 'odometry'
 """Our name of the frame in which odometry is given; what it is called there does not matter."""
 
 
+_Way = list[tuple[tuple[str, str], bool]]
+"""Edges, each with whether it is walked from child to parent."""
+
+
 class SensorPoses:
     """Finds the ego-motion of a pair; may be filled by one thread and asked by another.
 
-    Reads `ego_motion` ('odometry' or 'tf'), `fixed_frame` and `mounting` of the settings; InputError if
+    Reads `ego_motion`, `fixed_frame`, `mounting` and `base_frame` of the settings; InputError if
     `mounting` is no pose. Keeps the last `kept` poses of each edge; None keeps all, for a recording.
     """
 
@@ -36,6 +41,7 @@ class SensorPoses:
         self._method = settings.ego_motion
         self._fixed = ODOMETRY if self._method == 'odometry' else settings.fixed_frame
         self._mounting = parse_pose('mounting', settings.mounting)
+        self._base = settings.base_frame.strip('/')
         self._kept = kept
         self._edges: dict[tuple[str, str], Trajectory | np.ndarray] = {}
         self._left_out: dict[tuple[str, str], tuple[int, str]] = {}
@@ -98,12 +104,19 @@ class SensorPoses:
         """(4, 4) pose of the sensor's `frame` in the fixed one; waits and fails as `between`."""
         return self._at(frame, [stamp_ns], wait, None)[0]
 
+    def mounting_of(self, frame: str) -> np.ndarray | None:
+        """(4, 4) pose of the sensor's `frame` in `base_frame` by what never changes; None where that does not tell."""
+        with self._arrived:
+            fixed = [key for key, edge in self._edges.items() if isinstance(edge, np.ndarray)]
+            way = _way(frame.strip('/'), self._base, fixed)
+            return self._pose(way, 0, None) if way else None
+
     def _at(self, frame: str, stamps_ns: list[int], wait: float, recorded_ns: int | None) -> list[np.ndarray]:
         frame = frame.strip('/')
         with self._arrived:
             self._arrived.wait_for(lambda: self._reaches(frame, max(stamps_ns)), wait)
             self._mount(frame)
-            way = self._way(frame)
+            way = _way(frame, self._fixed, self._edges)
             try:
                 if way is None:
                     raise EgoMotionError(self._why_not(frame))
@@ -121,26 +134,12 @@ class SensorPoses:
 
     def _reaches(self, frame: str, stamp_ns: int) -> bool:
         self._mount(frame)
-        way = self._way(frame)
+        way = _way(frame, self._fixed, self._edges)
         edges = [self._edges[key] for key, _ in way] if way is not None else None
         return edges is not None and all(edge.reaches(stamp_ns) for edge in edges if isinstance(edge, Trajectory))
 
-    def _way(self, frame: str) -> list[tuple[tuple[str, str], bool]] | None:
-        """The edges from `frame` to the fixed frame, each with whether it is walked from child to parent."""
-        ways: dict[str, list] = {frame: []}
-        queue = deque([frame])
-        while queue and self._fixed not in ways:
-            at = queue.popleft()
-            for key in self._edges:
-                parent, child = key
-                to = parent if child == at else child if parent == at else None
-                if to is not None and to not in ways:
-                    ways[to] = [*ways[at], (key, child == at)]
-                    queue.append(to)
-        return ways.get(self._fixed)
-
-    def _pose(self, way: list[tuple[tuple[str, str], bool]], stamp_ns: int, recorded_ns: int | None) -> np.ndarray:
-        """(4, 4) fixed_from_sensor at `stamp_ns`."""
+    def _pose(self, way: _Way, stamp_ns: int, recorded_ns: int | None) -> np.ndarray:
+        """(4, 4) pose, at `stamp_ns`, of the frame where the way begins in that where it ends."""
         pose = np.eye(4)
         for key, upwards in way:
             edge = self._edges[key]
@@ -171,6 +170,21 @@ class SensorPoses:
             f"tf has no way from '{frame}' to '{self._fixed}' (frames known: {known}): check fixed_frame and "
             'who publishes /tf'
         )
+
+
+def _way(frame: str, goal: str, edges: Collection[tuple[str, str]]) -> _Way | None:
+    """The shortest way from `frame` to `goal` over `edges`, parent and child; None if there is none."""
+    ways: dict[str, _Way] = {frame: []}
+    queue = deque([frame])
+    while queue and goal not in ways:
+        at = queue.popleft()
+        for key in edges:
+            parent, child = key
+            to = parent if child == at else child if parent == at else None
+            if to is not None and to not in ways:
+                ways[to] = [*ways[at], (key, child == at)]
+                queue.append(to)
+    return ways.get(goal)
 
 
 def _fault(position: np.ndarray, quaternion: np.ndarray) -> str:

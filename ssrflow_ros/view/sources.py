@@ -32,7 +32,7 @@ def is_annotated(bag: BagReader) -> bool:
 
 
 def estimated(
-    messages: Iterable[BagMessage], stream: Stream, settings: Settings, poses: RecordedPoses | None
+    messages: Iterable[BagMessage], stream: Stream, settings: Settings, poses: RecordedPoses
 ) -> Iterator[FlowField | str]:
     """The flow of each sweep of a recording; of a sweep that has none the reason."""
     pairs = PairStream(settings)
@@ -40,12 +40,11 @@ def estimated(
 
     def prepare(recorded: BagMessage) -> PreparedPair | None:
         sweep, pair = pairs.push(recorded.read())
-        if poses is not None:
-            poses.note(sweep, recorded.time_ns)
+        poses.note(sweep, recorded.time_ns)
         if pair is None:
             reasons.append(pairs.pairing.reason)
             return None
-        return stream.prepare(pair, None if poses is None else poses.between(pair))
+        return stream.prepare(pair, poses.between(pair))
 
     for _, future in prefetch(prepare, messages):
         try:
