@@ -7,6 +7,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from ssrflow_ros.doctor import method as doctor
+from ssrflow_ros.doctor.finding import WRONG
 from ssrflow_ros.formats import bag_messages, pointcloud2
 from ssrflow_ros.formats.bag_poses import read_poses
 from ssrflow_ros.formats.bags import POINTCLOUD2, TF_MESSAGE, TF_STATIC, BagReader, write_bag
@@ -157,4 +158,5 @@ def test_the_doctor_says_who_tells_and_where_the_ground_does_not_agree(told, wor
     pose = np.eye(4)
     pose[:3, :3] = turn.T if told == 'upside down' else np.eye(3)
     (found,) = doctor.mounting(SweepPair(newer, older), Settings(), lambda frame: pose)
+    assert (found.level == WRONG) == (told == 'level')
     assert words in found.text and ('180 degrees off' in found.text or '17' in found.text)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _ALONG = 1.0  # m/s, by which what goes along with the sensor seems to differ from it
 _NEAR = 4.0  # m
-_OFF = 10.0  # degrees, by which a mounting that is told disagrees with the ground; slopes are mostly less
+_OFF, _SLOPE = 10.0, 30.0  # degrees, by which a mounting that is told disagrees with the ground; no slope is as steep
 
 
 def check_method(
@@ -131,11 +131,12 @@ def mounting(pair: SweepPair, settings: Settings, mounting_of: MountingOf = unkn
         pose, teller = mounting_of(pair.source.frame_id), f'/tf_static ({settings.base_frame})'
     ground = None if pose is None or settings.ground == 'none' else ground_up(pair.source.points, pose[2, :3])
     if pose is not None and ground is not None and (off := _degrees(pose[2, :3], ground)) > _OFF:
-        yield note(
+        yield (note if off < _SLOPE else wrong)(
             'mounting',
             f'{teller} says that the sensor is mounted with its z {_degrees(pose[2, :3], UP):.0f} degrees off the '
-            f'upright, which the method goes by, and the ground lies {off:.0f} degrees off that: unless it is a slope, '
-            'put right who says so',
+            f'upright, which the method goes by, and the ground lies {off:.0f} degrees off that: '
+            + ('unless it is a slope, ' if off < _SLOPE else '')
+            + 'put right who says so',
         )
     elif not np.array_equal(conditioning.level, np.eye(3)):
         tilt = _degrees(conditioning.level[2], UP)

@@ -137,7 +137,9 @@ class ReplayCheck:
                 break
             if apart >= next_one:
                 free, taken = observer.sees(own.world)
-                told.append(_Told(apart, free, taken, free & observer.meets(own.points)))
+                beside = free.copy()
+                beside[free] = observer.meets(own.points[free])
+                told.append(_Told(apart, free, taken, beside))
                 next_one = apart + _APART
         return told
 
