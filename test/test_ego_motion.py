@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from ssrflow_ros import Settings, Sweep, SweepPair
 from ssrflow_ros.errors import EgoMotionError
-from ssrflow_ros.kernels.point_to_plane import normals, off_planes, spread
+from ssrflow_ros.kernels.point_to_plane import normals, off_planes, spread, stepped
 from ssrflow_ros.steps.ego_motion import from_poses, given, make_ego_motion
 from ssrflow_ros.steps.scan_matching import _doubt, _Match, _support
 from ssrflow_ros.sweep import EgoMotion
@@ -222,6 +222,26 @@ def test_how_far_points_lie_off_planes_and_which_way_these_face():
     count, sums = spread(normal, chosen)
     assert count == chosen.sum()
     np.testing.assert_allclose(sums, normal[chosen].T @ normal[chosen])
+
+
+def test_one_step_solves_the_weighted_normal_equations_and_turns_as_scipy_does():
+    rng = np.random.default_rng(0)
+    points, normal = rng.normal(size=(2, 80, 3)) * [[[5.0]], [[1.0]]]
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+    surface, squared = points + rng.normal(0, 0.1, (80, 3)), rng.uniform(0, 1, 80)
+    start, reach, width, damping = rigid((0.02, -0.01, 0.03), 1.0), 0.8, 0.3, 1e-6
+    placed = moved(points, start)
+    off = (normal * (surface - placed)).sum(axis=1)
+    weight = np.where(squared < reach**2, 1 / (1 + (off / width) ** 2) ** 2, 0)
+    design = np.concatenate([np.cross(placed, normal), normal], axis=1)
+    step = np.linalg.solve((design.T * weight) @ design + damping * np.eye(6), (design.T * weight) @ off)
+    wanted = np.eye(4)
+    wanted[:3, :3], wanted[:3, 3] = Rotation.from_rotvec(step[:3]).as_matrix(), step[3:]
+    found, turn, shift = stepped(points, start, surface, normal, squared, reach, width, damping)
+    np.testing.assert_allclose(found, wanted @ start, atol=1e-12)
+    assert (turn, shift) == pytest.approx((np.linalg.norm(step[:3]), np.linalg.norm(step[3:])))
+    still = stepped(points, np.eye(4), points, normal, np.zeros(80), reach, width, damping)
+    assert np.array_equal(still[0], np.eye(4)) and still[1:] == (0, 0)
 
 
 def test_near_what_is_known_of_it_the_motion_is_found_by_few_points_and_elsewhere_as_ever(match, scan):

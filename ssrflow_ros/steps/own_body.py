@@ -110,7 +110,7 @@ class OwnBody:
         if self._looks and way < _STEP:
             return
         self._way += way
-        look = _look(pair.source, seen.rows[ground], pose)
+        look = _look(pair.source, seen, ground, pose)
         self._hits[look.cells] += 1
         self._looks.append(look)
         for earlier, view in self._views:
@@ -215,9 +215,10 @@ def _near(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return near_cells(points, np.float32(REACH), np.float32(_CELL), _HALF)
 
 
-def _look(sweep: Sweep, ground: np.ndarray, pose: np.ndarray) -> _Look:
+def _look(sweep: Sweep, seen: Sweep, ground: np.ndarray, pose: np.ndarray) -> _Look:
+    """Of the returns of a `sweep` but for the ground, which is known of those that were `seen`, (N,) bool."""
     rows, near = _near(sweep.points)
-    above = ~_is_among(ground, sweep.rows[rows])
+    above = ~_is_marked(seen.rows, ground, sweep.rows[rows])
     rows, near = rows[above], near[above]
     points = sweep.points.take(rows, axis=0)
     counts, one = np.bincount(near, minlength=_CELLS), np.zeros(_CELLS, np.int64)
@@ -227,9 +228,12 @@ def _look(sweep: Sweep, ground: np.ndarray, pose: np.ndarray) -> _Look:
     return _Look(pose, sweep.stamp_ns * 1e-9, cells, counts[cells], sums, points[one[cells]])
 
 
-def _is_among(ascending: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    """(n,) bool, which of the `numbers` (n,) are among the `ascending` (m,)."""
-    return np.searchsorted(ascending, numbers) < np.searchsorted(ascending, numbers, side='right')
+def _is_marked(ascending: np.ndarray, marks: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """(n,) bool, which of the `numbers` (n,) are among the `ascending` (m,) and bear one of their `marks` (m,) bool."""
+    if not len(ascending):
+        return np.zeros(len(numbers), bool)
+    at = np.minimum(np.searchsorted(ascending, numbers), len(ascending) - 1)
+    return marks[at] & (ascending[at] == numbers)
 
 
 def _centre(look: _Look, held: np.ndarray) -> np.ndarray:
