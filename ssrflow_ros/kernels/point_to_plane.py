@@ -90,28 +90,6 @@ def normal_equations(points, surface, normal, squared, reach, kernel):
 
 
 @compiled
-def _rigid(turn, shift):
-    """(4, 4) of a rotation vector (3,), by Rodrigues' formula, and a translation (3,)."""
-    transform, angle = np.eye(4), np.sqrt(turn[0] ** 2 + turn[1] ** 2 + turn[2] ** 2)
-    cross = np.array([[0.0, -turn[2], turn[1]], [turn[2], 0.0, -turn[0]], [-turn[1], turn[0], 0.0]])
-    along = np.sin(angle) / angle if angle > 0 else 1.0
-    across = 2 * (np.sin(angle / 2) / angle) ** 2 if angle > 0 else 0.5
-    transform[:3, :3] += along * cross + across * (cross @ cross)
-    transform[:3, 3] = shift
-    return transform
-
-
-@compiled
-def stepped(points, transform, surface, normal, squared, reach, kernel, damping):
-    """The transform (4, 4) of points (n, 3) after one step of `normal_equations`, which `damping` keeps solvable; and
-    how far that step turns and shifts, rad and m."""
-    matrix, right = normal_equations(moved(points, transform), surface, normal, squared, reach, kernel)
-    step = np.linalg.solve(matrix + damping * np.eye(6), right)
-    turn, shift = step[:3], step[3:]
-    return _rigid(turn, shift) @ transform, np.sqrt((turn**2).sum()), np.sqrt((shift**2).sum())
-
-
-@compiled
 def off_planes(points, surface, normal):
     """(n,) m that points (n, 3) lie off the planes of `normal_equations`; inf where the normal is 0: there is none."""
     off = np.empty(len(points))

@@ -21,7 +21,7 @@ from scipy.spatial.transform import Rotation
 
 from ..errors import EgoMotionError
 from ..kernels.pillars import Pillars
-from ..kernels.point_to_plane import moved, normals, off_planes, spread, stepped
+from ..kernels.point_to_plane import moved, normal_equations, normals, off_planes, spread
 from ..kernels.returns import rows_of
 from ..settings import Settings
 from ..sweep import EgoMotion, Sweep, SweepPair
@@ -39,7 +39,7 @@ _FEW = 3  # of them every so-many-th, where the motion is known more or less
 _KERNELS = (0.30, 0.05)  # m, width of the robust kernel, first and last
 _NARROWING = 0.6
 _MAX_STEPS = 20
-_DAMPING = 1e-6  # only keeps a scene without enough surfaces solvable; `_judge` refuses it
+_DAMPING = 1e-6 * np.eye(6)
 _AGAIN = (0.005, 0.0005)  # m and rad of motion that ask for the nearest surfaces anew
 _NEAR_START = (0.3, 0.03)  # m and rad from the start, within which the refinement alone is believed
 _MATCHED = 0.15  # m, a point nearer to a surface of the target than this is matched
@@ -210,12 +210,15 @@ def _refine(source: np.ndarray, target: _Cloud, transform: np.ndarray) -> _Match
     kernel, last = _KERNELS
     seen_from = None
     for _ in range(_MAX_STEPS):
+        points = moved(source, transform)
         if seen_from is None or not _within(transform, seen_from, _AGAIN):
-            surface, normal, squared = target.surfaces(moved(source, transform))
+            surface, normal, squared = target.surfaces(points)
             seen_from = transform
-        reach = max(3 * kernel, 0.6)
-        transform, turn, shift = stepped(source, transform, surface, normal, squared, reach, kernel, _DAMPING)
-        settled = turn < 1e-4 and shift < 1e-3
+        matrix, right = normal_equations(points, surface, normal, squared, max(3 * kernel, 0.6), kernel)
+        # The damping only keeps a scene without enough surfaces solvable; `_judge` refuses it.
+        step = np.linalg.solve(matrix + _DAMPING, right)
+        transform = _transform(step) @ transform
+        settled = np.linalg.norm(step[:3]) < 1e-4 and np.linalg.norm(step[3:]) < 1e-3
         if settled and kernel == last:
             break
         kernel = max(last, kernel * (_NARROWING / 2 if settled else _NARROWING))
