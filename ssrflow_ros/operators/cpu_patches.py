@@ -139,8 +139,8 @@ def neighbourhood(
 
 def _tile(numbers: int, points: int, most: int = 0) -> int:
     """How many of `points`, of so many numbers each, a tile has: tiles of one size, of `most` numbers, or _NUMBERS."""
-    tiles = -(-points * numbers // (most or _NUMBERS))
-    return -(-points // tiles)
+    tiles = max(1, -(-points * numbers // (most or _NUMBERS)))
+    return max(1, -(-points // tiles))
 
 
 def _by_axis(offsets: torch.Tensor) -> np.ndarray:

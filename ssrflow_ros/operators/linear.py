@@ -22,21 +22,23 @@ def _cpuinfo() -> str:
         return ''
 
 
-_IS_INTEL = 'GenuineIntel' in _cpuinfo()
-if _IS_INTEL:
+if 'GenuineIntel' in _cpuinfo():
     # MKL's products to the same last digit with any number of threads, in as much time; read with its first product.
     os.environ.setdefault('MKL_CBWR', 'AUTO,STRICT')
 
+_IS_X86 = platform.machine() in ('x86_64', 'AMD64')
 _ONEDNN: Any = (
     torch.ops.mkldnn._linear_pointwise
-    if platform.machine() in ('x86_64', 'AMD64')
-    and not _IS_INTEL
+    if _IS_X86
+    and 'GenuineIntel' not in _cpuinfo()
     and 'avx512f' in _cpuinfo()
     and torch.backends.mkldnn.is_available()
     and hasattr(torch.ops.mkldnn, '_linear_pointwise')
     and hasattr(torch, 'get_autocast_dtype')  # torch 2.4
     else None
 )
+MKL_ALONE = _IS_X86 and _ONEDNN is None and torch.backends.mkl.is_available()
+"""Whether MKL does all products of the network on a CPU: with any number of threads to the same last digit."""
 # Fewer rows and fewer multiplications than these: a call of oneDNN costs more than it saves.
 _MANY_ROWS = 2**13
 _LEAST_WORK = 2**21
