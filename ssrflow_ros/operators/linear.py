@@ -76,8 +76,8 @@ class Linear(nn.Linear):
 def _by_torch(
     x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, slope: float, grad: bool
 ) -> torch.Tensor:
-    if bias is not None and cpu_patches.fits(x):  # torch would write the bias to all rows first, and read it again
-        return cpu_patches.layer(x, weight, bias, slope)
+    if cpu_patches.fits(x):
+        return cpu_patches.layer(x, weight, weight.new_zeros(len(weight)) if bias is None else bias, slope)
     out = F.linear(x, weight, bias)
     return out if slope == 1 else F.leaky_relu(out, slope, inplace=not grad)
 
