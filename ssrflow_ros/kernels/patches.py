@@ -187,8 +187,8 @@ def convolved(
     tile,
     out,
 ):
-    """out (m, d) = LeakyReLU of the means of `convolve` by of_features (d, w c), those of offsets by of_offsets (d, w 3)
-    and bias (d,); `tile` points at once."""
+    """out (m, d) = LeakyReLU of the means of `convolve` by of_features (d, w c), of those of offsets by of_offsets
+    (d, w 3), and bias (d,); `tile` points at once."""
     m, numbers, d = len(index), len(third), len(bias)
     means = np.empty((tile, numbers, features.shape[1]), np.float32)
     moved, answer = np.empty((tile, numbers, 3), np.float32), out.reshape(-1)
@@ -248,9 +248,9 @@ def _layer(values, weight, bias, slope, out):
             d0, d1, d2, d3 = weight[o + 3, i], weight[o + 3, i + 1], weight[o + 3, i + 2], weight[o + 3, i + 3]
             bend = slope if i == inputs - 4 else np.float32(1)
             for x in range(pairs):
-                k, l, m, n = p[x], q[x], r[x], s[x]
-                t, u = one[x] + a0 * k + a1 * l + a2 * m + a3 * n, two[x] + b0 * k + b1 * l + b2 * m + b3 * n
-                v, w = three[x] + c0 * k + c1 * l + c2 * m + c3 * n, four[x] + d0 * k + d1 * l + d2 * m + d3 * n
+                e, f, g, h = p[x], q[x], r[x], s[x]
+                t, u = one[x] + a0 * e + a1 * f + a2 * g + a3 * h, two[x] + b0 * e + b1 * f + b2 * g + b3 * h
+                v, w = three[x] + c0 * e + c1 * f + c2 * g + c3 * h, four[x] + d0 * e + d1 * f + d2 * g + d3 * h
                 one[x], two[x] = t if t > 0 else bend * t, u if u > 0 else bend * u
                 three[x], four[x] = v if v > 0 else bend * v, w if w > 0 else bend * w
 
