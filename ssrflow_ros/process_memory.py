@@ -2,10 +2,10 @@
 
 Nothing of it changes a result. Figures: docs/research/performance.md, "Memory".
 
-On AMD's processors with AVX-512, oneDNN does the products (`operators/linear.py`). It makes code of its own for
- every layer and every number of rows, 0.5 MB each, and torch keeps the newest 1024 of them: half a gigabyte where
-each sweep gives the network another number of points. A pair of clouds asks for 59, or for 118 where their numbers
-differ.
+On AMD's processors with AVX-512, oneDNN does the products of layers (`operators/linear.py`). It makes code of
+its own for every layer and every number of rows, 0.5 MB each, and torch keeps the newest 1024 of them: half a gigabyte
+where each sweep gives the network another number of points. A pair of clouds asks for 59, or for 118 where their
+numbers differ.
 
 glibc gives each thread an arena of its own, and once a large array has been freed it takes arrays up to 32 MB from
 these, where what is free between two that are kept stays with the process. One arena for all, and what is large from

@@ -103,8 +103,10 @@ def test_embedding(patch):
     np.testing.assert_allclose(out, leaky(pairs + own[:, None] + other[index]), rtol=1e-6, atol=1e-6)
 
 
-def test_a_softmax_over_neighbours_bears_large_scores(patch):
-    scores, features = patch[0] * 100, patch[0][::-1].copy()
+@pytest.mark.parametrize('k', [1, 4, 8, 9])
+def test_a_softmax_over_neighbours_bears_large_scores(k):
+    scores, features = RNG(k).normal(size=(2, 5, k, 9)).astype(np.float32)
+    scores *= 100
     out = np.empty((5, 9), np.float32)
     patches.attend(scores, features, 0, 5, out)
     weights = np.exp(scores.astype(float) - scores.max(axis=1, keepdims=True))
@@ -164,18 +166,32 @@ def test_hidden_numbers_of_offsets(pairs):
     np.testing.assert_allclose(out[:, :pairs], wanted.T, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize('k', [1, 3, 8])
-def test_position_encoding(k):
+@pytest.mark.parametrize('k, units', [(1, 16), (3, 16), (8, 16), (8, 10)])
+def test_position_encoding(k, units):
     rng = RNG(k)
-    shapes = (16, 3), 16, (16, 3), (16, 16), 16
+    shapes = (units, 3), units, (units, 3), (units, units), units
     of_offset, bias, of_position, second, second_bias = (rng.normal(size=shape).astype(np.float32) for shape in shapes)
     offsets, points = (rng.normal(size=shape).astype(np.float32) for shape in ((300, k, 3), (300, 3)))
-    out = np.empty((16, 200 * k), np.float32)
+    out = np.empty((units, 200 * k), np.float32)
     away = np.ascontiguousarray(offsets.reshape(-1, 3).T)
     patches.encode(away, points, np.float32(0.1), 50, 250, out, of_offset, bias, of_position, second, second_bias)
     hidden = leaky(offsets.astype(float) @ of_offset.T + (points @ of_position.T)[:, None] + bias)
-    wanted = leaky(hidden @ second.T + second_bias)[50:250].reshape(-1, 16)
+    wanted = leaky(hidden @ second.T + second_bias)[50:250].reshape(-1, units)
     np.testing.assert_allclose(out, wanted.T, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('tile', [1, 4, 30])
+@pytest.mark.parametrize('across', [False, True])
+def test_a_product_is_numpys(across, tile):
+    rng = RNG(0)
+    values, weight = rng.normal(size=(30, 5)).astype(np.float32), rng.normal(size=(7, 5)).astype(np.float32)
+    given, out = np.ascontiguousarray(values.T) if across else values, np.ones((tile, 7), np.float32)
+    first, stride = (given[0, 30 - tile :], 30) if across else (given.reshape(-1)[5 * (30 - tile) :], 5)
+    patches._product(first, stride, across, tile, weight, 1, out.reshape(-1))
+    np.testing.assert_allclose(out, values[30 - tile :] @ weight.T + 1, rtol=1e-5, atol=1e-5)
+    rows, bias = np.empty((30, 7), np.float32), weight[:, 0].copy()
+    patches.layer(values, weight, bias, np.float32(0.1), tile, rows)
+    np.testing.assert_allclose(rows, leaky(values @ weight.T + bias), rtol=1e-5, atol=1e-5)
 
 
 def test_a_bias_and_what_bends_it(patch):

@@ -100,7 +100,8 @@ def _build(points):
             space[one, column] = space[other, column] = space[node, column]
         space[one, along + 3] = space[other, along] = points[middle, along]
     first = np.empty((1 << depth) + 1, np.int32)
-    first[:-1] = begin[inner : inner + (1 << depth)]
+    for leaf in range(1 << depth):
+        first[leaf] = begin[inner + leaf]
     first[-1] = count
     return rows, first, axis, split
 

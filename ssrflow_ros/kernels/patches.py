@@ -17,6 +17,7 @@ from __future__ import annotations
 import ctypes
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -29,7 +30,7 @@ def _found() -> bool:
     """Whether torch's library has a matrix product to be called, which becomes that of `_SGEMM`."""
     torch = find_spec('torch')
     try:
-        library = ctypes.CDLL(str(Path(torch.origin).parent / 'lib' / 'libtorch_cpu.so'))
+        library = ctypes.CDLL(str(Path(str(torch and torch.origin)).parent / 'lib' / 'libtorch_cpu.so'))
         llvm.add_symbol(_SGEMM.symbol, ctypes.cast(library.sgemm_, ctypes.c_void_p).value)
     except (AttributeError, OSError):
         return False
@@ -37,7 +38,7 @@ def _found() -> bool:
 
 
 # By name, so that the compiled loops can be kept: its address is another one in each process.
-_SGEMM = types.ExternalFunction('ssrflow_sgemm', types.void(*[types.voidptr] * 13))
+_SGEMM: Any = types.ExternalFunction('ssrflow_sgemm', types.void(*[types.voidptr] * 13))
 HAS_PRODUCT = _found()
 """Without it nothing that multiplies matrices here may be called."""
 
@@ -92,7 +93,7 @@ def _product(values, stride, across, rows, weight, add, out):
 
 @contracted
 def layer(rows, weight, bias, slope, tile, out):
-    """out (m, d) = LeakyReLU(rows (m, c) @ weight (d, c) transposed + bias (d,)), `tile` rows at once; slope 1: none."""
+    """out (m, d) = LeakyReLU(rows (m, c) @ weight (d, c) transposed + bias (d,)), `tile` at once; slope 1: none."""
     (d, c), m = weight.shape, len(rows)
     values, answer = rows.reshape(-1), out.reshape(-1)
     for begin in range(0, m, tile):
@@ -120,7 +121,7 @@ def attentive_patch(
     tile,
     out,
 ):
-    """Rows of out (m, c): as `attentive_patch_reference`, of the position encoding of `encode`; `tile` points at once."""
+    """Rows of out (m, c): as `attentive_patch_reference`, of the position encoding of `encode`; `tile` at once."""
     (m, k), width = index.shape, own.shape[1]
     encoding = np.empty((len(bias), tile * k), np.float32)
     pairs, scores = np.empty((tile, k, width), np.float32), np.empty((tile, k, width), np.float32)
@@ -136,21 +137,7 @@ def attentive_patch(
 
 @contracted
 def cost_patch(
-    index,
-    offsets,
-    first,
-    first_bias,
-    second,
-    second_bias,
-    third,
-    bias,
-    weight,
-    own,
-    other,
-    each,
-    slope,
-    tile,
-    out,
+    index, offsets, first, first_bias, second, second_bias, third, bias, weight, own, other, each, slope, tile, out
 ):
     """Rows of out (m, c): as `cost_patch_reference`, weighed by a WeightNet's three layers; `tile` points at once."""
     (m, k), width = index.shape, own.shape[1]
@@ -200,8 +187,8 @@ def convolved(
     tile,
     out,
 ):
-    """out (m, d) = LeakyReLU of the means of `convolve` by of_features (d, w c), those of offsets by of_offsets (d, w 3)
-    and bias (d,); `tile` points at once."""
+    """out (m, d) = LeakyReLU of the means of `convolve` by of_features (d, w c), of those of offsets by of_offsets
+    (d, w 3), and bias (d,); `tile` points at once."""
     m, numbers, d = len(index), len(third), len(bias)
     means = np.empty((tile, numbers, features.shape[1]), np.float32)
     moved, answer = np.empty((tile, numbers, 3), np.float32), out.reshape(-1)
@@ -261,9 +248,9 @@ def _layer(values, weight, bias, slope, out):
             d0, d1, d2, d3 = weight[o + 3, i], weight[o + 3, i + 1], weight[o + 3, i + 2], weight[o + 3, i + 3]
             bend = slope if i == inputs - 4 else np.float32(1)
             for x in range(pairs):
-                k, l, m, n = p[x], q[x], r[x], s[x]
-                t, u = one[x] + a0 * k + a1 * l + a2 * m + a3 * n, two[x] + b0 * k + b1 * l + b2 * m + b3 * n
-                v, w = three[x] + c0 * k + c1 * l + c2 * m + c3 * n, four[x] + d0 * k + d1 * l + d2 * m + d3 * n
+                e, f, g, h = p[x], q[x], r[x], s[x]
+                t, u = one[x] + a0 * e + a1 * f + a2 * g + a3 * h, two[x] + b0 * e + b1 * f + b2 * g + b3 * h
+                v, w = three[x] + c0 * e + c1 * f + c2 * g + c3 * h, four[x] + d0 * e + d1 * f + d2 * g + d3 * h
                 one[x], two[x] = t if t > 0 else bend * t, u if u > 0 else bend * u
                 three[x], four[x] = v if v > 0 else bend * v, w if w > 0 else bend * w
 
@@ -393,7 +380,8 @@ def embed(pairs, own, other, index, each, slope, begin, end):
 @contracted
 def _attend_to_eight(scores, features, out):
     """As `attend`, one point's eight neighbours (8, c): all that is added up stays in registers."""
-    s0, s1, s2, s3, s4, s5, s6, s7 = scores[0], scores[1], scores[2], scores[3], scores[4], scores[5], scores[6], scores[7]
+    s0, s1, s2, s3 = scores[0], scores[1], scores[2], scores[3]
+    s4, s5, s6, s7 = scores[4], scores[5], scores[6], scores[7]
     f0, f1, f2, f3 = features[0], features[1], features[2], features[3]
     f4, f5, f6, f7 = features[4], features[5], features[6], features[7]
     for c in range(len(out)):
@@ -401,8 +389,10 @@ def _attend_to_eight(scores, features, out):
         a, b, d, e = p if p > q else q, r if r > s else s, t if t > u else u, v if v > w else w
         a, b = a if a > b else b, d if d > e else e
         most = a if a > b else b
-        p, q, r, s = _exp2((p - most) * _UNIT), _exp2((q - most) * _UNIT), _exp2((r - most) * _UNIT), _exp2((s - most) * _UNIT)
-        t, u, v, w = _exp2((t - most) * _UNIT), _exp2((u - most) * _UNIT), _exp2((v - most) * _UNIT), _exp2((w - most) * _UNIT)
+        p, q = _exp2((p - most) * _UNIT), _exp2((q - most) * _UNIT)
+        r, s = _exp2((r - most) * _UNIT), _exp2((s - most) * _UNIT)
+        t, u = _exp2((t - most) * _UNIT), _exp2((u - most) * _UNIT)
+        v, w = _exp2((v - most) * _UNIT), _exp2((w - most) * _UNIT)
         half, rest = p * f0[c] + q * f1[c] + r * f2[c] + s * f3[c], t * f4[c] + u * f5[c] + v * f6[c] + w * f7[c]
         out[c] = (half + rest) / (((p + q) + (r + s)) + ((t + u) + (v + w)))
 

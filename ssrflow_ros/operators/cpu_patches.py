@@ -1,4 +1,4 @@
-"""What the network does with the neighbours of each point, on a CPU: compiled loops about the products of torch's library.
+"""What the network does with the neighbours of each point, on a CPU: compiled loops about products of torch's library.
 
 Each function does what the block that asks for it does, or the one of its name in `interpolation.py`. None is
 differentiable. Neighbours are those of a `Neighbourhood`: index (B, M, k) into N points, offsets (B, M, k, 3).
@@ -19,9 +19,9 @@ _MEANS = 2**18  # of a tile of means, before products so large that their own we
 
 def fits(*tensors: torch.Tensor) -> bool:
     """Whether the loops serve for such tensors: of float32, on a CPU, and nobody wants their gradient."""
-    return patches.HAS_PRODUCT and not (torch.is_grad_enabled() or torch.is_autocast_enabled('cpu') or is_traced()) and all(
-        tensor.device.type == 'cpu' and tensor.dtype == torch.float32 for tensor in tensors
-    )
+    if not patches.HAS_PRODUCT or torch.is_grad_enabled() or torch.is_autocast_enabled('cpu') or is_traced():
+        return False
+    return all(tensor.device.type == 'cpu' and tensor.dtype == torch.float32 for tensor in tensors)
 
 
 def attentive_patch(
@@ -139,8 +139,8 @@ def neighbourhood(
 
 def _tile(numbers: int, points: int, most: int = 0) -> int:
     """How many of `points`, of so many numbers each, a tile has: tiles of one size, of `most` numbers, or _NUMBERS."""
-    tiles = -(-points * numbers // (most or _NUMBERS))
-    return -(-points // tiles)
+    tiles = max(1, -(-points * numbers // (most or _NUMBERS)))
+    return max(1, -(-points // tiles))
 
 
 def _by_axis(offsets: torch.Tensor) -> np.ndarray:

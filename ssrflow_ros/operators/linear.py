@@ -22,21 +22,23 @@ def _cpuinfo() -> str:
         return ''
 
 
-_IS_INTEL = 'GenuineIntel' in _cpuinfo()
-if _IS_INTEL:
+if 'GenuineIntel' in _cpuinfo():
     # MKL's products to the same last digit with any number of threads, in as much time; read with its first product.
     os.environ.setdefault('MKL_CBWR', 'AUTO,STRICT')
 
+_IS_X86 = platform.machine() in ('x86_64', 'AMD64')
 _ONEDNN: Any = (
     torch.ops.mkldnn._linear_pointwise
-    if platform.machine() in ('x86_64', 'AMD64')
-    and not _IS_INTEL
+    if _IS_X86
+    and 'GenuineIntel' not in _cpuinfo()
     and 'avx512f' in _cpuinfo()
     and torch.backends.mkldnn.is_available()
     and hasattr(torch.ops.mkldnn, '_linear_pointwise')
     and hasattr(torch, 'get_autocast_dtype')  # torch 2.4
     else None
 )
+MKL_ALONE = _IS_X86 and _ONEDNN is None and torch.backends.mkl.is_available()
+"""Whether MKL does all products of the network on a CPU: with any number of threads to the same last digit."""
 # Fewer rows and fewer multiplications than these: a call of oneDNN costs more than it saves.
 _MANY_ROWS = 2**13
 _LEAST_WORK = 2**21
@@ -74,8 +76,8 @@ class Linear(nn.Linear):
 def _by_torch(
     x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, slope: float, grad: bool
 ) -> torch.Tensor:
-    if bias is not None and cpu_patches.fits(x):  # torch would write the bias to all rows first, and read it again
-        return cpu_patches.layer(x, weight, bias, slope)
+    if cpu_patches.fits(x):
+        return cpu_patches.layer(x, weight, weight.new_zeros(len(weight)) if bias is None else bias, slope)
     out = F.linear(x, weight, bias)
     return out if slope == 1 else F.leaky_relu(out, slope, inplace=not grad)
 
