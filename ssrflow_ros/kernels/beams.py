@@ -42,8 +42,10 @@ def _sorted(points, cell, reach, wanted):
         count += wanted[cell[point]]
     for row in rows[:count]:
         first[cell[row] + 1] += 1
-    for place in range(_ROWS * _COLUMNS):
-        first[place + 1] += first[place]
+    begin = np.int32(0)
+    for own in range(1, len(first)):
+        begin += first[own]
+        first[own] = begin
     place, beams = first[:-1].copy(), np.empty((count, 4), np.float32)
     for row in rows[:count]:
         own = place[cell[row]]

@@ -213,8 +213,10 @@ def sorted_into_blocks(points, size, side):
         column = int(min(max(points[point, 1] * per_block + middle, np.float32(0)), last))
         block[point] = row * side + column
         first[block[point] + 1] += 1
-    for own in range(side * side):
-        first[own + 1] += first[own]
+    begin = np.int32(0)
+    for own in range(1, len(first)):
+        begin += first[own]
+        first[own] = begin
     place, ordered = first[:-1].copy(), np.empty_like(points)
     for point in range(len(points)):
         ordered[place[block[point]]] = points[point]
