@@ -9,7 +9,7 @@ from scipy.sparse.csgraph import connected_components
 from ssrflow_ros.kernels.bodies import boxes, displaced
 from ssrflow_ros.kernels.cubes import chained, clustered, cubes, means_of_each
 from ssrflow_ros.kernels.ends import ends_of
-from ssrflow_ros.kernels.groups import chosen_evenly, medians, moved_together, rows_by_number, touched_by
+from ssrflow_ros.kernels.groups import chosen_evenly, medians, moved_together, rows_by_number, summed_up, touched_by
 from ssrflow_ros.kernels.maps import connected_things, lies_beside
 from ssrflow_ros.kernels.tiles import TRUNCATED, costs, laid_out, searched, sum_moved, sums_on_grid
 from ssrflow_ros.objects.groups import evenly_chosen
@@ -234,6 +234,18 @@ def test_groups_are_moved_as_one(rng):
     )
     wanted = points + np.column_stack([np.repeat(shift, counts, axis=0), np.zeros(9, np.float32)])
     assert np.array_equal(moved_together(points, counts, shift), wanted)
+
+
+def test_groups_are_summed_up(rng):
+    counts, rows = np.array([1, 20, 9]), rng.permutation(50)[:30]
+    points, vectors = (rng.normal(size=(30, 3)).astype(np.float32) for _ in range(2))
+    marks = rng.random(50) < 0.3, rng.random(50) < 0.6
+    found, parts = summed_up(points, vectors, counts, rows, marks), np.split(np.arange(30), np.cumsum(counts)[:-1])
+    for own, part in zip(found, parts):
+        mean = vectors[part, :2].mean(axis=0)
+        spread = np.linalg.norm(vectors[part, :2] - mean, axis=1).mean()
+        shares = [mark[rows[part]].mean() for mark in marks]
+        assert own == pytest.approx([*mean, spread, np.ptp(points[part, 2]), *shares], abs=1e-6)
 
 
 def test_medians_of_some_of_each_group(rng):

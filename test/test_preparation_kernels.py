@@ -254,7 +254,10 @@ def test_lengths_company_and_what_is_near_a_box(rng):
     counts = np.array([2, 3, 55])
     for k, group in enumerate(np.split(points, [2, 5])):
         inside = (others > group.min(axis=0) - 0.5) & (others < group.max(axis=0) + 0.5)
-        assert any_near(points, counts, others, np.float32(0.5))[k] == inside.all(axis=1).any()
+        asked = np.ones(3, bool)
+        assert any_near(points, counts, asked, others, np.float32(0.5))[k] == inside.all(axis=1).any()
+        asked[k] = False
+        assert not any_near(points, counts, asked, others, np.float32(0.5))[k]
 
 
 def test_one_step_of_alignment_solves_the_normal_equations(rng):

@@ -5,13 +5,17 @@ import pytest
 
 from ssrflow_ros.objects.alignment import align
 from ssrflow_ros.objects.groups import Clusters, evenly_chosen
-from ssrflow_ros.objects.static_world import not_beside
+from ssrflow_ros.objects.static_world import beside as lies_beside
 from ssrflow_ros.objects.tiles import Blocks, Tiles
 
 
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
+
+
+def not_beside(target, static):
+    return np.flatnonzero(~lies_beside(target, static))
 
 
 def test_what_lies_beside_something_static_is_explained_and_what_is_far_from_it_is_not(rng):

@@ -36,20 +36,24 @@ def _cells(points):
 @compiled
 def _sorted(points, cell, reach, wanted):
     """As `by_direction`, of the points in cells that are `wanted` (cells,)."""
-    first = np.zeros(_ROWS * _COLUMNS + 1, np.int32)
+    first, rows, count = np.zeros(_ROWS * _COLUMNS + 1, np.int32), np.empty(len(points) + 1, np.int32), 0
     for point in range(len(points)):
-        first[cell[point] + 1] += wanted[cell[point]]
-    for place in range(_ROWS * _COLUMNS):
-        first[place + 1] += first[place]
-    place, beams = first[:-1].copy(), np.empty((first[-1], 4), np.float32)
-    for point in range(len(points)):
-        if wanted[cell[point]]:
-            own = place[cell[point]]
-            place[cell[point]] += 1
-            scale = np.float32(1) / max(reach[point], np.float32(1e-6))
-            for axis in range(3):
-                beams[own, axis] = points[point, axis] * scale
-            beams[own, 3] = reach[point]
+        rows[count] = point
+        count += wanted[cell[point]]
+    for row in rows[:count]:
+        first[cell[row] + 1] += 1
+    begin = np.int32(0)
+    for own in range(1, len(first)):
+        begin += first[own]
+        first[own] = begin
+    place, beams = first[:-1].copy(), np.empty((count, 4), np.float32)
+    for row in rows[:count]:
+        own = place[cell[row]]
+        place[cell[row]] += 1
+        scale = np.float32(1) / max(reach[row], np.float32(1e-6))
+        for axis in range(3):
+            beams[own, axis] = points[row, axis] * scale
+        beams[own, 3] = reach[row]
     return beams, first
 
 

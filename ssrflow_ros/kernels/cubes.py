@@ -98,14 +98,17 @@ def cube_means(points, size, reach):
 
 @compiled
 def means_of_each(values, number, count):
-    """(count, C) float64, the mean of those of values (N, C) that bear each `number` (N,)."""
-    sums, size = np.zeros((count, values.shape[1])), np.zeros(count, np.int64)
+    """(count, 3) float64, the mean of those of values (N, 3) that bear each `number` (N,)."""
+    sums, size = np.zeros((count, 3)), np.zeros(count, np.int64)
     for row in range(len(values)):
-        size[number[row]] += 1
-        for column in range(values.shape[1]):
-            sums[number[row], column] += values[row, column]
+        own = number[row]
+        size[own] += 1
+        sums[own, 0] += values[row, 0]
+        sums[own, 1] += values[row, 1]
+        sums[own, 2] += values[row, 2]
     for own in range(count):
-        sums[own] /= size[own]
+        for axis in range(3):
+            sums[own, axis] /= size[own]
     return sums
 
 

@@ -63,17 +63,46 @@ def touched_by(rows, first, thing, free, things):
 
 
 @compiled
-def any_near(points, counts, others, reach):
+def summed_up(points, vectors, counts, rows, marks):
+    """(K, 4 + M) float64 of K groups of points (n, 3) m, none empty, one after the other, `counts` (K,) of each: mean x
+    and y of their vectors (n, 3), mean distance of these from that mean, height m, and the share of the points that
+    bear each of M `marks`, a tuple of (N,) bool, of which the points are those `rows` (n,)."""
+    out, begin = np.zeros((len(counts), 4 + len(marks))), 0
+    for k in range(len(counts)):
+        end, own = begin + counts[k], out[k]
+        low, high = np.inf, -np.inf
+        for point in range(begin, end):
+            own[0] += vectors[point, 0]
+            own[1] += vectors[point, 1]
+            low, high = min(low, points[point, 2]), max(high, points[point, 2])
+        own[0], own[1], own[3] = own[0] / counts[k], own[1] / counts[k], high - low
+        for point in range(begin, end):
+            east, north = vectors[point, 0] - own[0], vectors[point, 1] - own[1]
+            own[2] += np.sqrt(east * east + north * north)
+        own[2] /= counts[k]
+        for number in range(len(marks)):
+            mark, marked = marks[number], 0
+            for point in range(begin, end):
+                marked += mark[rows[point]]
+            own[4 + number] = marked / counts[k]
+        begin = end
+    return out
+
+
+@compiled
+def any_near(points, counts, asked, others, reach):
     """(K,) bool, whether any of `others` (M, 3) m lies within `reach` m of the box about each group of points (N, 3),
-    which stand one after the other, `counts` (K,) of each."""
-    found, begin = np.zeros(len(counts), np.bool_), 0
+    of those that are `asked` (K,) bool; they stand one after the other, `counts` (K,) of each."""
+    found, end = np.zeros(len(counts), np.bool_), 0
     low, high = np.empty(3, points.dtype), np.empty(3, points.dtype)
     for k in range(len(counts)):
+        begin, end = end, end + counts[k]
+        if not asked[k]:
+            continue
         low[:], high[:] = np.inf, -np.inf
-        for row in range(begin, begin + counts[k]):
+        for row in range(begin, end):
             for axis in range(3):
                 low[axis], high[axis] = min(low[axis], points[row, axis]), max(high[axis], points[row, axis])
-        begin += counts[k]
         for other in range(len(others)):
             if (
                 low[0] - reach < others[other, 0] < high[0] + reach

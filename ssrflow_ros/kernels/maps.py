@@ -87,17 +87,16 @@ def lies_beside(target, static, cell, layer, side):
         column = int(static[point, 1] * per_cell + middle) & (side - 1)
         height = int(min(max(static[point, 2] * per_layer + np.float32(4), np.float32(0)), np.float32(7)))
         stands[row, column] |= np.uint8(((7 << height) >> 1) & 255)
-    # Each cell takes over what stands in those around it, along rows and then along columns.
-    wide, about = np.empty_like(stands), np.empty_like(stands)
+    # Each cell takes over what stands in those around it, along columns and then along rows.
+    beside, about = np.empty(side, np.uint8), np.empty_like(stands)
     for row in range(side):
-        own, out = stands[row], wide[row]
-        for column in range(1, side - 1):
-            out[column] = own[column - 1] | own[column] | own[column + 1]
-        out[0], out[side - 1] = own[side - 1] | own[0] | own[1], own[side - 2] | own[side - 1] | own[0]
-    for row in range(side):
-        above, own, below, out = wide[row - 1], wide[row], wide[(row + 1) & (side - 1)], about[row]
+        above, own, below, out = stands[row - 1], stands[row], stands[(row + 1) & (side - 1)], about[row]
         for column in range(side):
-            out[column] = above[column] | own[column] | below[column]
+            beside[column] = above[column] | own[column] | below[column]
+        for column in range(1, side - 1):
+            out[column] = beside[column - 1] | beside[column] | beside[column + 1]
+        out[0] = beside[side - 1] | beside[0] | beside[1]
+        out[side - 1] = beside[side - 2] | beside[side - 1] | beside[0]
     found = np.zeros(len(target), np.bool_)
     for point in range(len(target)):
         row = int(target[point, 0] * per_cell + middle) & (side - 1)

@@ -180,15 +180,22 @@ def searched(here, there, most, low, high, full, network, guesses, inertia, far,
         number = modes + 2
         for finer in range(3):
             best[:, 2] = np.inf
-            for east, north in tried[:number]:
-                cost_of = _cost(maps[k], other_maps[k], own, other, east, north, most[k], low[k], high[k], full)
-                _keep(best, east, north, cost_of + inertia[k] * np.hypot(east - network[k, 0], north - network[k, 1]))
+            cost_of = 0.0
+            for asked in range(number):
+                east, north = tried[asked]
+                # The network's guesses are often all the same.
+                if asked == 0 or east != tried[asked - 1, 0] or north != tried[asked - 1, 1]:
+                    cost_of = _cost(maps[k], other_maps[k], own, other, east, north, most[k], low[k], high[k], full)
+                    cost_of += inertia[k] * np.hypot(east - network[k, 0], north - network[k, 1])
+                _keep(best, east, north, cost_of)
             if finer < 2:
                 number = 0
-                for start in best[: 2 - finer]:
+                for rank in range(2 - finer):
+                    if rank == 1 and best[1, 0] == best[0, 0] and best[1, 1] == best[0, 1]:
+                        continue
                     for off in around:
                         for axis in range(2):
-                            tried[number, axis] = start[axis] + (off[axis] if finer == 0 else fine * off[axis])
+                            tried[number, axis] = best[rank, axis] + (off[axis] if finer == 0 else fine * off[axis])
                         number += 1
         shifts[k] = best[0, :2]
         cost[k] = _cost(maps[k], other_maps[k], own, other, best[0, 0], best[0, 1], most[k], low[k], high[k], full)
@@ -199,15 +206,17 @@ def searched(here, there, most, low, high, full, network, guesses, inertia, far,
 def sorted_into_blocks(points, size, side):
     """Points (M, 3) float32 m block by block, and where each begins, (side² + 1,), of square blocks of `size` m; those
     beyond the map of `side` blocks about the origin lie in its outermost ones."""
-    block, first = np.empty(len(points), np.int32), np.zeros(side * side + 1, np.int64)
+    block, first = np.empty(len(points), np.int32), np.zeros(side * side + 1, np.int32)
     per_block, middle, last = np.float32(1 / size), np.float32(side // 2), np.float32(side - 1)
     for point in range(len(points)):
         row = int(min(max(points[point, 0] * per_block + middle, np.float32(0)), last))
         column = int(min(max(points[point, 1] * per_block + middle, np.float32(0)), last))
         block[point] = row * side + column
         first[block[point] + 1] += 1
-    for own in range(side * side):
-        first[own + 1] += first[own]
+    begin = np.int32(0)
+    for own in range(1, len(first)):
+        begin += first[own]
+        first[own] = begin
     place, ordered = first[:-1].copy(), np.empty_like(points)
     for point in range(len(points)):
         ordered[place[block[point]]] = points[point]

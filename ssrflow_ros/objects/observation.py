@@ -10,7 +10,7 @@ from ..kernels.groups import lengths
 from ..kernels.returns import rows_of
 from ..settings import Settings
 from ..steps.prepared import PreparedPair
-from .static_world import not_beside
+from .static_world import beside
 
 
 class ObservedPoints(NamedTuple):
@@ -44,8 +44,6 @@ def observe(prepared: PreparedPair, displacement: np.ndarray, settings: Settings
     asked = np.flatnonzero(moving & ~suspicious)
     places = rows_of(points, asked) + rows_of(displacement, asked)
     suspicious[asked] = prepared.range_images[0].at(places).is_free()
-    unmatched = np.zeros(len(points), bool)
-    unmatched[not_beside(points, prepared.target)] = True
     return ObservedPoints(
         points,
         displacement,
@@ -54,6 +52,6 @@ def observe(prepared: PreparedPair, displacement: np.ndarray, settings: Settings
         prepared.in_free_space,
         prepared.in_past_free_space,
         suspicious,
-        unmatched,
+        ~beside(points, prepared.target),
         prepared.vacated_space,
     )

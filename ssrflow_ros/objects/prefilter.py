@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..kernels.groups import any_near
+from ..kernels.groups import any_near, summed_up
+from ..kernels.returns import rows_of
 from ..steps.beams import Beams
 from ..steps.range_image import RangeImage
 from .features import Columns
@@ -62,26 +63,18 @@ def prefilter(
     """
     if not proposals:
         return None
-    chosen, counts = evenly_chosen(np.array([len(rows) for rows in proposals]), _MOST_POINTS)
+    sizes = np.array([len(rows) for rows in proposals])
+    chosen, counts = evenly_chosen(sizes, _MOST_POINTS)
     chosen = np.concatenate(proposals).take(chosen)
-    clusters = Clusters(observed.points.take(chosen, axis=0), counts)
-    network, first, z = observed.displacement.take(chosen, axis=0), np.cumsum(counts) - counts, clusters.points[:, 2]
-    in_free_space, in_past_free_space, beside_occluder, moving, unmatched, east, north = (
-        group_means(values, counts)
-        for values in (
-            observed.in_free_space.take(chosen),
-            observed.in_past_free_space.take(chosen),
-            image.at(clusters.points).is_beside_occluder(),
-            observed.moving.take(chosen),
-            observed.unmatched.take(chosen),
-            *network[:, :2].T,
-        )
-    )
-    off = network[:, :2] - np.repeat(np.column_stack([east, north]), counts, axis=0)
-    spread = group_means(np.hypot(off[:, 0], off[:, 1]), counts)
-    height = np.maximum.reduceat(z, first) - np.minimum.reduceat(z, first)
+    clusters = Clusters(rows_of(observed.points, chosen), counts)
+    network = rows_of(observed.displacement, chosen)
+    marks = observed.in_free_space, observed.in_past_free_space, observed.moving, observed.unmatched
+    east, north, spread, height, in_free_space, in_past_free_space, moving, unmatched = summed_up(
+        clusters.points, network, counts, chosen, marks
+    ).T
+    beside_occluder = group_means(image.at(clusters.points).is_beside_occluder(), counts)
     features = {
-        'log_points': np.log(np.minimum([len(rows) for rows in proposals], MANY)),
+        'log_points': np.log(np.minimum(sizes, MANY)),
         'in_free_space': np.sqrt(in_free_space),
         'in_past_free_space': np.sqrt(in_past_free_space),
         'log_network_length': np.log(np.hypot(east, north) + 0.02),
@@ -94,21 +87,23 @@ def prefilter(
     log_odds = classifier.prefilter(features)
     kept = log_odds >= classifier.least_log_odds
     # What took no free space has hardly moved if none was left within its reach.
-    kept &= (
-        (np.maximum(in_free_space, in_past_free_space) >= _FREE_SHARE)
-        | (unmatched >= UNMATCHED)
-        | any_near(clusters.points, counts, observed.vacated_space, np.float32(reach))
-    )
+    doubtful = kept & (np.maximum(in_free_space, in_past_free_space) < _FREE_SHARE) & (unmatched < UNMATCHED)
+    left = any_near(clusters.points, counts, doubtful, observed.vacated_space, np.float32(reach))
+    kept &= ~doubtful | left
     # Beams go on past what is no body: flakes, drops, dust.
-    kept[kept] = beams.are_filled(clusters.points[np.repeat(kept, counts)], counts[kept], _LEAST_FILLED)
+    kept[kept] = beams.are_filled(_rows(clusters.points, kept, counts), counts[kept], _LEAST_FILLED)
     if not kept.any():
         return None
     kept[np.argsort(-np.where(kept, log_odds, -np.inf), kind='stable')[_MOST:]] = False
-    rows = np.repeat(kept, counts)
     return ScreenedProposals(
         [proposals[k] for k in np.flatnonzero(kept)],
-        Clusters(clusters.points[rows], counts[kept]),
-        network[rows],
+        Clusters(_rows(clusters.points, kept, counts), counts[kept]),
+        _rows(network, kept, counts),
         {name: values[kept] for name, values in features.items()},
         *(values[kept] for values in (in_free_space, beside_occluder, moving, spread, unmatched)),
     )
+
+
+def _rows(points: np.ndarray, kept: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """(m, 3), those of the points (n, 3) of K groups, `counts` (K,) of each, that are of the `kept` (K,) groups."""
+    return rows_of(points, np.flatnonzero(np.repeat(kept, counts)))

@@ -43,14 +43,13 @@ def propose(observed: ObservedPoints, expected: np.ndarray, dt: float, settings:
     parts += known
     things = [rows for number, rows in enumerate(things) if number not in mixed]
     parts += rows_of_each(find_clusters(points, np.zeros_like(velocity), suspicious & (thing < 0), settings))
-    if not things and not parts:
+    groups = things + parts
+    if not groups:
         return []
-    doubts = reduced(np.add, suspicious.astype(int), things + parts)
-    best = sorted(
-        (k for k, rows in enumerate(things + parts) if k < len(things) or doubts[k] >= max(2, _FREE_SHARE * len(rows))),
-        key=lambda k: -doubts[k],
-    )
-    return [(things + parts)[k] for k in best[:_MOST]]
+    doubts, sizes = reduced(np.add, suspicious.astype(int), groups), np.array([len(rows) for rows in groups])
+    asked = (doubts >= np.maximum(2, _FREE_SHARE * sizes)) | (np.arange(len(groups)) < len(things))
+    best = np.argsort(np.where(asked, -doubts, 1), kind='stable')[: min(asked.sum(), _MOST)]
+    return [groups[k] for k in best.tolist()]
 
 
 def _not_nearly(things: list[np.ndarray], thing: np.ndarray, groups: list[np.ndarray]) -> list[np.ndarray]:

@@ -18,9 +18,9 @@ def unexplained(target: np.ndarray, points: np.ndarray, movers: list[np.ndarray]
     of the groups of rows `movers`."""
     stands = np.ones(len(points), bool)
     stands[np.concatenate(movers)] = False
-    return Blocks(rows_of(target, not_beside(target, rows_of(points, np.flatnonzero(stands)))))
+    return Blocks(rows_of(target, np.flatnonzero(~beside(target, rows_of(points, np.flatnonzero(stands))))))
 
 
-def not_beside(target: np.ndarray, static: np.ndarray) -> np.ndarray:
-    """Rows of `target` (M, 3) m that do not lie beside a point of `static` (S, 3) m."""
-    return np.flatnonzero(~lies_beside(target, static, _CELL, _LAYER, _SIDE))
+def beside(target: np.ndarray, static: np.ndarray) -> np.ndarray:
+    """(M,) bool of `target` (M, 3) m: it lies beside a point of `static` (S, 3) m."""
+    return lies_beside(target, static, _CELL, _LAYER, _SIDE)
