@@ -107,7 +107,8 @@ class ObjectDetector:
         expected = self.tracks.inside(prepared.points)
         if residual is None:
             residual = np.zeros_like(prepared.pair.source.points)
-            put_rows(residual, prepared.rows, self.tracks.displacement(expected, prepared.pair.dt))
+            rows, way = self.tracks.displacement(expected, prepared.pair.dt)
+            put_rows(residual, prepared.rows.take(rows), way)
         observed = observe(prepared, residual, settings)
         candidates = self.candidates(prepared, observed, expected, settings)
 
