@@ -131,7 +131,7 @@ class ObjectDetector:
                 bodies = SeenBodies(points, counts, motion, prepared.slope)
                 of_source = prepared.rows.take(rows)
                 ids[of_source] = np.repeat(np.arange(len(which)), counts)
-                put_rows(displacement, of_source, motion.of(points, counts, prepared.slope))
+                put_rows(displacement, of_source, motion.of(points, counts, prepared.slope).astype(np.float32))
                 likely[rows] = np.repeat(of_points[which], counts)
                 when = np.zeros(len(which)) if taken is None else group_means(taken.take(of_source), counts)
                 objects = describe(
