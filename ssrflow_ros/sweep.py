@@ -287,6 +287,12 @@ class MovingObject:
         """m/s."""
         return float(np.linalg.norm(self.velocity))
 
+    def but(self, **fields: Any) -> MovingObject:
+        """The same with other values of some fields; `dataclasses.replace` takes ten times as long."""
+        item = object.__new__(MovingObject)
+        vars(item).update(vars(self), **fields)
+        return item
+
 
 class FlowRows(NamedTuple):
     """An answer in the N rows of the cloud that was given; what is said of a return that was not used is in brackets.

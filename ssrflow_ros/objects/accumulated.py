@@ -38,7 +38,7 @@ def in_frame(clouds: Sequence[AccumulatedCloud], turn: np.ndarray, shift: np.nda
     the former."""
     points, counts = _points_of(clouds)
     turned = ((points - shift) @ turn.T).astype(np.float32)
-    return [cloud._replace(points=own) for cloud, own in zip(clouds, _split(turned, counts))]
+    return [AccumulatedCloud(own, cloud.seen_ns, cloud.stamp_ns) for cloud, own in zip(clouds, _split(turned, counts))]
 
 
 def at_time(clouds: Sequence[AccumulatedCloud], stamp_ns: int, velocities: np.ndarray) -> list[np.ndarray]:
@@ -110,4 +110,5 @@ def _padded(
     few, steps = np.minimum(counts[which], _LAID), np.arange(_LAID)
     places = steps * last[:, None] // np.maximum(few - 1, 1)[:, None]
     rows = first[:, None] + np.minimum(places, last[:, None])  # beyond its points the last one again
-    return points[:, :2].take(rows, axis=0) - centre[:, None], steps < few[:, None]
+    x_y = [points[:, axis].take(rows) - centre[:, axis, None] for axis in (0, 1)]
+    return np.stack(x_y, axis=-1), steps < few[:, None]

@@ -107,7 +107,8 @@ class ObjectDetector:
         expected = self.tracks.inside(prepared.points)
         if residual is None:
             residual = np.zeros_like(prepared.pair.source.points)
-            put_rows(residual, prepared.rows, self.tracks.displacement(expected, prepared.pair.dt))
+            rows, way = self.tracks.displacement(expected, prepared.pair.dt)
+            put_rows(residual, prepared.rows.take(rows), way)
         observed = observe(prepared, residual, settings)
         candidates = self.candidates(prepared, observed, expected, settings)
 
@@ -130,7 +131,7 @@ class ObjectDetector:
                 bodies = SeenBodies(points, counts, motion, prepared.slope)
                 of_source = prepared.rows.take(rows)
                 ids[of_source] = np.repeat(np.arange(len(which)), counts)
-                put_rows(displacement, of_source, motion.of(points, counts, prepared.slope))
+                put_rows(displacement, of_source, motion.of(points, counts, prepared.slope).astype(np.float32))
                 likely[rows] = np.repeat(of_points[which], counts)
                 when = np.zeros(len(which)) if taken is None else group_means(taken.take(of_source), counts)
                 objects = describe(

@@ -158,10 +158,12 @@ class Tracks:
             box_of_each(points, centres, cosines, sines, halves, box)
         return box
 
-    def displacement(self, box: np.ndarray, dt: float) -> np.ndarray:
-        """(N, 3) float32 m in `dt` s of points in the boxes (N,), as of `inside`: they go with the object."""
-        ways = np.concatenate([_array(self._tracks, 'velocity').reshape(-1, 3) * dt, np.zeros((1, 3))])
-        return ways.astype(np.float32).take(box, axis=0, mode='wrap')  # -1 is the last
+    def displacement(self, box: np.ndarray, dt: float) -> tuple[np.ndarray, np.ndarray]:
+        """Rows (n,) of points that lie in one of the boxes, (N,) as of `inside`, and their displacement (n, 3) float32
+        m in `dt` s: they go with the object."""
+        rows = np.flatnonzero(box >= 0)
+        ways = (_array(self._tracks, 'velocity').reshape(-1, 3) * dt).astype(np.float32)
+        return rows, ways.take(box.take(rows), axis=0)
 
     def follow(
         self, objects: list[MovingObject], suspects: Iterable[Suspect] = (), bodies: SeenBodies | None = None
@@ -197,7 +199,7 @@ class Tracks:
             track.size, track.yaw = item.size, item.yaw
             track.seen, track.unseen = item, 0.0
             track.lengths = tuple(sorted([*track.lengths, float(item.size[0])])[-_SURE:])
-            followed.append(dataclasses.replace(item, track_id=track.number, age=track.age))
+            followed.append(item.but(track_id=track.number, age=track.age))
         self._tracks = [track for track in self._tracks if track.missed <= _MISSED]
         return tuple(followed)
 

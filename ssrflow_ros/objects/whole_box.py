@@ -6,7 +6,6 @@ long thing that was seen whole before, its track knows. Fitted by `python -m stu
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,9 +98,7 @@ class BoxModels:
         covariance = np.einsum('kji,kj,kjl->kil', view, variance, view)
         hidden = np.stack([beyond - away - onward, beyond + away + onward], axis=-1)
         return [
-            dataclasses.replace(
-                item, centre=centre[k], size=size[k], hidden=hidden[k], position_covariance=covariance[k]
-            )
+            item.but(centre=centre[k], size=size[k], hidden=hidden[k], position_covariance=covariance[k])
             for k, item in enumerate(items)
         ]
 
