@@ -9,7 +9,8 @@ from scipy.spatial.transform import Rotation
 
 from ssrflow_ros import Settings, Sweep, SweepPair
 from ssrflow_ros.errors import EgoMotionError
-from ssrflow_ros.kernels.point_to_plane import normals
+from ssrflow_ros.kernels.point_to_plane import _ROUGH, normals
+from ssrflow_ros.simulator import simulate
 from ssrflow_ros.steps.ego_motion import from_poses, given, make_ego_motion
 from ssrflow_ros.steps.scan_matching import _doubt, _Match, _support
 from studies.ego_motion import error
@@ -220,5 +221,28 @@ def test_a_patch_that_is_one_line_has_no_normal():
     ring = np.stack([8 * np.cos(turn), 8 * np.sin(turn), np.zeros(20)], 1)
     two = np.concatenate([ring[::2], ring[::2] + [0, 0, 0.5]])
     for points, expected in ((ring, 0.0), (two, 1.0)):
-        (normal,) = normals(points, np.arange(20)[None])
+        (normal,), (flat,) = normals(points, np.arange(20)[None])
         assert np.linalg.norm(normal) == pytest.approx(expected)
+        assert flat == pytest.approx(expected, abs=0.01)
+
+
+def test_the_rougher_a_patch_the_less_it_counts(rng):
+    """As of the eigenvalues of its covariance; the normal is that of the smallest one."""
+    patches = np.stack([rng.normal(0, (1.0, 0.5, rough), (20, 3)) for rough in (0.0, 0.05, 0.1, 0.3)])
+    normal, flat = normals(patches.reshape(-1, 3), np.arange(80).reshape(4, 20))
+    for patch, found, weight in zip(patches, normal, flat):
+        values, vectors = np.linalg.eigh(np.cov(patch.T))
+        one, two, three = values
+        rough = one * two * three * values.sum() / (one * two + two * three + three * one) ** 2
+        assert weight == pytest.approx(1 / (1 + (rough / _ROUGH) ** 2))
+        assert abs(vectors[:, 0] @ found) == pytest.approx(1, abs=1e-3)
+    assert flat[0] == 1 and (np.diff(flat) < 0).all() and flat[-1] < 0.1
+
+
+@pytest.mark.parametrize('seed, number', ((9_700_037, 0), (9_700_017, 2)))
+def test_few_rings_do_not_hold_on_to_themselves_where_the_sensor_nods(seed, number):
+    """Racks, goods, edges beside a ring have no plane; taken for one they hold the rings of both sweeps together."""
+    older, newer = simulate(seed, 8, 'os1_16', 'hall', kept=(number, number + 1))
+    true = np.linalg.inv(older.pose) @ newer.pose
+    found = make_ego_motion(Settings(threads=1))(SweepPair(newer.sweep, older.sweep)).target_from_source
+    assert error(found, true)[1] < 0.15

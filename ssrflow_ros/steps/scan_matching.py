@@ -169,7 +169,8 @@ class _Cloud:
         self._thinned, self._pillars = thinned, Pillars(thinned)
         few = np.linspace(0, len(thinned) - 1, min(len(thinned), _REFINED_POINTS)).astype(np.int64)
         self.points = thinned.take(few, axis=0)
-        self._normals, self._has_normal = np.zeros_like(thinned), np.zeros(len(thinned), bool)
+        self._normals, self._flat = np.zeros_like(thinned), np.zeros(len(thinned))
+        self._has_normal = np.zeros(len(thinned), bool)
 
     @cached_property
     def for_gicp(self) -> tuple[Any, Any]:
@@ -179,16 +180,18 @@ class _Cloud:
         self._library.estimate_covariances(cloud, tree, _NEIGHBOURS, self._threads)
         return cloud, tree
 
-    def surfaces(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """A point of the nearest surface to each of `points` (n, 3), its normal, and the squared distance (n,)."""
+    def surfaces(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """A point of the nearest surface to each of `points` (n, 3), its normal, how flat it is, (n,) 0 to 1, and the
+        squared distance (n,)."""
         nearest, distance = self._pillars.nearest(points)
         # Normals cost most, and a third of the points is never the nearest one.
         asked = np.flatnonzero(np.bincount(nearest, minlength=len(self._thinned)).astype(bool) & ~self._has_normal)
         if len(asked):
             around, _ = self._pillars.search(self._thinned.take(asked, axis=0), _NEIGHBOURS)
-            self._normals[asked] = normals(self._thinned, around)
+            self._normals[asked], self._flat[asked] = normals(self._thinned, around)
             self._has_normal[asked] = True
-        return self._thinned.take(nearest, axis=0), self._normals.take(nearest, axis=0), distance**2
+        surface, normal = self._thinned.take(nearest, axis=0), self._normals.take(nearest, axis=0)
+        return surface, normal, self._flat.take(nearest), distance**2
 
 
 def _refine(source: _Cloud, target: _Cloud, transform: np.ndarray) -> _Match:
@@ -198,9 +201,9 @@ def _refine(source: _Cloud, target: _Cloud, transform: np.ndarray) -> _Match:
     for _ in range(_MAX_STEPS):
         points = moved(source.points, transform)
         if seen_from is None or not _within(transform, seen_from, _AGAIN):
-            surface, normal, squared = target.surfaces(points)
+            surface, normal, flat, squared = target.surfaces(points)
             seen_from = transform
-        matrix, right = normal_equations(points, surface, normal, squared, max(3 * kernel, 0.6), kernel)
+        matrix, right = normal_equations(points, surface, normal, flat, squared, max(3 * kernel, 0.6), kernel)
         # The damping only keeps a scene without enough surfaces solvable; `_judge` refuses it.
         step = np.linalg.solve(matrix + 1e-6 * np.eye(6), right)
         transform = _transform(step) @ transform
@@ -211,11 +214,11 @@ def _refine(source: _Cloud, target: _Cloud, transform: np.ndarray) -> _Match:
 
     points = moved(source.points, transform)
     distance = np.einsum('ij,ij->i', normal, surface - points)
-    flat = normal.any(axis=1)
-    matched = flat & (squared < 1.0) & (np.abs(distance) < _MATCHED)
-    upright = flat & (np.abs(normal[:, 2]) < _UPRIGHT)
+    known = normal.any(axis=1)
+    matched = known & (squared < 1.0) & (np.abs(distance) < _MATCHED)
+    upright = known & (np.abs(normal[:, 2]) < _UPRIGHT)
     if upright.sum() < _FEWEST_UPRIGHT:
-        upright = flat
+        upright = known
     facing = normal[matched].T @ normal[matched] / max(len(points), 1)
     rmse = np.sqrt(np.mean(distance[matched] ** 2)) if matched.any() else np.inf
     return _Match(
