@@ -5,7 +5,7 @@ import pytest
 from test_outliers import pole, seen, walker, wire
 
 from ssrflow_ros import SceneFlow, Settings
-from ssrflow_ros.kernels.beams import beside, by_direction
+from ssrflow_ros.kernels.beams import beside, by_direction, passing
 from ssrflow_ros.kernels.outliers import directions
 from ssrflow_ros.objects.prefilter import _LEAST_FILLED
 from ssrflow_ros.simulator import simulate
@@ -40,6 +40,38 @@ def test_what_lies_beside_is_counted_as_by_hand():
         off = reach[near] - reach[row]
         at = np.abs(off) <= depth + share * reach[row]
         assert found[row].tolist() == [at.sum() - 1, (off > depth + share * reach[row]).sum()]
+
+
+def test_the_beams_that_pass_next_above_and_below_are_those_found_by_hand():
+    rng = np.random.default_rng(2)
+    points, asked = ((rng.normal((2.0, 0.0, 0.0), 0.3, (n, 3)) * 3).astype(np.float32) for n in (4000, 100))
+    aside, rows = np.float32(0.007), 3
+    found = passing(asked, directions(asked)[0], *by_direction(points, *directions(points)), aside, rows)
+
+    def seen(points):
+        level = np.hypot(points[:, 0], points[:, 1])
+        return np.arctan2(points[:, 1], points[:, 0]), np.arctan2(points[:, 2], level), np.linalg.norm(points, axis=1)
+
+    azimuth, elevation, reach = seen(points.astype(float))
+    row = (directions(points)[0][:, 1] * 90).astype(int)
+    for own_azimuth, own_elevation, own_row, both in zip(
+        *seen(asked.astype(float))[:2], (directions(asked)[0][:, 1] * 90).astype(int), found
+    ):
+        beside = (np.sin(np.abs(azimuth - own_azimuth)) <= aside) & (np.abs(row - own_row) <= rows)
+        for side, told in zip((-1, 1), both):
+            above = np.where(beside, (elevation - own_elevation) * side, -1.0)
+            above = np.where(above >= 0, above, np.inf)
+            assert np.isnan(told) if np.isinf(above.min()) else told == pytest.approx(reach[above.argmin()], abs=1e-4)
+    assert 0.3 < np.isfinite(found).mean() < 1
+
+
+def test_a_sensor_on_its_side_has_its_own_above_and_below():
+    points, _ = seen(walker(8))
+    asked, side = points[::7] * np.float32(0.9), np.array([[1.0, 0, 0], [0, 0, -1.0], [0, 1.0, 0]])
+    lying = Beams(points @ side.T.astype(np.float32), side)
+    np.testing.assert_allclose(
+        lying.passing(asked @ side.T.astype(np.float32)), Beams(points).passing(asked), rtol=1e-4
+    )
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,12 @@ class Clusters(NamedTuple):
         x_y = self.points[:, :2] + np.repeat(displacement, self.counts, axis=0).astype(self.points.dtype)
         return np.column_stack([x_y, self.points[:, 2]])
 
+    def of(self, numbers: np.ndarray) -> Clusters:
+        """Those of these numbers (k,)."""
+        counts = self.counts[numbers]
+        rows, _ = ranges((np.cumsum(self.counts) - self.counts)[numbers], counts)
+        return Clusters(self.points.take(rows, axis=0), counts)
+
 
 def ranges(begin: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """begin[k] .. begin[k] + counts[k] - 1 for one k after the other, and the k of each; (n,) both."""

@@ -10,8 +10,9 @@ from functools import cached_property
 
 import numpy as np
 
-from ..kernels.beams import beside, by_direction
+from ..kernels.beams import beside, by_direction, passing
 from ..kernels.outliers import directions
+from ..transforms import transformed32
 
 _CONE = np.float32(0.011)  # rad that two beams side by side are apart, at most
 _WIDEST = 4  # times as much, where the sensor sends fewer than ...
@@ -20,13 +21,25 @@ _FEWEST = 4  # others about a beam
 _COMPANY, _BODY = (0.15, 0.02), (0.06, 0.01)
 _FAR = 32.0  # m, beyond which the air returns nothing
 _MANY = 1 << 20
+_LEVEL = np.eye(3)
+_ASIDE = np.float32(0.007)  # rad of azimuth, half of what lies between two columns of a sparse sensor
+_ROWS = 4  # cells of 0.64 to 1.3 degrees, within which the next ring of a sparse sensor passes
 
 
 class Beams:
-    """The beams of the points (N, 3) m of a sweep, seen from the origin."""
+    """The beams of the points (N, 3) m of a sweep, seen from the origin.
 
-    def __init__(self, points: np.ndarray):
-        self._points = np.ascontiguousarray(points, np.float32)
+    level  (3, 3) rotation from the sensor's axes, in which its rings are level, to those of the points.
+    """
+
+    def __init__(self, points: np.ndarray, level: np.ndarray = _LEVEL):
+        self._turn = None if np.array_equal(level, _LEVEL) else level.T
+        self._points = self._in_sensor(points)
+
+    def _in_sensor(self, points: np.ndarray) -> np.ndarray:
+        if self._turn is None:
+            return np.ascontiguousarray(points, np.float32)
+        return transformed32(points, self._turn, np.zeros(3))
 
     @cached_property
     def _by_direction(self) -> tuple[np.ndarray, np.ndarray]:
@@ -47,12 +60,18 @@ class Beams:
     def share_beside(self, points: np.ndarray) -> np.ndarray:
         """(M,) float64, of the returns beside some of the sweep's points (M, 3) m that are not nearer, the share at
         its range; 1 where there are none."""
-        at, beyond = self._beside(points, _BODY, _MANY).T
+        at, beyond = self._beside(self._in_sensor(points), _BODY, _MANY).T
         return np.where(at + beyond > 0, at / np.maximum(at + beyond, 1), 1.0)
 
+    def passing(self, points: np.ndarray) -> np.ndarray:
+        """(M, 2) float32 m: how far the beams reach that pass next below and next above any points (M, 3) m, as the
+        sensor stands; nan where none does."""
+        points = self._in_sensor(points)
+        return passing(points, directions(points)[0], *self._by_direction, _ASIDE, _ROWS)
+
     def _beside(self, points: np.ndarray, off: tuple[float, float], enough: int, narrowest: int = 1) -> np.ndarray:
-        """(M, 2) of the sweep's points (M, 3) m, as of the kernel `beside`."""
-        points, (depth, share) = np.ascontiguousarray(points, np.float32), map(np.float32, off)
+        """(M, 2) of the sweep's points (M, 3) float32 m, in the sensor's axes, as of the kernel `beside`."""
+        depth, share = map(np.float32, off)
         direction, reach = directions(points)
         return beside(
             points, direction, reach, *self._by_direction, _CONE, narrowest, _WIDEST, _FEWEST, depth, share, enough
