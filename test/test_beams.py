@@ -45,23 +45,24 @@ def test_what_lies_beside_is_counted_as_by_hand():
 def test_the_beams_that_pass_next_above_and_below_are_those_found_by_hand():
     rng = np.random.default_rng(2)
     points, asked = ((rng.normal((2.0, 0.0, 0.0), 0.3, (n, 3)) * 3).astype(np.float32) for n in (4000, 100))
-    aside, rows = np.float32(0.007), 3
-    found = passing(asked, directions(asked)[0], *by_direction(points, *directions(points)), aside, rows)
+    aside, ring, rows = np.float32(0.007), np.float32(0.02), 3
+    found = passing(asked, directions(asked)[0], *by_direction(points, *directions(points)), aside, ring, rows)
 
     def seen(points):
-        level = np.hypot(points[:, 0], points[:, 1])
-        return np.arctan2(points[:, 1], points[:, 0]), np.arctan2(points[:, 2], level), np.linalg.norm(points, axis=1)
+        reach = np.linalg.norm(points, axis=1)
+        return np.arctan2(points[:, 1], points[:, 0]), points[:, 2] / reach, reach
 
-    azimuth, elevation, reach = seen(points.astype(float))
+    azimuth, height, reach = seen(points.astype(float))
     row = (directions(points)[0][:, 1] * 90).astype(int)
-    for own_azimuth, own_elevation, own_row, both in zip(
+    for own_azimuth, own_height, own_row, both in zip(
         *seen(asked.astype(float))[:2], (directions(asked)[0][:, 1] * 90).astype(int), found
     ):
         beside = (np.sin(np.abs(azimuth - own_azimuth)) <= aside) & (np.abs(row - own_row) <= rows)
         for side, told in zip((-1, 1), both):
-            above = np.where(beside, (elevation - own_elevation) * side, -1.0)
+            above = np.where(beside, (height - own_height) * side, -1.0)
             above = np.where(above >= 0, above, np.inf)
-            assert np.isnan(told) if np.isinf(above.min()) else told == pytest.approx(reach[above.argmin()], abs=1e-4)
+            wanted = reach[above <= above.min() + ring].min() if np.isfinite(above.min()) else np.nan
+            assert told == pytest.approx(wanted, abs=1e-4, nan_ok=True)
     assert 0.3 < np.isfinite(found).mean() < 1
 
 

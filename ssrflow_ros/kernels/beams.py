@@ -88,9 +88,10 @@ def beside(points, direction, reach, beams, first, cone, narrowest, widest, fewe
 
 
 @compiled
-def passing(points, direction, beams, first, aside, rows):
+def passing(points, direction, beams, first, aside, ring, rows):
     """(M, 2) float32 m: how far the beams reach that pass next below and next above each of M points; nan where none
-    does within `rows` rows of cells and `aside` rad of azimuth, less than a cell. The rest as of `beside`."""
+    does within `rows` rows of cells and `aside` rad of azimuth, less than a cell. Of several, up to `ring` of the
+    elevation's sine beyond the next one, it is the least: what has holes ends beams, too. The rest as of `beside`."""
     found = np.full((len(points), 2), np.nan, np.float32)
     for point in range(len(points)):
         row, column = _cell(direction[point, 0], direction[point, 1])
@@ -98,19 +99,24 @@ def passing(points, direction, beams, first, aside, rows):
         level = np.sqrt(x * x + y * y)
         x, y, z = x / level, y / level, z / np.sqrt(level * level + z * z)
         for side in range(2):
-            up = np.float32(2 * side - 1)
-            nearest = np.float32(2)
-            for off in range(rows + 1):
-                near = row + (2 * side - 1) * off
-                if near < 0 or near >= _ROWS or nearest < 2:
-                    break
-                for turn in range(-1, 2):
-                    place = near * _COLUMNS + (column + turn) % _COLUMNS
-                    for other in range(first[place], first[place + 1]):
-                        east, north = beams[other, 0], beams[other, 1]
-                        away = (beams[other, 2] - z) * up
-                        if 0 <= away < nearest and x * east + y * north > 0:
+            up, next_one, least = 2 * side - 1, np.float32(2), np.float32(np.inf)
+            for look in range(2):  # for the next one, and then for those about it
+                for off in range(rows + 1):
+                    near = row + up * off
+                    if near < 0 or near >= _ROWS or (look == 0 and next_one < 2):
+                        break
+                    for turn in range(-1, 2):
+                        place = near * _COLUMNS + (column + turn) % _COLUMNS
+                        for other in range(first[place], first[place + 1]):
+                            east, north = beams[other, 0], beams[other, 1]
+                            away = (beams[other, 2] - z) * up
+                            if away < 0 or away > next_one + ring or x * east + y * north <= 0:
+                                continue
                             if abs(x * north - y * east) <= aside * np.sqrt(east * east + north * north):
-                                nearest = away
-                                found[point, side] = beams[other, 3]
+                                if look == 0:
+                                    next_one = min(next_one, away)
+                                else:
+                                    least = min(least, beams[other, 3])
+            if next_one < 2:
+                found[point, side] = least
     return found

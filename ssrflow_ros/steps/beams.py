@@ -23,6 +23,7 @@ _FAR = 32.0  # m, beyond which the air returns nothing
 _MANY = 1 << 20
 _LEVEL = np.eye(3)
 _ASIDE = np.float32(0.007)  # rad of azimuth, half of what lies between two columns of a sparse sensor
+_RING = np.float32(0.005)  # rad of elevation, by which the beams of one ring may lie apart
 _ROWS = 4  # cells of 0.64 to 1.3 degrees, within which the next ring of a sparse sensor passes
 
 
@@ -67,7 +68,7 @@ class Beams:
         """(M, 2) float32 m: how far the beams reach that pass next below and next above any points (M, 3) m, as the
         sensor stands; nan where none does."""
         points = self._in_sensor(points)
-        return passing(points, directions(points)[0], *self._by_direction, _ASIDE, _ROWS)
+        return passing(points, directions(points)[0], *self._by_direction, _ASIDE, _RING, _ROWS)
 
     def _beside(self, points: np.ndarray, off: tuple[float, float], enough: int, narrowest: int = 1) -> np.ndarray:
         """(M, 2) of the sweep's points (M, 3) float32 m, in the sensor's axes, as of the kernel `beside`."""
