@@ -45,7 +45,7 @@ def test_what_lies_beside_is_counted_as_by_hand():
 def test_the_beams_that_pass_next_above_and_below_are_those_found_by_hand():
     rng = np.random.default_rng(2)
     points, asked = ((rng.normal((2.0, 0.0, 0.0), 0.3, (n, 3)) * 3).astype(np.float32) for n in (4000, 100))
-    aside, ring, rows = np.float32(0.007), np.float32(0.02), 3
+    aside, ring, rows = np.float32(0.007), np.float32(0.005), 3
     found = passing(asked, directions(asked)[0], *by_direction(points, *directions(points)), aside, ring, rows)
 
     def seen(points):

@@ -91,7 +91,8 @@ def beside(points, direction, reach, beams, first, cone, narrowest, widest, fewe
 def passing(points, direction, beams, first, aside, ring, rows):
     """(M, 2) float32 m: how far the beams reach that pass next below and next above each of M points; nan where none
     does within `rows` rows of cells and `aside` rad of azimuth, less than a cell. Of several, up to `ring` of the
-    elevation's sine beyond the next one, it is the least: what has holes ends beams, too. The rest as of `beside`."""
+    elevation's sine beyond the next one, less than a cell, it is the least: what has holes ends beams, too. The rest as
+    of `beside`."""
     found = np.full((len(points), 2), np.nan, np.float32)
     for point in range(len(points)):
         row, column = _cell(direction[point, 0], direction[point, 1])
@@ -99,11 +100,14 @@ def passing(points, direction, beams, first, aside, ring, rows):
         level = np.sqrt(x * x + y * y)
         x, y, z = x / level, y / level, z / np.sqrt(level * level + z * z)
         for side in range(2):
-            up, next_one, least = 2 * side - 1, np.float32(2), np.float32(np.inf)
-            for look in range(2):  # for the next one, and then for those about it
-                for off in range(rows + 1):
+            up, next_one, least, last = 2 * side - 1, np.float32(2), np.float32(np.inf), rows
+            for look in range(2):  # for the next one, and then for those about it, which lie in its row or beside that
+                for off in range(last + 1):
                     near = row + up * off
-                    if near < 0 or near >= _ROWS or (look == 0 and next_one < 2):
+                    if near < 0 or near >= _ROWS:
+                        break
+                    if look == 0 and next_one < 2:
+                        last = off
                         break
                     for turn in range(-1, 2):
                         place = near * _COLUMNS + (column + turn) % _COLUMNS
