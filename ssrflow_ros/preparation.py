@@ -53,6 +53,7 @@ class Preparation:
         # In a stream each sweep serves twice.
         self._grounds: WeakKeyDictionary[Sweep, tuple[np.ndarray, np.ndarray, ThinnedCloud]] = WeakKeyDictionary()
         self._images: WeakKeyDictionary[Sweep, RangeImage] = WeakKeyDictionary()
+        self._beams: WeakKeyDictionary[Sweep, Beams] = WeakKeyDictionary()
 
     def __call__(self, pair: SweepPair, ego_motion: EgoMotion | None = None) -> PreparedPair:
         """All that is to be known of `pair` but what the network sees (`with_samples`); arguments and errors as of
@@ -103,7 +104,7 @@ class Preparation:
             target,
             (source, ThinnedCloud(target, settings.seed)),
             images,
-            Beams(pair.source.points),
+            (self._beams_of(pair.source, conditioned.level), self._beams_of(pair.target, conditioned.level)),
             past_age,
             *told,
             watch.timings_ms,
@@ -148,6 +149,11 @@ class Preparation:
                 rows = rows[~Beams(rows_of(points, rows)).are_alone()]
             self._grounds[sweep] = ground, rows, ThinnedCloud(rows_of(points, rows), self.settings.seed)
         return self._grounds[sweep]
+
+    def _beams_of(self, sweep: Sweep, level: np.ndarray) -> Beams:
+        if sweep not in self._beams:
+            self._beams[sweep] = Beams(sweep.points, level)
+        return self._beams[sweep]
 
     def _image(self, sweep: Sweep) -> RangeImage:
         if sweep not in self._images:

@@ -5,8 +5,9 @@ import pytest
 from test_outliers import pole, seen, walker, wire
 
 from ssrflow_ros import SceneFlow, Settings
-from ssrflow_ros.kernels.beams import beside, by_direction, filled, is_beside_the_next
+from ssrflow_ros.kernels.beams import beside, by_direction, filled, is_beside_the_next, passing
 from ssrflow_ros.kernels.groups import lengths
+from ssrflow_ros.kernels.outliers import directions
 from ssrflow_ros.objects.prefilter import _LEAST_FILLED
 from ssrflow_ros.simulator import simulate
 from ssrflow_ros.simulator.disturbances import Weather, weathered
@@ -58,6 +59,39 @@ def test_the_next_one_in_the_cloud_is_company_as_any_other_is():
     wanted[1:] |= near & (off <= depth + share * reach[1:])
     wanted[:-1] |= near & (off <= depth + share * reach[:-1])
     assert np.array_equal(found, wanted) and found[:-300].mean() > 0.9 and not found[-300:].any()
+
+
+def test_the_beams_that_pass_next_above_and_below_are_those_found_by_hand():
+    rng = np.random.default_rng(2)
+    points, asked = ((rng.normal((2.0, 0.0, 0.0), 0.3, (n, 3)) * 3).astype(np.float32) for n in (4000, 100))
+    aside, ring, rows = np.float32(0.007), np.float32(0.005), 3
+    found = passing(asked, *by_direction(points), aside, ring, rows)
+
+    def seen(points):
+        reach = np.linalg.norm(points, axis=1)
+        return np.arctan2(points[:, 1], points[:, 0]), points[:, 2] / reach, reach
+
+    azimuth, height, reach = seen(points.astype(float))
+    row = (directions(points)[0][:, 1] * 90).astype(int)
+    for own_azimuth, own_height, own_row, both in zip(
+        *seen(asked.astype(float))[:2], (directions(asked)[0][:, 1] * 90).astype(int), found
+    ):
+        beside = (np.sin(np.abs(azimuth - own_azimuth)) <= aside) & (np.abs(row - own_row) <= rows)
+        for side, told in zip((-1, 1), both):
+            above = np.where(beside, (height - own_height) * side, -1.0)
+            above = np.where(above >= 0, above, np.inf)
+            wanted = reach[above <= above.min() + ring].min() if np.isfinite(above.min()) else np.nan
+            assert told == pytest.approx(wanted, abs=1e-4, nan_ok=True)
+    assert 0.3 < np.isfinite(found).mean() < 1
+
+
+def test_a_sensor_on_its_side_has_its_own_above_and_below():
+    points, _ = seen(walker(8))
+    asked, side = points[::7] * np.float32(0.9), np.array([[1.0, 0, 0], [0, 0, -1.0], [0, 1.0, 0]])
+    lying = Beams(points @ side.T.astype(np.float32), side)
+    np.testing.assert_allclose(
+        lying.passing(asked @ side.T.astype(np.float32)), Beams(points).passing(asked), rtol=1e-4
+    )
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def prepared(pair, ego, slope=(0.0, 0.0), past=None):
         others,
         (ThinnedCloud(pair.source.points), ThinnedCloud(others)),
         views,
-        Beams(pair.source.points),
+        (Beams(pair.source.points), Beams(others)),
         0.6,
         *free_space(pair.source.points, others, views),
         {},

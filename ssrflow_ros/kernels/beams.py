@@ -180,3 +180,42 @@ def filled(points, counts, sweep, cone, widest, fewest, depth, depth_share, leas
                 break
         full[group] = total >= wanted
     return full
+
+
+@compiled
+def passing(points, beams, first, aside, ring, rows):
+    """(M, 2) float32 m: how far the beams reach that pass next below and next above each of M points; nan where none
+    does within `rows` rows of cells and `aside` rad of azimuth, less than a cell. Of several, up to `ring` of the
+    elevation's sine beyond the next one, less than a cell, it is the least: what has holes ends beams, too. The rest as
+    of `beside`."""
+    found, (cell, _) = np.full((len(points), 2), np.nan, np.float32), _cells(points)
+    for point in range(len(points)):
+        row, column = cell[point] // _COLUMNS, cell[point] % _COLUMNS
+        x, y, z = points[point, 0], points[point, 1], points[point, 2]
+        level = np.sqrt(x * x + y * y)
+        x, y, z = x / level, y / level, z / np.sqrt(level * level + z * z)
+        for side in range(2):
+            up, next_one, least, last = 2 * side - 1, np.float32(2), np.float32(np.inf), rows
+            for look in range(2):  # for the next one, and then for those about it, which lie in its row or beside that
+                for off in range(last + 1):
+                    near = row + up * off
+                    if near < 0 or near >= _ROWS:
+                        break
+                    if look == 0 and next_one < 2:
+                        last = off
+                        break
+                    for turn in range(-1, 2):
+                        place = near * _COLUMNS + (column + turn) % _COLUMNS
+                        for other in range(first[place], first[place + 1]):
+                            east, north = beams[other, 0], beams[other, 1]
+                            away = (beams[other, 2] - z) * up
+                            if away < 0 or away > next_one + ring or x * east + y * north <= 0:
+                                continue
+                            if abs(x * north - y * east) <= aside * np.sqrt(east * east + north * north):
+                                if look == 0:
+                                    next_one = min(next_one, away)
+                                else:
+                                    least = min(least, beams[other, 3])
+            if next_one < 2:
+                found[point, side] = least
+    return found

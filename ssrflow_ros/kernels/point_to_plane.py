@@ -8,16 +8,18 @@ from .compiled import compiled
 
 _LINE = 0.01  # of the squared spread, what a patch must have of two directions
 _POWERS = 3  # of the adjugate, after which its largest direction is all that is left
+_ROUGH = 0.05  # of the middle spread, what a patch has across its plane that counts half
 
 
 @compiled
 def normals(points, index):
-    """(n, 3) unit normals of the patches of k points each, index (n, k) into points (N, 3).
+    """(n, 3) unit normals of the patches of k points each, index (n, k) into points (N, 3), and how flat each patch is,
+    (n,) from 0 to 1.
 
     0 of a patch that is a line, as that of one ring of a sparse sensor, of which any direction across it would be one.
     """
     n, k = index.shape
-    out = np.empty((n, 3))
+    out, flat = np.empty((n, 3)), np.zeros(n)
     for i in range(n):
         mx, my, mz = 0.0, 0.0, 0.0
         for j in range(k):
@@ -36,6 +38,9 @@ def normals(points, index):
         if a + d + f < _LINE * (xx + yy + zz) ** 2:
             out[i] = 0.0
             continue
+        # The least spread by the middle one, as the determinant is the product of all three.
+        rough = max(xx * a + xy * b + xz * c, 0.0) * (xx + yy + zz) / (a + d + f) ** 2
+        flat[i] = 1 / (1 + (rough / _ROUGH) ** 2)
         if a >= d and a >= f:
             x, y, z = a, b, c
         elif d >= f:
@@ -47,7 +52,7 @@ def normals(points, index):
             length = max(np.sqrt(x * x + y * y + z * z), 1e-300)
             x, y, z = x / length, y / length, z / length
         out[i, 0], out[i, 1], out[i, 2] = x, y, z
-    return out
+    return out, flat
 
 
 @compiled
@@ -62,11 +67,12 @@ def moved(points, transform):
 
 
 @compiled
-def normal_equations(points, surface, normal, squared, reach, kernel):
+def normal_equations(points, surface, normal, flat, squared, reach, kernel):
     """Matrix (6, 6) and right side (6,) of the step, rotation before translation, that lays points (n, 3) onto planes.
 
-    surface, normal (n, 3) of the plane that is nearest to each, and the squared distance (n,) to its point; farther
-    ones than `reach` m do not count, and those off their plane count less (Geman-McClure, of width `kernel` m).
+    surface, normal (n, 3) and `flat` (n,) of the plane that is nearest to each, and the squared distance (n,) to its
+    point; farther ones than `reach` m do not count; those that are less flat and those off their plane count less
+    (Geman-McClure, of width `kernel` m).
     """
     matrix, right, row = np.zeros((6, 6)), np.zeros(6), np.empty(6)
     for i in range(len(points)):
@@ -75,7 +81,7 @@ def normal_equations(points, surface, normal, squared, reach, kernel):
         x, y, z = points[i, 0], points[i, 1], points[i, 2]
         nx, ny, nz = normal[i, 0], normal[i, 1], normal[i, 2]
         off = nx * (surface[i, 0] - x) + ny * (surface[i, 1] - y) + nz * (surface[i, 2] - z)
-        weight = 1 / (1 + (off / kernel) ** 2) ** 2
+        weight = flat[i] / (1 + (off / kernel) ** 2) ** 2
         row[0], row[1], row[2] = y * nz - z * ny, z * nx - x * nz, x * ny - y * nx
         row[3], row[4], row[5] = nx, ny, nz
         for p in range(6):

@@ -22,6 +22,7 @@ from ..settings import Settings
 from ..steps.prepared import PreparedPair
 from ..sweep import Basis, MovingObject
 from .accumulated import SeenBodies, laid_onto
+from .between_beams import slides
 from .classification import Classification, classify, motion_features, stream_features
 from .covariance import MotionErrors, motion_errors
 from .description import describe
@@ -45,6 +46,7 @@ _REACH = 1.0, 5.0  # m, least and most that is searched
 _ENOUGH = 0.5  # share of a proposal's points that no likelier one has taken
 _STAYS = 0.95  # probability that what was lost in a pair goes on as it did
 _ACCELERATION = 3.0  # m/s², standard deviation of what is not expected
+_SURELY = 7.0  # log odds, from which what lies between beams does not matter
 _LONG = 3.0  # m, from which what moves alike and lies within is a piece; people side by side are not so long
 _PIECE = 0.9  # share of a piece's points that lie within, and of the whole's that it has at most
 _ALIKE, _ALIKE_SHARE = 1.0, 0.3  # m/s, or share of the speed, by which a piece's motion may differ
@@ -164,7 +166,7 @@ class ObjectDetector:
         reach = min(max(_FASTEST * abs(dt), _REACH[0]), _REACH[1])
 
         proposals = prefilter(
-            propose(observed, inside, dt, settings), observed, source_image, prepared.beams, reach, classifier
+            propose(observed, inside, dt, settings), observed, source_image, prepared.beams[0], reach, classifier
         )
         if proposals is None:
             return None
@@ -189,6 +191,11 @@ class ObjectDetector:
         of_motion = motion_features(registered, steady, proposals, seen, prepared.ego_motion)
         of_stream = stream_features(known, tracks.followed) if tracks.goes_on else None
         classified = classify(of_motion, of_stream, classifier)
+
+        likely = logistic(np.maximum(classified.log_odds, classified.in_stream)) >= settings.min_motion_probability
+        asked = np.flatnonzero(may_move & likely & (classified.in_stream < _SURELY))
+        if len(asked):
+            may_move[asked] = ~slides(prepared, clusters.of(asked), steady.displacement[asked])
 
         errors = motion_errors(registered, fused, tracked, classified.probability, sizes, classifier)
         return Candidates(proposals, registered, fused, tracked, may_move, classified, errors, dt)

@@ -24,6 +24,12 @@ class Clusters(NamedTuple):
         """(n, 3) m, the points after each cluster's `displacement` (K, 2) m in x and y."""
         return moved_together(self.points, self.counts, displacement.astype(self.points.dtype))
 
+    def of(self, numbers: np.ndarray) -> Clusters:
+        """Those of these numbers (k,)."""
+        first, counts = self.first, self.counts[numbers]
+        rows = np.concatenate([np.arange(first[k], first[k + 1]) for k in numbers])
+        return Clusters(self.points.take(rows, axis=0), counts)
+
 
 def evenly_chosen(counts: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
     """Rows (n,) of at most `most` of each group, evenly, its first and last included, and how many of each, (K,)."""

@@ -10,9 +10,10 @@ from functools import cached_property
 
 import numpy as np
 
-from ..kernels.beams import beside, by_direction, filled, is_beside_the_next
+from ..kernels.beams import beside, by_direction, filled, is_beside_the_next, passing
 from ..kernels.groups import lengths
 from ..kernels.returns import rows_of
+from ..transforms import transformed32
 
 _CONE = np.float32(0.011)  # rad that two beams side by side are apart, at most
 _WIDEST = 4  # times as much, where the sensor sends fewer than ...
@@ -20,13 +21,26 @@ _FEWEST = 4  # others about a beam
 # m, and share of the range, by which company, and what is of one body, lies nearer or farther.
 _COMPANY, _BODY = np.array([0.15, 0.02], np.float32), np.array([0.06, 0.01], np.float32)
 _FAR = 32.0  # m, beyond which the air returns nothing
+_LEVEL = np.eye(3)
+_ASIDE = np.float32(0.007)  # rad of azimuth, half of what lies between two columns of a sparse sensor
+_RING = np.float32(0.005)  # rad of elevation, by which the beams of one ring may lie apart
+_ROWS = 4  # cells of 0.64 to 1.3 degrees, within which the next ring of a sparse sensor passes
 
 
 class Beams:
-    """The beams of the points (N, 3) m of a sweep, seen from the origin."""
+    """The beams of the points (N, 3) m of a sweep, seen from the origin.
 
-    def __init__(self, points: np.ndarray):
-        self._points = np.ascontiguousarray(points, np.float32)
+    level  (3, 3) rotation from the sensor's axes, in which its rings are level, to those of the points.
+    """
+
+    def __init__(self, points: np.ndarray, level: np.ndarray = _LEVEL):
+        self._turn = None if np.array_equal(level, _LEVEL) else level.T
+        self._points = self._in_sensor(points)
+
+    def _in_sensor(self, points: np.ndarray) -> np.ndarray:
+        if self._turn is None:
+            return np.ascontiguousarray(points, np.float32)
+        return transformed32(points, self._turn, np.zeros(3))
 
     @cached_property
     def _by_direction(self) -> tuple[np.ndarray, np.ndarray]:
@@ -51,4 +65,9 @@ class Beams:
         returns beside a point that are not nearer, the share at its range, 1 where there are none, is `least` or more,
         on average over the group."""
         depth, share = _BODY
-        return filled(points, counts, self._points, _CONE, _WIDEST, _FEWEST, depth, share, least)
+        return filled(self._in_sensor(points), counts, self._points, _CONE, _WIDEST, _FEWEST, depth, share, least)
+
+    def passing(self, points: np.ndarray) -> np.ndarray:
+        """(M, 2) float32 m: how far the beams reach that pass next below and next above any points (M, 3) m, as the
+        sensor stands; nan where none does."""
+        return passing(self._in_sensor(points), *self._by_direction, _ASIDE, _RING, _ROWS)

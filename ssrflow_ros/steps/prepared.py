@@ -44,7 +44,7 @@ class PreparedPair:
     clouds          the source's points at `rows`, and `target`, to be thinned.
     range_images    of the source, the target, and an earlier sweep, ground included, to be asked about points of the
                     source's frame; the last saw nothing where the stream holds no such sweep.
-    beams           of the source, ground included.
+    beams           of the source and of the target, each in its own frame, ground included.
     past_age        s that the earlier sweep lies before the source.
     in_free_space, in_past_free_space  (n,) bool: at `rows`, stands where the target's sensor saw through, where the
                     earlier one surely did.
@@ -62,7 +62,7 @@ class PreparedPair:
     target: np.ndarray
     clouds: tuple[ThinnedCloud, ThinnedCloud]
     range_images: tuple[RangeImage, RangeImage, RangeImage]
-    beams: Beams
+    beams: tuple[Beams, Beams]
     past_age: float
     in_free_space: np.ndarray
     in_past_free_space: np.ndarray

@@ -181,7 +181,8 @@ class _Cloud:
         self._thinned, self._pillars = thinned, Pillars(thinned)
         few = np.linspace(0, len(thinned) - 1, min(len(thinned), _REFINED_POINTS)).astype(np.int64)
         self.points = thinned.take(few, axis=0)
-        self._normals, self._has_normal = np.zeros_like(thinned), np.zeros(len(thinned), bool)
+        self._normals, self._flat = np.zeros_like(thinned), np.zeros(len(thinned))
+        self._has_normal = np.zeros(len(thinned), bool)
 
     @cached_property
     def for_gicp(self) -> tuple[Any, Any]:
@@ -191,8 +192,9 @@ class _Cloud:
         self._library.estimate_covariances(cloud, tree, _NEIGHBOURS, self._threads)
         return cloud, tree
 
-    def surfaces(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """A point of the nearest surface to each of `points` (n, 3), its normal, and the squared distance (n,)."""
+    def surfaces(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """A point of the nearest surface to each of `points` (n, 3), its normal, how flat it is, (n,) 0 to 1, and the
+        squared distance (n,)."""
         nearest, distance = self._pillars.nearest(points)
         # Normals cost most, and a third of the points is never the nearest one.
         is_asked = np.zeros(len(self._thinned), bool)
@@ -200,9 +202,10 @@ class _Cloud:
         asked = np.flatnonzero(is_asked & ~self._has_normal)
         if len(asked):
             around = self._pillars.around(rows_of(self._thinned, asked), _NEIGHBOURS)
-            self._normals[asked] = normals(self._thinned, around)
+            self._normals[asked], self._flat[asked] = normals(self._thinned, around)
             self._has_normal[asked] = True
-        return rows_of(self._thinned, nearest), rows_of(self._normals, nearest), distance**2
+        surface, normal = rows_of(self._thinned, nearest), rows_of(self._normals, nearest)
+        return surface, normal, self._flat.take(nearest), distance**2
 
 
 def _refine(source: np.ndarray, target: _Cloud, transform: np.ndarray) -> _Match:
@@ -212,9 +215,9 @@ def _refine(source: np.ndarray, target: _Cloud, transform: np.ndarray) -> _Match
     for _ in range(_MAX_STEPS):
         points = moved(source, transform)
         if seen_from is None or not _within(transform, seen_from, _AGAIN):
-            surface, normal, squared = target.surfaces(points)
+            surface, normal, flat, squared = target.surfaces(points)
             seen_from = transform
-        matrix, right = normal_equations(points, surface, normal, squared, max(3 * kernel, 0.6), kernel)
+        matrix, right = normal_equations(points, surface, normal, flat, squared, max(3 * kernel, 0.6), kernel)
         # The damping only keeps a scene without enough surfaces solvable; `_judge` refuses it.
         step = np.linalg.solve(matrix + _DAMPING, right)
         transform = _transform(step) @ transform
@@ -224,10 +227,10 @@ def _refine(source: np.ndarray, target: _Cloud, transform: np.ndarray) -> _Match
         kernel = max(last, kernel * (_NARROWING / 2 if settled else _NARROWING))
 
     off = off_planes(moved(source, transform), surface, normal)
-    matched, flat = (off < _MATCHED) & (squared < 1.0), off < np.inf
-    upright = flat & (np.abs(normal[:, 2]) < _UPRIGHT)
+    matched, known = (off < _MATCHED) & (squared < 1.0), off < np.inf
+    upright = known & (np.abs(normal[:, 2]) < _UPRIGHT)
     if np.count_nonzero(upright) < _FEWEST_UPRIGHT:
-        upright = flat
+        upright = known
     count, facing = spread(normal, matched)
     (every, all_facing), (some, some_facing) = spread(normal, upright), spread(normal, upright & matched)
     return _Match(
