@@ -42,7 +42,7 @@ def attentive_patch(
     rows, places, mine, others, answer = _flat(index, points, own, other, out)
     layers, size = _arrays(*encoder), (each, np.float32(slope), _tile(k * width, len(rows)))
     patches.attentive_patch(
-        rows, _by_axis(offsets), places, *layers, mine, others, *_arrays(weight, score), *size, answer
+        *[rows, _by_axis(offsets), places, *layers, mine, others, *_arrays(weight, score), *size, answer]
     )
     return out
 
@@ -61,7 +61,7 @@ def cost_patch(
     out = own.new_empty(own.shape)
     rows, mine, others, answer = _flat(index, own, other, out)
     layers, size = _arrays(*weight_net, weight), (each, np.float32(slope), _tile(k * width, len(rows)))
-    patches.cost_patch(rows, _by_axis(offsets), *layers, mine, others, *size, answer)
+    patches.cost_patch(*[rows, _by_axis(offsets), *layers, mine, others, *size, answer])
     return out
 
 
@@ -77,7 +77,7 @@ def weighted_patch(
     out = features.new_empty(*index.shape[:2], width)
     rows, values, answer = _flat(index, features, out)
     size = each, np.float32(slope), _tile(k * width, len(rows))
-    patches.weighted_patch(rows, _by_axis(offsets), *_arrays(*weight_net), values, *size, answer)
+    patches.weighted_patch(*[rows, _by_axis(offsets), *_arrays(*weight_net), values, *size, answer])
     return out
 
 
@@ -97,7 +97,7 @@ def convolved(
     rows, values, answer = _flat(index, features, out)
     layers, size = _arrays(of_features.weight, of_offsets.weight, of_features.bias), _tile(numbers, len(rows), _MEANS)
     net, bend = _arrays(*weight_net), np.float32(slope)
-    patches.convolved(rows, _by_axis(offsets), *net, values, *layers, each, bend, size, answer)
+    patches.convolved(*[rows, _by_axis(offsets), *net, values, *layers, each, bend, size, answer])
     return out
 
 
@@ -105,7 +105,7 @@ def layer(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, slope: floa
     """LeakyReLU of `slope` of x (..., C) by weight (D, C) and bias (D,): (..., D)."""
     out = x.new_empty(*x.shape[:-1], len(weight))
     rows, answer = x.contiguous().view(-1, x.shape[-1]).numpy(), out.view(-1, len(weight)).numpy()
-    patches.layer(rows, *_arrays(weight, bias), np.float32(slope), _tile(len(weight), len(rows)), answer)
+    patches.layer(*[rows, *_arrays(weight, bias), np.float32(slope), _tile(len(weight), len(rows)), answer])
     return out
 
 
