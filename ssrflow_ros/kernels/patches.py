@@ -71,7 +71,8 @@ def _product(values, stride, across, rows, weight, add, out):
                  values are (c, rows), and it is a column that begins there.
     """
     d, c = weight.shape
-    sizes, factors = np.array([d, rows, c, stride], np.int32), np.array([1, add], np.float32)
+    # Of eight bytes: a BLAS that reads four finds the same number in the first of them.
+    sizes, factors = np.array([d, rows, c, stride], np.int64), np.array([1, add], np.float32)
     # BLAS counts column by column, so to it all are transposed: out (d, rows) = weight (d, c) @ values (c, rows).
     _SGEMM(
         _TRANSPOSED.ctypes,
