@@ -50,7 +50,7 @@ def attribute(method: SceneFlow, first: LabelledSweep, second: LabelledSweep) ->
     moving = ~first.ground & (errors[0] >= DYNAMIC * dt)
     every = ObjectDetector(dataclasses.replace(method.classifier, least_log_odds=-np.inf))
     observed = observe(prepared, network_displacement(prepared, flow), method.settings)
-    candidates = every.candidates(prepared, observed, method.settings)
+    candidates = every.candidates(prepared, observed, every.tracks.inside(observed.points), method.settings)
     groups, asked = list[np.ndarray](), np.zeros(0, bool)
     if candidates is not None:
         groups = candidates.proposals.groups
