@@ -9,10 +9,10 @@ from scipy.spatial.transform import Rotation
 
 from ssrflow_ros import Settings, Sweep, SweepPair
 from ssrflow_ros.errors import EgoMotionError
-from ssrflow_ros.kernels.point_to_plane import _ROUGH, normal_equations, normals, off_planes, spread
+from ssrflow_ros.kernels.point_to_plane import normal_equations, normals, off_planes, spread
 from ssrflow_ros.simulator import simulate
 from ssrflow_ros.steps.ego_motion import from_poses, given, make_ego_motion
-from ssrflow_ros.steps.scan_matching import _doubt, _Match, _support
+from ssrflow_ros.steps.scan_matching import _Cloud, _doubt, _Match, _support
 from ssrflow_ros.sweep import EgoMotion
 from studies.ego_motion import error
 
@@ -260,23 +260,32 @@ def test_a_patch_that_is_one_line_has_no_normal():
     ring = np.stack([8 * np.cos(turn), 8 * np.sin(turn), np.zeros(20)], 1)
     two = np.concatenate([ring[::2], ring[::2] + [0, 0, 0.5]])
     for points, expected in ((ring, 0.0), (two, 1.0)):
-        (normal,), (flat,) = normals(points, np.arange(20)[None])
+        (normal,), (rough,) = normals(points, np.arange(20)[None])
         assert np.linalg.norm(normal) == pytest.approx(expected)
-        assert (flat > 0) == expected
+        assert np.isfinite(rough) == expected
 
 
-def test_the_rougher_a_patch_the_less_it_counts():
-    """As of the eigenvalues of its covariance; the normal is that of the smallest one."""
+def test_how_rough_a_patch_is_is_told_by_its_spreads():
+    """By the eigenvalues of its covariance; the normal is that of the smallest one."""
     rng = np.random.default_rng(0)
     patches = np.stack([rng.normal(0, (1.0, 0.5, rough), (20, 3)) for rough in (0.0, 0.05, 0.1, 0.3)])
-    normal, flat = normals(patches.reshape(-1, 3), np.arange(80).reshape(4, 20))
-    for patch, found, weight in zip(patches, normal, flat):
+    normal, rough = normals(patches.reshape(-1, 3), np.arange(80).reshape(4, 20))
+    for patch, found, told in zip(patches, normal, rough):
         values, vectors = np.linalg.eigh(np.cov(patch.T))
         one, two, three = values
-        rough = one * two * three * values.sum() / (one * two + two * three + three * one) ** 2
-        assert weight == pytest.approx(1 / (1 + (rough / _ROUGH) ** 2))
+        assert told == pytest.approx(one * two * three * values.sum() / (one * two + two * three + three * one) ** 2)
         assert abs(vectors[:, 0] @ found) == pytest.approx(1, abs=1e-3)
-    assert flat[0] == 1 and (np.diff(flat) < 0).all() and flat[-1] < 0.1
+    assert rough[0] == pytest.approx(0, abs=1e-12) and (np.diff(rough) > 0).all()
+
+
+@pytest.mark.parametrize('noise', (0.0, 0.02, 0.1))
+def test_the_rougher_a_patch_the_less_it_counts_and_half_where_it_is_as_rough_as_most(noise):
+    rng = np.random.default_rng(0)
+    floor = np.column_stack([rng.uniform(-10, 10, (4000, 2)), rng.normal(0, noise, 4000)])
+    heap = rng.uniform(-1, 1, (400, 3)) + [0, 0, 2]
+    points = np.concatenate([floor, heap])
+    flat = _Cloud(None, points, 1).surfaces(points)[2]
+    assert np.median(flat[:4000]) >= 0.5 > np.median(flat[4000:])
 
 
 @pytest.mark.parametrize('seed, number', ((9_700_037, 0), (9_700_017, 2)))

@@ -12,7 +12,7 @@ from numba.core.caching import FunctionCache
 F = TypeVar('F', bound=Callable)
 _KERNELS: list[Any] = []
 
-COMPILING = 'compiling the loops for this machine, once: about 20 s'
+COMPILING = 'compiling the loops for this machine, once: one to two minutes'
 """To be told before the first call of kernels that `are_cold`."""
 
 
@@ -44,7 +44,7 @@ def _compiled(kernel: F, fastmath: bool | set[str]) -> F:
 
 
 def are_cold() -> bool:
-    """Whether the kernels loaded so far have yet to be compiled on this machine, which takes some 20 s of one core."""
+    """Whether the kernels loaded so far have yet to be compiled on this machine, one to two minutes of one core."""
     return bool(_KERNELS) and not any(function.signatures or _is_kept(function._cache) for function in _KERNELS)
 
 

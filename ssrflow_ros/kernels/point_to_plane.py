@@ -8,18 +8,17 @@ from .compiled import compiled
 
 _LINE = 0.01  # of the squared spread, what a patch must have of two directions
 _POWERS = 3  # of the adjugate, after which its largest direction is all that is left
-_ROUGH = 0.05  # of the middle spread, what a patch has across its plane that counts half
 
 
 @compiled
 def normals(points, index):
-    """(n, 3) unit normals of the patches of k points each, index (n, k) into points (N, 3), and how flat each patch is,
-    (n,) from 0 to 1.
+    """(n, 3) unit normals of the patches of k points each, index (n, k) into points (N, 3), and how rough each is,
+    (n,): its spread across the plane by the middle one.
 
     0 of a patch that is a line, as that of one ring of a sparse sensor, of which any direction across it would be one.
     """
     n, k = index.shape
-    out, flat = np.empty((n, 3)), np.zeros(n)
+    out, rough = np.empty((n, 3)), np.full(n, np.inf)
     for i in range(n):
         mx, my, mz = 0.0, 0.0, 0.0
         for j in range(k):
@@ -39,8 +38,7 @@ def normals(points, index):
             out[i] = 0.0
             continue
         # The least spread by the middle one, as the determinant is the product of all three.
-        rough = max(xx * a + xy * b + xz * c, 0.0) * (xx + yy + zz) / (a + d + f) ** 2
-        flat[i] = 1 / (1 + (rough / _ROUGH) ** 2)
+        rough[i] = max(xx * a + xy * b + xz * c, 0.0) * (xx + yy + zz) / (a + d + f) ** 2
         if a >= d and a >= f:
             x, y, z = a, b, c
         elif d >= f:
@@ -52,7 +50,7 @@ def normals(points, index):
             length = max(np.sqrt(x * x + y * y + z * z), 1e-300)
             x, y, z = x / length, y / length, z / length
         out[i, 0], out[i, 1], out[i, 2] = x, y, z
-    return out, flat
+    return out, rough
 
 
 @compiled

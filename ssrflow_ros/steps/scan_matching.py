@@ -40,6 +40,7 @@ _KERNELS = (0.30, 0.05)  # m, width of the robust kernel, first and last
 _NARROWING = 0.6
 _MAX_STEPS = 20
 _DAMPING = 1e-6 * np.eye(6)
+_ROUGH = 0.05  # of its middle spread, what a patch has across its plane that counts half; more, where most have more
 _AGAIN = (0.005, 0.0005)  # m and rad of motion that ask for the nearest surfaces anew
 _NEAR_START = (0.3, 0.03)  # m and rad from the start, within which the refinement alone is believed
 _MATCHED = 0.15  # m, a point nearer to a surface of the target than this is matched
@@ -181,7 +182,7 @@ class _Cloud:
         self._thinned, self._pillars = thinned, Pillars(thinned)
         few = np.linspace(0, len(thinned) - 1, min(len(thinned), _REFINED_POINTS)).astype(np.int64)
         self.points = thinned.take(few, axis=0)
-        self._normals, self._flat = np.zeros_like(thinned), np.zeros(len(thinned))
+        self._normals, self._flat, self._rough = np.zeros_like(thinned), np.zeros(len(thinned)), _ROUGH
         self._has_normal = np.zeros(len(thinned), bool)
 
     @cached_property
@@ -202,7 +203,10 @@ class _Cloud:
         asked = np.flatnonzero(is_asked & ~self._has_normal)
         if len(asked):
             around = self._pillars.around(rows_of(self._thinned, asked), _NEIGHBOURS)
-            self._normals[asked], self._flat[asked] = normals(self._thinned, around)
+            self._normals[asked], rough = normals(self._thinned, around)
+            if not self._has_normal.any():  # of a noisy sensor all are rough, and none the less surfaces
+                self._rough = max(_ROUGH, float(np.median(rough)))
+            self._flat[asked] = 1 / (1 + (rough / self._rough) ** 2)
             self._has_normal[asked] = True
         surface, normal = rows_of(self._thinned, nearest), rows_of(self._normals, nearest)
         return surface, normal, self._flat.take(nearest), distance**2
