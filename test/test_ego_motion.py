@@ -288,6 +288,15 @@ def test_the_rougher_a_patch_the_less_it_counts_and_half_where_it_is_as_rough_as
     assert np.median(flat[:4000]) >= 0.5 > np.median(flat[4000:])
 
 
+def test_where_most_patches_are_lines_the_others_count():
+    turn = np.linspace(0, 2 * np.pi, 400, endpoint=False)
+    rings = [np.column_stack([r * np.cos(turn), r * np.sin(turn), np.zeros(400)]) for r in (8.0, 14.0, 22.0)]
+    wall = np.stack(np.meshgrid(4.0, np.linspace(-3, 3, 20), np.linspace(0, 2, 10)), axis=-1).reshape(-1, 3)
+    points = np.concatenate([*rings, wall])
+    flat = _Cloud(None, points, 1).surfaces(points)[2]
+    assert (flat[:1200] == 0).mean() > 0.9 and np.median(flat[1200:]) > 0.9
+
+
 @pytest.mark.parametrize('seed, number', ((9_700_037, 0), (9_700_017, 2)))
 def test_few_rings_do_not_hold_on_to_themselves_where_the_sensor_nods(seed, number):
     """Racks, goods, edges beside a ring have no plane; taken for one they hold the rings of both sweeps together."""

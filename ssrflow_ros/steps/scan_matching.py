@@ -205,7 +205,7 @@ class _Cloud:
             around = self._pillars.around(rows_of(self._thinned, asked), _NEIGHBOURS)
             self._normals[asked], rough = normals(self._thinned, around)
             if not self._has_normal.any():  # of a noisy sensor all are rough, and none the less surfaces
-                self._rough = max(_ROUGH, float(np.median(rough)))
+                self._rough = max(_ROUGH, float(np.median(np.append(rough[rough < np.inf], _ROUGH))))
             self._flat[asked] = 1 / (1 + (rough / self._rough) ** 2)
             self._has_normal[asked] = True
         surface, normal = rows_of(self._thinned, nearest), rows_of(self._normals, nearest)
