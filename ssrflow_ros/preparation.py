@@ -24,7 +24,6 @@ from .steps.prepared import PreparedPair
 from .steps.range_image import RangeImage, free_space
 from .steps.range_image_history import RangeImageHistory
 from .steps.sampling import sample_thinned
-from .steps.scan_matching import ScanMatching
 from .steps.thinned_cloud import ThinnedCloud
 from .stopwatch import Stopwatch
 from .sweep import EgoMotion, Sweep, SweepPair
@@ -130,13 +129,8 @@ class Preparation:
     def _over_left_out(self, pair: SweepPair, ego: EgoMotion) -> EgoMotion | None:
         """The motion from the pair's target to the newest sweep before it, where sweeps of the stream were left out."""
         between = self.past.between(pair, ego)
-        if between is None:
-            return None
-        left_out, about = between
         try:
-            if isinstance(self.ego_motion, ScanMatching):
-                return self.ego_motion(left_out, about)
-            return self.ego_motion(left_out)
+            return None if between is None else self.ego_motion(*between)
         except EgoMotionError:
             return None
 

@@ -26,9 +26,8 @@ class Clusters(NamedTuple):
 
     def of(self, numbers: np.ndarray) -> Clusters:
         """Those of these numbers (k,)."""
-        first, counts = self.first, self.counts[numbers]
-        rows = np.concatenate([np.arange(first[k], first[k + 1]) for k in numbers])
-        return Clusters(self.points.take(rows, axis=0), counts)
+        first = self.first
+        return Clusters(np.concatenate([self.points[first[k] : first[k + 1]] for k in numbers]), self.counts[numbers])
 
 
 def evenly_chosen(counts: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:

@@ -109,9 +109,8 @@ class Conditioning:
         self._settings, self._mounting_of = settings, mounting_of
         mounting = parse_pose('mounting', settings.mounting)
         self._is_known = mounting is not None
-        self.level = (
-            np.eye(3) if mounting is None else level_axes(mounting[2, :3])
-        )  # the robot's z in the sensor's axes
+        # The last row is the robot's z in the sensor's axes.
+        self.level = np.eye(3) if mounting is None else level_axes(mounting[2, :3])
         self._tries = 0 if settings.ground == 'none' else _TRIES
         # Rows of each sweep and what they have become, None where that is the sweep itself.
         self._known: WeakKeyDictionary[Sweep, tuple[np.ndarray, Sweep | None]] = WeakKeyDictionary()

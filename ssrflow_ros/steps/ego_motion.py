@@ -25,10 +25,11 @@ _ORTHONORMAL = 1e-3  # float32 poses and rounded text files stay within it
 class EgoMotionSource(Protocol):
     """Finds the sensor's own motion over a pair, for the pairs of one stream: it may remember the last ones.
 
+    about  what it is, more or less, where something tells; one that does not search leaves it alone.
     Raises EgoMotionError where it does not know it, or cannot trust what it found.
     """
 
-    def __call__(self, pair: SweepPair) -> EgoMotion: ...
+    def __call__(self, pair: SweepPair, about: EgoMotion | None = None) -> EgoMotion: ...
 
 
 def make_ego_motion(settings: Settings) -> EgoMotionSource:
@@ -72,11 +73,11 @@ def from_poses(source_pose: np.ndarray, target_pose: np.ndarray, method: str = '
     return given(rigid(back @ source[:3, :3], back @ (source[:3, 3] - target[:3, 3])), method)
 
 
-def _standing_still(pair: SweepPair) -> EgoMotion:
+def _standing_still(pair: SweepPair, about: EgoMotion | None = None) -> EgoMotion:
     return EgoMotion(np.eye(4), 'none')
 
 
-def _missing(pair: SweepPair) -> EgoMotion:
+def _missing(pair: SweepPair, about: EgoMotion | None = None) -> EgoMotion:
     raise EgoMotionError(
         "ego_motion is 'odometry' or 'tf' but no motion came with the pair: "
         "give the motion or the poses, or set ego_motion to 'scan_matching'"

@@ -21,10 +21,9 @@ from ..kernels.kd_tree import KdTree
 from ..objects.clusters import find_clusters
 from ..settings import Settings
 from ..steps.deskew import Deskewing
-from ..steps.ego_motion import EgoMotionSource
 from ..steps.ground import make_ground
 from ..steps.range_image import nearest_in_cells
-from ..sweep import Sweep, SweepPair
+from ..sweep import EgoMotion, Sweep, SweepPair
 from .self_losses import STATIC, UNKNOWN
 
 _FAR = 5  # sweeps, over which even walkers leave their place
@@ -64,7 +63,7 @@ class RecordedSweep:
 
 def recorded(
     pairs: Iterable[SweepPair],
-    find_ego_motion: EgoMotionSource,
+    find_ego_motion: Callable[[SweepPair], EgoMotion],
     settings: Settings,
     drop: Callable[[EgoMotionError], None] = lambda error: None,
 ) -> Iterator[RecordedSweep]:
