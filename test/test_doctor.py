@@ -1,5 +1,7 @@
 """The doctor on recordings: one that is well, and one for each thing that may be wrong."""
 
+import time
+
 import numpy as np
 import pytest
 from yards import yard
@@ -10,7 +12,7 @@ pytest.importorskip('small_gicp')
 from ssrflow_ros.cli.main import main  # noqa: E402
 from ssrflow_ros.doctor.bag import examine_bag  # noqa: E402
 from ssrflow_ros.doctor.finding import OK, WRONG  # noqa: E402
-from ssrflow_ros.doctor.method import own_body  # noqa: E402
+from ssrflow_ros.doctor.method import _speed, own_body  # noqa: E402
 from ssrflow_ros.doctor.topics import choose_topic  # noqa: E402
 from ssrflow_ros.formats import bag_messages, pointcloud2  # noqa: E402
 from ssrflow_ros.formats.bags import ODOMETRY, POINTCLOUD2, write_bag  # noqa: E402
@@ -18,6 +20,7 @@ from ssrflow_ros.network.config import PRESETS  # noqa: E402
 from ssrflow_ros.network.ssrflow import SSRFlow  # noqa: E402
 from ssrflow_ros.network.weights import save_weights  # noqa: E402
 from ssrflow_ros.settings import Settings  # noqa: E402
+from ssrflow_ros.steps.conditioning import unknown  # noqa: E402
 from ssrflow_ros.sweep import EgoMotion, FlowField, MovingObject, Sweep, SweepPair  # noqa: E402
 
 STEP_NS = 100_000_000
@@ -289,6 +292,24 @@ def test_device(tmp_path, settings, monkeypatch):
     assert 'finds no CUDA GPU' in only_wrong(examine(path, settings.replace(device='cuda'))).text
     monkeypatch.setattr('shutil.which', lambda name: f'/usr/bin/{name}')
     assert 'install a CUDA build of torch' in only_wrong(examine(path, settings)).text
+
+
+@pytest.mark.parametrize('from_tracks, others', [(True, 'answered from tracks'), (False, 'dropped')])
+def test_of_a_slow_machine_it_is_said_who_answers_the_sweeps_that_the_network_does_not_see(from_tracks, others):
+    class Slow:
+        settings = Settings(fill_from_tracks=from_tracks)
+
+        def stream(self, mounting_of):
+            return self
+
+        def flow(self, pair, motion):
+            time.sleep(0.004)
+
+    older, newer = (Sweep.from_points(yard(seed=index), stamp_ns=BEGIN_NS + index * 1_000_000) for index in range(2))
+    motion = EgoMotion(np.eye(4), 'scan_matching')
+    finding, _ = _speed(Slow(), [(SweepPair(newer, older), motion)] * 3, unknown)
+    assert finding.about == 'speed' and f'the others are {others}' in finding.text
+    assert finding.level != OK and 'network_points' in finding.text
 
 
 @pytest.mark.parametrize('speed, along, noted', [(8.0, 8.3, True), (8.0, 4.0, False), (0.5, 0.5, False)])

@@ -115,10 +115,11 @@ def _speed(
     text = f'{1e3 * took:.0f} ms a sweep on this machine as busy as it is, one comes every {1e3 * step:.0f} ms'
     if took <= step:
         return ok('speed', text), fields
+    others = 'the others are answered from tracks' if scene_flow.settings.fill_from_tracks else 'the others are dropped'
     return note(
         'speed',
-        f'{text}: about {1 - step / took:.0%} of the sweeps get no answer, the others stay current: '
-        'give it a GPU, or lower network_points',
+        f'{text}: the network is asked about {step / took:.0%} of them at most, {others}: '
+        'a GPU, or lower network_points, lets it see more',
     ), fields
 
 
