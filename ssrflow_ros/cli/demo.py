@@ -1,6 +1,7 @@
 """Play a recording through the live node, over DDS, at its real rate, and draw what the node sees.
 
-Without --bag, a recording is made with the simulator first. The output folder then holds
+Without --bag, a recording is made with the simulator first. Of a recording the clouds are played, its /tf and
+/tf_static where tf2_msgs is installed, and its odometry if --odometry names it. The output folder then holds
   flow.png    bird's-eye view of the sweep with the most movers
   typical.png the same of the sweep that half of the others have as many movers as, or fewer
   flow_bag    what the node published, for RViz and Foxglove
@@ -121,6 +122,7 @@ def _replay(
     with ExitStack() as stack:
         check_free(log, COMMAND, overwrite)
         os.environ.update(stack.enter_context(private_network()))
+        from ..formats.bags import TF, TF_STATIC
         from ..node.bag_replay import ODOMETRY, POINTS, BagReplay
 
         node = stack.enter_context(_NodeProcess(settings, log))
@@ -133,7 +135,7 @@ def _replay(
                 raise SSRFlowError(f'the node is not ready after {START_TIMEOUT:.0f} s: see {log}')
             time.sleep(0.1)
         print(f'playing {recorded.topic} for {recorded.seconds:.1f} s ...', flush=True)
-        names = {recorded.topic: POINTS} | ({odometry: ODOMETRY} if odometry else {})
+        names = {recorded.topic: POINTS, TF: TF, TF_STATIC: TF_STATIC} | ({odometry: ODOMETRY} if odometry else {})
         total = recorded.count(names)
         messages = tqdm(recorded.messages(names), 'playing', total, unit=' messages', disable=None)
         replay.play(((names[one.topic], one.time_ns, one.raw) for one in messages), node.check)

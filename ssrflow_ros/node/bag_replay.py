@@ -15,11 +15,16 @@ from rclpy.qos import ReliabilityPolicy
 from sensor_msgs.msg import PointCloud2
 from visualization_msgs.msg import MarkerArray
 
-from ..formats.bags import FLOW, MARKERS, OBJECTS
+from ..formats.bags import FLOW, MARKERS, OBJECTS, TF, TF_STATIC
 from ..formats.stamped import stamp_of
 from ..formats.topics import OWN
 from . import qos
 from .replay_record import ReplayRecord
+
+try:
+    from tf2_msgs.msg import TFMessage
+except ImportError:  # not on PyPI; the node does without, too
+    TFMessage = None
 
 POINTS, ODOMETRY = 'points', 'odometry'
 SETTLE, GIVE_UP = 3.0, 60.0
@@ -48,6 +53,9 @@ class BagReplay:
             POINTS: self._node.create_publisher(PointCloud2, POINTS, driver),
             ODOMETRY: self._node.create_publisher(Odometry, ODOMETRY, qos.OUTPUT),
         }
+        if TFMessage is not None:
+            self._publishers[TF] = self._node.create_publisher(TFMessage, TF, qos.OUTPUT)
+            self._publishers[TF_STATIC] = self._node.create_publisher(TFMessage, TF_STATIC, qos.TF_STATIC)
         kept = qos.keep_last(10, ReliabilityPolicy.RELIABLE)
         # Serialized, so that listening costs next to nothing.
         self._node.create_subscription(PointCloud2, FLOW, _keep(self.record.flow), kept, raw=True)
@@ -72,19 +80,22 @@ class BagReplay:
         ) >= len(self._heard)
 
     def play(self, messages: Iterable[tuple[str, int, bytes]], check: Callable[[], None]) -> None:
-        """Publish (POINTS or ODOMETRY, time ns, serialized message) when due, then wait for the answers.
+        """Publish (topic, time ns, serialized message) when due, then wait for the answers.
 
-        `check` is called once a message; what it raises ends the play.
+        Topics are POINTS, ODOMETRY, TF and TF_STATIC; the last two are left out where there is no tf2_msgs. What was
+        recorded before the first cloud is told at once. `check` is called once a message; what it raises ends the play.
         """
         begun_ns = None
         for topic, time_ns, raw in messages:
-            if begun_ns is None:
+            if begun_ns is None and topic == POINTS:
                 begun, begun_ns = time.monotonic(), time_ns
-            time.sleep(max(0.0, begun + (time_ns - begun_ns) * 1e-9 - time.monotonic()))
+            if begun_ns is not None:
+                time.sleep(max(0.0, begun + (time_ns - begun_ns) * 1e-9 - time.monotonic()))
             check()
             if topic == POINTS:
                 self.record.sent[stamp_of(raw)] = time.monotonic()
-            self._publishers[topic].publish(raw)
+            if topic in self._publishers:
+                self._publishers[topic].publish(raw)
         sent = time.monotonic()
         while not self._settled(sent):
             time.sleep(0.1)
