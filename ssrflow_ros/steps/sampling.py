@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..kernels.farthest_point import farthest_points
+from ..kernels.returns import rows_of
 from .prepared import Sample
 from .range_image import RangeImage
 from .thinned_cloud import ThinnedCloud
@@ -72,11 +73,11 @@ def sample_thinned(
         before = past.at(points)
         change = _change(points, away) + _TAKEN * before.is_free(about=True)  # what is slow changes little
         changed = np.flatnonzero(change > 1.0)
-        hidden = view.at(points.take(changed, axis=0)).is_hidden(_HIDDEN)
+        hidden = view.at(rows_of(points, changed)).is_hidden(_HIDDEN)
         chosen = _spread(points, n_points, changed[~hidden], change, focus)
-        few = points.take(chosen, axis=0)
+        few = rows_of(points, chosen)
         margins = [query.free_space_margin() for query in (view.at(few), before.take(chosen))]
-        return Sample(rows[chosen], others.take(nearest.take(chosen), axis=0) - few, np.concatenate(margins, axis=1))
+        return Sample(rows[chosen], rows_of(others, nearest.take(chosen)) - few, np.concatenate(margins, axis=1))
 
     return (
         sample(source.rows, points, others, target.nearest(points), target_image),
@@ -103,11 +104,11 @@ def _spread(points: np.ndarray, n: int, changed: np.ndarray, change: np.ndarray,
     share = min(int(n * focus), len(changed))
     # What changed beyond need is mostly noise of sampling: the strongest changes go first.
     changed = changed[np.argsort(-change[changed], kind='stable')[: 2 * share]]
-    chosen = changed[farthest_points(drawn.take(changed, axis=0), share)]
+    chosen = changed[farthest_points(rows_of(drawn, changed), share)]
     free = np.ones(len(points), dtype=bool)
     free[chosen] = False
     rest = np.flatnonzero(free)
-    return np.concatenate([chosen, rest[farthest_points(drawn.take(rest, axis=0), n - share)]])
+    return np.concatenate([chosen, rest[farthest_points(rows_of(drawn, rest), n - share)]])
 
 
 def _range(points: np.ndarray) -> np.ndarray:
