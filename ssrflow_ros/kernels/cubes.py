@@ -87,25 +87,28 @@ def cube_means(points, size, reach):
     sums, numbers = np.empty((count, 3)), np.empty(count, np.int64)
     per_cube, shift = np.float32(1 / size), np.zeros(3, np.float32)
     squared = np.float32(reach * reach)
-    last, cube = -1, 0
-    for row in range(count):
-        x, y, z = points[row, 0], points[row, 1], points[row, 2]
-        if not x * x + y * y + z * z < squared:
-            continue
-        near += 1
-        key = _cube(x, y, z, per_cube, shift)
-        if key != last:
-            last = key
-            slot = _slot(table, keys, key)
-            if table[slot] < 0:
-                table[slot], keys[found] = found, key
-                sums[found], numbers[found] = 0, 0
-                found += 1
-            cube = table[slot]
-        sums[cube, 0] += x
-        sums[cube, 1] += y
-        sums[cube, 2] += z
-        numbers[cube] += 1
+    last, cube, place, own = -1, 0, np.empty(_BLOCK, np.float32), np.empty(_BLOCK, np.int64)
+    for begin in range(0, count, _BLOCK):
+        size = min(_BLOCK, count - begin)
+        _keys(points[begin : begin + size], per_cube, shift, place, own)
+        for row in range(begin, begin + size):
+            x, y, z = points[row, 0], points[row, 1], points[row, 2]
+            if not x * x + y * y + z * z < squared:
+                continue
+            near += 1
+            key = own[row - begin]
+            if key != last:
+                last = key
+                slot = _slot(table, keys, key)
+                if table[slot] < 0:
+                    table[slot], keys[found] = found, key
+                    sums[found], numbers[found] = 0, 0
+                    found += 1
+                cube = table[slot]
+            sums[cube, 0] += x
+            sums[cube, 1] += y
+            sums[cube, 2] += z
+            numbers[cube] += 1
     means = np.empty((found, 3))
     for cube in range(found):
         for axis in range(3):
