@@ -100,7 +100,7 @@ def _change(reach: np.ndarray, away: np.ndarray) -> np.ndarray:
 def _spread(
     points: np.ndarray, reach: np.ndarray, n: int, changed: np.ndarray, change: np.ndarray, focus: float
 ) -> np.ndarray:
-    """`n` rows of `points`, which lie at the ranges `reach` m: a share `focus` among the most `changed` rows, the rest over
+    """`n` rows of `points` at the ranges `reach` m: a share `focus` among the most `changed` rows, the rest over
     everything."""
     if len(points) <= n:
         return np.arange(len(points))
