@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import curve
+from . import curve, returns
 from .compiled import compiled
-from .returns import rows_of
 
 _BUCKET = 32  # points that lie together; and buckets of a group
 DIRECTION = (0.8017837, 0.5345225, 0.2672612)
@@ -109,7 +108,7 @@ def farthest_points(points: np.ndarray, n: int) -> np.ndarray:
     # turned round: quicker than a stable argsort, and the same.
     bits = along.view(np.int32)
     own = np.sort(((bits ^ ((bits >> 31) & 0x7FFFFFFF)).astype(np.int64) << 32) | np.arange(len(points))) & 0x7FFFFFFF
-    return own.take(farthest_point_order(rows_of(points, own), n))
+    return own.take(farthest_point_order(returns.rows_of(points, own), n))
 
 
 def farthest_point_order(points: np.ndarray, n: int, start: int = 0) -> np.ndarray:
