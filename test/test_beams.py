@@ -43,7 +43,7 @@ def test_what_lies_beside_is_counted_as_by_hand():
     at, beyond = found.T
     shares = np.where(at + beyond > 0, at / np.maximum(at + beyond, 1), 1.0).reshape(20, 30).mean(axis=1)
     for least in np.quantile(shares, (0.2, 0.5, 0.8)) + 1e-9:
-        full = filled(points, np.full(20, 30), points, cone, 4, fewest, depth, share, least)
+        full = filled(points, np.full(20, 30), beams, first, cone, 4, fewest, depth, share, least)
         assert np.array_equal(full, shares >= least) and full.any() and not full.all()
 
 

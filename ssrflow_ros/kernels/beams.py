@@ -34,35 +34,29 @@ def _cells(points):
 
 
 @compiled
-def _sorted(points, cell, reach, wanted):
-    """As `by_direction`, of the points in cells that are `wanted` (cells,)."""
-    first, rows, count = np.zeros(_ROWS * _COLUMNS + 1, np.int32), np.empty(len(points) + 1, np.int32), 0
-    for point in range(len(points)):
-        rows[count] = point
-        count += wanted[cell[point]]
-    for row in rows[:count]:
-        first[cell[row] + 1] += 1
-    begin = np.int32(0)
-    for own in range(1, len(first)):
-        begin += first[own]
-        first[own] = begin
-    place, beams = first[:-1].copy(), np.empty((count, 4), np.float32)
-    for row in rows[:count]:
-        own = place[cell[row]]
-        place[cell[row]] += 1
-        scale = np.float32(1) / max(reach[row], np.float32(1e-6))
-        for axis in range(3):
-            beams[own, axis] = points[row, axis] * scale
-        beams[own, 3] = reach[row]
-    return beams, first
-
-
-@compiled
 def by_direction(points):
     """Unit vectors and ranges (n, 4) float32 of points (n, 3) float32 m, cell of directions by cell, and the first row
     of each cell."""
     cell, reach = _cells(points)
-    return _sorted(points, cell, reach, np.ones(_ROWS * _COLUMNS, np.bool_))
+    first = np.zeros(_ROWS * _COLUMNS + 1, np.int32)
+    for own in cell:
+        first[own + 1] += 1
+    begin = np.int32(0)
+    for own in range(1, len(first)):
+        begin += first[own]
+        first[own] = begin
+    place, beams, scale = first[:-1].copy(), np.empty((len(points), 4), np.float32), np.empty(_BLOCK, np.float32)
+    for begin in range(0, len(points), _BLOCK):
+        size = min(_BLOCK, len(points) - begin)
+        for k in range(size):
+            scale[k] = np.float32(1) / max(reach[begin + k], np.float32(1e-6))
+        for k in range(size):
+            row = begin + k
+            own = place[cell[row]]
+            place[cell[row]] += 1
+            beams[own, 0], beams[own, 1] = points[row, 0] * scale[k], points[row, 1] * scale[k]
+            beams[own, 2], beams[own, 3] = points[row, 2] * scale[k], reach[row]
+    return beams, first
 
 
 @compiled
@@ -81,25 +75,6 @@ def is_beside_the_next(points, reach, cone, depth, depth_share):
             found[point - 1] |= off <= depth + depth_share * reach[point - 1]
         x, y, z = east, north, up
     return found
-
-
-@compiled
-def _about(cell, widest):
-    """(cells,) bool: within so many rows and columns about one of the cells (M,)."""
-    about, centres = np.zeros(_ROWS * _COLUMNS, np.bool_), np.zeros(_ROWS * _COLUMNS, np.bool_)
-    for own in cell:
-        if not centres[own]:
-            centres[own] = True
-            row, column = own // _COLUMNS, own % _COLUMNS
-            for near in range(max(row - widest, 0), min(row + widest + 1, _ROWS)):
-                begin = near * _COLUMNS
-                for place in range(begin + max(column - widest, 0), begin + min(column + widest + 1, _COLUMNS)):
-                    about[place] = True
-                for place in range(begin, begin + column + widest + 1 - _COLUMNS):  # the columns go round
-                    about[place] = True
-                for place in range(begin + _COLUMNS + column - widest, begin + _COLUMNS if column < widest else 0):
-                    about[place] = True
-    return about
 
 
 @compiled
@@ -159,13 +134,11 @@ def beside(points, beams, first, cone, narrowest, widest, fewest, depth, depth_s
 
 
 @compiled
-def filled(points, counts, sweep, cone, widest, fewest, depth, depth_share, least):
-    """(K,) bool of K groups of points (M, 3) of a `sweep` (N, 3), one after the other, `counts` (K,) of each: of the
-    returns beside a point, as of `beside`, that are not nearer, the share at its range, 1 where there are none, is
-    `least` or more, on average over the group."""
+def filled(points, counts, beams, first, cone, widest, fewest, depth, depth_share, least):
+    """(K,) bool of K groups of points (M, 3) of a sweep, one after the other, `counts` (K,) of each: of the returns
+    beside a point, as of `beside`, that are not nearer, the share at its range, 1 where there are none, is `least` or
+    more, on average over the group. beams, first: the sweep, as of `by_direction`."""
     cell, away = _cells(points)
-    cell_of_sweep, reach = _cells(sweep)
-    beams, first = _sorted(sweep, cell_of_sweep, reach, _about(cell, widest))
     full, end = np.empty(len(counts), np.bool_), 0
     for group in range(len(counts)):
         begin, end = end, end + counts[group]

@@ -7,6 +7,7 @@ import numpy as np
 from .compiled import compiled
 
 _HALF = 1 << 20  # cubes along an axis, to either side of the origin; what is farther lies in the last one
+_BLOCK = 1024  # points that are worked on at a time
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -30,6 +31,19 @@ def _cube(x, y, z, per_cube, origin):
 
 
 @compiled
+def _keys(points, per_cube, origin, x, keys):
+    """Fill keys (n,) int64 with the number of the cube of each of points (n, 3) float32, as of `_cube`; axis by axis,
+    so that vector units can. x (n,) float32 is to work in."""
+    for axis in range(3):
+        for point in range(len(points)):
+            x[point] = points[point, axis]
+        for point in range(len(points)):
+            cell = np.floor(x[point] * per_cube + origin[axis])
+            own = np.int32(min(max(cell, np.float32(-_HALF)), np.float32(_HALF - 1)))
+            keys[point] = ((keys[point] if axis else 0) << 21) | (np.int64(own) + _HALF)
+
+
+@compiled
 def _slot(table, keys, key):
     """Where in the table the cube `key` is, or belongs; keys (n,) of the cubes by number."""
     slot = int((np.uint64(key) * _MIX) >> np.uint64(32)) & (len(table) - 1)
@@ -46,18 +60,21 @@ def cubes(points, size, origin):
     table, keys = _table(count), np.empty(count, np.int64)
     number, first = np.empty(count, np.int32), np.empty(count, np.int64)
     per_cube, shift = np.float32(1 / size), (origin / size).astype(np.float32)
-    last = -1
-    for row in range(count):
-        key = _cube(points[row, 0], points[row, 1], points[row, 2], per_cube, shift)
-        if key == last:  # as most are, along a beam's way
-            number[row] = number[row - 1]
-            continue
-        last = key
-        slot = _slot(table, keys, key)
-        if table[slot] < 0:
-            table[slot], keys[found], first[found] = found, key, row
-            found += 1
-        number[row] = table[slot]
+    last, x, own = -1, np.empty(_BLOCK, np.float32), np.empty(_BLOCK, np.int64)
+    for begin in range(0, count, _BLOCK):
+        size = min(_BLOCK, count - begin)
+        _keys(points[begin : begin + size], per_cube, shift, x, own)
+        for row in range(begin, begin + size):
+            key = own[row - begin]
+            if key == last:  # as most are, along a beam's way
+                number[row] = number[row - 1]
+                continue
+            last = key
+            slot = _slot(table, keys, key)
+            if table[slot] < 0:
+                table[slot], keys[found], first[found] = found, key, row
+                found += 1
+            number[row] = table[slot]
     return number, first[:found].copy()
 
 
@@ -70,25 +87,28 @@ def cube_means(points, size, reach):
     sums, numbers = np.empty((count, 3)), np.empty(count, np.int64)
     per_cube, shift = np.float32(1 / size), np.zeros(3, np.float32)
     squared = np.float32(reach * reach)
-    last, cube = -1, 0
-    for row in range(count):
-        x, y, z = points[row, 0], points[row, 1], points[row, 2]
-        if not x * x + y * y + z * z < squared:
-            continue
-        near += 1
-        key = _cube(x, y, z, per_cube, shift)
-        if key != last:
-            last = key
-            slot = _slot(table, keys, key)
-            if table[slot] < 0:
-                table[slot], keys[found] = found, key
-                sums[found], numbers[found] = 0, 0
-                found += 1
-            cube = table[slot]
-        sums[cube, 0] += x
-        sums[cube, 1] += y
-        sums[cube, 2] += z
-        numbers[cube] += 1
+    last, cube, place, own = -1, 0, np.empty(_BLOCK, np.float32), np.empty(_BLOCK, np.int64)
+    for begin in range(0, count, _BLOCK):
+        size = min(_BLOCK, count - begin)
+        _keys(points[begin : begin + size], per_cube, shift, place, own)
+        for row in range(begin, begin + size):
+            x, y, z = points[row, 0], points[row, 1], points[row, 2]
+            if not x * x + y * y + z * z < squared:
+                continue
+            near += 1
+            key = own[row - begin]
+            if key != last:
+                last = key
+                slot = _slot(table, keys, key)
+                if table[slot] < 0:
+                    table[slot], keys[found] = found, key
+                    sums[found], numbers[found] = 0, 0
+                    found += 1
+                cube = table[slot]
+            sums[cube, 0] += x
+            sums[cube, 1] += y
+            sums[cube, 2] += z
+            numbers[cube] += 1
     means = np.empty((found, 3))
     for cube in range(found):
         for axis in range(3):

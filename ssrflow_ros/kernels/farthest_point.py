@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import curve
+from . import curve, returns
 from .compiled import compiled
 
 _BUCKET = 32  # points that lie together; and buckets of a group
@@ -108,7 +108,7 @@ def farthest_points(points: np.ndarray, n: int) -> np.ndarray:
     # turned round: quicker than a stable argsort, and the same.
     bits = along.view(np.int32)
     own = np.sort(((bits ^ ((bits >> 31) & 0x7FFFFFFF)).astype(np.int64) << 32) | np.arange(len(points))) & 0x7FFFFFFF
-    return own.take(farthest_point_order(points.take(own, axis=0), n))
+    return own.take(farthest_point_order(returns.rows_of(points, own), n))
 
 
 def farthest_point_order(points: np.ndarray, n: int, start: int = 0) -> np.ndarray:

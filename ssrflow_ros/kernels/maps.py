@@ -32,12 +32,15 @@ def connected_things(points, suspects, unmatched, vacated, cell, side, square):
         places[point] = _cell(points[point], cell, side)
         number[places[point]] = -2  # held, and by no thing yet
         lowest, highest = min(lowest, places[point]), max(highest, places[point])
-    square_of = np.arange(side) // square + 1
-    about = np.zeros((side // square + 2, side // square + 2), np.int64)
+    square_of, squares = np.arange(side) // square + 1, (side - 1) // square + 3
+    left, about = np.zeros((squares, squares), np.int64), np.zeros((squares, squares), np.int64)
     for point in range(len(vacated)):
         place = _cell(vacated[point], cell, side)
-        row, column = square_of[place // side], square_of[place % side]
-        about[row - 1 : row + 2, column - 1 : column + 2] += 1
+        left[square_of[place // side], square_of[place % side]] += 1
+    for row in range(1, squares - 1):
+        for beside in range(9):
+            for column in range(1, squares - 1):
+                about[row, column] += left[row + beside // 3 - 1, column + beside % 3 - 1]
     most = min(len(points), side * side // 4)
     extent, vacancies = np.empty((most, 2), np.int64), np.empty(most, np.int64)
     count = 0
@@ -45,10 +48,10 @@ def connected_things(points, suspects, unmatched, vacated, cell, side, square):
         if number[first] != -2:
             continue
         low_row, high_row, low_column, high_column, greatest = side, 0, side, 0, 0
-        number[first], waiting[0, 0], waiting[0, 1], left = count, first // side, first % side, 1
-        while left:
-            left -= 1
-            row, column = waiting[left, 0], waiting[left, 1]
+        number[first], waiting[0, 0], waiting[0, 1], held = count, first // side, first % side, 1
+        while held:
+            held -= 1
+            row, column = waiting[held, 0], waiting[held, 1]
             low_row, high_row = min(low_row, row), max(high_row, row)
             low_column, high_column = min(low_column, column), max(high_column, column)
             greatest = max(greatest, about[square_of[row], square_of[column]])
@@ -56,8 +59,8 @@ def connected_things(points, suspects, unmatched, vacated, cell, side, square):
                 for j in range(column - 1, column + 2):
                     if number[i * side + j] == -2:
                         number[i * side + j] = count
-                        waiting[left, 0], waiting[left, 1] = i, j
-                        left += 1
+                        waiting[held, 0], waiting[held, 1] = i, j
+                        held += 1
         extent[count, 0], extent[count, 1] = high_row - low_row + 1, high_column - low_column + 1
         vacancies[count] = greatest
         count += 1

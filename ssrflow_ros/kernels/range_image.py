@@ -8,6 +8,7 @@ from .compiled import compiled, contracted
 
 _BRIDGED = 3  # rows, of 0.75 degrees, that the beams of a sparse sensor may lie apart
 _EDGE = 1e-3  # of a cell, nearer to whose edge a float32 angle may lie beyond it
+_FEW = 32  # points of which mostly none is near an edge
 _BLOCK = 1024  # points that are worked on at a time, column by column, so that vector units can
 
 
@@ -68,9 +69,14 @@ def _arctan2_near(y, x):
 def _made_exact(cell, is_near, up, along, start, per_cell, rows, angle):
     """Choose the `cell` along one axis anew, in double precision, where `is_near`; `rows`, `angle` are to work in."""
     count = 0
-    for point in range(len(cell)):
-        rows[count] = point
-        count += is_near[point]
+    for begin in range(0, len(cell), _FEW):
+        end, found = min(begin + _FEW, len(cell)), np.int32(0)
+        for point in range(begin, end):
+            found |= is_near[point]
+        if found:  # as among few
+            for point in range(begin, end):
+                rows[count] = point
+                count += is_near[point]
     for k in range(count):
         angle[k] = (_arctan2(np.float64(up[rows[k]]), np.float64(along[rows[k]])) + start) * per_cell
     for k in range(count):

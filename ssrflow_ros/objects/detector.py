@@ -129,7 +129,7 @@ class ObjectDetector:
             moving, doubtful = selected(candidates, settings.min_motion_probability)
             which, rows, counts = assigned(candidates, moving, is_free, settings.object_points)
             if len(which):
-                points, motion = observed.points.take(rows, axis=0), candidates.motion(which)
+                points, motion = rows_of(observed.points, rows), candidates.motion(which)
                 bodies = SeenBodies(points, counts, motion, prepared.slope)
                 of_source = prepared.rows.take(rows)
                 ids[of_source] = np.repeat(np.arange(len(which)), counts)

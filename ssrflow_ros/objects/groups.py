@@ -36,8 +36,8 @@ def evenly_chosen(counts: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray
 
 
 def group_means(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """(K,) mean of values (n,) of groups of which none is empty."""
-    return np.add.reduceat(values.astype(float), np.cumsum(counts) - counts) / counts
+    """(..., K) mean of values (..., n) of groups of which none is empty."""
+    return np.add.reduceat(values.astype(float), np.cumsum(counts) - counts, axis=-1) / counts
 
 
 def reduced(ufunc: np.ufunc, values: np.ndarray, groups: list[np.ndarray]) -> np.ndarray:

@@ -51,20 +51,19 @@ def visibility(prepared: PreparedPair, clusters: Clusters, displacement: np.ndar
     here, now, then = other.at(clusters.points), source.at(places), other.at(places)
     past_here, past_then = past.at(clusters.points), past.at(earlier)
 
-    def share(answers: np.ndarray) -> np.ndarray:
-        return group_means(answers, clusters.counts)
-
-    return VisibilityFeatures(
-        vacated=share(now.is_free()),
-        hidden_from_target=share(here.is_hidden()),
-        place_hidden=share(now.is_hidden()),
-        place_beside_occluder=share(then.is_beside_occluder()),
-        at_target_return=share(here.is_at_return()),
-        place_at_source_return=share(now.is_at_return()),
-        past_free=share(past_here.is_free()),
-        past_surely_free=share(past_here.is_free(about=True)),
-        past_return=share(past_here.is_at_return()),
-        earlier_free=share(past_then.is_free()),
-        earlier_return=share(past_then.is_at_return()),
-        overlap=float(other.at(points[:: 1 + len(points) // _ASKED]).is_known().mean()),
-    )
+    answers = {
+        'vacated': now.is_free(),
+        'hidden_from_target': here.is_hidden(),
+        'place_hidden': now.is_hidden(),
+        'place_beside_occluder': then.is_beside_occluder(),
+        'at_target_return': here.is_at_return(),
+        'place_at_source_return': now.is_at_return(),
+        'past_free': past_here.is_free(),
+        'past_surely_free': past_here.is_free(about=True),
+        'past_return': past_here.is_at_return(),
+        'earlier_free': past_then.is_free(),
+        'earlier_return': past_then.is_at_return(),
+    }
+    shares = dict(zip(answers, group_means(np.stack([*answers.values()]), clusters.counts)))
+    overlap = other.at(points[:: 1 + len(points) // _ASKED]).is_known().mean()
+    return VisibilityFeatures(**shares, overlap=float(overlap))

@@ -64,8 +64,9 @@ class Beams:
         """(K,) bool of K groups of the sweep's points (M, 3) m, one after the other, `counts` (K,) of each: of the
         returns beside a point that are not nearer, the share at its range, 1 where there are none, is `least` or more,
         on average over the group."""
+        beams, first = self._by_direction
         depth, share = _BODY
-        return filled(self._in_sensor(points), counts, self._points, _CONE, _WIDEST, _FEWEST, depth, share, least)
+        return filled(self._in_sensor(points), counts, beams, first, _CONE, _WIDEST, _FEWEST, depth, share, least)
 
     def passing(self, points: np.ndarray) -> np.ndarray:
         """(M, 2) float32 m: how far the beams reach that pass next below and next above any points (M, 3) m, as the

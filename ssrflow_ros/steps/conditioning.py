@@ -65,11 +65,11 @@ class ConditionedPair:
             return field
         ego, source, back = _turned(field.ego_motion, self.level.T), self.given.source, self.level.T
         turns = not np.array_equal(self.level, np.eye(3))
+        kept = np.zeros(len(source), bool)
+        kept[self.rows] = True
 
         def vectors(values: np.ndarray) -> np.ndarray:
-            return laid_over(np.zeros_like(source.points), values)
-
-        def laid_over(out: np.ndarray, values: np.ndarray) -> np.ndarray:
+            out = np.zeros_like(source.points)
             put_rows(out, self.rows, transformed32(values, back, _NOWHERE) if turns else values)
             return out
 
@@ -78,10 +78,11 @@ class ConditionedPair:
 
         def marks(values: np.ndarray, missing: int) -> np.ndarray:
             out = np.full(len(source), missing, values.dtype)
-            out[self.rows] = values
+            out[kept] = values
             return out
 
-        flow = laid_over(ego.displacement(source.points), field.flow)  # an outlier stands
+        flow, outlying = vectors(field.flow), np.flatnonzero(~kept)
+        put_rows(flow, outlying, ego.displacement(rows_of(source.points, outlying)))  # an outlier stands
         return dataclasses.replace(
             field,
             pair=self.given,

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..kernels.farthest_point import farthest_points
+from ..kernels.returns import rows_of
 from .prepared import Sample
 from .range_image import RangeImage
 from .thinned_cloud import ThinnedCloud
@@ -60,7 +61,7 @@ def sample_thinned(
         first, second = (
             Sample(cloud.rows[some], np.zeros((len(some), 3), np.float32), np.zeros((len(some), 4), np.float32))
             for cloud in (source, target)
-            for some in [_spread(cloud.points, n_points, nothing, nothing, focus)]
+            for some in [_spread(cloud.points, _range(cloud.points), n_points, nothing, nothing, focus)]
         )
         return first, second
     source_image, target_image, past = images
@@ -70,13 +71,14 @@ def sample_thinned(
     ) -> Sample:
         nearest, away = found
         before = past.at(points)
-        change = _change(points, away) + _TAKEN * before.is_free(about=True)  # what is slow changes little
+        reach = _range(points)
+        change = _change(reach, away) + _TAKEN * before.is_free(about=True)  # what is slow changes little
         changed = np.flatnonzero(change > 1.0)
-        hidden = view.at(points.take(changed, axis=0)).is_hidden(_HIDDEN)
-        chosen = _spread(points, n_points, changed[~hidden], change, focus)
-        few = points.take(chosen, axis=0)
+        hidden = view.at(rows_of(points, changed)).is_hidden(_HIDDEN)
+        chosen = _spread(points, reach, n_points, changed[~hidden], change, focus)
+        few = rows_of(points, chosen)
         margins = [query.free_space_margin() for query in (view.at(few), before.take(chosen))]
-        return Sample(rows[chosen], others.take(nearest.take(chosen), axis=0) - few, np.concatenate(margins, axis=1))
+        return Sample(rows[chosen], rows_of(others, nearest.take(chosen)) - few, np.concatenate(margins, axis=1))
 
     return (
         sample(source.rows, points, others, target.nearest(points), target_image),
@@ -84,30 +86,34 @@ def sample_thinned(
     )
 
 
-def _change(points: np.ndarray, away: np.ndarray) -> np.ndarray:
-    """(N,) of the distances (N,) m to the nearest point of the other cloud: 1 where they begin to be unusual.
+def _change(reach: np.ndarray, away: np.ndarray) -> np.ndarray:
+    """(N,) of the distances (N,) m of points at the ranges (N,) m to the nearest point of the other cloud: 1 where they
+    begin to be unusual.
 
     Neighbouring beams diverge, so two samplings of one wall differ more the farther it is, and more with fewer beams;
     as most of a scene stands, the median over it tells how much.
     """
-    reach = _range(points) + _SAMPLED
+    reach = reach + _SAMPLED
     return away / (_UNUSUAL * (np.median(away / reach) * reach + _NOISE))
 
 
-def _spread(points: np.ndarray, n: int, changed: np.ndarray, change: np.ndarray, focus: float) -> np.ndarray:
-    """`n` rows of `points`: a share `focus` among the most `changed` rows, the rest over everything."""
+def _spread(
+    points: np.ndarray, reach: np.ndarray, n: int, changed: np.ndarray, change: np.ndarray, focus: float
+) -> np.ndarray:
+    """`n` rows of `points` at the ranges `reach` m: a share `focus` among the most `changed` rows, the rest over
+    everything."""
     if len(points) <= n:
         return np.arange(len(points))
     # Farthest points of clouds drawn towards the sensor: their spacing widens with the range.
-    drawn = points * (np.maximum(_range(points), 1.0) ** -_NEARER)[:, None]
+    drawn = points * (np.maximum(reach, 1.0) ** -_NEARER)[:, None]
     share = min(int(n * focus), len(changed))
     # What changed beyond need is mostly noise of sampling: the strongest changes go first.
     changed = changed[np.argsort(-change[changed], kind='stable')[: 2 * share]]
-    chosen = changed[farthest_points(drawn.take(changed, axis=0), share)]
+    chosen = changed[farthest_points(rows_of(drawn, changed), share)]
     free = np.ones(len(points), dtype=bool)
     free[chosen] = False
     rest = np.flatnonzero(free)
-    return np.concatenate([chosen, rest[farthest_points(drawn.take(rest, axis=0), n - share)]])
+    return np.concatenate([chosen, rest[farthest_points(rows_of(drawn, rest), n - share)]])
 
 
 def _range(points: np.ndarray) -> np.ndarray:
