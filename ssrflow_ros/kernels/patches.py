@@ -72,8 +72,11 @@ def _product(values, stride, across, rows, weight, add, out):
                  values are (c, rows), and it is a column that begins there.
     """
     d, c = weight.shape
+    if not add:  # MKL would take twice as long to clear it
+        for place in range(rows * d):
+            out[place] = 0
     # Of eight bytes: a BLAS that reads four finds the same number in the first of them.
-    sizes, factors = np.array([d, rows, c, stride], np.int64), np.array([1, add], np.float32)
+    sizes, factor = np.array([d, rows, c, stride], np.int64), np.ones(1, np.float32)
     # BLAS counts column by column, so to it all are transposed: out (d, rows) = weight (d, c) @ values (c, rows).
     _SGEMM(
         _TRANSPOSED.ctypes,
@@ -81,16 +84,16 @@ def _product(values, stride, across, rows, weight, add, out):
         sizes.ctypes,
         sizes[1:].ctypes,
         sizes[2:].ctypes,
-        factors.ctypes,
+        factor.ctypes,
         weight.ctypes,
         sizes[2:].ctypes,
         values.ctypes,
         sizes[3:].ctypes,
-        factors[1:].ctypes,
+        factor.ctypes,
         out.ctypes,
         sizes.ctypes,
     )
-    return sizes, factors  # so that they last as long as the call, which knows them by their address alone
+    return sizes, factor  # so that they last as long as the call, which knows them by their address alone
 
 
 @contracted
