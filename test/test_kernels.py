@@ -96,6 +96,11 @@ def layered(values, *layers):
     return values @ layers[-2].T + layers[-1]
 
 
+def net(layers):
+    """Of weight, bias, weight, ...: the pairs of a WeightNet's three layers."""
+    return tuple(zip(layers[::2], layers[1::2]))
+
+
 def test_embedding(patch):
     pairs, own, other, index = patch
     out = pairs.copy()
@@ -108,7 +113,7 @@ def test_a_softmax_over_neighbours_bears_large_scores(k):
     scores, features = RNG(k).normal(size=(2, 5, k, 9)).astype(np.float32)
     scores *= 100
     out = np.empty((5, 9), np.float32)
-    patches.attend(scores, features, 0, 5, out)
+    patches.attend(scores, features, 0, 5, out, 0)
     weights = np.exp(scores.astype(float) - scores.max(axis=1, keepdims=True))
     wanted = (weights * features).sum(axis=1) / weights.sum(axis=1)
     np.testing.assert_allclose(out, wanted, rtol=2e-6, atol=2e-6)
@@ -148,7 +153,7 @@ def test_a_convolution_of_any_number_of_neighbours(each, k):
     begin, end = 2, 2 * each - 1
     out, moved = np.empty((end - begin, 4, 9), np.float32), np.empty((end - begin, 4, 3), np.float32)
     away = np.ascontiguousarray(offsets.reshape(-1, 3).T)
-    patches.convolve(away, features, index, each, np.float32(0.1), begin, end, out, moved, *layers)
+    patches.convolve(away, features, index, each, np.float32(0.1), begin, end, out, moved, net(layers))
     weights = layered(offsets.astype(float), *layers)
     near = features[index + 7 * (np.arange(2 * each) // each)[:, None]]
     wanted = np.einsum('ikw,ikc->iwc', weights, near) / k, np.einsum('ikw,ikc->iwc', weights, offsets) / k
@@ -161,7 +166,7 @@ def test_hidden_numbers_of_offsets(pairs):
     rng = RNG(pairs)
     layers = [rng.normal(size=shape).astype(np.float32) for shape in ((8, 3), 8, (12, 8), 12)]
     offsets, out = rng.normal(size=(3, pairs + 5)).astype(np.float32), np.empty((12, pairs + 2), np.float32)
-    patches.weigh(offsets, np.float32(0.1), 3, pairs + 3, out, *layers)
+    patches.weigh(offsets, np.float32(0.1), 3, pairs + 3, out, net([*layers, *layers[2:]]))
     wanted = leaky(layered(offsets[:, 3 : pairs + 3].T.astype(float), *layers))
     np.testing.assert_allclose(out[:, :pairs], wanted.T, rtol=1e-4, atol=1e-5)
 
@@ -174,8 +179,9 @@ def test_position_encoding(k, units):
     offsets, points = (rng.normal(size=shape).astype(np.float32) for shape in ((300, k, 3), (300, 3)))
     out = np.empty((units, 200 * k), np.float32)
     away = np.ascontiguousarray(offsets.reshape(-1, 3).T)
-    patches.encode(away, points, np.float32(0.1), 50, 250, out, of_offset, bias, of_position, second, second_bias)
-    hidden = leaky(offsets.astype(float) @ of_offset.T + (points @ of_position.T)[:, None] + bias)
+    layers = of_offset, bias, of_position, second, second_bias
+    patches.encode(away, points, np.float32(4), k, np.float32(0.1), 50, 250, out, layers)
+    hidden = leaky(offsets.astype(float) @ of_offset.T + (points / 4 @ of_position.T)[:, None] + bias)
     wanted = leaky(hidden @ second.T + second_bias)[50:250].reshape(-1, units)
     np.testing.assert_allclose(out, wanted.T, rtol=1e-4, atol=1e-5)
 
@@ -187,10 +193,11 @@ def test_a_product_is_numpys(across, tile):
     values, weight = rng.normal(size=(30, 5)).astype(np.float32), rng.normal(size=(7, 5)).astype(np.float32)
     given, out = np.ascontiguousarray(values.T) if across else values, np.ones((tile, 7), np.float32)
     first, stride = (given[0, 30 - tile :], 30) if across else (given.reshape(-1)[5 * (30 - tile) :], 5)
-    patches._product(first, stride, across, tile, weight, 1, out.reshape(-1))
-    np.testing.assert_allclose(out, values[30 - tile :] @ weight.T + 1, rtol=1e-5, atol=1e-5)
+    for add in (1, 0):
+        patches._product(first, stride, across, tile, weight, add, out.reshape(-1))
+        np.testing.assert_allclose(out, values[30 - tile :] @ weight.T + add, rtol=1e-5, atol=1e-5)
     rows, bias = np.empty((30, 7), np.float32), weight[:, 0].copy()
-    patches.layer(values, weight, bias, np.float32(0.1), tile, rows)
+    patches.layer(values, weight, bias, np.float32(0.1), 7 * tile, rows)
     np.testing.assert_allclose(rows, leaky(values @ weight.T + bias), rtol=1e-5, atol=1e-5)
 
 
@@ -198,6 +205,21 @@ def test_a_bias_and_what_bends_it(patch):
     rows = patch[0][0].copy()
     patches.activate(rows, patch[1][0], np.float32(0.1))
     np.testing.assert_allclose(rows, leaky(patch[0][0] + patch[1][0]), rtol=1e-6)
+
+
+def test_a_norm_of_each_row(patch):
+    rows, gain, shift = patch[0][0].copy(), patch[1][0].copy(), patch[1][1].copy()
+    out = np.empty_like(rows)
+    patches.normalise(rows, gain, shift, out)
+    mean, square = rows.mean(axis=1, keepdims=True), rows.var(axis=1, keepdims=True)
+    np.testing.assert_allclose(out, (rows - mean) / np.sqrt(square + 1e-5) * gain + shift, rtol=1e-5, atol=1e-6)
+
+
+def test_interpolation_between_three(patch):
+    values, index = patch[2], RNG(0).integers(0, 7, (5, 3))
+    shares, out = RNG(1).uniform(size=(5, 3)).astype(np.float32), np.empty((5, 9), np.float32)
+    patches.interpolate(values, index, shares, 5, out)
+    np.testing.assert_allclose(out, (values[index] * shares[..., None]).sum(axis=1), rtol=1e-5, atol=1e-6)
 
 
 def test_one_over_the_distance():

@@ -280,3 +280,22 @@ def test_the_loops_of_the_cpu_do_what_torch_does_whatever_the_tiles(monkeypatch,
         fast = net.flow(source, target)
         monkeypatch.setattr(cpu_patches, 'fits', lambda *tensors: False)
         assert torch.allclose(net.flow(source, target), fast, atol=1e-5) and fast.abs().mean() > 1e-3
+
+
+@pytest.mark.parametrize('change', ['put in their place', 'moved', 'written over'])
+def test_the_loops_of_the_cpu_see_other_weights(change):
+    net, other, (source, target) = network(), network(), pair(100)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter *= 1.1
+        before, wanted = net.flow(source, target), other.flow(source, target)
+        if change == 'put in their place':
+            net.load_state_dict(other.state_dict(), assign=True)
+        elif change == 'written over':
+            net.load_state_dict(other.state_dict())
+        else:
+            net.double()
+            for parameter in net.parameters():
+                parameter *= 1.1
+            net.float()
+        assert torch.allclose(net.flow(source, target), wanted, atol=1e-6) and not torch.allclose(before, wanted)

@@ -35,6 +35,11 @@ def contracted(kernel: F) -> F:
     return _compiled(kernel, {'contract'})
 
 
+def reordered(kernel: F) -> F:
+    """As `contracted`, and a sum may be added up in any order, as the vector unit does it."""
+    return _compiled(kernel, {'contract', 'reassoc'})
+
+
 def _compiled(kernel: F, fastmath: bool | set[str]) -> F:
     function: Any = njit(nogil=True, fastmath=fastmath, error_model='numpy')(kernel)
     with contextlib.suppress(RuntimeError):  # numba's word for: no folder can be written

@@ -240,6 +240,13 @@ class KdTree:
         their own tree do; None: along a curve.
         """
         index, squared = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
-        queries = np.ascontiguousarray(queries, np.float32)
-        _search(self.tree, queries, curve.along_curve(queries) if order is None else order, k, index, squared)
+        self.search_into(queries, order, index, squared)
         return index, np.sqrt(squared)
+
+    def search_into(
+        self, queries: np.ndarray, order: np.ndarray | None, index: np.ndarray, squared: np.ndarray
+    ) -> None:
+        """As `search`, into index and squared distances (M, k)."""
+        queries = np.ascontiguousarray(queries, np.float32)
+        order = curve.along_curve(queries) if order is None else order
+        _search(self.tree, queries, order, index.shape[1], index, squared)

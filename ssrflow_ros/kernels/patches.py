@@ -23,7 +23,7 @@ import llvmlite.binding as llvm
 import numpy as np
 from numba import types
 
-from .compiled import contracted
+from .compiled import contracted, reordered
 
 
 def _found() -> bool:
@@ -44,6 +44,7 @@ HAS_PRODUCT = _found()
 
 _AS_IT_IS, _TRANSPOSED = np.frombuffer(b'N', np.uint8), np.frombuffer(b'T', np.uint8)
 _UNIT = np.float32(1.4426950408889634)  # 1 / ln 2
+_EPSILON = np.float32(1e-5)  # torch's, of LayerNorm
 _PAIRS = 512  # of a point and a neighbour, whose hidden numbers are kept at once
 
 
@@ -71,8 +72,11 @@ def _product(values, stride, across, rows, weight, add, out):
                  values are (c, rows), and it is a column that begins there.
     """
     d, c = weight.shape
+    if not add:  # MKL would take twice as long to clear it
+        for place in range(rows * d):
+            out[place] = 0
     # Of eight bytes: a BLAS that reads four finds the same number in the first of them.
-    sizes, factors = np.array([d, rows, c, stride], np.int64), np.array([1, add], np.float32)
+    sizes, factor = np.array([d, rows, c, stride], np.int64), np.ones(1, np.float32)
     # BLAS counts column by column, so to it all are transposed: out (d, rows) = weight (d, c) @ values (c, rows).
     _SGEMM(
         _TRANSPOSED.ctypes,
@@ -80,23 +84,30 @@ def _product(values, stride, across, rows, weight, add, out):
         sizes.ctypes,
         sizes[1:].ctypes,
         sizes[2:].ctypes,
-        factors.ctypes,
+        factor.ctypes,
         weight.ctypes,
         sizes[2:].ctypes,
         values.ctypes,
         sizes[3:].ctypes,
-        factors[1:].ctypes,
+        factor.ctypes,
         out.ctypes,
         sizes.ctypes,
     )
-    return sizes, factors  # so that they last as long as the call, which knows them by their address alone
+    return sizes, factor  # so that they last as long as the call, which knows them by their address alone
 
 
 @contracted
-def layer(rows, weight, bias, slope, tile, out):
-    """out (m, d) = LeakyReLU(rows (m, c) @ weight (d, c) transposed + bias (d,)), `tile` at once; slope 1: none."""
+def _tile(numbers, most, points):
+    """How many of `points`, of so many numbers each, a tile has: tiles of one size, of about `most` numbers."""
+    tiles = max(1, -(-points * numbers // most))
+    return max(1, -(-points // tiles))
+
+
+@contracted
+def layer(rows, weight, bias, slope, most, out):
+    """out (m, d) = LeakyReLU(rows (m, c) @ weight (d, c) transposed + bias (d,)); slope 1: none."""
     (d, c), m = weight.shape, len(rows)
-    values, answer = rows.reshape(-1), out.reshape(-1)
+    values, answer, tile = rows.reshape(-1), out.reshape(-1), _tile(max(c, d), most, m)
     for begin in range(0, m, tile):
         end = min(m, begin + tile)
         _product(values[begin * c :], c, False, end - begin, weight, 0, answer[begin * d :])
@@ -104,118 +115,198 @@ def layer(rows, weight, bias, slope, tile, out):
 
 
 @contracted
-def attentive_patch(
-    index,
-    offsets,
-    points,
-    of_offset,
-    bias,
-    of_position,
-    second,
-    second_bias,
-    own,
-    other,
-    weight,
-    score,
-    each,
-    slope,
-    tile,
-    out,
-):
-    """Rows of out (m, c): as `attentive_patch_reference`, of the position encoding of `encode`; `tile` at once."""
-    (m, k), width = index.shape, own.shape[1]
-    encoding = np.empty((len(bias), tile * k), np.float32)
+def described(points, more, unit, length, longest, first, second, slope, most, out):
+    """out (m, d) = two layers (weight, bias) of points (m, 3) by `unit` m, and of the first numbers of more (m, c), all
+    that the layers ask for: the offset and each other by `length` m, softly clamped to `longest`."""
+    m, (numbers, columns) = len(points), first[0].shape
+    rows, hidden = np.empty((m, columns), np.float32), np.empty((m, numbers), np.float32)
+    for i in range(m):
+        row, known = rows[i], more[i]
+        dx, dy, dz = known[0] / length, known[1] / length, known[2] / length
+        bend = longest / (longest + np.sqrt(dx * dx + dy * dy + dz * dz))
+        for axis in range(3):
+            row[axis], row[3 + axis] = points[i, axis] / unit, known[axis] / length * bend
+        for c in range(6, columns):
+            look = known[c - 3] / length
+            row[c] = look * (longest / (longest + abs(look)))
+    layer(rows, first[0], first[1], slope, most, hidden)
+    layer(hidden, second[0], second[1], slope, most, out)
+
+
+@contracted
+def joined(features, coarse, index, shares, each, of_both, norm, slope, most, out):
+    """out (m, d) = the norm (weight, bias) of a layer (weight, bias) of features (m, a) and coarse (n, b),
+    interpolated by index and shares (m, 3)."""
+    m, width, _more, (weight, bias), (gain, shift) = len(features), features.shape[1], coarse.shape[1], of_both, norm
+    d, c = weight.shape
+    tile = _tile(c, most, m)
+    both, bent = np.empty((tile, c), np.float32), np.empty((tile, d), np.float32)
+    for begin in range(0, m, tile):
+        end = min(m, begin + tile)
+        for i in range(begin, end):
+            row, own = both[i - begin], features[i]
+            for a in range(width):
+                row[a] = own[a]
+            _mixed(coarse[i // each * (len(coarse) // (m // each)) :], index[i], shares[i], row[width:])
+        _product(both.reshape(-1), c, False, end - begin, weight, 0, bent.reshape(-1))
+        activate(bent[: end - begin], bias, slope)
+        normalise(bent[: end - begin], gain, shift, out[begin:end])
+
+
+@contracted
+def reembedded(points, unit, features, cross, within, temporal, spatial, fusion, each, slope, most, out):
+    """Rows of out (m, c): as `SpatialTemporalReembedding` of points (m, 3) and features (m, c) of both frames; cross
+    and within: index and offsets of the neighbours in the other frame, and in the own."""
+    m, width = features.shape
+    halves = np.empty((m, 2 * width), np.float32)
+    _attentive_patch(points, unit, features, m // 2, cross, temporal, each, slope, most, halves, 0)
+    _attentive_patch(points, unit, features, 0, within, spatial, each, slope, most, halves, width)
+    layer(halves, fusion[0], fusion[1], slope, most, out)
+
+
+@contracted
+def _attentive_patch(points, unit, features, first, neighbours, weights, each, slope, most, out, column):
+    """Of each row of out (m, 2 c) c numbers from `column` on: as `NeighbourReembedding` of points (m, 3) m, which are
+    divided by `unit`; neighbours are those among the rows of features (m, c) from `first` on, round to it."""
+    (index, offsets), (encoder, (of_own, bias), of_other, weight, score) = neighbours, weights
+    (m, k), width, numbers = index.shape, features.shape[1], features.reshape(-1)
+    own, other = np.empty_like(features), np.empty_like(features)
+    layer(features, of_own, bias, np.float32(1), most, own)
+    _product(numbers[first * width :], width, False, m - first, of_other, 0, other.reshape(-1))
+    _product(numbers, width, False, first, of_other, 0, other.reshape(-1)[(m - first) * width :])
+    tile = _tile(k * width, most, m)
+    encoding = np.empty((len(encoder[1]), tile * k), np.float32)
     pairs, scores = np.empty((tile, k, width), np.float32), np.empty((tile, k, width), np.float32)
     for begin in range(0, m, tile):
         end = min(m, begin + tile)
         rows = (end - begin) * k
-        encode(offsets, points, slope, begin, end, encoding, of_offset, bias, of_position, second, second_bias)
+        encode(offsets, points, unit, k, slope, begin, end, encoding, encoder)
         _product(encoding.reshape(-1), tile * k, True, rows, weight, 0, pairs.reshape(-1))
         embed(pairs, own, other, index, each, slope, begin, end)
         _product(pairs.reshape(-1), width, False, rows, score, 0, scores.reshape(-1))
-        attend(scores, pairs, begin, end, out)
+        attend(scores, pairs, begin, end, out, column)
 
 
 @contracted
-def cost_patch(
-    index, offsets, first, first_bias, second, second_bias, third, bias, weight, own, other, each, slope, tile, out
-):
-    """Rows of out (m, c): as `cost_patch_reference`, weighed by a WeightNet's three layers; `tile` points at once."""
+def globally_fused(points, unit, source, target, neighbours, weights, each, slope, most, out):
+    """Rows of out (m, d): as `GlobalFusion` of points (m, 3) m with features (m, c), of which all those of target
+    (n, c) are neighbours; positions are divided by `unit`."""
+    (index, offsets), (encoder, (of_own, bias), of_other, weight, (second, second_bias), score) = neighbours, weights
+    (m, k), (width, c) = index.shape, of_own.shape
+    own, other = np.empty((m, width), np.float32), np.empty((len(target), width), np.float32)
+    layer(source, of_own, bias, np.float32(1), most, own)
+    _product(target.reshape(-1), c, False, len(target), of_other, 0, other.reshape(-1))
+    tile = _tile(k * width, most, m)
+    relation = np.empty((3 + len(encoder[1]), tile * k), np.float32)
+    pairs, hidden = np.empty((tile, k, width), np.float32), np.empty((tile, k, width), np.float32)
+    for begin in range(0, m, tile):
+        end = min(m, begin + tile)
+        rows = (end - begin) * k
+        _copied(offsets, begin * k, end * k, relation)
+        encode(offsets, points, unit, k, slope, begin, end, relation[3:], encoder)
+        _product(relation.reshape(-1), tile * k, True, rows, weight, 0, pairs.reshape(-1))
+        embed(pairs, own, other, index, each, slope, begin, end)
+        _product(pairs.reshape(-1), width, False, rows, second, 0, hidden.reshape(-1))
+        activate(hidden.reshape(-1, width)[:rows], second_bias, slope)
+        _product(hidden.reshape(-1), width, False, rows, score, 0, pairs.reshape(-1))
+        attend(pairs, hidden, begin, end, out, 0)
+
+
+@contracted
+def flow_embedded(source, target, cross, within, of_own, of_other, weight, nets, each, slope, most, out):
+    """Rows of out (m, c): as `LocalFlowEmbedding` of features source (m, c) and target (n, c); cross and within: index
+    and offsets of the neighbours in the target and in the source, nets: the layers of the WeightNets of both."""
+    m, c = source.shape
+    own, other, costs = np.empty((m, c), np.float32), np.empty((len(target), c), np.float32), np.empty_like(out)
+    layer(source, of_own[0], of_own[1], np.float32(1), most, own)
+    _product(target.reshape(-1), c, False, len(target), of_other, 0, other.reshape(-1))
+    _cost_patch(cross, nets[0], weight, own, other, each, slope, most, costs)
+    _weighted_patch(within, nets[1], costs, each, slope, most, out)
+
+
+@contracted
+def _cost_patch(neighbours, net, weight, own, other, each, slope, most, out):
+    """Rows of out (m, c): as `cost_patch_reference`, weighed by a WeightNet's three layers."""
+    index, offsets = neighbours
     (m, k), width = index.shape, own.shape[1]
-    hidden = np.empty((len(second), tile * k), np.float32)
+    tile = _tile(k * width, most, m)
+    hidden = np.empty((len(net[1][0]), tile * k), np.float32)
     pairs, weights = np.empty((tile, k, width), np.float32), np.empty((tile, k, width), np.float32)
     for begin in range(0, m, tile):
         end = min(m, begin + tile)
         rows = (end - begin) * k
-        weigh(offsets, slope, begin * k, end * k, hidden, first, first_bias, second, second_bias)
-        _product(hidden.reshape(-1), tile * k, True, rows, third, 0, weights.reshape(-1))
+        weigh(offsets, slope, begin * k, end * k, hidden, net)
+        _product(hidden.reshape(-1), tile * k, True, rows, net[2][0], 0, weights.reshape(-1))
         _product(offsets[0, begin * k :], offsets.shape[1], True, rows, weight, 0, pairs.reshape(-1))
-        cost(weights, bias, pairs, own, other, index, each, slope, begin, end, out)
+        cost(weights, net[2][1], pairs, own, other, index, each, slope, begin, end, out)
 
 
 @contracted
-def weighted_patch(
-    index, offsets, first, first_bias, second, second_bias, third, bias, features, each, slope, tile, out
-):
-    """Rows of out (m, c): mean over neighbours of a WeightNet's c numbers of each offset times features (n, c); `tile`
-    points at once."""
+def _weighted_patch(neighbours, net, features, each, slope, most, out):
+    """Rows of out (m, c): mean over neighbours of a WeightNet's c numbers of each offset times features (n, c)."""
+    index, offsets = neighbours
     m, k = index.shape
-    hidden = np.empty((len(second), tile * k), np.float32)
-    weights = np.empty((tile, k, len(bias)), np.float32)
+    tile = _tile(k * len(net[2][1]), most, m)
+    hidden = np.empty((len(net[1][0]), tile * k), np.float32)
+    weights = np.empty((tile, k, len(net[2][1])), np.float32)
     for begin in range(0, m, tile):
         end = min(m, begin + tile)
-        weigh(offsets, slope, begin * k, end * k, hidden, first, first_bias, second, second_bias)
-        _product(hidden.reshape(-1), tile * k, True, (end - begin) * k, third, 0, weights.reshape(-1))
-        weighted_mean(weights, bias, features, index, each, begin, end, out)
+        weigh(offsets, slope, begin * k, end * k, hidden, net)
+        _product(hidden.reshape(-1), tile * k, True, (end - begin) * k, net[2][0], 0, weights.reshape(-1))
+        weighted_mean(weights, net[2][1], features, index, each, begin, end, out)
 
 
 @contracted
-def convolved(
-    index,
-    offsets,
-    first,
-    first_bias,
-    second,
-    second_bias,
-    third,
-    third_bias,
-    features,
-    of_features,
-    of_offsets,
-    bias,
-    each,
-    slope,
-    tile,
-    out,
-):
-    """out (m, d) = LeakyReLU of the means of `convolve` by of_features (d, w c), of those of offsets by of_offsets
-    (d, w 3), and bias (d,); `tile` points at once."""
-    m, numbers, d = len(index), len(third), len(bias)
-    means = np.empty((tile, numbers, features.shape[1]), np.float32)
-    moved, answer = np.empty((tile, numbers, 3), np.float32), out.reshape(-1)
+def convolved(features, neighbours, weights, each, slope, most, out):
+    """out (m, d) = LeakyReLU of the means of `convolve` of features (n, c) by of_features (d, w c), of those of offsets
+    by of_offsets (d, w 3), and bias (d,); of `weights`, the WeightNet's layers come first."""
+    (index, offsets), (net, of_features, of_offsets, bias) = neighbours, weights
+    m, numbers, d = len(index), len(net[2][0]), len(bias)
+    # Larger tiles: the products have so large weights that these fill the cache by themselves.
+    tile, answer = _tile(numbers * features.shape[1], 4 * most, m), out.reshape(-1)
+    means, moved = np.empty((tile, numbers, features.shape[1]), np.float32), np.empty((tile, numbers, 3), np.float32)
     for begin in range(0, m, tile):
         end = min(m, begin + tile)
-        convolve(
-            offsets,
-            features,
-            index,
-            each,
-            slope,
-            begin,
-            end,
-            means,
-            moved,
-            first,
-            first_bias,
-            second,
-            second_bias,
-            third,
-            third_bias,
-        )
+        convolve(offsets, features, index, each, slope, begin, end, means, moved, net)
         part = answer[begin * d :]
         _product(moved.reshape(-1), numbers * 3, False, end - begin, of_offsets, 0, part)
         _product(means.reshape(-1), numbers * features.shape[1], False, end - begin, of_features, 1, part)
         activate(out[begin:end], bias, slope)
+
+
+@contracted
+def predicted(
+    features, neighbours, norm, first, second, third, fourth, last_norm, of_flow, each, slope, most, out, flow
+):
+    """out (m, d) and flow (m, 3): as `FlowPredictor` of features (m, c) and their neighbours' index and offsets."""
+    m, hidden = len(features), len(first[3])
+    normed = np.empty_like(features)
+    before, after = np.empty((m, hidden), np.float32), np.empty((m, hidden), np.float32)
+    last = np.empty_like(out)
+    normalise(features, norm[0], norm[1], normed)
+    convolved(normed, neighbours, first, each, slope, most, before)
+    convolved(before, neighbours, second, each, slope, most, after)
+    layer(after, third[0], third[1], slope, most, before)
+    layer(before, fourth[0], fourth[1], slope, most, last)
+    normalise(last, last_norm[0], last_norm[1], out)
+    layer(out, of_flow[0], of_flow[1], np.float32(1), most, flow)
+
+
+@reordered
+def normalise(rows, gain, shift, out):
+    """out (m, c) = LayerNorm of each row (m, c), with gain (c,) and shift (c,)."""
+    width = rows.shape[1]
+    share = np.float32(1) / np.float32(width)
+    for i in range(len(rows)):
+        row, answer, mean, square = rows[i], out[i], np.float32(0), np.float32(0)
+        for c in range(width):
+            mean += row[c]
+        mean *= share
+        for c in range(width):
+            square += (row[c] - mean) * (row[c] - mean)
+        scale = np.float32(1) / np.sqrt(square * share + _EPSILON)
+        for c in range(width):
+            answer[c] = (row[c] - mean) * scale * gain[c] + shift[c]
 
 
 @contracted
@@ -306,19 +397,19 @@ def inverse_distances(queries, points, index, each, least, out):
 
 
 @contracted
-def interpolate(values, index, weights, each, out):
-    """(m, c) sum over the k neighbours of values (n, c), weighted by weights (m, k)."""
-    m, k = index.shape
-    width, among = values.shape[1], len(values) // (m // each)
+def _mixed(values, rows, shares, out):
+    """out (c,) = sum of three rows of values (n, c), by their shares (3,)."""
+    one, two, three, a, b, d = values[rows[0]], values[rows[1]], values[rows[2]], shares[0], shares[1], shares[2]
+    for c in range(len(one)):
+        out[c] = a * one[c] + b * two[c] + d * three[c]
+
+
+@contracted
+def interpolate(values, index, shares, each, out):
+    """out (m, c) = sum over three neighbours of values (n, c), by their shares (m, 3)."""
+    m, among = len(index), len(values) // (len(index) // each)
     for i in range(m):
-        shift = i // each * among
-        first = shift + index[i, 0]
-        for c in range(width):
-            out[i, c] = weights[i, 0] * values[first, c]
-        for j in range(1, k):
-            weight, row = weights[i, j], shift + index[i, j]
-            for c in range(width):
-                out[i, c] += weight * values[row, c]
+        _mixed(values[i // each * among :], index[i], shares[i], out[i])
 
 
 @contracted
@@ -332,12 +423,13 @@ def activate(rows, bias, slope):
 
 
 @contracted
-def encode(offsets, points, slope, begin, end, out, of_offset, bias, of_position, weight, second_bias):
-    """(u, pairs) position encoding of the neighbours at offsets (3, m k) of points (m, 3): two layers.
+def encode(offsets, points, unit, k, slope, begin, end, out, layers):
+    """(u, pairs) position encoding of the k neighbours at offsets (3, m k) of points (m, 3): two layers.
 
-    The first is of_offset (u, 3) @ offset + of_position (u, 3) @ point + bias (u,), the second weight (u, u).
+    The first is of_offset (u, 3) @ offset + of_position (u, 3) @ point / unit + bias (u,), the second weight (u, u).
     """
-    units, k = len(bias), offsets.shape[1] // len(points)
+    of_offset, bias, of_position, weight, second_bias = layers
+    units = len(bias)
     block = max(1, _PAIRS // k)
     both = np.empty((units, 6), np.float32)
     for u in range(units):
@@ -354,7 +446,7 @@ def encode(offsets, points, slope, begin, end, out, of_offset, bias, of_position
             placed = values[3 + axis]
             for i in range(size):
                 for j in range(k):
-                    placed[i * k + j] = points[start + i, axis]
+                    placed[i * k + j] = points[start + i, axis] / unit
         _layer(values, both, bias, slope, hidden)
         _layer(hidden, weight, second_bias, slope, last)
         place = (start - begin) * k
@@ -399,13 +491,13 @@ def _attend_to_eight(scores, features, out):
 
 
 @contracted
-def attend(scores, features, begin, end, out):
-    """Rows of out (m, c): sum over neighbours of features (end - begin, k, c), weighted by the softmax of scores, as
-    large, over them."""
+def attend(scores, features, begin, end, out, column):
+    """Rows of out (m, more), c numbers from `column` on: sum over neighbours of features (end - begin, k, c), weighted
+    by the softmax of scores, as large, over them."""
     k, width = scores.shape[1:]
     most, total = np.empty(width, np.float32), np.empty(width, np.float32)
     for i in range(begin, end):
-        own, weighed, answer = scores[i - begin], features[i - begin], out[i]
+        own, weighed, answer = scores[i - begin], features[i - begin], out[i, column : column + width]
         if k == 8:
             _attend_to_eight(own, weighed, answer)
             continue
@@ -427,8 +519,9 @@ def attend(scores, features, begin, end, out):
 
 
 @contracted
-def weigh(offsets, slope, begin, end, out, first, first_bias, second, second_bias):
-    """(h, pairs) what the last layer of a WeightNet sees at offsets (3, m k) from `begin` to `end`."""
+def weigh(offsets, slope, begin, end, out, net):
+    """(h, pairs) what the last of a WeightNet's three layers sees at offsets (3, m k) from `begin` to `end`."""
+    (first, first_bias), (second, second_bias), _ = net
     units = len(second)
     first, first_bias = _by_fours(first, first_bias)
     second, second_bias = _by_fours(second, second_bias)
@@ -482,25 +575,10 @@ def weighted_mean(weights, bias, features, index, each, begin, end, out):
 
 
 @contracted
-def convolve(
-    offsets,
-    features,
-    index,
-    each,
-    slope,
-    begin,
-    end,
-    out,
-    moved,
-    first,
-    first_bias,
-    second,
-    second_bias,
-    third,
-    third_bias,
-):
+def convolve(offsets, features, index, each, slope, begin, end, out, moved, net):
     """Means over neighbours of a WeightNet of their offsets (3, m k) times features (n, c): out (end - begin, w, c),
-    and times offsets: moved (end - begin, w, 3). Weight and bias of its three layers, of which the last is linear."""
+    and times offsets: moved (end - begin, w, 3). Of its three layers (weight, bias, ...) the last is linear."""
+    (first, first_bias), (second, second_bias), (third, third_bias) = net
     k, width, of_weights = index.shape[1], features.shape[1], len(third)
     among = len(features) // (len(index) // each)
     share, block = np.float32(1.0) / np.float32(k), max(1, _PAIRS // k)

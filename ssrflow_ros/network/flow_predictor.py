@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ..operators import Linear
+from ..operators import Linear, cpu_patches
 from .config import NetworkConfig
-from .layers import MLP, mlp
+from .layers import MLP, SLOPE, mlp
 from .neighbourhood import Neighbourhood
 from .pointconv import PointConv
 
@@ -29,9 +29,16 @@ class FlowPredictor(nn.Module):
         self.second = PointConv(hidden, hidden, config.weight_net)
         self.features = MLP(*mlp(hidden, hidden, out), nn.LayerNorm(out))
         self.flow = Linear(out, 3)
+        self.weights = cpu_patches.Weights(self, self._tensors)
 
     def forward(self, features: torch.Tensor, within: Neighbourhood) -> tuple[torch.Tensor, torch.Tensor]:
         """features (B, M, width), their points' neighbours among themselves -> flow (B, M, 3) m and features."""
         within = within.nearest(self.k)
+        if cpu_patches.fits(features, within.offsets):
+            return cpu_patches.predicted(features, within.pair, self.weights, SLOPE)
         features = self.features(self.second(self.first(self.norm(features), within), within))
         return self.flow(features).float(), features
+
+    def _tensors(self) -> tuple:
+        norm, of_flow = ((layer.weight, layer.bias) for layer in (self.norm, self.flow))
+        return norm, self.first.tensors(), self.second.tensors(), *self.features.tensors(), of_flow

@@ -27,6 +27,10 @@ class MLP(nn.Sequential):
                 x = layer(x)
         return x
 
+    def tensors(self) -> tuple[tuple[torch.Tensor, torch.Tensor], ...]:
+        """Weight and bias of each layer that has them, as `cpu_patches` takes them."""
+        return tuple((layer.weight, layer.bias) for layer in self if isinstance(layer, (Linear, nn.LayerNorm)))
+
 
 def mlp(*widths: int) -> MLP:
     """Linear layers of these widths, each followed by LeakyReLU."""
@@ -51,11 +55,10 @@ class PositionEncoder(nn.Module):
         self.of_position = Linear(3, width, bias=False)
         self.out = MLP(nn.LeakyReLU(SLOPE, inplace=True), *mlp(width, width))
 
-    def weights(self) -> tuple[torch.Tensor, ...]:
-        """Of both layers, as `cpu_patches.attentive_patch` takes them; positions / POSITION_UNIT go with them."""
-        second = self.out[1]
-        assert isinstance(second, Linear)
-        return self.of_offset.weight, self.of_offset.bias, self.of_position.weight, second.weight, second.bias
+    def tensors(self) -> tuple[torch.Tensor, ...]:
+        """Of both layers, as `cpu_patches.reembedded` takes them."""
+        (second,) = self.out.tensors()
+        return self.of_offset.weight, self.of_offset.bias, self.of_position.weight, *second
 
     def forward(self, positions: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
         """positions (B, M, 3) m, offsets (B, M, k, 3) -> (B, M, k, width)."""
@@ -107,10 +110,6 @@ class WeightNet(MLP):
 
     def __init__(self, out: int):
         super().__init__(*mlp(3, 8, 8), Linear(8, out))
-
-    def weights(self) -> tuple[torch.Tensor, ...]:
-        """Weight and bias of its three layers, as `cpu_patches` takes them."""
-        return tuple(tensor for layer in self if isinstance(layer, Linear) for tensor in (layer.weight, layer.bias))
 
     def hidden(self, offsets: torch.Tensor) -> torch.Tensor:
         """What the last layer sees: (..., 3) -> (..., 8)."""

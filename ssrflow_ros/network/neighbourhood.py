@@ -36,6 +36,11 @@ class Neighbourhood:
         return cls(index, soft_clamp(offsets))
 
     @property
+    def pair(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Both, as `cpu_patches` takes them."""
+        return self.index, self.offsets
+
+    @property
     def of_source(self) -> 'Neighbourhood':
         """Those of the source frames, of both frames'."""
         return Neighbourhood(self.index.chunk(2)[0], self.offsets.chunk(2)[0])

@@ -9,9 +9,10 @@ from torch import nn
 from ..operators import Linear, cpu_patches, gather, k_nearest
 from .config import NetworkConfig
 from .layers import SLOPE, WeightNet, mlp
-from .neighbourhood import Neighbourhood, soft_clamp
+from .neighbourhood import LONGEST, Neighbourhood, soft_clamp
 from .pyramid import Pyramid, swapped
 
+_UNIT = 10.0  # metres; the paper's input feature is xyz: so a LiDAR scene stays within a few units
 _OFFSET_LENGTH = 0.5  # metres that count as 1; longer ones are softly clamped to 2 m
 
 
@@ -25,18 +26,20 @@ class PointConv(nn.Module):
         self.of_features = Linear(width * weight_net, out)
         self.of_offsets = Linear(3 * weight_net, out, bias=False)
         self.activation = nn.LeakyReLU(SLOPE, inplace=True)
+        self.weights = cpu_patches.Weights(self, self.tensors)
 
     def forward(self, features: torch.Tensor, neighbours: Neighbourhood) -> torch.Tensor:
         """features (B, N, C), M neighbourhoods of k among N -> (B, M, out)."""
-
         index, offsets = neighbours.index, neighbours.offsets
         if cpu_patches.fits(features, offsets):
-            return cpu_patches.convolved(
-                index, offsets, self.weight_net.weights(), features, self.of_features, self.of_offsets, SLOPE
-            )
+            return cpu_patches.convolved(features, neighbours.pair, self.weights, SLOPE)
         weights = (self.weight_net(offsets) / index.shape[-1]).transpose(-1, -2)  # (B, M, weight_net, k)
         out = self.of_features((weights @ gather(features, index)).flatten(-2))
         return self.activation(out + self.of_offsets((weights @ offsets.to(weights.dtype)).flatten(-2)))
+
+    def tensors(self) -> tuple:
+        """Of all layers, as `cpu_patches.convolved` takes them."""
+        return (self.weight_net.tensors(), self.of_features.weight, self.of_offsets.weight, self.of_features.bias)
 
 
 class HierarchicalFeatures(nn.Module):
@@ -47,15 +50,27 @@ class HierarchicalFeatures(nn.Module):
         self.lengths, self.radius = config.lengths, config.radius
         self.offset_input, self.looks = config.offset_input, 2 * config.beyond_input + 2 * config.past_input
         self.first = mlp(config.columns, config.widths[0], config.widths[0])
+        self.weights = cpu_patches.Weights(self.first, self.first.tensors)
         self.down = nn.ModuleList(
             PointConv(fine, coarse, config.weight_net) for fine, coarse in zip(config.widths, config.widths[1:])
         )
 
     def forward(self, frames: Pyramid) -> list[torch.Tensor]:
         """Per level (2B, n_l, width_l), of both frames."""
-        # The paper's input feature is xyz; in units of 10 m a LiDAR scene stays within a few units.
+        features = [self._described(frames)]
+        for level, convolution in enumerate(self.down):
+            fine, coarse = frames.points[level], frames.points[level + 1]
+            around = Neighbourhood.of(coarse, fine, frames.neighbours[level], self.lengths[level], self.radius)
+            features.append(convolution(features[-1], around))
+        return features
+
+    def _described(self, frames: Pyramid) -> torch.Tensor:
+        """(2B, n, width) of the finest level, of what is given of each point."""
         points, more, counts = frames.points[0], frames.more, frames.counts[0]
-        given = [points / 10.0]
+        if self.offset_input and more.shape[-1] >= 3 + self.looks and cpu_patches.fits(points, more):
+            lengths = _UNIT, _OFFSET_LENGTH, LONGEST
+            return cpu_patches.described(points, more, lengths, self.weights, SLOPE)
+        given = [points / _UNIT]
         if self.offset_input:
             if more.shape[-1] >= 3:
                 offsets = more[..., :3]
@@ -66,12 +81,7 @@ class HierarchicalFeatures(nn.Module):
             beyond = more[..., 3 : 3 + self.looks]
             beyond = F.pad(beyond, (0, self.looks - beyond.shape[-1]))  # what was not given is not known: 0
             given.append(soft_clamp(beyond[..., None] / _OFFSET_LENGTH)[..., 0])
-        features = [self.first(torch.cat(given, dim=-1))]
-        for level, convolution in enumerate(self.down):
-            fine, coarse = frames.points[level], frames.points[level + 1]
-            around = Neighbourhood.of(coarse, fine, frames.neighbours[level], self.lengths[level], self.radius)
-            features.append(convolution(features[-1], around))
-        return features
+        return self.first(torch.cat(given, dim=-1))
 
 
 def nearest_offsets(points: torch.Tensor, others: torch.Tensor, count: torch.Tensor | None = None) -> torch.Tensor:

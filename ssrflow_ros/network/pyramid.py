@@ -125,7 +125,11 @@ class Pyramid:
 
     def upsample(self, values: torch.Tensor, level: int) -> torch.Tensor:
         """`values` (B, n_{level+1}, C) of the next coarser level at the points of `level`: (B, n_level, C)."""
-        return interpolate(values, self.up_index[level], self.up_weights[level])
+        return interpolate(values, *self.up(level))
+
+    def up(self, level: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Index and weights (B, n_level, 3) of `upsample`."""
+        return self.up_index[level], self.up_weights[level]
 
     def mask(self, level: int) -> torch.Tensor | None:
         """(B, 1, n_level) float32 to be added to scores over the points of `level`: 0, and -inf where padding is."""

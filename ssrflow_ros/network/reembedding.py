@@ -13,6 +13,7 @@ from ..operators import cpu_patches
 from .config import NetworkConfig
 from .layers import SLOPE, AttentivePooling, PairMLP, PositionEncoder, mlp
 from .neighbourhood import Neighbourhood
+from .pyramid import swapped
 
 
 class NeighbourReembedding(nn.Module):
@@ -30,17 +31,18 @@ class NeighbourReembedding(nn.Module):
         """Points own (B, M, 3), features of both, M neighbourhoods in the other frame -> (B, M, width)."""
         index, offsets, encoder = neighbours.index, neighbours.offsets, self.position_encoder
         own_features, other_features = self.embed.of_own(own_features), self.embed.of_other(other_features)
-        # The score's bias is the same for all neighbours: the softmax does not see it.
-        weights = self.embed.of_relation.weight, self.pool.score.weight, SLOPE
-        if self.embed.fits_cpu(own_features):
-            placed = own / encoder.POSITION_UNIT
-            return cpu_patches.attentive_patch(
-                index, offsets, placed, encoder.weights(), own_features, other_features, *weights
-            )
         position = encoder(own, offsets)
         if kernels := self.embed.kernels(index):
+            # The score's bias is the same for all neighbours: the softmax does not see it.
+            weights = self.embed.of_relation.weight, self.pool.score.weight, SLOPE
             return kernels.attentive_patch(position, own_features, other_features, index, *weights)
         return self.pool(self.embed(own_features, other_features, position, index))
+
+    def tensors(self) -> tuple:
+        """Of all layers, as `cpu_patches.reembedded` takes them; without the score's bias, as in `forward`."""
+        embed, score = self.embed, self.pool.score
+        of_own = embed.of_own.weight, embed.of_own.bias
+        return self.position_encoder.tensors(), of_own, embed.of_other.weight, embed.of_relation.weight, score.weight
 
 
 class SpatialTemporalReembedding(nn.Module):
@@ -53,19 +55,23 @@ class SpatialTemporalReembedding(nn.Module):
         self.spatial = NeighbourReembedding(width, config) if config.spatial else None
         halves = config.temporal + config.spatial
         self.fusion = mlp(halves * width, width) if halves else None
+        self.weights = cpu_patches.Weights(self, self._tensors)
 
     def forward(
-        self,
-        own: torch.Tensor,
-        own_features: torch.Tensor,
-        other_features: torch.Tensor,
-        cross: Neighbourhood,
-        within: Neighbourhood,
+        self, points: torch.Tensor, features: torch.Tensor, cross: Neighbourhood, within: Neighbourhood
     ) -> torch.Tensor:
-        """Re-embed `own_features` (B, M, width) of own (B, M, 3): `cross` neighbours in the other, `within` in own."""
+        """Re-embed features (2B, M, width) of the points (2B, M, 3) of both frames: `cross` neighbours in the other
+        frame, `within` in the own."""
+        if self.temporal and self.spatial and self.temporal.embed.fits_cpu(features):
+            unit = PositionEncoder.POSITION_UNIT
+            return cpu_patches.reembedded(points, features, cross.pair, within.pair, unit, self.weights, SLOPE)
         halves = []
         if self.temporal:
-            halves.append(self.temporal(own, own_features, other_features, cross))
+            halves.append(self.temporal(points, features, swapped(features), cross))
         if self.spatial:
-            halves.append(self.spatial(own, own_features, own_features, within))
-        return own_features if self.fusion is None else self.fusion(torch.cat(halves, dim=-1))
+            halves.append(self.spatial(points, features, features, within))
+        return features if self.fusion is None else self.fusion(torch.cat(halves, dim=-1))
+
+    def _tensors(self) -> tuple:
+        assert self.temporal and self.spatial and self.fusion
+        return self.temporal.tensors(), self.spatial.tensors(), *self.fusion.tensors()

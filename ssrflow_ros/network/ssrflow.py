@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from ..operators import Searched, k_nearest
+from ..operators import Searched, cpu_patches, k_nearest
 from .config import NetworkConfig
 from .flow_predictor import FlowPredictor
 from .global_fusion import GlobalFusion
@@ -15,7 +15,7 @@ from .layers import MLP, SLOPE, mlp
 from .local_flow_embedding import LocalFlowEmbedding
 from .neighbourhood import Neighbourhood
 from .pointconv import HierarchicalFeatures
-from .pyramid import Pyramid, swapped
+from .pyramid import Pyramid
 from .reembedding import SpatialTemporalReembedding
 
 
@@ -79,6 +79,7 @@ class Level(nn.Module):
         self.level, self.k, self.reach = level, config.k_embedding, (config.lengths[level], config.radius)
         width = config.widths[level]
         self.join = MLP(*mlp(width + config.widths[level + 1], width), nn.LayerNorm(width))
+        self.weights = cpu_patches.Weights(self.join, self.join.tensors)
         self.reembed = SpatialTemporalReembedding(level, config) if level >= config.finest_reembedded else None
         self.embed = LocalFlowEmbedding(level, config)
         self.predict = FlowPredictor(2 * width + config.predictor_out + 3, config)
@@ -89,7 +90,7 @@ class Level(nn.Module):
         """Both frames, the source of them, their backbone features (2B, n, C) of this level, and the coarser estimate
         -> this level's, and the warped source (B, n, 3)."""
         level = self.level
-        features = self.join(torch.cat([features, frames.upsample(coarse.features, level)], dim=-1))
+        features = self._joined(frames, features, coarse.features)
 
         flow = source.upsample(coarse.flow, level)
         x, y = frames.points[level].chunk(2)
@@ -100,7 +101,7 @@ class Level(nn.Module):
         partners = frames_now.swapped()  # with the trees that this search has made
         cross = Neighbourhood.of(warped, partners.points, partners.nearest(frames_now, self.k), *self.reach)
         if self.reembed is not None:
-            features = self.reembed(warped, features, swapped(features), cross, within)
+            features = self.reembed(warped, features, cross, within)
 
         (f, g), (cross, within) = features.chunk(2), (cross.of_source, within.of_source)
         embedding = self.embed(f, g, cross, within)
@@ -108,6 +109,12 @@ class Level(nn.Module):
         told = torch.cat([embedding, f, handed, flow.to(f.dtype)], dim=-1)
         residual, handed = self.predict(told, within)
         return _Estimate(flow + residual, handed, features), warped.chunk(2)[0]
+
+    def _joined(self, frames: Pyramid, features: torch.Tensor, coarse: torch.Tensor) -> torch.Tensor:
+        """Backbone features (2B, n, C) and the coarser level's, at the same points."""
+        if cpu_patches.fits(features, coarse):
+            return cpu_patches.joined(features, coarse, *frames.up(self.level), self.weights, SLOPE)
+        return self.join(torch.cat([features, frames.upsample(coarse, self.level)], dim=-1))
 
 
 class SSRFlow(nn.Module):

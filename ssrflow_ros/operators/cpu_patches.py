@@ -1,10 +1,13 @@
-"""What the network does with the neighbours of each point, on a CPU: compiled loops about products of torch's library.
+"""The network's blocks on a CPU, each as one call: compiled loops about products of torch's library.
 
-Each function does what the block that asks for it does, or the one of its name in `interpolation.py`. None is
-differentiable. Neighbours are those of a `Neighbourhood`: index (B, M, k) into N points, offsets (B, M, k, 3).
+Each function does what the block does that asks for it, or the one of its name in `interpolation.py`. None is
+differentiable. `Around`: index (B, M, k) into N points and offsets (B, M, k, 3) of a `Neighbourhood`; `slope` is that
+of LeakyReLU.
 """
 
 from __future__ import annotations
+
+from typing import Any, Callable
 
 import numpy as np
 import torch
@@ -14,7 +17,26 @@ from ..kernels import patches
 from .reference import is_traced
 
 _NUMBERS = 2**16  # of a tile, which the products read from the processor's second cache: 256 KiB
-_MEANS = 2**18  # of a tile of means, before products so large that their own weights fill that cache
+
+Around = tuple[torch.Tensor, torch.Tensor]
+
+
+class Weights:
+    """Weights of a block as arrays, in the tuples in which `tensors` gives them. They are asked for anew only where one
+    of its parameters lies elsewhere in memory."""
+
+    def __init__(self, block: nn.Module, tensors: Callable[[], tuple]):
+        self._addresses: list[int] = []
+        self._arrays: tuple = ()
+        self._tensors = tensors
+        self._places = [(module._parameters, name) for module in block.modules() for name in module._parameters]
+
+    def arrays(self) -> tuple:
+        tensors = (parameters[name] for parameters, name in self._places)
+        addresses = [0 if tensor is None else tensor.data_ptr() for tensor in tensors]
+        if addresses != self._addresses:
+            self._addresses, self._arrays = addresses, _arrays(self._tensors())
+        return self._arrays
 
 
 def fits(*tensors: torch.Tensor) -> bool:
@@ -24,88 +46,109 @@ def fits(*tensors: torch.Tensor) -> bool:
     return all(tensor.device.type == 'cpu' and tensor.dtype == torch.float32 for tensor in tensors)
 
 
-def attentive_patch(
+def described(
+    points: torch.Tensor, more: torch.Tensor, lengths: tuple[float, float, float], layers: Weights, slope: float
+) -> torch.Tensor:
+    """Two layers, (B, N, D), of points (B, N, 3) and what else is known of each (B, N, C), as `HierarchicalFeatures`;
+    `lengths`: what counts as 1 of the one and of the other, and the longest of the other."""
+    one, two = layers.arrays()
+    out = points.new_empty(*points.shape[:2], len(two[0]))
+    places, known, answer = _flat(points, more, out)
+    given = places, known, *map(np.float32, lengths)
+    patches.described(*[*given, one, two, np.float32(slope), _NUMBERS, answer])
+    return out
+
+
+def joined(
+    features: torch.Tensor,
+    coarse: torch.Tensor,
     index: torch.Tensor,
-    offsets: torch.Tensor,
+    shares: torch.Tensor,
+    layers: Weights,
+    slope: float,
+) -> torch.Tensor:
+    """LayerNorm (weight, bias) of a layer (weight, bias) with LeakyReLU: (B, M, D), of features (B, M, C) and coarse
+    (B, N, E), interpolated by index and shares (B, M, 3)."""
+    of_both, norm = layers.arrays()
+    out = features.new_empty(*features.shape[:2], len(of_both[0]))
+    own, others, rows, weights, answer = _flat(features, coarse, index, shares, out)
+    patches.joined(own, others, rows, weights, features.shape[1], of_both, norm, np.float32(slope), _NUMBERS, answer)
+    return out
+
+
+def reembedded(
     points: torch.Tensor,
-    encoder: tuple[torch.Tensor, ...],
-    own: torch.Tensor,
-    other: torch.Tensor,
-    weight: torch.Tensor,
-    score: torch.Tensor,
-    slope: float,
-) -> torch.Tensor:
-    """As `attentive_patch_reference`, of the position encoding at offsets from points (B, M, 3): two layers, of_offset
-    (R, 3), bias (R,), of_position (R, 3), weight (R, R), bias (R,), LeakyReLU of `slope` after each."""
-    each, k, width = *index.shape[1:], own.shape[-1]
-    out = own.new_empty(own.shape)
-    rows, places, mine, others, answer = _flat(index, points, own, other, out)
-    layers, size = _arrays(*encoder), (each, np.float32(slope), _tile(k * width, len(rows)))
-    patches.attentive_patch(
-        *[rows, _by_axis(offsets), places, *layers, mine, others, *_arrays(weight, score), *size, answer]
-    )
-    return out
-
-
-def cost_patch(
-    index: torch.Tensor,
-    offsets: torch.Tensor,
-    weight_net: tuple[torch.Tensor, ...],
-    weight: torch.Tensor,
-    own: torch.Tensor,
-    other: torch.Tensor,
-    slope: float,
-) -> torch.Tensor:
-    """As `cost_patch_reference`, weighed by a WeightNet's three layers (weight, bias, weight, ...)."""
-    each, k, width = *index.shape[1:], own.shape[-1]
-    out = own.new_empty(own.shape)
-    rows, mine, others, answer = _flat(index, own, other, out)
-    layers, size = _arrays(*weight_net, weight), (each, np.float32(slope), _tile(k * width, len(rows)))
-    patches.cost_patch(*[rows, _by_axis(offsets), *layers, mine, others, *size, answer])
-    return out
-
-
-def weighted_patch(
-    index: torch.Tensor,
-    offsets: torch.Tensor,
-    weight_net: tuple[torch.Tensor, ...],
     features: torch.Tensor,
+    cross: Around,
+    within: Around,
+    unit: float,
+    weights: Weights,
     slope: float,
 ) -> torch.Tensor:
-    """(B, M, C) mean over the neighbours of a WeightNet's C numbers of each offset times features (B, N, C)."""
-    (each, k), width = index.shape[1:], features.shape[-1]
-    out = features.new_empty(*index.shape[:2], width)
-    rows, values, answer = _flat(index, features, out)
-    size = each, np.float32(slope), _tile(k * width, len(rows))
-    patches.weighted_patch(*[rows, _by_axis(offsets), *_arrays(*weight_net), values, *size, answer])
+    """As `SpatialTemporalReembedding` of points (2B, M, 3) m and features (2B, M, C) of both frames."""
+    out = torch.empty_like(features)
+    places, values, answer = _flat(points, features, out)
+    around = _around(*cross), _around(*within)
+    size = points.shape[1], np.float32(slope), _NUMBERS
+    patches.reembedded(*[places, np.float32(unit), values, *around, *weights.arrays(), *size, answer])
     return out
 
 
-def convolved(
-    index: torch.Tensor,
-    offsets: torch.Tensor,
-    weight_net: tuple[torch.Tensor, ...],
-    features: torch.Tensor,
-    of_features: nn.Linear,
-    of_offsets: nn.Linear,
+def globally_fused(
+    points: torch.Tensor,
+    source: torch.Tensor,
+    target: torch.Tensor,
+    around: Around,
+    unit: float,
+    weights: Weights,
     slope: float,
 ) -> torch.Tensor:
-    """(B, M, D): of_features (D, W * C) of the means over neighbours of a WeightNet's W numbers times features
-    (B, N, C), of_offsets (D, W * 3) of those times offsets, and LeakyReLU of `slope`."""
-    (batch, each, _), (out_width, numbers) = index.shape, of_features.weight.shape
-    out = features.new_empty(batch, each, out_width)
-    rows, values, answer = _flat(index, features, out)
-    layers, size = _arrays(of_features.weight, of_offsets.weight, of_features.bias), _tile(numbers, len(rows), _MEANS)
-    net, bend = _arrays(*weight_net), np.float32(slope)
-    patches.convolved(*[rows, _by_axis(offsets), *net, values, *layers, each, bend, size, answer])
+    """As `GlobalFusion` of points (B, M, 3) m with features (B, M, C), all of those of the target (B, N, C) around."""
+    arrays = weights.arrays()
+    out = source.new_empty(*source.shape[:2], len(arrays[-1]))
+    places, own, other, answer = _flat(points, source, target, out)
+    size = source.shape[1], np.float32(slope), _NUMBERS
+    patches.globally_fused(*[places, np.float32(unit), own, other, _around(*around), arrays, *size, answer])
     return out
+
+
+def flow_embedded(
+    source: torch.Tensor, target: torch.Tensor, cross: Around, within: Around, weights: Weights, slope: float
+) -> torch.Tensor:
+    """As `LocalFlowEmbedding` of features (B, M, C) and (B, N, C)."""
+    out = torch.empty_like(source)
+    own, other, answer = _flat(source, target, out)
+    around = _around(*cross), _around(*within)
+    size = source.shape[1], np.float32(slope), _NUMBERS
+    patches.flow_embedded(*[own, other, *around, *weights.arrays(), *size, answer])
+    return out
+
+
+def convolved(features: torch.Tensor, around: Around, weights: Weights, slope: float) -> torch.Tensor:
+    """As `PointConv` of features (B, N, C)."""
+    arrays, (batch, each, _) = weights.arrays(), around[0].shape
+    out = features.new_empty(batch, each, len(arrays[-1]))
+    values, answer = _flat(features, out)
+    patches.convolved(values, _around(*around), arrays, each, np.float32(slope), _NUMBERS, answer)
+    return out
+
+
+def predicted(
+    features: torch.Tensor, around: Around, weights: Weights, slope: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """As `FlowPredictor` of features (B, M, C)."""
+    arrays, (batch, each) = weights.arrays(), features.shape[:2]
+    flow, out = features.new_empty(batch, each, 3), features.new_empty(batch, each, len(arrays[-2][0]))
+    values, moved, answer = _flat(features, flow, out)
+    patches.predicted(*[values, _around(*around), *arrays, each, np.float32(slope), _NUMBERS, answer, moved])
+    return flow, out
 
 
 def layer(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, slope: float) -> torch.Tensor:
     """LeakyReLU of `slope` of x (..., C) by weight (D, C) and bias (D,): (..., D)."""
     out = x.new_empty(*x.shape[:-1], len(weight))
     rows, answer = x.contiguous().view(-1, x.shape[-1]).numpy(), out.view(-1, len(weight)).numpy()
-    patches.layer(*[rows, *_arrays(weight, bias), np.float32(slope), _tile(len(weight), len(rows)), answer])
+    patches.layer(*[rows, *_arrays((weight, bias)), np.float32(slope), _NUMBERS, answer])
     return out
 
 
@@ -137,15 +180,9 @@ def neighbourhood(
     return within, offsets.permute(1, 2, 3, 0)
 
 
-def _tile(numbers: int, points: int, most: int = 0) -> int:
-    """How many of `points`, of so many numbers each, a tile has: tiles of one size, of `most` numbers, or _NUMBERS."""
-    tiles = max(1, -(-points * numbers // (most or _NUMBERS)))
-    return max(1, -(-points // tiles))
-
-
-def _by_axis(offsets: torch.Tensor) -> np.ndarray:
-    """(3, B M k) of offsets (B, M, k, 3): as `neighbourhood` left them in memory, nothing is moved."""
-    return offsets.permute(3, 0, 1, 2).flatten(1).contiguous().numpy()
+def _around(index: torch.Tensor, offsets: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Index (B M, k) and offsets (3, B M k): as `neighbourhood` left them in memory, nothing is moved."""
+    return index.contiguous().flatten(0, 1).numpy(), offsets.permute(3, 0, 1, 2).flatten(1).contiguous().numpy()
 
 
 def _flat(*tensors: torch.Tensor) -> list[np.ndarray]:
@@ -153,5 +190,8 @@ def _flat(*tensors: torch.Tensor) -> list[np.ndarray]:
     return [tensor.contiguous().flatten(0, 1).numpy() for tensor in tensors]
 
 
-def _arrays(*tensors: torch.Tensor) -> tuple[np.ndarray, ...]:
-    return tuple(tensor.detach().contiguous().numpy() for tensor in tensors)
+def _arrays(tensors: Any) -> Any:
+    """The arrays of tensors, in tuples as they are."""
+    if isinstance(tensors, tuple):
+        return tuple([_arrays(one) for one in tensors])
+    return tensors.detach().contiguous().numpy()

@@ -49,8 +49,11 @@ class Searched:
 
     def _search(self, to: 'Searched', k: int) -> torch.Tensor:
         if _by_trees(self.points):
-            search = zip(self.trees(), to.points.numpy(), to.orders())
-            return torch.stack([torch.from_numpy(tree.search(queries, k, order)[0]) for tree, queries, order in search])
+            index = np.empty((*to.points.shape[:2], k), np.int64)
+            squared = np.empty(index.shape[1:], np.float32)
+            for tree, queries, order, near in zip(self.trees(), to.points.numpy(), to.orders(), index):
+                tree.search_into(queries, order, near, squared)
+            return torch.from_numpy(index)
         kernels = None if is_traced() else triton_kernels(self.points.device)
         return (kernels.k_nearest if kernels else k_nearest_reference)(to.points, self.known(), k)
 
