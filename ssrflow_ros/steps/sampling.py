@@ -91,12 +91,7 @@ class _Side:
 
 
 def _sampled(
-    source: ThinnedCloud,
-    target: ThinnedCloud,
-    n_points: int,
-    images: Sequence[RangeImage],
-    focus: float,
-    least: int,
+    source: ThinnedCloud, target: ThinnedCloud, n_points: int, images: Sequence[RangeImage], focus: float, least: int
 ) -> tuple[Sample, Sample]:
     """Both samples, of at most `n_points` each, and of no fewer than `least` of the steps to them."""
     if min(len(source.points), len(target.points)) < _FEWEST:
