@@ -166,7 +166,13 @@ class ObjectDetector:
         reach = min(max(_FASTEST * abs(dt), _REACH[0]), _REACH[1])
 
         proposals = prefilter(
-            propose(observed, inside, dt, settings), observed, source_image, prepared.beams[0], reach, classifier
+            propose(observed, inside, dt, settings),
+            observed,
+            inside,
+            source_image,
+            prepared.beams[0],
+            reach,
+            classifier,
         )
         if proposals is None:
             return None

@@ -52,6 +52,7 @@ class ScreenedProposals(NamedTuple):
 def prefilter(
     proposals: list[np.ndarray],
     observed: ObservedPoints,
+    expected: np.ndarray,
     image: RangeImage,
     beams: Beams,
     reach: float,
@@ -68,8 +69,8 @@ def prefilter(
     chosen = np.concatenate(proposals).take(chosen)
     clusters = Clusters(rows_of(observed.points, chosen), counts)
     network = rows_of(observed.displacement, chosen)
-    marks = observed.in_free_space, observed.in_past_free_space, observed.moving, observed.unmatched
-    east, north, spread, height, in_free_space, in_past_free_space, moving, unmatched = summed_up(
+    marks = observed.in_free_space, observed.in_past_free_space, observed.moving, observed.unmatched, expected >= 0
+    east, north, spread, height, in_free_space, in_past_free_space, moving, unmatched, followed = summed_up(
         clusters.points, network, counts, chosen, marks
     ).T
     beside_occluder = group_means(image.at(clusters.points).is_beside_occluder(), counts)
@@ -85,9 +86,9 @@ def prefilter(
         'unmatched': unmatched,
     }
     log_odds = classifier.prefilter(features)
-    kept = log_odds >= classifier.least_log_odds
+    kept = (log_odds >= classifier.least_log_odds) | (followed >= 0.5)
     # What took no free space has hardly moved if none was left within its reach.
-    doubtful = kept & (np.maximum(in_free_space, in_past_free_space) < _FREE_SHARE) & (unmatched < UNMATCHED)
+    doubtful = kept & (followed < 0.5) & (np.maximum(in_free_space, in_past_free_space) < _FREE_SHARE) & (unmatched < UNMATCHED)
     left = any_near(clusters.points, counts, doubtful, observed.vacated_space, np.float32(reach))
     kept &= ~doubtful | left
     # Beams go on past what is no body: flakes, drops, dust.

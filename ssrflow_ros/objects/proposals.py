@@ -35,19 +35,18 @@ def propose(observed: ObservedPoints, expected: np.ndarray, dt: float, settings:
     stands; then suspicious points by themselves: what touches a wall is no thing of its own.
     """
     points, suspicious = observed.points, observed.suspicious
-    thing = _things(observed, settings.object_points)
+    thing = _things(observed, expected, settings.object_points)
     things, velocity = rows_of_each(thing), observed.displacement / dt
     parts = _not_nearly(things, thing, rows_of_each(find_clusters(points, velocity, observed.moving, settings)))
     free = observed.in_free_space | observed.in_past_free_space
     known, mixed = _expected_groups(thing, len(things), free, expected, settings.object_points)
-    parts += known
     things = [rows for number, rows in enumerate(things) if number not in mixed]
     parts += rows_of_each(find_clusters(points, np.zeros_like(velocity), suspicious & (thing < 0), settings))
-    groups = things + parts
+    groups = things + known + parts
     if not groups:
         return []
     doubts, sizes = reduced(np.add, suspicious.astype(int), groups), np.array([len(rows) for rows in groups])
-    asked = (doubts >= np.maximum(2, _FREE_SHARE * sizes)) | (np.arange(len(groups)) < len(things))
+    asked = (doubts >= np.maximum(2, _FREE_SHARE * sizes)) | (np.arange(len(groups)) < len(things) + len(known))
     best = np.argsort(np.where(asked, -doubts, 1), kind='stable')[: min(asked.sum(), _MOST)]
     return [groups[k] for k in best.tolist()]
 
@@ -71,17 +70,18 @@ def _expected_groups(
     And the numbers of the things of which a part moves and the rest stands.
     """
     rows, first = rows_by_number(expected)
-    own, own_free, rest, rest_free, touched = touched_by(rows, first, thing, free, things).T
+    own, own_free, rest, rest_free, rest_expected, touched = touched_by(rows, first, thing, free, things).T
     stands = rest_free * own <= _STANDS * own_free * rest
     enough = rest >= _REST * own
-    kept = (np.diff(first) >= fewest) & (np.where(enough, stands, touched > 1) | (own == 0))
+    others = rest_expected >= np.maximum(fewest, _REST * own)
+    kept = (np.diff(first) >= fewest) & (np.where(enough, stands | others, touched > 1) | (own == 0))
     mixed = kept & stands & enough & (own_free >= _SURE * own) & (own > 0)
     groups = {number: rows[first[number] : first[number + 1]] for number in np.flatnonzero(kept).tolist()}
     of_mixed = {of for number in np.flatnonzero(mixed).tolist() for of in np.unique(thing[groups[number]]).tolist()}
     return list(groups.values()), of_mixed - {-1}
 
 
-def _things(observed: ObservedPoints, fewest: int) -> np.ndarray:
+def _things(observed: ObservedPoints, expected: np.ndarray, fewest: int) -> np.ndarray:
     """Number (n,) of the thing on the map that holds each point, -1 for none: of those that are small enough to move
     and under suspicion: of what they hold themselves, or of places that were vacated beside them; or as nothing of the
     other sweep lies where they stand."""
@@ -91,5 +91,6 @@ def _things(observed: ObservedPoints, fewest: int) -> np.ndarray:
     )
     suspicious = suspected + vacancies >= np.maximum(_FEWEST_SUSPECTS, _SUSPECT_SHARE * size)
     good = (size >= fewest) & (suspicious | (unmatched >= UNMATCHED * size))
+    good |= (size >= fewest) & (2 * np.bincount(owner, expected >= 0, len(size)) >= size)
     good &= extent.max(axis=1, initial=0) * _CELL <= _LARGEST
     return np.where(good, np.cumsum(good) - 1, -1).take(owner)
