@@ -12,7 +12,7 @@ _SIDE = 256  # squares of a map of 1 m squares, a power of two; it goes on anew 
 @compiled
 def box_of_each(points, centres, cosines, sines, halves, out):
     """out (n,) int32: number of the box that holds each of points (n, 3) float32 m, -1 for none; of several the one
-    in whose middle it lies, its sides taken as 1; the last of equals.
+    whose middle is nearest by its own sides, and the last of equals.
 
     Boxes: centres (K, 3), halves (K, 3) of their sides, both float32 m, turned about the vertical.
     """
@@ -32,6 +32,7 @@ def box_of_each(points, centres, cosines, sines, halves, out):
         for k in range(last[square], first[square] - 1, -1):
             dx, dy = points[i, 0] - centres[k, 0], points[i, 1] - centres[k, 1]
             along, across = cosines[k] * dx + sines[k] * dy, cosines[k] * dy - sines[k] * dx
-            off = max(abs(along) / halves[k, 0], abs(across) / halves[k, 1], abs(points[i, 2] - centres[k, 2]) / halves[k, 2])
+            off = max(abs(along) / halves[k, 0], abs(across) / halves[k, 1])
+            off = max(off, abs(points[i, 2] - centres[k, 2]) / halves[k, 2])
             if off < least or (off == least and out[i] < 0):
                 out[i], least = k, off

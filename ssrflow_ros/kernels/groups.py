@@ -42,7 +42,8 @@ def rows_by_number(numbers):
 def touched_by(rows, first, thing, free, things):
     """(E, 6) int64 of E groups of rows, group e from `first`[e] on (E + 1,): how many of its points are of a thing; how
     many of these are `free`, (n,) bool; how many other points the things that it touches have; how many of those are
-    free; how many of those are of another group; and how many things it touches. thing (n,): which of so many `things` each point is of, -1 for none."""
+    free, and how many of another group; and how many things it touches. thing (n,): which of so many `things` each
+    point is of, -1 for none."""
     found = np.zeros((len(first) - 1, 6), np.int64)
     held, held_free, newest = np.zeros(things, np.int64), np.zeros(things, np.int64), np.full(things, -1)
     grouped = np.zeros(things, np.int64)

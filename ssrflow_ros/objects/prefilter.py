@@ -14,7 +14,7 @@ from .features import Columns
 from .groups import Clusters, evenly_chosen, group_means
 from .motion_classifier import MotionClassifier
 from .observation import ObservedPoints
-from .proposals import UNMATCHED
+from .proposals import KNOWN, UNMATCHED
 
 _MOST_POINTS = 512  # of a proposal that are looked at from here on
 _FREE_SHARE = 0.01  # of a proposal's points that took free space, below which a place must be vacated about it
@@ -58,9 +58,10 @@ def prefilter(
     reach: float,
     classifier: MotionClassifier,
 ) -> ScreenedProposals | None:
-    """Those of the `proposals`, rows of each, that are not nearly sure to stand; None if none is left.
+    """Those of the `proposals`, rows of each, that are not nearly sure to stand, or are followed; None if none is left.
 
-    image and beams of the sweep that they are of; reach m, as far as anything may have moved.
+    expected (n,) as of `propose`; image and beams of the sweep that they are of; reach m, as far as anything may have
+    moved.
     """
     if not proposals:
         return None
@@ -86,9 +87,11 @@ def prefilter(
         'unmatched': unmatched,
     }
     log_odds = classifier.prefilter(features)
-    kept = (log_odds >= classifier.least_log_odds) | (followed >= 0.5)
+    known = followed >= KNOWN
+    kept = (log_odds >= classifier.least_log_odds) | known
     # What took no free space has hardly moved if none was left within its reach.
-    doubtful = kept & (followed < 0.5) & (np.maximum(in_free_space, in_past_free_space) < _FREE_SHARE) & (unmatched < UNMATCHED)
+    no_space = np.maximum(in_free_space, in_past_free_space) < _FREE_SHARE
+    doubtful = kept & ~known & no_space & (unmatched < UNMATCHED)
     left = any_near(clusters.points, counts, doubtful, observed.vacated_space, np.float32(reach))
     kept &= ~doubtful | left
     # Beams go on past what is no body: flakes, drops, dust.

@@ -25,6 +25,8 @@ _SURE = 0.5  # ... surely, if so many of the object's have
 _MOST = 256  # proposals of one sweep
 UNMATCHED = 0.25
 """Share of a thing's points beside which the other sweep has none, from which it may have moved."""
+KNOWN = 0.5
+"""Share of a thing's points that lie where objects are expected, from which it is asked whatever else is known."""
 
 
 def propose(observed: ObservedPoints, expected: np.ndarray, dt: float, settings: Settings) -> list[np.ndarray]:
@@ -64,7 +66,8 @@ def _expected_groups(
     thing: np.ndarray, things: int, free: np.ndarray, expected: np.ndarray, fewest: int
 ) -> tuple[list[np.ndarray], set[int]]:
     """Rows of what lies where each object is `expected`, (n,), as far as it is no thing by itself: pieces of several;
-    what touches something that stands; what is of no thing. One that comes into view grows, and is its thing.
+    what touches something that stands, or another that is expected; what is of no thing. One that comes into view
+    grows, and is its thing.
 
     thing (n,) number of the one that holds each point, -1 for none; free (n,) bool: it took free space.
     And the numbers of the things of which a part moves and the rest stands.
@@ -84,13 +87,14 @@ def _expected_groups(
 def _things(observed: ObservedPoints, expected: np.ndarray, fewest: int) -> np.ndarray:
     """Number (n,) of the thing on the map that holds each point, -1 for none: of those that are small enough to move
     and under suspicion: of what they hold themselves, or of places that were vacated beside them; or as nothing of the
-    other sweep lies where they stand."""
+    other sweep lies where they stand; or as an object is `expected` there, (n,)."""
     suspects, vacated = observed.moving | observed.suspicious, observed.vacated_space
     owner, extent, size, suspected, unmatched, vacancies = connected_things(
         observed.points, suspects, observed.unmatched, vacated, _CELL, _SIDE, _SQUARE
     )
     suspicious = suspected + vacancies >= np.maximum(_FEWEST_SUSPECTS, _SUSPECT_SHARE * size)
-    good = (size >= fewest) & (suspicious | (unmatched >= UNMATCHED * size))
-    good |= (size >= fewest) & (2 * np.bincount(owner, expected >= 0, len(size)) >= size)
+    followed = np.bincount(owner[expected >= 0], minlength=len(size))
+    asked = suspicious | (unmatched >= UNMATCHED * size) | (followed >= KNOWN * size)
+    good = (size >= fewest) & asked
     good &= extent.max(axis=1, initial=0) * _CELL <= _LARGEST
     return np.where(good, np.cumsum(good) - 1, -1).take(owner)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Iterable, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -48,14 +48,6 @@ class _Track:
     )  # its points at the time of the pair's target
 
 
-class Suspect(NamedTuple):
-    """A thing that nearly was an object: centre (2,) m, velocity (2,) m/s, longer side m."""
-
-    centre: np.ndarray
-    velocity: np.ndarray
-    longer_side: float
-
-
 class Lost(NamedTuple):
     """An object that is not found any more: `item` as it was found last, where it is expected now, `seconds` and pairs
     after that."""
@@ -66,7 +58,7 @@ class Lost(NamedTuple):
 
 
 class Tracks:
-    """The objects of one stream's last sweeps, and what nearly was one in the very last, where they are expected now.
+    """The objects of one stream's last sweeps, where they are expected now.
 
     goes_on  whether the pair of the last `advance` continues the stream, so that what moves should be expected.
     """
@@ -78,7 +70,6 @@ class Tracks:
     def reset(self) -> None:
         """Forget all objects; numbers are not used again."""
         self._tracks: list[_Track] = []
-        self._suspects: list[_Track] = []
         self.goes_on = False
         self._last: tuple[str, int] | None = None
 
@@ -98,7 +89,7 @@ class Tracks:
         share = -elapsed / pair.dt
         last_from_here = shared(ego.target_from_source, share)
         turn, shift = last_from_here[:3, :3].T, last_from_here[:3, 3]
-        yaw, known = float(np.arctan2(turn[1, 0], turn[0, 0])), self._all()
+        yaw, known = float(np.arctan2(turn[1, 0], turn[0, 0])), self._tracks
         if not known:
             return
         centres = (_array(known, 'centre') + elapsed * _array(known, 'velocity') - shift) @ turn.T
@@ -116,14 +107,14 @@ class Tracks:
         """How many objects are known."""
         return len(self._tracks)
 
-    def expects(self, centres: np.ndarray, velocities: np.ndarray) -> np.ndarray:
-        """(K,) bool: something that moves like this, (K, 2) m/s, is expected here, (K, 2) m."""
-        tracks = self._all()
-        if not tracks:
-            return np.zeros(len(centres), bool)
-        off, unlike = _distances(centres, tracks, 'centre'), _distances(velocities, tracks, 'velocity')
-        most = np.maximum(_ALIKE[0], _ALIKE[1] * np.linalg.norm(velocities, axis=1))[:, None]
-        return ((off <= _array(tracks, 'gate')) & (unlike <= most)).any(axis=1)
+    def unlike(self, centres: np.ndarray, velocities: np.ndarray) -> np.ndarray:
+        """(K,) by how much of what is allowed the velocities (K, 2) m/s differ from that of an object expected at the
+        centres (K, 2) m, of several the most alike, 0 to 1; infinite where none is, or none that goes like this."""
+        if not self._tracks:
+            return np.full(len(centres), np.inf)
+        off, unlike = _distances(centres, self._tracks, 'centre'), _distances(velocities, self._tracks, 'velocity')
+        unlike /= np.maximum(_ALIKE[0], _ALIKE[1] * np.linalg.norm(velocities, axis=1))[:, None]
+        return np.where((off <= _array(self._tracks, 'gate')) & (unlike <= 1), unlike, np.inf).min(axis=1)
 
     def expected(self, centres: np.ndarray) -> np.ndarray:
         """(K, 2) m/s: how the object goes that is expected nearest each of the centres (K, 2) m, NaN where none is."""
@@ -165,17 +156,11 @@ class Tracks:
         ways = (_array(self._tracks, 'velocity').reshape(-1, 3) * dt).astype(np.float32)
         return rows, ways.take(box.take(rows), axis=0)
 
-    def follow(
-        self, objects: list[MovingObject], suspects: Iterable[Suspect] = (), bodies: SeenBodies | None = None
-    ) -> tuple[MovingObject, ...]:
-        """The objects of this sweep with `track_id` and `age`; suspects are expected in the next pair, too.
+    def follow(self, objects: list[MovingObject], bodies: SeenBodies | None = None) -> tuple[MovingObject, ...]:
+        """The objects of this sweep with `track_id` and `age`.
 
         bodies  of the objects: what is accumulated of them; without, nothing is.
         """
-        self._suspects = [
-            _Track(-1, np.array([*thing.centre, 0.0]), np.array([*thing.velocity, 0.0]), _gate(thing.longer_side))
-            for thing in suspects
-        ]
         gates = np.array([_gate(max(item.size[0], item.size[1])) for item in objects])
         pairs: dict[int, _Track] = {}
         if self._tracks and objects:
@@ -238,9 +223,6 @@ class Tracks:
             return np.full(len(centres), -1)
         off = _distances(centres, self._tracks, 'centre') / _array(self._tracks, 'gate')
         return np.where(off.min(axis=1) <= 1, off.argmin(axis=1), -1)
-
-    def _all(self) -> list[_Track]:
-        return self._tracks + self._suspects
 
 
 def _array(tracks: list[_Track], name: str) -> np.ndarray:
