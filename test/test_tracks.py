@@ -1,5 +1,7 @@
 """Objects keep their numbers from sweep to sweep, over gaps, under a moving sensor, and not over a restart."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -115,6 +117,22 @@ def test_how_what_is_expected_goes():
     tracks.advance(pair(1), ego())
     velocity = tracks.expected(asked)
     assert velocity[:2] == pytest.approx(np.array([[10.0, 0.0]] * 2)) and np.isnan(velocity[2]).all()
+
+
+@pytest.mark.parametrize(
+    'size, velocity, apart',
+    [
+        ((0.8, 0.4, 1.5), (10.0, 0.0, 0.0), False),
+        ((0.8, 0.4, 1.5), (4.0, 0.0, 0.0), True),
+        ((3.0, 0.4, 1.5), (10.0, 0.0, 0.0), True),
+    ],
+    ids=['piece', 'goes by', 'no piece'],
+)
+def test_a_piece_of_a_long_object_is_expected_with_it(size, velocity, apart):
+    tracks = Tracks()
+    step(tracks, 0, car(0, 5), dataclasses.replace(car(1, 5.5, velocity), size=np.array(size)))
+    box = tracks.inside(np.float32([[1.0, 5.5, 0.0], [-1.0, 5.0, 0.0]]))
+    assert box.tolist() == [int(apart), 0]
 
 
 def test_what_is_not_found_again_is_expected_and_two_sweeps_long():

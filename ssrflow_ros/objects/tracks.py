@@ -25,6 +25,8 @@ _GATE = 1.0  # m, between the place that is expected and the one that is found, 
 _GATE_SIZE = 0.5  # ... or this share of the object's longer side
 _SLACK = 0.4  # m about a box, in which its points are looked for
 _ALIKE = (2.0, 0.5)  # m/s, or share of the speed, by which velocities may differ
+_LONG = 3.0  # m, from which what lies within and moves alike is a piece ...
+_PIECE = (1.0, 0.3)  # ... if velocities differ by so many m/s at most, or by this share of the speed
 _KNOWN = 2  # sweeps in which a thing was found, from which it is expected where it is not
 _SURE = 3  # times that a length is seen until it counts: now and then a thing is laid together with its neighbour
 
@@ -133,7 +135,8 @@ class Tracks:
         ]
 
     def inside(self, points: np.ndarray) -> np.ndarray:
-        """(N,) int32 for points (N, 3) m: which object's box holds each, where it is expected, -1 for none."""
+        """(N,) int32 for points (N, 3) m: which object's box holds each, where it is expected, -1 for none. Pieces of a
+        long object have no box of their own."""
         box = np.full(len(points), -1, np.int32)
         if self._tracks:
             yaw = _array(self._tracks, 'yaw')
@@ -143,7 +146,7 @@ class Tracks:
                     _array(self._tracks, 'centre'),
                     np.cos(yaw),
                     np.sin(yaw),
-                    _array(self._tracks, 'size') / 2 + _SLACK,
+                    np.where(self._pieces()[:, None], 0.0, _array(self._tracks, 'size') / 2 + _SLACK),
                 )
             )
             box_of_each(points, centres, cosines, sines, halves, box)
@@ -216,6 +219,17 @@ class Tracks:
         self._tracks.append(_Track(self._next, np.zeros(3), np.zeros(3), _GATE))
         self._next += 1
         return self._tracks[-1]
+
+    def _pieces(self) -> np.ndarray:
+        """(T,) bool of the objects that lie within the box of one more than twice as long, and move like it."""
+        centre, velocity, size, yaw = (_array(self._tracks, name) for name in ('centre', 'velocity', 'size', 'yaw'))
+        (dx, dy), cosine, sine = (centre[:, None, :2] - centre[:, :2]).transpose(2, 0, 1), np.cos(yaw), np.sin(yaw)
+        along, across = np.abs(cosine * dx + sine * dy), np.abs(cosine * dy - sine * dx)
+        within = (along <= size[:, 0] / 2 + _SLACK) & (across <= size[:, 1] / 2 + _SLACK)
+        unlike = _distances(velocity[:, :2], self._tracks, 'velocity')
+        alike = unlike <= np.maximum(_PIECE[0], _PIECE[1] * np.linalg.norm(velocity, axis=1))
+        longer = size[:, 0] > np.maximum(_LONG, 2 * size[:, :1])
+        return (within & alike & longer).any(axis=1)
 
     def _nearest(self, centres: np.ndarray) -> np.ndarray:
         """(K,) place of the object that is expected nearest each of the centres (K, 2) m, -1 where none is."""
