@@ -207,7 +207,7 @@ def movers(rng, count, expected_off=0.2, found_off=0.2):
         fused,
         steady,
         nothing,
-        Classification(log_odds, log_odds, {}, stream_features(known, 4)),
+        Classification(log_odds, log_odds, {}, stream_features(np.where(known, 0.2, np.inf), 4)),
         motion_errors(registered, fused, steady, logistic(log_odds), sizes, CLASSIFIER),
         -0.1,
     )
@@ -257,12 +257,19 @@ def test_a_motion_is_surer_where_it_was_expected_likewise(rng):
     assert (likewise < unknown).all() and (likewise < otherwise).all()
 
 
-def test_in_a_stream_what_is_new_is_believed_sooner_where_much_moves_already():
-    known = np.array([True, False])
-    (known_alone, new_alone), (known_among_many, new_among_many) = (
-        CLASSIFIER.stream(stream_features(known, followed)) for followed in (0, 8)
+def test_in_a_stream_what_is_new_is_believed_sooner_where_much_moves_already_and_what_is_known_if_it_goes_on():
+    unlike = np.array([0.0, 0.9, np.inf])
+    (alike_alone, unlike_alone, new_alone), (alike_among_many, _, new_among_many) = (
+        CLASSIFIER.stream(stream_features(unlike, followed)) for followed in (1, 8)
     )
-    assert new_alone < new_among_many < known_among_many and known_alone <= known_among_many and new_alone < -1
+    assert new_alone < new_among_many < alike_among_many and alike_alone <= alike_among_many and new_alone < -1
+    assert new_alone < unlike_alone < alike_alone - 1
+
+
+def test_what_is_left_of_the_streams_models_is_fitted(rng):
+    pairs = [movers(rng, 200)]
+    learnt = fit(pairs, CLASSIFIER, keep=['accumulated_share', 'expected_share', 'tracked_displacement_variance'])
+    assert [model for model in FEATURES if getattr(learnt, model) is not getattr(CLASSIFIER, model)] == ['stream']
 
 
 def test_a_point_without_object_stands_unless_space_was_free_and_the_more_there_are_the_surer():
@@ -295,6 +302,7 @@ def test_probabilities_are_probabilities_and_few_or_no_evidence_is_no_trouble():
     seen = prefilter(
         [np.array([0]), np.array([0, 1])],
         observed,
+        np.full(2, -1),
         RangeImage(points[:0]),
         Beams(points),
         3.5,

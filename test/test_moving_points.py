@@ -26,12 +26,14 @@ def test_points_in_boxes_of_any_size_anywhere(n, k, seed):
     centres, halves = rng.uniform(-25, 25, (k, 3)), rng.uniform(0, rng.choice([5, 300]), (k, 3))
     yaw = rng.uniform(-4, 4, k)
     centres, cosines, sines, halves = (np.float32(values) for values in (centres, np.cos(yaw), np.sin(yaw), halves))
-    wanted, found = np.full(n, -1), np.empty(n, np.int32)
+    wanted, least, found = np.full(n, -1), np.ones(n, np.float32), np.empty(n, np.int32)
     for number in range(k):
         x, y, z = (points - centres[number]).T
         cosine, sine = cosines[number], sines[number]
         sides = np.abs(np.column_stack([cosine * x + sine * y, cosine * y - sine * x, z]))
-        wanted[(sides <= halves[number]).all(axis=1)] = number
+        off = (sides / halves[number]).max(axis=1)
+        wanted[off <= least] = number
+        least = np.minimum(off, least)
     box_of_each(points, centres, cosines, sines, halves, found)
     assert np.array_equal(found, wanted)
 

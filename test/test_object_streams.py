@@ -88,6 +88,13 @@ def test_what_is_expected_is_proposed_where_it_is_no_thing_by_itself(
     assert sorted(map(len, found)) == [sizes[which] for which in proposed], name
 
 
+def test_two_that_are_followed_and_touch_are_proposed_by_themselves_and_together():
+    points = np.concatenate([side(0.0, 2.0), side(2.1, 4.0)])
+    expected = (points[:, 0] > 2.05).astype(np.int32)
+    found = propose(observed(points, np.ones(len(points), bool)), expected, -0.1, Settings())
+    assert sorted(map(len, found)) == sorted([(expected == 0).sum(), expected.sum(), len(points)])
+
+
 def test_pieces_where_one_object_is_expected_are_proposed_together():
     points = np.concatenate([side(0.0, 3.0), side(4.0, 6.0)])
     found = propose(observed(points, np.ones(len(points), bool)), np.zeros(len(points), np.int32), -0.1, Settings())

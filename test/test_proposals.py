@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pytest
 
 from ssrflow_ros import Settings
 from ssrflow_ros.objects.motion_classifier import MotionClassifier
@@ -31,22 +32,37 @@ def observed(points, **marked):
     return ObservedPoints(points, still, still[:, 0], **seen, vacated_space=still[:0])
 
 
+def seen_from(points):
+    """The range image that shows the points, and beams that know of no returns."""
+    return RangeImage(points), Beams(points[:0])
+
+
 def test_what_the_network_takes_to_stand_is_asked_if_the_other_sweep_has_nothing_where_it_stands():
     points = things((8, 0, 0), (12, 6, 0), (-20, 9, 0))
     alone, shares = np.arange(len(points)) // 20, np.arange(len(points)) % 20
     unmatched = ((alone == 0) & (shares < 8)) | ((alone == 1) & (shares < 2))  # 8 of 20; 2 of 20
-    (found,) = propose(observed(points, unmatched=unmatched), np.full(len(points), -1), -0.1, Settings())
+    unknown = np.full(len(points), -1)
+    (found,) = propose(observed(points, unmatched=unmatched), unknown, -0.1, Settings())
     assert np.array_equal(np.sort(found), np.flatnonzero(alone == 0))
     everything = dataclasses.replace(CLASSIFIER, least_log_odds=-np.inf)
     assert (
-        prefilter(
-            [found], observed(points, unmatched=unmatched), RangeImage(points), Beams(points[:0]), 3.5, everything
-        )
+        prefilter([found], observed(points, unmatched=unmatched), unknown, *seen_from(points), 3.5, everything)
         is not None
     )
-    assert prefilter([found], observed(points), RangeImage(points), Beams(points[:0]), 3.5, everything) is None, (
+    assert prefilter([found], observed(points), unknown, *seen_from(points), 3.5, everything) is None, (
         'neither free nor left'
     )
+
+
+@pytest.mark.parametrize('share, proposed', [(0.0, []), (0.4, [8]), (1.0, [20])])
+def test_what_is_followed_is_asked_though_nothing_else_speaks_for_it(share, proposed):
+    points = things((8, 0, 0), (-20, 9, 0))
+    expected = np.where(np.arange(len(points)) < share * 20, 3, -1).astype(np.int32)
+    proposals = propose(observed(points), expected, -0.1, Settings())
+    assert [len(rows) for rows in proposals] == proposed, 'the thing, or what of it lies there'
+    nobody = dataclasses.replace(CLASSIFIER, least_log_odds=np.inf)
+    screened = prefilter([np.arange(20)], observed(points), expected, *seen_from(points), 3.5, nobody)
+    assert (screened is not None) == (share >= 0.5)
 
 
 def test_of_many_proposals_the_likeliest_are_registered_however_large_they_are():
@@ -63,8 +79,8 @@ def test_of_many_proposals_the_likeliest_are_registered_however_large_they_are()
     screened = prefilter(
         proposals,
         seen,
-        RangeImage(points),
-        Beams(points[:0]),
+        np.full(len(points), -1),
+        *seen_from(points),
         3.5,
         dataclasses.replace(CLASSIFIER, least_log_odds=-np.inf),
     )

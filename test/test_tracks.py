@@ -1,9 +1,11 @@
 """Objects keep their numbers from sweep to sweep, over gaps, under a moving sensor, and not over a restart."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from ssrflow_ros.objects.tracks import Suspect, Tracks
+from ssrflow_ros.objects.tracks import Tracks
 from ssrflow_ros.sweep import EgoMotion, MovingObject, Sweep, SweepPair
 
 DT_NS = 100_000_000
@@ -85,41 +87,52 @@ def test_a_restart_begins_anew_and_uses_no_number_twice(again):
     assert step(tracks, again.pop('stamp'), car(0, 5), **again) == [(1, 1)]
 
 
-def test_what_is_expected():
-    tracks = Tracks()
+def test_how_much_what_is_found_moves_unlike_what_is_expected():
+    tracks, here = Tracks(), np.array([1.0, 5.0])
+    assert np.isinf(tracks.unlike(here[None], np.zeros((1, 2)))).all()
     step(tracks, 0, car(0, 5))
     tracks.advance(pair(1), ego())
-    here, there = [[1.0, 5.0]], [[9.0, 5.0]]
-    alike, unlike = [[9.0, 1.0]], [[-10.0, 0.0]]
-    assert [
-        bool(tracks.expects(np.array(place), np.array(way))[0])
-        for place, way in ((here, alike), (here, unlike), (there, alike))
-    ] == [True, False, False]
+    ways = np.array([[10.0, 0.0], [10.0, 2.5], [10.0, 5.0], [-10.0, 0.0], [10.0, 0.0]])
+    places = np.array([here] * 4 + [[9.0, 5.0]])
+    unlike = tracks.unlike(places, ways)
+    assert unlike[0] == pytest.approx(0, abs=1e-6) and 0.4 < unlike[1] < 0.6 < unlike[2] < 1
+    assert np.isinf(unlike[3:]).all()
+
+
+def test_of_several_that_are_expected_the_one_that_moves_most_alike_counts():
+    tracks, asked = Tracks(), (np.array([[1.0, 5.5]]), np.array([[10.0, 0.0]]))
+    step(tracks, 0, car(0, 5), car(0, 6, (7.0, 0.0, 0.0)))
+    tracks.advance(pair(1), ego())
+    assert tracks.unlike(*asked) == pytest.approx(0, abs=1e-6)
+    tracks.follow([])
+    tracks.advance(pair(40), ego())
+    assert not tracks.goes_on and np.isinf(tracks.unlike(*asked)).all()
 
 
 def test_how_what_is_expected_goes():
     tracks, asked = Tracks(), np.array([[1.0, 5.0], [1.4, 5.0], [9.0, 5.0]])
     assert np.isnan(tracks.expected(asked)).all()
     tracks.advance(pair(0), ego())
-    tracks.follow([car(0, 5)], [Suspect(np.array([8.0, 5.0]), np.array([10.0, 0.0]), 4.0)])
+    tracks.follow([car(0, 5)])
     tracks.advance(pair(1), ego())
     velocity = tracks.expected(asked)
     assert velocity[:2] == pytest.approx(np.array([[10.0, 0.0]] * 2)) and np.isnan(velocity[2]).all()
 
 
-def test_what_was_suspected_is_expected_in_the_next_pair_only_and_gets_a_number_of_its_own():
-    tracks, asked = Tracks(), (np.array([[1.0, 5.0]]), np.array([[10.0, 0.0]]))
-    suspect = Suspect(np.array([0.0, 5.0]), np.array([10.0, 0.0]), 4.0)
-    tracks.advance(pair(0), ego())
-    assert tracks.follow([], [suspect]) == () and not tracks.goes_on
-    tracks.advance(pair(1), ego())
-    assert tracks.goes_on and tracks.expects(*asked).all() and not tracks.expects(*asked[::-1]).any()
-    assert [(item.track_id, item.age) for item in tracks.follow([])] == []
-    tracks.advance(pair(2), ego())
-    assert not tracks.expects(*asked).any()
-    tracks.follow([car(2, 5)], [suspect])
-    tracks.advance(pair(40), ego())
-    assert not tracks.goes_on and not tracks.expects(*asked).any()
+@pytest.mark.parametrize(
+    'size, velocity, apart',
+    [
+        ((0.8, 0.4, 1.5), (10.0, 0.0, 0.0), False),
+        ((0.8, 0.4, 1.5), (4.0, 0.0, 0.0), True),
+        ((3.0, 0.4, 1.5), (10.0, 0.0, 0.0), True),
+    ],
+    ids=['piece', 'goes by', 'no piece'],
+)
+def test_a_piece_of_a_long_object_is_expected_with_it(size, velocity, apart):
+    tracks = Tracks()
+    step(tracks, 0, car(0, 5), dataclasses.replace(car(1, 5.5, velocity), size=np.array(size)))
+    box = tracks.inside(np.float32([[1.0, 5.5, 0.0], [-1.0, 5.0, 0.0]]))
+    assert box.tolist() == [int(apart), 0]
 
 
 def test_what_is_not_found_again_is_expected_and_two_sweeps_long():

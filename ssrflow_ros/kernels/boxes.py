@@ -11,7 +11,8 @@ _SIDE = 256  # squares of a map of 1 m squares, a power of two; it goes on anew 
 
 @compiled
 def box_of_each(points, centres, cosines, sines, halves, out):
-    """out (n,) int32: number of the box that holds each of points (n, 3) float32 m, -1 for none; of several the last.
+    """out (n,) int32: number of the box that holds each of points (n, 3) float32 m, -1 for none; of several the one
+    whose middle is nearest by its own sides, and the last of equals.
 
     Boxes: centres (K, 3), halves (K, 3) of their sides, both float32 m, turned about the vertical.
     """
@@ -27,14 +28,11 @@ def box_of_each(points, centres, cosines, sines, halves, out):
                 first[square], last[square] = k, max(last[square], k)
     for i in range(len(points)):
         square = int(np.floor(points[i, 0])) & (_SIDE - 1), int(np.floor(points[i, 1])) & (_SIDE - 1)
-        out[i] = -1
+        out[i], least = -1, np.float32(1)
         for k in range(last[square], first[square] - 1, -1):
             dx, dy = points[i, 0] - centres[k, 0], points[i, 1] - centres[k, 1]
             along, across = cosines[k] * dx + sines[k] * dy, cosines[k] * dy - sines[k] * dx
-            if (
-                np.abs(along) <= halves[k, 0]
-                and np.abs(across) <= halves[k, 1]
-                and np.abs(points[i, 2] - centres[k, 2]) <= halves[k, 2]
-            ):
-                out[i] = k
-                break
+            off = max(abs(along) / halves[k, 0], abs(across) / halves[k, 1])
+            off = max(off, abs(points[i, 2] - centres[k, 2]) / halves[k, 2])
+            if off < least or (off == least and out[i] < 0):
+                out[i], least = k, off

@@ -40,17 +40,22 @@ def rows_by_number(numbers):
 
 @compiled
 def touched_by(rows, first, thing, free, things):
-    """(E, 5) int64 of E groups of rows, group e from `first`[e] on (E + 1,): how many of its points are of a thing; how
+    """(E, 6) int64 of E groups of rows, group e from `first`[e] on (E + 1,): how many of its points are of a thing; how
     many of these are `free`, (n,) bool; how many other points the things that it touches have; how many of those are
-    free; and how many things it touches. thing (n,): which of so many `things` each point is of, -1 for none."""
-    found = np.zeros((len(first) - 1, 5), np.int64)
+    free, and how many of another group; and how many things it touches. thing (n,): which of so many `things` each
+    point is of, -1 for none."""
+    found = np.zeros((len(first) - 1, 6), np.int64)
     held, held_free, newest = np.zeros(things, np.int64), np.zeros(things, np.int64), np.full(things, -1)
+    grouped = np.zeros(things, np.int64)
     for point in range(len(thing)):
         if thing[point] >= 0:
             held[thing[point]] += 1
             held_free[thing[point]] += free[point]
+    for row in rows:
+        if thing[row] >= 0:
+            grouped[thing[row]] += 1
     for group in range(len(found)):
-        own, own_free, other, other_free, touched = 0, 0, 0, 0, 0
+        own, own_free, other, other_free, other_grouped, touched = 0, 0, 0, 0, 0, 0
         for row in rows[first[group] : first[group + 1]]:
             of = thing[row]
             if of >= 0:
@@ -58,7 +63,8 @@ def touched_by(rows, first, thing, free, things):
                 if newest[of] != group:
                     newest[of], touched = group, touched + 1
                     other, other_free = other + held[of], other_free + held_free[of]
-        found[group] = own, own_free, other - own, other_free - own_free, touched
+                    other_grouped += grouped[of]
+        found[group] = own, own_free, other - own, other_free - own_free, other_grouped - own, touched
     return found
 
 

@@ -113,10 +113,11 @@ def motion_features(
     }
 
 
-def stream_features(known: np.ndarray, followed: int) -> Columns:
-    """Columns (K,) of clusters that are `known` (K,) or not: something seemed to move alike in the last pair. And of
+def stream_features(unlike: np.ndarray, followed: int) -> Columns:
+    """Columns (K,) of clusters that differ from what is expected as `unlike` (K,) says, as of `Tracks.unlike`. And of
     how many objects are `followed` besides: where much moves already a new thing is likelier to, too."""
-    return {'known': known, 'log_others': np.log1p(np.maximum(followed - known.astype(int), 0))}
+    known = np.isfinite(unlike)
+    return {'known': known, 'unlike': np.where(known, unlike, 0.0), 'log_others': np.log1p(followed - known)}
 
 
 def log_travelled(ego: EgoMotion) -> float:

@@ -37,7 +37,7 @@ from .prefilter import ScreenedProposals, prefilter
 from .proposals import propose
 from .registration import Registration, register
 from .static_world import unexplained
-from .tracks import Suspect, Tracks
+from .tracks import Tracks
 from .unassigned import unassigned_points
 from .visibility import visibility
 
@@ -82,10 +82,6 @@ class Candidates:
             self.registered.centre[which], self.tracked.displacement[which], self.registered.turn[which]
         )
 
-    def suspect(self, k: int) -> Suspect:
-        """Candidate `k` as a thing that is expected in the next pair."""
-        return Suspect(self.registered.centre[k], self.fused.displacement[k] / self.dt, self.registered.longer_side[k])
-
 
 class ObjectDetector:
     """Finds the moving objects of one stream's pairs.
@@ -118,7 +114,7 @@ class ObjectDetector:
         calibration = self.classifier.calibration
         likely = np.full(len(observed.points), calibration.no_proposal, np.float32)
         is_free = np.ones(len(observed.points), bool)
-        objects, bodies, suspects = list[MovingObject](), None, list[Suspect]()
+        objects, bodies = list[MovingObject](), None
         if candidates is not None:
             surely, of_points, of_others = (
                 calibration.of(curve, candidates.classified.in_stream)
@@ -126,7 +122,7 @@ class ObjectDetector:
             )
             others = np.where(candidates.may_move, of_others, 0.0).astype(np.float32)
             likely = greatest_of_each(others, candidates.proposals.groups, calibration.no_proposal, len(likely))
-            moving, doubtful = selected(candidates, settings.min_motion_probability)
+            moving = selected(candidates, settings.min_motion_probability)
             which, rows, counts = assigned(candidates, moving, is_free, settings.object_points)
             if len(which):
                 points, motion = rows_of(observed.points, rows), candidates.motion(which)
@@ -139,7 +135,6 @@ class ObjectDetector:
                 objects = describe(
                     bodies, candidates.errors, which, surely[which], when, basis, prepared.pair.dt, self.classifier
                 )
-            suspects = [candidates.suspect(k) for k in doubtful]
 
         rows, features = self.unassigned(prepared, observed, is_free, candidates, settings)
         log_odds = self.classifier.unassigned(features)
@@ -148,7 +143,7 @@ class ObjectDetector:
         likely[rows[better]] = calibration.of(calibration.lone_point, log_odds[better])
         probability = prepared.ground * np.float32(calibration.ground)
         probability[prepared.rows] = likely
-        found, lost = self.tracks.follow(objects, suspects, bodies), self.tracks.lost()
+        found, lost = self.tracks.follow(objects, bodies), self.tracks.lost()
         items = [*found, *(item for item, _, _ in lost)]
         whole = self.classifier.boxes.completed(items, [self.tracks.length(item.track_id) for item in items])
         predicted = (_predicted(item, seconds, missed) for item, (_, seconds, missed) in zip(whole[len(found) :], lost))
@@ -166,7 +161,13 @@ class ObjectDetector:
         reach = min(max(_FASTEST * abs(dt), _REACH[0]), _REACH[1])
 
         proposals = prefilter(
-            propose(observed, inside, dt, settings), observed, source_image, prepared.beams[0], reach, classifier
+            propose(observed, inside, dt, settings),
+            observed,
+            inside,
+            source_image,
+            prepared.beams[0],
+            reach,
+            classifier,
         )
         if proposals is None:
             return None
@@ -185,11 +186,11 @@ class ObjectDetector:
 
         # A cost of 1: nothing in the other sweep lies where it would be.
         may_move = (fused.cost < 1) & (np.linalg.norm(tracked.displacement, axis=1) >= settings.moving_speed * abs(dt))
-        known = may_move & tracks.expects(registered.centre, fused.displacement / dt)
+        unlike = np.where(may_move, tracks.unlike(registered.centre, fused.displacement / dt), np.inf)
 
         seen = visibility(prepared, clusters, steady.displacement)
         of_motion = motion_features(registered, steady, proposals, seen, prepared.ego_motion)
-        of_stream = stream_features(known, tracks.followed) if tracks.goes_on else None
+        of_stream = stream_features(unlike, tracks.followed) if tracks.goes_on else None
         classified = classify(of_motion, of_stream, classifier)
 
         likely = logistic(np.maximum(classified.log_odds, classified.in_stream)) >= settings.min_motion_probability
@@ -229,16 +230,14 @@ def _predicted(item: MovingObject, seconds: float, missed: int) -> MovingObject:
     )
 
 
-def selected(candidates: Candidates, least: float) -> tuple[list[int], list[int]]:
-    """Numbers of the candidates that move with a probability of `least`, the surest first, and of those that would,
-    were they not new."""
+def selected(candidates: Candidates, least: float) -> list[int]:
+    """Numbers of the candidates that move with a probability of `least`, the surest first."""
     probability = logistic(candidates.classified.in_stream)
     moves = candidates.may_move & (probability >= least)
-    doubtful = candidates.may_move & (candidates.classified.probability >= least) & ~moves
     order = [k for k in np.argsort(-probability, kind='stable') if moves[k]]
     pieces = pieces_of_long(candidates, order)
     order.sort(key=lambda k: k in pieces)
-    return order, np.flatnonzero(doubtful).tolist()
+    return order
 
 
 def pieces_of_long(candidates: Candidates, moving: list[int]) -> set[int]:

@@ -130,7 +130,7 @@ FEATURES: dict[str, tuple[str, ...]] = {
         'unmatched*points',
     ),
     # Log odds besides, where a stream goes on: `classification.py`.
-    'stream': ('constant', 'known', 'log_others'),
+    'stream': ('constant', 'known', 'unlike', 'log_others'),
     # Log odds that the network's motion of a point without object is better than none: `unassigned.py`.
     'unassigned': (
         'constant',

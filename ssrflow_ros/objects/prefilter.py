@@ -14,7 +14,7 @@ from .features import Columns
 from .groups import Clusters, evenly_chosen, group_means
 from .motion_classifier import MotionClassifier
 from .observation import ObservedPoints
-from .proposals import UNMATCHED
+from .proposals import KNOWN, UNMATCHED
 
 _MOST_POINTS = 512  # of a proposal that are looked at from here on
 _FREE_SHARE = 0.01  # of a proposal's points that took free space, below which a place must be vacated about it
@@ -52,14 +52,16 @@ class ScreenedProposals(NamedTuple):
 def prefilter(
     proposals: list[np.ndarray],
     observed: ObservedPoints,
+    expected: np.ndarray,
     image: RangeImage,
     beams: Beams,
     reach: float,
     classifier: MotionClassifier,
 ) -> ScreenedProposals | None:
-    """Those of the `proposals`, rows of each, that are not nearly sure to stand; None if none is left.
+    """Those of the `proposals`, rows of each, that are not nearly sure to stand, or are followed; None if none is left.
 
-    image and beams of the sweep that they are of; reach m, as far as anything may have moved.
+    expected (n,) as of `propose`; image and beams of the sweep that they are of; reach m, as far as anything may have
+    moved.
     """
     if not proposals:
         return None
@@ -68,8 +70,8 @@ def prefilter(
     chosen = np.concatenate(proposals).take(chosen)
     clusters = Clusters(rows_of(observed.points, chosen), counts)
     network = rows_of(observed.displacement, chosen)
-    marks = observed.in_free_space, observed.in_past_free_space, observed.moving, observed.unmatched
-    east, north, spread, height, in_free_space, in_past_free_space, moving, unmatched = summed_up(
+    marks = observed.in_free_space, observed.in_past_free_space, observed.moving, observed.unmatched, expected >= 0
+    east, north, spread, height, in_free_space, in_past_free_space, moving, unmatched, followed = summed_up(
         clusters.points, network, counts, chosen, marks
     ).T
     beside_occluder = group_means(image.at(clusters.points).is_beside_occluder(), counts)
@@ -85,9 +87,11 @@ def prefilter(
         'unmatched': unmatched,
     }
     log_odds = classifier.prefilter(features)
-    kept = log_odds >= classifier.least_log_odds
+    known = followed >= KNOWN
+    kept = (log_odds >= classifier.least_log_odds) | known
     # What took no free space has hardly moved if none was left within its reach.
-    doubtful = kept & (np.maximum(in_free_space, in_past_free_space) < _FREE_SHARE) & (unmatched < UNMATCHED)
+    no_space = np.maximum(in_free_space, in_past_free_space) < _FREE_SHARE
+    doubtful = kept & ~known & no_space & (unmatched < UNMATCHED)
     left = any_near(clusters.points, counts, doubtful, observed.vacated_space, np.float32(reach))
     kept &= ~doubtful | left
     # Beams go on past what is no body: flakes, drops, dust.

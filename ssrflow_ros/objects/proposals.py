@@ -25,6 +25,8 @@ _SURE = 0.5  # ... surely, if so many of the object's have
 _MOST = 256  # proposals of one sweep
 UNMATCHED = 0.25
 """Share of a thing's points beside which the other sweep has none, from which it may have moved."""
+KNOWN = 0.5
+"""Share of a thing's points that lie where objects are expected, from which it is asked whatever else is known."""
 
 
 def propose(observed: ObservedPoints, expected: np.ndarray, dt: float, settings: Settings) -> list[np.ndarray]:
@@ -35,19 +37,18 @@ def propose(observed: ObservedPoints, expected: np.ndarray, dt: float, settings:
     stands; then suspicious points by themselves: what touches a wall is no thing of its own.
     """
     points, suspicious = observed.points, observed.suspicious
-    thing = _things(observed, settings.object_points)
+    thing = _things(observed, expected, settings.object_points)
     things, velocity = rows_of_each(thing), observed.displacement / dt
     parts = _not_nearly(things, thing, rows_of_each(find_clusters(points, velocity, observed.moving, settings)))
     free = observed.in_free_space | observed.in_past_free_space
     known, mixed = _expected_groups(thing, len(things), free, expected, settings.object_points)
-    parts += known
     things = [rows for number, rows in enumerate(things) if number not in mixed]
     parts += rows_of_each(find_clusters(points, np.zeros_like(velocity), suspicious & (thing < 0), settings))
-    groups = things + parts
+    groups = things + known + parts
     if not groups:
         return []
     doubts, sizes = reduced(np.add, suspicious.astype(int), groups), np.array([len(rows) for rows in groups])
-    asked = (doubts >= np.maximum(2, _FREE_SHARE * sizes)) | (np.arange(len(groups)) < len(things))
+    asked = (doubts >= np.maximum(2, _FREE_SHARE * sizes)) | (np.arange(len(groups)) < len(things) + len(known))
     best = np.argsort(np.where(asked, -doubts, 1), kind='stable')[: min(asked.sum(), _MOST)]
     return [groups[k] for k in best.tolist()]
 
@@ -65,31 +66,35 @@ def _expected_groups(
     thing: np.ndarray, things: int, free: np.ndarray, expected: np.ndarray, fewest: int
 ) -> tuple[list[np.ndarray], set[int]]:
     """Rows of what lies where each object is `expected`, (n,), as far as it is no thing by itself: pieces of several;
-    what touches something that stands; what is of no thing. One that comes into view grows, and is its thing.
+    what touches something that stands, or another that is expected; what is of no thing. One that comes into view
+    grows, and is its thing.
 
     thing (n,) number of the one that holds each point, -1 for none; free (n,) bool: it took free space.
     And the numbers of the things of which a part moves and the rest stands.
     """
     rows, first = rows_by_number(expected)
-    own, own_free, rest, rest_free, touched = touched_by(rows, first, thing, free, things).T
+    own, own_free, rest, rest_free, rest_expected, touched = touched_by(rows, first, thing, free, things).T
     stands = rest_free * own <= _STANDS * own_free * rest
     enough = rest >= _REST * own
-    kept = (np.diff(first) >= fewest) & (np.where(enough, stands, touched > 1) | (own == 0))
+    others = rest_expected >= np.maximum(fewest, _REST * own)
+    kept = (np.diff(first) >= fewest) & (np.where(enough, stands | others, touched > 1) | (own == 0))
     mixed = kept & stands & enough & (own_free >= _SURE * own) & (own > 0)
     groups = {number: rows[first[number] : first[number + 1]] for number in np.flatnonzero(kept).tolist()}
     of_mixed = {of for number in np.flatnonzero(mixed).tolist() for of in np.unique(thing[groups[number]]).tolist()}
     return list(groups.values()), of_mixed - {-1}
 
 
-def _things(observed: ObservedPoints, fewest: int) -> np.ndarray:
+def _things(observed: ObservedPoints, expected: np.ndarray, fewest: int) -> np.ndarray:
     """Number (n,) of the thing on the map that holds each point, -1 for none: of those that are small enough to move
     and under suspicion: of what they hold themselves, or of places that were vacated beside them; or as nothing of the
-    other sweep lies where they stand."""
+    other sweep lies where they stand; or as an object is `expected` there, (n,)."""
     suspects, vacated = observed.moving | observed.suspicious, observed.vacated_space
     owner, extent, size, suspected, unmatched, vacancies = connected_things(
         observed.points, suspects, observed.unmatched, vacated, _CELL, _SIDE, _SQUARE
     )
     suspicious = suspected + vacancies >= np.maximum(_FEWEST_SUSPECTS, _SUSPECT_SHARE * size)
-    good = (size >= fewest) & (suspicious | (unmatched >= UNMATCHED * size))
+    followed = np.bincount(owner[expected >= 0], minlength=len(size))
+    asked = suspicious | (unmatched >= UNMATCHED * size) | (followed >= KNOWN * size)
+    good = (size >= fewest) & asked
     good &= extent.max(axis=1, initial=0) * _CELL <= _LARGEST
     return np.where(good, np.cumsum(good) - 1, -1).take(owner)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Iterable, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -25,6 +25,8 @@ _GATE = 1.0  # m, between the place that is expected and the one that is found, 
 _GATE_SIZE = 0.5  # ... or this share of the object's longer side
 _SLACK = 0.4  # m about a box, in which its points are looked for
 _ALIKE = (2.0, 0.5)  # m/s, or share of the speed, by which velocities may differ
+_LONG = 3.0  # m, from which what lies within and moves alike is a piece ...
+_PIECE = (1.0, 0.3)  # ... if velocities differ by so many m/s at most, or by this share of the speed
 _KNOWN = 2  # sweeps in which a thing was found, from which it is expected where it is not
 _SURE = 3  # times that a length is seen until it counts: now and then a thing is laid together with its neighbour
 
@@ -48,14 +50,6 @@ class _Track:
     )  # its points at the time of the pair's target
 
 
-class Suspect(NamedTuple):
-    """A thing that nearly was an object: centre (2,) m, velocity (2,) m/s, longer side m."""
-
-    centre: np.ndarray
-    velocity: np.ndarray
-    longer_side: float
-
-
 class Lost(NamedTuple):
     """An object that is not found any more: `item` as it was found last, where it is expected now, `seconds` and pairs
     after that."""
@@ -66,7 +60,7 @@ class Lost(NamedTuple):
 
 
 class Tracks:
-    """The objects of one stream's last sweeps, and what nearly was one in the very last, where they are expected now.
+    """The objects of one stream's last sweeps, where they are expected now.
 
     goes_on  whether the pair of the last `advance` continues the stream, so that what moves should be expected.
     """
@@ -78,7 +72,6 @@ class Tracks:
     def reset(self) -> None:
         """Forget all objects; numbers are not used again."""
         self._tracks: list[_Track] = []
-        self._suspects: list[_Track] = []
         self.goes_on = False
         self._last: tuple[str, int] | None = None
 
@@ -98,7 +91,7 @@ class Tracks:
         share = -elapsed / pair.dt
         last_from_here = shared(ego.target_from_source, share)
         turn, shift = last_from_here[:3, :3].T, last_from_here[:3, 3]
-        yaw, known = float(np.arctan2(turn[1, 0], turn[0, 0])), self._all()
+        yaw, known = float(np.arctan2(turn[1, 0], turn[0, 0])), self._tracks
         if not known:
             return
         centres = (_array(known, 'centre') + elapsed * _array(known, 'velocity') - shift) @ turn.T
@@ -116,14 +109,14 @@ class Tracks:
         """How many objects are known."""
         return len(self._tracks)
 
-    def expects(self, centres: np.ndarray, velocities: np.ndarray) -> np.ndarray:
-        """(K,) bool: something that moves like this, (K, 2) m/s, is expected here, (K, 2) m."""
-        tracks = self._all()
-        if not tracks:
-            return np.zeros(len(centres), bool)
-        off, unlike = _distances(centres, tracks, 'centre'), _distances(velocities, tracks, 'velocity')
-        most = np.maximum(_ALIKE[0], _ALIKE[1] * np.linalg.norm(velocities, axis=1))[:, None]
-        return ((off <= _array(tracks, 'gate')) & (unlike <= most)).any(axis=1)
+    def unlike(self, centres: np.ndarray, velocities: np.ndarray) -> np.ndarray:
+        """(K,) by how much of what is allowed the velocities (K, 2) m/s differ from that of an object expected at the
+        centres (K, 2) m, of several the most alike, 0 to 1; infinite where none is, or none that goes like this."""
+        if not self._tracks:
+            return np.full(len(centres), np.inf)
+        off, unlike = _distances(centres, self._tracks, 'centre'), _distances(velocities, self._tracks, 'velocity')
+        unlike /= np.maximum(_ALIKE[0], _ALIKE[1] * np.linalg.norm(velocities, axis=1))[:, None]
+        return np.where((off <= _array(self._tracks, 'gate')) & (unlike <= 1), unlike, np.inf).min(axis=1)
 
     def expected(self, centres: np.ndarray) -> np.ndarray:
         """(K, 2) m/s: how the object goes that is expected nearest each of the centres (K, 2) m, NaN where none is."""
@@ -142,7 +135,8 @@ class Tracks:
         ]
 
     def inside(self, points: np.ndarray) -> np.ndarray:
-        """(N,) int32 for points (N, 3) m: which object's box holds each, where it is expected, -1 for none."""
+        """(N,) int32 for points (N, 3) m: which object's box holds each, where it is expected, -1 for none. Pieces of a
+        long object have no box of their own."""
         box = np.full(len(points), -1, np.int32)
         if self._tracks:
             yaw = _array(self._tracks, 'yaw')
@@ -152,7 +146,7 @@ class Tracks:
                     _array(self._tracks, 'centre'),
                     np.cos(yaw),
                     np.sin(yaw),
-                    _array(self._tracks, 'size') / 2 + _SLACK,
+                    np.where(self._pieces()[:, None], 0.0, _array(self._tracks, 'size') / 2 + _SLACK),
                 )
             )
             box_of_each(points, centres, cosines, sines, halves, box)
@@ -165,17 +159,11 @@ class Tracks:
         ways = (_array(self._tracks, 'velocity').reshape(-1, 3) * dt).astype(np.float32)
         return rows, ways.take(box.take(rows), axis=0)
 
-    def follow(
-        self, objects: list[MovingObject], suspects: Iterable[Suspect] = (), bodies: SeenBodies | None = None
-    ) -> tuple[MovingObject, ...]:
-        """The objects of this sweep with `track_id` and `age`; suspects are expected in the next pair, too.
+    def follow(self, objects: list[MovingObject], bodies: SeenBodies | None = None) -> tuple[MovingObject, ...]:
+        """The objects of this sweep with `track_id` and `age`.
 
         bodies  of the objects: what is accumulated of them; without, nothing is.
         """
-        self._suspects = [
-            _Track(-1, np.array([*thing.centre, 0.0]), np.array([*thing.velocity, 0.0]), _gate(thing.longer_side))
-            for thing in suspects
-        ]
         gates = np.array([_gate(max(item.size[0], item.size[1])) for item in objects])
         pairs: dict[int, _Track] = {}
         if self._tracks and objects:
@@ -232,15 +220,23 @@ class Tracks:
         self._next += 1
         return self._tracks[-1]
 
+    def _pieces(self) -> np.ndarray:
+        """(T,) bool of the objects that lie within the box of one more than twice as long, and move like it."""
+        centre, velocity, size, yaw = (_array(self._tracks, name) for name in ('centre', 'velocity', 'size', 'yaw'))
+        (dx, dy), cosine, sine = (centre[:, None, :2] - centre[:, :2]).transpose(2, 0, 1), np.cos(yaw), np.sin(yaw)
+        along, across = np.abs(cosine * dx + sine * dy), np.abs(cosine * dy - sine * dx)
+        within = (along <= size[:, 0] / 2 + _SLACK) & (across <= size[:, 1] / 2 + _SLACK)
+        unlike = _distances(velocity[:, :2], self._tracks, 'velocity')
+        alike = unlike <= np.maximum(_PIECE[0], _PIECE[1] * np.linalg.norm(velocity, axis=1))
+        longer = size[:, 0] > np.maximum(_LONG, 2 * size[:, :1])
+        return (within & alike & longer).any(axis=1)
+
     def _nearest(self, centres: np.ndarray) -> np.ndarray:
         """(K,) place of the object that is expected nearest each of the centres (K, 2) m, -1 where none is."""
         if not self._tracks:
             return np.full(len(centres), -1)
         off = _distances(centres, self._tracks, 'centre') / _array(self._tracks, 'gate')
         return np.where(off.min(axis=1) <= 1, off.argmin(axis=1), -1)
-
-    def _all(self) -> list[_Track]:
-        return self._tracks + self._suspects
 
 
 def _array(tracks: list[_Track], name: str) -> np.ndarray:
