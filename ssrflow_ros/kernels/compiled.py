@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Callable, TypeVar
 
-from numba import njit
+from numba import njit, types
 from numba.core.caching import FunctionCache
 
-F = TypeVar('F', bound=Callable)
-_KERNELS: list[Any] = []
+from .signatures import SIGNATURES
 
-COMPILING = 'compiling the loops for this machine, once: one to two minutes'
-"""To be told before the first call of kernels that `are_cold`."""
+F = TypeVar('F', bound=Callable)
 
 
 def compiled(kernel: F) -> F:
@@ -36,20 +36,57 @@ def contracted(kernel: F) -> F:
 
 
 def _compiled(kernel: F, fastmath: bool | set[str]) -> F:
-    function: Any = njit(nogil=True, fastmath=fastmath, error_model='numpy')(kernel)
+    # Nobody calls kernels from C; the way to do so would be a sixth of what there is to compile.
+    function: Any = njit(nogil=True, fastmath=fastmath, error_model='numpy', no_cfunc_wrapper=True)(kernel)
     with contextlib.suppress(RuntimeError):  # numba's word for: no folder can be written
         function._cache = _Cache(kernel)
-    _KERNELS.append(function)
     return function
 
 
-def are_cold() -> bool:
-    """Whether the kernels loaded so far have yet to be compiled on this machine, one to two minutes of one core."""
-    return bool(_KERNELS) and not any(function.signatures or _is_kept(function._cache) for function in _KERNELS)
+def cold_files() -> list[str]:
+    """Files of kernels that this machine, or this process where nothing can be kept, has yet to compile; long ones
+    first."""
+    modules = {name: _module(name) for name in SIGNATURES}
+    cold = [name for name, module in modules.items() if any(map(_is_cold, _kernels(module)))]
+    return sorted(cold, key=lambda name: -Path(str(modules[name].__file__)).stat().st_size)
 
 
-def _is_kept(cache: Any) -> bool:
-    return isinstance(cache, _Cache) and Path(cache._cache_file._index_path).exists()
+def can_be_kept() -> bool:
+    """Whether there is a folder for what is compiled."""
+    return all(isinstance(function._cache, _Cache) for name in SIGNATURES for function in _kernels(_module(name)))
+
+
+def compile_file(name: str) -> None:
+    """Compile the kernels of a file for what the method calls them with, and keep them."""
+    module = _module(name)
+    if getattr(module, 'HAS_PRODUCT', True):  # else it will not be called
+        for kernel, signatures in SIGNATURES[name].items():
+            for signature in signatures:
+                getattr(module, kernel).compile(_types(signature, module))
+
+
+def _module(name: str) -> ModuleType:
+    return import_module(f'.{name}', __package__)
+
+
+def _kernels(module: ModuleType) -> list[Any]:
+    """Those that are called from outside."""
+    return [getattr(module, name) for name in SIGNATURES[module.__name__.rpartition('.')[2]]]
+
+
+def _is_cold(function: Any) -> bool:
+    # The index is empty where the file has changed since.
+    kept = isinstance(function._cache, _Cache) and function._cache._cache_file._load_index()
+    return not (function.signatures or kept)
+
+
+def _types(signature: str, module: ModuleType) -> tuple[Any, ...]:
+    """numba's types of a line of SIGNATURES, which may name what is of the kernel's module."""
+    return tuple(map(_type, eval(f'({signature},)', {**vars(types), 'bool': types.boolean, **vars(module)})))
+
+
+def _type(written: Any) -> Any:
+    return types.BaseTuple.from_types([_type(part) for part in written], type(written)) if isinstance(written, tuple) else written
 
 
 class _Cache(FunctionCache):
