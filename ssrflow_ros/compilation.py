@@ -7,6 +7,7 @@ are shared by all, so whoever is free takes the next, and the end of one is the 
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -79,6 +80,8 @@ def _work(files: Sequence[str]) -> None:
     end_with_parent = with_parent(signal.SIGKILL)
     if end_with_parent:
         end_with_parent()
+    gc.freeze()
+    gc.set_threshold(10_000)  # a fifteenth of the time is the collector's otherwise, a thirtieth so
     while number := os.read(0, 1):
         compile_file(files[number[0]])
         os.write(1, number)

@@ -1,4 +1,4 @@
-"""What the method calls its kernels with, for `ssrflow_ros/kernels/signatures.py`: `python -m studies.kernel_signatures`.
+"""What a stream calls its kernels with, for `kernels/signatures.py`: `python -m studies.kernel_signatures`.
 
 Writes that file anew. A first start compiles what it lists side by side; what it lacks is compiled when it is called.
 Uses are the warm-up of the node, and `ssrflow bag` on short simulated recordings of several sensors and settings.
@@ -80,7 +80,9 @@ def main() -> None:
         return
     # Only what was called is loaded in the second process; the first one has compiled what those call, too.
     for _ in range(2):
-        told = subprocess.run([sys.executable, '-m', 'studies.kernel_signatures', '--play'], check=True, stdout=subprocess.PIPE, text=True)
+        told = subprocess.run(
+            [sys.executable, '-m', 'studies.kernel_signatures', '--play'], check=True, stdout=subprocess.PIPE, text=True
+        )
     lines = []
     for file, own in eval(told.stdout.splitlines()[-1]).items():
         lines += [f'    {file!r}: {{']

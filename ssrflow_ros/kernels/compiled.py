@@ -36,8 +36,9 @@ def contracted(kernel: F) -> F:
 
 
 def _compiled(kernel: F, fastmath: bool | set[str]) -> F:
-    # Nobody calls kernels from C; the way to do so would be a sixth of what there is to compile.
-    function: Any = njit(nogil=True, fastmath=fastmath, error_model='numpy', no_cfunc_wrapper=True)(kernel)
+    # Nobody calls kernels from C: the way to do so would be a sixth of what there is to compile.
+    options: dict[str, Any] = {'nogil': True, 'fastmath': fastmath, 'error_model': 'numpy', 'no_cfunc_wrapper': True}
+    function: Any = njit(**options)(kernel)
     with contextlib.suppress(RuntimeError):  # numba's word for: no folder can be written
         function._cache = _Cache(kernel)
     return function
@@ -86,7 +87,11 @@ def _types(signature: str, module: ModuleType) -> tuple[Any, ...]:
 
 
 def _type(written: Any) -> Any:
-    return types.BaseTuple.from_types([_type(part) for part in written], type(written)) if isinstance(written, tuple) else written
+    return (
+        types.BaseTuple.from_types([_type(part) for part in written], type(written))
+        if isinstance(written, tuple)
+        else written
+    )
 
 
 class _Cache(FunctionCache):

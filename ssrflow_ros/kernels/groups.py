@@ -58,7 +58,8 @@ def touched_by(rows, first, thing, free, things):
                 if newest[of] != group:
                     newest[of], touched = group, touched + 1
                     other, other_free = other + held[of], other_free + held_free[of]
-        found[group] = own, own_free, other - own, other_free - own_free, touched
+        found[group, 0], found[group, 1], found[group, 2] = own, own_free, other - own
+        found[group, 3], found[group, 4] = other_free - own_free, touched
     return found
 
 

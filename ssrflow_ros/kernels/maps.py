@@ -37,7 +37,9 @@ def connected_things(points, suspects, unmatched, vacated, cell, side, square):
     for point in range(len(vacated)):
         place = _cell(vacated[point], cell, side)
         row, column = square_of[place // side], square_of[place % side]
-        about[row - 1 : row + 2, column - 1 : column + 2] += 1
+        for i in range(row - 1, row + 2):
+            for j in range(column - 1, column + 2):
+                about[i, j] += 1
     most = min(len(points), side * side // 4)
     extent, vacancies = np.empty((most, 2), np.int64), np.empty(most, np.int64)
     count = 0

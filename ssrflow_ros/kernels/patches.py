@@ -72,7 +72,8 @@ def _product(values, stride, across, rows, weight, add, out):
     """
     d, c = weight.shape
     # Of eight bytes: a BLAS that reads four finds the same number in the first of them.
-    sizes, factors = np.array([d, rows, c, stride], np.int64), np.array([1, add], np.float32)
+    sizes, factors = np.empty(4, np.int64), np.empty(2, np.float32)
+    sizes[0], sizes[1], sizes[2], sizes[3], factors[0], factors[1] = d, rows, c, stride, 1, add
     # BLAS counts column by column, so to it all are transposed: out (d, rows) = weight (d, c) @ values (c, rows).
     _SGEMM(
         _TRANSPOSED.ctypes,

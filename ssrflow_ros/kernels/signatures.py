@@ -141,10 +141,7 @@ SIGNATURES: dict[str, dict[str, list[str]]] = {
         'costs': [
             '(uint8[:, :, ::1], float32[:, :, ::1], int64[::1],), (uint8[:, :, ::1], float32[:, :, ::1], int64[::1],), float64[::1], float32[:, ::1], float32[:, ::1], int64, float64[:, :, ::1]'
         ],
-        'laid_out': [
-            'float32[::1], float32[::1], int64[::1], float32[::1], float32[:, ::1], int64, int64',
-            'float32[:], float32[:], int64[::1], float32[::1], float32[:, ::1], int64, int64',
-        ],
+        'laid_out': ['float32[::1], float32[::1], int64[::1], float32[::1], float32[:, ::1], int64, int64'],
         'searched': [
             '(uint8[:, :, ::1], float32[:, :, ::1], int64[::1],), (uint8[:, :, ::1], float32[:, :, ::1], int64[::1],), float64[::1], float32[:, ::1], float32[:, ::1], int64, float64[:, ::1], float64[:, :, ::1], float64[::1], float64[::1], int64, float64[:, ::1], float64'
         ],
