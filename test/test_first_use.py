@@ -39,17 +39,23 @@ def test_it_is_said_on_stderr_until_they_have_been_compiled(tmp_path):
 
 
 def test_where_nothing_can_be_kept_that_is_said_each_time_and_nothing_compiled_before_it_is_called(tmp_path):
-    blocked = tmp_path / 'file'
-    blocked.write_text('')
+    refused = """
+from ssrflow_ros.kernels import compiled
+class Refused(compiled._Cache):
+    def __init__(self, kernel):
+        raise RuntimeError('cannot cache function')
+compiled._Cache = Refused
+"""
     for _ in range(2):
-        assert _lines(_first_use(NUMBA_CACHE_DIR=str(blocked / 'below')), compilation.COMPILING_ALWAYS) == 1
+        told = _first_use(refused + ONE_FILE, NUMBA_CACHE_DIR=str(tmp_path))
+        assert _lines(told, compilation.COMPILING_ALWAYS) == 1 and not any(tmp_path.rglob('*.nbi'))
 
 
-def _first_use(**environment):
+def _first_use(program=ONE_FILE, **environment):
     """What stderr says, of a program that comes by stdin; stdout must stay empty."""
     done = subprocess.run(
         [sys.executable, '-'],
-        input=ONE_FILE,
+        input=program,
         capture_output=True,
         text=True,
         check=True,

@@ -25,7 +25,8 @@ def compiled(kernel: F) -> F:
 
     The machine code is kept in the first of these that can be written, and nowhere if none can: NUMBA_CACHE_DIR,
     `__pycache__` beside the kernel's file, ~/.cache/numba (XDG_CACHE_HOME). It is compiled anew when that file changes,
-    but not when another does: a kernel calls only kernels of its own file.
+    but not when another does: a kernel calls only kernels of its own file. A first start compiles what is listed in
+    `signatures.py`; what is not is compiled when it is first called.
     """
     return _compiled(kernel, False)
 
@@ -48,7 +49,7 @@ def cold_files() -> list[str]:
     """Files of kernels that this machine, or this process where nothing can be kept, has yet to compile; long ones
     first."""
     modules = {name: _module(name) for name in SIGNATURES}
-    cold = [name for name, module in modules.items() if any(map(_is_cold, _kernels(module)))]
+    cold = [name for name, module in modules.items() if _is_called(module) and any(map(_is_cold, _kernels(module)))]
     return sorted(cold, key=lambda name: -Path(str(modules[name].__file__)).stat().st_size)
 
 
@@ -60,7 +61,7 @@ def can_be_kept() -> bool:
 def compile_file(name: str) -> None:
     """Compile the kernels of a file for what the method calls them with, and keep them."""
     module = _module(name)
-    if getattr(module, 'HAS_PRODUCT', True):  # else it will not be called
+    if _is_called(module):
         for kernel, signatures in SIGNATURES[name].items():
             for signature in signatures:
                 getattr(module, kernel).compile(_types(signature, module))
@@ -70,15 +71,17 @@ def _module(name: str) -> ModuleType:
     return import_module(f'.{name}', __package__)
 
 
+def _is_called(module: ModuleType) -> bool:
+    return getattr(module, 'HAS_PRODUCT', True)
+
+
 def _kernels(module: ModuleType) -> list[Any]:
     """Those that are called from outside."""
     return [getattr(module, name) for name in SIGNATURES[module.__name__.rpartition('.')[2]]]
 
 
 def _is_cold(function: Any) -> bool:
-    # The index is empty where the file has changed since.
-    kept = isinstance(function._cache, _Cache) and function._cache._cache_file._load_index()
-    return not (function.signatures or kept)
+    return not (function.signatures or (isinstance(function._cache, _Cache) and function._cache.holds_any()))
 
 
 def _types(signature: str, module: ModuleType) -> tuple[Any, ...]:
@@ -87,15 +90,20 @@ def _types(signature: str, module: ModuleType) -> tuple[Any, ...]:
 
 
 def _type(written: Any) -> Any:
-    return (
-        types.BaseTuple.from_types([_type(part) for part in written], type(written))
-        if isinstance(written, tuple)
-        else written
-    )
+    if isinstance(written, tuple):
+        return types.BaseTuple.from_types([_type(part) for part in written], type(written))
+    return written
 
 
 class _Cache(FunctionCache):
     """numba's, but a file cut off by a power failure or a full disk costs a compilation and not the call."""
+
+    def holds_any(self) -> bool:
+        """Whether anything is kept of the kernel as it is now."""
+        try:
+            return bool(self._cache_file._load_index())
+        except Exception:  # as below
+            return False
 
     def load_overload(self, sig, target_context):
         try:
