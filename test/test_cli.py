@@ -64,7 +64,7 @@ class StandInSceneFlow:
 def use_method(monkeypatch, make_scene_flow):
     monkeypatch.setitem(sys.modules, 'ssrflow_ros.scene_flow', SimpleNamespace(SceneFlow=make_scene_flow))
     # What a machine says at its first use would stand beside the one line of an error.
-    monkeypatch.setattr('ssrflow_ros.kernels.compiled.are_cold', lambda: False)
+    monkeypatch.setattr('ssrflow_ros.compilation.cold_files', lambda: [])
 
 
 @pytest.fixture

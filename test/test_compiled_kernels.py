@@ -92,18 +92,16 @@ def test_a_kernel_calls_only_kernels_of_its_own_file():
             assert not hasattr(value, 'py_func') or value.py_func.__module__ == module.__name__, (file.name, name)
 
 
-def test_kernels_are_cold_until_they_have_been_compiled_and_kept(tmp_path):
-    (tmp_path / 'kernel.py').write_text(KERNEL)
-    asked = 'from kernel import added; from ssrflow_ros.kernels.compiled import are_cold; print(are_cold())'
+def test_a_file_is_cold_until_its_kernels_have_been_compiled_and_kept(tmp_path):
+    asked = 'from ssrflow_ros.kernels.compiled import *; print("curve" in cold_files())'
     told = [
         subprocess.run(
             [sys.executable, '-c', line],
-            cwd=tmp_path,
             capture_output=True,
             text=True,
             check=True,
-            env={**os.environ, 'PYTHONPATH': f'{ROOT}{os.pathsep}{tmp_path}'},
-        ).stdout.strip()
-        for line in (asked, f'{asked}; added(2, 3); print(are_cold())', asked)
+            env={**os.environ, 'PYTHONPATH': str(ROOT), 'NUMBA_CACHE_DIR': str(tmp_path)},
+        ).stdout.split()
+        for line in (asked, f'{asked}; compile_file("curve"); print("curve" in cold_files())', asked)
     ]
-    assert told == ['True', 'True\nFalse', 'False']
+    assert told == [['True'], ['True', 'False'], ['False']]

@@ -20,7 +20,7 @@ from ..errors import InputError
 from ..settings import Settings
 from ..sweep import SweepPair
 from ..table import print_table
-from .first_use import tell_if_cold
+from .first_use import compile_if_cold
 from .options import add_settings, settings_from, weights_file
 from .train import add_machine
 
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> None:
     check_apart(
         {name: args.output / name for name in OUTPUTS}, (args.input, args.changes, weights_file(settings.weights))
     )
-    tell_if_cold()
+    compile_if_cold()
     drops: Counter[str] = Counter()
     described = {'recording': str(Path(args.input).resolve()), 'topic': args.topic, 'odometry': args.odometry}
     split(args.output, described, _sweeps(args, settings, drops))

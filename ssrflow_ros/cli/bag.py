@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Sequence
 
 from ..errors import InputError, did_you_mean
 from .bag_fleet import SUMMARY, annotate_all, options_of
-from .first_use import tell_if_cold
+from .first_use import compile_if_cold
 from .fleet import add_fleet, recordings
 from .options import add_recording, add_settings, settings_from, weights_file
 
@@ -160,7 +160,7 @@ def annotate(args: argparse.Namespace) -> int:
             from .bag_summary import Summary, counted
 
             stream, pairs = SceneFlow(settings).stream(poses.mounting_of), PairStream(settings)
-            tell_if_cold()
+            compile_if_cold()
             stream.own_body = own_body_of(bag, topic, settings, poses)
             pairs.pairing.changing = changes(bag, topic)
             hindsight = args.hindsight or args.recalibrate

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from ..errors import InputError
 from ..settings import Settings
-from .first_use import tell_if_cold
+from .first_use import compile_if_cold
 from .options import add_overwrite, add_settings, settings_from, weights_file
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> None:
     for count in args.points:
         settings.replace(network_points=count)
     check_outputs({'-o': args.output}, (args.input, weights_file(settings.weights)), 'bench', args.overwrite)
-    tell_if_cold()
+    compile_if_cold()
     with atomic_write(args.output, 'bench', args.overwrite) as output:
         output.mkdir()
         _Bench(args, settings, output).run()

@@ -31,7 +31,7 @@ from ..errors import SSRFlowError
 from ..node.domain import private_network
 from ..settings import Settings
 from ..signals import with_parent
-from .first_use import tell_if_cold
+from .first_use import compile_if_cold
 from .options import add_overwrite, add_settings, settings_from, weights_file
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> None:
         {name: output / name for name in names}, (args.bag, weights_file(settings.weights)), COMMAND, args.overwrite
     )
     make_folder(output)
-    tell_if_cold()
+    compile_if_cold()
     bag_path = Path(args.bag) if args.bag else _simulate(output / 'recording', args)
     with BagReader(bag_path) as bag:
         topic = bag.choose(args.topic, POINTCLOUD2)

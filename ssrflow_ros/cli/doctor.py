@@ -16,7 +16,7 @@ import importlib.util
 from typing import Iterable
 
 from ..errors import InputError
-from .first_use import tell_if_cold
+from .first_use import compile_if_cold
 from .options import add_settings, settings_from
 
 
@@ -51,7 +51,7 @@ def _findings(args: argparse.Namespace) -> Iterable:
             'looking at a running system needs ROS 2, but rclpy is not there: source your ROS '
             'installation, or look at a recording with --bag'
         )
-    tell_if_cold()
+    compile_if_cold()
     if args.bag:
         from ..doctor.bag import examine_bag
 

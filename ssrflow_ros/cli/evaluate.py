@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Iterator
 
 from ..errors import InputError, SSRFlowError
 from ..settings import Settings
-from .first_use import tell_if_cold
+from .first_use import compile_if_cold
 from .options import add_overwrite, add_settings, data_path, settings_from, weights_file
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> None:
 
     evaluation = Evaluation(settings, args.seeds, args.known_pose)
     protocols: dict[str, None] = {}  # each once, in order
-    tell_if_cold()
+    compile_if_cold()
     for data, number in _chosen(datasets, args.most):
         try:
             labelled = data[number]
@@ -116,7 +116,7 @@ def _run_mos(args: argparse.Namespace, settings: 'Settings') -> None:
         raise InputError('--protocol mos takes neither --known-pose nor --seeds: leave them out')
     recordings = [recording for place in args.data for recording in open_recordings(place)][: args.most]
     method, scores = SceneFlow(settings), SegmentationScores()
-    tell_if_cold()
+    compile_if_cold()
     for recording in tqdm(recordings, unit='recording', disable=None):
         scores.add(method, recording, args.within)
     within = f', points within {args.within:g} m' if args.within else ''

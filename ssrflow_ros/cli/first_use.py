@@ -1,17 +1,21 @@
-"""What a command tells before this machine's first use of the method."""
+"""What a command does before this machine's first use of the method."""
 
 from __future__ import annotations
 
 import sys
 
 
-def tell_if_cold() -> None:
-    """Say on stderr that the first pair waits for the loops, where they have yet to be compiled.
+def compile_if_cold() -> None:
+    """Compile the loops where they have yet to be, and say so on stderr, with a bar where that is a terminal.
 
-    To be called before anything is simulated: the ray caster is compiled by itself, and would hide that they are not.
+    To be called before anything is simulated or read, so that whoever waits is told at once.
     """
-    from ..kernels import interpolation  # noqa: F401  of every pair, whatever the settings
-    from ..kernels.compiled import COMPILING, are_cold
+    from tqdm import tqdm
 
-    if are_cold():
-        print(f'ssrflow: {COMPILING}', file=sys.stderr, flush=True)
+    from ..compilation import ColdKernels
+
+    cold = ColdKernels()
+    if cold.message:
+        print(f'ssrflow: {cold.message}', file=sys.stderr, flush=True)
+    for _ in tqdm(cold, 'compiling', unit=' files', disable=None if len(cold) else True):
+        pass

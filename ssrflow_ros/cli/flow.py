@@ -27,7 +27,7 @@ from ..errors import EgoMotionError, InputError
 from ..settings import Settings
 from ..sweep import EgoMotion, FlowField, Sweep, SweepPair
 from ..table import print_table
-from .first_use import tell_if_cold
+from .first_use import compile_if_cold
 from .options import add_overwrite, add_settings, settings_from, weights_file
 
 COMMAND = 'flow'
@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> None:
             'give two sweeps, one after the other'
         )
     pair = SweepPair(source, target)
-    tell_if_cold()
+    compile_if_cold()
     with ExitStack() as outputs:
         output, picture = (
             path and outputs.enter_context(atomic_write(path, COMMAND, args.overwrite))

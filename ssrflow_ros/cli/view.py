@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Iterable, Iterator
 
 from ..errors import InputError
-from .first_use import tell_if_cold
+from .first_use import compile_if_cold
 from .options import add_overwrite, add_settings, settings_from, weights_file
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def _recorded(
         from ..scene_flow import SceneFlow  # seconds: the page is there meanwhile
 
         stream = SceneFlow(settings).stream(poses.mounting_of)
-        tell_if_cold()
+        compile_if_cold()
         yield from estimated(messages, stream, settings, poses)
 
     return flows()

@@ -73,9 +73,10 @@ def aligned(here, here_counts, there, there_counts, shift, steps, kernel, about,
     match, back = np.empty(most, np.int32), np.empty(most, np.int32)  # of each point its partner on the other side
     for k in range(len(here)):
         n, m = here_counts[k], there_counts[k]
-        own = here[k]
-        west, east = own[:n, 0].min() - about, own[:n, 0].max() + about
-        south, north = own[:n, 1].min() - about, own[:n, 1].max() + about
+        own, west, east, south, north = here[k], np.inf, -np.inf, np.inf, -np.inf
+        for i in range(n):
+            west, east = min(west, own[i, 0] - about), max(east, own[i, 0] + about)
+            south, north = min(south, own[i, 1] - about), max(north, own[i, 1] + about)
         for j in range(m):
             there_x[j], there_y[j] = there[k, j, 0], there[k, j, 1]
         for _ in range(steps):

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Callable, TypeVar
 
-from numba import njit
+from numba import njit, types
 from numba.core.caching import FunctionCache
 
-F = TypeVar('F', bound=Callable)
-_KERNELS: list[Any] = []
+from .signatures import SIGNATURES
 
-COMPILING = 'compiling the loops for this machine, once: one to two minutes'
-"""To be told before the first call of kernels that `are_cold`."""
+F = TypeVar('F', bound=Callable)
 
 
 def compiled(kernel: F) -> F:
@@ -25,7 +25,8 @@ def compiled(kernel: F) -> F:
 
     The machine code is kept in the first of these that can be written, and nowhere if none can: NUMBA_CACHE_DIR,
     `__pycache__` beside the kernel's file, ~/.cache/numba (XDG_CACHE_HOME). It is compiled anew when that file changes,
-    but not when another does: a kernel calls only kernels of its own file.
+    but not when another does: a kernel calls only kernels of its own file. A first start compiles what is listed in
+    `signatures.py`; what is not is compiled when it is first called.
     """
     return _compiled(kernel, False)
 
@@ -41,24 +42,73 @@ def reordered(kernel: F) -> F:
 
 
 def _compiled(kernel: F, fastmath: bool | set[str]) -> F:
-    function: Any = njit(nogil=True, fastmath=fastmath, error_model='numpy')(kernel)
+    # Nobody calls kernels from C: the way to do so would be a sixth of what there is to compile.
+    options: dict[str, Any] = {'nogil': True, 'fastmath': fastmath, 'error_model': 'numpy', 'no_cfunc_wrapper': True}
+    function: Any = njit(**options)(kernel)
     with contextlib.suppress(RuntimeError):  # numba's word for: no folder can be written
         function._cache = _Cache(kernel)
-    _KERNELS.append(function)
     return function
 
 
-def are_cold() -> bool:
-    """Whether the kernels loaded so far have yet to be compiled on this machine, one to two minutes of one core."""
-    return bool(_KERNELS) and not any(function.signatures or _is_kept(function._cache) for function in _KERNELS)
+def cold_files() -> list[str]:
+    """Files of kernels that this machine, or this process where nothing can be kept, has yet to compile; long ones
+    first."""
+    modules = {name: _module(name) for name in SIGNATURES}
+    cold = [name for name, module in modules.items() if _is_called(module) and any(map(_is_cold, _kernels(module)))]
+    return sorted(cold, key=lambda name: -Path(str(modules[name].__file__)).stat().st_size)
 
 
-def _is_kept(cache: Any) -> bool:
-    return isinstance(cache, _Cache) and Path(cache._cache_file._index_path).exists()
+def can_be_kept() -> bool:
+    """Whether there is a folder for what is compiled."""
+    return all(isinstance(function._cache, _Cache) for name in SIGNATURES for function in _kernels(_module(name)))
+
+
+def compile_file(name: str) -> None:
+    """Compile the kernels of a file for what the method calls them with, and keep them."""
+    module = _module(name)
+    if _is_called(module):
+        for kernel, signatures in SIGNATURES[name].items():
+            for signature in signatures:
+                getattr(module, kernel).compile(_types(signature, module))
+
+
+def _module(name: str) -> ModuleType:
+    return import_module(f'.{name}', __package__)
+
+
+def _is_called(module: ModuleType) -> bool:
+    return getattr(module, 'HAS_PRODUCT', True)
+
+
+def _kernels(module: ModuleType) -> list[Any]:
+    """Those that are called from outside."""
+    return [getattr(module, name) for name in SIGNATURES[module.__name__.rpartition('.')[2]]]
+
+
+def _is_cold(function: Any) -> bool:
+    return not (function.signatures or (isinstance(function._cache, _Cache) and function._cache.holds_any()))
+
+
+def _types(signature: str, module: ModuleType) -> tuple[Any, ...]:
+    """numba's types of a line of SIGNATURES, which may name what is of the kernel's module."""
+    return tuple(map(_type, eval(f'({signature},)', {**vars(types), 'bool': types.boolean, **vars(module)})))
+
+
+def _type(written: Any) -> Any:
+    if isinstance(written, tuple):
+        return types.BaseTuple.from_types([_type(part) for part in written], type(written))
+    return written
 
 
 class _Cache(FunctionCache):
     """numba's, but a file cut off by a power failure or a full disk costs a compilation and not the call."""
+
+    def holds_any(self) -> bool:
+        """Whether anything is kept of the kernel as it is now."""
+        try:
+            return bool(self._cache_file._load_index())
+        except Exception:  # as below
+            return False
 
     def load_overload(self, sig, target_context):
         try:

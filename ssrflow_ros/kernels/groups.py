@@ -64,7 +64,8 @@ def touched_by(rows, first, thing, free, things):
                     newest[of], touched = group, touched + 1
                     other, other_free = other + held[of], other_free + held_free[of]
                     other_grouped += grouped[of]
-        found[group] = own, own_free, other - own, other_free - own_free, other_grouped - own, touched
+        found[group, 0], found[group, 1], found[group, 2] = own, own_free, other - own
+        found[group, 3], found[group, 4], found[group, 5] = other_free - own_free, other_grouped - own, touched
     return found
 
 

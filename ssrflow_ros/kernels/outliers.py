@@ -38,6 +38,19 @@ def directions(points):
 
 
 @compiled
+def _median(times, count):
+    """Of `count` whole numbers, of which each number is there so many `times` (most + 1,); 0 of none."""
+    lower, below = -1, 0
+    for number in range(len(times)):
+        below += times[number]
+        if lower < 0 and below > (count - 1) // 2:
+            lower = number
+        if below > count // 2:
+            return (lower + number) / 2
+    return 0.0
+
+
+@compiled
 def has_company(direction, reach, fewest, share):
     """(N,) bool: of all returns about the direction of each of N, it included, that `share` lies at about its range, of
     where little comes back, of what mostly does, and no less than `fewest` others.
@@ -65,7 +78,7 @@ def has_company(direction, reach, fewest, share):
             place[point] = (row * _COLUMNS + column) * (_RANGES + 2) + depth
             if held[row, column, depth] < 255:
                 held[row, column, depth] += 1
-    occupied, usual = 0, np.empty(rows * _COLUMNS, np.int32)
+    occupied, usual = 0, np.zeros(count + 1, np.int64)  # cells, and how many of them have so many returns about them
     for row in range(2, rows + 2):
         for column in range(_COLUMNS):
             if total[row, column]:
@@ -73,9 +86,9 @@ def has_company(direction, reach, fewest, share):
                     wide = 1 if abs(i) < 2 else 0
                     for j in range(-wide, wide + 1):
                         about[row, column] += total[row + i, (column + j) % _COLUMNS]
-                usual[occupied] = about[row, column]
+                usual[about[row, column]] += 1
                 occupied += 1
-    mostly = np.median(usual[:occupied]) if occupied else 0.0
+    mostly = _median(usual, occupied)
     least = np.empty(about.shape)
     for row in range(2, rows + 2):
         for column in range(_COLUMNS):
@@ -124,8 +137,9 @@ def is_past_another(points, direction, reach, by, off, least, most):
         after[point], head[i, j] = head[i, j], point
         nearest[i, j + beyond] = min(nearest[i, j + beyond], reach[point])
     for i in range(rows):
-        nearest[i, :beyond] = nearest[i, _FINE_COLUMNS : _FINE_COLUMNS + beyond]
-        nearest[i, _FINE_COLUMNS + beyond :] = nearest[i, beyond : 2 * beyond]
+        for j in range(beyond):
+            nearest[i, j] = nearest[i, j + _FINE_COLUMNS]
+            nearest[i, j + _FINE_COLUMNS + beyond] = nearest[i, j + beyond]
     low, high = np.empty(_BLOCK, np.int32), np.empty(_BLOCK, np.int32)
     left, right = np.empty(_BLOCK, np.int32), np.empty(_BLOCK, np.int32)
     for begin in range(0, count, _BLOCK):

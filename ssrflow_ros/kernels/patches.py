@@ -76,7 +76,8 @@ def _product(values, stride, across, rows, weight, add, out):
         for place in range(rows * d):
             out[place] = 0
     # Of eight bytes: a BLAS that reads four finds the same number in the first of them.
-    sizes, factor = np.array([d, rows, c, stride], np.int64), np.ones(1, np.float32)
+    sizes, factor = np.empty(4, np.int64), np.empty(1, np.float32)
+    sizes[0], sizes[1], sizes[2], sizes[3], factor[0] = d, rows, c, stride, 1
     # BLAS counts column by column, so to it all are transposed: out (d, rows) = weight (d, c) @ values (c, rows).
     _SGEMM(
         _TRANSPOSED.ctypes,

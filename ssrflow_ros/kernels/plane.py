@@ -29,7 +29,8 @@ def robust_plane(points, turns, damping, noise):
         for pivot in range(3):
             for i in range(pivot + 1, 3):
                 share = matrix[i, pivot] / matrix[pivot, pivot]
-                matrix[i] -= share * matrix[pivot]
+                for j in range(3):
+                    matrix[i, j] -= share * matrix[pivot, j]
                 right[i] -= share * right[pivot]
         for i in range(2, -1, -1):
             for j in range(i + 1, 3):

@@ -103,7 +103,8 @@ def grown(lowest, rise, radius, step, slope, gap):
         for sector in range(sectors):
             left, own, right = level[sector - 1], level[sector], level[(sector + 1) % sectors]
             levels[ring, sector] = max(min(left, own), min(max(left, own), right))
-        level[:] = levels[ring]
+        for sector in range(sectors):
+            level[sector] = levels[ring, sector]
     return levels
 
 

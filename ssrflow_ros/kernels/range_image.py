@@ -206,11 +206,10 @@ def nearest_about(nearest, rows, columns, high, wide):
             column += 1
         if column == columns:  # as most rows, of which nothing came back
             continue
-        padded[:half], padded[half : half + columns], padded[half + columns : 2 * half + columns] = (
-            own[columns - half :],
-            own,
-            own[:half],
-        )
+        for column in range(columns):
+            padded[half + column] = own[column]
+        for column in range(half):
+            padded[column], padded[half + columns + column] = own[columns - half + column], own[column]
         for off in range(wide):
             beside = padded[off : off + columns]
             for column in range(columns):

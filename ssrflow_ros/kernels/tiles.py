@@ -63,7 +63,8 @@ def laid_out(x, y, first, scale, corner, side, most):
             places[point, 1] = y[first[k] + point] * scale[k] + corner[k, 1]
         fill_distances(maps[k], places)
         for row in range(counts[k]):
-            chosen[k, row] = places[row * (n - 1) // max(counts[k] - 1, 1)]
+            point = row * (n - 1) // max(counts[k] - 1, 1)
+            chosen[k, row, 0], chosen[k, row, 1] = places[point, 0], places[point, 1]
     return maps, chosen, counts
 
 
@@ -117,7 +118,7 @@ def costs(here, there, most, low, high, full, shift):
     for k in range(len(out)):
         own, other = places[k, : counts[k]], other_places[k, : other_counts[k]]
         for asked in range(shift.shape[1]):
-            east, north = shift[k, asked]
+            east, north = shift[k, asked, 0], shift[k, asked, 1]
             out[k, asked] = _cost(maps[k], other_maps[k], own, other, east, north, most[k], low[k], high[k], full)
     return out
 
@@ -128,7 +129,7 @@ def _keep(best, east, north, cost):
     for rank in range(2):
         if cost < best[rank, 2]:
             if rank == 0:
-                best[1] = best[0]
+                best[1, 0], best[1, 1], best[1, 2] = best[0, 0], best[0, 1], best[0, 2]
             best[rank, 0], best[rank, 1], best[rank, 2] = east, north, cost
             return
 
@@ -176,13 +177,14 @@ def searched(here, there, most, low, high, full, network, guesses, inertia, far,
         for guess in range(guesses.shape[1]):
             for axis in range(2):
                 tried[1 + guess, axis] = min(max(guesses[k, guess, axis], -far[k]), far[k])
-        tried[modes], tried[modes + 1] = grid[0, :2], grid[1, :2]
+        for rank in range(2):
+            tried[modes + rank, 0], tried[modes + rank, 1] = grid[rank, 0], grid[rank, 1]
         number = modes + 2
         for finer in range(3):
             best[:, 2] = np.inf
             cost_of = 0.0
             for asked in range(number):
-                east, north = tried[asked]
+                east, north = tried[asked, 0], tried[asked, 1]
                 # The network's guesses are often all the same.
                 if asked == 0 or east != tried[asked - 1, 0] or north != tried[asked - 1, 1]:
                     cost_of = _cost(maps[k], other_maps[k], own, other, east, north, most[k], low[k], high[k], full)
@@ -197,7 +199,7 @@ def searched(here, there, most, low, high, full, network, guesses, inertia, far,
                         for axis in range(2):
                             tried[number, axis] = best[rank, axis] + (off[axis] if finer == 0 else fine * off[axis])
                         number += 1
-        shifts[k] = best[0, :2]
+        shifts[k, 0], shifts[k, 1] = best[0, 0], best[0, 1]
         cost[k] = _cost(maps[k], other_maps[k], own, other, best[0, 0], best[0, 1], most[k], low[k], high[k], full)
     return shifts, cost
 
@@ -219,7 +221,9 @@ def sorted_into_blocks(points, size, side):
         first[own] = begin
     place, ordered = first[:-1].copy(), np.empty_like(points)
     for point in range(len(points)):
-        ordered[place[block[point]]] = points[point]
+        own = place[block[point]]
+        for axis in range(3):
+            ordered[own, axis] = points[point, axis]
         place[block[point]] += 1
     return ordered, first
 

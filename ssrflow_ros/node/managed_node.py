@@ -87,11 +87,7 @@ class FlowNode(ManagedNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the weights and warm up, then announce the outputs."""
         self._method = self._make_scene_flow(self._settings)
-        from ..kernels.compiled import COMPILING, are_cold  # loads numba, which the method has done by now
-
-        if are_cold():
-            self.get_logger().info(COMPILING)
-        if not warm_up(self._method, self._settings, self.context.ok):
+        if not (self._compile() and warm_up(self._method, self._settings, self.context.ok)):
             return TransitionCallbackReturn.FAILURE
         give_back_code()
         self._outputs = Outputs(self, self._statistics)
@@ -157,6 +153,20 @@ class FlowNode(ManagedNode):
             self._offload()
         elif transition == 'on_configure':
             self._free()
+
+    def _compile(self) -> bool:
+        """The loops, where this machine has yet to; whether nobody has ended the node meanwhile."""
+        from ..compilation import ColdKernels  # loads numba, which the method has done by now
+
+        cold = ColdKernels()
+        if cold.message:
+            self.get_logger().info(cold.message)
+        for done, _ in enumerate(cold, 1):
+            if not self.context.ok():
+                return False
+            if done * 4 // len(cold) > (done - 1) * 4 // len(cold):
+                self.get_logger().info(f'compiled: {done} of {len(cold)} files of loops')
+        return True
 
     def _stop(self, timeout: float = 10.0) -> None:
         for subscription in self._points:

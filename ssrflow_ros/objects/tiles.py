@@ -40,7 +40,8 @@ class Tiles:
         corner = (MIDDLE - self.centre / self.cell[:, None]).astype(np.float32)
         span = np.minimum(half + reach + _ABOUT, self.cell * (CELLS / 2 - TRUNCATED))
         x, y, others = around.near(self.centre, span, low[:, 2] - _HEIGHT, high[:, 2] + _HEIGHT)
-        self.here = laid_out(points[:, 0], points[:, 1], first, scale, corner, CELLS, MOST_POINTS)
+        own = np.ascontiguousarray(points[:, :2].T)
+        self.here = laid_out(own[0], own[1], first, scale, corner, CELLS, MOST_POINTS)
         self.there = laid_out(x, y, others, scale, corner, CELLS, MOST_POINTS)
         self._sides = self.here, self.there, (reach + 0.5) / self.cell, *about, TRUNCATED**2
 
