@@ -17,6 +17,7 @@ from numba import types
 
 import ssrflow_ros.kernels as kernels
 from ssrflow_ros.cli.main import main as ssrflow
+from ssrflow_ros.kernels.signatures import SIGNATURES
 from ssrflow_ros.node.warm_up import warm_up
 from ssrflow_ros.scene_flow import SceneFlow
 from ssrflow_ros.settings import Settings
@@ -36,7 +37,8 @@ SIGNATURES: dict[str, dict[str, list[str]]] = {
 
 
 def play() -> None:
-    """Use the method in every way that a stream may."""
+    """Use the method in every way that a stream may, every kernel compiled as it is called."""
+    SIGNATURES.clear()  # what it lists may be of kernels that are no more
     settings = Settings()
     warm_up(SceneFlow(settings), settings)
     with tempfile.TemporaryDirectory() as folder:

@@ -16,7 +16,9 @@ SIGNATURES: dict[str, dict[str, list[str]]] = {
             'float32[:, ::1], float32[:, ::1], int32[::1], float32, int64, int64, int64, float32, float32, int64'
         ],
         'by_direction': ['float32[:, ::1]'],
-        'filled': ['float32[:, ::1], int64[::1], float32[:, ::1], float32, int64, int64, float32, float32, float64'],
+        'filled': [
+            'float32[:, ::1], int64[::1], float32[:, ::1], int32[::1], float32, int64, int64, float32, float32, float64'
+        ],
         'is_beside_the_next': ['float32[:, ::1], float32[::1], float32, float32, float32'],
         'passing': ['float32[:, ::1], float32[:, ::1], int32[::1], float32, float32, int64'],
     },
@@ -49,7 +51,7 @@ SIGNATURES: dict[str, dict[str, list[str]]] = {
         'moved_together': ['float32[:, ::1], int64[::1], float32[:, ::1]'],
         'rows_by_number': ['int32[::1]', 'int64[::1]'],
         'summed_up': [
-            'float32[:, ::1], float32[:, ::1], int64[::1], int64[::1], (bool[::1], bool[::1], bool[::1], bool[::1],)'
+            'float32[:, ::1], float32[:, ::1], int64[::1], int64[::1], (bool[::1], bool[::1], bool[::1], bool[::1], bool[::1],)'
         ],
         'touched_by': ['int64[::1], int64[::1], int64[::1], bool[::1], int64'],
     },
@@ -77,23 +79,32 @@ SIGNATURES: dict[str, dict[str, list[str]]] = {
         'is_past_another': ['float32[:, ::1], float32[:, ::1], float32[::1], float32, float32, float32, float32'],
     },
     'patches': {
-        'attentive_patch': [
-            'int64[:, ::1], float32[:, ::1], float32[:, ::1], float32[:, ::1], float32[::1], float32[:, ::1], float32[:, ::1], float32[::1], float32[:, ::1], float32[:, ::1], float32[:, ::1], float32[:, ::1], int64, float32, int64, float32[:, ::1]'
-        ],
         'convolved': [
-            'int64[:, ::1], float32[:, ::1], float32[:, ::1], float32[::1], float32[:, ::1], float32[::1], float32[:, ::1], float32[::1], float32[:, ::1], float32[:, ::1], float32[:, ::1], float32[::1], int64, float32, int64, float32[:, ::1]'
+            'float32[:, ::1], (int64[:, ::1], float32[:, ::1],), (((float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],),), float32[:, ::1], float32[:, ::1], float32[::1],), int64, float32, int64, float32[:, ::1]'
         ],
-        'cost_patch': [
-            'int64[:, ::1], float32[:, ::1], float32[:, ::1], float32[::1], float32[:, ::1], float32[::1], float32[:, ::1], float32[::1], float32[:, ::1], float32[:, ::1], float32[:, ::1], int64, float32, int64, float32[:, ::1]'
+        'described': [
+            'float32[:, ::1], float32[:, ::1], float32, float32, float32, (float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],), float32, int64, float32[:, ::1]'
+        ],
+        'flow_embedded': [
+            'float32[:, ::1], float32[:, ::1], (int64[:, ::1], float32[:, ::1],), (int64[:, ::1], float32[:, ::1],), (float32[:, ::1], float32[::1],), float32[:, ::1], float32[:, ::1], (((float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],),), ((float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],),),), int64, float32, int64, float32[:, ::1]'
+        ],
+        'globally_fused': [
+            'float32[:, ::1], float32, float32[:, ::1], float32[:, ::1], (int64[:, ::1], float32[:, ::1],), ((float32[:, ::1], float32[::1], float32[:, ::1], float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],), float32[:, ::1], float32[:, ::1], (float32[:, ::1], float32[::1],), float32[:, ::1],), int64, float32, int64, float32[:, ::1]'
         ],
         'interpolate': ['float32[:, ::1], int64[:, ::1], float32[:, ::1], int64, float32[:, ::1]'],
         'inverse_distances': ['float32[:, ::1], float32[:, ::1], int64[:, ::1], int64, float32, float32[:, ::1]'],
+        'joined': [
+            'float32[:, ::1], float32[:, ::1], int64[:, ::1], float32[:, ::1], int64, (float32[:, ::1], float32[::1],), (float32[::1], float32[::1],), float32, int64, float32[:, ::1]'
+        ],
         'layer': ['float32[:, ::1], float32[:, ::1], float32[::1], float32, int64, float32[:, ::1]'],
         'offsets_of': [
             'float32[:, ::1], float32[:, ::1], int64[:, ::1], int64, float32, float32, float32, int64[:, ::1], float32[:, ::1]'
         ],
-        'weighted_patch': [
-            'int64[:, ::1], float32[:, ::1], float32[:, ::1], float32[::1], float32[:, ::1], float32[::1], float32[:, ::1], float32[::1], float32[:, ::1], int64, float32, int64, float32[:, ::1]'
+        'predicted': [
+            'float32[:, ::1], (int64[:, ::1], float32[:, ::1],), (float32[::1], float32[::1],), (((float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],),), float32[:, ::1], float32[:, ::1], float32[::1],), (((float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],),), float32[:, ::1], float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],), (float32[::1], float32[::1],), (float32[:, ::1], float32[::1],), int64, float32, int64, float32[:, ::1], float32[:, ::1]'
+        ],
+        'reembedded': [
+            'float32[:, ::1], float32, float32[:, ::1], (int64[:, ::1], float32[:, ::1],), (int64[:, ::1], float32[:, ::1],), ((float32[:, ::1], float32[::1], float32[:, ::1], float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],), float32[:, ::1], float32[:, ::1], float32[:, ::1],), ((float32[:, ::1], float32[::1], float32[:, ::1], float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],), float32[:, ::1], float32[:, ::1], float32[:, ::1],), (float32[:, ::1], float32[::1],), int64, float32, int64, float32[:, ::1]'
         ],
     },
     'pillars': {
