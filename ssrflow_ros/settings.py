@@ -95,8 +95,7 @@ class Settings:
     )
     network_points: int = _parameter(
         2048,
-        'Points of each sweep that the network sees at most: all of them where much stands where the other sweep saw '
-        'through, three eighths where nothing does. The flow of the others is interpolated.',
+        'Points of each sweep that the network sees; the flow of the others is interpolated.',
         unit='points',
         low=256,
         high=65536,

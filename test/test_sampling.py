@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ssrflow_ros.steps.cells import thin
 from ssrflow_ros.steps.range_image import RangeImage
-from ssrflow_ros.steps.sampling import sample_pair, sample_thinned
+from ssrflow_ros.steps.sampling import sample_pair
 from ssrflow_ros.steps.thinned_cloud import VOXEL, ThinnedCloud
 from ssrflow_ros.steps.upsampling import _on_device, upsample
 from ssrflow_ros.transforms import rigid
@@ -84,39 +84,6 @@ def test_what_is_near_is_covered_more_closely():
     points = np.concatenate([near, far]).astype(np.float32)
     rows = sample_pair(points, points + np.float32(0.001), 512)[0].rows
     assert (rows < 20_000).sum() > 2 * (rows >= 20_000).sum() > 0
-
-
-def sizes(source, target, bound=2048):
-    """Points that the method's network sees of two clouds; they are the same ones whenever it is asked."""
-    clouds = [ThinnedCloud(points) for points in (source, target)]
-    images = [RangeImage(points) for points in (source, target, source[:0])]
-    samples, again = (sample_thinned(*clouds, bound, images) for _ in range(2))
-    assert all(np.array_equal(one.rows, other.rows) for one, other in zip(samples, again))
-    return [len(sample.rows) for sample in samples]
-
-
-def test_the_more_stands_where_the_other_sweep_saw_through_the_more_points_there_are():
-    """Nothing, a few boxes, a row of them before a wall: from three eighths of the bound to all of it, of both sweeps
-    alike, whichever of them shows what moves."""
-    rng = np.random.default_rng(10)
-    bare = wall(rng, 60_000)
-    boxes = [
-        rng.uniform(-1, 1, (800, 3)) * [0.02, 0.5, 0.85] + [5 - 0.1 * abs(side), side, 1.5]
-        for side in np.linspace(-4, 4, 9)
-    ]
-    again = np.float32(bare + rng.normal(0, 0.01, bare.shape))
-    shown = [np.float32(np.concatenate([again, *boxes[:count]])) for count in (0, 2, 9)]
-    assert sizes(shown[0], bare) == [768, 768]
-    few, few_others = sizes(shown[1], bare)
-    assert 768 < few == few_others < 2048
-    assert sizes(shown[2], bare) == sizes(bare, shown[2]) == [2048, 2048]
-    assert sizes(shown[0], bare, 1024) == sizes(shown[0], bare, 512) == [512, 512], 'fewer are too few'
-    assert sizes(shown[2], bare, 1000) == [1000, 1000]
-
-
-def test_training_gets_all_points_however_little_moves():
-    rng = np.random.default_rng(11)
-    assert [len(sample.rows) for sample in sample_pair(wall(rng), wall(rng), 512)] == [512, 512]
 
 
 def test_same_seed_same_points():

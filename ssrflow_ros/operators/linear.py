@@ -22,10 +22,6 @@ def _cpuinfo() -> str:
         return ''
 
 
-if 'GenuineIntel' in _cpuinfo():
-    # MKL's products to the same last digit with any number of threads, in as much time; read with its first product.
-    os.environ.setdefault('MKL_CBWR', 'AUTO,STRICT')
-
 _IS_X86 = platform.machine() in ('x86_64', 'AMD64')
 _ONEDNN: Any = (
     torch.ops.mkldnn._linear_pointwise
@@ -39,6 +35,8 @@ _ONEDNN: Any = (
 )
 MKL_ALONE = _IS_X86 and _ONEDNN is None and torch.backends.mkl.is_available()
 """Whether MKL does all products of the network on a CPU: with any number of threads to the same last digit."""
+if MKL_ALONE:  # in as much time; read with MKL's first product
+    os.environ.setdefault('MKL_CBWR', 'AUTO,STRICT')
 # Fewer rows and fewer multiplications than these: a call of oneDNN costs more than it saves.
 _MANY_ROWS = 2**13
 _LEAST_WORK = 2**21

@@ -4,7 +4,6 @@ Voxel thinning evens out the density of the beams, farthest point sampling then 
 lone objects included (a random choice loses them), near things more closely than far ones: what is near
 matters more and is seen better. Half of the points go where the ego-aligned sweeps disagree more than they
 mostly do: what did not move explains itself, what did needs points on it. What only came into view does not.
-How many points there are in all follows from how much stands where the other sweep saw through.
 """
 
 from __future__ import annotations
@@ -26,10 +25,6 @@ _UNUSUAL = 2.0  # times the usual disagreement, from which a place has changed
 _HIDDEN = 4.0  # m, about the length of a car: what was so far behind something has come into view, and did not move
 _TAKEN = 2.0  # added to the disagreement where a place had been free half a second before
 _NEARER = 0.4  # power of the range with which spacing widens
-_STEPS = 8  # numbers of points between which a pair has the choice: few, as libraries keep code for each
-_LEAST = 3  # steps of them that a pair is given where nothing is suspected
-_SUSPECTS = 64  # suspected points for which it is given one step more
-_MINIMUM = 512  # points that it is given however small the steps are: with so few, halls lose a fifth of movers
 
 
 def sample_pair(
@@ -40,63 +35,28 @@ def sample_pair(
     focus: float = FOCUS,
     images: Sequence[RangeImage] | None = None,
 ) -> tuple[Sample, Sample]:
-    """What the network sees in training of `source` (N, 3) and of `target` (M, 3): `n_points` of each, or fewer where
-    thinning leaves fewer.
+    """What the network sees of `source` (N, 3) and of `target` (M, 3): `sample_thinned` of whole clouds.
 
     Both clouds in the source's frame, ego-motion removed, metres. images None: source and target are all of it, seen
     from the origin, and there was nothing before. Deterministic for a given seed.
     """
     images = images or [RangeImage(points) for points in (source, target, source[:0])]
-    return _sampled(ThinnedCloud(source, seed), ThinnedCloud(target, seed), n_points, images, focus, _STEPS)
+    return sample_thinned(ThinnedCloud(source, seed), ThinnedCloud(target, seed), n_points, images, focus)
 
 
 def sample_thinned(
-    source: ThinnedCloud, target: ThinnedCloud, n_points: int, images: Sequence[RangeImage]
+    source: ThinnedCloud, target: ThinnedCloud, n_points: int, images: Sequence[RangeImage], focus: float = FOCUS
 ) -> tuple[Sample, Sample]:
     """What the network sees of two clouds in the source's frame, ego-motion removed, thinned on one grid: what stands
     is then thinned alike in both, as in training.
 
-    At most `n_points` of each, fewer where little is suspected or the thinned clouds hold fewer.
+    `n_points` of each, or fewer where the thinned clouds hold fewer.
 
     images  range images of both, and of the source's sensor half a second before, to be asked about points of the
             source's frame.
     """
-    return _sampled(source, target, n_points, images, FOCUS, _LEAST)
-
-
-class _Side:
-    """A thinned `cloud` beside the `other`, which `view` shows, and `past` what was seen half a second before.
-
-    suspects  how many of its points have changed and stand where the other sensor saw through.
-    """
-
-    def __init__(self, cloud: ThinnedCloud, other: ThinnedCloud, view: RangeImage, past: RangeImage):
-        self._cloud, self._other, self._view = cloud, other, view
-        self._nearest, away = other.nearest(cloud.points)
-        self._before = past.at(cloud.points)
-        self._reach = _range(cloud.points)
-        # What is slow changes little.
-        self._change = _change(self._reach, away) + _TAKEN * self._before.is_free(about=True)
-        changed = np.flatnonzero(self._change > 1.0)
-        seen = view.at(rows_of(cloud.points, changed))
-        self._changed = changed[~seen.is_hidden(_HIDDEN)]
-        self.suspects = int(np.count_nonzero(seen.is_free()))
-
-    def sample(self, n: int, focus: float) -> Sample:
-        """At most `n` of its points."""
-        points = self._cloud.points
-        chosen = _spread(points, self._reach, n, self._changed, self._change, focus)
-        few = rows_of(points, chosen)
-        margins = [query.free_space_margin() for query in (self._view.at(few), self._before.take(chosen))]
-        offsets = rows_of(self._other.points, self._nearest.take(chosen)) - few
-        return Sample(self._cloud.rows[chosen], offsets, np.concatenate(margins, axis=1))
-
-
-def _sampled(
-    source: ThinnedCloud, target: ThinnedCloud, n_points: int, images: Sequence[RangeImage], focus: float, least: int
-) -> tuple[Sample, Sample]:
-    """Both samples, of at most `n_points` each, and of no fewer than `least` of the steps to them."""
-    if min(len(source.points), len(target.points)) < _FEWEST:
+    points, others = source.points, target.points
+    if min(len(points), len(others)) < _FEWEST:
         nothing = np.zeros(0, np.int64)
         first, second = (
             Sample(cloud.rows[some], np.zeros((len(some), 3), np.float32), np.zeros((len(some), 4), np.float32))
@@ -105,11 +65,25 @@ def _sampled(
         )
         return first, second
     source_image, target_image, past = images
-    sides = _Side(source, target, target_image, past), _Side(target, source, source_image, past)
-    suspects = max(side.suspects for side in sides)
-    steps = min(least + -(-suspects // _SUSPECTS), _STEPS)
-    n = min(max(-(-n_points * steps // _STEPS), _MINIMUM), n_points)
-    return sides[0].sample(n, focus), sides[1].sample(n, focus)
+
+    def sample(
+        rows: np.ndarray, points: np.ndarray, others: np.ndarray, found: tuple[np.ndarray, np.ndarray], view: RangeImage
+    ) -> Sample:
+        nearest, away = found
+        before = past.at(points)
+        reach = _range(points)
+        change = _change(reach, away) + _TAKEN * before.is_free(about=True)  # what is slow changes little
+        changed = np.flatnonzero(change > 1.0)
+        hidden = view.at(rows_of(points, changed)).is_hidden(_HIDDEN)
+        chosen = _spread(points, reach, n_points, changed[~hidden], change, focus)
+        few = rows_of(points, chosen)
+        margins = [query.free_space_margin() for query in (view.at(few), before.take(chosen))]
+        return Sample(rows[chosen], rows_of(others, nearest.take(chosen)) - few, np.concatenate(margins, axis=1))
+
+    return (
+        sample(source.rows, points, others, target.nearest(points), target_image),
+        sample(target.rows, others, points, source.nearest(others), source_image),
+    )
 
 
 def _change(reach: np.ndarray, away: np.ndarray) -> np.ndarray:
