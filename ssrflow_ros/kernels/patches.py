@@ -189,31 +189,6 @@ def _attentive_patch(points, unit, features, first, neighbours, weights, each, s
 
 
 @contracted
-def globally_fused(points, unit, source, target, neighbours, weights, each, slope, most, out):
-    """Rows of out (m, d): as `GlobalFusion` of points (m, 3) m with features (m, c), of which all those of target
-    (n, c) are neighbours; positions are divided by `unit`."""
-    (index, offsets), (encoder, (of_own, bias), of_other, weight, (second, second_bias), score) = neighbours, weights
-    (m, k), (width, c) = index.shape, of_own.shape
-    own, other = np.empty((m, width), np.float32), np.empty((len(target), width), np.float32)
-    layer(source, of_own, bias, np.float32(1), most, own)
-    _product(target.reshape(-1), c, False, len(target), of_other, 0, other.reshape(-1))
-    tile = _tile(k * width, most, m)
-    relation = np.empty((3 + len(encoder[1]), tile * k), np.float32)
-    pairs, hidden = np.empty((tile, k, width), np.float32), np.empty((tile, k, width), np.float32)
-    for begin in range(0, m, tile):
-        end = min(m, begin + tile)
-        rows = (end - begin) * k
-        _copied(offsets, begin * k, end * k, relation)
-        encode(offsets, points, unit, k, slope, begin, end, relation[3:], encoder)
-        _product(relation.reshape(-1), tile * k, True, rows, weight, 0, pairs.reshape(-1))
-        embed(pairs, own, other, index, each, slope, begin, end)
-        _product(pairs.reshape(-1), width, False, rows, second, 0, hidden.reshape(-1))
-        activate(hidden.reshape(-1, width)[:rows], second_bias, slope)
-        _product(hidden.reshape(-1), width, False, rows, score, 0, pairs.reshape(-1))
-        attend(pairs, hidden, begin, end, out, 0)
-
-
-@contracted
 def flow_embedded(source, target, cross, within, of_own, of_other, weight, nets, each, slope, most, out):
     """Rows of out (m, c): as `LocalFlowEmbedding` of features source (m, c) and target (n, c); cross and within: index
     and offsets of the neighbours in the target and in the source, nets: the layers of the WeightNets of both."""

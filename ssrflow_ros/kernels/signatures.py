@@ -88,9 +88,6 @@ SIGNATURES: dict[str, dict[str, list[str]]] = {
         'flow_embedded': [
             'float32[:, ::1], float32[:, ::1], (int64[:, ::1], float32[:, ::1],), (int64[:, ::1], float32[:, ::1],), (float32[:, ::1], float32[::1],), float32[:, ::1], float32[:, ::1], (((float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],),), ((float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],),),), int64, float32, int64, float32[:, ::1]'
         ],
-        'globally_fused': [
-            'float32[:, ::1], float32, float32[:, ::1], float32[:, ::1], (int64[:, ::1], float32[:, ::1],), ((float32[:, ::1], float32[::1], float32[:, ::1], float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],), float32[:, ::1], float32[:, ::1], (float32[:, ::1], float32[::1],), float32[:, ::1],), int64, float32, int64, float32[:, ::1]'
-        ],
         'interpolate': ['float32[:, ::1], int64[:, ::1], float32[:, ::1], int64, float32[:, ::1]'],
         'inverse_distances': ['float32[:, ::1], float32[:, ::1], int64[:, ::1], int64, float32, float32[:, ::1]'],
         'joined': [

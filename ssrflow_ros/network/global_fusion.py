@@ -7,11 +7,10 @@ from typing import Callable
 import torch
 from torch import nn
 
-from ..operators import cpu_patches
 from .config import NetworkConfig
 from .dual_cross_attention import DualCrossAttention
-from .layers import SLOPE, AttentivePooling, MaxPooling, PairMLP, PositionEncoder
-from .neighbourhood import Neighbourhood, soft_clamp
+from .layers import AttentivePooling, MaxPooling, PairMLP, PositionEncoder
+from .neighbourhood import soft_clamp
 
 POOLINGS: dict[str, Callable[[NetworkConfig], nn.Module]] = {
     'attention': lambda config: AttentivePooling(config.fusion_width),
@@ -37,7 +36,6 @@ class GlobalFusion(nn.Module):
         relation = 3 + (config.position_width if self.outside else 0)
         self.embed = PairMLP(width, width, relation, config.fusion_width, config.mlp_depth)
         self.pool = POOLINGS[config.fusion_pooling](config)
-        self.weights = cpu_patches.Weights(self, self._tensors)
 
     def forward(
         self,
@@ -52,14 +50,6 @@ class GlobalFusion(nn.Module):
 
         The masks, (B, 1, M) and (B, 1, N) of `Pyramid.mask`, take padding out.
         """
-        if self.outside and target_mask is None and self._fits_cpu(source_features):
-            if self.attention:
-                source_features, target_features = self.attention(source_features, target_features, None, source_mask)
-            everyone = torch.arange(target.shape[1]).expand(*source.shape[:2], -1)
-            around, unit = Neighbourhood.of(source, target, everyone, self.length), PositionEncoder.POSITION_UNIT
-            of_both = source, source_features, target_features
-            fused = cpu_patches.globally_fused(*of_both, around.pair, unit, self.weights, SLOPE)
-            return fused, source_features, target_features
         relation = soft_clamp((target[:, None] - source[:, :, None]) / self.length)
         position = self.position_encoder(source, relation) if self.position_encoder else None
         if self.attention:
@@ -70,13 +60,3 @@ class GlobalFusion(nn.Module):
             relation = torch.cat([relation.to(position.dtype), position], dim=-1)
         pairs = self.embed(self.embed.of_own(source_features), self.embed.of_other(target_features), relation, None)
         return self.pool(pairs, target_mask), source_features, target_features
-
-    def _fits_cpu(self, features: torch.Tensor) -> bool:
-        """Whether the CPU's loops do all but the attention."""
-        return isinstance(self.pool, AttentivePooling) and len(self.embed.rest) == 3 and cpu_patches.fits(features)
-
-    def _tensors(self) -> tuple:
-        assert self.position_encoder and isinstance(self.pool, AttentivePooling)
-        embed, of_own = self.embed, (self.embed.of_own.weight, self.embed.of_own.bias)
-        of_pairs = embed.of_other.weight, embed.of_relation.weight, *embed.rest.tensors()
-        return self.position_encoder.tensors(), of_own, *of_pairs, self.pool.score.weight

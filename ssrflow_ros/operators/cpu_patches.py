@@ -94,24 +94,6 @@ def reembedded(
     return out
 
 
-def globally_fused(
-    points: torch.Tensor,
-    source: torch.Tensor,
-    target: torch.Tensor,
-    around: Around,
-    unit: float,
-    weights: Weights,
-    slope: float,
-) -> torch.Tensor:
-    """As `GlobalFusion` of points (B, M, 3) m with features (B, M, C), all of those of the target (B, N, C) around."""
-    arrays = weights.arrays()
-    out = source.new_empty(*source.shape[:2], len(arrays[-1]))
-    places, own, other, answer = _flat(points, source, target, out)
-    size = source.shape[1], np.float32(slope), _NUMBERS
-    patches.globally_fused(*[places, np.float32(unit), own, other, _around(*around), arrays, *size, answer])
-    return out
-
-
 def flow_embedded(
     source: torch.Tensor, target: torch.Tensor, cross: Around, within: Around, weights: Weights, slope: float
 ) -> torch.Tensor:
