@@ -50,6 +50,23 @@ def test_what_the_user_has_set_stays():
 
 
 @pytest.mark.skipif(not sys.platform.startswith('linux'), reason='Linux only tells what is resident')
+def test_what_is_free_between_arrays_that_are_kept_is_given_back():
+    before, after = run("""if True:
+        import numpy as np
+        from ssrflow_ros.process_memory import give_back_heap
+        def resident():
+            return int(open('/proc/self/statm').read().split()[1]) * 4096 / 2**20
+        arrays = [np.ones(2**17) for _ in range(100)]  # 1 MB each
+        kept = arrays[::2]
+        del arrays
+        before = resident()
+        give_back_heap()
+        print(before, resident(), end=' ')
+        assert all((array == 1).all() for array in kept)""").split()
+    assert float(before) - float(after) > 40
+
+
+@pytest.mark.skipif(not sys.platform.startswith('linux'), reason='Linux only tells what is resident')
 def test_code_that_only_the_start_needed_is_given_back_and_all_goes_on():
     before, after, total = run("""if True:
         import torch

@@ -23,7 +23,7 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import PointCloud2
 from std_srvs.srv import SetBool, Trigger
 
-from ..process_memory import give_back_code
+from ..process_memory import give_back_code, give_back_heap
 from ..settings import Settings
 from . import livox_topic, qos
 from .diagnostics import Diagnostics
@@ -40,6 +40,9 @@ from .watch import Watch
 
 if TYPE_CHECKING:
     from ..scene_flow import SceneFlow
+
+
+_GIVE_BACK = 60.0  # s between two times that free memory goes back to the system
 
 
 class FlowNode(ManagedNode):
@@ -69,7 +72,9 @@ class FlowNode(ManagedNode):
         self.mismatches = Mismatches(self)
         self._watch = Watch(self)
         # Steady time, so that the diagnostics go on while a simulated clock stands.
-        self._timer = self.create_timer(1.0, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timer = self.create_timer(1.0, self._report, clock=steady)
+        self._giving_back = self.create_timer(_GIVE_BACK, give_back_heap, clock=steady)
 
     @property
     def settings(self) -> Settings:
