@@ -26,6 +26,15 @@ if find_spec('hypothesis'):
 _DATA = Path(os.environ.get('SSRFLOW_TEST_DATA', Path(__file__).resolve().parents[2] / 'shared' / 'data'))
 
 
+def pytest_sessionstart(session):
+    """The loops are compiled side by side before any test, where they have yet to be: else each process would do it."""
+    if not hasattr(session.config, 'workerinput'):
+        from ssrflow_ros.compilation import ColdKernels
+
+        for _ in ColdKernels():
+            pass
+
+
 @pytest.fixture(scope='session')
 def data_folder() -> Path:
     """Folder of real sweeps: pairs/*.npz, sequences/, ground/*.npz."""
