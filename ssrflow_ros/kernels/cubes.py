@@ -21,12 +21,18 @@ def _table(count):
 
 
 @compiled
+def _along(place, per_cube, origin):
+    """Which cube along an axis, from 0 on."""
+    cell = np.floor(place * per_cube + origin)
+    return np.int64(np.int32(min(max(cell, np.float32(-_HALF)), np.float32(_HALF - 1)))) + _HALF
+
+
+@compiled
 def _cube(x, y, z, per_cube, origin):
     """One number for the cube of a point."""
     key = 0
     for axis, place in enumerate((x, y, z)):
-        cell = np.floor(place * per_cube + origin[axis])
-        key = (key << 21) | (int(min(max(cell, np.float32(-_HALF)), np.float32(_HALF - 1))) + _HALF)
+        key = (key << 21) | _along(place, per_cube, origin[axis])
     return key
 
 
@@ -38,9 +44,7 @@ def _keys(points, per_cube, origin, x, keys):
         for point in range(len(points)):
             x[point] = points[point, axis]
         for point in range(len(points)):
-            cell = np.floor(x[point] * per_cube + origin[axis])
-            own = np.int32(min(max(cell, np.float32(-_HALF)), np.float32(_HALF - 1)))
-            keys[point] = ((keys[point] if axis else 0) << 21) | (np.int64(own) + _HALF)
+            keys[point] = ((keys[point] if axis else 0) << 21) | _along(x[point], per_cube, origin[axis])
 
 
 @compiled
