@@ -23,6 +23,7 @@ from ssrflow_ros.bench.stages import STAGES
 from ssrflow_ros.bench.timing import Timing, timed
 from ssrflow_ros.cli.main import main
 from ssrflow_ros.errors import SSRFlowError
+from ssrflow_ros.inference.device import set_threads
 from ssrflow_ros.network.config import PRESETS
 from ssrflow_ros.network.ssrflow import SSRFlow
 from ssrflow_ros.prefetch import prefetch
@@ -214,7 +215,7 @@ def test_cores_have_a_row_each_and_are_given_back(recording, tmp_path):
     assert os.sched_getaffinity(0) == before
     draw_scaling(tmp_path / 'scaling.png', rows, '')
     assert [table.title for table in tables.scaling(rows)] == ['how it grows', 'cores']
-    torch.set_num_threads(1)
+    set_threads(1)
 
 
 def test_the_node_is_ready_and_holds_memory(recording):

@@ -104,7 +104,7 @@ def net(layers):
 def test_embedding(patch):
     pairs, own, other, index = patch
     out = pairs.copy()
-    patches.embed(out, own, other, index, 5, np.float32(0.1), 0, 5)
+    patches.embed(out, own, other, index, 5, 0, np.float32(0.1), 0, 5)
     np.testing.assert_allclose(out, leaky(pairs + own[:, None] + other[index]), rtol=1e-6, atol=1e-6)
 
 
@@ -113,7 +113,7 @@ def test_a_softmax_over_neighbours_bears_large_scores(k):
     scores, features = RNG(k).normal(size=(2, 5, k, 9)).astype(np.float32)
     scores *= 100
     out = np.empty((5, 9), np.float32)
-    patches.attend(scores, features, 0, 5, out, 0)
+    patches.attend(scores, features, out, 0)
     weights = np.exp(scores.astype(float) - scores.max(axis=1, keepdims=True))
     wanted = (weights * features).sum(axis=1) / weights.sum(axis=1)
     np.testing.assert_allclose(out, wanted, rtol=2e-6, atol=2e-6)
@@ -134,7 +134,10 @@ def test_of_a_batch_and_of_some_of_its_points(patch):
     pairs, own, other, index = (np.concatenate([array, array[::-1]]) for array in patch)
     wanted = leaky(pairs + own[:, None] + np.concatenate([other[:7][index[:5]], other[7:][index[5:]]]))
     out = pairs[3:8].copy()
-    patches.embed(out, own, other, index, 5, np.float32(0.1), 3, 8)
+    patches.embed(out, own, other, index, 5, 0, np.float32(0.1), 3, 8)
+    np.testing.assert_allclose(out, wanted[3:8], rtol=1e-6, atol=1e-6)
+    out, turned = pairs[3:8].copy(), np.concatenate([other[7:], other[:7]])
+    patches.embed(out, own, turned, index, 5, 7, np.float32(0.1), 3, 8)
     np.testing.assert_allclose(out, wanted[3:8], rtol=1e-6, atol=1e-6)
     mean = np.zeros((10, 9), np.float32)
     patches.weighted_mean(pairs[3:8].copy(), np.zeros(9, np.float32), other, index, 5, 3, 8, mean)
@@ -197,7 +200,7 @@ def test_a_product_is_numpys(across, tile):
         patches._product(first, stride, across, tile, weight, add, out.reshape(-1))
         np.testing.assert_allclose(out, values[30 - tile :] @ weight.T + add, rtol=1e-5, atol=1e-5)
     rows, bias = np.empty((30, 7), np.float32), weight[:, 0].copy()
-    patches.layer(values, weight, bias, np.float32(0.1), 7 * tile, rows)
+    patches.layer(values, weight, bias, np.float32(0.1), 7 * tile, np.zeros(2, np.int64), rows)
     np.testing.assert_allclose(rows, leaky(values @ weight.T + bias), rtol=1e-5, atol=1e-5)
 
 

@@ -5,24 +5,25 @@ from __future__ import annotations
 from typing import Any, Callable
 
 import numpy as np
-import torch
+
+from ..inference.device import threads
 
 Work = Callable[[], Any]
 
 
 def nearest_neighbours(queries: np.ndarray, points: np.ndarray, k: int) -> dict[str, Work]:
     """k nearest of points (N, 3) to queries (M, 3), float32: building and asking, each library as it is meant."""
-    threads = torch.get_num_threads()
+    workers = threads()
 
     def scipy() -> Any:
         from scipy.spatial import cKDTree
 
-        return cKDTree(points).query(queries, k, workers=threads)
+        return cKDTree(points).query(queries, k, workers=workers)
 
     def small_gicp() -> Any:
         from small_gicp import KdTree
 
-        return KdTree(points.astype(np.float64), threads).batch_knn_search(queries.astype(np.float64), k, threads)
+        return KdTree(points.astype(np.float64), workers).batch_knn_search(queries.astype(np.float64), k, workers)
 
     return {'scipy': scipy, 'small_gicp': small_gicp}
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from ..inference.device import threads
 from .timing import timed
 
 _GEMM = {'cpu': 1024, 'cuda': 4096}
@@ -22,7 +23,7 @@ def describe(device: torch.device) -> dict[str, Any]:
         'DEVICE_OS': platform.system(),
         'CPU': _cpu_name(),
         'CPU_CORES': os.cpu_count(),
-        'THREADS': torch.get_num_threads(),
+        'THREADS': threads(),
         'DEVICE': str(device),
         'PYTHON': platform.python_version(),
         'TORCH': torch.__version__,

@@ -208,8 +208,10 @@ class _Bench:
         from ..bench.blocks import measure_blocks
         from ..bench.report import blocks_json
         from ..bench.stages import one_pair
+        from ..inference.device import lent_to_torch
 
-        flops, bandwidth = machine.peak_flops(self._device), machine.peak_bandwidth(self._device)
+        with lent_to_torch():
+            flops, bandwidth = machine.peak_flops(self._device), machine.peak_bandwidth(self._device)
         peaks = ('fp32 matrix product', f'{flops / 1e9:.0f} GFLOP/s'), ('memory', f'{bandwidth / 1e9:.1f} GB/s')
         self._show(tables.pairs('peaks, measured', peaks))
         self._json['peaks'] = {'FLOPS_PER_SECOND': flops, 'BYTES_PER_SECOND': bandwidth}

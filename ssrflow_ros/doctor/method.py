@@ -68,6 +68,8 @@ def check_method(
 def _device(scene_flow: SceneFlow) -> Finding:
     import torch
 
+    from ..inference.device import threads
+
     device = scene_flow.inference.device
     if device.type == 'cuda':
         return ok('device', f'{device}, {torch.cuda.get_device_name(device)}, torch {torch.__version__}')
@@ -77,7 +79,7 @@ def _device(scene_flow: SceneFlow) -> Finding:
             f'there is an NVIDIA driver, but torch {torch.__version__} finds no GPU: install a CUDA '
             'build of torch that fits the driver (https://pytorch.org/get-started)',
         )
-    return ok('device', f'{device}, {torch.get_num_threads()} threads, torch {torch.__version__}')
+    return ok('device', f'{device}, {threads()} threads, torch {torch.__version__}')
 
 
 def _ego_motion(

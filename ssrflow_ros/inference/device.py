@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
+from typing import Iterator
 
 import torch
 
 from ..errors import InputError
+from ..kernels import patches
+from ..operators import team
+
+_CORES = torch.get_num_threads()  # as torch sees them before anybody tells it otherwise
+_MOST = 4  # threads, unless more are asked for: a fifth of the network is not shared
 
 
 def choose_device(name: str) -> torch.device:
@@ -44,10 +51,31 @@ def synchronise(device: torch.device) -> None:
 
 
 def set_threads(asked: int) -> None:
-    """Let torch, and the searches with it, take so many threads of this whole process; 0: half of the cores.
+    """Let the network's loops and searches take so many threads of this whole process; 0: all cores, four at most.
 
-    With these the network is quickest beside what else a sweep needs: on two cores one thread made 3.1 sweeps/s and two
-    made 2.0, for its parts are too short for threads that sleep between them, and threads that spin take the core from
-    the thread that prepares the next sweep (docs/performance.md). No more than torch has already.
+    They share tiles by turns (`operators/team.py`), each product in one thread, so torch has one. Where the loops do
+    not serve for want of a product (`kernels/patches.py`), torch has all of them, 0: half of the cores, for its parts
+    are too short for threads that sleep in between, and threads that spin take the core from what prepares the next
+    sweep.
     """
-    torch.set_num_threads(asked or max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) // 2)))
+    if patches.HAS_PRODUCT:
+        team.set_size(asked or min(_CORES, _MOST))
+        torch.set_num_threads(1)
+    else:
+        torch.set_num_threads(asked or max(1, min(_CORES, (os.cpu_count() or 1) // 2)))
+
+
+def threads() -> int:
+    """How many the network has."""
+    return max(team.size(), torch.get_num_threads())
+
+
+@contextmanager
+def lent_to_torch() -> Iterator[None]:
+    """Torch has as many as the network."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads())
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -8,6 +8,9 @@ between. All arrays are float32 and C-contiguous, indices int64.
 There are k neighbours of each of m points: those of all clouds of a batch, `each` of them a cloud. Its indices count
 from 0 in its own part of the n others. A part of a tile does the points from `begin` to `end`.
 
+What takes `turn` or `turns` is called by several threads with the same arrays, and is done when it returns to any of
+them (`turns.py`); `most` is about how many numbers a tile has, so that the same tiles are done by however many.
+
 Offsets stand axis by axis, (3, m, k), and so do the hidden numbers of pairs: the same number of many pairs fills the
 vector unit, as a pair's few numbers do not.
 """
@@ -24,6 +27,7 @@ import numpy as np
 from numba import types
 
 from .compiled import contracted, reordered
+from .turns import all_done, done, taken
 
 
 def _found() -> bool:
@@ -45,6 +49,7 @@ HAS_PRODUCT = _found()
 _AS_IT_IS, _TRANSPOSED = np.frombuffer(b'N', np.uint8), np.frombuffer(b'T', np.uint8)
 _UNIT = np.float32(1.4426950408889634)  # 1 / ln 2
 _EPSILON = np.float32(1e-5)  # torch's, of LayerNorm
+_TILES = 16  # of a loop at least, where there are rows for it: so that no thread waits long for another's last one
 _PAIRS = 512  # of a point and a neighbour, whose hidden numbers are kept at once
 
 
@@ -100,140 +105,214 @@ def _product(values, stride, across, rows, weight, add, out):
 @contracted
 def _tile(numbers, most, points):
     """How many of `points`, of so many numbers each, a tile has: tiles of one size, of about `most` numbers."""
-    tiles = max(1, -(-points * numbers // most))
+    tiles = max(1, min(_TILES, points // 32), -(-points * numbers // most))
     return max(1, -(-points // tiles))
 
 
 @contracted
-def layer(rows, weight, bias, slope, most, out):
+def layer(rows, weight, bias, slope, most, turn, out):
     """out (m, d) = LeakyReLU(rows (m, c) @ weight (d, c) transposed + bias (d,)); slope 1: none."""
     (d, c), m = weight.shape, len(rows)
-    values, answer, tile = rows.reshape(-1), out.reshape(-1), _tile(max(c, d), most, m)
-    for begin in range(0, m, tile):
+    tile = _tile(max(c, d), most, m)
+    begin = taken(turn, tile)
+    while begin < m:
         end = min(m, begin + tile)
-        _product(values[begin * c :], c, False, end - begin, weight, 0, answer[begin * d :])
-        activate(out[begin:end], bias, slope)
+        _layer_of(rows[begin:end], weight, bias, slope, out[begin:end])
+        done(turn, tile)
+        begin = taken(turn, tile)
+    all_done(turn, m)
 
 
 @contracted
-def described(points, more, unit, length, longest, first, second, slope, most, out):
+def _layer_of(rows, weight, bias, slope, out):
+    """`layer` of a tile."""
+    _product(rows.reshape(-1), rows.shape[1], False, len(rows), weight, 0, out.reshape(-1))
+    activate(out, bias, slope)
+
+
+@contracted
+def _multiplied(rows, weight, most, turn, out):
+    """out (m, d) = rows (m, c) @ weight (d, c) transposed."""
+    (d, c), m = weight.shape, len(rows)
+    tile = _tile(max(c, d), most, m)
+    begin = taken(turn, tile)
+    while begin < m:
+        end = min(m, begin + tile)
+        _product(rows[begin:end].reshape(-1), c, False, end - begin, weight, 0, out[begin:end].reshape(-1))
+        done(turn, tile)
+        begin = taken(turn, tile)
+    all_done(turn, m)
+
+
+@contracted
+def described(points, more, unit, length, longest, first, second, slope, most, turn, out):
     """out (m, d) = two layers (weight, bias) of points (m, 3) by `unit` m, and of the first numbers of more (m, c), all
     that the layers ask for: the offset and each other by `length` m, softly clamped to `longest`."""
     m, (numbers, columns) = len(points), first[0].shape
-    rows, hidden = np.empty((m, columns), np.float32), np.empty((m, numbers), np.float32)
-    for i in range(m):
-        row, known = rows[i], more[i]
-        dx, dy, dz = known[0] / length, known[1] / length, known[2] / length
-        bend = longest / (longest + np.sqrt(dx * dx + dy * dy + dz * dz))
-        for axis in range(3):
-            row[axis], row[3 + axis] = points[i, axis] / unit, known[axis] / length * bend
-        for c in range(6, columns):
-            look = known[c - 3] / length
-            row[c] = look * (longest / (longest + abs(look)))
-    layer(rows, first[0], first[1], slope, most, hidden)
-    layer(hidden, second[0], second[1], slope, most, out)
+    tile = _tile(max(numbers, columns), most, m)
+    rows, hidden = np.empty((tile, columns), np.float32), np.empty((tile, numbers), np.float32)
+    begin = taken(turn, tile)
+    while begin < m:
+        size = min(m, begin + tile) - begin
+        for i in range(size):
+            row, point, known = rows[i], points[begin + i], more[begin + i]
+            dx, dy, dz = known[0] / length, known[1] / length, known[2] / length
+            bend = longest / (longest + np.sqrt(dx * dx + dy * dy + dz * dz))
+            for axis in range(3):
+                row[axis], row[3 + axis] = point[axis] / unit, known[axis] / length * bend
+            for c in range(6, columns):
+                look = known[c - 3] / length
+                row[c] = look * (longest / (longest + abs(look)))
+        _layer_of(rows[:size], first[0], first[1], slope, hidden[:size])
+        _layer_of(hidden[:size], second[0], second[1], slope, out[begin : begin + size])
+        done(turn, tile)
+        begin = taken(turn, tile)
+    all_done(turn, m)
 
 
 @contracted
-def joined(features, coarse, index, shares, each, of_both, norm, slope, most, out):
+def joined(features, coarse, index, shares, each, of_both, norm, slope, most, turn, out):
     """out (m, d) = the norm (weight, bias) of a layer (weight, bias) of features (m, a) and coarse (n, b),
     interpolated by index and shares (m, 3)."""
-    m, width, _more, (weight, bias), (gain, shift) = len(features), features.shape[1], coarse.shape[1], of_both, norm
+    m, width, (weight, bias), (gain, shift) = len(features), features.shape[1], of_both, norm
     d, c = weight.shape
     tile = _tile(c, most, m)
     both, bent = np.empty((tile, c), np.float32), np.empty((tile, d), np.float32)
-    for begin in range(0, m, tile):
+    begin = taken(turn, tile)
+    while begin < m:
         end = min(m, begin + tile)
         for i in range(begin, end):
             row, own = both[i - begin], features[i]
             for a in range(width):
                 row[a] = own[a]
             _mixed(coarse[i // each * (len(coarse) // (m // each)) :], index[i], shares[i], row[width:])
-        _product(both.reshape(-1), c, False, end - begin, weight, 0, bent.reshape(-1))
-        activate(bent[: end - begin], bias, slope)
+        _layer_of(both[: end - begin], weight, bias, slope, bent[: end - begin])
         normalise(bent[: end - begin], gain, shift, out[begin:end])
+        done(turn, tile)
+        begin = taken(turn, tile)
+    all_done(turn, m)
 
 
 @contracted
-def reembedded(points, unit, features, cross, within, temporal, spatial, fusion, each, slope, most, out):
+def reembedded(points, unit, features, cross, within, temporal, spatial, fusion, each, slope, most, turns, parts, out):
     """Rows of out (m, c): as `SpatialTemporalReembedding` of points (m, 3) and features (m, c) of both frames; cross
-    and within: index and offsets of the neighbours in the other frame, and in the own."""
-    m, width = features.shape
-    halves = np.empty((m, 2 * width), np.float32)
-    _attentive_patch(points, unit, features, m // 2, cross, temporal, each, slope, most, halves, 0)
-    _attentive_patch(points, unit, features, 0, within, spatial, each, slope, most, halves, width)
-    layer(halves, fusion[0], fusion[1], slope, most, out)
+    and within: index and offsets of the neighbours in the other frame, and in the own.
 
-
-@contracted
-def _attentive_patch(points, unit, features, first, neighbours, weights, each, slope, most, out, column):
-    """Of each row of out (m, 2 c) c numbers from `column` on: as `NeighbourReembedding` of points (m, 3) m, which are
-    divided by `unit`; neighbours are those among the rows of features (m, c) from `first` on, round to it."""
-    (index, offsets), (encoder, (of_own, bias), of_other, weight, score) = neighbours, weights
-    (m, k), width, numbers = index.shape, features.shape[1], features.reshape(-1)
-    own, other = np.empty_like(features), np.empty_like(features)
-    layer(features, of_own, bias, np.float32(1), most, own)
-    _product(numbers[first * width :], width, False, m - first, of_other, 0, other.reshape(-1))
-    _product(numbers, width, False, first, of_other, 0, other.reshape(-1)[(m - first) * width :])
-    tile = _tile(k * width, most, m)
-    encoding = np.empty((len(encoder[1]), tile * k), np.float32)
-    pairs, scores = np.empty((tile, k, width), np.float32), np.empty((tile, k, width), np.float32)
-    for begin in range(0, m, tile):
+    turns (2, 2), parts (4, m, c)  of all threads.
+    """
+    (m, width), most_near = features.shape, max(cross[0].shape[1], within[0].shape[1])
+    _parts_of_pairs(features, temporal, spatial, most, turns[0], parts)
+    tile, turn = _tile(most_near * width, most, m), turns[1]
+    halves = np.empty((tile, 2 * width), np.float32)
+    encoding = np.empty(tile * most_near * max(len(temporal[0][1]), len(spatial[0][1])), np.float32)
+    pairs, scores = np.empty(tile * most_near * width, np.float32), np.empty(tile * most_near * width, np.float32)
+    buffers = encoding, pairs, scores
+    begin = taken(turn, tile)
+    while begin < m:
         end = min(m, begin + tile)
-        rows = (end - begin) * k
-        encode(offsets, points, unit, k, slope, begin, end, encoding, encoder)
-        _product(encoding.reshape(-1), tile * k, True, rows, weight, 0, pairs.reshape(-1))
-        embed(pairs, own, other, index, each, slope, begin, end)
-        _product(pairs.reshape(-1), width, False, rows, score, 0, scores.reshape(-1))
-        attend(scores, pairs, begin, end, out, column)
+        own, other = parts[0], parts[1]
+        _attentive_patch(points, unit, own, other, m // 2, cross, temporal, each, slope, begin, end, buffers, halves, 0)
+        own, other = parts[2], parts[3]
+        _attentive_patch(points, unit, own, other, 0, within, spatial, each, slope, begin, end, buffers, halves, width)
+        _layer_of(halves[: end - begin], fusion[0], fusion[1], slope, out[begin:end])
+        done(turn, tile)
+        begin = taken(turn, tile)
+    all_done(turn, m)
 
 
 @contracted
-def flow_embedded(source, target, cross, within, of_own, of_other, weight, nets, each, slope, most, out):
+def _parts_of_pairs(features, temporal, spatial, most, turn, out):
+    """out (4, m, c): what features (m, c) bring into a pair as its own and as the other's, temporal and spatial."""
+    m, width = features.shape
+    tile = _tile(width, most, m)
+    begin = taken(turn, tile)
+    while begin < m:
+        end = min(m, begin + tile)
+        rows = features[begin:end]
+        _layer_of(rows, temporal[1][0], temporal[1][1], np.float32(1), out[0, begin:end])
+        _product(rows.reshape(-1), width, False, end - begin, temporal[2], 0, out[1, begin:end].reshape(-1))
+        _layer_of(rows, spatial[1][0], spatial[1][1], np.float32(1), out[2, begin:end])
+        _product(rows.reshape(-1), width, False, end - begin, spatial[2], 0, out[3, begin:end].reshape(-1))
+        done(turn, tile)
+        begin = taken(turn, tile)
+    all_done(turn, m)
+
+
+@contracted
+def _attentive_patch(
+    points, unit, own, other, first, neighbours, weights, each, slope, begin, end, buffers, out, column
+):
+    """Of each row of out (end - begin, 2 c) c numbers from `column` on: as `NeighbourReembedding` of points (m, 3) m,
+    which are divided by `unit`; neighbours are those among the rows of other (m, c) from `first` on, round to it."""
+    (index, offsets), (encoder, _, _, weight, score), (encoding, pairs, scores) = neighbours, weights, buffers
+    k, width = index.shape[1], own.shape[1]
+    rows = (end - begin) * k
+    hidden = encoding[: len(encoder[1]) * rows].reshape(len(encoder[1]), rows)
+    pair, said = pairs[: rows * width].reshape(-1, k, width), scores[: rows * width].reshape(-1, k, width)
+    encode(offsets, points, unit, k, slope, begin, end, hidden, encoder)
+    _product(encoding, rows, True, rows, weight, 0, pairs)
+    embed(pair, own, other, index, each, first, slope, begin, end)
+    _product(pairs, width, False, rows, score, 0, scores)
+    attend(said, pair, out, column)
+
+
+@contracted
+def flow_embedded(
+    source, target, cross, within, of_own, of_other, weight, nets, each, slope, most, turns, own, other, costs, out
+):
     """Rows of out (m, c): as `LocalFlowEmbedding` of features source (m, c) and target (n, c); cross and within: index
-    and offsets of the neighbours in the target and in the source, nets: the layers of the WeightNets of both."""
-    m, c = source.shape
-    own, other, costs = np.empty((m, c), np.float32), np.empty((len(target), c), np.float32), np.empty_like(out)
-    layer(source, of_own[0], of_own[1], np.float32(1), most, own)
-    _product(target.reshape(-1), c, False, len(target), of_other, 0, other.reshape(-1))
-    _cost_patch(cross, nets[0], weight, own, other, each, slope, most, costs)
-    _weighted_patch(within, nets[1], costs, each, slope, most, out)
+    and offsets of the neighbours in the target and in the source, nets: the layers of the WeightNets of both.
+
+    turns (4, 2), own (m, c), other (n, c), costs (m, c)  of all threads.
+    """
+    layer(source, of_own[0], of_own[1], np.float32(1), most, turns[0], own)
+    _multiplied(target, of_other, most, turns[1], other)
+    _cost_patch(cross, nets[0], weight, own, other, each, slope, most, turns[2], costs)
+    _weighted_patch(within, nets[1], costs, each, slope, most, turns[3], out)
 
 
 @contracted
-def _cost_patch(neighbours, net, weight, own, other, each, slope, most, out):
+def _cost_patch(neighbours, net, weight, own, other, each, slope, most, turn, out):
     """Rows of out (m, c): as `cost_patch_reference`, weighed by a WeightNet's three layers."""
     index, offsets = neighbours
     (m, k), width = index.shape, own.shape[1]
     tile = _tile(k * width, most, m)
     hidden = np.empty((len(net[1][0]), tile * k), np.float32)
     pairs, weights = np.empty((tile, k, width), np.float32), np.empty((tile, k, width), np.float32)
-    for begin in range(0, m, tile):
+    begin = taken(turn, tile)
+    while begin < m:
         end = min(m, begin + tile)
         rows = (end - begin) * k
         weigh(offsets, slope, begin * k, end * k, hidden, net)
         _product(hidden.reshape(-1), tile * k, True, rows, net[2][0], 0, weights.reshape(-1))
         _product(offsets[0, begin * k :], offsets.shape[1], True, rows, weight, 0, pairs.reshape(-1))
         cost(weights, net[2][1], pairs, own, other, index, each, slope, begin, end, out)
+        done(turn, tile)
+        begin = taken(turn, tile)
+    all_done(turn, m)
 
 
 @contracted
-def _weighted_patch(neighbours, net, features, each, slope, most, out):
+def _weighted_patch(neighbours, net, features, each, slope, most, turn, out):
     """Rows of out (m, c): mean over neighbours of a WeightNet's c numbers of each offset times features (n, c)."""
     index, offsets = neighbours
     m, k = index.shape
     tile = _tile(k * len(net[2][1]), most, m)
     hidden = np.empty((len(net[1][0]), tile * k), np.float32)
     weights = np.empty((tile, k, len(net[2][1])), np.float32)
-    for begin in range(0, m, tile):
+    begin = taken(turn, tile)
+    while begin < m:
         end = min(m, begin + tile)
         weigh(offsets, slope, begin * k, end * k, hidden, net)
         _product(hidden.reshape(-1), tile * k, True, (end - begin) * k, net[2][0], 0, weights.reshape(-1))
         weighted_mean(weights, net[2][1], features, index, each, begin, end, out)
+        done(turn, tile)
+        begin = taken(turn, tile)
+    all_done(turn, m)
 
 
 @contracted
-def convolved(features, neighbours, weights, each, slope, most, out):
+def convolved(features, neighbours, weights, each, slope, most, turn, out):
     """out (m, d) = LeakyReLU of the means of `convolve` of features (n, c) by of_features (d, w c), of those of offsets
     by of_offsets (d, w 3), and bias (d,); of `weights`, the WeightNet's layers come first."""
     (index, offsets), (net, of_features, of_offsets, bias) = neighbours, weights
@@ -241,31 +320,78 @@ def convolved(features, neighbours, weights, each, slope, most, out):
     # Larger tiles: the products have so large weights that these fill the cache by themselves.
     tile, answer = _tile(numbers * features.shape[1], 4 * most, m), out.reshape(-1)
     means, moved = np.empty((tile, numbers, features.shape[1]), np.float32), np.empty((tile, numbers, 3), np.float32)
-    for begin in range(0, m, tile):
+    begin = taken(turn, tile)
+    while begin < m:
         end = min(m, begin + tile)
         convolve(offsets, features, index, each, slope, begin, end, means, moved, net)
         part = answer[begin * d :]
         _product(moved.reshape(-1), numbers * 3, False, end - begin, of_offsets, 0, part)
         _product(means.reshape(-1), numbers * features.shape[1], False, end - begin, of_features, 1, part)
         activate(out[begin:end], bias, slope)
+        done(turn, tile)
+        begin = taken(turn, tile)
+    all_done(turn, m)
 
 
 @contracted
 def predicted(
-    features, neighbours, norm, first, second, third, fourth, last_norm, of_flow, each, slope, most, out, flow
+    features,
+    neighbours,
+    norm,
+    first,
+    second,
+    third,
+    fourth,
+    last_norm,
+    of_flow,
+    each,
+    slope,
+    most,
+    turns,
+    normed,
+    parts,
+    out,
+    flow,
 ):
-    """out (m, d) and flow (m, 3): as `FlowPredictor` of features (m, c) and their neighbours' index and offsets."""
-    m, hidden = len(features), len(first[3])
-    normed = np.empty_like(features)
-    before, after = np.empty((m, hidden), np.float32), np.empty((m, hidden), np.float32)
-    last = np.empty_like(out)
-    normalise(features, norm[0], norm[1], normed)
-    convolved(normed, neighbours, first, each, slope, most, before)
-    convolved(before, neighbours, second, each, slope, most, after)
-    layer(after, third[0], third[1], slope, most, before)
-    layer(before, fourth[0], fourth[1], slope, most, last)
-    normalise(last, last_norm[0], last_norm[1], out)
-    layer(out, of_flow[0], of_flow[1], np.float32(1), most, flow)
+    """out (m, d) and flow (m, 3): as `FlowPredictor` of features (m, c) and their neighbours' index and offsets.
+
+    turns (4, 2), normed (m, c), parts (2, m, hidden)  of all threads.
+    """
+    _normed(features, norm, most, turns[0], normed)
+    convolved(normed, neighbours, first, each, slope, most, turns[1], parts[0])
+    convolved(parts[0], neighbours, second, each, slope, most, turns[2], parts[1])
+    _flow_of(parts[1], third, fourth, last_norm, of_flow, slope, most, turns[3], out, flow)
+
+
+@contracted
+def _normed(features, norm, most, turn, out):
+    m, tile = len(features), _tile(features.shape[1], most, len(features))
+    begin = taken(turn, tile)
+    while begin < m:
+        end = min(m, begin + tile)
+        normalise(features[begin:end], norm[0], norm[1], out[begin:end])
+        done(turn, tile)
+        begin = taken(turn, tile)
+    all_done(turn, m)
+
+
+@contracted
+def _flow_of(features, first, second, norm, of_flow, slope, most, turn, out, flow):
+    """out (m, d) and flow (m, 3) of features (m, c): the last layers of a `FlowPredictor`."""
+    m, hidden, width = len(features), len(first[1]), out.shape[1]
+    tile = _tile(max(features.shape[1], hidden), most, m)
+    before, last = np.empty((tile, hidden), np.float32), np.empty((tile, width), np.float32)
+    begin = taken(turn, tile)
+    while begin < m:
+        end = min(m, begin + tile)
+        size = end - begin
+        _layer_of(features[begin:end], first[0], first[1], slope, before[:size])
+        _layer_of(before[:size], second[0], second[1], slope, last[:size])
+        normalise(last[:size], norm[0], norm[1], out[begin:end])
+        _layer_of(out[begin:end], of_flow[0], of_flow[1], np.float32(1), flow[begin:end])
+        done(turn, tile)
+        begin = taken(turn, tile)
+    all_done(turn, m)
 
 
 @reordered
@@ -433,12 +559,13 @@ def encode(offsets, points, unit, k, slope, begin, end, out, layers):
 
 
 @contracted
-def embed(pairs, own, other, index, each, slope, begin, end):
-    """pairs (end - begin, k, c) = LeakyReLU(pairs + own (m, c) + other (n, c) of the neighbours), in place."""
+def embed(pairs, own, other, index, each, first, slope, begin, end):
+    """pairs (end - begin, k, c) = LeakyReLU(pairs + own (m, c) + other (n, c) of the neighbours), in place. The clouds'
+    parts of the others are those from row `first` on, round to it."""
     k, width = pairs.shape[1:]
     among = len(other) // (len(own) // each)
     for i in range(begin, end):
-        shift = i // each * among
+        shift = (first + i // each * among) % len(other)
         for j in range(k):
             row = shift + index[i, j]
             for c in range(width):
@@ -467,13 +594,13 @@ def _attend_to_eight(scores, features, out):
 
 
 @contracted
-def attend(scores, features, begin, end, out, column):
-    """Rows of out (m, more), c numbers from `column` on: sum over neighbours of features (end - begin, k, c), weighted
-    by the softmax of scores, as large, over them."""
+def attend(scores, features, out, column):
+    """Of each row of out (m, more) c numbers from `column` on: sum over neighbours of features (m, k, c), weighted by
+    the softmax of scores, as large, over them."""
     k, width = scores.shape[1:]
     most, total = np.empty(width, np.float32), np.empty(width, np.float32)
-    for i in range(begin, end):
-        own, weighed, answer = scores[i - begin], features[i - begin], out[i, column : column + width]
+    for i in range(len(scores)):
+        own, weighed, answer = scores[i], features[i], out[i, column : column + width]
         if k == 8:
             _attend_to_eight(own, weighed, answer)
             continue

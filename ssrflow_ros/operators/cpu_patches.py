@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from ..kernels import patches
+from . import team
 from .reference import is_traced
 
 _NUMBERS = 2**16  # of a tile, which the products read from the processor's second cache: 256 KiB
@@ -55,7 +56,7 @@ def described(
     out = points.new_empty(*points.shape[:2], len(two[0]))
     places, known, answer = _flat(points, more, out)
     given = places, known, *map(np.float32, lengths)
-    patches.described(*[*given, one, two, np.float32(slope), _NUMBERS, answer])
+    team.do(len(answer), patches.described, *given, one, two, np.float32(slope), _NUMBERS, _turns(1)[0], answer)
     return out
 
 
@@ -72,7 +73,8 @@ def joined(
     of_both, norm = layers.arrays()
     out = features.new_empty(*features.shape[:2], len(of_both[0]))
     own, others, rows, weights, answer = _flat(features, coarse, index, shares, out)
-    patches.joined(own, others, rows, weights, features.shape[1], of_both, norm, np.float32(slope), _NUMBERS, answer)
+    given = own, others, rows, weights, features.shape[1], of_both, norm, np.float32(slope)
+    team.do(len(answer), patches.joined, *given, _NUMBERS, _turns(1)[0], answer)
     return out
 
 
@@ -90,7 +92,8 @@ def reembedded(
     places, values, answer = _flat(points, features, out)
     around = _around(*cross), _around(*within)
     size = points.shape[1], np.float32(slope), _NUMBERS
-    patches.reembedded(*[places, np.float32(unit), values, *around, *weights.arrays(), *size, answer])
+    given = places, np.float32(unit), values, *around, *weights.arrays(), *size
+    team.do(len(answer), patches.reembedded, *given, _turns(2), np.empty((4, *answer.shape), np.float32), answer)
     return out
 
 
@@ -102,7 +105,10 @@ def flow_embedded(
     own, other, answer = _flat(source, target, out)
     around = _around(*cross), _around(*within)
     size = source.shape[1], np.float32(slope), _NUMBERS
-    patches.flow_embedded(*[own, other, *around, *weights.arrays(), *size, answer])
+    parts = [np.empty_like(array) for array in (own, other, own)]
+    team.do(
+        len(answer), patches.flow_embedded, own, other, *around, *weights.arrays(), *size, _turns(4), *parts, answer
+    )
     return out
 
 
@@ -111,7 +117,8 @@ def convolved(features: torch.Tensor, around: Around, weights: Weights, slope: f
     arrays, (batch, each, _) = weights.arrays(), around[0].shape
     out = features.new_empty(batch, each, len(arrays[-1]))
     values, answer = _flat(features, out)
-    patches.convolved(values, _around(*around), arrays, each, np.float32(slope), _NUMBERS, answer)
+    given = values, _around(*around), arrays, each, np.float32(slope), _NUMBERS
+    team.do(len(answer), patches.convolved, *given, _turns(1)[0], answer)
     return out
 
 
@@ -122,7 +129,9 @@ def predicted(
     arrays, (batch, each) = weights.arrays(), features.shape[:2]
     flow, out = features.new_empty(batch, each, 3), features.new_empty(batch, each, len(arrays[-2][0]))
     values, moved, answer = _flat(features, flow, out)
-    patches.predicted(*[values, _around(*around), *arrays, each, np.float32(slope), _NUMBERS, answer, moved])
+    given = values, _around(*around), *arrays, each, np.float32(slope), _NUMBERS
+    hidden = np.empty((2, len(answer), len(arrays[1][-1])), np.float32)
+    team.do(len(answer), patches.predicted, *given, _turns(4), np.empty_like(values), hidden, answer, moved)
     return flow, out
 
 
@@ -130,7 +139,8 @@ def layer(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, slope: floa
     """LeakyReLU of `slope` of x (..., C) by weight (D, C) and bias (D,): (..., D)."""
     out = x.new_empty(*x.shape[:-1], len(weight))
     rows, answer = x.contiguous().view(-1, x.shape[-1]).numpy(), out.view(-1, len(weight)).numpy()
-    patches.layer(*[rows, *_arrays((weight, bias)), np.float32(slope), _NUMBERS, answer])
+    given = rows, *_arrays((weight, bias)), np.float32(slope), _NUMBERS
+    team.do(len(answer), patches.layer, *given, _turns(1)[0], answer)
     return out
 
 
@@ -160,6 +170,11 @@ def neighbourhood(
     unit, reach, most = np.float32(length), np.float32(radius), np.float32(longest)
     patches.offsets_of(one, others, rows, index.shape[1], unit, reach, most, kept, offsets.flatten(1).numpy())
     return within, offsets.permute(1, 2, 3, 0)
+
+
+def _turns(loops: int) -> np.ndarray:
+    """For so many loops of one call (`kernels/turns.py`)."""
+    return np.zeros((loops, 2), np.int64)
 
 
 def _around(index: torch.Tensor, offsets: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:

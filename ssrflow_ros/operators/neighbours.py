@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..kernels.curve import along_curve
+from . import team
 from .padding import is_padding
 from .reference import is_traced, k_nearest_reference
 from .triton_kernels import triton_kernels
@@ -49,10 +51,16 @@ class Searched:
 
     def _search(self, to: 'Searched', k: int) -> torch.Tensor:
         if _by_trees(self.points):
-            index = np.empty((*to.points.shape[:2], k), np.int64)
-            squared = np.empty(index.shape[1:], np.float32)
-            for tree, queries, order, near in zip(self.trees(), to.points.numpy(), to.orders(), index):
-                tree.search_into(queries, order, near, squared)
+            queries, trees = to.points.numpy(), self.trees()
+            orders = to.orders()
+            index = np.empty((*queries.shape[:2], k), np.int64)
+            squared = np.empty(index.shape, np.float32)
+
+            def search(part: tuple[int, slice]) -> None:
+                cloud, asked = part
+                trees[cloud].search_into(queries[cloud], orders[cloud][asked], index[cloud], squared[cloud])
+
+            team.each(queries.shape[1], search, team.parts(*index.shape[:2]))
             return torch.from_numpy(index)
         kernels = None if is_traced() else triton_kernels(self.points.device)
         return (kernels.k_nearest if kernels else k_nearest_reference)(to.points, self.known(), k)
@@ -63,16 +71,18 @@ class Searched:
             return self.points
         return self.points.masked_fill(is_padding(self.count, self.points.shape[1])[..., None], _FAR)
 
-    def orders(self) -> list[np.ndarray | None]:
-        """In which to ask about the points of each cloud, as its tree has them side by side; None: there is no tree."""
-        return [None] * len(self.points) if self._trees is None else [tree.tree.rows for tree in self._trees]
+    def orders(self) -> list[np.ndarray]:
+        """In which to ask about the points of each cloud: as its tree has them side by side, or along a curve."""
+        if self._trees is None:
+            return [along_curve(cloud) for cloud in self.points.numpy()]
+        return [tree.tree.rows for tree in self._trees]
 
     def trees(self) -> list[Any]:
         """A `KdTree` of each cloud."""
         from ..kernels.kd_tree import KdTree
 
         if self._trees is None:
-            self._trees = [KdTree(cloud) for cloud in self.known().numpy()]
+            self._trees = team.each(self.points.shape[1], KdTree, [*self.known().numpy()])
         return self._trees
 
 

@@ -1,0 +1,103 @@
+"""Threads that share the loops of the network on a CPU: all call the same kernel, and each takes what is to be done.
+
+A helper that is late finds nothing left, and nobody waits for one that has taken nothing: so they cost little where
+others need the cores, and a process that was forked, which has none, does all by itself.
+"""
+
+from __future__ import annotations
+
+import os
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, Callable, Sequence, TypeVar
+
+import torch
+
+T = TypeVar('T')
+R = TypeVar('R')
+
+
+_LEAST_ROWS, _LEAST_SEARCHED = 128, 512  # with fewer a helper would be woken for nothing
+_TOGETHER = 16  # rows that a search asks about together
+
+
+class _Helpers:
+    def __init__(self, number: int):
+        self._newest: Callable[[], Any] | None = None
+        self._calls: list[SimpleQueue[bool]] = [SimpleQueue() for _ in range(number)]
+        for call in self._calls:
+            Thread(target=self._work, args=(call,), daemon=True, name='network').start()
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def share(self, work: Callable[[], Any]) -> None:
+        """Do it here, and there, too."""
+        self._newest = work
+        for call in self._calls:
+            if call.empty():  # else that one has yet to look at what is newest
+                call.put(True)
+        work()
+        self._newest = None  # lest it hold arrays
+
+    def dismiss(self) -> None:
+        for call in self._calls:
+            call.put(False)
+
+    def _work(self, call: 'SimpleQueue[bool]') -> None:
+        torch.set_num_threads(1)  # for the products of this thread
+        while call.get():
+            newest = self._newest
+            if newest is not None:
+                newest()
+
+
+_helpers = _Helpers(0)
+os.register_at_fork(after_in_child=lambda: set_size(1))
+
+
+def size() -> int:
+    """How many threads do the network's loops."""
+    return 1 + len(_helpers)
+
+
+def set_size(threads: int) -> None:
+    """Let the network's loops be done by so many threads of this whole process."""
+    global _helpers
+    if threads != size():
+        _helpers.dismiss()
+        _helpers = _Helpers(threads - 1)
+
+
+def do(rows: int, kernel: Callable[..., Any], *arguments: Any) -> None:
+    """Call a kernel whose loops, over so many rows, are shared by turns (`kernels/turns.py`)."""
+    if len(_helpers) and rows >= _LEAST_ROWS:
+        _helpers.share(lambda: kernel(*arguments))
+    else:
+        kernel(*arguments)
+
+
+def each(rows: int, work: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """What `work`, which may not fail, makes of each item, of about so many rows; most of it must not hold Python's
+    lock."""
+    if not len(_helpers) or rows < _LEAST_SEARCHED or len(items) == 1:
+        return [work(item) for item in items]
+    made: list[Any] = [None] * len(items)
+    left, ready = iter(range(len(items))), SimpleQueue[None]()
+
+    def some() -> None:
+        for number in left:
+            made[number] = work(items[number])
+            ready.put(None)
+
+    _helpers.share(some)
+    for _ in items:
+        ready.get()
+    return made
+
+
+def parts(clouds: int, rows: int) -> list[tuple[int, slice]]:
+    """Number of the cloud and rows: enough for all threads, of clouds of so many rows each."""
+    pieces = max(1, min(-(-size() // clouds), rows // _LEAST_SEARCHED))
+    length = -(-rows // (pieces * _TOGETHER)) * _TOGETHER
+    return [(cloud, slice(begin, begin + length)) for cloud in range(clouds) for begin in range(0, rows, length)]

@@ -1,0 +1,133 @@
+"""Threads that share the network's loops: the same answer however many, and whoever comes late or never."""
+
+import os
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from ssrflow_ros.kernels import patches
+from ssrflow_ros.operators import Searched, team
+
+RNG = np.random.default_rng
+pytestmark = pytest.mark.skipif(not patches.HAS_PRODUCT, reason='torch has no product that the loops can call')
+
+
+@pytest.fixture
+def of():
+    """A team of so many."""
+    before = team.size()
+    yield team.set_size
+    team.set_size(before)
+
+
+def layers():
+    rng = RNG(0)
+    rows, weight, bias = (rng.normal(size=shape).astype(np.float32) for shape in ((5000, 48), (32, 48), 32))
+    return rows, weight, bias
+
+
+def layer(rows, weight, bias):
+    out = np.full((len(rows), len(weight)), np.nan, np.float32)
+    given = rows, weight, bias, np.float32(0.1), 2000
+    team.do(len(rows), patches.layer, *given, np.zeros(2, np.int64), out)
+    return out
+
+
+@pytest.mark.parametrize('threads', [2, 3, 8])
+def test_a_loop_is_done_once_by_all_together(of, threads):
+    of(1)
+    wanted = layer(*layers())
+    of(threads)
+    for _ in range(50):
+        assert np.array_equal(layer(*layers()), wanted)
+
+
+def test_callers_at_once_with_the_same_arrays():
+    """Each row is added up once, by whoever took it, and every caller returns when all are done."""
+    rows, weight, bias = layers()
+    out, turn, seen = np.full((len(rows), len(weight)), np.nan, np.float32), np.zeros(2, np.int64), []
+
+    def call():
+        patches.layer(rows, weight, bias, np.float32(0.1), 2000, turn, out)
+        seen.append(np.isfinite(out).all())
+
+    callers = [threading.Thread(target=call) for _ in range(5)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert seen == [True] * 5 and turn[1] >= len(rows)
+
+
+def test_nobody_waits_for_a_helper_that_does_not_come(of):
+    of(2)
+    release, busy = threading.Event(), threading.Event()
+
+    def first():
+        if threading.current_thread().name == 'network':
+            busy.set()
+            release.wait()
+        else:
+            assert busy.wait(60)
+
+    team._helpers.share(first)
+    try:
+        wanted = layer(*layers())
+        index = Searched(torch.rand(2, 600, 3)).nearest(Searched(torch.rand(2, 600, 3)), 4)
+        assert np.isfinite(wanted).all() and index.shape == (2, 600, 4)
+    finally:
+        release.set()
+
+
+@pytest.mark.parametrize('threads', [1, 2, 5])
+def test_each_item_once_and_in_order(of, threads):
+    of(threads)
+    done = []
+
+    def work(item):
+        done.append(item)
+        return item * item
+
+    assert team.each(1000, work, range(100)) == [item * item for item in range(100)]
+    assert sorted(done) == [*range(100)]
+
+
+@pytest.mark.parametrize('threads', [1, 2, 3, 8])
+@pytest.mark.parametrize('clouds, rows', [(2, 2048), (2, 5), (1, 700), (3, 1025)])
+def test_parts_are_all_rows_once(of, threads, clouds, rows):
+    of(threads)
+    seen = np.zeros((clouds, rows), int)
+    for cloud, part in team.parts(clouds, rows):
+        seen[cloud, part] += 1
+    assert (seen == 1).all()
+
+
+def test_searches_are_those_of_one_thread(of):
+    points, queries = torch.rand(2, 3000, 3), torch.rand(2, 2500, 3)
+    found = []
+    for threads in (1, 2, 5):
+        of(threads)
+        found.append(Searched(points).nearest(Searched(queries), 8))
+    assert all(torch.equal(found[0], other) for other in found[1:])
+
+
+def test_those_who_are_dismissed_end(of):
+    before = threading.active_count()
+    of(4)
+    helpers = [thread for thread in threading.enumerate() if thread.name == 'network']
+    of(1)
+    for helper in helpers:
+        helper.join(60)
+    assert not any(helper.is_alive() for helper in helpers) and threading.active_count() <= before
+
+
+@pytest.mark.filterwarnings('ignore:.*fork:DeprecationWarning')
+def test_a_forked_process_does_all_by_itself(of):
+    of(3)
+    wanted = layer(*layers())
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if team.size() == 1 and np.array_equal(layer(*layers()), wanted) else 1)
+    assert os.waitpid(child, 0)[1] == 0
