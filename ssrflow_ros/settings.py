@@ -87,7 +87,11 @@ class Settings:
         choices=('float32', 'float16', 'bfloat16'),
     )
     threads: int = _parameter(
-        0, 'CPU threads of the network; 0 takes as many as there are cores, but no more than four.', low=0, high=256
+        0,
+        'CPU threads of the network; 0 takes half of the cores, at most four, for on the others the next sweep is '
+        'prepared.',
+        low=0,
+        high=256,
     )
     network_points: int = _parameter(
         2048,

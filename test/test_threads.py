@@ -59,7 +59,8 @@ def of_one_thread(answer):
 
 @pytest.mark.skipif(not MKL_ALONE, reason='by MKL the products add up alike, not by oneDNN and not on aarch64')
 @pytest.mark.parametrize(
-    'threads, way', [(2, AHEAD), *(pytest.param(*way, marks=pytest.mark.slow) for way in ((1, AHEAD), (3, ALONE)))]
+    'threads, way',
+    [(2, AHEAD), *(pytest.param(*way, marks=pytest.mark.slow) for way in ((1, AHEAD), (3, ALONE), (8, ALONE)))],
 )
 def test_threads_change_nothing(answer, of_one_thread, threads, way):
     found = answer(threads, way)

@@ -13,7 +13,7 @@ from ..kernels import patches
 from ..operators import team
 
 _CORES = torch.get_num_threads()  # as torch sees them before anybody tells it otherwise
-_MOST = 4  # threads, unless more are asked for: a fifth of the network is not shared
+_MOST = 4  # threads, unless more are asked for: what they cannot share is a fifth of the network
 
 
 def choose_device(name: str) -> torch.device:
@@ -51,18 +51,16 @@ def synchronise(device: torch.device) -> None:
 
 
 def set_threads(asked: int) -> None:
-    """Let the network's loops and searches take so many threads of this whole process; 0: all cores, four at most.
+    """Let the network's loops and searches take so many threads of this whole process; 0: half of the cores, at most
+    four, for on the others the next sweep is prepared.
 
-    They share tiles by turns (`operators/team.py`), each product in one thread, so torch has one. Where the loops do
-    not serve for want of a product (`kernels/patches.py`), torch has all of them, 0: half of the cores, for its parts
-    are too short for threads that sleep in between, and threads that spin take the core from what prepares the next
-    sweep.
+    They share tiles by turns (`operators/team.py`), and each product is done by one thread: so torch has one. Where the
+    loops do not serve, for want of a product to be called (`kernels/patches.py`), torch has all of them.
     """
+    number = asked or max(1, min(_CORES, (os.cpu_count() or 1) // 2, _MOST))
     if patches.HAS_PRODUCT:
-        team.set_size(asked or min(_CORES, _MOST))
-        torch.set_num_threads(1)
-    else:
-        torch.set_num_threads(asked or max(1, min(_CORES, (os.cpu_count() or 1) // 2)))
+        team.set_size(number)
+    torch.set_num_threads(1 if patches.HAS_PRODUCT else number)
 
 
 def threads() -> int:

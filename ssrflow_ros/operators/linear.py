@@ -34,7 +34,7 @@ _ONEDNN: Any = (
     else None
 )
 MKL_ALONE = _IS_X86 and _ONEDNN is None and torch.backends.mkl.is_available()
-"""Whether MKL does all products of the network on a CPU: with one to four threads to the same last digit."""
+"""Whether MKL does all products of the network on a CPU."""
 if MKL_ALONE:  # in as much time; read with MKL's first product
     os.environ.setdefault('MKL_CBWR', 'AUTO,STRICT')
 # Fewer rows and fewer multiplications than these: a call of oneDNN costs more than it saves.
