@@ -12,6 +12,7 @@ import numpy as np
 
 from .errors import EgoMotionError
 from .kernels.returns import rows_in_range, rows_of
+from .operators import team
 from .settings import AUTO, Settings
 from .steps.beams import Beams
 from .steps.conditioning import ConditionedPair, Conditioning, MountingOf, unknown
@@ -54,6 +55,7 @@ class Preparation:
         self._images: WeakKeyDictionary[Sweep, RangeImage] = WeakKeyDictionary()
         self._beams: WeakKeyDictionary[Sweep, Beams] = WeakKeyDictionary()
 
+    @team.busy
     def __call__(self, pair: SweepPair, ego_motion: EgoMotion | None = None) -> PreparedPair:
         """All that is to be known of `pair` but what the network sees (`with_samples`); arguments and errors as of
         `SceneFlow`."""
@@ -155,6 +157,7 @@ class Preparation:
         return self._images[sweep]
 
 
+@team.busy
 def with_samples(prepared: PreparedPair, settings: Settings) -> PreparedPair:
     """The pair with the points that the network is to see."""
     watch = Stopwatch(dict(prepared.timings_ms))

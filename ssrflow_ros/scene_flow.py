@@ -26,6 +26,7 @@ from .kernels.groups import lengths
 from .kernels.returns import put_rows
 from .objects.detector import ObjectDetector
 from .objects.motion_classifier import MotionClassifier
+from .operators import team
 from .preparation import Preparation, with_samples
 from .settings import Settings
 from .steps.conditioning import MountingOf, unknown
@@ -83,6 +84,7 @@ class SceneFlow:
         """The first half, of a pair by itself: everything before the network. Every point of the sweeps is taken."""
         return with_samples(Preparation(self.settings)(pair, ego_motion), self.settings)
 
+    @team.busy
     def estimate(self, prepared: PreparedPair, detector: ObjectDetector | None = None) -> FlowField:
         """The second half: the network, and what it means for every point; `detector` is that of a stream.
 

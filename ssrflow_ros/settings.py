@@ -88,8 +88,8 @@ class Settings:
     )
     threads: int = _parameter(
         0,
-        'CPU threads of the network; 0 takes half of the cores, at most four, for on the others the next sweep is '
-        'prepared.',
+        'CPU threads that share the work on a sweep while the next one is not being prepared on their cores; 0 takes '
+        'as many as there are cores, at most four.',
         low=0,
         high=256,
     )

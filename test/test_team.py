@@ -1,7 +1,9 @@
 """Threads that share the network's loops: the same answer however many, and whoever comes late or never."""
 
+import contextlib
 import os
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -72,7 +74,7 @@ def test_nobody_waits_for_a_helper_that_does_not_come(of):
         else:
             assert busy.wait(60)
 
-    team._helpers.share(first)
+    team._helpers.share(1, first)
     try:
         wanted = layer(*layers())
         index = Searched(torch.rand(2, 600, 3)).nearest(Searched(torch.rand(2, 600, 3)), 4)
@@ -92,6 +94,25 @@ def test_each_item_once_and_in_order(of, threads):
 
     assert team.each(1000, work, range(100)) == [item * item for item in range(100)]
     assert sorted(done) == [*range(100)]
+
+
+@pytest.mark.parametrize('others, helped', [(0, True), (1, True), (2, False), (3, False)])
+def test_no_helper_takes_a_core_that_another_part_of_the_method_is_busy_on(of, others, helped):
+    of(3)
+    done = set()
+
+    def work(_item):
+        done.add(threading.current_thread().name)
+        time.sleep(1e-3)
+
+    with team.busy, contextlib.ExitStack() as busy:
+        for _ in range(others):
+            busy.enter_context(team.busy)
+        for _ in range(100):
+            team.each(1000, work, range(20))
+            if 'network' in done:
+                break
+    assert ('network' in done) == helped and team.busy.threads == 0
 
 
 @pytest.mark.parametrize('threads', [1, 2, 3, 8])

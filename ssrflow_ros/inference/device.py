@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from typing import Iterator
 
@@ -51,15 +50,14 @@ def synchronise(device: torch.device) -> None:
 
 
 def set_threads(asked: int) -> None:
-    """Let the network's loops and searches take so many threads of this whole process; 0: half of the cores, at most
-    four, for on the others the next sweep is prepared.
+    """Let the method's loops and searches take so many threads of this whole process; 0: as many as there are cores, at
+    most four.
 
     They share tiles by turns (`operators/team.py`), and each product is done by one thread: so torch has one. Where the
-    loops do not serve, for want of a product to be called (`kernels/patches.py`), torch has all of them.
+    network's loops do not serve, for want of a product to be called (`kernels/patches.py`), torch has all of them.
     """
-    number = asked or max(1, min(_CORES, (os.cpu_count() or 1) // 2, _MOST))
-    if patches.HAS_PRODUCT:
-        team.set_size(number)
+    number = asked or min(_CORES, _MOST)
+    team.set_size(number)
     torch.set_num_threads(1 if patches.HAS_PRODUCT else number)
 
 

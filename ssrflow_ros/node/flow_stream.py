@@ -16,6 +16,7 @@ from sensor_msgs.msg import PointCloud2
 
 from ..errors import EgoMotionError, InputError, SSRFlowError
 from ..formats.stamped import stamp_ns
+from ..operators import team
 from ..pair_stream import PairStream
 from ..steps.pairing import CURES, EMPTY, FIRST, GAP, OTHER_FRAME, TIME_RESTARTED
 from ..sweep import EgoMotion, FlowField, Sweep, SweepPair
@@ -217,6 +218,7 @@ class FlowStream:
 
     # --- in the third worker's thread -------------------------------------------------------------
 
+    @team.busy
     def _publish(self, estimated: tuple[Job, FlowField]) -> None:
         self._guarded(estimated[0].cloud, self._tell, *estimated)
 

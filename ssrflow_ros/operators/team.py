@@ -1,14 +1,16 @@
-"""Threads that share the loops of the network on a CPU: all call the same kernel, and each takes what is to be done.
+"""Threads that share the loops of the method on a CPU: all call the same kernel, and each takes what is to be done.
 
-A helper that is late finds nothing left, and nobody waits for one that has taken nothing: so they cost little where
-others need the cores, and a process that was forked, which has none, does all by itself.
+Helpers are called for the cores that no other part of the method is busy on. One that is late finds nothing left, and
+nobody waits for one that has taken nothing: so they cost little where others need the cores, and a process that was
+forked, which has none, does all by itself.
 """
 
 from __future__ import annotations
 
 import os
+from contextlib import ContextDecorator
 from queue import SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, Callable, Sequence, TypeVar
 
 import torch
@@ -31,10 +33,10 @@ class _Helpers:
     def __len__(self) -> int:
         return len(self._calls)
 
-    def share(self, work: Callable[[], Any]) -> None:
-        """Do it here, and there, too."""
+    def share(self, number: int, work: Callable[[], Any]) -> None:
+        """Do it here, and so many of them, too."""
         self._newest = work
-        for call in self._calls:
+        for call in self._calls[:number]:
             if call.empty():  # else that one has yet to look at what is newest
                 call.put(True)
         work()
@@ -52,17 +54,34 @@ class _Helpers:
                 newest()
 
 
+class _Busy(ContextDecorator):
+    """While its thread is busy with a part of the method; decorates what is one."""
+
+    def __init__(self) -> None:
+        self.threads = 0
+        self._lock = Lock()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self.threads += 1
+
+    def __exit__(self, *exception: object) -> None:
+        with self._lock:
+            self.threads -= 1
+
+
+busy = _Busy()
 _helpers = _Helpers(0)
 os.register_at_fork(after_in_child=lambda: set_size(1))
 
 
 def size() -> int:
-    """How many threads do the network's loops."""
+    """How many threads share the loops."""
     return 1 + len(_helpers)
 
 
 def set_size(threads: int) -> None:
-    """Let the network's loops be done by so many threads of this whole process."""
+    """Let the loops be shared by so many threads of this whole process."""
     global _helpers
     if threads != size():
         _helpers.dismiss()
@@ -71,8 +90,9 @@ def set_size(threads: int) -> None:
 
 def do(rows: int, kernel: Callable[..., Any], *arguments: Any) -> None:
     """Call a kernel whose loops, over so many rows, are shared by turns (`kernels/turns.py`)."""
-    if len(_helpers) and rows >= _LEAST_ROWS:
-        _helpers.share(lambda: kernel(*arguments))
+    free = _free() if rows >= _LEAST_ROWS else 0
+    if free:
+        _helpers.share(free, lambda: kernel(*arguments))
     else:
         kernel(*arguments)
 
@@ -80,7 +100,8 @@ def do(rows: int, kernel: Callable[..., Any], *arguments: Any) -> None:
 def each(rows: int, work: Callable[[T], R], items: Sequence[T]) -> list[R]:
     """What `work`, which may not fail, makes of each item, of about so many rows; most of it must not hold Python's
     lock."""
-    if not len(_helpers) or rows < _LEAST_SEARCHED or len(items) == 1:
+    free = _free() if rows >= _LEAST_SEARCHED and len(items) > 1 else 0
+    if not free:
         return [work(item) for item in items]
     made: list[Any] = [None] * len(items)
     left, ready = iter(range(len(items))), SimpleQueue[None]()
@@ -90,10 +111,15 @@ def each(rows: int, work: Callable[[T], R], items: Sequence[T]) -> list[R]:
             made[number] = work(items[number])
             ready.put(None)
 
-    _helpers.share(some)
+    _helpers.share(free, some)
     for _ in items:
         ready.get()
     return made
+
+
+def _free() -> int:
+    """Helpers for whose cores there is no other use."""
+    return max(0, len(_helpers) - max(0, busy.threads - 1))
 
 
 def parts(clouds: int, rows: int) -> list[tuple[int, slice]]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..kernels.farthest_point import farthest_points
 from ..kernels.returns import rows_of
+from ..operators import team
 from .prepared import Sample
 from .range_image import RangeImage
 from .thinned_cloud import ThinnedCloud
@@ -66,10 +67,9 @@ def sample_thinned(
         return first, second
     source_image, target_image, past = images
 
-    def sample(
-        rows: np.ndarray, points: np.ndarray, others: np.ndarray, found: tuple[np.ndarray, np.ndarray], view: RangeImage
-    ) -> Sample:
-        nearest, away = found
+    def sample(of: tuple[ThinnedCloud, ThinnedCloud, RangeImage]) -> Sample:
+        cloud, other, view = of
+        points, (nearest, away) = cloud.points, other.nearest(cloud.points)
         before = past.at(points)
         reach = _range(points)
         change = _change(reach, away) + _TAKEN * before.is_free(about=True)  # what is slow changes little
@@ -78,12 +78,14 @@ def sample_thinned(
         chosen = _spread(points, reach, n_points, changed[~hidden], change, focus)
         few = rows_of(points, chosen)
         margins = [query.free_space_margin() for query in (view.at(few), before.take(chosen))]
-        return Sample(rows[chosen], rows_of(others, nearest.take(chosen)) - few, np.concatenate(margins, axis=1))
+        return Sample(
+            cloud.rows[chosen], rows_of(other.points, nearest.take(chosen)) - few, np.concatenate(margins, axis=1)
+        )
 
-    return (
-        sample(source.rows, points, others, target.nearest(points), target_image),
-        sample(target.rows, others, points, source.nearest(others), source_image),
+    first, second = team.each(
+        min(len(points), len(others)), sample, [(source, target, target_image), (target, source, source_image)]
     )
+    return first, second
 
 
 def _change(reach: np.ndarray, away: np.ndarray) -> np.ndarray:
