@@ -6,8 +6,7 @@ import numpy as np
 import torch
 
 from ..kernels.interpolation import interpolated
-from ..kernels.kd_tree import KdTree
-from ..operators import interpolate, interpolation_weights
+from ..operators import Searched, interpolate, interpolation_weights
 from .thinned_cloud import ThinnedCloud
 
 _NEIGHBOURS = 3
@@ -24,7 +23,8 @@ def upsample(cloud: ThinnedCloud, known: np.ndarray, values: torch.Tensor) -> np
     if values.device.type != 'cpu':
         return _on_device(cloud.cloud, known, values)
     known = np.ascontiguousarray(known)
-    nearest, _ = KdTree(known).search(cloud.points, min(_NEIGHBOURS, len(known)))
+    among, queries = (Searched(torch.from_numpy(points)[None]) for points in (known, cloud.points))
+    nearest = among.nearest(queries, min(_NEIGHBOURS, len(known)))[0].numpy()
     return interpolated(cloud.cloud, cloud.voxels[0], nearest, known, values.numpy(), np.float32(_NEAREST))
 
 
