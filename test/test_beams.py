@@ -143,6 +143,21 @@ def test_in_snow_next_to_no_flake_takes_part_and_no_mover_is_lost(sensor):
     assert movers.sum() > 50 and part[movers].mean() > 0.95
 
 
+@pytest.mark.parametrize('weather', [Weather(rain=0.03), Weather(snow=3000)], ids=['rain', 'snow'])
+def test_in_a_stream_objects_are_not_of_what_is_in_the_air(weather):
+    """Nor do flakes that stand together by chance carry one on, where a track expects it."""
+    dry = list(simulate(9_400_002, 5, 'vlp16', 'street'))
+    wet, stream, followed = list(weathered(dry, weather, 3)), SceneFlow(Settings(network_points=512)).stream(), 0
+    for newer, older, bare in zip(wet[1:], wet, dry[1:]):
+        flow = stream.flow(SweepPair(newer.sweep, older.sweep))
+        airborne = (newer.sweep.points != bare.sweep.points).any(axis=1)
+        assert airborne.mean() > 0.02
+        for item in flow.objects:
+            assert airborne[flow.object_ids == item.id].mean() < 0.25
+            followed += item.age > 1
+    assert followed >= 10
+
+
 def test_no_points_and_one_point():
     none = np.zeros((0, 3), np.float32)
     assert Beams(none).are_alone().shape == Beams(none).are_filled(none, np.zeros(0, int), 0.5).shape == (0,)

@@ -5,6 +5,7 @@ import pytest
 
 from ssrflow_ros.simulator import CLASSES
 from ssrflow_ros.sweep import EgoMotion, FlowField, MovingObject, Sweep, SweepPair
+from studies.limits import row
 from studies.moving_objects import report
 from studies.object_scores import Labels, Tally, true_movers
 
@@ -73,3 +74,15 @@ def test_a_turn_is_read_off_the_labels():
     motion[:20] = DT * rate * np.column_stack([-points[:20, 1], points[:20, 0] - 8, np.zeros(20)])
     mover = true_movers(points, Labels(motion, labels.scored, labels.owner, labels.kinds), DT)[3]
     assert mover.motion[3] == pytest.approx(rate, rel=0.1)
+
+
+def test_what_is_false_is_counted_against_the_same_recordings_dry():
+    def tallies(*false):
+        return [
+            Tally(pairs=5, claimed=[(8.0, None)] * count + [(8.0, 'car')], found=[('car', 8.0, True)])
+            for count in false
+        ]
+
+    wet, dry = tallies(0, 5, 1, 0), tallies(1, 1, 1, 1)
+    assert row('rain', wet, dry) == '| rain | 20 | 0 | 4 of 4 | 4 | 6 | +2 ± 4 |'
+    assert row('rain', wet) == '| rain | 20 | 0 | 4 of 4 | 4 | 6 |  |'

@@ -193,6 +193,7 @@ class ObjectDetector:
         of_stream = stream_features(unlike, tracks.followed) if tracks.goes_on else None
         classified = classify(of_motion, of_stream, classifier)
 
+        # What this pair alone believes is asked, too: where it slides, its points are likely to stand, object or not.
         likely = logistic(np.maximum(classified.log_odds, classified.in_stream)) >= settings.min_motion_probability
         asked = np.flatnonzero(may_move & likely & (classified.in_stream < _SURELY))
         if len(asked):
