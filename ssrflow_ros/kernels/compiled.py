@@ -102,7 +102,10 @@ def _type(written: Any) -> Any:
     return written
 
 
-class _Loading(FunctionCache._impl_class):
+_NumbasLoading: Any = FunctionCache._impl_class
+
+
+class _Loading(_NumbasLoading):
     """numba's way to load a kernel, but LLVM does not read its intermediate code, which takes two thirds of the time
     and is needed only where another kernel that calls it is compiled."""
 
