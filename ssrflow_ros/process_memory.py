@@ -15,7 +15,9 @@ the system and back to it, keep the process at what it needs.
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
+from contextlib import contextmanager
 from typing import Iterator
 
 _LARGE = 2**22  # bytes, from which on an array comes from the system by itself; less costs page faults (docs)
@@ -40,6 +42,19 @@ def bound_memory(layers: int = 128) -> None:
         ):
             if variable not in os.environ:
                 mallopt(option, value)
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """Libraries are loaded in this block: Python's collector does not look meanwhile, nor afterwards, for garbage among
+    the half a million objects that they make, nearly all of which stay."""
+    gc.collect()  # what is garbage now would stay, too
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def give_back_code() -> None:

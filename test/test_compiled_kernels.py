@@ -16,16 +16,19 @@ from ssrflow_ros.kernels.compiled import compiled
 @compiled
 def added(a, b):
     return a + b
+@compiled
+def doubled(a):
+    return added(a, a)
 """
 CALL = 'from kernel import added; print(added(2, 3), sum(added.stats.cache_hits.values()), added.stats.cache_path)'
 
 
-def _call(folder: Path, **environment: str) -> list[str]:
-    """What a fresh process says: the sum, how often the cache was hit, where the cache is."""
+def _call(folder: Path, call: str = CALL, **environment: str) -> list[str]:
+    """What a fresh process says, of `CALL`: the sum, how often the cache was hit, where the cache is."""
     (folder / 'kernel.py').write_text(KERNEL)
     root = str(Path(ssrflow_ros.__file__).parents[1])
     done = subprocess.run(
-        [sys.executable, '-c', CALL],
+        [sys.executable, '-c', call],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -45,6 +48,13 @@ def _blocked(folder: Path) -> Path:
 def test_a_second_process_takes_what_the_first_compiled(tmp_path):
     assert _call(tmp_path)[:2] == ['5', '0']
     assert _call(tmp_path)[:2] == ['5', '1']
+
+
+@pytest.mark.parametrize('first', ['added(2, 3), ', ''])
+def test_what_is_loaded_can_be_compiled_into_another(tmp_path, first):
+    _call(tmp_path)
+    call = f'from kernel import *; print({first}doubled(4), sum(added.stats.cache_hits.values()))'
+    assert _call(tmp_path, call)[-2:] == ['8', '1']
 
 
 def test_the_user_cache_serves_a_read_only_installation(tmp_path):

@@ -49,6 +49,28 @@ def test_what_the_user_has_set_stays():
     assert run(code, LRU_CACHE_CAPACITY='7').split() == ['7', '128']
 
 
+def test_what_is_made_while_libraries_are_loaded_is_not_looked_through_and_what_was_garbage_before_is_not_kept():
+    told = run("""if True:
+        import gc
+        import weakref
+        from ssrflow_ros.process_memory import loading
+        class Thing:
+            pass
+        garbage = Thing()
+        garbage.itself, is_there = garbage, weakref.ref(garbage)
+        del garbage
+        with loading():
+            print(gc.isenabled(), is_there())
+            kept = [[] for _ in range(1000)]
+        print(gc.isenabled(), gc.get_freeze_count() >= 1000, any(item is kept for item in gc.get_objects()))
+        try:
+            with loading():
+                raise OSError
+        except OSError:
+            print(gc.isenabled())""").split()
+    assert told == ['False', 'None', 'True', 'True', 'False', 'True']
+
+
 @pytest.mark.skipif(not sys.platform.startswith('linux'), reason='Linux only tells what is resident')
 def test_what_is_free_between_arrays_that_are_kept_is_given_back():
     before, after = run("""if True:

@@ -24,6 +24,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Sequence
 
 from ..errors import InputError, did_you_mean
+from ..process_memory import loading
 from .bag_fleet import SUMMARY, annotate_all, options_of
 from .first_use import compile_if_cold
 from .fleet import add_fleet, recordings
@@ -154,10 +155,11 @@ def annotate(args: argparse.Namespace) -> int:
             if args.report:
                 page = outputs.enter_context(atomic_write(args.report, 'bag', args.overwrite))
                 viewers.append(drive_report := DriveReport())
-            from ..pair_stream import PairStream
-            from ..scene_flow import SceneFlow
-            from .bag_annotation import Annotation
-            from .bag_summary import Summary, counted
+            with loading():
+                from ..pair_stream import PairStream
+                from ..scene_flow import SceneFlow
+                from .bag_annotation import Annotation
+                from .bag_summary import Summary, counted
 
             stream, pairs = SceneFlow(settings).stream(poses.mounting_of), PairStream(settings)
             compile_if_cold()

@@ -24,6 +24,7 @@ import numpy as np
 
 from ..array_files import load_npy
 from ..errors import EgoMotionError, InputError
+from ..process_memory import loading
 from ..settings import Settings
 from ..sweep import EgoMotion, FlowField, Sweep, SweepPair
 from ..table import print_table
@@ -100,7 +101,8 @@ def run(args: argparse.Namespace) -> None:
             path and outputs.enter_context(atomic_write(path, COMMAND, args.overwrite))
             for path in (args.output, args.picture)
         )
-        from ..scene_flow import SceneFlow
+        with loading():
+            from ..scene_flow import SceneFlow
 
         flow = SceneFlow(settings)(pair, ego_motion)
         np.savez_compressed(output, **as_rows(flow))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Callable, TypeVar
 
+from llvmlite.binding import parse_assembly, parse_bitcode
 from numba import njit, types
 from numba.core.caching import FunctionCache
 
@@ -100,8 +102,32 @@ def _type(written: Any) -> Any:
     return written
 
 
+_NumbasLoading: Any = FunctionCache._impl_class
+
+
+class _Loading(_NumbasLoading):
+    """numba's way to load a kernel, but LLVM does not read its intermediate code, which takes two thirds of the time
+    and is needed only where another kernel that calls it is compiled."""
+
+    def rebuild(self, target_context, payload):
+        (name, kind, (machine_code, intermediate)), described, *rest = payload
+        # numba would find in the intermediate code which name the machine code has for Python.
+        target_context.codegen()._engine._defined_symbols.add(described.llvm_cpython_wrapper_name)
+        loaded = super().rebuild(target_context, ((name, kind, (machine_code, _nothing())), described, *rest))
+        loaded.library._get_module_for_linking = cache(partial(parse_bitcode, intermediate))
+        return loaded
+
+
+@cache
+def _nothing() -> bytes:
+    """Intermediate code of nothing."""
+    return parse_assembly('').as_bitcode()
+
+
 class _Cache(FunctionCache):
     """numba's, but a file cut off by a power failure or a full disk costs a compilation and not the call."""
+
+    _impl_class = _Loading
 
     def holds_any(self) -> bool:
         """Whether anything is kept of the kernel as it is now."""

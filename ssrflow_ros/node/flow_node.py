@@ -6,7 +6,7 @@ import os
 import signal
 from typing import TYPE_CHECKING, Callable, NoReturn
 
-from ..process_memory import bound_memory
+from ..process_memory import bound_memory, loading
 from ..settings import Settings
 
 if TYPE_CHECKING:
@@ -24,14 +24,16 @@ def main(args: list[str] | None = None, make_scene_flow: Callable[[Settings], Sc
     # Idle OpenMP threads that spin take the core from others; read once, when torch is loaded.
     os.environ.setdefault('GOMP_SPINCOUNT', '0')
     bound_memory()
-    from .managed_node import FlowNode
-    from .process import run_until_signal
+    with loading():
+        from .managed_node import FlowNode
+        from .process import run_until_signal
 
     run_until_signal(lambda: FlowNode(make_scene_flow or _make_scene_flow), args)
 
 
 def _make_scene_flow(settings: Settings) -> SceneFlow:
-    from ..scene_flow import SceneFlow  # loads torch: some seconds, so only when the node is configured
+    with loading():
+        from ..scene_flow import SceneFlow  # loads torch: some seconds, so only when the node is configured
 
     return SceneFlow(settings)
 
