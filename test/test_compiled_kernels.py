@@ -57,6 +57,14 @@ def test_what_is_loaded_can_be_compiled_into_another(tmp_path, first):
     assert _call(tmp_path, call)[-2:] == ['8', '1']
 
 
+def test_what_another_version_of_numba_keeps_is_loaded_in_its_own_way(tmp_path):
+    _call(tmp_path)
+    assert _call(tmp_path, 'from ssrflow_ros.kernels import compiled; compiled.parse_assembly = None; ' + CALL)[:2] == [
+        '5',
+        '1',
+    ]
+
+
 def test_the_user_cache_serves_a_read_only_installation(tmp_path):
     (tmp_path / '__pycache__').write_text('')
     cache = tmp_path / 'cache'

@@ -110,6 +110,12 @@ class _Loading(_NumbasLoading):
     and is needed only where another kernel that calls it is compiled."""
 
     def rebuild(self, target_context, payload):
+        try:
+            return self._machine_code_of(target_context, payload)
+        except Exception:  # another version of numba
+            return super().rebuild(target_context, payload)
+
+    def _machine_code_of(self, target_context, payload):
         (name, kind, (machine_code, intermediate)), described, *rest = payload
         # numba would find in the intermediate code which name the machine code has for Python.
         target_context.codegen()._engine._defined_symbols.add(described.llvm_cpython_wrapper_name)
