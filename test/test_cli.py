@@ -278,6 +278,26 @@ def test_flow_names_an_output_that_cannot_be_written(ssrflow, stand_in, pair, tm
     assert_fails(ssrflow('flow', *pair, '--dt', '0.1', '-o', tmp_path / 'o.txt'), '.npz')
 
 
+def test_a_place_that_cannot_be_read_or_written_is_no_fault_of_ours(ssrflow, stand_in, pair, tmp_path):
+    long = 'x' * 300
+    for args in (
+        ('flow', *pair, '--dt', '0.1', '-o', tmp_path / f'{long}.npz'),
+        ('flow', f'{long}.npy', pair[1], '--dt', '0.1', '-o', tmp_path / 'o.npz'),
+        ('flow', *pair, '--dt', '0.1', '-o', tmp_path / 'o.npz', '--pose', long),
+        ('bag', long, '-o', tmp_path / 'out'),
+        ('evaluate', '--data', f'pairs:{long}'),
+    ):
+        said = ssrflow(*args)[2]
+        assert_fails(ssrflow(*args), long, 'too long: check')
+        assert 'damaged' not in said
+    assert_fails(ssrflow('bag', '/dev/null', '-o', tmp_path / 'out'), '/dev/null is no recording')
+
+
+def test_an_input_that_fails_is_not_blamed_on_the_output(ssrflow, pair, tmp_path):
+    assert_fails(ssrflow('pack', pair[0], 'x' * 300 + '.npy', '-o', tmp_path / 'packed'), 'x.npy: File name too long')
+    assert not [*tmp_path.glob('*packed*'), *tmp_path.glob('.*')]
+
+
 # --- ssrflow bag ---------------------------------------------------------------------------------------
 
 

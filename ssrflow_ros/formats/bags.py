@@ -237,6 +237,8 @@ class BagReader:
             raise
         except Exception as error:  # Of damaged files the library makes errors of many types.
             self._open.close()
+            if isinstance(error, OSError) and error.filename is not None:
+                raise InputError(f'{error.filename}: {error.strerror}: check the name and the rights there') from error
             mend = '"rosbag reindex" of ROS 1' if self.path.suffix == '.bag' else '"mcap recover" or "ros2 bag reindex"'
             raise InputError(
                 f'{self.path} is damaged or was cut off ({in_short(error)}): mend it with {mend}, or record it again'
@@ -345,7 +347,7 @@ def _find_storages(path: Path) -> list[Path]:
     """What is to be opened for `path`, in the order of recording."""
     if not path.exists():
         raise InputError(f'{path} does not exist: give the folder of a rosbag2, a .mcap, a .db3 or a .bag')
-    if path.is_file() and path.suffix not in (*_STORAGE_SUFFIXES, '.bag'):
+    if not path.is_dir() and not (path.is_file() and path.suffix in (*_STORAGE_SUFFIXES, '.bag')):
         raise InputError(f'{path} is no recording: give the folder of a rosbag2, a .mcap, a .db3 or a .bag')
     for file in [path, *path.glob('*')]:
         if '.db3' in file.suffixes and _is_led_astray(str(file)):
