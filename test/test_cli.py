@@ -506,6 +506,30 @@ def _shifted(number, message):
     message.data.reshape(-1, message.point_step)[:, :4] = (x + np.float32(0.01 * number)).view(np.uint8)
 
 
+def _in_millimetres(number, message):
+    points = message.data.reshape(-1, message.point_step)
+    points[:, :12] = (1000 * points[:, :12].copy().view(np.float32)).view(np.uint8)
+
+
+def test_bag_names_clouds_that_are_not_in_metres(ssrflow, stand_in, tmp_path):
+    write_recording(tmp_path / 'in', [1.0, 1.1, 1.2], change=_in_millimetres)
+    code, out, _ = ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out')
+    assert code == 2 and out.count('they are millimetres') == 1
+    # Where nothing can be said of them, that is the cause that is named.
+    write_recording(tmp_path / 'none', [1.0, 2.0, 3.0], change=_in_millimetres)
+    assert_fails(ssrflow('bag', tmp_path / 'none', '-o', tmp_path / 'o2'), 'could be annotated', 'feed metres')
+
+
+def test_a_cloud_that_cannot_be_read_leaves_the_stamps_even(ssrflow, stand_in, tmp_path):
+    def damage(number, message):
+        if number == 2:
+            message.point_step = 0
+
+    write_recording(tmp_path / 'in', [1.0, 1.1, 1.2, 1.3, 1.4], change=damage)
+    code, out, _ = ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out')
+    assert code == 0 and '(10.0 Hz)' in out and 'uneven' not in out
+
+
 def test_bag_says_what_the_doctor_would(ssrflow, stand_in, tmp_path):
     write_recording(tmp_path / 'good', [1.0, 1.1, 1.2])
     code, out, _ = ssrflow('bag', tmp_path / 'good', '-o', tmp_path / 'o1')
