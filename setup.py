@@ -84,7 +84,6 @@ setup(
             'weights/*.safetensors',
             'weights/*.npz',
             'weights/*.json',
-            'weights/*.md',
             'view/*.html',
             'bench/*.json',
         ]

@@ -352,6 +352,8 @@ def _find_storages(path: Path) -> list[Path]:
     for file in [path, *path.glob('*')]:
         if '.db3' in file.suffixes and _is_led_astray(str(file)):
             raise InputError(f'{file}: a .db3 with ?, # or % in its path cannot be opened: rename it')
+        if file.suffix in _STORAGE_SUFFIXES and not os.access(file, os.R_OK):  # sqlite does not say why it cannot
+            raise InputError(f'{file} may not be read by you: check its rights')
     if path.is_file():
         return [path]
     files = sorted(
