@@ -8,8 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..inputs import checked_dt
-from ..steps.ego_motion import given
 from ..sweep import EgoMotion, Sweep, SweepPair
 
 FLOWNET3D, ARGOVERSE2 = 'FlowNet3D', 'Argoverse 2'
@@ -100,6 +98,9 @@ def labelled_pair(
 
     Raises InputError or EgoMotionError where dt or the sensor's motion are none.
     """
+    from ..inputs import checked_dt  # here, since a help that lists the data sets waits for no library
+    from ..steps.ego_motion import given
+
     sweep, other = (
         Sweep.from_points(points, stamp_ns, times=its_times)
         for points, stamp_ns, its_times in zip((source, target), (0, round(checked_dt(dt) * 1e9)), times)

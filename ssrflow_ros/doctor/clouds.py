@@ -192,4 +192,4 @@ def _clock(log: CloudLog, clock: str) -> Iterator[Finding]:
             'or let the driver stamp with the time of the host',
         )
     else:
-        yield ok('clock', f'stamps {1e3 * late:.0f} ms before {clock}')
+        yield ok('clock', f'stamps {abs(1e3 * late):.0f} ms {"before" if late >= 0 else "after"} {clock}')
