@@ -79,15 +79,7 @@ setup(
     python_requires='>=3.10',
     packages=find_packages(include=[NAME, f'{NAME}.*']),
     package_data={
-        NAME: [
-            'py.typed',
-            'weights/*.safetensors',
-            'weights/*.npz',
-            'weights/*.json',
-            'weights/*.md',
-            'view/*.html',
-            'bench/*.json',
-        ]
+        NAME: ['py.typed', 'weights/*.safetensors', 'weights/*.npz', 'weights/*.json', 'view/*.html', 'bench/*.json']
     },
     # The patterns name the endings: a bare launch/* would also match __pycache__.
     data_files=[

@@ -117,6 +117,9 @@ def atomic_write(path: str | Path, command: str = '', overwrite: bool = False) -
                 _exchange(new, place)
                 check_free(path, command, overwrite)
     except OSError as error:
+        file = Path(os.fsdecode(error.filename)) if error.filename else hidden
+        if not {hidden, place} & {file, *file.parents}:
+            raise  # of something that is read
         raise InputError(
             f'cannot write {path}: {error.strerror or error}: check the space and the rights there'
         ) from error

@@ -55,14 +55,19 @@ def as_pair(settings: Settings, source: Cloud | SweepPair, target: Cloud | None,
     if target is None:
         raise InputError('one cloud alone has no flow: give two arrays and dt, two Sweeps, or a SweepPair')
     if isinstance(source, Sweep) and isinstance(target, Sweep) and dt is None:
-        stamps = None, None
-    elif isinstance(dt, Real) and math.isfinite(dt) and 0 < abs(dt) <= _LONGEST:
-        stamps = FIRST_STAMP_NS, FIRST_STAMP_NS + round(dt * 1e9)
+        stamps: tuple[int | None, int | None] = None, None
     else:
-        raise InputError(
-            f'dt: {dt!r} is no time between two sweeps: give the seconds from the first to the second, such as dt=0.1'
-        )
+        stamps = FIRST_STAMP_NS, FIRST_STAMP_NS + round(checked_dt(dt) * 1e9)
     return SweepPair(*(as_sweep(settings, *one) for one in zip((source, target), stamps)))
+
+
+def checked_dt(dt: float | None) -> float:
+    """`dt`; InputError if it is no time between two sweeps, s."""
+    if isinstance(dt, Real) and math.isfinite(dt) and 0 < abs(dt) <= _LONGEST:
+        return dt
+    raise InputError(
+        f'dt: {dt!r} is no time between two sweeps: give the seconds from the first to the second, such as dt=0.1'
+    )
 
 
 def as_motion(motion: Motion) -> EgoMotion | None:

@@ -121,6 +121,24 @@ def test_damaged_message_is_one_clear_line(tmp_path):
         next(bag.read(['/points'])).read()
 
 
+@pytest.mark.parametrize('place', ['a#b', 'a?b', '100%', 'in 50%/drive'])
+def test_nothing_is_written_beside_a_name_that_sqlite_takes_for_an_address(tmp_path, place):
+    with pytest.raises(InputError, match='or mcap'), write_bag(tmp_path / place, 'sqlite3'):
+        pass
+    assert not list(tmp_path.iterdir())
+    write_clouds(tmp_path / place)
+    with BagReader(tmp_path / place) as bag:
+        assert bag.topics == {'/points': (POINTCLOUD2, 4)}
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_a_recording_that_may_not_be_read_is_not_called_damaged(tmp_path, monkeypatch, storage):
+    write_clouds(tmp_path / 'bag', storage)
+    monkeypatch.setattr(bags.os, 'access', lambda path, mode: False)  # root may read everything
+    with pytest.raises(InputError, match='may not be read by you'), BagReader(tmp_path / 'bag'):
+        pass
+
+
 def test_what_is_no_recording_is_named(tmp_path):
     (tmp_path / 'empty').mkdir()
     (tmp_path / 'old.bag').write_text('#ROSBAG V2.0')

@@ -278,6 +278,26 @@ def test_flow_names_an_output_that_cannot_be_written(ssrflow, stand_in, pair, tm
     assert_fails(ssrflow('flow', *pair, '--dt', '0.1', '-o', tmp_path / 'o.txt'), '.npz')
 
 
+def test_a_place_that_cannot_be_read_or_written_is_no_fault_of_ours(ssrflow, stand_in, pair, tmp_path):
+    long = 'x' * 300
+    for args in (
+        ('flow', *pair, '--dt', '0.1', '-o', tmp_path / f'{long}.npz'),
+        ('flow', f'{long}.npy', pair[1], '--dt', '0.1', '-o', tmp_path / 'o.npz'),
+        ('flow', *pair, '--dt', '0.1', '-o', tmp_path / 'o.npz', '--pose', long),
+        ('bag', long, '-o', tmp_path / 'out'),
+        ('evaluate', '--data', f'pairs:{long}'),
+    ):
+        said = ssrflow(*args)[2]
+        assert_fails(ssrflow(*args), long, 'too long: check')
+        assert 'damaged' not in said
+    assert_fails(ssrflow('bag', '/dev/null', '-o', tmp_path / 'out'), '/dev/null is no recording')
+
+
+def test_an_input_that_fails_is_not_blamed_on_the_output(ssrflow, pair, tmp_path):
+    assert_fails(ssrflow('pack', pair[0], 'x' * 300 + '.npy', '-o', tmp_path / 'packed'), 'x.npy: File name too long')
+    assert not [*tmp_path.glob('*packed*'), *tmp_path.glob('.*')]
+
+
 # --- ssrflow bag ---------------------------------------------------------------------------------------
 
 
@@ -484,6 +504,30 @@ def test_a_refused_recording_is_told_the_cure_where_it_is_refused(ssrflow, stand
 def _shifted(number, message):
     x = message.data.reshape(-1, message.point_step)[:, :4].copy().view(np.float32) + np.float32(100)
     message.data.reshape(-1, message.point_step)[:, :4] = (x + np.float32(0.01 * number)).view(np.uint8)
+
+
+def _in_millimetres(number, message):
+    points = message.data.reshape(-1, message.point_step)
+    points[:, :12] = (1000 * points[:, :12].copy().view(np.float32)).view(np.uint8)
+
+
+def test_bag_names_clouds_that_are_not_in_metres(ssrflow, stand_in, tmp_path):
+    write_recording(tmp_path / 'in', [1.0, 1.1, 1.2], change=_in_millimetres)
+    code, out, _ = ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out')
+    assert code == 2 and out.count('they are millimetres') == 1
+    # Where nothing can be said of them, that is the cause that is named.
+    write_recording(tmp_path / 'none', [1.0, 2.0, 3.0], change=_in_millimetres)
+    assert_fails(ssrflow('bag', tmp_path / 'none', '-o', tmp_path / 'o2'), 'could be annotated', 'feed metres')
+
+
+def test_a_cloud_that_cannot_be_read_leaves_the_stamps_even(ssrflow, stand_in, tmp_path):
+    def damage(number, message):
+        if number == 2:
+            message.point_step = 0
+
+    write_recording(tmp_path / 'in', [1.0, 1.1, 1.2, 1.3, 1.4], change=damage)
+    code, out, _ = ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out')
+    assert code == 0 and '(10.0 Hz)' in out and 'uneven' not in out
 
 
 def test_bag_says_what_the_doctor_would(ssrflow, stand_in, tmp_path):

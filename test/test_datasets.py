@@ -269,7 +269,8 @@ def test_argoverse2_says_what_is_missing(log, monkeypatch):
         open_one(f'argoverse2:{folder}')
 
 
-def test_nuscenes_interpolates_the_boxes(tmp_path, rng):
+def make_nuscenes(tmp_path, rng):
+    """Eleven sweeps; returns the points of each."""
     turn = (np.sqrt(0.5), 0, 0, -np.sqrt(0.5))  # x of the sensor is the right of the vehicle
     wall, car = rng.uniform((-20, 8, 0), (20, 9, 3), (200, 3)), rng.uniform((-1, 19, 0), (1, 20, 1), (50, 3))
     cloud = np.zeros((250, 5), np.float32)
@@ -325,6 +326,11 @@ def test_nuscenes_interpolates_the_boxes(tmp_path, rng):
     (tmp_path / 'v1.0-mini').mkdir()
     for name, rows in tables.items():
         (tmp_path / 'v1.0-mini' / f'{name}.json').write_text(json.dumps(rows))
+    return cloud
+
+
+def test_nuscenes_interpolates_the_boxes(tmp_path, rng):
+    cloud = make_nuscenes(tmp_path, rng)
     pair = open_one(f'nuscenes:{tmp_path}')
     assert pair.pair.dt == pytest.approx(0.1) and pair.name == 'data0'
     assert pair.pair.source.points[:, :2] == pytest.approx(cloud[:, [1, 0]] * [1, -1], abs=1e-5)
@@ -469,3 +475,84 @@ def test_damaged_and_foreign_files(kind, tmp_path):
     path.write_bytes(path.read_bytes()[:50])
     with pytest.raises(InputError, match='TEST_0.npz is damaged'):
         open_one(f'{kind}:{tmp_path}')
+
+
+KEYS = {
+    'pairs': ('pc1', 'pc2', 'flow', 'valid', 'ground1', 'dynamic', 'in_box'),
+    'kittio': ('pos1', 'pos2', 'gt'),
+    'lidar_kitti': ('pc1', 'pc2', 'flow', 'pose_s', 'pose_t'),
+    'sf_kitti': ('pc1', 'pc2', 'gt', 'fg_index'),
+    'ft3do': ('points1', 'points2', 'flow', 'valid_mask1'),
+}
+ODD = {
+    'flat': np.zeros(900),
+    'two columns': np.zeros((30, 2)),
+    'deep': np.zeros((1, 30, 3)),
+    'text': np.full((30, 3), 'a'),
+    'one number': np.float64(3),
+    'complex': np.zeros((30, 3), complex),
+}
+
+
+def good_arrays(kind):
+    points = np.random.default_rng(0).uniform(-5, 5, (30, 3)).astype(np.float32)
+    masks = ('valid', 'ground1', 'dynamic', 'in_box', 'fg_index', 'valid_mask1')
+    arrays = {key: np.zeros(30, bool) if key in masks else points for key in KEYS[kind]}
+    return {**arrays, **{key: np.eye(4) for key in arrays if key.startswith('pose')}, 'dt': 0.1}
+
+
+def written(folder, arrays):
+    (folder / 'SCENE').mkdir(parents=True)
+    for path in (folder / 'TEST_0.npz', folder / 'SCENE' / 'TEST_0.npz'):
+        np.savez(path, **arrays)
+    return folder
+
+
+@pytest.mark.parametrize('odd', ODD)
+@pytest.mark.parametrize('kind, key', [(kind, key) for kind, keys in KEYS.items() for key in keys])
+def test_arrays_of_another_shape_or_kind_are_named(kind, key, odd, tmp_path):
+    open_dataset(f'{kind}:{written(tmp_path / "good", good_arrays(kind))}')[0]
+    folder = written(tmp_path / 'odd', {**good_arrays(kind), key: ODD[odd]})
+    with pytest.raises(InputError, match=r'TEST_0\.npz.*: ') as error:
+        open_dataset(f'{kind}:{folder}')[0]
+    assert str(error.value).count('.npz') == 1
+
+
+@pytest.mark.parametrize(
+    'change, words',
+    [
+        *((dict(dt=dt), 'no time between two sweeps') for dt in (np.nan, np.inf, 0.0, 1e12, 'x')),
+        (dict(dt=np.array([0.1, 0.2])), 'damaged or of another layout'),
+        (dict(ego_T=np.eye(3)), '4x4'),
+        (dict(ego_T=np.full((4, 4), np.nan)), 'NaN'),
+        (dict(ego_T=np.diag([1.0, -1.0, 1.0, 1.0])), 'not rigid'),
+        (dict(valid=np.ones(7, bool)), 'should be equal'),
+    ],
+)
+def test_a_pair_that_cannot_be_scored_is_named(change, words, tmp_path):
+    folder = written(tmp_path, {**good_arrays('pairs'), **change})
+    with pytest.raises(InputError, match=f'TEST_0.*{words}'):
+        open_dataset(f'pairs:{folder}')[0]
+
+
+def test_numbers_that_are_no_digits(tmp_path):
+    with pytest.raises(InputError, match='number of pairs'):
+        open_dataset('simulated:\u00b2')
+    hplflownet(tmp_path / '0\u00b2', np.zeros((5, 3)), np.zeros((5, 3)))
+    with pytest.raises(InputError, match='none of the pairs'):
+        open_dataset(f'kittis:{tmp_path}')
+
+
+NUSCENES = 'sensor calibrated_sensor ego_pose sample_data sample sample_annotation instance category'.split()
+
+
+@pytest.mark.parametrize(
+    'text', ['["a"]', '[{}]', '[{"token": "x"}]', '3', '[{"token": "e", "rotation": [0, 0, 0, 0]}]']
+)
+@pytest.mark.parametrize('table', NUSCENES)
+def test_tables_of_nuscenes_that_hold_something_else(tmp_path, rng, table, text):
+    make_nuscenes(tmp_path, rng)
+    open_dataset(f'nuscenes:{tmp_path}')[0]
+    (tmp_path / 'v1.0-mini' / f'{table}.json').write_text(text)
+    with pytest.raises(InputError, match='v1.0-mini'):
+        open_dataset(f'nuscenes:{tmp_path}')[0]

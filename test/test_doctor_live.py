@@ -36,7 +36,10 @@ COPIES = int(120_000 * 22 / 12 / len(SWEEPS[0]))
 
 
 class Driver:
-    """Publishes clouds at 5 Hz from a thread of its own; use as a context manager."""
+    """Publishes clouds at 5 Hz from a thread of its own; use as a context manager.
+
+    held_up  s, by how much the machine has let a cloud wait at most, since it was set to 0.
+    """
 
     def __init__(
         self,
@@ -57,6 +60,7 @@ class Driver:
         self._odometry = self.node.create_publisher(Odometry, 'odom', 10) if odometry else None
         if clock:
             self.node.create_publisher(Clock, '/clock', 10)
+        self.held_up = 0.0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
@@ -73,6 +77,7 @@ class Driver:
     def _run(self):
         sent, begun_ns = 0, time.time_ns()
         while not self._stopping.wait(max(0.0, (begun_ns - time.time_ns()) * 1e-9 + sent / HZ)):
+            self.held_up = max(self.held_up, (time.time_ns() - begun_ns) * 1e-9 - sent / HZ)
             cloud = self._clouds[sent % len(self._clouds)]
             # Stamped as by a sensor: evenly, however busy this machine is.
             stamp = cloud.header.stamp
@@ -115,14 +120,24 @@ def doctor(network, weights, capsys):
     return call
 
 
+def undisturbed(driver, call, *arguments):
+    """What the doctor says of seconds in which the machine held up neither the driver nor, in its process, him."""
+    for _ in range(30):
+        driver.held_up = 0.0
+        result = call(*arguments)
+        if driver.held_up < 1 / HZ:
+            return result
+    pytest.fail('this machine is too busy for clouds at 5 Hz')
+
+
 def wrong(said):
     """What is said to be wrong."""
     return [line for line in said.splitlines() if line.startswith('WRONG')]
 
 
 def test_all_is_well(doctor):
-    with Driver():
-        code, said = doctor()
+    with Driver() as driver:
+        code, said = undisturbed(driver, doctor)
     assert code == 0 and not wrong(said), said
     assert '/points is the only' in said and 'published by /driver (best effort)' in said
     assert 'before this host' in said and 'scan_matching' in said
@@ -193,8 +208,8 @@ def test_sensor_with_a_clock_of_its_own(doctor):
 
 
 def test_odometry(doctor):
-    with Driver(odometry=True):
-        code, said = doctor('--odometry', '/odom')
+    with Driver(odometry=True) as driver:
+        code, said = undisturbed(driver, doctor, '--odometry', '/odom')
         assert code == 0 and 'odometry: the sensor moves at 0.0 m/s' in said, said
         assert 'is not there or not one' in wrong(doctor('--odometry', '/odo')[1])[0]
 

@@ -90,6 +90,30 @@ def test_what_is_no_such_data_set_is_told_with_the_cure(tmp_path):
         list(open_recordings(f'semantic_kitti:{tmp_path / "velo"}')[0].sweeps())
 
 
+@pytest.mark.parametrize('text', [b'100,-3\n', b'100,9\n', b'\xff\xfe', b'100,' + b'9' * 30, b'1' * 200_000])
+def test_tables_of_doals_with_rows_that_there_are_not(tmp_path, text):
+    with write_bag(tmp_path / 'bag', 'mcap', 'simulate', False) as out:
+        out.write('/points', POINTCLOUD2, 100, to_pointcloud2(encode_points(POINTS[:, :3]), to_header(100, 'os1')))
+    (tmp_path / 'indices.csv').write_bytes(text)
+    with pytest.raises(InputError, match='indices.csv'):
+        list(open_recordings(f'doals:{tmp_path}')[0].sweeps())
+
+
+@pytest.mark.parametrize(
+    'name, text', [('times.txt', b'0 inf 1'), ('times.txt', b'\xff'), ('velodyne/000000.bin', None)]
+)
+def test_files_of_semantic_kitti_that_cannot_be_read(tmp_path, name, text):
+    write_sweeps(tmp_path / 'velo')
+    path = tmp_path / 'velo' / name
+    if text is None:
+        path.unlink()
+        path.mkdir()
+    else:
+        path.write_bytes(text)
+    with pytest.raises(InputError, match=path.name):
+        list(open_recordings(f'semantic_kitti:{tmp_path / "velo"}')[0].sweeps())
+
+
 def test_iou_is_that_of_all_points_together_and_leaves_out_what_is_unlabelled():
     score = Segmentation()
     score.add(np.array([1, 1, 0, 0, 1], bool), np.array([MOVING, STATIC, MOVING, STATIC, UNSCORED]))

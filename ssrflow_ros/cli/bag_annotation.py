@@ -38,7 +38,7 @@ class Annotation:
 
     def run(self, messages: Iterator['BagMessage']) -> None:
         for recorded, future in prefetch(self._prepare, messages):
-            self._summary.begin()
+            self._summary.begin(recorded)
             self._out.copy(recorded)
             taken, flow = None, None
             try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterator, Sequence
 
@@ -12,13 +13,14 @@ import numpy as np
 from tqdm import tqdm
 
 from ..atomic_write import signature
-from ..doctor.cloud_log import nearest
-from ..doctor.clouds import not_the_sensors, uneven
+from ..doctor.cloud_log import median_range, nearest
+from ..doctor.clouds import misplaced, uneven
 from ..doctor.method import Companions, doubtful
-from ..errors import SSRFlowError
+from ..errors import InputError, SSRFlowError
 from ..evaluation.replay_check import ReplayCheck, counts, summary, told_apart
 from ..formats.message_types import PointCloud2
 from ..formats.pointcloud2 import field_names
+from ..formats.stamped import stamp_of
 from ..settings import Settings
 from ..steps.own_body import OwnBody
 from ..steps.pairing import CURES, FIRST
@@ -28,6 +30,7 @@ from ..table import print_table, stage_rows
 if TYPE_CHECKING:
     from ..doctor.finding import Finding
     from ..evaluation.replay_check import Judged
+    from ..formats.bags import BagMessage
     from ..view.report import DriveReport
 
 _LASTING = 3  # sweeps, from which on a track is hardly an accident
@@ -48,6 +51,7 @@ class Summary:
         self._causes: dict[str, str] = {}  # of the first sweep that was dropped for it, with the cure
         self._lacked: Counter[str] = Counter()  # fields of --keep, in how many clouds
         self._companions = Companions()
+        self._ranges: list[float] = []
         self._nearest: list[float] = []
         self.timings: list[dict[str, float]] = []
         self._moving: list[int] = []
@@ -59,14 +63,16 @@ class Summary:
         self._judged: list['Judged'] = []
         self._begun = time.perf_counter()
 
-    def begin(self) -> None:
+    def begin(self, recorded: 'BagMessage') -> None:
         """Every cloud."""
         self.n_in += 1
+        with suppress(InputError):
+            self._stamps.append(stamp_of(recorded.raw))
 
     def note(self, sweep: Sweep) -> None:
         """Every sweep that could be read."""
-        self._stamps.append(sweep.stamp_ns)
         if len(sweep):
+            self._ranges.append(median_range(sweep))
             self._nearest.append(nearest(sweep))
 
     def drop(self, reason: str, error: SSRFlowError) -> None:
@@ -79,7 +85,9 @@ class Summary:
             )
 
     def cure(self) -> str:
-        """What to do about the most frequent drop."""
+        """What to do about clouds that are not where a sensor has them, else about the most frequent drop."""
+        for finding in misplaced(self._ranges, self._nearest, self._settings):
+            return finding.text
         reasons = [reason for reason, _ in self.drops.most_common() if reason != FIRST]
         return {**CURES, **self._causes}[reasons[0] if reasons else FIRST]
 
@@ -103,7 +111,7 @@ class Summary:
 
     def findings(self) -> Iterator['Finding']:
         """What the doctor would say of these clouds."""
-        yield from not_the_sensors(self._nearest, self._settings)
+        yield from misplaced(self._ranges, self._nearest, self._settings)
         yield from uneven(self._stamps)
         yield from doubtful(self._doubts)
         yield from self._companions.findings()

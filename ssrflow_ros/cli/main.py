@@ -67,6 +67,8 @@ def main(argv: list[str] | None = None) -> int:
 def _failed(error: BaseException, argv: list[str]) -> int:
     if isinstance(error, SSRFlowError):
         return _fail(2, str(error), argv)
+    if isinstance(error, OSError) and error.filename is not None:
+        return _fail(2, f'{error.filename}: {error.strerror}: check the name, the space and the rights there', argv)
     if isinstance(error, BrokenPipeError):
         # Whoever read our output has enough; keep Python from complaining once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

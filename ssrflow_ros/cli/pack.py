@@ -59,6 +59,6 @@ def _in_order(names: list[str]) -> list[Path]:
     return sorted(
         files,
         key=lambda file: [
-            (part.isdigit(), int(part) if part.isdigit() else 0, part) for part in re.split(r'(\d+)', file.name)
+            (part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in re.split(r'(\d+)', file.name)
         ],
     )

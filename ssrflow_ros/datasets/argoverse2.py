@@ -19,7 +19,7 @@ from ..array_files import load_npy
 from ..errors import InputError
 from ..transforms import invert, pose_matrix, transformed
 from .boxes import Box, flow_of_boxes
-from .files import alike, existing, some
+from .files import alike, existing, reading, some
 from .labelled_pair import ARGOVERSE2, BACKGROUND, CATEGORIES, LabelledPair, Preparation, labelled_pair
 
 PREPARATION = Preparation(
@@ -58,7 +58,11 @@ class Logs:
         return len(self._pairs)
 
     def __getitem__(self, number: int) -> LabelledPair:
-        log, first, second = self._pairs[number]
+        log, *stamps = self._pairs[number]
+        with reading(log):
+            return self._labelled(log, *stamps)
+
+    def _labelled(self, log: Path, first: int, second: int) -> LabelledPair:
         if not self._tables or self._tables[0] != log:
             self._tables = log, _read_log(log)
         tables = self._tables[1]
@@ -87,7 +91,7 @@ class Logs:
 
 
 def _neighbours(log: Path) -> list[tuple[int, int]]:
-    stamps = sorted(int(file.stem) for file in (log / 'sensors' / 'lidar').glob('*.feather') if file.stem.isdigit())
+    stamps = sorted(int(file.stem) for file in (log / 'sensors' / 'lidar').glob('*.feather') if file.stem.isdecimal())
     return list(zip(stamps, stamps[1:]))
 
 

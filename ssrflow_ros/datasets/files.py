@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Collection, Iterable
+from typing import Collection, Iterable, Iterator
 
 import numpy as np
 
 from ..array_files import load_npy, load_npz
-from ..errors import InputError
+from ..errors import InputError, SSRFlowError, in_short
 
 
 def existing(path: str | Path) -> Path:
@@ -38,10 +40,37 @@ def read_npz(path: Path, keys: Collection[str]) -> dict[str, np.ndarray]:
 
 def read_npy(path: Path) -> np.ndarray:
     """(N, 3) of an .npy; InputError if it cannot be read."""
-    points = load_npy(path)
-    if points.ndim != 2 or points.shape[1] < 3:
-        raise InputError(f'{path} holds an array of shape {points.shape}: points (N, 3) are wanted')
-    return points[:, :3]
+    return in_threes('its array', load_npy(path))
+
+
+def in_threes(name: str, array: np.ndarray) -> np.ndarray:
+    """(N, 3) of an `array` (N, 3+) of numbers, called `name` where it is none; InputError then."""
+    if array.ndim != 2 or array.shape[1] < 3 or array.dtype.kind not in 'fiu':
+        raise InputError(f'{name} holds {array.dtype} of shape {array.shape}: numbers of shape (N, 3) are wanted')
+    return array[:, :3]
+
+
+def yes_or_no(name: str, array: np.ndarray) -> np.ndarray:
+    """(N,) bool of an `array` of N numbers; InputError if it is none."""
+    if array.dtype.kind not in 'bfiu' or array.size != len(np.atleast_1d(array)):
+        raise InputError(f'{name} holds {array.dtype} of shape {array.shape}: one number or bool a point is wanted')
+    return array.reshape(-1).astype(bool)
+
+
+@contextmanager
+def reading(place: str | Path) -> Iterator[None]:
+    """Of whatever goes wrong with what `place` holds an InputError that names it."""
+    try:
+        yield
+    except SSRFlowError as error:
+        if str(place) in str(error):
+            raise
+        raise InputError(f'{place}: {error}') from error
+    except OSError as error:
+        raise InputError(f'{error.filename or place}: {error.strerror}: check the file and its rights') from error
+    except (ArithmeticError, LookupError, TypeError, ValueError, csv.Error) as error:  # of strange contents
+        cause = f'{error} is not in it' if isinstance(error, KeyError) else in_short(error)
+        raise InputError(f'{place} is damaged or of another layout ({cause}): fetch it again') from error
 
 
 def alike(path: Path, *arrays: np.ndarray) -> None:

@@ -95,12 +95,17 @@ def labelled_pair(
     moving    default: what moves 0.05 m per 0.1 s where the sensor's motion is known, else nothing.
     category  default: what moves is foreground of unknown kind, the rest background.
     times     of source and target, as of `Sweep`, where they are to be deskewed.
+
+    Raises InputError or EgoMotionError where dt or the sensor's motion are none.
     """
+    from ..inputs import checked_dt  # here, since a help that lists the data sets waits for no library
+    from ..steps.ego_motion import given
+
     sweep, other = (
         Sweep.from_points(points, stamp_ns, times=its_times)
-        for points, stamp_ns, its_times in zip((source, target), (0, round(dt * 1e9)), times)
+        for points, stamp_ns, its_times in zip((source, target), (0, round(checked_dt(dt) * 1e9)), times)
     )
-    ego = EgoMotion(np.asarray(target_from_source, np.float64), 'given') if target_from_source is not None else None
+    ego = None if target_from_source is None else given(target_from_source)
     flow = np.ascontiguousarray(flow, np.float32)
     labelled = np.isfinite(flow).all(axis=1)
     if moving is None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..sweep import FIRST_STAMP_NS, Sweep
-from .files import existing
+from .files import existing, reading
 
 PERIOD_NS = 100_000_000
 """Between sweeps of a recording that bears no times."""
@@ -105,7 +105,7 @@ def simulated(count: str) -> list[LabelledRecording]:
     from ..simulator import SENSORS
     from .simulated import UNSEEN_SEED
 
-    if not count.isdigit() or not int(count):
+    if not count.isdecimal() or not int(count):
         raise InputError(f"simulated:{count}: '{count}' is no number of recordings: give simulated:28")
     sensors = list(SENSORS)
     return [
@@ -144,7 +144,8 @@ def _of_folder(folder: Path, group: str, scored: set[str] | None) -> LabelledRec
 def _folder_sweeps(folder: Path, scored: set[str] | None) -> Iterator[LabelledRows]:
     stamps = _times(folder / 'times.txt')
     for number, file in enumerate(sorted((folder / 'velodyne').glob('*.bin'))):
-        values = np.fromfile(file, np.float32)
+        with reading(file):
+            values = np.fromfile(file, np.float32)
         if len(values) % 4:
             raise InputError(
                 f'{file} holds {len(values)} numbers, which are no rows of x, y, z, intensity: it is cut off'
@@ -156,7 +157,8 @@ def _folder_sweeps(folder: Path, scored: set[str] | None) -> Iterator[LabelledRo
         if not label.is_file() or scored is not None and file.stem not in scored:
             yield sweep, None
             continue
-        ids = np.fromfile(label, np.uint32)
+        with reading(label):
+            ids = np.fromfile(label, np.uint32)
         if len(ids) != len(points):
             raise InputError(
                 f'{label} has {len(ids)} labels for the {len(points)} points of {file.name}: take both anew'
@@ -170,14 +172,15 @@ def _times(path: Path) -> list[int]:
         return []
     try:
         return [FIRST_STAMP_NS + round(1e9 * float(word)) for word in path.read_text().split()]
-    except ValueError as error:
+    except (OverflowError, ValueError) as error:
         raise InputError(f'{path}: {error}: give the seconds of each sweep, one a line') from None
 
 
 def _frames_of(path: Path) -> set[str]:
     if not path.is_file():
         raise InputError(f'{path} is not there: give one of the splits train, val, test, or none')
-    return {Path(line.strip()).stem for line in path.read_text().splitlines() if line.strip()}
+    with reading(path):
+        return {Path(line.strip()).stem for line in path.read_text().splitlines() if line.strip()}
 
 
 def _doals_sweeps(table: Path) -> Iterator[LabelledRows]:
@@ -193,9 +196,9 @@ def _doals_sweeps(table: Path) -> Iterator[LabelledRows]:
             if rows is None:
                 yield sweep, None
                 continue
-            if len(rows) and rows.max() >= sweep.n_rows:
+            if len(none := rows[(rows < 0) | (rows >= sweep.n_rows)]):
                 raise InputError(
-                    f'{table}: row {rows.max()} moves of a cloud of {sweep.n_rows}: it belongs to another recording'
+                    f'{table}: row {none[0]} moves of a cloud of {sweep.n_rows}: it belongs to another recording'
                 )
             labels = np.full(sweep.n_rows, STATIC, np.int8)
             labels[rows] = MOVING
@@ -204,7 +207,7 @@ def _doals_sweeps(table: Path) -> Iterator[LabelledRows]:
 
 def _moving_rows(table: Path) -> dict[int, np.ndarray]:
     rows = {}
-    with open(table, newline='') as file:
+    with reading(table), open(table, newline='') as file:
         for number, line in enumerate(csv.reader(file), 1):
             try:
                 values = [int(word) for word in line if word.strip()]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .files import alike, existing, read_npz, some
+from .files import alike, existing, in_threes, read_npz, some, yes_or_no
 from .labelled_pair import ARGOVERSE2, BACKGROUND, FLOWNET3D, UNKNOWN, LabelledPair, Preparation, labelled_pair
 from .pair_files import LEFT_UP_FORWARD, PairFiles, near_in_both, near_in_each, turned
 
@@ -28,13 +28,14 @@ STEREO = Preparation(
 def read(path: Path, name: str) -> LabelledPair:
     """The pair in a file; InputError if it is damaged or of another layout."""
     data = read_npz(path, ('pc1', 'pc2', 'flow', 'dt'))
-    n, note, dt = len(data['pc1']), str(data.get('note', '')), float(data['dt'])
+    note, dt = str(data.get('note', '')), data['dt'].item()
+    source, target, flow = (in_threes(key, data[key]) for key in ('pc1', 'pc2', 'flow'))
     valid, ground, dynamic, in_box = (
-        data.get(key, np.full(n, default)).astype(bool)
+        yes_or_no(key, data.get(key, np.full(len(source), default)))
         for key, default in (('valid', True), ('ground1', False), ('dynamic', False), ('in_box', False))
     )
-    source, target, flow, scored = (*(data[key] for key in ('pc1', 'pc2', 'flow')), valid & ~ground)
     alike(path, source, flow, valid, ground, dynamic, in_box)
+    scored = valid & ~ground
     if 'stereo' in note or 'camera axes' in note:
         # Ground and far points are no part of the FlowNet3D protocol: they are cut, not only left unscored.
         axes = LEFT_UP_FORWARD if 'camera axes' in note else None

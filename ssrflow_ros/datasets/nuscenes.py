@@ -18,7 +18,7 @@ from ..settings import Settings
 from ..steps.ground import make_ground
 from ..transforms import invert, pose_matrix, rigid
 from .boxes import Box, flow_of_boxes
-from .files import existing, some
+from .files import existing, reading, some
 from .labelled_pair import ARGOVERSE2, CATEGORIES, LabelledPair, Preparation, labelled_pair
 
 PREPARATION = Preparation(
@@ -49,17 +49,18 @@ class Pairs:
     def __init__(self, root: Path, tables: Path):
         self._root, self._tables = root, tables
         self._ground = make_ground(Settings())
-        sweeps = self._by_token('sample_data')
-        lidars = {row['token'] for row in self._table('sensor') if row['channel'] == 'LIDAR_TOP'}
-        mounted = {row['token'] for row in self._table('calibrated_sensor') if row['sensor_token'] in lidars}
-        self._pairs = []
-        for first in sweeps.values():
-            if first['is_key_frame'] and first['calibrated_sensor_token'] in mounted:
-                second = first
-                while second['next'] and second['timestamp'] - first['timestamp'] < 0.9 * _STEP_US:
-                    second = sweeps[second['next']]
-                if second['timestamp'] - first['timestamp'] >= 0.9 * _STEP_US:
-                    self._pairs.append((first, second))
+        self._pairs: list[tuple[dict, dict]] = []
+        with reading(tables):
+            sweeps = self._by_token('sample_data')
+            lidars = {row['token'] for row in self._table('sensor') if row['channel'] == 'LIDAR_TOP'}
+            mounted = {row['token'] for row in self._table('calibrated_sensor') if row['sensor_token'] in lidars}
+            for first in sweeps.values():
+                if first['is_key_frame'] and first['calibrated_sensor_token'] in mounted:
+                    second = first
+                    while second['next'] and second['timestamp'] - first['timestamp'] < 0.9 * _STEP_US:
+                        second = sweeps[second['next']]
+                    if second['timestamp'] - first['timestamp'] >= 0.9 * _STEP_US:
+                        self._pairs.append((first, second))
         self._pairs.sort(key=lambda pair: pair[0]['timestamp'])
         if not self._pairs:
             raise InputError(f'{tables} knows no two sweeps of LIDAR_TOP 0.1 s apart: fetch the sweeps too')
@@ -68,7 +69,10 @@ class Pairs:
         return len(self._pairs)
 
     def __getitem__(self, number: int) -> LabelledPair:
-        first, second = self._pairs[number]
+        with reading(self._tables):
+            return self._labelled(*self._pairs[number])
+
+    def _labelled(self, first: dict, second: dict) -> LabelledPair:
         (source, pose), (target, target_pose) = self._read(first), self._read(second)
         ego = invert(target_pose) @ pose
         boxes, later = {}, {}

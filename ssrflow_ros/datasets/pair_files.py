@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..transforms import rigid_fit
-from .files import alike, existing, read_npy, read_npz, some
+from .files import alike, existing, in_threes, read_npy, read_npz, reading, some, yes_or_no
 from .labelled_pair import ARGOVERSE2, BACKGROUND, FLOWNET3D, UNKNOWN, LabelledPair, Preparation, labelled_pair
 
 NEAR, GROUND = 35.0, -1.4
@@ -63,7 +63,7 @@ def _mask(data: dict[str, np.ndarray], source: np.ndarray, flow: np.ndarray) -> 
 
 def _foreground(data: dict[str, np.ndarray], source: np.ndarray, flow: np.ndarray) -> dict[str, Any]:
     foreground = data['fg_index']
-    still = ~foreground & np.isfinite(flow).all(axis=1)
+    still = ~foreground & np.isfinite(source + flow).all(axis=1)
     ego = rigid_fit(source[still], source[still] + flow[still]) if still.sum() >= 3 else None
     return {'category': np.where(foreground, UNKNOWN, BACKGROUND), 'target_from_source': ego}
 
@@ -114,9 +114,9 @@ class Layout:
             data = {key: read_npy(path.with_name(f'{key}.npy')) for key in self.keys}
         else:
             data = read_npz(path, self.keys)
-        source, target = (turned(data[key], self.axes) for key in self.keys[:2])
-        flow = turned(data[self.keys[2]], self.axes) if len(self.keys) > 2 else target
-        masks = {key: data[key].reshape(-1).astype(bool) for key in self.keys[3:]}
+        source, target, *flows = (turned(in_threes(key, data[key]), self.axes) for key in self.keys[:3])
+        flow = flows[0] if flows else target
+        masks = {key: yes_or_no(key, data[key]) for key in self.keys[3:]}
         alike(path, source, flow, *masks.values())
         truth = self.truth({**data, **masks}, source, flow)
         kept, kept_target = self.kept(source, target)
@@ -125,7 +125,7 @@ class Layout:
             name,
             source,
             target,
-            flow if len(self.keys) > 2 else target - source,
+            flow if flows else target - source,
             self.preparation,
             **{key: value if key == 'target_from_source' else value[kept] for key, value in truth.items()},
         )
@@ -142,7 +142,8 @@ class PairFiles:
 
     def __getitem__(self, number: int) -> LabelledPair:
         path = self._files[number]
-        return self._read(path, _name(path, self._root))
+        with reading(path.parent if path.suffix == '.npy' else path):
+            return self._read(path, _name(path, self._root))
 
 
 def _name(path: Path, root: Path) -> str:
@@ -200,7 +201,7 @@ LAYOUTS = {
         ('pc1', 'pc2'),
         LEFT_UP_FORWARD,
         _near_above_ground_in_both,
-        chosen=lambda name: name.isdigit() and int(name) not in _UNLISTED,
+        chosen=lambda name: name.isdecimal() and int(name) not in _UNLISTED,
     ),
     'kittio': Layout(
         '*.npz',

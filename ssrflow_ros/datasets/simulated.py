@@ -75,6 +75,6 @@ def from_sweeps(name: str, first: LabelledSweep, second: LabelledSweep, preparat
 
 def open_at(count: str) -> Pairs:
     """`count` is the number of pairs."""
-    if not count.isdigit() or not int(count):
+    if not count.isdecimal() or not int(count):
         raise InputError(f"simulated:{count}: '{count}' is no number of pairs: give simulated:200 for 200 unseen pairs")
     return Pairs(int(count))

@@ -73,7 +73,7 @@ class CloudLog:
         if sweep.n_rows:
             self.usable.append(len(sweep) / sweep.n_rows)
         if len(sweep):
-            self.ranges.append(float(np.median(np.linalg.norm(sweep.points, axis=1))))
+            self.ranges.append(median_range(sweep))
             self.nearest.append(nearest(sweep))
         if self._last is not None and len(sweep) and np.array_equal(sweep.points, self._last.points):
             self.repeats += 1
@@ -81,6 +81,11 @@ class CloudLog:
         if len(self.sweeps) < KEPT:
             self.sweeps.append(sweep)
             self.recorded_ns[sweep] = message.time_ns
+
+
+def median_range(sweep: Sweep) -> float:
+    """m from the frame's origin, within which half of the points lie."""
+    return float(np.median(np.linalg.norm(sweep.points, axis=1)))
 
 
 def nearest(sweep: Sweep) -> float:

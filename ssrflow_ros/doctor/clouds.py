@@ -32,8 +32,7 @@ def check_clouds(log: CloudLog, settings: Settings, loss_cure: str, clock: str) 
     """
     yield from _layout(log)
     yield from _frame(log)
-    if not log.ranges or np.median(log.ranges) <= FAR:  # else that is said
-        yield from not_the_sensors(log.nearest, settings)
+    yield from misplaced(log.ranges, log.nearest, settings)
     steps = np.diff(np.array([stamp for stamp in log.stamps_ns if stamp], np.int64)) * 1e-9
     yield from _order(log, steps)
     yield from uneven(log.stamps_ns)
@@ -64,14 +63,10 @@ def _layout(log: CloudLog) -> Iterator[Finding]:
         if not log.errors:
             yield wrong('cloud', 'every cloud is empty: see whether the sensor spins and is not covered')
         return
-    usable, median_range = float(np.median(log.usable)), float(np.median(log.ranges or [0.0]))
-    if median_range > FAR:
-        yield wrong(
-            'cloud',
-            f'half of the points are more than {median_range:.0f} away: they are millimetres, or in '
-            'the frame of a map: feed metres in the frame of the sensor',
-        )
-    elif usable < FEW:
+    usable, half = float(np.median(log.usable)), float(np.median(log.ranges or [0.0]))
+    if half > FAR:  # that is said of its own
+        return
+    if usable < FEW:
         yield wrong(
             'cloud',
             f'only {usable:.0%} of the returns are usable (finite, not zero, beyond min_range, '
@@ -81,7 +76,7 @@ def _layout(log: CloudLog) -> Iterator[Finding]:
         yield ok(
             'cloud',
             f'{np.median(log.sizes) / 1e6:.2f} MB, fields {" ".join(log.fields)}, {usable:.0%} of the '
-            f'returns usable, half of them within {median_range:.1f} m',
+            f'returns usable, half of them within {half:.1f} m',
         )
 
 
@@ -95,8 +90,16 @@ def _frame(log: CloudLog) -> Iterator[Finding]:
         yield ok('frame', f'{names}')
 
 
-def not_the_sensors(distances: Sequence[float], settings: Settings) -> Iterator[Finding]:
-    """Of clouds whose frame is not that of the sensor; `distances` as `CloudLog.nearest`."""
+def misplaced(ranges: Sequence[float], distances: Sequence[float], settings: Settings) -> Iterator[Finding]:
+    """Of clouds that are not in metres, or not in the frame of the sensor; as `CloudLog.ranges` and `.nearest`."""
+    half = float(np.median(ranges)) if ranges else 0.0
+    if half > FAR:
+        yield wrong(
+            'cloud',
+            f'half of the points are more than {half:.0f} m away, as they stand: they are millimetres, or in the '
+            'frame of a map: feed metres in the frame of the sensor',
+        )
+        return
     distance = float(np.median(distances)) if distances else 0.0
     if distance > max(NEAREST, 2 * settings.min_range):
         yield wrong(
@@ -189,4 +192,4 @@ def _clock(log: CloudLog, clock: str) -> Iterator[Finding]:
             'or let the driver stamp with the time of the host',
         )
     else:
-        yield ok('clock', f'stamps {1e3 * late:.0f} ms before {clock}')
+        yield ok('clock', f'stamps {abs(1e3 * late):.0f} ms {"before" if late >= 0 else "after"} {clock}')

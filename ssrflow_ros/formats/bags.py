@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 from contextlib import ExitStack, contextmanager, suppress
@@ -236,6 +237,8 @@ class BagReader:
             raise
         except Exception as error:  # Of damaged files the library makes errors of many types.
             self._open.close()
+            if isinstance(error, OSError) and error.filename is not None:
+                raise InputError(f'{error.filename}: {error.strerror}: check the name and the rights there') from error
             mend = '"rosbag reindex" of ROS 1' if self.path.suffix == '.bag' else '"mcap recover" or "ros2 bag reindex"'
             raise InputError(
                 f'{self.path} is damaged or was cut off ({in_short(error)}): mend it with {mend}, or record it again'
@@ -278,6 +281,8 @@ def write_bag(
     path: str | Path, storage: str = 'mcap', command: str = 'write_bag', overwrite: bool = False
 ) -> Iterator[BagWriter]:
     """A new rosbag2 folder `path`, there only if the block ends without error; the rest as `atomic_write` has it."""
+    if storage == 'sqlite3' and _is_led_astray(os.path.realpath(path)):
+        raise InputError(f'cannot write {path}: a .db3 cannot have ?, # or % in its path: choose another, or mcap')
     try:
         with atomic_write(path, command, overwrite) as unfinished:
             # Version 8 of the metadata, because Humble does not read 9.
@@ -285,6 +290,11 @@ def write_bag(
                 yield BagWriter(writer, unfinished)
     except sqlite3.Error as error:
         raise InputError(f'cannot write {path}: {error}: check the space and the rights there') from error
+
+
+def _is_led_astray(path: str) -> bool:
+    """Whether rosbags, which makes an address of a .db3's path, would open or write another file by it."""
+    return bool(set('?#%') & set(path))
 
 
 def _reader_of(storage: Path) -> Reader | McapStream | Ros1Bag:
@@ -337,12 +347,13 @@ def _find_storages(path: Path) -> list[Path]:
     """What is to be opened for `path`, in the order of recording."""
     if not path.exists():
         raise InputError(f'{path} does not exist: give the folder of a rosbag2, a .mcap, a .db3 or a .bag')
-    if path.is_file() and path.suffix not in (*_STORAGE_SUFFIXES, '.bag'):
+    if not path.is_dir() and not (path.is_file() and path.suffix in (*_STORAGE_SUFFIXES, '.bag')):
         raise InputError(f'{path} is no recording: give the folder of a rosbag2, a .mcap, a .db3 or a .bag')
     for file in [path, *path.glob('*')]:
-        # rosbags makes an address of the name, where these signs lead to another file.
-        if '.db3' in file.suffixes and set('?#%') & set(str(file)):
+        if '.db3' in file.suffixes and _is_led_astray(str(file)):
             raise InputError(f'{file}: a .db3 with ?, # or % in its path cannot be opened: rename it')
+        if file.suffix in _STORAGE_SUFFIXES and not os.access(file, os.R_OK):  # sqlite does not say why it cannot
+            raise InputError(f'{file} may not be read by you: check its rights')
     if path.is_file():
         return [path]
     files = sorted(
