@@ -35,8 +35,8 @@ def _cells(points):
 
 @compiled
 def by_direction(points):
-    """Unit vectors and ranges (n, 4) float32 of points (n, 3) float32 m, cell of directions by cell, and the first row
-    of each cell."""
+    """Unit vectors and ranges (n, 4) float32 of points (n, 3) float32 m, cell of directions by cell, where each cell
+    begins, and the row (n,) int32 of the point that each beam is of."""
     cell, reach = _cells(points)
     first = np.zeros(_ROWS * _COLUMNS + 1, np.int32)
     for own in cell:
@@ -45,7 +45,8 @@ def by_direction(points):
     for own in range(1, len(first)):
         begin += first[own]
         first[own] = begin
-    place, beams, scale = first[:-1].copy(), np.empty((len(points), 4), np.float32), np.empty(_BLOCK, np.float32)
+    place, scale = first[:-1].copy(), np.empty(_BLOCK, np.float32)
+    beams, rows = np.empty((len(points), 4), np.float32), np.empty(len(points), np.int32)
     for begin in range(0, len(points), _BLOCK):
         size = min(_BLOCK, len(points) - begin)
         for k in range(size):
@@ -55,25 +56,26 @@ def by_direction(points):
             own = place[cell[row]]
             place[cell[row]] += 1
             beams[own, 0], beams[own, 1] = points[row, 0] * scale[k], points[row, 1] * scale[k]
-            beams[own, 2], beams[own, 3] = points[row, 2] * scale[k], reach[row]
-    return beams, first
+            beams[own, 2], beams[own, 3], rows[own] = points[row, 2] * scale[k], reach[row], row
+    return beams, first, rows
 
 
 @compiled
-def is_beside_the_next(points, reach, cone, depth, depth_share):
-    """(N,) bool of points (N, 3) m with their ranges (N,) m: the one before or after it in the cloud lies beside it, at
-    its range, as `beside` says it. Both are beams that were sent one after the other, or side by side."""
-    found, most = np.zeros(len(points), np.bool_), cone * cone
-    x, y, z = np.float32(np.inf), np.float32(np.inf), np.float32(np.inf)
-    for point in range(len(points)):
-        scale = np.float32(1) / max(reach[point], np.float32(1e-6))
-        east, north, up = points[point, 0] * scale, points[point, 1] * scale, points[point, 2] * scale
-        dx, dy, dz = x - east, y - north, z - up
+def is_beside_the_next(beams, cone, depth, depth_share):
+    """(n,) bool of the beams (n, 4), as of `by_direction`: the one before or after it lies beside it, and ended at its
+    range, as `beside` says it. In a cell of directions they mostly do, in whatever order the sensor sends them."""
+    found, most = np.zeros(len(beams), np.bool_), cone * cone
+    for own in range(1, len(beams)):
+        dx, dy, dz = (
+            beams[own, 0] - beams[own - 1, 0],
+            beams[own, 1] - beams[own - 1, 1],
+            beams[own, 2] - beams[own - 1, 2],
+        )
         if dx * dx + dy * dy + dz * dz <= most:
-            off = abs(reach[point] - reach[point - 1])
-            found[point] = off <= depth + depth_share * reach[point]
-            found[point - 1] |= off <= depth + depth_share * reach[point - 1]
-        x, y, z = east, north, up
+            reach, other = beams[own, 3], beams[own - 1, 3]
+            off = abs(reach - other)
+            found[own] = off <= depth + depth_share * reach
+            found[own - 1] |= off <= depth + depth_share * other
     return found
 
 

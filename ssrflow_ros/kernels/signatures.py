@@ -19,7 +19,7 @@ SIGNATURES: dict[str, dict[str, list[str]]] = {
         'filled': [
             'float32[:, ::1], int64[::1], float32[:, ::1], int32[::1], float32, int64, int64, float32, float32, float64'
         ],
-        'is_beside_the_next': ['float32[:, ::1], float32[::1], float32, float32, float32'],
+        'is_beside_the_next': ['float32[:, ::1], float32, float32, float32'],
         'passing': ['float32[:, ::1], float32[:, ::1], int32[::1], float32, float32, int64'],
     },
     'bodies': {

@@ -11,7 +11,6 @@ from functools import cached_property
 import numpy as np
 
 from ..kernels.beams import beside, by_direction, filled, is_beside_the_next, passing
-from ..kernels.groups import lengths
 from ..kernels.returns import rows_of
 from ..transforms import transformed32
 
@@ -43,19 +42,21 @@ class Beams:
         return transformed32(points, self._turn, np.zeros(3))
 
     @cached_property
-    def _by_direction(self) -> tuple[np.ndarray, np.ndarray]:
-        """Made when somebody asks: where nothing is proposed nobody does."""
+    def _by_direction(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Beams, where each cell of directions begins, and their rows; made when somebody asks: where nothing is
+        proposed nobody does."""
         return by_direction(self._points)
 
     def are_alone(self) -> np.ndarray:
         """(N,) bool of the sweep's points: no beam beside it ended at about its range, and not two in a wider cone, for
         what is thin may be met by one beam of each ring; none beyond 32 m."""
-        alone, reach, (depth, share) = np.zeros(len(self._points), bool), lengths(self._points), _COMPANY
+        alone, (depth, share) = np.zeros(len(self._points), bool), _COMPANY
+        beams, first, of_beam = self._by_direction
         # Most have the one before or after them beside them.
-        rows = np.flatnonzero(~is_beside_the_next(self._points, reach, _CONE, depth, share) & (reach < _FAR))
+        rows = of_beam[~is_beside_the_next(beams, _CONE, depth, share) & (beams[:, 3] < _FAR)].astype(np.int64)
         for narrowest, fewest in (1, 1), (_WIDEST, 2):
             asked = rows_of(self._points, rows)
-            counted = beside(asked, *self._by_direction, _CONE, narrowest, _WIDEST, _FEWEST, depth, share, fewest)
+            counted = beside(asked, beams, first, _CONE, narrowest, _WIDEST, _FEWEST, depth, share, fewest)
             rows = rows[counted[:, 0] < fewest]
         alone[rows] = True
         return alone
@@ -64,11 +65,11 @@ class Beams:
         """(K,) bool of K groups of the sweep's points (M, 3) m, one after the other, `counts` (K,) of each: of the
         returns beside a point that are not nearer, the share at its range, 1 where there are none, is `least` or more,
         on average over the group."""
-        beams, first = self._by_direction
+        beams, first, _ = self._by_direction
         depth, share = _BODY
         return filled(self._in_sensor(points), counts, beams, first, _CONE, _WIDEST, _FEWEST, depth, share, least)
 
     def passing(self, points: np.ndarray) -> np.ndarray:
         """(M, 2) float32 m: how far the beams reach that pass next below and next above any points (M, 3) m, as the
         sensor stands; nan where none does."""
-        return passing(self._in_sensor(points), *self._by_direction, _ASIDE, _RING, _ROWS)
+        return passing(self._in_sensor(points), *self._by_direction[:2], _ASIDE, _RING, _ROWS)
