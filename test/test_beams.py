@@ -29,10 +29,10 @@ def test_what_lies_beside_is_counted_as_by_hand():
     unit = rng.normal((2.0, 0.0, 0.0), 0.15, (600, 3))
     unit /= np.linalg.norm(unit, axis=1, keepdims=True)
     points = (unit * rng.uniform(3, 5, (600, 1))).astype(np.float32)
-    beams, first, rows = by_direction(points)
+    beams, first, lowest, rows = by_direction(points)
     assert np.allclose(beams[:, :3] * beams[:, 3:], points[rows], rtol=1e-5)
     cone, depth, share, fewest = np.float32(0.011), np.float32(0.1), np.float32(0.02), 3
-    found = beside(points, beams, first, cone, 1, 4, fewest, depth, share, 10_000)
+    found = beside(points, beams, first, lowest, cone, 1, 4, fewest, depth, share, 10_000)
     away, reach = np.linalg.norm(unit[:, None] - unit, axis=2), np.linalg.norm(points, axis=1)
     for row in range(len(points)):
         wide = next((w for w in (1, 2) if (away[row] <= cone * w).sum() > fewest), 4)
@@ -43,13 +43,13 @@ def test_what_lies_beside_is_counted_as_by_hand():
     at, beyond = found.T
     shares = np.where(at + beyond > 0, at / np.maximum(at + beyond, 1), 1.0).reshape(20, 30).mean(axis=1)
     for least in np.quantile(shares, (0.2, 0.5, 0.8)) + 1e-9:
-        full = filled(points, np.full(20, 30), beams, first, cone, 4, fewest, depth, share, least)
+        full = filled(points, np.full(20, 30), beams, first, lowest, cone, 4, fewest, depth, share, least)
         assert np.array_equal(full, shares >= least) and full.any() and not full.all()
 
 
 def test_the_next_one_of_a_cell_is_company_as_any_other_is():
     points, _ = seen(walker(8))
-    beams, _, rows = by_direction(np.concatenate([points, in_the_air(300)]))
+    beams, _, _, rows = by_direction(np.concatenate([points, in_the_air(300)]))
     cone, depth, share = np.float32(0.011), np.float32(0.15), np.float32(0.02)
     found, reach = is_beside_the_next(beams, cone, depth, share), beams[:, 3]
     near, off = np.linalg.norm(np.diff(beams[:, :3], axis=0), axis=1) <= cone, np.abs(np.diff(reach))
@@ -75,7 +75,7 @@ def test_the_beams_that_pass_next_above_and_below_are_those_found_by_hand():
     rng = np.random.default_rng(2)
     points, asked = ((rng.normal((2.0, 0.0, 0.0), 0.3, (n, 3)) * 3).astype(np.float32) for n in (4000, 100))
     aside, ring, rows = np.float32(0.007), np.float32(0.005), 3
-    found = passing(asked, *by_direction(points)[:2], aside, ring, rows)
+    found = passing(asked, *by_direction(points)[:3], aside, ring, rows)
 
     def seen(points):
         reach = np.linalg.norm(points, axis=1)

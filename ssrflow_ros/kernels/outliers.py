@@ -1,4 +1,4 @@
-"""Loops over the directions of a sweep's returns: which have company at their range, which lie past another."""
+"""Loops over the directions of a sweep's returns: which have company at their range."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from .compiled import compiled
 
 # Cells of directions, 1.8 to 3.6 degrees a side: two above and below hold a sparse sensor's rings.
 _COLUMNS, _ROWS = 128, 64
-_FINE_COLUMNS, _FINE_ROWS = 1200, 600  # 0.2 to 0.4 degrees a side: about a beam
-_STEEPEST = np.float32(0.01)  # cosine of the elevation, nearer to the vertical than which cells grow no wider
 _BLOCK = 1024  # points that are worked on at a time
 _MANTISSA = 18  # bits of a float32 below those that tell 32 ranges an octave, 1.6 to 3.1 % apart
 _NEAREST = 0.5  # m, where the ranges that are told apart begin
@@ -114,76 +112,3 @@ def has_company(direction, reach, fewest, share):
                     found += held[row + i, beside, depth + k]
         answer[point] = found >= least[row, column]
     return answer
-
-
-@compiled
-def is_past_another(points, direction, reach, by, off, least, most):
-    """(N,) bool of points: another lies nearer by `by` m or more on the same beam, which passes it at `off` m, but no
-    less than `least` and no more than `most` rad; direction, reach as of `directions`."""
-    count, past = len(reach), np.zeros(len(reach), np.bool_)
-    per_row, per_column = np.float32(_FINE_ROWS / 2), np.float32(_FINE_COLUMNS / 4)
-    row, column = np.empty(count, np.int32), np.empty(count, np.int32)
-    lowest, highest = _FINE_ROWS, -1
-    for point in range(count):
-        row[point] = min(np.int32(direction[point, 1] * per_row), np.int32(_FINE_ROWS - 1))
-        column[point] = min(np.int32(direction[point, 0] * per_column), np.int32(_FINE_COLUMNS - 1))
-        lowest, highest = min(lowest, row[point]), max(highest, row[point])
-    # Only the rows in which something lies; `nearest` goes on beyond its first and last column as far as is asked.
-    rows, beyond = max(highest - lowest + 1, 0), int(most / _STEEPEST * per_column) + 1
-    head, after = np.full((rows, _FINE_COLUMNS), np.int32(-1)), np.empty(count, np.int32)
-    nearest = np.full((rows, _FINE_COLUMNS + 2 * beyond), np.float32(np.inf))
-    for point in range(count):
-        i, j = row[point] - lowest, column[point]
-        after[point], head[i, j] = head[i, j], point
-        nearest[i, j + beyond] = min(nearest[i, j + beyond], reach[point])
-    for i in range(rows):
-        for j in range(beyond):
-            nearest[i, j] = nearest[i, j + _FINE_COLUMNS]
-            nearest[i, j + _FINE_COLUMNS + beyond] = nearest[i, j + beyond]
-    low, high = np.empty(_BLOCK, np.int32), np.empty(_BLOCK, np.int32)
-    left, right = np.empty(_BLOCK, np.int32), np.empty(_BLOCK, np.int32)
-    for begin in range(0, count, _BLOCK):
-        size = min(_BLOCK, count - begin)
-        for k in range(size):  # by itself, so that vector units can
-            point = begin + k
-            scale = max(reach[point], np.float32(1e-6))
-            x, y = points[point, 0] / scale, points[point, 1] / scale
-            aside = most / max(np.sqrt(x * x + y * y), _STEEPEST)
-            low[k] = np.int32((direction[point, 1] - most) * per_row)
-            high[k] = np.int32((direction[point, 1] + most) * per_row)
-            left[k] = np.int32(np.floor((direction[point, 0] - aside) * per_column))
-            right[k] = np.int32(np.floor((direction[point, 0] + aside) * per_column))
-        for k in range(size):
-            point, before = begin + k, reach[begin + k] - by
-            first, last = max(low[k] - lowest, 0), min(high[k] - lowest, rows - 1)
-            west, east = left[k] + beyond, right[k] + beyond
-            # A beam is far thinner than a cell: most have it in one to four.
-            if last <= first + 1 and east <= west + 1:
-                seen = min(
-                    min(nearest[first, west], nearest[first, east]), min(nearest[last, west], nearest[last, east])
-                )
-            else:
-                seen = np.float32(np.inf)
-                for i in range(first, last + 1):
-                    for j in range(west, east + 1):
-                        seen = min(seen, nearest[i, j])
-            if seen > before:  # as nearly everywhere
-                continue
-            scale = max(reach[point], np.float32(1e-6))
-            x, y, z = points[point, 0] / scale, points[point, 1] / scale, points[point, 2] / scale
-            for i in range(first, last + 1):
-                for j in range(west, east + 1):
-                    if nearest[i, j] > before:
-                        continue
-                    other = head[i, (j - beyond) % _FINE_COLUMNS]
-                    while other >= 0:
-                        distance = reach[other]
-                        if distance <= before:
-                            dx, dy = points[other, 0] - x * distance, points[other, 1] - y * distance
-                            dz, beside = (
-                                points[other, 2] - z * distance,
-                                min(max(off, least * distance), most * distance),
-                            )
-                            past[point] |= dx * dx + dy * dy + dz * dz < beside * beside
-                        other = after[other]
-    return past
