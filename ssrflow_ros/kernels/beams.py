@@ -13,9 +13,9 @@ _BLOCK = 1024  # points that are worked on at a time, column by column, so that 
 
 
 @compiled
-def _directions(points):
+def directions(points):
     """Azimuth, 0 to 4, elevation, 0 to 2, and range m, (N,) float32 each, of points (N, 3) float32 m: numbers that grow
-    with these angles, by no more than they do, as of `directions` in kernels/outliers.py, without arctangents."""
+    with these angles, by no more than they do, and take no arctangents."""
     azimuth, elevation = np.empty(len(points), np.float32), np.empty(len(points), np.float32)
     reach = np.empty(len(points), np.float32)
     x, y, z = np.empty(_BLOCK, np.float32), np.empty(_BLOCK, np.float32), np.empty(_BLOCK, np.float32)
@@ -35,11 +35,10 @@ def _directions(points):
 
 
 @compiled
-def by_direction(points):
-    """Unit vectors and ranges (n, 4) float32 of points (n, 3) float32 m, cell of directions by cell; where each cell
-    begins, row after row of cells, from the lowest row that holds something to the highest; which row that lowest is;
-    and the row (n,) int32 of the point that each beam is of."""
-    azimuth, elevation, reach = _directions(points)
+def by_direction(points, azimuth, elevation, reach):
+    """Unit vectors and ranges (n, 4) float32 of points (n, 3) float32 m, whose `directions` are given, cell of
+    directions by cell; where each cell begins, row after row of cells, from the lowest row that holds something to the
+    highest; which row that lowest is; and the row (n,) int32 of the point that each beam is of."""
     cell, last_row, last_column = np.empty(len(points), np.int32), np.int32(_ROWS - 1), np.int32(_COLUMNS - 1)
     lowest, highest = last_row, np.int32(-1)
     for point in range(len(points)):
@@ -151,7 +150,7 @@ def _counted(beams, begin, end, x, y, z, reach, off, most):
 
 @compiled
 def _beside(x, y, z, direction, beams, first, lowest, cone, narrowest, widest, fewest, depth, depth_share, enough):
-    """At its range and beyond, as `beside`, of one point; its `direction` as of `_directions`."""
+    """At its range and beyond, as `beside`, of one point; its `direction` as of `directions`."""
     azimuth, elevation, reach = direction
     scale = np.float32(1) / max(reach, np.float32(1e-6))
     x, y, z = x * scale, y * scale, z * scale
@@ -182,7 +181,7 @@ def beside(points, beams, first, lowest, cone, narrowest, widest, fewest, depth,
     Beside is what is within `narrowest` times `cone` rad; or two, four times as much, up to `widest` times, until there
     are `fewest` returns. At its range: nearer and farther by no more than depth + depth_share * range, m.
     """
-    found, (azimuth, elevation, away) = np.empty((len(points), 2), np.int32), _directions(points)
+    found, (azimuth, elevation, away) = np.empty((len(points), 2), np.int32), directions(points)
     for point in range(len(points)):
         x, y, z = points[point, 0], points[point, 1], points[point, 2]
         direction = azimuth[point], elevation[point], away[point]
@@ -197,7 +196,7 @@ def filled(points, counts, beams, first, lowest, cone, widest, fewest, depth, de
     """(K,) bool of K groups of points (M, 3) of a sweep, one after the other, `counts` (K,) of each: of the returns
     beside a point, as of `beside`, that are not nearer, the share at its range, 1 where there are none, is `least` or
     more, on average over the group. beams, first, lowest: the sweep, as of `by_direction`."""
-    azimuth, elevation, away = _directions(points)
+    azimuth, elevation, away = directions(points)
     full, end = np.empty(len(counts), np.bool_), 0
     for group in range(len(counts)):
         begin, end = end, end + counts[group]
@@ -221,7 +220,7 @@ def passing(points, beams, first, lowest, aside, ring, rows):
     does within `rows` times `_RISE` rows of cells and `aside` rad of azimuth. Of several, up to `ring` of the
     elevation's sine beyond the next one, less than `_RISE` rows, it is the least: what has holes ends beams, too. The
     rest as of `beside`."""
-    found, (azimuth, elevation, _) = np.full((len(points), 2), np.nan, np.float32), _directions(points)
+    found, (azimuth, elevation, _) = np.full((len(points), 2), np.nan, np.float32), directions(points)
     held, beyond = (len(first) - 1) // _COLUMNS, aside * np.float32(1.01)
     for point in range(len(points)):
         x, y, z = points[point, 0], points[point, 1], points[point, 2]

@@ -8,31 +8,9 @@ from .compiled import compiled
 
 # Cells of directions, 1.8 to 3.6 degrees a side: two above and below hold a sparse sensor's rings.
 _COLUMNS, _ROWS = 128, 64
-_BLOCK = 1024  # points that are worked on at a time
 _MANTISSA = 18  # bits of a float32 below those that tell 32 ranges an octave, 1.6 to 3.1 % apart
 _NEAREST = 0.5  # m, where the ranges that are told apart begin
 _RANGES = 32 * 6  # of them, up to 32 m
-
-
-@compiled
-def directions(points):
-    """Direction of each of the points (N, 3) float32 m, as two numbers (N, 2) float32 that grow with its azimuth, 0 to
-    4, and with its elevation, 0 to 2, and its range (N,) m: what takes no arctangent."""
-    direction, reach = np.empty((len(points), 2), np.float32), np.empty(len(points), np.float32)
-    x, y, z = np.empty(_BLOCK, np.float32), np.empty(_BLOCK, np.float32), np.empty(_BLOCK, np.float32)
-    for begin in range(0, len(points), _BLOCK):  # column by column, so that vector units can
-        block, away = points[begin : begin + _BLOCK], reach[begin : begin + _BLOCK]
-        for point in range(len(block)):
-            x[point], y[point], z[point] = block[point, 0], block[point, 1], block[point, 2]
-        for point in range(len(block)):
-            level = np.sqrt(x[point] * x[point] + y[point] * y[point])
-            around = y[point] / max(abs(x[point]) + abs(y[point]), np.float32(1e-9))
-            away[point] = np.sqrt(level * level + z[point] * z[point])
-            x[point] = np.float32(3) - around if x[point] < 0 else np.float32(1) + around
-            y[point] = z[point] / max(abs(z[point]) + level, np.float32(1e-9)) + np.float32(1)
-        for point in range(len(block)):
-            direction[begin + point, 0], direction[begin + point, 1] = x[point], y[point]
-    return direction, reach
 
 
 @compiled
@@ -49,15 +27,15 @@ def _median(times, count):
 
 
 @compiled
-def has_company(direction, reach, fewest, share):
+def has_company(azimuth, elevation, reach, fewest, share):
     """(N,) bool: of all returns about the direction of each of N, it included, that `share` lies at about its range, of
     where little comes back, of what mostly does, and no less than `fewest` others.
 
-    direction, reach as of `directions`. What lies farther than 32 m is not judged: True.
+    azimuth, elevation, reach as of `directions` in kernels/beams.py. What lies farther than 32 m is not judged: True.
     """
     count, lowest, highest = len(reach), _ROWS - 1, 0
     for point in range(count):
-        row = min(int(direction[point, 1] * np.float32(_ROWS / 2)), _ROWS - 1)
+        row = min(int(elevation[point] * np.float32(_ROWS / 2)), _ROWS - 1)
         lowest, highest = min(lowest, row), max(highest, row)
     rows = max(highest - lowest + 1, 0)  # only those in which something lies
     held = np.zeros((rows + 4, _COLUMNS, _RANGES + 2), np.uint8)
@@ -67,8 +45,8 @@ def has_company(direction, reach, fewest, share):
     octave = reach.view(np.int32)
     first = np.full(1, _NEAREST, np.float32).view(np.int32)[0] >> _MANTISSA
     for point in range(count):
-        row = min(int(direction[point, 1] * np.float32(_ROWS / 2)), _ROWS - 1) - lowest + 2
-        column = min(int(direction[point, 0] * np.float32(_COLUMNS / 4)), _COLUMNS - 1)
+        row = min(int(elevation[point] * np.float32(_ROWS / 2)), _ROWS - 1) - lowest + 2
+        column = min(int(azimuth[point] * np.float32(_COLUMNS / 4)), _COLUMNS - 1)
         total[row, column] += 1
         depth = min(max((octave[point] >> _MANTISSA) - first, 0), _RANGES) + 1
         place[point] = -1

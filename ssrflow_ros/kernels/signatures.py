@@ -15,7 +15,8 @@ SIGNATURES: dict[str, dict[str, list[str]]] = {
         'beside': [
             'float32[:, ::1], float32[:, ::1], int32[::1], int64, float32, int64, int64, int64, float32, float32, int64'
         ],
-        'by_direction': ['float32[:, ::1]'],
+        'by_direction': ['float32[:, ::1], float32[::1], float32[::1], float32[::1]'],
+        'directions': ['float32[:, ::1]'],
         'filled': [
             'float32[:, ::1], int64[::1], float32[:, ::1], int32[::1], int64, float32, int64, int64, float32, float32, float64'
         ],
@@ -75,7 +76,7 @@ SIGNATURES: dict[str, dict[str, list[str]]] = {
         'near_cells': ['float32[:, ::1], float32, float32, int64'],
         'without_rows': ['float32[:, ::1], int64[::1], int64[::1]'],
     },
-    'outliers': {'directions': ['float32[:, ::1]'], 'has_company': ['float32[:, ::1], float32[::1], int64, float64']},
+    'outliers': {'has_company': ['float32[::1], float32[::1], float32[::1], int64, float64']},
     'patches': {
         'convolved': [
             'float32[:, ::1], (int64[:, ::1], float32[:, ::1],), (((float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],),), float32[:, ::1], float32[:, ::1], float32[::1],), int64, float32, int64, float32[:, ::1]'

@@ -6,12 +6,11 @@ grain of dust ends one beam; those beside it go on. All is asked of one order of
 
 from __future__ import annotations
 
-from copy import copy
 from functools import cached_property
 
 import numpy as np
 
-from ..kernels.beams import beside, by_direction, filled, is_beside_the_next, is_past_another, only, passing
+from ..kernels.beams import beside, by_direction, directions, filled, is_beside_the_next, is_past_another, only, passing
 from ..kernels.returns import rows_of
 from ..transforms import transformed32
 
@@ -40,9 +39,8 @@ class Beams:
     def only(self, rows: np.ndarray, level: np.ndarray | None = None) -> Beams:
         """Those of the points at some rows (n,), which are sorted already; to be asked in axes to which `level` (3, 3)
         leads, None: as these are."""
-        some = copy(self)
-        some._level = self._level if level is None else level
-        some.points, some._by_direction = rows_of(self.points, rows), only(*self._by_direction, rows)
+        some = Beams(rows_of(self.points, rows))
+        some._level, some._by_direction = self._level if level is None else level, only(*self._by_direction, rows)
         return some
 
     def _in_sensor(self, points: np.ndarray) -> np.ndarray:
@@ -51,9 +49,14 @@ class Beams:
         return transformed32(points, self._level.T, np.zeros(3))
 
     @cached_property
+    def directions(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """As of `directions` in kernels/beams.py."""
+        return directions(self.points)
+
+    @cached_property
     def _by_direction(self) -> tuple[np.ndarray, np.ndarray, int, np.ndarray]:
         """As of `by_direction` in kernels/beams.py; made when somebody asks."""
-        return by_direction(self.points)
+        return by_direction(self.points, *self.directions)
 
     def are_past_another(self) -> np.ndarray:
         """(N,) bool: another return lies clearly nearer on the same beam, of which this is the second one."""
