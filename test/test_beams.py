@@ -5,7 +5,16 @@ import pytest
 from test_outliers import pole, seen, walker, wire
 
 from ssrflow_ros import SceneFlow, Settings
-from ssrflow_ros.kernels.beams import beside, by_direction, directions, filled, is_beside_the_next, passing
+from ssrflow_ros.kernels.beams import (
+    _COLUMNS,
+    beside,
+    by_direction,
+    directions,
+    filled,
+    is_beside_the_next,
+    only,
+    passing,
+)
 from ssrflow_ros.objects.prefilter import _LEAST_FILLED
 from ssrflow_ros.simulator import simulate
 from ssrflow_ros.simulator.disturbances import Weather, weathered
@@ -44,6 +53,17 @@ def test_what_lies_beside_is_counted_as_by_hand():
     for least in np.quantile(shares, (0.2, 0.5, 0.8)) + 1e-9:
         full = filled(points, np.full(20, 30), beams, first, lowest, cone, 4, fewest, depth, share, least)
         assert np.array_equal(full, shares >= least) and full.any() and not full.all()
+
+
+def test_some_of_the_beams_are_sorted_as_if_they_were_all():
+    rng = np.random.default_rng(3)
+    points = (rng.normal(size=(5000, 3)) * (9, 9, 2)).astype(np.float32)
+    rows = np.flatnonzero(rng.random(5000) < 0.4)
+    beams, first, lowest, of = only(*by_direction(points, *directions(points)), rows)
+    wanted = by_direction(points[rows], *directions(points[rows]))
+    assert np.array_equal(beams, wanted[0]) and np.array_equal(of, wanted[3])
+    above = (wanted[2] - lowest) * _COLUMNS  # cells of the rows below the lowest one that is left
+    assert np.array_equal(first[above:][: len(wanted[1])], wanted[1]) and not first[:above].any()
 
 
 def test_the_next_one_of_a_cell_is_company_as_any_other_is():
