@@ -14,7 +14,6 @@ from .errors import EgoMotionError
 from .kernels.returns import rows_in_range, rows_of
 from .operators import team
 from .settings import AUTO, Settings
-from .steps.beams import Beams
 from .steps.conditioning import ConditionedPair, Conditioning, MountingOf, unknown
 from .steps.deskew import Deskewing
 from .steps.ego_motion import make_ego_motion
@@ -53,7 +52,6 @@ class Preparation:
         # In a stream each sweep serves twice.
         self._grounds: WeakKeyDictionary[Sweep, tuple[np.ndarray, np.ndarray, ThinnedCloud]] = WeakKeyDictionary()
         self._images: WeakKeyDictionary[Sweep, RangeImage] = WeakKeyDictionary()
-        self._beams: WeakKeyDictionary[Sweep, Beams] = WeakKeyDictionary()
 
     @team.busy
     def __call__(self, pair: SweepPair, ego_motion: EgoMotion | None = None) -> PreparedPair:
@@ -105,7 +103,7 @@ class Preparation:
             target,
             (source, ThinnedCloud(target, settings.seed)),
             images,
-            (self._beams_of(pair.source, conditioned.level), self._beams_of(pair.target, conditioned.level)),
+            (self.conditioning.beams(pair.source), self.conditioning.beams(pair.target)),
             past_age,
             *told,
             watch.timings_ms,
@@ -142,14 +140,9 @@ class Preparation:
             ground, points = self.ground(sweep.points), sweep.points
             rows = rows_in_range(points, self.settings.max_range, ground)
             if self.settings.remove_outliers:
-                rows = rows[~Beams(rows_of(points, rows)).are_alone()]
+                rows = rows[~self.conditioning.beams(sweep).only(rows).are_alone()]
             self._grounds[sweep] = ground, rows, ThinnedCloud(rows_of(points, rows), self.settings.seed)
         return self._grounds[sweep]
-
-    def _beams_of(self, sweep: Sweep, level: np.ndarray) -> Beams:
-        if sweep not in self._beams:
-            self._beams[sweep] = Beams(sweep.points, level)
-        return self._beams[sweep]
 
     def _image(self, sweep: Sweep) -> RangeImage:
         if sweep not in self._images:

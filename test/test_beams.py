@@ -5,9 +5,16 @@ import pytest
 from test_outliers import pole, seen, walker, wire
 
 from ssrflow_ros import SceneFlow, Settings
-from ssrflow_ros.kernels.beams import beside, by_direction, filled, is_beside_the_next, passing
-from ssrflow_ros.kernels.groups import lengths
-from ssrflow_ros.kernels.outliers import directions
+from ssrflow_ros.kernels.beams import (
+    _COLUMNS,
+    beside,
+    by_direction,
+    directions,
+    filled,
+    is_beside_the_next,
+    only,
+    passing,
+)
 from ssrflow_ros.objects.prefilter import _LEAST_FILLED
 from ssrflow_ros.simulator import simulate
 from ssrflow_ros.simulator.disturbances import Weather, weathered
@@ -30,9 +37,10 @@ def test_what_lies_beside_is_counted_as_by_hand():
     unit = rng.normal((2.0, 0.0, 0.0), 0.15, (600, 3))
     unit /= np.linalg.norm(unit, axis=1, keepdims=True)
     points = (unit * rng.uniform(3, 5, (600, 1))).astype(np.float32)
-    beams, first = by_direction(points)
+    beams, first, lowest, rows = by_direction(points, *directions(points))
+    assert np.allclose(beams[:, :3] * beams[:, 3:], points[rows], rtol=1e-5)
     cone, depth, share, fewest = np.float32(0.011), np.float32(0.1), np.float32(0.02), 3
-    found = beside(points, beams, first, cone, 1, 4, fewest, depth, share, 10_000)
+    found = beside(points, beams, first, lowest, cone, 1, 4, fewest, depth, share, 10_000)
     away, reach = np.linalg.norm(unit[:, None] - unit, axis=2), np.linalg.norm(points, axis=1)
     for row in range(len(points)):
         wide = next((w for w in (1, 2) if (away[row] <= cone * w).sum() > fewest), 4)
@@ -43,38 +51,63 @@ def test_what_lies_beside_is_counted_as_by_hand():
     at, beyond = found.T
     shares = np.where(at + beyond > 0, at / np.maximum(at + beyond, 1), 1.0).reshape(20, 30).mean(axis=1)
     for least in np.quantile(shares, (0.2, 0.5, 0.8)) + 1e-9:
-        full = filled(points, np.full(20, 30), beams, first, cone, 4, fewest, depth, share, least)
+        full = filled(points, np.full(20, 30), beams, first, lowest, cone, 4, fewest, depth, share, least)
         assert np.array_equal(full, shares >= least) and full.any() and not full.all()
 
 
-def test_the_next_one_in_the_cloud_is_company_as_any_other_is():
+def test_some_of_the_beams_are_sorted_as_if_they_were_all():
+    rng = np.random.default_rng(3)
+    points = (rng.normal(size=(5000, 3)) * (9, 9, 2)).astype(np.float32)
+    rows = np.flatnonzero(rng.random(5000) < 0.4)
+    beams, first, lowest, of = only(*by_direction(points, *directions(points)), rows)
+    wanted = by_direction(points[rows], *directions(points[rows]))
+    assert np.array_equal(beams, wanted[0]) and np.array_equal(of, wanted[3])
+    above = (wanted[2] - lowest) * _COLUMNS  # cells of the rows below the lowest one that is left
+    assert np.array_equal(first[above:][: len(wanted[1])], wanted[1]) and not first[:above].any()
+
+
+def test_the_next_one_of_a_cell_is_company_as_any_other_is():
     points, _ = seen(walker(8))
-    points = np.concatenate([points, in_the_air(300)])
-    reach = lengths(points)
+    cloud = np.concatenate([points, in_the_air(300)])
+    beams, _, _, rows = by_direction(cloud, *directions(cloud))
     cone, depth, share = np.float32(0.011), np.float32(0.15), np.float32(0.02)
-    found = is_beside_the_next(points, reach, cone, depth, share)
-    unit = points / reach[:, None]
-    near, off = np.linalg.norm(np.diff(unit, axis=0), axis=1) <= cone, np.abs(np.diff(reach))
-    wanted = np.zeros(len(points), bool)
+    found, reach = is_beside_the_next(beams, cone, depth, share), beams[:, 3]
+    near, off = np.linalg.norm(np.diff(beams[:, :3], axis=0), axis=1) <= cone, np.abs(np.diff(reach))
+    wanted = np.zeros(len(beams), bool)
     wanted[1:] |= near & (off <= depth + share * reach[1:])
     wanted[:-1] |= near & (off <= depth + share * reach[:-1])
-    assert np.array_equal(found, wanted) and found[:-300].mean() > 0.9 and not found[-300:].any()
+    is_flake = rows >= len(points)
+    assert np.array_equal(found, wanted) and found[~is_flake].mean() > 0.7 and not found[is_flake].any()
+
+
+def test_few_returns_are_left_to_be_asked_about_in_whatever_order_they_come():
+    rng = np.random.default_rng(0)
+    points = next(simulate(9_400_002, 1, 'alpha128', 'street')).sweep.points
+    points = points[np.linalg.norm(points, axis=1) < 32]
+    alone = Beams(points).are_alone()
+    mixed = rng.permutation(len(points))
+    assert np.array_equal(Beams(points[mixed]).are_alone(), alone[mixed])
+    for cloud in points, points[mixed]:
+        assert (
+            is_beside_the_next(by_direction(cloud, *directions(cloud))[0], *map(np.float32, (0.011, 0.15, 0.02))).mean()
+            > 0.75
+        )
 
 
 def test_the_beams_that_pass_next_above_and_below_are_those_found_by_hand():
     rng = np.random.default_rng(2)
     points, asked = ((rng.normal((2.0, 0.0, 0.0), 0.3, (n, 3)) * 3).astype(np.float32) for n in (4000, 100))
     aside, ring, rows = np.float32(0.007), np.float32(0.005), 3
-    found = passing(asked, *by_direction(points), aside, ring, rows)
+    found = passing(asked, *by_direction(points, *directions(points))[:3], aside, ring, rows)
 
     def seen(points):
         reach = np.linalg.norm(points, axis=1)
         return np.arctan2(points[:, 1], points[:, 0]), points[:, 2] / reach, reach
 
     azimuth, height, reach = seen(points.astype(float))
-    row = (directions(points)[0][:, 1] * 90).astype(int)
+    row = (directions(points)[1] * 90).astype(int)
     for own_azimuth, own_height, own_row, both in zip(
-        *seen(asked.astype(float))[:2], (directions(asked)[0][:, 1] * 90).astype(int), found
+        *seen(asked.astype(float))[:2], (directions(asked)[1] * 90).astype(int), found
     ):
         beside = (np.sin(np.abs(azimuth - own_azimuth)) <= aside) & (np.abs(row - own_row) <= rows)
         for side, told in zip((-1, 1), both):

@@ -18,7 +18,7 @@ from ssrflow_ros.bench.live_node import measure_node
 from ssrflow_ros.bench.machine import CpuUse, forget_peaks, peak_bandwidth, peak_flops, peak_host_bytes
 from ssrflow_ros.bench.peers import measure_peers
 from ssrflow_ros.bench.plot import draw_goal, draw_scaling
-from ssrflow_ros.bench.scaling import growth, scale, scale_cores
+from ssrflow_ros.bench.scaling import _resize, growth, scale, scale_cores
 from ssrflow_ros.bench.stages import STAGES
 from ssrflow_ros.bench.timing import Timing, timed
 from ssrflow_ros.cli.main import main
@@ -226,6 +226,15 @@ def test_the_node_is_ready_and_holds_memory(recording):
     assert found.ready_s > 0 and found.resident_mb > 50
     with pytest.raises(SSRFlowError, match='the node ended with code 1: no'):
         measure_node([], [sys.executable, '-c', 'print("no"); raise SystemExit(1)'])
+
+
+def test_a_denser_sweep_lies_on_the_same_surfaces():
+    across, up = np.meshgrid(np.linspace(-5, 5, 60), np.linspace(-1, 2, 20))
+    wall = np.stack([np.full(across.size, 10.0), across.ravel(), up.ravel()], axis=1).astype(np.float32)
+    points = _resize(Sweep.from_points(wall, 1), 6000).points
+    assert len(points) == 6000 and np.abs(points[:, 0] - 10).max() < 0.2
+    heights = np.unique(wall[:, 2])
+    assert (np.abs(points[:, 2, None] - heights).min(axis=1) > 0.03).mean() > 0.2  # between the rings, too
 
 
 def test_scaling_has_a_row_for_each_size_and_a_picture(tmp_path):

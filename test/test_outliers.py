@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from ssrflow_ros.kernels.outliers import directions, is_past_another
 from ssrflow_ros.simulator import simulate
 from ssrflow_ros.simulator.disturbances import Weather, weathered
-from ssrflow_ros.steps.outliers import _PAST, outliers
+from ssrflow_ros.steps.beams import _PAST, Beams
+from ssrflow_ros.steps.outliers import outliers
 
 BEAMS = np.radians(np.arange(-15, 16, 2.0)), np.radians(np.arange(-180, 180, 0.4))
 
@@ -53,14 +53,14 @@ def test_thin_and_far_things_stay_though_sixteen_beams_see_little_of_them(thing,
     points, reach = seen(thing)
     its = np.abs(reach - thing(*(angle.ravel() for angle in np.meshgrid(BEAMS[1], BEAMS[0])))) < 1e-6
     assert its.sum() >= 3
-    assert not outliers(points)[its].any()
+    assert not outliers(Beams(points))[its].any()
 
 
 def test_beyond_32_m_nothing_is_judged():
     points, _ = seen()
     alone = np.array([[0.0, 33.0, 8.0]], np.float32)
-    assert not outliers(np.concatenate([points, alone]))[-1]
-    assert outliers(np.concatenate([points, alone / 3]))[-1]
+    assert not outliers(Beams(np.concatenate([points, alone])))[-1]
+    assert outliers(Beams(np.concatenate([points, alone / 3])))[-1]
 
 
 @pytest.mark.parametrize('sensor', ['vlp16', 'os1_64', 'hdl32e'])
@@ -70,10 +70,10 @@ def test_most_returns_from_the_air_go_and_next_to_no_other(sensor, weather):
     wet = next(weathered([dry], weather, 3))
     airborne = (wet.sweep.points != dry.sweep.points).any(axis=1)
     near = np.linalg.norm(wet.sweep.points, axis=1) < 32
-    gone = outliers(wet.sweep.points)
+    gone = outliers(Beams(wet.sweep.points))
     assert gone[airborne & near].mean() > 0.7  # some have company by chance
     assert gone[~airborne].mean() < 0.02
-    assert outliers(dry.sweep.points)[dry.moving].mean() < 0.02
+    assert outliers(Beams(dry.sweep.points))[dry.moving].mean() < 0.02
 
 
 def test_second_returns_go_where_the_surface_before_them_is_not_near():
@@ -81,7 +81,7 @@ def test_second_returns_go_where_the_surface_before_them_is_not_near():
     double = next(weathered([dry], Weather(second_returns=0.1), 3))
     second = np.arange(len(double)) >= len(dry)
     near = np.linalg.norm(double.sweep.points, axis=1) < 32
-    gone = outliers(double.sweep.points)
+    gone = outliers(Beams(double.sweep.points))
     assert gone[second & near].mean() > 0.35
     assert gone[~second].mean() < 0.02
 
@@ -92,10 +92,10 @@ def test_second_returns_go_however_many_and_however_far_they_are(sensor):
     double = next(weathered([dry], Weather(second_returns=0.3), 3))
     second = np.arange(len(double)) >= len(dry)
     far = np.linalg.norm(double.sweep.points, axis=1) > 32
-    gone = outliers(double.sweep.points)
+    gone = outliers(Beams(double.sweep.points))
     assert gone[second].mean() > 0.8
     assert not (second & far).any() or gone[second & far].mean() > 0.8
-    assert gone[~second].mean() < outliers(dry.sweep.points).mean() + 0.015
+    assert gone[~second].mean() < outliers(Beams(dry.sweep.points)).mean() + 0.015
 
 
 def test_a_near_surface_is_not_past_its_own_edge_though_beams_lie_close():
@@ -106,7 +106,7 @@ def test_a_near_surface_is_not_past_its_own_edge_though_beams_lie_close():
         return np.where(np.abs(azimuth) < 0.3, 1.5 / np.cos(azimuth) / np.cos(elevation), np.inf)
 
     points, reach = seen(board, rings=beams[0], columns=beams[1])
-    assert outliers(points)[reach > 5].mean() < 0.001
+    assert outliers(Beams(points))[reach > 5].mean() < 0.001
 
 
 def test_second_returns_are_found_as_by_hand():
@@ -117,16 +117,16 @@ def test_second_returns_are_found_as_by_hand():
     unit = unit / np.linalg.norm(unit, axis=1, keepdims=True)
     unit[600:900] = unit[:300] + rng.normal(0, 3e-4, (300, 3))
     points = (unit * rng.uniform(1, 40, (len(unit), 1))).astype(np.float32)
-    direction, reach = directions(points)
+    reach = np.linalg.norm(points, axis=1)
     by, off, least, most = _PAST
     beam = points.astype(float) / reach[:, None]
     aside = np.linalg.norm(points[None] - beam[:, None] * reach[None, :, None].astype(float), axis=2)
     allowed = np.minimum(np.maximum(off, least * reach), most * reach)
     wanted = ((aside < allowed) & (reach <= (reach - by)[:, None])).any(axis=1)
     assert 100 < wanted.sum() < 700
-    assert (is_past_another(points, direction, reach, *_PAST) == wanted).mean() > 0.999  # but for the last bit
+    assert (Beams(points).are_past_another() == wanted).mean() > 0.999  # but for the last bit
 
 
 def test_no_points_and_one_point():
-    assert outliers(np.zeros((0, 3), np.float32)).shape == (0,)
-    assert outliers(np.ones((1, 3), np.float32)).tolist() == [True]
+    assert outliers(Beams(np.zeros((0, 3), np.float32))).shape == (0,)
+    assert outliers(Beams(np.ones((1, 3), np.float32))).tolist() == [True]

@@ -12,6 +12,7 @@ import torch
 
 from ..errors import SSRFlowError
 from ..formats.message_types import PointCloud2
+from ..kernels.kd_tree import KdTree
 from ..scene_flow import SceneFlow
 from ..settings import Settings
 from ..sweep import EgoMotion, Sweep, SweepPair
@@ -26,7 +27,11 @@ INPUT_SIZES = (10_000, 30_000, 120_000, 300_000, 1_000_000)
 NETWORK_SIZES = (1024, 2048, 4096, 8192, 16384, 32768)
 CORES_AND_THREADS = ((1, 1), (2, 1), (2, 2))
 """Cores of the process, and threads of the network; the next sweep is always prepared in a thread of its own."""
-_BESIDE = 0.3  # metres beside a return, where a denser sensor would have had another
+_BESIDE = (
+    24  # returns nearest in direction, which reach the next ring, towards one of which a denser sensor has another
+)
+_ONE_SURFACE = 0.05  # share of the range, by which two of these differ at most that lie on one surface
+_NOISE = 0.02  # m, of the range
 _OF_A_SWEEP = 4  # input points for each one that the network is to see
 _LAST = 3  # sizes from which on it is told how time grows at the end
 
@@ -152,13 +157,33 @@ def _resized(pair: SweepPair, count: int) -> SweepPair:
 
 
 def _resize(sweep: Sweep, count: int) -> Sweep:
-    """`count` points of `sweep`: a random part of them, or each again and again with a little noise."""
-    random = np.random.default_rng(0)
-    if count <= len(sweep):
-        rows = np.sort(random.choice(len(sweep), count, replace=False))
+    """`count` points of `sweep`: a random part of them, or all, and others as a denser sensor sees between them."""
+    random, size = np.random.default_rng(0), len(sweep)
+    if count <= size:
+        rows = np.sort(random.choice(size, count, replace=False))
+        points = sweep.points[rows]
     else:
-        rows = np.resize(np.arange(len(sweep)), count)
-    points = sweep.points[rows]
-    points[len(sweep) :] += random.normal(0, _BESIDE, (max(0, count - len(sweep)), 3)).astype(np.float32)
+        rows = np.sort(np.resize(np.arange(size), count))  # each beside those made of it, as a sensor sends them
+        points = _between(sweep.points, rows, random)
     times = None if sweep.times is None else sweep.times[rows]
     return Sweep.from_points(points, sweep.stamp_ns, sweep.frame_id, times=times)
+
+
+def _between(points: np.ndarray, rows: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """(n, 3) m, those at the ascending `rows` (n,) of points (N, 3) m, each once; where a row comes again, what is seen
+    from the origin in a direction between that point and one beside it: their surface, or where they lie apart the
+    point's own."""
+    reach = np.linalg.norm(points, axis=1)
+    unit = points / reach[:, None]
+    again = np.flatnonzero(np.diff(rows, prepend=-1) == 0)
+    own = rows[again]
+    others = KdTree(unit).search(unit, min(_BESIDE, len(unit)))[0]
+    other = others[own, random.integers(0, others.shape[1], len(own))]
+    share = random.random(len(own))
+    step = reach[other] - reach[own]
+    step *= np.abs(step) < _ONE_SURFACE * reach[own]
+    away = reach[own] + share * step + random.normal(0, _NOISE, len(own))
+    beam = unit[own] + share[:, None] * (unit[other] - unit[own])
+    denser = points[rows]
+    denser[again] = beam * (away / np.linalg.norm(beam, axis=1))[:, None]
+    return denser

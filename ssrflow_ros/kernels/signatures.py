@@ -13,14 +13,17 @@ SIGNATURES: dict[str, dict[str, list[str]]] = {
     },
     'beams': {
         'beside': [
-            'float32[:, ::1], float32[:, ::1], int32[::1], float32, int64, int64, int64, float32, float32, int64'
+            'float32[:, ::1], float32[:, ::1], int32[::1], int64, float32, int64, int64, int64, float32, float32, int64'
         ],
-        'by_direction': ['float32[:, ::1]'],
+        'by_direction': ['float32[:, ::1], float32[::1], float32[::1], float32[::1]'],
+        'directions': ['float32[:, ::1]'],
         'filled': [
-            'float32[:, ::1], int64[::1], float32[:, ::1], int32[::1], float32, int64, int64, float32, float32, float64'
+            'float32[:, ::1], int64[::1], float32[:, ::1], int32[::1], int64, float32, int64, int64, float32, float32, float64'
         ],
-        'is_beside_the_next': ['float32[:, ::1], float32[::1], float32, float32, float32'],
-        'passing': ['float32[:, ::1], float32[:, ::1], int32[::1], float32, float32, int64'],
+        'is_beside_the_next': ['float32[:, ::1], float32, float32, float32'],
+        'is_past_another': ['float32[:, ::1], int32[::1], int64, int32[::1], float32, float32, float32, float32'],
+        'only': ['float32[:, ::1], int32[::1], int64, int32[::1], int64[::1]'],
+        'passing': ['float32[:, ::1], float32[:, ::1], int32[::1], int64, float32, float32, int64'],
     },
     'bodies': {
         'boxes': ['float32[:, ::1], int64[::1], float64[::1]'],
@@ -73,11 +76,7 @@ SIGNATURES: dict[str, dict[str, list[str]]] = {
         'near_cells': ['float32[:, ::1], float32, float32, int64'],
         'without_rows': ['float32[:, ::1], int64[::1], int64[::1]'],
     },
-    'outliers': {
-        'directions': ['float32[:, ::1]'],
-        'has_company': ['float32[:, ::1], float32[::1], int64, float64'],
-        'is_past_another': ['float32[:, ::1], float32[:, ::1], float32[::1], float32, float32, float32, float32'],
-    },
+    'outliers': {'has_company': ['float32[::1], float32[::1], float32[::1], int64, float64']},
     'patches': {
         'convolved': [
             'float32[:, ::1], (int64[:, ::1], float32[:, ::1],), (((float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],),), float32[:, ::1], float32[:, ::1], float32[::1],), int64, float32, int64, float32[:, ::1]'

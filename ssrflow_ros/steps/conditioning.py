@@ -13,6 +13,7 @@ from ..kernels.returns import put_rows, rows_of
 from ..settings import Settings
 from ..sweep import EgoMotion, FlowField, MovingObject, Sweep, SweepPair
 from ..transforms import transformed32
+from .beams import Beams
 from .levelling import level_axes, level_from_sensor
 from .outliers import outliers
 from .poses import parse_pose
@@ -115,6 +116,7 @@ class Conditioning:
         self._tries = 0 if settings.ground == 'none' else _TRIES
         # Rows of each sweep and what they have become, None where that is the sweep itself.
         self._known: WeakKeyDictionary[Sweep, tuple[np.ndarray, Sweep | None]] = WeakKeyDictionary()
+        self._beams: WeakKeyDictionary[Sweep, Beams] = WeakKeyDictionary()
 
     def __call__(self, pair: SweepPair) -> ConditionedPair:
         """The pair without outliers, in level axes."""
@@ -124,6 +126,12 @@ class Conditioning:
         _, target = self._of(pair.target)
         unchanged = source is pair.source and target is pair.target
         return ConditionedPair(pair if unchanged else SweepPair(source, target), pair, rows, self.level)
+
+    def beams(self, sweep: Sweep) -> Beams:
+        """Of a conditioned sweep, or of one that was made of it since."""
+        if sweep not in self._beams:
+            self._beams[sweep] = Beams(sweep.points, self.level)
+        return self._beams[sweep]
 
     def _seek(self, sweep: Sweep) -> None:
         """Find the way up in a sweep that is new, until it is known."""
@@ -148,18 +156,23 @@ class Conditioning:
         return rows, sweep if conditioned is None else conditioned
 
     def _conditioned(self, sweep: Sweep) -> tuple[np.ndarray, Sweep | None]:
-        rows = np.flatnonzero(~outliers(sweep.points)) if self._settings.remove_outliers else np.arange(len(sweep))
-        level = np.array_equal(self.level, np.eye(3))
+        beams, level = Beams(sweep.points), np.array_equal(self.level, np.eye(3))
+        remove = self._settings.remove_outliers
+        rows = np.flatnonzero(~outliers(beams)) if remove else np.arange(len(sweep))
         if level and len(rows) == len(sweep):
+            self._beams[sweep] = beams
             return rows, None
         points = rows_of(sweep.points, rows)
-        return rows, dataclasses.replace(
+        conditioned = dataclasses.replace(
             sweep,
             points=points if level else transformed32(points, self.level, _NOWHERE),
             rows=sweep.rows.take(rows),
             times=None if sweep.times is None else sweep.times.take(rows),
             sensors=None if sweep.sensors is None else sweep.sensors.turned(self.level, rows),
         )
+        if remove:  # they are sorted already
+            self._beams[conditioned] = beams.only(rows, self.level)
+        return rows, conditioned
 
 
 def turned_object(item: MovingObject, turn: np.ndarray) -> MovingObject:

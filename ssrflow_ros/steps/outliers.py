@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..kernels.outliers import directions, has_company, is_past_another
+from ..kernels.outliers import has_company
+from .beams import Beams
 
 _FEWEST = 2  # others at about the range of a return, which a pole has of the sparsest sensor
 _SHARE = 0.01  # of the returns about its direction, that must lie at its range
-# m by which a first return is nearer; m, but no less and no more than these rad, that it is off the beam of both.
-_PAST = np.float32(0.2), np.float32(0.006), np.float32(0.0002), np.float32(0.0014)
 
 
-def outliers(points: np.ndarray) -> np.ndarray:
-    """(N,) bool of a sweep's points (N, 3) float32 m in the frame of the sensor; beyond 32 m second returns only."""
-    points = np.ascontiguousarray(points, np.float32)
-    direction, reach = directions(points)
-    return ~has_company(direction, reach, _FEWEST, _SHARE) | is_past_another(points, direction, reach, *_PAST)
+def outliers(beams: Beams) -> np.ndarray:
+    """(N,) bool of the points of the `beams` of a sweep; beyond 32 m second returns only."""
+    return ~has_company(*beams.directions, _FEWEST, _SHARE) | beams.are_past_another()
