@@ -86,8 +86,8 @@ class Preparation:
 
         with watch('free_space'):
             image, other_image = self._image(pair.source), self._image(pair.target)
-            past, past_age = self.past(pair, ego, (image, other_image), onward)
-            images = image, other_image.in_frame(ego.target_from_source), past
+            past = self.past(pair, ego, (image, other_image), (source.cloud, other.cloud), onward)
+            images = image, other_image.in_frame(ego.target_from_source), past.image
             told = free_space(source.cloud, target, images)
 
         if settings.own_body == AUTO:
@@ -104,7 +104,8 @@ class Preparation:
             (source, ThinnedCloud(target, settings.seed)),
             images,
             (self.conditioning.beams(pair.source), self.conditioning.beams(pair.target)),
-            past_age,
+            past.age,
+            past.points,
             *told,
             watch.timings_ms,
             conditioned=conditioned,

@@ -1,15 +1,17 @@
 """Fit what the motion classifier knows of streams: `python -m studies.fit_expectation [--recordings N]`.
 
 Plays simulated recordings as a live node does, half of them on a machine that leaves sweeps out, compares what was
-found of each mover, and what its ends and its track told, with the truth, and writes a classifier with other
-`ends_share`, `accumulated_share`, `expected_share`, `tracked_displacement_variance` and `stream`. To be run after
+found of each mover, and what its ends, an earlier sweep and its track told, with the truth, and writes a classifier
+with other `ends_share`, `past_share`, `accumulated_share`, `expected_share`, `tracked_displacement_variance`, `past`
+and `stream`. To be run after
 `fit_motion_classifier.py`, on whose models it builds; and twice, for what tracks tell rests on these models itself. The
 shipped ones are of
 
     python -m studies.fit_expectation --recordings 100 --quiet 39
 
 but for `expected_share`, which is of 150 and 60 recordings with 4096 points: it yields to a lorry that brakes. `stream`
-was fitted once more on these recordings, the others kept (`--keep`).
+was fitted once more on these recordings, the others kept (`--keep`). `past_share`, `past` and the weight that the
+prefilter gives to `past_unmatched` are of 35, 79 and 35 recordings of 8 sweeps (seeds from 4,600,000), after the rest.
 """
 
 from __future__ import annotations
@@ -41,7 +43,10 @@ from .truth import truth_of
 _SEED, _QUIET_SEED = 4_600_000, 6_500_000
 _STEPS = 1, 2, 1, 3, 1, 4  # sweeps from one pair to the next, of the recordings in turn
 _PAIRS = 7
-_MODELS = 'ends_share', 'accumulated_share', 'expected_share', 'tracked_displacement_variance', 'stream'
+_MODELS = (
+    *('ends_share', 'past_share', 'accumulated_share', 'expected_share'),
+    *('tracked_displacement_variance', 'past', 'stream'),
+)
 _DOUBT = 0.3  # log odds, by which a stream believes less than is likeliest: else quiet streets have more false objects
 
 
@@ -105,6 +110,13 @@ class Expected:
             return iter(())
         return self._shares(stacked(ends.features, FEATURES['ends_share']), ends.told, ends.without)
 
+    def past_shares(self, classifier: MotionClassifier) -> Iterator[tuple]:
+        """Likewise, what was measured since an earlier sweep being the one and what was found of the pair the other."""
+        past = self.candidates.of_past
+        if not past.features:
+            return iter(())
+        return self._shares(stacked(past.features, FEATURES['past_share']), past.told, past.found)
+
     def accumulated_shares(self, classifier: MotionClassifier) -> Iterator[tuple]:
         """Likewise, what was accumulated being the one and what was found of the pair alone the other."""
         tracked = self.steadied(classifier)
@@ -166,6 +178,7 @@ def fit(pairs: list[Expected], classifier: MotionClassifier, keep: Collection[st
     """That classifier with its models of streams fitted on these pairs, of which some are kept as they are."""
     for model, shares in (
         ('ends_share', Expected.ends_shares),
+        ('past_share', Expected.past_shares),
         ('accumulated_share', Expected.accumulated_shares),
         ('expected_share', Expected.expected_shares),
     ):
@@ -175,25 +188,34 @@ def fit(pairs: list[Expected], classifier: MotionClassifier, keep: Collection[st
             before = getattr(classifier, model).weights
             classifier = classifier.with_weights(**{model: fit_share(samples, before)})
     features, squared = (np.concatenate(part) for part in zip(*(pair.errors(classifier) for pair in pairs)))
-    stream, right, log_odds = map(
-        np.concatenate,
-        zip(
+    asked = [pair for pair in pairs if len(pair.asked)]
+    told = [pair.candidates.classified for pair in asked]
+    right, of_pair = (
+        np.concatenate(part)
+        for part in zip(
             *(
-                (
-                    stacked(pair.candidates.classified.stream_features, FEATURES['stream'])[pair.asked],
-                    pair.right,
-                    pair.candidates.classified.log_odds[pair.asked],
-                )
-                for pair in pairs
-                if len(pair.asked)
+                (pair.right, (one.log_odds - classifier.past(one.past_features))[pair.asked])
+                for pair, one in zip(asked, told)
             )
-        ),
+        )
+    )
+    past, stream = (
+        np.concatenate([stacked(columns, FEATURES[model])[pair.asked] for pair, columns in zip(asked, of_each)])
+        for model, of_each in (
+            ('past', [one.past_features for one in told]),
+            ('stream', [one.stream_features for one in told]),
+        )
     )
     doubt = np.where(np.array(FEATURES['stream']) == 'constant', _DOUBT, 0.0)
     fitted = {
-        'tracked_displacement_variance': fit_log_variance(features.reshape(-1, features.shape[-1]), squared.ravel()),
-        'stream': fit_logistic(stream, right, known=log_odds) - doubt,
+        'tracked_displacement_variance': fit_log_variance(features.reshape(-1, features.shape[-1]), squared.ravel())
     }
+    if (known := past[:, FEATURES['past'].index('known')] > 0).any():
+        others = of_pair + stream @ (classifier.stream.weights + doubt)
+        fitted['past'] = fit_logistic(past[known], right[known], known=others[known])
+        if 'past' not in keep:
+            classifier = classifier.with_weights(past=fitted['past'])
+    fitted['stream'] = fit_logistic(stream, right, known=of_pair + past @ classifier.past.weights) - doubt
     return classifier.with_weights(**{model: weights for model, weights in fitted.items() if model not in keep})
 
 

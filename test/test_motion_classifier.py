@@ -14,7 +14,7 @@ from ssrflow_ros.objects.classification import Classification, motion_features, 
 from ssrflow_ros.objects.covariance import displacement_covariance, displacement_features, motion_errors
 from ssrflow_ros.objects.detector import Candidates
 from ssrflow_ros.objects.features import FEATURES, stacked
-from ssrflow_ros.objects.fusion import Fusion, between, measured_features, share_features, steadied
+from ssrflow_ros.objects.fusion import Fusion, PastFusion, between, measured_features, share_features, steadied
 from ssrflow_ros.objects.groups import Clusters
 from ssrflow_ros.objects.models import Linear, Perceptron, logistic
 from ssrflow_ros.objects.motion_classifier import SHIPPED, MotionClassifier
@@ -197,17 +197,18 @@ def movers(rng, count, expected_off=0.2, found_off=0.2):
     registered = registration(found, found, cost=costs[1], size=(4.0, 1.0, 1.0), centre=(10.0, 0.0))
     fused, steady = tracked(registered, found, expected, costs, accumulated=accumulated)
     known, log_odds = rng.random(count) < 0.5, np.full(count, np.log(9.0))
+    past = dict.fromkeys(FEATURES['past'], np.zeros(count))
     nothing, sizes = np.zeros(count), np.full(count, 60)
     proposals = ScreenedProposals(
-        [np.arange(60)] * count, Clusters(np.zeros((0, 3)), sizes), np.zeros((0, 3)), {}, *np.zeros((5, count))
+        [np.arange(60)] * count, Clusters(np.zeros((0, 3)), sizes), np.zeros((0, 3)), {}, *np.zeros((6, count))
     )
     seen = Candidates(
         proposals,
         registered,
-        fused,
+        PastFusion(fused, found, np.full_like(found, np.nan), {}),
         steady,
         nothing,
-        Classification(log_odds, log_odds, {}, stream_features(np.where(known, 0.2, np.inf), 4)),
+        Classification(log_odds, log_odds, {}, past, stream_features(np.where(known, 0.2, np.inf), 4)),
         motion_errors(registered, fused, steady, logistic(log_odds), sizes, CLASSIFIER),
         -0.1,
     )
@@ -298,7 +299,7 @@ def test_probabilities_are_probabilities_and_few_or_no_evidence_is_no_trouble():
     odds = CLASSIFIER.motion.of_stacked(CLASSIFIER.motion.centre[None])
     assert 0 < logistic(odds) < logistic(odds + 1) < 1 and logistic(odds + 30) > 0.99
     points, none = np.zeros((2, 3), np.float32), np.zeros(2, bool)
-    observed = ObservedPoints(points, points, np.zeros(len(points)), *[none] * 5, vacated_space=points)
+    observed = ObservedPoints(points, points, np.zeros(len(points)), *[none] * 6, vacated_space=points)
     seen = prefilter(
         [np.array([0]), np.array([0, 1])],
         observed,
@@ -328,6 +329,7 @@ def likely(shift, ego=(0.0, 0.0), overlap=1.0, free=0.0):
         np.ones(k),
         np.full(k, 0.05),
         np.ones(k),
+        none,
     )
     features = motion_features(
         registered,

@@ -57,6 +57,7 @@ def observed(points, free, past_free=None):
         in_past_free_space=past_free,
         suspicious=free | past_free,
         unmatched=nothing,
+        past_unmatched=nothing,
         vacated_space=points[:0],
     )
 

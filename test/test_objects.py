@@ -38,7 +38,8 @@ def find(now, before, flow=None, dt=-0.1, finder=None, stamp_ns=10_000_000_000, 
 def prepared(pair, ego, slope=(0.0, 0.0), past=None):
     """The pair as if nothing of it were ground."""
     n, others = len(pair.source), pair.target.points
-    views = RangeImage(pair.source.points), RangeImage(others), RangeImage(others[:0] if past is None else past)
+    earlier = others[:0] if past is None else past.astype(np.float32)
+    views = RangeImage(pair.source.points), RangeImage(others), RangeImage(earlier)
     return PreparedPair(
         pair,
         ego,
@@ -49,7 +50,8 @@ def prepared(pair, ego, slope=(0.0, 0.0), past=None):
         (ThinnedCloud(pair.source.points), ThinnedCloud(others)),
         views,
         (Beams(pair.source.points), Beams(others)),
-        0.6,
+        0.6 if len(earlier) else 0.0,
+        earlier,
         *free_space(pair.source.points, others, views),
         {},
     )

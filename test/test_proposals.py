@@ -26,7 +26,7 @@ def observed(points, **marked):
     """Points of which nothing is known but what is `marked` (n,) bool; the network says that all stand."""
     seen = {
         name: marked.get(name, np.zeros(len(points), bool))
-        for name in ('moving', 'in_free_space', 'in_past_free_space', 'suspicious', 'unmatched')
+        for name in ('moving', 'in_free_space', 'in_past_free_space', 'suspicious', 'unmatched', 'past_unmatched')
     }
     still = np.zeros_like(points)
     return ObservedPoints(points, still, still[:, 0], **seen, vacated_space=still[:0])
@@ -86,3 +86,16 @@ def test_of_many_proposals_the_likeliest_are_registered_however_large_they_are()
     )
     kept = {int(number[group[0]]) for group in screened.groups}
     assert len(screened.groups) == 64 and set(range(0, 90, 3)) <= kept
+
+
+@pytest.mark.parametrize(
+    'rest_moves, followed, proposed', [(False, False, True), (True, False, False), (False, True, False)]
+)
+def test_what_took_free_space_beside_what_stands_is_proposed_by_itself(rest_moves, followed, proposed):
+    points = things((8, 0, 0), (8, 0.5, 0), points=30)
+    walker = np.arange(len(points)) < 30
+    seen = observed(points, suspicious=walker, in_free_space=walker, moving=~walker & rest_moves)
+    expected = np.where(walker & followed, 0, -1).astype(np.int32)
+    found = propose(seen, expected, -0.1, Settings())
+    alone = [rows for rows in found if set(rows) == set(np.flatnonzero(walker))]
+    assert (len(alone) == 1) == (proposed or followed), 'what is followed is proposed as that'

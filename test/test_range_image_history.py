@@ -36,8 +36,9 @@ def played(past, sweeps, find=lambda pair, about: None):
     for (target, target_view), (source, view) in zip(sweeps, sweeps[1:]):
         pair = SweepPair(source, target)
         left_out = past.between(pair, ahead())
-        answer = past(pair, ahead(), (view, target_view), None if left_out is None else find(*left_out))
-    return answer
+        motion, clouds = None if left_out is None else find(*left_out), (source.points, target.points)
+        answer = past(pair, ahead(), (view, target_view), clouds, motion)
+    return answer.image, answer.age
 
 
 def sees_the_wall(view, number):
@@ -92,7 +93,9 @@ def test_a_pair_forwards_in_time_knows_nothing():
     sweeps = stream(4)
     for (source, view), (target, target_view) in zip(sweeps, sweeps[1:]):
         pair = SweepPair(source, target)
-        assert past.between(pair, ahead(-1)) is None and past(pair, ahead(-1), (view, target_view), ahead())[1] == 0
+        clouds = source.points, target.points
+        assert past.between(pair, ahead(-1)) is None
+        assert past(pair, ahead(-1), (view, target_view), clouds, ahead()).age == 0
 
 
 def test_deskewed_sweeps_are_one_stream_too():

@@ -9,6 +9,7 @@ import numpy as np
 from ..sweep import EgoMotion
 from .features import Columns
 from .fusion import Fusion
+from .long_baseline import LongBaseline
 from .models import logistic
 from .motion_classifier import MotionClassifier
 from .prefilter import MANY, ScreenedProposals
@@ -32,26 +33,28 @@ _STANDING = 0.02  # m: a sensor that went less says nothing by its heading
 
 
 class Classification(NamedTuple):
-    """Of K clusters: log odds (K,) that they move as was found, by this pair alone, and `in_stream` (K,), told of the
-    stream; columns (K,) of the features, those of the stream None where none goes on."""
+    """Of K clusters: log odds (K,) that they move as was found, by this pair and an earlier sweep, and `in_stream`
+    (K,), told of the stream; columns (K,) of the features, those of the stream None where none goes on."""
 
     log_odds: np.ndarray
     in_stream: np.ndarray
     motion_features: Columns
+    past_features: Columns
     stream_features: Columns | None
 
     @property
     def probability(self) -> np.ndarray:
-        """(K,) by this pair alone."""
+        """(K,) without what is known of the stream's objects."""
         return logistic(self.log_odds)
 
 
-def classify(motion: Columns, stream: Columns | None, classifier: MotionClassifier) -> Classification:
-    """How likely clusters move, by their `motion_features` and `stream_features`."""
-    log_odds = classifier.motion(motion)
-    return Classification(
-        log_odds, log_odds if stream is None else log_odds + classifier.stream(stream), motion, stream
-    )
+def classify(motion: Columns, past: Columns, stream: Columns | None, classifier: MotionClassifier) -> Classification:
+    """How likely clusters move, by their `motion_features`, `past_features` and `stream_features`."""
+    of_pair = classifier.motion(motion)
+    past = {**past, 'log_odds': past['known'] * of_pair}
+    log_odds = of_pair + classifier.past(past)
+    in_stream = log_odds if stream is None else log_odds + classifier.stream(stream)
+    return Classification(log_odds, in_stream, motion, past, stream)
 
 
 def motion_features(
@@ -111,6 +114,24 @@ def motion_features(
         'size_y': size_y,
         'size_z': size_z,
     }
+
+
+def past_features(baseline: LongBaseline, unmatched: np.ndarray) -> Columns:
+    """Columns (K,) of clusters beside whose points the earlier sweep has none by the share `unmatched` (K,); 0 where
+    none is known."""
+    told = np.where(baseline.known[:, None], baseline.displacement, 0.0)
+    still = np.sqrt(baseline.cost_still)
+    columns = {
+        'known': 1.0,
+        'cost': np.log(baseline.cost + 0.01) + 2,
+        'gain': np.sqrt(baseline.cost) - still,
+        'gain_alike': np.sqrt(baseline.cost_alike) - still,
+        'cost_alike': np.log(baseline.cost_alike + 0.01) + 2,
+        'cost_still': np.log(baseline.cost_still + 0.01) + 2,
+        'length': _log(np.linalg.norm(told, axis=1), 0.02),
+        'unmatched': unmatched,
+    }
+    return {name: values * baseline.known for name, values in columns.items()}
 
 
 def stream_features(unlike: np.ndarray, followed: int) -> Columns:

@@ -23,12 +23,13 @@ from ..steps.prepared import PreparedPair
 from ..sweep import Basis, MovingObject
 from .accumulated import SeenBodies, laid_onto
 from .between_beams import slides
-from .classification import Classification, classify, motion_features, stream_features
+from .classification import Classification, classify, motion_features, past_features, stream_features
 from .covariance import MotionErrors, motion_errors
 from .description import describe
 from .features import Columns
-from .fusion import Fusion, TrackedFusion, fuse_with_network, fuse_with_tracks
+from .fusion import Fusion, PastFusion, TrackedFusion, fuse_with_network, fuse_with_past, fuse_with_tracks
 from .groups import Clusters, greatest_of_each, group_means
+from .long_baseline import long_baseline
 from .models import logistic
 from .motion_classifier import MotionClassifier
 from .observation import ObservedPoints, observe
@@ -69,12 +70,17 @@ class Candidates:
 
     proposals: ScreenedProposals
     registered: Registration
-    fused: Fusion
+    of_past: PastFusion
     tracked: TrackedFusion
     may_move: np.ndarray
     classified: Classification
     errors: MotionErrors
     dt: float
+
+    @property
+    def fused(self) -> Fusion:
+        """Of the pair and of the earlier sweep."""
+        return self.of_past.fused
 
     def motion(self, which: np.ndarray) -> PlanarMotion:
         """Of the candidates `which` (k,), as tracks steadied them."""
@@ -173,12 +179,15 @@ class ObjectDetector:
             return None
         clusters, sizes = proposals.clusters, proposals.sizes
 
-        target = unexplained(prepared.target, observed.points, proposals.groups)
+        target, past = unexplained((prepared.target, prepared.past), observed.points, proposals.groups)
         registered = register(clusters, proposals.network, target, reach, dt)
 
         expected = tracks.expected(registered.centre) * (dt if settings.steady else np.nan)
         wholes = Clusters(rows_of(observed.points, np.concatenate(proposals.groups)), sizes)
-        fused = fuse_with_network(registered, wholes, clusters, target, target_image, classifier)
+        of_pair = fuse_with_network(registered, wholes, clusters, target, target_image, classifier)
+        baseline = long_baseline(clusters, of_pair.displacement, past, dt, prepared.past_age)
+        of_past = fuse_with_past(registered, of_pair, baseline, clusters, target_image, classifier)
+        fused = of_past.fused
         accumulated = laid_onto(clusters, registered.centre, tracks.accumulated(registered.centre), expected, dt)
         tracked = fuse_with_tracks(registered, fused, accumulated, expected, clusters, target_image, classifier)
 
@@ -191,7 +200,8 @@ class ObjectDetector:
         seen = visibility(prepared, clusters, steady.displacement)
         of_motion = motion_features(registered, steady, proposals, seen, prepared.ego_motion)
         of_stream = stream_features(unlike, tracks.followed) if tracks.goes_on else None
-        classified = classify(of_motion, of_stream, classifier)
+        since_then = past_features(baseline, proposals.past_unmatched)
+        classified = classify(of_motion, since_then, of_stream, classifier)
 
         # What this pair alone believes is asked, too: where it slides, its points are likely to stand, object or not.
         likely = logistic(np.maximum(classified.log_odds, classified.in_stream)) >= settings.min_motion_probability
@@ -200,7 +210,7 @@ class ObjectDetector:
             may_move[asked] = ~slides(prepared, clusters.of(asked), steady.displacement[asked])
 
         errors = motion_errors(registered, fused, tracked, classified.probability, sizes, classifier)
-        return Candidates(proposals, registered, fused, tracked, may_move, classified, errors, dt)
+        return Candidates(proposals, registered, of_past, tracked, may_move, classified, errors, dt)
 
     def unassigned(
         self,

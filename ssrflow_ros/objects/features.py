@@ -46,9 +46,11 @@ FEATURES: dict[str, tuple[str, ...]] = {
         'beside_occluder',
         'in_past_free_space',
         'unmatched',
+        'past_unmatched',
     ),
     # Log odds of trusting what was measured against the network, the ends of a long side against both, what was
-    # accumulated of a track against these, and what the track lets expect against all: `fusion.py`.
+    # measured since an earlier sweep against these, what was accumulated of a track against that, and what the track
+    # lets expect against all: `fusion.py`.
     'measured_share': (
         'constant',
         'log_cost_measured',
@@ -65,6 +67,21 @@ FEATURES: dict[str, tuple[str, ...]] = {
         'log_apart',
     ),
     'ends_share': ('constant', 'log_misfit', 'log_length', 'log_curvature', 'log_apart'),
+    'past_share': (
+        'constant',
+        'log_cost_past',
+        'log_cost_past_found',
+        'log_cost_past_still',
+        'log_cost',
+        'log_cost_found',
+        'contradicted',
+        'log_size',
+        'log_points',
+        'log_length',
+        'log_ratio',
+        'log_curvature',
+        'log_apart',
+    ),
     'accumulated_share': _SHARE,
     'expected_share': _SHARE,
     # Log odds that a cluster moves as was found: `classification.py`. `a*b` is the product of two columns.
@@ -129,6 +146,8 @@ FEATURES: dict[str, tuple[str, ...]] = {
         'unmatched',
         'unmatched*points',
     ),
+    # Log odds besides, where an earlier sweep is known; all 0 where it is not: `classification.py`.
+    'past': ('known', 'cost', 'gain', 'gain_alike', 'cost_alike', 'cost_still', 'length', 'unmatched', 'log_odds'),
     # Log odds besides, where a stream goes on: `classification.py`.
     'stream': ('constant', 'known', 'unlike', 'log_others'),
     # Log odds that the network's motion of a point without object is better than none: `unassigned.py`.

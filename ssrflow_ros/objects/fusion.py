@@ -14,6 +14,7 @@ from ..steps.range_image import RangeImage
 from .ends import Ends, find_ends
 from .features import Columns
 from .groups import Clusters, group_means
+from .long_baseline import LongBaseline
 from .models import Linear, logistic
 from .motion_classifier import MotionClassifier
 from .registration import Registration
@@ -40,6 +41,17 @@ class Fusion(NamedTuple):
     contradicted: np.ndarray
     features: Columns
     ends: FusedEnds | None = None
+
+
+class PastFusion(NamedTuple):
+    """Of K clusters what was `fused` of the pair and of an earlier sweep: between what was `found` of the pair alone,
+    (K, 2) m, and the motion since then, `told` (K, 2) m, NaN where not known.   features of the share, none where
+    nothing is known."""
+
+    fused: Fusion
+    found: np.ndarray
+    told: np.ndarray
+    features: Columns
 
 
 class TrackedFusion(NamedTuple):
@@ -106,6 +118,41 @@ def fuse_with_ends(
         'log_curvature': np.log(registered.curvature),
     }
     return _told(registered, found, ends.displacement, features, classifier.ends_share)
+
+
+def fuse_with_past(
+    registered: Registration,
+    fused: Fusion,
+    baseline: LongBaseline,
+    clusters: Clusters,
+    image: RangeImage,
+    classifier: MotionClassifier,
+) -> PastFusion:
+    """Between the displacement by this pair alone and the one since an earlier sweep.   image  of the other sweep."""
+    if not baseline.known.any():
+        return PastFusion(fused, fused.displacement, baseline.displacement, {})
+    found, told = fused.displacement, baseline.displacement
+    told = np.where(np.isfinite(told), told, found)
+    features = {
+        'log_cost_past': np.log(baseline.cost + 0.01)[:, None],
+        'log_cost_past_found': np.log(baseline.cost_alike + 0.01)[:, None],
+        'log_cost_past_still': np.log(baseline.cost_still + 0.01)[:, None],
+        'log_cost': np.log(registered.cost(told) + 0.01)[:, None],
+        'log_cost_found': np.log(fused.cost + 0.01)[:, None],
+        'contradicted': np.sqrt(contradiction(image, clusters, told))[:, None],
+        'log_size': np.log(registered.longer_side + 0.2)[:, None],
+        'log_points': np.log(clusters.counts)[:, None],
+        'log_length': np.log(np.linalg.norm(told, axis=1) + 0.02)[:, None],
+        'log_ratio': np.log(baseline.ratio),
+        'log_curvature': np.log(registered.curvature),
+    }
+    displacement, of_share = _told(registered, found, told, features, classifier.past_share)
+    steady = fused._replace(
+        displacement=displacement,
+        cost=registered.cost(displacement),
+        contradicted=contradiction(image, clusters, displacement),
+    )
+    return PastFusion(steady, found, baseline.displacement, of_share)
 
 
 def fuse_with_tracks(

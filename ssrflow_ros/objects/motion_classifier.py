@@ -41,9 +41,11 @@ class MotionClassifier:
     prefilter: Linear
     measured_share: Linear
     ends_share: Linear
+    past_share: Linear
     accumulated_share: Linear
     expected_share: Linear
     motion: Perceptron
+    past: Linear
     stream: Linear
     unassigned: Linear
     displacement_variance: Linear

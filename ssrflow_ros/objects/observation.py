@@ -20,7 +20,8 @@ class ObservedPoints(NamedTuple):
     in_free_space       (n,) bool: stands where the other sweep saw through; in_past_free_space (n,) bool: where the
                         sensor surely had half a second before.
     suspicious          (n,) bool: either, or the network moves it to a place through which this sweep sees.
-    unmatched           (n,) bool: no return of the other sweep lies beside it.
+    unmatched           (n,) bool: no return of the other sweep lies beside it; past_unmatched (n,) bool: none of the
+                        sweep half a second before, False where there is none.
     vacated_space       (v, 3) m, points of the other sweep through whose places this one sees.
     """
 
@@ -32,6 +33,7 @@ class ObservedPoints(NamedTuple):
     in_past_free_space: np.ndarray
     suspicious: np.ndarray
     unmatched: np.ndarray
+    past_unmatched: np.ndarray
     vacated_space: np.ndarray
 
 
@@ -53,5 +55,6 @@ def observe(prepared: PreparedPair, displacement: np.ndarray, settings: Settings
         prepared.in_past_free_space,
         suspicious,
         ~beside(points, prepared.target),
+        ~beside(points, prepared.past) if prepared.past_age else np.zeros(len(points), bool),
         prepared.vacated_space,
     )

@@ -28,8 +28,9 @@ class ScreenedProposals(NamedTuple):
 
     groups    rows of each.   clusters  at most 512 points of each; network (n, 3) m, their displacement by the network.
     features  by which they were found worth it, (K,) each.
-    in_free_space, beside_occluder, moving_share, unmatched  (K,) shares of their points that took free space, that are
-    seen past something nearer, that the network says move, and beside which the other sweep has none.
+    in_free_space, beside_occluder, moving_share, unmatched, past_unmatched  (K,) shares of their points that took free
+    space, that are seen past something nearer, that the network says move, and beside which the other sweep, and the
+    earlier one, has none.
     network_spread (K,) m by which its displacements differ.
     """
 
@@ -42,6 +43,7 @@ class ScreenedProposals(NamedTuple):
     moving_share: np.ndarray
     network_spread: np.ndarray
     unmatched: np.ndarray
+    past_unmatched: np.ndarray
 
     @property
     def sizes(self) -> np.ndarray:
@@ -70,10 +72,10 @@ def prefilter(
     chosen = np.concatenate(proposals).take(chosen)
     clusters = Clusters(rows_of(observed.points, chosen), counts)
     network = rows_of(observed.displacement, chosen)
-    marks = observed.in_free_space, observed.in_past_free_space, observed.moving, observed.unmatched, expected >= 0
-    east, north, spread, height, in_free_space, in_past_free_space, moving, unmatched, followed = summed_up(
-        clusters.points, network, counts, chosen, marks
-    ).T
+    free = observed.in_free_space, observed.in_past_free_space
+    marks = *free, observed.moving, observed.unmatched, observed.past_unmatched, expected >= 0
+    east, north, spread, height, *shares = summed_up(clusters.points, network, counts, chosen, marks).T
+    in_free_space, in_past_free_space, moving, unmatched, past_unmatched, followed = shares
     beside_occluder = group_means(image.at(clusters.points).is_beside_occluder(), counts)
     features = {
         'log_points': np.log(np.minimum(sizes, MANY)),
@@ -85,13 +87,14 @@ def prefilter(
         'moving_share': moving,
         'beside_occluder': beside_occluder,
         'unmatched': unmatched,
+        'past_unmatched': past_unmatched,
     }
     log_odds = classifier.prefilter(features)
     known = followed >= KNOWN
     kept = (log_odds >= classifier.least_log_odds) | known
     # What took no free space has hardly moved if none was left within its reach.
     no_space = np.maximum(in_free_space, in_past_free_space) < _FREE_SHARE
-    doubtful = kept & ~known & no_space & (unmatched < UNMATCHED)
+    doubtful = kept & ~known & no_space & (np.maximum(unmatched, past_unmatched) < UNMATCHED)
     left = any_near(clusters.points, counts, doubtful, observed.vacated_space, np.float32(reach))
     kept &= ~doubtful | left
     # Beams go on past what is no body: flakes, drops, dust.
@@ -104,7 +107,7 @@ def prefilter(
         Clusters(_rows(clusters.points, kept, counts), counts[kept]),
         _rows(network, kept, counts),
         {name: values[kept] for name, values in features.items()},
-        *(values[kept] for values in (in_free_space, beside_occluder, moving, spread, unmatched)),
+        *(values[kept] for values in (in_free_space, beside_occluder, moving, spread, unmatched, past_unmatched)),
     )
 
 

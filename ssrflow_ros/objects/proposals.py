@@ -21,6 +21,7 @@ _FREE_SHARE = 0.01  # of a proposal's points, that speak for free space taken or
 _SAME = 0.6  # of a thing's points: a group with more is the thing, and is not asked again
 _REST = 0.1  # of an expected object's points, that the rest of what it touches has at least, to be told from it ...
 _STANDS = 0.2  # ... and how much less of it has taken free space, at most, to be taken as standing ...
+_REST_MOVES = 0.5  # share of the rest that moves by the network, at most, where a part is proposed by itself
 _SURE = 0.5  # ... surely, if so many of the object's have
 _MOST = 256  # proposals of one sweep
 UNMATCHED = 0.25
@@ -42,8 +43,11 @@ def propose(observed: ObservedPoints, expected: np.ndarray, dt: float, settings:
     parts = _not_nearly(things, thing, rows_of_each(find_clusters(points, velocity, observed.moving, settings)))
     free = observed.in_free_space | observed.in_past_free_space
     known, mixed = _expected_groups(thing, len(things), free, expected, settings.object_points)
+    at_rest = np.zeros_like(velocity)
+    parts += rows_of_each(find_clusters(points, at_rest, suspicious & (thing < 0), settings))
+    within = rows_of_each(find_clusters(points, at_rest, suspicious & (thing >= 0), settings))
+    parts += _not_nearly(things, thing, _beside_what_stands(within, thing, observed.moving, expected))
     things = [rows for number, rows in enumerate(things) if number not in mixed]
-    parts += rows_of_each(find_clusters(points, np.zeros_like(velocity), suspicious & (thing < 0), settings))
     groups = things + known + parts
     if not groups:
         return []
@@ -60,6 +64,27 @@ def _not_nearly(things: list[np.ndarray], thing: np.ndarray, groups: list[np.nda
     sizes = np.array([*(len(rows) for rows in things), 0])
     least = reduced(np.minimum, sizes[thing], groups)
     return [rows for rows, least in zip(groups, least) if not least or len(rows) < _SAME * least]
+
+
+def _beside_what_stands(
+    groups: list[np.ndarray], thing: np.ndarray, moving: np.ndarray, expected: np.ndarray
+) -> list[np.ndarray]:
+    """Those of the groups of rows that lie in a thing of which the rest stands by the network: `thing` (n,) number of
+    the one that holds each point, moving (n,) bool. Of a long vehicle the rest moves, too; and where an object is
+    `expected`, (n,), that tells what is one."""
+    inside = thing >= 0
+    sizes, movers = np.bincount(thing[inside]), np.bincount(thing[inside], moving[inside])
+    followed = np.bincount(thing[inside], expected[inside] >= 0)
+    out = []
+    for rows in groups:
+        numbers, counts = np.unique(thing[rows], return_counts=True)
+        of = numbers[np.argmax(counts)]
+        own = rows[thing[rows] == of]
+        rest = sizes[of] - len(own)
+        stands = movers[of] - moving[own].sum() <= _REST_MOVES * rest
+        if rest >= _REST * len(rows) and stands and not followed[of]:
+            out.append(rows)
+    return out
 
 
 def _expected_groups(

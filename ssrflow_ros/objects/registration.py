@@ -96,6 +96,18 @@ def register(clusters: Clusters, network: np.ndarray, target: Blocks, reach: flo
     )
 
 
+def laid_onto_sweep(
+    tiles: Tiles, guess: np.ndarray, dt: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Where the K clusters of `tiles` lie in a sweep `dt` s off, as far as their map reaches, a `guess` (K, 2) m being
+    tried, too: their displacement (K, 2) m, and what that costs, rest, and the guess, (K,) each."""
+    cell = tiles.cell[:, None]
+    found = tiles.search(guess / cell, guess[:, None] / cell[:, None], np.zeros(len(guess)), _AROUND, _FINE)
+    shift, _ = _aligned(tiles, *found, dt)
+    cost = tiles.cost(np.stack([shift, np.zeros_like(shift), guess], axis=1) / cell[:, None])
+    return shift, *cost.T
+
+
 def _aligned(tiles: Tiles, shift: np.ndarray, cost: np.ndarray, dt: float) -> tuple[np.ndarray, np.ndarray]:
     """Displacements (K, 2) m and turns (K,) rad, made exact from `shift` (K, 2) cells, of that `cost` (K,), where that
     promises anything."""

@@ -13,12 +13,14 @@ _LAYER = np.float32(1.0)  # m, and no higher or lower than about that
 _SIDE = 1024  # cells of the map, which goes on anew beyond
 
 
-def unexplained(target: np.ndarray, points: np.ndarray, movers: list[np.ndarray]) -> Blocks:
-    """Those of `target` (M, 3) m that do not lie beside a point that stands: one of `points` (n, 3) m which is in none
-    of the groups of rows `movers`."""
+def unexplained(targets: tuple[np.ndarray, ...], points: np.ndarray, movers: list[np.ndarray]) -> tuple[Blocks, ...]:
+    """Of each of the `targets` (M, 3) m those that do not lie beside a point that stands: one of `points` (n, 3) m that
+    is in none of the groups of rows `movers`."""
     stands = np.ones(len(points), bool)
     stands[np.concatenate(movers)] = False
-    return Blocks(rows_of(target, np.flatnonzero(~beside(target, rows_of(points, np.flatnonzero(stands))))))
+    left = ~beside(np.concatenate(targets), rows_of(points, np.flatnonzero(stands)))
+    parts = np.split(left, np.cumsum([len(target) for target in targets])[:-1])
+    return tuple(Blocks(rows_of(target, np.flatnonzero(part))) for target, part in zip(targets, parts))
 
 
 def beside(target: np.ndarray, static: np.ndarray) -> np.ndarray:

@@ -46,6 +46,7 @@ class PreparedPair:
                     source's frame; the last saw nothing where the stream holds no such sweep.
     beams           of the source and of the target, each in its own frame, ground included.
     past_age        s that the earlier sweep lies before the source.
+    past            (p, 3) float32 m, points of the earlier sweep such as `target`, in the source's frame.
     in_free_space, in_past_free_space  (n,) bool: at `rows`, stands where the target's sensor saw through, where the
                     earlier one surely did.
     vacated_space   (v, 3) float32 m, those of `target` through whose places the source's sensor sees.
@@ -64,6 +65,7 @@ class PreparedPair:
     range_images: tuple[RangeImage, RangeImage, RangeImage]
     beams: tuple[Beams, Beams]
     past_age: float
+    past: np.ndarray
     in_free_space: np.ndarray
     in_past_free_space: np.ndarray
     vacated_space: np.ndarray

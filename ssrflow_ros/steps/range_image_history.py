@@ -1,10 +1,13 @@
 """Range-image history: what the sensor saw half a second before, where its stream holds it.
 
 From one sweep to the next a walker goes 0.1 m, and takes hardly any space that was seen to be free; in half a second
-he has left all the place that he took. Of the last sweeps only a range image is kept, and where it was taken.
+he has left all the place that he took. Of the last sweeps a range image is kept, the points that are not ground, and
+where they were taken.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,7 +16,28 @@ from ..transforms import shared
 from .range_image import RangeImage
 
 _LONGEST = 0.55  # s before the target, up to which an image is of use: what is seen changes, and the poses' errors grow
-_NOTHING = RangeImage(np.zeros((0, 3), np.float32))
+
+
+class EarlierSweep(NamedTuple):
+    """What is known of an earlier sweep: its range image, to be asked about points of the newest's frame, its points
+    (p, 3) float32 m that are not ground, in that frame, and the seconds that it lies before the newest."""
+
+    image: RangeImage
+    points: np.ndarray
+    age: float
+
+
+_NO_POINTS = np.zeros((0, 3), np.float32)
+_NOTHING = EarlierSweep(RangeImage(_NO_POINTS), _NO_POINTS, 0.0)
+
+
+class _Kept(NamedTuple):
+    """Of one sweep: its stamp, image, points (p, 3) float32 m in its own frame, and that frame from the newest's."""
+
+    stamp_ns: int
+    image: RangeImage
+    points: np.ndarray
+    into: np.ndarray
 
 
 class RangeImageHistory:
@@ -24,8 +48,7 @@ class RangeImageHistory:
     """
 
     def __init__(self) -> None:
-        # Stamp, image, (4, 4) its sensor's frame from the newest's.
-        self._seen: list[tuple[int, RangeImage, np.ndarray]] = []
+        self._seen: list[_Kept] = []
         self._newest: Sweep | None = None
         self._velocity = EgoMotion(np.eye(4), 'none'), -1.0  # motion over the last pair, and its seconds
 
@@ -49,34 +72,39 @@ class RangeImageHistory:
         return left_out, EgoMotion(before @ after, 'none')
 
     def __call__(
-        self, pair: SweepPair, ego: EgoMotion, images: tuple[RangeImage, RangeImage], onward: EgoMotion | None = None
-    ) -> tuple[RangeImage, float]:
-        """The oldest image before the target, to be asked about points of the source's frame, and the seconds that it
-        lies before the source; it has seen nothing where there is none.
+        self,
+        pair: SweepPair,
+        ego: EgoMotion,
+        images: tuple[RangeImage, RangeImage],
+        clouds: tuple[np.ndarray, np.ndarray],
+        onward: EgoMotion | None = None,
+    ) -> EarlierSweep:
+        """The oldest sweep before the target; it has seen nothing where there is none.
 
-        images  of the source and of the target, each in its own frame.
+        images, clouds  of the source and of the target, each in its own frame; points (N, 3) m that are not ground.
         onward  the motion over the pair `between`, None where there is none or its motion is not known.
         """
         if pair.dt > 0:  # forwards in time: what is known lies between the two, or is of another stream
             self._seen, self._newest = [], None
-            return _NOTHING, 0.0
+            return _NOTHING
         if pair.target is self._newest:
             onward = EgoMotion(np.eye(4), 'none')
         seen = (
             []
             if onward is None
             else [
-                (stamp, image, into @ onward.target_from_source)
-                for stamp, image, into in self._seen
-                if pair.target.stamp_ns - stamp <= _LONGEST * 1e9
+                kept._replace(into=kept.into @ onward.target_from_source)
+                for kept in self._seen
+                if pair.target.stamp_ns - kept.stamp_ns <= _LONGEST * 1e9
             ]
         )
         if pair.target is not self._newest:
-            seen.append((pair.target.stamp_ns, images[1], np.eye(4)))
-        seen = [(stamp, image, into @ ego.target_from_source) for stamp, image, into in seen]
-        self._seen, self._newest = [*seen, (pair.source.stamp_ns, images[0], np.eye(4))], pair.source
-        self._velocity = ego, pair.dt
-        stamp, image, into = seen[0]
-        if stamp >= pair.target.stamp_ns:
-            return _NOTHING, 0.0
-        return image.in_frame(into), (pair.source.stamp_ns - stamp) * 1e-9
+            seen.append(_Kept(pair.target.stamp_ns, images[1], clouds[1], np.eye(4)))
+        seen = [kept._replace(into=kept.into @ ego.target_from_source) for kept in seen]
+        newest = _Kept(pair.source.stamp_ns, images[0], clouds[0], np.eye(4))
+        self._seen, self._newest, self._velocity = [*seen, newest], pair.source, (ego, pair.dt)
+        oldest = seen[0]
+        if oldest.stamp_ns >= pair.target.stamp_ns:
+            return _NOTHING
+        points = EgoMotion(oldest.into, 'none').into_source(oldest.points)
+        return EarlierSweep(oldest.image.in_frame(oldest.into), points, (newest.stamp_ns - oldest.stamp_ns) * 1e-9)
