@@ -143,6 +143,7 @@ def main() -> None:
     parser.add_argument('folder', type=Path, nargs='?', help='folder of labelled real pairs, *.npz')
     parser.add_argument('--recordings', type=int, default=50, metavar='N')
     parser.add_argument('--sweeps', type=int, default=8, help='sweeps of each recording')
+    parser.add_argument('--first-seed', type=int, default=_UNSEEN_SEED)
     parser.add_argument('--scene', choices=list(SCENES), help='of all of them (default: drawn by seed)')
     parser.add_argument('--sensor', choices=list(SENSORS), help='likewise')
     parser.add_argument('--forget', action='store_true', help='know nothing of what was seen before the last sweep')
@@ -158,7 +159,7 @@ def main() -> None:
     args = parser.parse_args()
     settings = Settings(weights=args.weights, steady=not args.alone)
     method, tally = SceneFlow(settings), Tally()
-    for seed in range(_UNSEEN_SEED, _UNSEEN_SEED + args.recordings):
+    for seed in range(args.first_seed, args.first_seed + args.recordings):
         recording = list(simulate(seed, args.sweeps, args.sensor, args.scene))
         play(method, recording, tally, args.forget, args.network_every)
     if args.recordings:
