@@ -96,6 +96,21 @@ def test_each_item_once_and_in_order(of, threads):
     assert sorted(done) == [*range(100)]
 
 
+@pytest.mark.parametrize('threads', [1, 3])
+def test_what_fails_fails_for_the_caller(of, threads):
+    of(threads)
+
+    def work(item):
+        if item == 7:
+            raise MemoryError('no room')
+        return item
+
+    for _ in range(20):
+        with pytest.raises(MemoryError, match='no room'):
+            team.each(1000, work, range(20))
+    assert team.each(1000, work, range(7)) == [*range(7)]
+
+
 @pytest.mark.parametrize('others, helped', [(0, True), (1, True), (2, False), (3, False)])
 def test_no_helper_takes_a_core_that_another_part_of_the_method_is_busy_on(of, others, helped):
     of(3)

@@ -18,7 +18,6 @@ import torch
 T = TypeVar('T')
 R = TypeVar('R')
 
-
 _LEAST_ROWS, _LEAST_SEARCHED = 128, 512  # with fewer a helper would be woken for nothing
 _TOGETHER = 16  # rows that a search asks about together
 
@@ -98,22 +97,27 @@ def do(rows: int, kernel: Callable[..., Any], *arguments: Any) -> None:
 
 
 def each(rows: int, work: Callable[[T], R], items: Sequence[T]) -> list[R]:
-    """What `work`, which may not fail, makes of each item, of about so many rows; most of it must not hold Python's
-    lock."""
+    """What `work` makes of each item, of about so many rows; most of it must not hold Python's lock. Raises what one of
+    them raised."""
     free = _free() if rows >= _LEAST_SEARCHED and len(items) > 1 else 0
     if not free:
         return [work(item) for item in items]
     made: list[Any] = [None] * len(items)
-    left, ready = iter(range(len(items))), SimpleQueue[None]()
+    left, ready = iter(range(len(items))), SimpleQueue['BaseException | None']()
 
     def some() -> None:
         for number in left:
-            made[number] = work(items[number])
-            ready.put(None)
+            failed = None
+            try:
+                made[number] = work(items[number])
+            except BaseException as error:
+                failed = error
+            ready.put(failed)
 
     _helpers.share(free, some)
-    for _ in items:
-        ready.get()
+    for failed in [ready.get() for _ in items]:
+        if failed is not None:
+            raise failed
     return made
 
 
