@@ -220,8 +220,8 @@ def _refine(source: np.ndarray, target: _Cloud, transform: np.ndarray) -> _Match
         points = moved(source, transform)
         if seen_from is None or not _within(transform, seen_from, _AGAIN):
             surface, normal, flat, squared = target.surfaces(points)
-            seen_from = transform
-        matrix, right = normal_equations(points, surface, normal, flat, squared, max(3 * kernel, 0.6), kernel)
+            weight, seen_from = _balanced(normal, flat), transform
+        matrix, right = normal_equations(points, surface, normal, weight, squared, max(3 * kernel, 0.6), kernel)
         # The damping only keeps a scene without enough surfaces solvable; `_judge` refuses it.
         step = np.linalg.solve(matrix + _DAMPING, right)
         transform = _transform(step) @ transform
@@ -245,6 +245,16 @@ def _refine(source: np.ndarray, target: _Cloud, transform: np.ndarray) -> _Match
         float(np.sqrt(np.mean(off[matched] ** 2))) if count else np.inf,
         float(np.linalg.eigvalsh(facing / len(off))[0]),
     )
+
+
+def _balanced(normal: np.ndarray, flat: np.ndarray) -> np.ndarray:
+    """Weights (n,) of surfaces with such normals (n, 3), (n,) 0 to 1 flat: all that is ground-like counts no more than
+    all upright ones. The rings on the ground move with the sensor; where most of a sweep is ground, or what stands on it
+    is rough, their patches, each a little askew, would pull towards rest what few upright surfaces say."""
+    lies = np.abs(normal[:, 2]) >= _UPRIGHT
+    lying = flat @ lies
+    upright = flat.sum() - lying
+    return flat if lying <= upright else np.where(lies, flat * (upright / lying), flat)
 
 
 def _motion(match: _Match) -> EgoMotion:
