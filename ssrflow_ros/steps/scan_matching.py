@@ -248,9 +248,9 @@ def _refine(source: np.ndarray, target: _Cloud, transform: np.ndarray) -> _Match
 
 
 def _balanced(normal: np.ndarray, flat: np.ndarray) -> np.ndarray:
-    """Weights (n,) of surfaces with such normals (n, 3), (n,) 0 to 1 flat: all that is ground-like counts no more than
-    all upright ones. The rings on the ground move with the sensor; where most of a sweep is ground, or what stands on it
-    is rough, their patches, each a little askew, would pull towards rest what few upright surfaces say."""
+    """Weights (n,) of surfaces by their normals (n, 3) and how flat they are, (n,) 0 to 1: all that lies flat counts no
+    more than all that stands. The ground's rings move with the sensor, and their patches, each a little askew, pull
+    towards rest; where what stands is little or rough, they would outweigh it."""
     lies = np.abs(normal[:, 2]) >= _UPRIGHT
     lying = flat @ lies
     upright = flat.sum() - lying
