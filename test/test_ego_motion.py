@@ -12,7 +12,8 @@ from ssrflow_ros.errors import EgoMotionError
 from ssrflow_ros.kernels.point_to_plane import normal_equations, normals, off_planes, spread
 from ssrflow_ros.simulator import simulate
 from ssrflow_ros.steps.ego_motion import from_poses, given, make_ego_motion
-from ssrflow_ros.steps.scan_matching import _Cloud, _doubt, _Match, _support
+from ssrflow_ros.steps.levelling import level_axes
+from ssrflow_ros.steps.scan_matching import _balanced, _Cloud, _doubt, _Match, _support
 from ssrflow_ros.sweep import EgoMotion
 from studies.ego_motion import error
 
@@ -87,6 +88,27 @@ def test_movers_do_not_pull(match, scan, shift):
     target = moved(scan + movers[:, None] * np.array([shift, 0, 0]), motion)
     millimetres, degrees = error(match(pair(scan, target)).target_from_source, motion)
     assert millimetres < 20 and degrees < 0.05
+
+
+def test_rings_on_the_ground_do_not_hold_on_to_a_tilted_sensor(match):
+    """A street of hedges: what has a plane is ground, and its 32 rings move with the sensor, which drives and nods."""
+    *_, older, newer = simulate(4_910_004, 6, 'vlp32c', 'quiet_street')
+    level = np.eye(4)
+    level[:3, :3] = level_axes(newer.pose[2, :3])
+    source, target = (moved(sweep.sweep.points, level).astype(np.float32) for sweep in (newer, older))
+    ego = match(pair(source, target))
+    millimetres, degrees = error(
+        ego.target_from_source, level @ np.linalg.inv(older.pose) @ newer.pose @ np.linalg.inv(level)
+    )
+    assert millimetres < 50 and degrees < 0.1
+
+
+def test_the_ground_counts_no_more_than_what_stands_on_it():
+    up, wall, none = (0.0, 0.1, 0.99), (1.0, 0.0, 0.0), (0.0, 0.0, 0.0)
+    normal, flat = np.array([up, up, up, wall, wall, none]), np.array([1.0, 0.8, 0.2, 0.3, 0.2, 0.0])
+    weight = _balanced(normal, flat)
+    assert np.allclose(weight, [0.25, 0.2, 0.05, 0.3, 0.2, 0.0])
+    assert np.array_equal(_balanced(normal[2:], flat[2:]), flat[2:])  # there is less of it
 
 
 def test_real_pairs(data_folder):

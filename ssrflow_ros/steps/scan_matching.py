@@ -45,10 +45,11 @@ _AGAIN = (0.005, 0.0005)  # m and rad of motion that ask for the nearest surface
 _NEAR_START = (0.3, 0.03)  # m and rad from the start, within which the refinement alone is believed
 _MATCHED = 0.15  # m, a point nearer to a surface of the target than this is matched
 _UPRIGHT = 0.5  # |z| of the normal of a surface that is not ground-like
+_LYING = 0.8  # likewise, above which it lies: roofs and slopes tell where the sensor is
 _FEWEST_UPRIGHT = 50
 _FEW_FACING = 10.0  # surfaces, fewer of which that face one way say little
-_GOOD_SUPPORT, _DOUBTFUL = 0.5, 0.4  # likewise; below the second the best of all starts is doubtful. Of right matches
-# one in a hundred has less than 0.53, wrong ones that look right have 0.2
+_GOOD_SUPPORT, _DOUBTFUL = 0.5, 0.48  # likewise; below the second the best of all starts is doubtful. Of right matches
+# one in a thousand has less, wrong ones that look right have 0.2 to 0.46
 _GOOD_OVERLAP = 0.6  # no other start is tried; right matches of real sweeps have 0.7 and more
 _CONSTRAINED = 0.03  # least share of the normals that must face each direction
 _FASTEST = 70.0  # m/s
@@ -220,8 +221,8 @@ def _refine(source: np.ndarray, target: _Cloud, transform: np.ndarray) -> _Match
         points = moved(source, transform)
         if seen_from is None or not _within(transform, seen_from, _AGAIN):
             surface, normal, flat, squared = target.surfaces(points)
-            seen_from = transform
-        matrix, right = normal_equations(points, surface, normal, flat, squared, max(3 * kernel, 0.6), kernel)
+            weight, seen_from = _balanced(normal, flat), transform
+        matrix, right = normal_equations(points, surface, normal, weight, squared, max(3 * kernel, 0.6), kernel)
         # The damping only keeps a scene without enough surfaces solvable; `_judge` refuses it.
         step = np.linalg.solve(matrix + _DAMPING, right)
         transform = _transform(step) @ transform
@@ -245,6 +246,16 @@ def _refine(source: np.ndarray, target: _Cloud, transform: np.ndarray) -> _Match
         float(np.sqrt(np.mean(off[matched] ** 2))) if count else np.inf,
         float(np.linalg.eigvalsh(facing / len(off))[0]),
     )
+
+
+def _balanced(normal: np.ndarray, flat: np.ndarray) -> np.ndarray:
+    """Weights (n,) of surfaces by their normals (n, 3) and how flat they are, (n,) 0 to 1: all that lies counts no more
+    than all the rest. The ground's rings move with the sensor, and their patches, each a little askew, pull towards
+    rest; where what stands is little or rough, they would outweigh it."""
+    lies = np.abs(normal[:, 2]) > _LYING
+    lying = flat @ lies
+    rest = flat.sum() - lying
+    return flat if lying <= rest else np.where(lies, flat * (rest / lying), flat)
 
 
 def _motion(match: _Match) -> EgoMotion:
