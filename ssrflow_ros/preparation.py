@@ -10,9 +10,9 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from . import team
 from .errors import EgoMotionError
 from .kernels.returns import rows_in_range, rows_of
-from .operators import team
 from .settings import AUTO, Settings
 from .steps.conditioning import ConditionedPair, Conditioning, MountingOf, unknown
 from .steps.deskew import Deskewing

@@ -20,13 +20,13 @@ from typing import Any, overload
 
 import numpy as np
 
+from . import team
 from .inference.network_runner import NetworkRunner
 from .inputs import Cloud, Motion, as_motion, as_pair
 from .kernels.groups import lengths
 from .kernels.returns import put_rows
 from .objects.detector import ObjectDetector
 from .objects.motion_classifier import MotionClassifier
-from .operators import team
 from .preparation import Preparation, with_samples
 from .settings import Settings
 from .steps.conditioning import MountingOf, unknown

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from ssrflow_ros import team
 from ssrflow_ros.kernels import patches
-from ssrflow_ros.operators import Searched, team
+from ssrflow_ros.operators import Searched
 
 RNG = np.random.default_rng
 pytestmark = pytest.mark.skipif(not patches.HAS_PRODUCT, reason='torch has no product that the loops can call')

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from sensor_msgs.msg import PointCloud2
 
+from .. import team
 from ..errors import EgoMotionError, InputError, SSRFlowError
 from ..formats.stamped import stamp_ns
-from ..operators import team
 from ..pair_stream import PairStream
 from ..steps.pairing import CURES, EMPTY, FIRST, GAP, OTHER_FRAME, TIME_RESTARTED
 from ..sweep import EgoMotion, FlowField, Sweep, SweepPair

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from .. import team
 from ..kernels import patches
-from . import team
 from .reference import is_traced
 
 _NUMBERS = 2**16  # of a tile, which the products read from the processor's second cache: 256 KiB

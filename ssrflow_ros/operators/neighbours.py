@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from .. import team
 from ..kernels.curve import along_curve
-from . import team
 from .padding import is_padding
 from .reference import is_traced, k_nearest_reference
 from .triton_kernels import triton_kernels

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .. import team
 from ..kernels.farthest_point import farthest_points
 from ..kernels.returns import rows_of
-from ..operators import team
 from .prepared import Sample
 from .range_image import RangeImage
 from .thinned_cloud import ThinnedCloud

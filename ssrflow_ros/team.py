@@ -13,8 +13,6 @@ from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Any, Callable, Sequence, TypeVar
 
-import torch
-
 T = TypeVar('T')
 R = TypeVar('R')
 
@@ -46,6 +44,8 @@ class _Helpers:
             call.put(False)
 
     def _work(self, call: 'SimpleQueue[bool]') -> None:
+        import torch  # the node counts who is busy before it loads torch
+
         torch.set_num_threads(1)  # for the products of this thread
         while call.get():
             newest = self._newest
