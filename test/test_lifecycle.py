@@ -319,6 +319,24 @@ def test_out_of_memory_costs_one_sweep(start):
     stream.send_and_hear(make_cloud(POINTS, 0))
 
 
+def test_threads_that_share_the_work_end_with_the_state_that_needs_them(start):
+    live = start('autostart:=false', 'threads:=8', command=REAL)
+    assert change(live, Transition.TRANSITION_CONFIGURE) == (True, 'inactive')
+    task = Path(f'/proc/{live.process.pid}/task')
+    if not task.is_dir():
+        pytest.skip('this system shows no /proc')
+    threads = lambda: len(list(task.iterdir()))
+    most = threads()
+    assert change(live, Transition.TRANSITION_ACTIVATE) == (True, 'active')
+    assert threads() >= most, 'those of the stream came'
+    assert change(live, Transition.TRANSITION_DEACTIVATE) == (True, 'inactive')
+    live.wait(lambda: threads() <= most - 7, 'the helpers to end')
+    assert change(live, Transition.TRANSITION_ACTIVATE) == (True, 'active')
+    assert threads() >= most, 'they came back'
+    assert change(live, Transition.TRANSITION_ACTIVE_SHUTDOWN) == (True, 'finalized')
+    live.wait(lambda: threads() <= most - 7, 'the helpers to end')
+
+
 @pytest.mark.parametrize('ending', [signal.SIGINT, signal.SIGTERM])
 def test_signals_end_it_in_the_middle_of_an_inference(start, ending):
     live = start()
