@@ -288,6 +288,60 @@ def test_reset_forgets_and_wipes(start):
     assert not live.call(Trigger, '/ssrflow/reset', Trigger.Request()).success
 
 
+@pytest.mark.parametrize('by', ['reset', 'stamps'])
+def test_what_was_in_hand_when_all_is_forgotten_is_not_told_of_later(tmp_path, by):
+    """One cloud is being prepared and the next one waits, when everything is forgotten: both belong to what was."""
+    gate = tmp_path / 'gate'
+    code = (
+        'import pathlib, sys, time\n'
+        f'sys.path.insert(0, {str(Path(__file__).parent)!r})\n'
+        'from stand_in_node import StandIn, main\n'
+        'class Held(StandIn):\n'
+        '    def observe(self, pair, ego_motion=None):\n'
+        "        self.tell('observe')\n"
+        f'        while not pathlib.Path({str(gate)!r}).exists():\n'
+        '            time.sleep(0.01)\n'
+        '        return self.prepare(pair, ego_motion)\n'
+        'main(make_scene_flow=Held)\n'
+    )
+    (tmp_path / 'held.py').write_text(code)
+    live = LiveNode(tmp_path, [sys.executable, str(tmp_path / 'held.py')])
+    try:
+        live.listen(PointCloud2, FLOW)
+        live.listen(MarkerArray, MARKERS)
+        live.listen(DiagnosticArray, '/diagnostics')
+        live.wait_until_connected()
+        stream = Stream(live)
+        for _ in range(2):
+            stream.send(make_cloud(POINTS, 0))
+        live.wait(lambda: 'observe' in told(live), 'the first pair to be prepared')
+        stream.send(make_cloud(POINTS, 0))
+        if by == 'stamps':
+            stream.stamp_ns -= 100_000_000_000
+            stream.send(make_cloud(POINTS, 0))
+        live.wait(lambda: live.diagnostics().get('clouds_in') == str(stream.sent), 'the clouds to come')
+        if by == 'reset':
+            assert live.call(Trigger, '/ssrflow/reset', Trigger.Request()).success
+        gate.touch()
+
+        def done():
+            values = live.diagnostics()
+            dropped = sum(int(value) for name, value in values.items() if name.startswith('drops/'))
+            return int(values['clouds_out']) + dropped == stream.sent
+
+        live.wait(done, 'the clouds to be done with')
+        if by == 'reset':
+            stream.send(make_cloud(POINTS, 0))
+        last = stream.send_and_hear(make_cloud(POINTS, 0))
+        assert [stamp_of(message) for message in live.heard[FLOW]] == [stamp_of(last)]
+        assert told(live)[-4:] == ['observe', 'observe', 'reset', 'observe'], 'only what is new rests on a new start'
+        drawn = [marker.action for array in live.heard[MARKERS] for marker in array.markers]
+        assert drawn[0] == Marker.DELETEALL, 'nothing is drawn before all is wiped'
+        assert live.diagnostics()['drops/stopped'] == '2'
+    finally:
+        live.close()
+
+
 def test_it_can_be_disabled(start):
     live = start()
     live.listen(PointCloud2, FLOW)
