@@ -189,6 +189,13 @@ def test_parameters_are_described_and_guarded(live):
     assert not refused.successful and 'out of range' in refused.reason
     refused = _set(live, 'network_points', type=integer, integer_value=1000)
     assert not refused.successful and 'read-only' in refused.reason
+    assert refused.reason.endswith('start it anew with -p network_points:=VALUE')
+    refused = _set(live, 'moving_sped', type=double, double_value=1.0)
+    assert refused.reason == "there is no parameter 'moving_sped': did you mean 'moving_speed'?"
+    refused = _set(live, 'object_points', type=double, double_value=3.0)
+    assert refused.reason == 'object_points: 3.0 is not of type int: give a value like 8'
+    refused = _set(live, 'moving_speed', type=double, double_value=float('nan'))
+    assert refused.reason.endswith('give a value from 0.0 to 50.0 m/s')
     assert _set(live, 'moving_speed', type=integer, integer_value=2).successful
     assert _set(live, 'moving_speed', type=double, double_value=0.5).successful
 
