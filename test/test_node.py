@@ -200,6 +200,18 @@ def test_parameters_are_described_and_guarded(live):
     assert _set(live, 'moving_speed', type=double, double_value=0.5).successful
 
 
+def test_clouds_without_a_usable_return_are_told_of_with_the_cure(tmp_path):
+    live = LiveNode(tmp_path, arguments=['-p', 'min_range:=100.0'])
+    try:
+        live.listen(PointCloud2, FLOW)
+        live.wait_until_connected()
+        assert Stream(live).send_and_hear(make_cloud(POINTS, 0)).width == 0
+        line = f'empty cloud: none of its {len(POINTS)} points is a usable return: look at min_range and own_body'
+        live.wait_for_log(line)
+    finally:
+        live.close()
+
+
 def test_nothing_is_done_while_nobody_listens(tmp_path):
     live = LiveNode(tmp_path, name='/unheard')
     try:

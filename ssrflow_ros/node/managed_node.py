@@ -187,7 +187,8 @@ class FlowNode(ManagedNode):
     def _stop(self, timeout: float = 10.0) -> None:
         for subscription in self._points:
             self.destroy_subscription(subscription)
-        if self._stream is not None and not self._stream.stop(timeout):
+        # After a signal nobody waits for it, and the log has no way to /rosout any more.
+        if self._stream is not None and not self._stream.stop(timeout) and self.context.ok():
             self.get_logger().warning('the sweep at hand takes long: going on without it')
         for source in (self._source, self._frame):
             if source is not None:
