@@ -204,8 +204,13 @@ def test_clouds_without_a_usable_return_are_told_of_with_the_cure(tmp_path):
     live = LiveNode(tmp_path, arguments=['-p', 'min_range:=100.0'])
     try:
         live.listen(PointCloud2, FLOW)
+        live.listen(DiagnosticArray, '/diagnostics')
         live.wait_until_connected()
         assert Stream(live).send_and_hear(make_cloud(POINTS, 0)).width == 0
+        live.wait(
+            lambda: any('have no usable return' in status.message for status in live.statuses()), 'the diagnostics'
+        )
+        assert live.diagnostics()['empty_clouds'] == '1'
         line = f'empty cloud: none of its {len(POINTS)} points is a usable return: look at min_range and own_body'
         live.wait_for_log(line)
     finally:

@@ -164,7 +164,7 @@ class FlowStream:
             return None
         self._split.expect(cloud, sweep)
         reason = self._pairs.pairing.reason
-        if reason == EMPTY and self._statistics.is_due(EMPTY):
+        if reason == EMPTY:
             self._tell_empty(cloud)
         if pair is None and reason != EMPTY:  # an empty cloud is answered with an empty one
             self._give_up(cloud, reason)
@@ -188,11 +188,12 @@ class FlowStream:
 
     def _tell_empty(self, cloud: PointCloud2) -> None:
         """Why a cloud has no usable return: it is no fault of the answer, which is as empty, but one of the stream."""
-        self._node.get_logger().warning(
-            f'{EMPTY}: none of its {cloud.height * cloud.width} points is a usable return: look at min_range and own_body'
-            if cloud.height * cloud.width
-            else f'{EMPTY}: {CURES[EMPTY]}'
-        )
+        self._statistics.count(EMPTY)
+        if not self._statistics.is_due(EMPTY):
+            return
+        points = cloud.height * cloud.width
+        cut = f'none of its {points} points is a usable return: look at min_range and own_body'
+        self._node.get_logger().warning(f'{EMPTY}: {cut if points else CURES[EMPTY]}')
 
     def _drop_unread(self, reason: str) -> None:
         if self._unread is not None:
