@@ -18,6 +18,8 @@ from .errors import InputError, did_you_mean
 
 _log = logging.getLogger(__name__)
 
+_FARTHEST = 1000.0  # m, a LiDAR from the origin of the frame that it shares with others
+
 AUTO = 'auto'
 """The `own_body` that is learnt."""
 
@@ -431,7 +433,7 @@ def _origins(text: str) -> tuple[tuple[float, ...], ...]:
         numbers = [float(word) for word in text.replace(',', ' ').split()]
     except ValueError:
         numbers = [math.nan]
-    if len(numbers) % 3 or not all(map(math.isfinite, numbers)) or len(numbers) > 3 * 64:
+    if len(numbers) % 3 or not all(abs(it) <= _FARTHEST for it in numbers) or len(numbers) > 3 * 64:
         raise InputError(
             f"sensor_origins: '{text}' are no places: give x y z in metres of each LiDAR, such as '0 0 0  1.2 0.5 -0.3'"
         )

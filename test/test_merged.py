@@ -122,7 +122,7 @@ def test_a_field_that_does_not_do(change, columns, words):
         PairStream(SETTINGS.replace(**change)).sweep(cloud)
 
 
-@pytest.mark.parametrize('text', ['1 2', 'a b c', '0 0 nan'])
+@pytest.mark.parametrize('text', ['1 2', 'a b c', '0 0 nan', '1e30 0 0'])
 def test_no_places(text):
     with pytest.raises(InputError, match='sensor_origins'):
         Settings(sensor_origins=text)

@@ -189,8 +189,32 @@ def test_parameters_are_described_and_guarded(live):
     assert not refused.successful and 'out of range' in refused.reason
     refused = _set(live, 'network_points', type=integer, integer_value=1000)
     assert not refused.successful and 'read-only' in refused.reason
+    assert refused.reason.endswith('start it anew with -p network_points:=VALUE')
+    refused = _set(live, 'moving_sped', type=double, double_value=1.0)
+    assert refused.reason == "there is no parameter 'moving_sped': did you mean 'moving_speed'?"
+    refused = _set(live, 'object_points', type=double, double_value=3.0)
+    assert refused.reason == 'object_points: 3.0 is not of type int: give a value like 8'
+    refused = _set(live, 'moving_speed', type=double, double_value=float('nan'))
+    assert refused.reason.endswith('give a value from 0.0 to 50.0 m/s')
     assert _set(live, 'moving_speed', type=integer, integer_value=2).successful
     assert _set(live, 'moving_speed', type=double, double_value=0.5).successful
+
+
+def test_clouds_without_a_usable_return_are_told_of_with_the_cure(tmp_path):
+    live = LiveNode(tmp_path, arguments=['-p', 'min_range:=100.0'])
+    try:
+        live.listen(PointCloud2, FLOW)
+        live.listen(DiagnosticArray, '/diagnostics')
+        live.wait_until_connected()
+        assert Stream(live).send_and_hear(make_cloud(POINTS, 0)).width == 0
+        live.wait(
+            lambda: any('have no usable return' in status.message for status in live.statuses()), 'the diagnostics'
+        )
+        assert live.diagnostics()['empty_clouds'] == '1'
+        line = f'empty cloud: none of its {len(POINTS)} points is a usable return: look at min_range and own_body'
+        live.wait_for_log(line)
+    finally:
+        live.close()
 
 
 def test_nothing_is_done_while_nobody_listens(tmp_path):

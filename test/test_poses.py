@@ -172,6 +172,16 @@ def test_nonsense_is_left_out():
         poses.between(pair_at(2.0))
 
 
+def test_what_was_left_out_is_told_of_where_it_is_missing_and_not_for_ever():
+    poses = driven(ODOMETRY, 'lidar', curve.world_from_sensor)
+    poses.push_odometry('lidar', ns(1.0), (np.nan, 0, 0), (0, 0, 0, 1))
+    with pytest.raises(EgoMotionError, match='after the newest .*; 1 pose .* left out'):
+        poses.between(pair_at(1.2))
+    with pytest.raises(EgoMotionError, match='after the newest') as caught:
+        poses.between(pair_at(9.0))
+    assert 'left out' not in str(caught.value)
+
+
 @pytest.mark.parametrize('loops', [2, 3])
 @pytest.mark.parametrize('delay', [-0.03, 0.0, 0.12])
 def test_in_a_recording_that_loops_poses_are_those_of_the_same_run(loops, delay):

@@ -65,12 +65,15 @@ class NetworkRunner:
         return self._run(source, target)
 
     def offload(self) -> None:
-        """Free the device's memory; to be called between pairs, and `onload` before the next one."""
+        """Free the device's memory and end the threads; to be called between pairs, and `onload` before the next
+        one."""
+        set_threads(1)
         self.network.to('cpu')
         if self.device.type == 'cuda':
             self._run = None
             torch.cuda.empty_cache()
 
     def onload(self) -> None:
-        """Bring the network (back) to the device."""
+        """Bring the network (back) to the device, and its threads."""
+        set_threads(self._settings.threads)
         self.network.to(self.device)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from ..settings import Settings
-from ..steps.pairing import FIRST
+from ..steps.pairing import EMPTY, FIRST
 from ..steps.stamps import forward_steps, rhythm
 from .memory import device_mb, host_mb
 from .statistics import (
@@ -59,6 +59,7 @@ class Diagnostics:
                 _latency(statistics, settings),
                 _rhythm(statistics),
                 _doubt(statistics),
+                _empty(statistics),
             )
             if trouble
         ]
@@ -82,6 +83,7 @@ class Diagnostics:
             'clouds_out': str(statistics.counted('out')),
             **{f'answered_{basis}': str(statistics.counted(basis)) for basis in (BY_NETWORK, FROM_TRACKS)},
             'doubtful_ego_motion': str(statistics.counted(DOUBTFUL)),
+            'empty_clouds': str(statistics.counted(EMPTY)),
             'last_dt_s': f'{statistics.last_dt:.4f}',
         }
         values.update({f'drops/{reason}': str(count) for reason, count in statistics.drops().items()})
@@ -158,6 +160,15 @@ def _doubt(statistics: Statistics) -> tuple[bytes, str] | None:
     return WARN, (
         f'{DOUBTFUL}, {statistics.rate(DOUBTFUL):.1f} a second: what stands may seem to move; see that the stamps are '
         "even (ssrflow doctor), or give the sensor's motion (odometry)"
+    )
+
+
+def _empty(statistics: Statistics) -> tuple[bytes, str] | None:
+    if not statistics.rate(EMPTY):
+        return None
+    return WARN, (
+        f'{statistics.rate(EMPTY):.1f} clouds per second have no usable return: see whether the sensor is covered, and '
+        'look at min_range and own_body'
     )
 
 

@@ -7,7 +7,6 @@ made, and only then does that begin another one. Every cloud that comes in is pu
 
 from __future__ import annotations
 
-import threading
 import time
 import traceback
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
@@ -55,12 +54,14 @@ class Job(NamedTuple):
 
     pair     what is to be estimated; None for a `sweep` without a point, which needs no partner.
     arrived  time.monotonic() at which `cloud` came.
+    start    how often everything had been forgotten then.
     """
 
     cloud: PointCloud2
     sweep: Sweep
     pair: SweepPair | None
     arrived: float
+    start: int
 
 
 class FlowStream:
@@ -88,7 +89,7 @@ class FlowStream:
         self._told: dict[tuple[str, bool], float] = {}
         self._learnt = ''  # what of the robot itself is cut
         self._unread: PointCloud2 | None = None
-        self._forget = threading.Event()
+        self._start = self._prepared_start = 0  # as `Job.start`: of the newest cloud, and of the first worker's last
         self._split = SplitClouds(node, outputs.publish_split)
         self.enabled = True
         self.age: float | None = None
@@ -134,7 +135,7 @@ class FlowStream:
         self._told.clear()
         self._source.reset()
         self._frame.reset()
-        self._forget.set()
+        self._start += 1
         self._split.reset()
         self._outputs.reset()
 
@@ -163,14 +164,16 @@ class FlowStream:
             return None
         self._split.expect(cloud, sweep)
         reason = self._pairs.pairing.reason
+        if reason == EMPTY:
+            self._tell_empty(cloud)
         if pair is None and reason != EMPTY:  # an empty cloud is answered with an empty one
             self._give_up(cloud, reason)
             self._tell_refusal(reason)
         self._refused = reason
         if reason in RESTARTS:
-            self._forget.set()
+            self._start += 1
             self._outputs.reset()
-        return Job(cloud, sweep, pair, arrived) if pair or reason == EMPTY else None
+        return Job(cloud, sweep, pair, arrived, self._start) if pair or reason == EMPTY else None
 
     def _tell_refusal(self, reason: str) -> None:
         """Why a cloud has no pair, and the cure; a new start is no fault unless the next cloud is one, too."""
@@ -183,6 +186,15 @@ class FlowStream:
             else:
                 self._node.get_logger().info(f'{RESTARTS[reason]}: a new start ({CURES[reason]})')
 
+    def _tell_empty(self, cloud: PointCloud2) -> None:
+        """Why a cloud has no usable return: it is no fault of the answer, which is as empty, but one of the stream."""
+        self._statistics.count(EMPTY)
+        if not self._statistics.is_due(EMPTY):
+            return
+        points = cloud.height * cloud.width
+        cut = f'none of its {points} points is a usable return: look at min_range and own_body'
+        self._node.get_logger().warning(f'{EMPTY}: {cut if points else CURES[EMPTY]}')
+
     def _drop_unread(self, reason: str) -> None:
         if self._unread is not None:
             self._statistics.drop(reason)
@@ -191,10 +203,10 @@ class FlowStream:
     # --- in the first worker's thread -------------------------------------------------------------
 
     def _prepare(self, job: Job) -> None:
-        if self._forget.is_set():
+        if job.start != self._prepared_start:
             self._second.wait_until_idle()
-            self._forget.clear()
             self._stream.reset()
+            self._prepared_start = job.start
         self._guarded(job.cloud, self._first_half, job)
 
     def _first_half(self, job: Job) -> None:
@@ -223,6 +235,9 @@ class FlowStream:
         self._guarded(estimated[0].cloud, self._tell, *estimated)
 
     def _tell(self, job: Job, flow: FlowField) -> None:
+        if job.start != self._start:  # what was wiped since stays so
+            self._give_up(job.cloud, STOPPED)
+            return
         begun = time.monotonic()
         self._outputs.publish(flow, job.cloud, self._frame)
         self._split.settle(job.cloud, flow)

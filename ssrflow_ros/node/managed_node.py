@@ -17,12 +17,15 @@ import gc
 from typing import TYPE_CHECKING, Callable
 
 from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import PointCloud2
 from std_srvs.srv import SetBool, Trigger
 
+from ..errors import InputError
 from ..process_memory import give_back_code, give_back_heap
 from ..settings import Settings
 from . import livox_topic, qos
@@ -31,7 +34,7 @@ from .ego_sources import EgoSource, make_ego_source
 from .flow_stream import FlowStream
 from .lifecycle import ManagedNode, answer_every_request, transition
 from .objects_frame import ObjectsFrame
-from .parameters import declare_settings, follow_changes
+from .parameters import check_settable, declare_settings, follow_changes
 from .publishing import Outputs
 from .qos_events import Mismatches
 from .statistics import Statistics
@@ -80,6 +83,14 @@ class FlowNode(ManagedNode):
     def settings(self) -> Settings:
         """As the parameters are now."""
         return self._settings
+
+    def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
+        """As rclpy does, and so the services that set parameters; what cannot be set is refused with the cure."""
+        try:
+            check_settable(self, parameter_list)
+        except InputError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return super().set_parameters_atomically(parameter_list)
 
     def destroy_node(self) -> None:
         """Give the worker a moment to finish its sweep, since it publishes; whoever ends the node is in a hurry."""
@@ -176,7 +187,8 @@ class FlowNode(ManagedNode):
     def _stop(self, timeout: float = 10.0) -> None:
         for subscription in self._points:
             self.destroy_subscription(subscription)
-        if self._stream is not None and not self._stream.stop(timeout):
+        # After a signal nobody waits for it, and the log has no way to /rosout any more.
+        if self._stream is not None and not self._stream.stop(timeout) and self.context.ok():
             self.get_logger().warning('the sweep at hand takes long: going on without it')
         for source in (self._source, self._frame):
             if source is not None:

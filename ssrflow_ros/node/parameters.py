@@ -90,6 +90,22 @@ def follow_changes(node: Node, apply: Callable[[Settings], None], is_active: Cal
     check_then_apply(node, check, lambda parameters: apply(settings_with(parameters)))
 
 
+def check_settable(node: Node, parameters: list[RosParameter]) -> None:
+    """InputError, with the cure, if one of them cannot be set while `node` runs, or not to that value.
+
+    To be asked before rclpy is, whose own words name no cure, and of a parameter that does not exist not even the name.
+    """
+    table = {row.name: row for row in Settings.table()}
+    for name, value in ((parameter.name, parameter.value) for parameter in parameters):
+        row = table.get(name)
+        if row is not None and not (row.live or row.idle):
+            raise InputError(f'{name}: read-only while the node runs: start it anew with -p {name}:=VALUE')
+        if row is not None:
+            row.check(value)
+        elif not node.has_parameter(name):
+            raise InputError(f"there is no parameter '{name}': " + did_you_mean(name, table, 'see docs/parameters.md'))
+
+
 def _descriptor(row: Parameter) -> ParameterDescriptor:
     # A double that is typed dynamically also takes an integer; our own check keeps the type.
     descriptor = ParameterDescriptor(

@@ -18,7 +18,7 @@ from ..settings import Settings
 from ..sweep import EgoMotion, SweepPair
 from ..transforms import rigid
 from .ego_motion import from_poses
-from .trajectory import Trajectory
+from .trajectory import LONGEST_GAP_NS, Trajectory
 
 KEPT = 2000
 """Poses of each edge that a live node keeps: ten seconds at 200 Hz."""
@@ -44,7 +44,7 @@ class SensorPoses:
         self._base = settings.base_frame.strip('/')
         self._kept = kept
         self._edges: dict[tuple[str, str], Trajectory | np.ndarray] = {}
-        self._left_out: dict[tuple[str, str], tuple[int, str]] = {}
+        self._left_out: dict[tuple[str, str], _LeftOut] = {}
         self._child: str | None = None
         self._arrived = threading.Condition()
 
@@ -73,7 +73,7 @@ class SensorPoses:
         fault = _fault(position, quaternion)
         with self._arrived:
             if fault:
-                self._left_out[key] = self._left_out.get(key, (0, ''))[0] + 1, fault
+                self._left_out.setdefault(key, _LeftOut()).note(stamp_ns, fault)
                 return
             if stamp_ns is None:
                 self._edges[key] = rigid(Rotation.from_quat(quaternion).as_matrix(), position)
@@ -122,7 +122,7 @@ class SensorPoses:
                     raise EgoMotionError(self._why_not(frame))
                 return [self._pose(way, stamp_ns, recorded_ns) for stamp_ns in stamps_ns]
             except EgoMotionError as error:
-                raise EgoMotionError(self._with_what_was_left_out(str(error))) from None
+                raise EgoMotionError(self._with_what_was_left_out(str(error), stamps_ns)) from None
 
     def _mount(self, frame: str) -> None:
         """The edge from the odometry's frame to the sensor's, where `mounting` or an unnamed child gives it."""
@@ -147,14 +147,16 @@ class SensorPoses:
             pose = (step if upwards else np.linalg.inv(step)) @ pose
         return pose
 
-    def _with_what_was_left_out(self, cause: str) -> str:
-        for (parent, child), (count, fault) in self._left_out.items():
+    def _with_what_was_left_out(self, cause: str, stamps_ns: list[int]) -> str:
+        for (parent, child), left_out in self._left_out.items():
             said = (
-                f"{count} pose{'s' * (count > 1)} of '{child}' in '{parent}' left out, the last because its "
-                f'{fault}: let who publishes them fill them in'
+                f"{left_out.count} pose{'s' * (left_out.count > 1)} of '{child}' in '{parent}' left out, the last "
+                f'because its {left_out.fault}: let who publishes them fill them in'
             )
-            # Where there is none else, this is the cause.
-            return f'{cause}; {said}' if (parent, child) in self._edges else said
+            if (parent, child) not in self._edges:
+                return said  # where there is none else, this is the cause
+            if any(map(left_out.bears_on, stamps_ns)):
+                return f'{cause}; {said}'
         return cause
 
     def _why_not(self, frame: str) -> str:
@@ -170,6 +172,25 @@ class SensorPoses:
             f"tf has no way from '{frame}' to '{self._fixed}' (frames known: {known}): check fixed_frame and "
             'who publishes /tf'
         )
+
+
+class _LeftOut:
+    """Poses of an edge that are none: how many, the fault of the last one, and the times of the first and the last."""
+
+    def __init__(self) -> None:
+        self.count, self.fault = 0, ''
+        self._stamps: list[int] = []
+
+    def note(self, stamp_ns: int | None, fault: str) -> None:
+        """One more; None where it is of all times."""
+        self.count, self.fault = self.count + 1, fault
+        if stamp_ns is not None:
+            self._stamps = [min([*self._stamps, stamp_ns]), max([*self._stamps, stamp_ns])]
+
+    def bears_on(self, stamp_ns: int) -> bool:
+        """Whether a pose is missing at that time because of them."""
+        first, last = self._stamps or (stamp_ns, stamp_ns)
+        return first - LONGEST_GAP_NS <= stamp_ns <= last + LONGEST_GAP_NS
 
 
 def _way(frame: str, goal: str, edges: Collection[tuple[str, str]]) -> _Way | None:
