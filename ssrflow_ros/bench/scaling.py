@@ -27,9 +27,8 @@ INPUT_SIZES = (10_000, 30_000, 120_000, 300_000, 1_000_000)
 NETWORK_SIZES = (1024, 2048, 4096, 8192, 16384, 32768)
 CORES_AND_THREADS = ((1, 1), (2, 1), (2, 2))
 """Cores of the process, and threads of the network; the next sweep is always prepared in a thread of its own."""
-_BESIDE = (
-    24  # returns nearest in direction, which reach the next ring, towards one of which a denser sensor has another
-)
+# Returns nearest in direction, which reach the next ring: towards one of them a denser sensor has another.
+_BESIDE = 24
 _ONE_SURFACE = 0.05  # share of the range, by which two of these differ at most that lie on one surface
 _NOISE = 0.02  # m, of the range
 _OF_A_SWEEP = 4  # input points for each one that the network is to see

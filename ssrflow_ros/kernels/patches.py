@@ -27,7 +27,7 @@ import numpy as np
 from numba import types
 
 from .compiled import contracted, reordered
-from .turns import all_done, done, taken
+from .turns import tiles_of
 
 
 def _found() -> bool:
@@ -114,13 +114,8 @@ def layer(rows, weight, bias, slope, most, turn, out):
     """out (m, d) = LeakyReLU(rows (m, c) @ weight (d, c) transposed + bias (d,)); slope 1: none."""
     (d, c), m = weight.shape, len(rows)
     tile = _tile(max(c, d), most, m)
-    begin = taken(turn, tile)
-    while begin < m:
-        end = min(m, begin + tile)
+    for begin, end in tiles_of(turn, tile, m):
         _layer_of(rows[begin:end], weight, bias, slope, out[begin:end])
-        done(turn, tile)
-        begin = taken(turn, tile)
-    all_done(turn, m)
 
 
 @contracted
@@ -135,13 +130,8 @@ def _multiplied(rows, weight, most, turn, out):
     """out (m, d) = rows (m, c) @ weight (d, c) transposed."""
     (d, c), m = weight.shape, len(rows)
     tile = _tile(max(c, d), most, m)
-    begin = taken(turn, tile)
-    while begin < m:
-        end = min(m, begin + tile)
+    for begin, end in tiles_of(turn, tile, m):
         _product(rows[begin:end].reshape(-1), c, False, end - begin, weight, 0, out[begin:end].reshape(-1))
-        done(turn, tile)
-        begin = taken(turn, tile)
-    all_done(turn, m)
 
 
 @contracted
@@ -151,9 +141,8 @@ def described(points, more, unit, length, longest, first, second, slope, most, t
     m, (numbers, columns) = len(points), first[0].shape
     tile = _tile(max(numbers, columns), most, m)
     rows, hidden = np.empty((tile, columns), np.float32), np.empty((tile, numbers), np.float32)
-    begin = taken(turn, tile)
-    while begin < m:
-        size = min(m, begin + tile) - begin
+    for begin, end in tiles_of(turn, tile, m):
+        size = end - begin
         for i in range(size):
             row, point, known = rows[i], points[begin + i], more[begin + i]
             dx, dy, dz = known[0] / length, known[1] / length, known[2] / length
@@ -164,10 +153,7 @@ def described(points, more, unit, length, longest, first, second, slope, most, t
                 look = known[c - 3] / length
                 row[c] = look * (longest / (longest + abs(look)))
         _layer_of(rows[:size], first[0], first[1], slope, hidden[:size])
-        _layer_of(hidden[:size], second[0], second[1], slope, out[begin : begin + size])
-        done(turn, tile)
-        begin = taken(turn, tile)
-    all_done(turn, m)
+        _layer_of(hidden[:size], second[0], second[1], slope, out[begin:end])
 
 
 @contracted
@@ -178,9 +164,7 @@ def joined(features, coarse, index, shares, each, of_both, norm, slope, most, tu
     d, c = weight.shape
     tile = _tile(c, most, m)
     both, bent = np.empty((tile, c), np.float32), np.empty((tile, d), np.float32)
-    begin = taken(turn, tile)
-    while begin < m:
-        end = min(m, begin + tile)
+    for begin, end in tiles_of(turn, tile, m):
         for i in range(begin, end):
             row, own = both[i - begin], features[i]
             for a in range(width):
@@ -188,9 +172,6 @@ def joined(features, coarse, index, shares, each, of_both, norm, slope, most, tu
             _mixed(coarse[i // each * (len(coarse) // (m // each)) :], index[i], shares[i], row[width:])
         _layer_of(both[: end - begin], weight, bias, slope, bent[: end - begin])
         normalise(bent[: end - begin], gain, shift, out[begin:end])
-        done(turn, tile)
-        begin = taken(turn, tile)
-    all_done(turn, m)
 
 
 @contracted
@@ -207,17 +188,12 @@ def reembedded(points, unit, features, cross, within, temporal, spatial, fusion,
     encoding = np.empty(tile * most_near * max(len(temporal[0][1]), len(spatial[0][1])), np.float32)
     pairs, scores = np.empty(tile * most_near * width, np.float32), np.empty(tile * most_near * width, np.float32)
     buffers = encoding, pairs, scores
-    begin = taken(turn, tile)
-    while begin < m:
-        end = min(m, begin + tile)
+    for begin, end in tiles_of(turn, tile, m):
         own, other = parts[0], parts[1]
         _attentive_patch(points, unit, own, other, m // 2, cross, temporal, each, slope, begin, end, buffers, halves, 0)
         own, other = parts[2], parts[3]
         _attentive_patch(points, unit, own, other, 0, within, spatial, each, slope, begin, end, buffers, halves, width)
         _layer_of(halves[: end - begin], fusion[0], fusion[1], slope, out[begin:end])
-        done(turn, tile)
-        begin = taken(turn, tile)
-    all_done(turn, m)
 
 
 @contracted
@@ -225,17 +201,12 @@ def _parts_of_pairs(features, temporal, spatial, most, turn, out):
     """out (4, m, c): what features (m, c) bring into a pair as its own and as the other's, temporal and spatial."""
     m, width = features.shape
     tile = _tile(width, most, m)
-    begin = taken(turn, tile)
-    while begin < m:
-        end = min(m, begin + tile)
+    for begin, end in tiles_of(turn, tile, m):
         rows = features[begin:end]
         _layer_of(rows, temporal[1][0], temporal[1][1], np.float32(1), out[0, begin:end])
         _product(rows.reshape(-1), width, False, end - begin, temporal[2], 0, out[1, begin:end].reshape(-1))
         _layer_of(rows, spatial[1][0], spatial[1][1], np.float32(1), out[2, begin:end])
         _product(rows.reshape(-1), width, False, end - begin, spatial[2], 0, out[3, begin:end].reshape(-1))
-        done(turn, tile)
-        begin = taken(turn, tile)
-    all_done(turn, m)
 
 
 @contracted
@@ -279,17 +250,12 @@ def _cost_patch(neighbours, net, weight, own, other, each, slope, most, turn, ou
     tile = _tile(k * width, most, m)
     hidden = np.empty((len(net[1][0]), tile * k), np.float32)
     pairs, weights = np.empty((tile, k, width), np.float32), np.empty((tile, k, width), np.float32)
-    begin = taken(turn, tile)
-    while begin < m:
-        end = min(m, begin + tile)
+    for begin, end in tiles_of(turn, tile, m):
         rows = (end - begin) * k
         weigh(offsets, slope, begin * k, end * k, hidden, net)
         _product(hidden.reshape(-1), tile * k, True, rows, net[2][0], 0, weights.reshape(-1))
         _product(offsets[0, begin * k :], offsets.shape[1], True, rows, weight, 0, pairs.reshape(-1))
         cost(weights, net[2][1], pairs, own, other, index, each, slope, begin, end, out)
-        done(turn, tile)
-        begin = taken(turn, tile)
-    all_done(turn, m)
 
 
 @contracted
@@ -300,15 +266,10 @@ def _weighted_patch(neighbours, net, features, each, slope, most, turn, out):
     tile = _tile(k * len(net[2][1]), most, m)
     hidden = np.empty((len(net[1][0]), tile * k), np.float32)
     weights = np.empty((tile, k, len(net[2][1])), np.float32)
-    begin = taken(turn, tile)
-    while begin < m:
-        end = min(m, begin + tile)
+    for begin, end in tiles_of(turn, tile, m):
         weigh(offsets, slope, begin * k, end * k, hidden, net)
         _product(hidden.reshape(-1), tile * k, True, (end - begin) * k, net[2][0], 0, weights.reshape(-1))
         weighted_mean(weights, net[2][1], features, index, each, begin, end, out)
-        done(turn, tile)
-        begin = taken(turn, tile)
-    all_done(turn, m)
 
 
 @contracted
@@ -320,17 +281,12 @@ def convolved(features, neighbours, weights, each, slope, most, turn, out):
     # Larger tiles: the products have so large weights that these fill the cache by themselves.
     tile, answer = _tile(numbers * features.shape[1], 4 * most, m), out.reshape(-1)
     means, moved = np.empty((tile, numbers, features.shape[1]), np.float32), np.empty((tile, numbers, 3), np.float32)
-    begin = taken(turn, tile)
-    while begin < m:
-        end = min(m, begin + tile)
+    for begin, end in tiles_of(turn, tile, m):
         convolve(offsets, features, index, each, slope, begin, end, means, moved, net)
         part = answer[begin * d :]
         _product(moved.reshape(-1), numbers * 3, False, end - begin, of_offsets, 0, part)
         _product(means.reshape(-1), numbers * features.shape[1], False, end - begin, of_features, 1, part)
         activate(out[begin:end], bias, slope)
-        done(turn, tile)
-        begin = taken(turn, tile)
-    all_done(turn, m)
 
 
 @contracted
@@ -366,13 +322,8 @@ def predicted(
 @contracted
 def _normed(features, norm, most, turn, out):
     m, tile = len(features), _tile(features.shape[1], most, len(features))
-    begin = taken(turn, tile)
-    while begin < m:
-        end = min(m, begin + tile)
+    for begin, end in tiles_of(turn, tile, m):
         normalise(features[begin:end], norm[0], norm[1], out[begin:end])
-        done(turn, tile)
-        begin = taken(turn, tile)
-    all_done(turn, m)
 
 
 @contracted
@@ -381,17 +332,12 @@ def _flow_of(features, first, second, norm, of_flow, slope, most, turn, out, flo
     m, hidden, width = len(features), len(first[1]), out.shape[1]
     tile = _tile(max(features.shape[1], hidden), most, m)
     before, last = np.empty((tile, hidden), np.float32), np.empty((tile, width), np.float32)
-    begin = taken(turn, tile)
-    while begin < m:
-        end = min(m, begin + tile)
+    for begin, end in tiles_of(turn, tile, m):
         size = end - begin
         _layer_of(features[begin:end], first[0], first[1], slope, before[:size])
         _layer_of(before[:size], second[0], second[1], slope, last[:size])
         normalise(last[:size], norm[0], norm[1], out[begin:end])
         _layer_of(out[begin:end], of_flow[0], of_flow[1], np.float32(1), flow[begin:end])
-        done(turn, tile)
-        begin = taken(turn, tile)
-    all_done(turn, m)
 
 
 @reordered

@@ -29,19 +29,13 @@ _added: Any = intrinsic(_adding)
 
 
 @register_jitable
-def taken(turn, tile):
-    """The first row of the next tile of so many, which is the caller's to do; past the last row: none is left."""
-    return _added(turn, 0, tile)
-
-
-@register_jitable
-def done(turn, tile):
-    """Say that a tile that was taken is done."""
-    _added(turn, 1, tile)
-
-
-@register_jitable
-def all_done(turn, rows):
-    """Wait for the tiles that others have taken, of so many rows in all."""
+def tiles_of(turn, tile, rows):
+    """The first row of each tile that is the caller's to do, and the one after its last; it ends when all rows are
+    done, by whomever."""
+    begin = _added(turn, 0, tile)
+    while begin < rows:
+        yield begin, min(rows, begin + tile)
+        _added(turn, 1, tile)
+        begin = _added(turn, 0, tile)
     while _added(turn, 1, 0) < rows:
         _GIVE_WAY()
