@@ -16,6 +16,7 @@ More of it in docs/python.md.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, overload
 
 import numpy as np
@@ -84,18 +85,30 @@ class SceneFlow:
         """The first half, of a pair by itself: everything before the network. Every point of the sweeps is taken."""
         return with_samples(Preparation(self.settings)(pair, ego_motion), self.settings)
 
-    @team.busy
     def estimate(self, prepared: PreparedPair, detector: ObjectDetector | None = None) -> FlowField:
         """The second half: the network, and what it means for every point; `detector` is that of a stream.
 
         Where the network is not asked, `prepared` has no samples, the tracks of the detector's objects stand in for it.
         """
-        watch, detect = Stopwatch(prepared.timings_ms), detector or ObjectDetector(self.classifier)
-        pair, ego, ground = prepared.pair, prepared.ego_motion, prepared.ground
-        residual = None if prepared.samples is None else self._network_flow(prepared, *prepared.samples, watch)
+        return self.detect(self.infer(prepared), detector)
+
+    @team.busy
+    def infer(self, prepared: PreparedPair) -> PreparedPair:
+        """The pair with what the network says of it, where it is asked."""
+        if prepared.samples is None:
+            return prepared
+        watch = Stopwatch(prepared.timings_ms)
+        residual = self._network_flow(prepared, *prepared.samples, watch)
+        return replace(prepared, residual=residual, timings_ms=watch.timings_ms)
+
+    @team.busy
+    def detect(self, inferred: PreparedPair, detector: ObjectDetector | None = None) -> FlowField:
+        """What moves by itself, and so the answer for every point; `detector` as of `estimate`."""
+        watch, detect = Stopwatch(inferred.timings_ms), detector or ObjectDetector(self.classifier)
+        pair, ego, ground, residual = inferred.pair, inferred.ego_motion, inferred.ground, inferred.residual
 
         with watch('objects'):
-            moved, object_ids, found, probability, predicted = detect(prepared, residual, self.settings)
+            moved, object_ids, found, probability, predicted = detect(inferred, residual, self.settings)
 
         flow, moving = ego.displacement(pair.source.points, moved), lengths(moved) > 0
         by_network = None if residual is None else _velocity(residual, pair)
@@ -103,7 +116,7 @@ class SceneFlow:
         field = FlowField(
             pair, ego, flow, velocity, moving, ground, object_ids, found, timings_ms, by_network, probability, predicted
         )
-        return prepared.restored(field)
+        return inferred.restored(field)
 
     def _network_flow(self, prepared: PreparedPair, sample: Sample, others: Sample, watch: Stopwatch) -> np.ndarray:
         """The network's displacement (N, 3) float32 m of the source's points, the sensor's own motion removed."""

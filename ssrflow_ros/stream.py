@@ -22,7 +22,9 @@ class Method(Protocol):
     settings: Settings
     classifier: MotionClassifier
 
-    def estimate(self, prepared: PreparedPair, detector: ObjectDetector | None = None) -> FlowField: ...
+    def infer(self, prepared: PreparedPair) -> PreparedPair: ...
+
+    def detect(self, inferred: PreparedPair, detector: ObjectDetector | None = None) -> FlowField: ...
 
 
 class Stream:
@@ -73,7 +75,15 @@ class Stream:
 
     def estimate(self, prepared: PreparedPair) -> FlowField:
         """The second half: by the network, or, of what is observed alone, from the objects' tracks."""
-        return self._method.estimate(prepared, self.detector)
+        return self.detect(self.infer(prepared))
+
+    def infer(self, prepared: PreparedPair) -> PreparedPair:
+        """The network; it remembers nothing, so a thread of its own may be a pair ahead of `detect`."""
+        return self._method.infer(prepared)
+
+    def detect(self, inferred: PreparedPair) -> FlowField:
+        """What is left of the second half, of the stream's pairs in their order."""
+        return self._method.detect(inferred, self.detector)
 
     @property
     def own_body(self) -> OwnBody:

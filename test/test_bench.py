@@ -249,30 +249,67 @@ def test_scaling_has_a_row_for_each_size_and_a_picture(tmp_path):
     assert all(row['P50_LATENCY'] == pytest.approx(sum(row['stages'].values())) for row in rows)
 
 
-def test_prefetch_keeps_the_order_and_is_one_ahead():
-    made, taken, handed = [], [], []
+def test_prefetch_keeps_the_order_and_is_two_ahead():
+    prepared, inferred, taken, handed, threads = [], [], [], [], [set(), set()]
 
     def items():
-        for item in range(5):
+        for item in range(6):
             taken.append(threading.current_thread())
             yield item
 
-    def make(item):
-        made.append(item)
+    def prepare(item):
+        threads[0].add(threading.current_thread())
+        prepared.append(item)
         if item == 2:
             raise ValueError('two')
         return 10 * item
 
-    for item, future in prefetch(make, items()):
+    def infer(made):
+        threads[1].add(threading.current_thread())
+        inferred.append(made)
+        if made == 40:
+            raise ValueError('four')
+        return made + 1
+
+    for item, future in prefetch(prepare, infer, items()):
         future.exception()
         handed.append((item, future))
-        assert len(taken) <= item + 2
-    assert [item for item, _ in handed] == made == [0, 1, 2, 3, 4]
-    assert [future.result() for item, future in handed if item != 2] == [0, 10, 30, 40]
-    with pytest.raises(ValueError, match='two'):
-        handed[2][1].result()
-    assert set(taken) == {threading.current_thread()}
-    assert not list(prefetch(make, []))
+        assert len(taken) <= item + 3
+    assert [item for item, _ in handed] == prepared == [*range(6)] and inferred == [0, 10, 30, 40, 50]
+    assert [future.result() for item, future in handed if item not in (2, 4)] == [1, 11, 31, 51]
+    for item, said in ((2, 'two'), (4, 'four')):
+        with pytest.raises(ValueError, match=said):
+            handed[item][1].result()
+    assert set(taken) == {threading.current_thread()} and len(threads[0] | threads[1] | set(taken)) == 3
+    assert not list(prefetch(prepare, infer, []))
+
+
+def test_three_sweeps_are_worked_on_at_once():
+    """While the caller has the first one the second one is inferred and the third one prepared."""
+    at_work = threading.Barrier(3, timeout=60)
+
+    def prepare(item):
+        if item == 2:
+            at_work.wait()
+        return item
+
+    def infer(item):
+        if item == 1:
+            at_work.wait()
+        return item
+
+    for item, future in prefetch(prepare, infer, range(4)):
+        assert future.result(60) == item
+        if item == 0:
+            at_work.wait()
+
+
+def test_a_caller_who_leaves_early_waits_for_what_is_begun_and_no_more():
+    done = []
+    with pytest.raises(KeyError):
+        for _ in prefetch(lambda item: item, done.append, range(100)):
+            raise KeyError
+    assert done == [0, 1] and not any(thread.name.startswith('ssrflow_prefetch') for thread in threading.enumerate())
 
 
 def test_cloud_over_dds():

@@ -38,8 +38,11 @@ class StandInSceneFlow:
     def prepare(self, pair, ego_motion=None):
         return pair, ego_motion
 
-    def estimate(self, prepared):
-        return self(*prepared)
+    def infer(self, prepared):
+        return prepared
+
+    def detect(self, inferred):
+        return self(*inferred)
 
     def __call__(self, pair, ego_motion=None):
         points = pair.source.points
@@ -600,12 +603,15 @@ def test_bag_goes_on_after_a_failed_match(ssrflow, tmp_path, monkeypatch):
     assert code == 0 and '1 x no ego-motion' in out and 'too few matches: give odometry' in out + err
 
 
-def test_bag_splits_every_cloud_into_what_stands_and_what_moves(ssrflow, tmp_path, monkeypatch):
-    class NoMatch(StandInSceneFlow):
-        def prepare(self, pair, ego_motion=None):
-            if pair.source.stamp_ns == 1_200_000_000:
-                raise EgoMotionError('too few matches: give odometry')
-            return super().prepare(pair, ego_motion)
+@pytest.mark.parametrize('part', ['prepare', 'infer', 'detect'])
+def test_bag_splits_every_cloud_into_what_stands_and_what_moves(ssrflow, tmp_path, monkeypatch, part):
+    """Wherever one of them is refused."""
+
+    def refusing(self, given, *more):
+        pair = given if part == 'prepare' else given[0]
+        if pair.source.stamp_ns == 1_200_000_000:
+            raise EgoMotionError('too few matches: give odometry')
+        return getattr(StandInSceneFlow, part)(self, given, *more)
 
     def in_the_object(number, message):
         if number == 3:
@@ -613,7 +619,7 @@ def test_bag_splits_every_cloud_into_what_stands_and_what_moves(ssrflow, tmp_pat
         else:
             message.data.reshape(80, -1)[4, :12] = np.float32([9.8, 0.2 * number, 0.0]).view(np.uint8)
 
-    use_method(monkeypatch, NoMatch)
+    use_method(monkeypatch, type('NoMatch', (StandInSceneFlow,), {part: refusing}))
     write_recording(tmp_path / 'in', [1.0, 1.1, 1.2, 1.25, 1.3], change=in_the_object)
     options = ('--static', '--moving', '--static-margin', 2.0)
     code, out, _ = ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out', *options)

@@ -12,7 +12,7 @@ from ssrflow_ros.operators.linear import MKL_ALONE
 
 ROOT = Path(__file__).resolve().parents[1]
 ALONE, AHEAD = 'alone', 'ahead'
-"""Both halves in one thread, one after the other; or, as in the node, each in a thread of its own, one sweep ahead."""
+"""All in one thread, one sweep after the other; or preparation, network and objects each in a thread of its own."""
 
 
 def run(path, threads, way):
@@ -24,13 +24,13 @@ def run(path, threads, way):
     sweeps = [one.sweep for one in simulate(3_000_240, 4, 'vlp16', 'street')]
     stream = SceneFlow(Settings(threads=threads, network_points=512)).stream()
     pairs = [SweepPair(newer, older) for newer, older in zip(sweeps[1:], sweeps)]
-    prepared = (
-        (future.result() for _, future in prefetch(stream.prepare, pairs))
+    inferred = (
+        (future.result() for _, future in prefetch(stream.prepare, stream.infer, pairs))
         if way == AHEAD
-        else map(stream.prepare, pairs)
+        else map(stream.infer, map(stream.prepare, pairs))
     )
     arrays = {}
-    for number, field in enumerate(map(stream.estimate, prepared)):
+    for number, field in enumerate(map(stream.detect, inferred)):
         arrays[f'{number} ego_motion'] = field.ego_motion.target_from_source
         for name in ('flow', 'velocity', 'moving', 'ground', 'object_ids', 'network_velocity', 'probability'):
             arrays[f'{number} {name}'] = getattr(field, name)

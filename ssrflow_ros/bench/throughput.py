@@ -1,4 +1,5 @@
-"""How many sweeps a second, the next one prepared while this one is worked on."""
+"""How many sweeps a second, the network at the next one, and the one after that prepared, while this one is worked
+on."""
 
 from __future__ import annotations
 
@@ -55,15 +56,19 @@ def run_through(
         pair = pairs.push(cloud)[1]
         return begun, stream.prepare(pair, next(given, None)) if pair else None
 
+    def infer(prepared: tuple[float, PreparedPair | None]) -> tuple[float, PreparedPair | None]:
+        begun, pair = prepared
+        return begun, stream.infer(pair) if pair else None
+
     warm_up = min(warm_up, len(clouds) - 3)
     done, latencies, use = [], [], None
     stream = method.stream()
     start = time.perf_counter()
-    for cloud, future in prefetch(prepare, clouds):
-        begun, prepared = future.result()
-        if prepared is None:
+    for cloud, future in prefetch(prepare, infer, clouds):
+        begun, inferred = future.result()
+        if inferred is None:
             continue
-        to_pointcloud2(encode(stream.estimate(prepared), cloud), cloud.header)
+        to_pointcloud2(encode(stream.detect(inferred), cloud), cloud.header)
         now = time.perf_counter()
         done.append(1e3 * (now - start))
         latencies.append(1e3 * (now - begun))

@@ -1,4 +1,4 @@
-"""One pass over a recording: from each cloud to its answer; the next sweep is made ready meanwhile."""
+"""One pass over a recording: from each cloud to its answer; the next sweeps are made ready meanwhile."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 
 
 class Taken(NamedTuple):
-    """A cloud, when it was recorded, its sweep, and the pair that it completes, made ready, or an `error` why not."""
+    """A cloud, when it was recorded, its sweep, and the `pair` that it completes, made ready for the network, then with
+    its answer, or an `error` why not."""
 
     cloud: Any
     time_ns: int
     sweep: Sweep
-    prepared: PreparedPair | None
+    pair: PreparedPair | None
     error: SSRFlowError | None = None
 
 
@@ -37,7 +38,7 @@ class Annotation:
         self._stream, self._pairs, self._poses, self._out, self._summary = stream, pairs, poses, out, summary
 
     def run(self, messages: Iterator['BagMessage']) -> None:
-        for recorded, future in prefetch(self._prepare, messages):
+        for recorded, future in prefetch(self._prepare, self._infer, messages):
             self._summary.begin(recorded)
             self._out.copy(recorded)
             taken, flow = None, None
@@ -58,9 +59,9 @@ class Annotation:
     def _answer(self, taken: Taken) -> FlowField | None:
         if taken.error is not None:
             raise taken.error
-        if taken.prepared is None:
+        if taken.pair is None:
             return None
-        flow = self._stream.estimate(taken.prepared)
+        flow = self._stream.detect(taken.pair)
         self._out.write(flow, taken.cloud, taken.time_ns)
         self._summary.add(flow, taken.cloud)
         return flow
@@ -77,3 +78,12 @@ class Annotation:
             except SSRFlowError as refused:
                 error = refused
         return Taken(cloud, recorded.time_ns, sweep, prepared, error)
+
+    def _infer(self, taken: Taken) -> Taken:
+        """What the network says of it; in another thread."""
+        if taken.pair is None:
+            return taken
+        try:
+            return taken._replace(pair=self._stream.infer(taken.pair))
+        except SSRFlowError as refused:
+            return taken._replace(error=refused)

@@ -1,4 +1,4 @@
-"""What passes between the two halves of the method: a pair made ready for the network."""
+"""What passes between the parts of the method: a pair made ready for the network, then with its answer."""
 
 from __future__ import annotations
 
@@ -52,6 +52,8 @@ class PreparedPair:
     vacated_space   (v, 3) float32 m, those of `target` through whose places the source's sensor sees.
     timings_ms      milliseconds of each step so far.
     samples         what the network sees of both sweeps, rows into `rows` and `target`; None where it is not asked.
+    residual        (N, 3) float32 m, what the network says of the source's points, the sensor's own motion removed;
+                    None until it has been asked, and where it is not.
     conditioned     how `pair` was made of the one that was given; None: it is that.
     """
 
@@ -71,6 +73,7 @@ class PreparedPair:
     vacated_space: np.ndarray
     timings_ms: dict[str, float]
     samples: tuple[Sample, Sample] | None = None
+    residual: np.ndarray | None = None
     conditioned: ConditionedPair | None = None
 
     @property

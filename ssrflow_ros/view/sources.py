@@ -36,7 +36,7 @@ def estimated(
 ) -> Iterator[FlowField | str]:
     """The flow of each sweep of a recording; of a sweep that has none the reason."""
     pairs = PairStream(settings)
-    reasons: deque[str] = deque()  # of the sweeps that have no pair; the next one is prepared before they are asked for
+    reasons: deque[str] = deque()  # of the sweeps that have no pair; later ones are prepared before they are asked for
 
     def prepare(recorded: BagMessage) -> PreparedPair | None:
         sweep, pair = pairs.push(recorded.read())
@@ -46,10 +46,13 @@ def estimated(
             return None
         return stream.prepare(pair, poses.between(pair))
 
-    for _, future in prefetch(prepare, messages):
+    def infer(prepared: PreparedPair | None) -> PreparedPair | None:
+        return None if prepared is None else stream.infer(prepared)
+
+    for _, future in prefetch(prepare, infer, messages):
         try:
-            prepared = future.result()
-            yield reasons.popleft() if prepared is None else stream.estimate(prepared)
+            inferred = future.result()
+            yield reasons.popleft() if inferred is None else stream.detect(inferred)
         except SSRFlowError as error:
             yield str(error)
 
