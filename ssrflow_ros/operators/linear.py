@@ -65,17 +65,25 @@ def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = No
 
 
 class Linear(nn.Linear):
-    """torch.nn.Linear by `linear`."""
+    """torch.nn.Linear by our own loops where they serve, else by `linear`."""
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return linear(x, self.weight, self.bias)
+    def __init__(self, into: int, out: int, bias: bool = True):
+        super().__init__(into, out, bias)
+        self._own = cpu_patches.Weights(self, self._itself)
+
+    def forward(self, x: torch.Tensor, slope: float = 1.0) -> torch.Tensor:
+        """x (..., C) -> (..., D), LeakyReLU of `slope` on it."""
+        if cpu_patches.fits(x):
+            return cpu_patches.layer(x, self._own, slope)
+        return linear(x, self.weight, self.bias, slope)
+
+    def _itself(self) -> nn.Module:
+        return self
 
 
 def _by_torch(
     x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, slope: float, grad: bool
 ) -> torch.Tensor:
-    if cpu_patches.fits(x):
-        return cpu_patches.layer(x, weight, weight.new_zeros(len(weight)) if bias is None else bias, slope)
     out = F.linear(x, weight, bias)
     return out if slope == 1 else F.leaky_relu(out, slope, inplace=not grad)
 
