@@ -77,8 +77,8 @@ def _emit(builder: Any, rows: Any, steps: Any, given: list[tuple[Any, list[Any]]
         added.append([builder.fadd(product, total, flags=_ONCE) for product, total in zip(products, row)])
     following = builder.add(number, _int(1))
     turns = [(number, _int(0), following), (along, _int(0), builder.add(along, step))]
-    for row in zip(sums, initially, added):
-        turns += zip(*row)
+    for of_row in zip(sums, initially, added):
+        turns += zip(*of_row)
     for phi, first, then in turns:
         phi.add_incoming(first, before)
         phi.add_incoming(then, loop)
@@ -94,42 +94,38 @@ def _emit(builder: Any, rows: Any, steps: Any, given: list[tuple[Any, list[Any]]
             builder.store(builder.select(builder.fcmp_ordered('>', vector, bent), vector, bent), place).align = 4
 
 
-def _intrinsic(signature: Any) -> tuple[Any, Any]:
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kinds, (rows, steps, *given) = signature.args, arguments
+def _intrinsic(arrays: list[Any], index: list[Any]) -> tuple[Any, Any]:
+    """A block of arrays of such types, and of an index or none."""
+    values, weight, initial, out = arrays
+    two, three = types.UniTuple(types.int64, 2), types.UniTuple(types.int64, 3)
+    kinds = [types.int64, types.int64, values, three, weight, two, initial, two, types.float32, out, two, *index]
 
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         def data(number: int) -> Any:
             return context.make_array(kinds[number])(context, builder, arguments[number]).data
 
-        def numbers(number: int) -> list[Any]:
-            return [builder.extract_value(arguments[number], part) for part in range(kinds[number].count)]
+        def given(number: int) -> tuple[Any, list[Any]]:
+            parts = range(kinds[number + 1].count)
+            return data(number), [builder.extract_value(arguments[number + 1], part) for part in parts]
 
-        def row_at(number: Any) -> Any:
-            if len(arguments) == 11:
-                return number
-            return builder.load(builder.gep(data(11), [builder.add(arguments[12], number)]))
+        def row_at(step: Any) -> Any:
+            return builder.load(builder.gep(data(11), [builder.add(arguments[12], step)])) if index else step
 
-        pairs = [(data(array), numbers(array + 1)) for array in (2, 4, 6, 9)]
-        _emit(builder, rows, steps, pairs, arguments[8], row_at)
+        rows, steps = arguments[:2]
+        _emit(builder, rows, steps, [given(array) for array in (2, 4, 6, 9)], arguments[8], row_at)
         return context.get_dummy_value()
 
-    return signature, code
-
-
-def _places_of(count: int) -> Any:
-    return types.UniTuple(types.int64, count)
+    return types.void(*kinds), code
 
 
 def _block(typing, rows, steps, values, of_values, weight, of_weight, initial, of_initial, slope, out, of_out):
-    kinds = types.int64, types.int64, values, _places_of(3), weight, _places_of(2), initial, _places_of(2)
-    return _intrinsic(types.void(*kinds, types.float32, out, _places_of(2)))
+    return _intrinsic([values, weight, initial, out], [])
 
 
 def _block_of_rows(
     typing, rows, steps, values, of_values, weight, of_weight, initial, of_initial, slope, out, of_out, index, begin
 ):
-    kinds = types.int64, types.int64, values, _places_of(3), weight, _places_of(2), initial, _places_of(2)
-    return _intrinsic(types.void(*kinds, types.float32, out, _places_of(2), index, types.int64))
+    return _intrinsic([values, weight, initial, out], [index, types.int64])
 
 
 block: Any = intrinsic(_block)

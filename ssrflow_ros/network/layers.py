@@ -27,9 +27,9 @@ class MLP(nn.Sequential):
                 x = layer(x)
         return x
 
-    def layers(self) -> tuple[nn.Module, ...]:
+    def layers(self) -> tuple[Linear | nn.LayerNorm, ...]:
         """Those that have weights, as `cpu_patches.Weights` takes them."""
-        return tuple(layer for layer in self if not isinstance(layer, nn.LeakyReLU))
+        return tuple(layer for layer in self if isinstance(layer, (Linear, nn.LayerNorm)))
 
 
 def mlp(*widths: int) -> MLP:

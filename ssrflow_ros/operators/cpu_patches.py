@@ -36,7 +36,8 @@ class Weights:
 
     def arrays(self) -> Any:
         tensors = (parameters[name] for parameters, name in self._places)
-        state = [(tensor.data_ptr(), tensor._version) for tensor in tensors if tensor is not None]
+        # What was made in inference mode counts no changes.
+        state = [(one.data_ptr(), one.is_inference() or one._version) for one in tensors if one is not None]
         if state != self._state:
             self._state, self._made = state, _arrays(self._layers())
         return self._made

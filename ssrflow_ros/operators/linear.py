@@ -34,7 +34,7 @@ _ONEDNN: Any = (
     else None
 )
 MKL_ALONE = _IS_X86 and _ONEDNN is None and torch.backends.mkl.is_available()
-"""Whether MKL does all products of the network on a CPU."""
+"""Whether MKL does all products of torch on a CPU."""
 if MKL_ALONE:  # in as much time; read with MKL's first product
     os.environ.setdefault('MKL_CBWR', 'AUTO,STRICT')
 # Fewer rows and fewer multiplications than these: a call of oneDNN costs more than it saves.
@@ -69,15 +69,15 @@ class Linear(nn.Linear):
 
     def __init__(self, into: int, out: int, bias: bool = True):
         super().__init__(into, out, bias)
-        self._own = cpu_patches.Weights(self, self._itself)
+        self._panels = cpu_patches.Weights(self, self._layers)
 
     def forward(self, x: torch.Tensor, slope: float = 1.0) -> torch.Tensor:
         """x (..., C) -> (..., D), LeakyReLU of `slope` on it."""
         if cpu_patches.fits(x):
-            return cpu_patches.layer(x, self._own, slope)
+            return cpu_patches.layer(x, self._panels, slope)
         return linear(x, self.weight, self.bias, slope)
 
-    def _itself(self) -> nn.Module:
+    def _layers(self) -> nn.Module:
         return self
 
 
