@@ -244,8 +244,7 @@ def convolved(features, neighbours, weights, each, slope, most, turn, out):
     layers, and of that layer."""
     (index, offsets), (net, of_means) = neighbours, weights
     m, numbers = len(index), of_means[0].shape[1]
-    # Larger tiles: the layer has so large weights that these fill the cache by themselves.
-    tile = _tile(numbers, 4 * most, m)
+    tile = _tile(numbers, most, m)
     means = np.empty((tile, numbers), np.float32)
     for begin, end in tiles_of(turn, tile, m):
         convolve(offsets, features, index, each, slope, begin, end, means, net)
