@@ -2,13 +2,16 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssrflow_ros.kernels import patches
+from ssrflow_ros.kernels.block import WIDE
 from ssrflow_ros.kernels.farthest_point import farthest_point_order
 from ssrflow_ros.kernels.kd_tree import KdTree
 from ssrflow_ros.kernels.pillars import Pillars
+from ssrflow_ros.operators.cpu_patches import in_panels
 
 RNG = np.random.default_rng
 
@@ -101,11 +104,11 @@ def net(layers):
     return tuple(zip(layers[::2], layers[1::2]))
 
 
-def test_embedding(patch):
+def test_both_parts_of_a_pair(patch):
     pairs, own, other, index = patch
-    out = pairs.copy()
-    patches.embed(out, own, other, index, 5, 0, np.float32(0.1), 0, 5)
-    np.testing.assert_allclose(out, leaky(pairs + own[:, None] + other[index]), rtol=1e-6, atol=1e-6)
+    out = np.empty_like(pairs)
+    patches.pair_up(own, other, index, 5, 0, 0, 5, out)
+    np.testing.assert_array_equal(out, own[:, None] + other[index])
 
 
 @pytest.mark.parametrize('k', [1, 4, 8, 9])
@@ -120,48 +123,45 @@ def test_a_softmax_over_neighbours_bears_large_scores(k):
 
 
 def test_costs_and_means(patch):
-    pairs, own, other, index = patch
-    weights, out, bias = pairs[::-1].copy(), np.empty((5, 9), np.float32), own[0].copy()
-    patches.cost(weights, bias, pairs, own, other, index, 5, np.float32(0.1), 0, 5, out)
-    wanted = ((weights + bias) * leaky(pairs + own[:, None] + other[index])).mean(axis=1)
-    np.testing.assert_allclose(out, wanted, rtol=1e-5, atol=1e-6)
-    patches.weighted_mean(weights, bias, other, index, 5, 0, 5, out)
-    np.testing.assert_allclose(out, ((weights + bias) * other[index]).mean(axis=1), rtol=1e-5, atol=1e-6)
+    pairs, _, other, index = patch
+    weights, out = pairs[::-1].copy(), np.empty((5, 9), np.float32)
+    patches.cost(weights, pairs, 0, 5, out)
+    np.testing.assert_allclose(out, (weights * pairs).mean(axis=1), rtol=1e-5, atol=1e-6)
+    patches.weighted_mean(weights, other, index, 5, 0, 5, out)
+    np.testing.assert_allclose(out, (weights * other[index]).mean(axis=1), rtol=1e-5, atol=1e-6)
 
 
 def test_of_a_batch_and_of_some_of_its_points(patch):
     """Clouds of 5 points, the second with rows 7 to 13 of the others; points 3 to 8."""
     pairs, own, other, index = (np.concatenate([array, array[::-1]]) for array in patch)
-    wanted = leaky(pairs + own[:, None] + np.concatenate([other[:7][index[:5]], other[7:][index[5:]]]))
-    out = pairs[3:8].copy()
-    patches.embed(out, own, other, index, 5, 0, np.float32(0.1), 3, 8)
-    np.testing.assert_allclose(out, wanted[3:8], rtol=1e-6, atol=1e-6)
-    out, turned = pairs[3:8].copy(), np.concatenate([other[7:], other[:7]])
-    patches.embed(out, own, turned, index, 5, 7, np.float32(0.1), 3, 8)
-    np.testing.assert_allclose(out, wanted[3:8], rtol=1e-6, atol=1e-6)
-    mean = np.zeros((10, 9), np.float32)
-    patches.weighted_mean(pairs[3:8].copy(), np.zeros(9, np.float32), other, index, 5, 3, 8, mean)
     near = np.concatenate([other[:7][index[:5]], other[7:][index[5:]]])
+    wanted, out = own[:, None] + near, np.empty_like(pairs[3:8])
+    patches.pair_up(own, other, index, 5, 0, 3, 8, out)
+    np.testing.assert_array_equal(out, wanted[3:8])
+    patches.pair_up(own, np.concatenate([other[7:], other[:7]]), index, 5, 7, 3, 8, out)
+    np.testing.assert_array_equal(out, wanted[3:8])
+    mean = np.zeros((10, 9), np.float32)
+    patches.weighted_mean(pairs[3:8].copy(), other, index, 5, 3, 8, mean)
     np.testing.assert_allclose(mean[3:8], (pairs * near).mean(axis=1)[3:8], rtol=1e-5, atol=1e-6)
     assert not mean[:3].any() and not mean[8:].any()
 
 
-@pytest.mark.parametrize('k', [1, 4, 6, 8, 9, 16])
-@pytest.mark.parametrize('each', [5, 300])
-def test_a_convolution_of_any_number_of_neighbours(each, k):
+@pytest.mark.parametrize('k', [1, 4, 8, 9, 16, 19])
+@pytest.mark.parametrize('each, width', [(5, 9), (5, WIDE), (300, 2 * WIDE + 5)])
+def test_a_convolution_of_any_number_of_neighbours(each, width, k):
     rng = RNG(k)
-    layers = [rng.normal(size=shape).astype(np.float32) for shape in ((8, 3), 8, (8, 8), 8, (4, 8), 4)]
-    offsets, features = (rng.normal(size=shape).astype(np.float32) for shape in ((2 * each, k, 3), (14, 9)))
+    layers = [rng.normal(size=shape).astype(np.float32) for shape in ((8, 3), 8, (8, 8), 8, (5, 8), 5)]
+    offsets, features = (rng.normal(size=shape).astype(np.float32) for shape in ((2 * each, k, 3), (14, width)))
     index = rng.integers(0, 7, (2 * each, k))
     begin, end = 2, 2 * each - 1
-    out, moved = np.empty((end - begin, 4, 9), np.float32), np.empty((end - begin, 4, 3), np.float32)
+    out = np.empty((end - begin, 5 * (width + 3)), np.float32)
     away = np.ascontiguousarray(offsets.reshape(-1, 3).T)
-    patches.convolve(away, features, index, each, np.float32(0.1), begin, end, out, moved, net(layers))
+    patches.convolve(away, features, index, each, np.float32(0.1), begin, end, out, net(layers))
     weights = layered(offsets.astype(float), *layers)
     near = features[index + 7 * (np.arange(2 * each) // each)[:, None]]
     wanted = np.einsum('ikw,ikc->iwc', weights, near) / k, np.einsum('ikw,ikc->iwc', weights, offsets) / k
-    np.testing.assert_allclose(out, wanted[0][begin:end], rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(moved, wanted[1][begin:end], rtol=1e-4, atol=1e-5)
+    wanted = np.concatenate([means.reshape(2 * each, -1) for means in wanted], axis=1)
+    np.testing.assert_allclose(out, wanted[begin:end], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize('pairs', [1, 7, 512, 1300])
@@ -191,23 +191,23 @@ def test_position_encoding(k, units):
 
 @pytest.mark.parametrize('tile', [1, 4, 30])
 @pytest.mark.parametrize('across', [False, True])
-def test_a_product_is_numpys(across, tile):
+@pytest.mark.parametrize('width', [3, WIDE, 2 * WIDE + 5])
+def test_a_product_is_numpys(width, across, tile):
     rng = RNG(0)
-    values, weight = rng.normal(size=(30, 5)).astype(np.float32), rng.normal(size=(7, 5)).astype(np.float32)
-    given, out = np.ascontiguousarray(values.T) if across else values, np.ones((tile, 7), np.float32)
+    values, weight, bias, initial = (
+        rng.normal(size=shape).astype(np.float32) for shape in ((30, 5), (width, 5), width, (tile, width))
+    )
+    panels, _ = in_panels(torch.from_numpy(weight), None)
+    given, out = np.ascontiguousarray(values.T) if across else values, np.empty((tile, width), np.float32)
     first, stride = (given[0, 30 - tile :], 30) if across else (given.reshape(-1)[5 * (30 - tile) :], 5)
-    for add in (1, 0):
-        patches._product(first, stride, across, tile, weight, add, out.reshape(-1))
-        np.testing.assert_allclose(out, values[30 - tile :] @ weight.T + add, rtol=1e-5, atol=1e-5)
-    rows, bias = np.empty((30, 7), np.float32), weight[:, 0].copy()
-    patches.layer(values, weight, bias, np.float32(0.1), 7 * tile, np.zeros(2, np.int64), rows)
-    np.testing.assert_allclose(rows, leaky(values @ weight.T + bias), rtol=1e-5, atol=1e-5)
-
-
-def test_a_bias_and_what_bends_it(patch):
-    rows = patch[0][0].copy()
-    patches.activate(rows, patch[1][0], np.float32(0.1))
-    np.testing.assert_allclose(rows, leaky(patch[0][0] + patch[1][0]), rtol=1e-6)
+    for begin, apart in ((bias, 0), (initial.reshape(-1), width)):
+        slope = np.float32(0.1)
+        patches._product(first, stride, across, tile, panels, begin, apart, slope, out.reshape(-1), width)
+        wanted = leaky(values[30 - tile :] @ weight.T + (initial if apart else bias))
+        np.testing.assert_allclose(out, wanted, rtol=1e-5, atol=1e-5)
+    rows = np.empty((30, width), np.float32)
+    patches.layer(values, (panels, bias), np.float32(1), width * tile, np.zeros(2, np.int64), rows)
+    np.testing.assert_allclose(rows, values @ weight.T + bias, rtol=1e-5, atol=1e-5)
 
 
 def test_a_norm_of_each_row(patch):

@@ -12,9 +12,9 @@ import torch
 from ssrflow_ros import team
 from ssrflow_ros.kernels import patches
 from ssrflow_ros.operators import Searched
+from ssrflow_ros.operators.cpu_patches import in_panels
 
 RNG = np.random.default_rng
-pytestmark = pytest.mark.skipif(not patches.HAS_PRODUCT, reason='torch has no product that the loops can call')
 
 
 @pytest.fixture
@@ -28,12 +28,12 @@ def of():
 def layers():
     rng = RNG(0)
     rows, weight, bias = (rng.normal(size=shape).astype(np.float32) for shape in ((5000, 48), (32, 48), 32))
-    return rows, weight, bias
+    return rows, in_panels(torch.from_numpy(weight), torch.from_numpy(bias))
 
 
-def layer(rows, weight, bias):
-    out = np.full((len(rows), len(weight)), np.nan, np.float32)
-    given = rows, weight, bias, np.float32(0.1), 2000
+def layer(rows, of_rows):
+    out = np.full((len(rows), 32), np.nan, np.float32)
+    given = rows, of_rows, np.float32(0.1), 2000
     team.do(len(rows), patches.layer, *given, np.zeros(2, np.int64), out)
     return out
 
@@ -49,11 +49,11 @@ def test_a_loop_is_done_once_by_all_together(of, threads):
 
 def test_callers_at_once_with_the_same_arrays():
     """Each row is added up once, by whoever took it, and every caller returns when all are done."""
-    rows, weight, bias = layers()
-    out, turn, seen = np.full((len(rows), len(weight)), np.nan, np.float32), np.zeros(2, np.int64), []
+    rows, of_rows = layers()
+    out, turn, seen = np.full((len(rows), 32), np.nan, np.float32), np.zeros(2, np.int64), []
 
     def call():
-        patches.layer(rows, weight, bias, np.float32(0.1), 2000, turn, out)
+        patches.layer(rows, of_rows, np.float32(0.1), 2000, turn, out)
         seen.append(np.isfinite(out).all())
 
     callers = [threading.Thread(target=call) for _ in range(5)]

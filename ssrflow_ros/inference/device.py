@@ -9,7 +9,6 @@ import torch
 
 from .. import team
 from ..errors import InputError
-from ..kernels import patches
 
 _CORES = torch.get_num_threads()  # as torch sees them before anybody tells it otherwise
 _MOST = 4  # threads, unless more are asked for: what they cannot share is a fifth of the network
@@ -53,12 +52,10 @@ def set_threads(asked: int) -> None:
     """Let the method's loops and searches take so many threads of this whole process; 0: as many as there are cores, at
     most four.
 
-    They share tiles by turns (`team.py`), and each product is done by one thread: so torch has one. Where the
-    network's loops do not serve, for want of a product to be called (`kernels/patches.py`), torch has all of them.
+    They share tiles by turns (`team.py`), and torch, which does the little that is left, has one.
     """
-    number = asked or min(_CORES, _MOST)
-    team.set_size(number)
-    torch.set_num_threads(1 if patches.HAS_PRODUCT else number)
+    team.set_size(asked or min(_CORES, _MOST))
+    torch.set_num_threads(1)
 
 
 def threads() -> int:

@@ -56,7 +56,7 @@ def cold_files() -> list[str]:
     """Files of kernels that this machine, or this process where nothing can be kept, has yet to compile; long ones
     first."""
     modules = {name: _module(name) for name in SIGNATURES}
-    cold = [name for name, module in modules.items() if _is_called(module) and any(map(_is_cold, _kernels(module)))]
+    cold = [name for name, module in modules.items() if any(map(_is_cold, _kernels(module)))]
     return sorted(cold, key=lambda name: -Path(str(modules[name].__file__)).stat().st_size)
 
 
@@ -68,18 +68,13 @@ def can_be_kept() -> bool:
 def compile_file(name: str) -> None:
     """Compile the kernels of a file for what the method calls them with, and keep them."""
     module = _module(name)
-    if _is_called(module):
-        for kernel, signatures in SIGNATURES[name].items():
-            for signature in signatures:
-                getattr(module, kernel).compile(_types(signature, module))
+    for kernel, signatures in SIGNATURES[name].items():
+        for signature in signatures:
+            getattr(module, kernel).compile(_types(signature, module))
 
 
 def _module(name: str) -> ModuleType:
     return import_module(f'.{name}', __package__)
-
-
-def _is_called(module: ModuleType) -> bool:
-    return getattr(module, 'HAS_PRODUCT', True)
 
 
 def _kernels(module: ModuleType) -> list[Any]:

@@ -1,9 +1,10 @@
 """What the network does with the neighbours of each point, pass by pass fused into one.
 
 Every function here has the numbers of a neighbourhood in the processor's first cache, and writes only what the next
-matrix product reads; in torch the same steps go through memory one after the other. The products are those of torch's
-own library, called from here tile by tile, so that what lies between them stays in a cache, too, and no Python runs
-between. All arrays are float32 and C-contiguous, indices int64.
+matrix product reads; in torch the same steps go through memory one after the other. The products are made here, too,
+tile by tile (`block.py`), so that what lies between them stays in a cache. All arrays are float32 and C-contiguous,
+indices int64. A layer is a tuple of its weight, in the panels that `cpu_patches.Weights` makes, and its bias; the small
+ones of WeightNets and the position encoder keep theirs (d, c).
 
 There are k neighbours of each of m points: those of all clouds of a batch, `each` of them a cloud. Its indices count
 from 0 in its own part of the n others. A part of a tile does the points from `begin` to `end`.
@@ -17,36 +18,12 @@ vector unit, as a pair's few numbers do not.
 
 from __future__ import annotations
 
-import ctypes
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any
-
-import llvmlite.binding as llvm
 import numpy as np
-from numba import types
 
+from .block import ROWS, WIDE, block, block_of_rows
 from .compiled import contracted, reordered
 from .turns import tiles_of
 
-
-def _found() -> bool:
-    """Whether torch's library has a matrix product to be called, which becomes that of `_SGEMM`."""
-    torch = find_spec('torch')
-    try:
-        library = ctypes.CDLL(str(Path(str(torch and torch.origin)).parent / 'lib' / 'libtorch_cpu.so'))
-        llvm.add_symbol(_SGEMM.symbol, ctypes.cast(library.sgemm_, ctypes.c_void_p).value)
-    except (AttributeError, OSError):
-        return False
-    return True
-
-
-# By name, so that the compiled loops can be kept: its address is another one in each process.
-_SGEMM: Any = types.ExternalFunction('ssrflow_sgemm', types.void(*[types.voidptr] * 13))
-HAS_PRODUCT = _found()
-"""Without it nothing that multiplies matrices here may be called."""
-
-_AS_IT_IS, _TRANSPOSED = np.frombuffer(b'N', np.uint8), np.frombuffer(b'T', np.uint8)
 _UNIT = np.float32(1.4426950408889634)  # 1 / ln 2
 _EPSILON = np.float32(1e-5)  # torch's, of LayerNorm
 _TILES = 16  # of a loop at least, where there are rows for it: so that no thread waits long for another's last one
@@ -70,36 +47,32 @@ def _exp2(x):
 
 
 @contracted
-def _product(values, stride, across, rows, weight, add, out):
-    """out (rows, d) = values (rows, c) @ weight (d, c) transposed, added to what is there if `add` is 1, not if 0.
+def _product(values, stride, across, rows, weight, initial, apart, slope, out, width):
+    """Of out the first rows (rows, width) = LeakyReLU(initial + values (rows, c) @ weight (c, width)); slope 1: none.
 
-    values, out  (more,) from the first number on; a row of values begins `stride` numbers after the one before. Across:
-                 values are (c, rows), and it is a column that begins there.
+    values, initial, out  (more,) from the first number on; a row of values begins `stride` numbers after the one
+                 before, across: values are (c, rows), and it is a column that begins there. Rows of `initial` are
+                 `apart` from each other, 0: one for all.
+    weight       its panels (p, c, WIDE), as `cpu_patches` makes them.
     """
-    d, c = weight.shape
-    if not add:  # MKL would take twice as long to clear it
-        for place in range(rows * d):
-            out[place] = 0
-    # Of eight bytes: a BLAS that reads four finds the same number in the first of them.
-    sizes, factor = np.empty(4, np.int64), np.empty(1, np.float32)
-    sizes[0], sizes[1], sizes[2], sizes[3], factor[0] = d, rows, c, stride, 1
-    # BLAS counts column by column, so to it all are transposed: out (d, rows) = weight (d, c) @ values (c, rows).
-    _SGEMM(
-        _TRANSPOSED.ctypes,
-        _TRANSPOSED.ctypes if across else _AS_IT_IS.ctypes,
-        sizes.ctypes,
-        sizes[1:].ctypes,
-        sizes[2:].ctypes,
-        factor.ctypes,
-        weight.ctypes,
-        sizes[2:].ctypes,
-        values.ctypes,
-        sizes[3:].ctypes,
-        factor.ctypes,
-        out.ctypes,
-        sizes.ctypes,
-    )
-    return sizes, factor  # so that they last as long as the call, which knows them by their address alone
+    steps, flat, rest = weight.shape[1], weight.reshape(-1), np.zeros(ROWS * WIDE if width < WIDE else 0, np.float32)
+    next_row, next_number = (1, stride) if across else (stride, 1)
+    for panel in range(len(weight)):
+        column, place = min(panel * WIDE, width - WIDE), panel * steps * WIDE
+        for row in range(0, rows, ROWS):
+            size, of_values, of_weight = min(ROWS, rows - row), (row * next_row, next_row, next_number), (place, WIDE)
+            if width >= WIDE:
+                start, to = (row * apart + column, apart), (row * width + column, width)
+                block(size, steps, values, of_values, flat, of_weight, initial, start, slope, out, to)
+                continue
+            for i in range(size):
+                for c in range(width):
+                    rest[i * WIDE + c] = initial[(row + i) * apart + c]
+            beside = 0, WIDE
+            block(size, steps, values, of_values, flat, of_weight, rest, beside, slope, rest, beside)
+            for i in range(size):
+                for c in range(width):
+                    out[(row + i) * width + c] = rest[i * WIDE + c]
 
 
 @contracted
@@ -110,35 +83,25 @@ def _tile(numbers, most, points):
 
 
 @contracted
-def layer(rows, weight, bias, slope, most, turn, out):
-    """out (m, d) = LeakyReLU(rows (m, c) @ weight (d, c) transposed + bias (d,)); slope 1: none."""
-    (d, c), m = weight.shape, len(rows)
-    tile = _tile(max(c, d), most, m)
+def layer(rows, of_rows, slope, most, turn, out):
+    """out (m, d) = LeakyReLU of a layer (weight, bias) of rows (m, c); slope 1: none."""
+    m, tile = len(rows), _tile(max(rows.shape[1], out.shape[1]), most, len(rows))
     for begin, end in tiles_of(turn, tile, m):
-        _layer_of(rows[begin:end], weight, bias, slope, out[begin:end])
+        _layer_of(rows[begin:end], of_rows, slope, out[begin:end])
 
 
 @contracted
-def _layer_of(rows, weight, bias, slope, out):
+def _layer_of(rows, of_rows, slope, out):
     """`layer` of a tile."""
-    _product(rows.reshape(-1), rows.shape[1], False, len(rows), weight, 0, out.reshape(-1))
-    activate(out, bias, slope)
-
-
-@contracted
-def _multiplied(rows, weight, most, turn, out):
-    """out (m, d) = rows (m, c) @ weight (d, c) transposed."""
-    (d, c), m = weight.shape, len(rows)
-    tile = _tile(max(c, d), most, m)
-    for begin, end in tiles_of(turn, tile, m):
-        _product(rows[begin:end].reshape(-1), c, False, end - begin, weight, 0, out[begin:end].reshape(-1))
+    weight, bias = of_rows
+    _product(rows.reshape(-1), rows.shape[1], False, len(rows), weight, bias, 0, slope, out.reshape(-1), out.shape[1])
 
 
 @contracted
 def described(points, more, unit, length, longest, first, second, slope, most, turn, out):
     """out (m, d) = two layers (weight, bias) of points (m, 3) by `unit` m, and of the first numbers of more (m, c), all
     that the layers ask for: the offset and each other by `length` m, softly clamped to `longest`."""
-    m, (numbers, columns) = len(points), first[0].shape
+    m, numbers, columns = len(points), len(first[1]), first[0].shape[1]
     tile = _tile(max(numbers, columns), most, m)
     rows, hidden = np.empty((tile, columns), np.float32), np.empty((tile, numbers), np.float32)
     for begin, end in tiles_of(turn, tile, m):
@@ -152,25 +115,25 @@ def described(points, more, unit, length, longest, first, second, slope, most, t
             for c in range(6, columns):
                 look = known[c - 3] / length
                 row[c] = look * (longest / (longest + abs(look)))
-        _layer_of(rows[:size], first[0], first[1], slope, hidden[:size])
-        _layer_of(hidden[:size], second[0], second[1], slope, out[begin:end])
+        _layer_of(rows[:size], first, slope, hidden[:size])
+        _layer_of(hidden[:size], second, slope, out[begin:end])
 
 
 @contracted
 def joined(features, coarse, index, shares, each, of_both, norm, slope, most, turn, out):
     """out (m, d) = the norm (weight, bias) of a layer (weight, bias) of features (m, a) and coarse (n, b),
     interpolated by index and shares (m, 3)."""
-    m, width, (weight, bias), (gain, shift) = len(features), features.shape[1], of_both, norm
-    d, c = weight.shape
+    (m, width), (gain, shift) = features.shape, norm
+    c = width + coarse.shape[1]
     tile = _tile(c, most, m)
-    both, bent = np.empty((tile, c), np.float32), np.empty((tile, d), np.float32)
+    both, bent = np.empty((tile, c), np.float32), np.empty((tile, len(gain)), np.float32)
     for begin, end in tiles_of(turn, tile, m):
         for i in range(begin, end):
             row, own = both[i - begin], features[i]
             for a in range(width):
                 row[a] = own[a]
             _mixed(coarse[i // each * (len(coarse) // (m // each)) :], index[i], shares[i], row[width:])
-        _layer_of(both[: end - begin], weight, bias, slope, bent[: end - begin])
+        _layer_of(both[: end - begin], of_both, slope, bent[: end - begin])
         normalise(bent[: end - begin], gain, shift, out[begin:end])
 
 
@@ -182,7 +145,7 @@ def reembedded(points, unit, features, cross, within, temporal, spatial, fusion,
     turns (2, 2), parts (4, m, c)  of all threads.
     """
     (m, width), most_near = features.shape, max(cross[0].shape[1], within[0].shape[1])
-    _parts_of_pairs(features, temporal, spatial, most, turns[0], parts)
+    _parts_of_pairs(features, (temporal[1], temporal[2], spatial[1], spatial[2]), most, turns[0], parts)
     tile, turn = _tile(most_near * width, most, m), turns[1]
     halves = np.empty((tile, 2 * width), np.float32)
     encoding = np.empty(tile * most_near * max(len(temporal[0][1]), len(spatial[0][1])), np.float32)
@@ -193,20 +156,16 @@ def reembedded(points, unit, features, cross, within, temporal, spatial, fusion,
         _attentive_patch(points, unit, own, other, m // 2, cross, temporal, each, slope, begin, end, buffers, halves, 0)
         own, other = parts[2], parts[3]
         _attentive_patch(points, unit, own, other, 0, within, spatial, each, slope, begin, end, buffers, halves, width)
-        _layer_of(halves[: end - begin], fusion[0], fusion[1], slope, out[begin:end])
+        _layer_of(halves[: end - begin], fusion, slope, out[begin:end])
 
 
 @contracted
-def _parts_of_pairs(features, temporal, spatial, most, turn, out):
+def _parts_of_pairs(features, layers, most, turn, out):
     """out (4, m, c): what features (m, c) bring into a pair as its own and as the other's, temporal and spatial."""
-    m, width = features.shape
-    tile = _tile(width, most, m)
+    m, tile = len(features), _tile(features.shape[1], most, len(features))
     for begin, end in tiles_of(turn, tile, m):
-        rows = features[begin:end]
-        _layer_of(rows, temporal[1][0], temporal[1][1], np.float32(1), out[0, begin:end])
-        _product(rows.reshape(-1), width, False, end - begin, temporal[2], 0, out[1, begin:end].reshape(-1))
-        _layer_of(rows, spatial[1][0], spatial[1][1], np.float32(1), out[2, begin:end])
-        _product(rows.reshape(-1), width, False, end - begin, spatial[2], 0, out[3, begin:end].reshape(-1))
+        for part in range(4):
+            _layer_of(features[begin:end], layers[part], np.float32(1), out[part, begin:end])
 
 
 @contracted
@@ -215,35 +174,35 @@ def _attentive_patch(
 ):
     """Of each row of out (end - begin, 2 c) c numbers from `column` on: as `NeighbourReembedding` of points (m, 3) m,
     which are divided by `unit`; neighbours are those among the rows of other (m, c) from `first` on, round to it."""
-    (index, offsets), (encoder, _, _, weight, score), (encoding, pairs, scores) = neighbours, weights, buffers
+    (index, offsets), (encoder, _, _, of_relation, score), (encoding, pairs, scores) = neighbours, weights, buffers
     k, width = index.shape[1], own.shape[1]
     rows = (end - begin) * k
     hidden = encoding[: len(encoder[1]) * rows].reshape(len(encoder[1]), rows)
     pair, said = pairs[: rows * width].reshape(-1, k, width), scores[: rows * width].reshape(-1, k, width)
     encode(offsets, points, unit, k, slope, begin, end, hidden, encoder)
-    _product(encoding, rows, True, rows, weight, 0, pairs)
-    embed(pair, own, other, index, each, first, slope, begin, end)
-    _product(pairs, width, False, rows, score, 0, scores)
+    pair_up(own, other, index, each, first, begin, end, said)
+    _product(encoding, rows, True, rows, of_relation[0], scores, width, slope, pairs, width)
+    _product(pairs, width, False, rows, score[0], score[1], 0, np.float32(1), scores, width)
     attend(said, pair, out, column)
 
 
 @contracted
 def flow_embedded(
-    source, target, cross, within, of_own, of_other, weight, nets, each, slope, most, turns, own, other, costs, out
+    source, target, cross, within, of_own, of_other, of_relation, nets, each, slope, most, turns, own, other, costs, out
 ):
     """Rows of out (m, c): as `LocalFlowEmbedding` of features source (m, c) and target (n, c); cross and within: index
     and offsets of the neighbours in the target and in the source, nets: the layers of the WeightNets of both.
 
     turns (4, 2), own (m, c), other (n, c), costs (m, c)  of all threads.
     """
-    layer(source, of_own[0], of_own[1], np.float32(1), most, turns[0], own)
-    _multiplied(target, of_other, most, turns[1], other)
-    _cost_patch(cross, nets[0], weight, own, other, each, slope, most, turns[2], costs)
-    _weighted_patch(within, nets[1], costs, each, slope, most, turns[3], out)
+    layer(source, of_own, np.float32(1), most, turns[0], own)
+    layer(target, of_other, np.float32(1), most, turns[1], other)
+    _cost_patch(cross, nets[0], of_relation, own, other, each, slope, most, turns[2], costs)
+    _weighted_patch(within, nets[1], costs, each, most, slope, turns[3], out)
 
 
 @contracted
-def _cost_patch(neighbours, net, weight, own, other, each, slope, most, turn, out):
+def _cost_patch(neighbours, net, of_relation, own, other, each, slope, most, turn, out):
     """Rows of out (m, c): as `cost_patch_reference`, weighed by a WeightNet's three layers."""
     index, offsets = neighbours
     (m, k), width = index.shape, own.shape[1]
@@ -251,42 +210,45 @@ def _cost_patch(neighbours, net, weight, own, other, each, slope, most, turn, ou
     hidden = np.empty((len(net[1][0]), tile * k), np.float32)
     pairs, weights = np.empty((tile, k, width), np.float32), np.empty((tile, k, width), np.float32)
     for begin, end in tiles_of(turn, tile, m):
-        rows = (end - begin) * k
-        weigh(offsets, slope, begin * k, end * k, hidden, net)
-        _product(hidden.reshape(-1), tile * k, True, rows, net[2][0], 0, weights.reshape(-1))
-        _product(offsets[0, begin * k :], offsets.shape[1], True, rows, weight, 0, pairs.reshape(-1))
-        cost(weights, net[2][1], pairs, own, other, index, each, slope, begin, end, out)
+        rows, parts, costs = (end - begin) * k, weights.reshape(-1), pairs.reshape(-1)
+        pair_up(own, other, index, each, 0, begin, end, weights)
+        away = offsets[0, begin * k :]
+        _product(away, offsets.shape[1], True, rows, of_relation[0], parts, width, slope, costs, width)
+        _weighed(offsets, slope, begin * k, end * k, net, hidden, parts)
+        cost(weights, pairs, begin, end, out)
 
 
 @contracted
-def _weighted_patch(neighbours, net, features, each, slope, most, turn, out):
+def _weighted_patch(neighbours, net, features, each, most, slope, turn, out):
     """Rows of out (m, c): mean over neighbours of a WeightNet's c numbers of each offset times features (n, c)."""
     index, offsets = neighbours
-    m, k = index.shape
-    tile = _tile(k * len(net[2][1]), most, m)
-    hidden = np.empty((len(net[1][0]), tile * k), np.float32)
-    weights = np.empty((tile, k, len(net[2][1])), np.float32)
+    (m, k), width = index.shape, features.shape[1]
+    tile = _tile(k * width, most, m)
+    hidden, weights = np.empty((len(net[1][0]), tile * k), np.float32), np.empty((tile, k, width), np.float32)
     for begin, end in tiles_of(turn, tile, m):
-        weigh(offsets, slope, begin * k, end * k, hidden, net)
-        _product(hidden.reshape(-1), tile * k, True, (end - begin) * k, net[2][0], 0, weights.reshape(-1))
-        weighted_mean(weights, net[2][1], features, index, each, begin, end, out)
+        _weighed(offsets, slope, begin * k, end * k, net, hidden, weights.reshape(-1))
+        weighted_mean(weights, features, index, each, begin, end, out)
+
+
+@contracted
+def _weighed(offsets, slope, begin, end, net, hidden, out):
+    """out (pairs, c), from its first number on: what a WeightNet says of offsets (3, m k) from `begin` to `end`."""
+    weigh(offsets, slope, begin, end, hidden, net)
+    weight, bias = net[2]
+    _product(hidden.reshape(-1), hidden.shape[1], True, end - begin, weight, bias, 0, np.float32(1), out, len(bias))
 
 
 @contracted
 def convolved(features, neighbours, weights, each, slope, most, turn, out):
-    """out (m, d) = LeakyReLU of the means of `convolve` of features (n, c) by of_features (d, w c), of those of offsets
-    by of_offsets (d, w 3), and bias (d,); of `weights`, the WeightNet's layers come first."""
-    (index, offsets), (net, of_features, of_offsets, bias) = neighbours, weights
-    m, numbers, d = len(index), len(net[2][0]), len(bias)
-    # Larger tiles: the products have so large weights that these fill the cache by themselves.
-    tile, answer = _tile(numbers * features.shape[1], 4 * most, m), out.reshape(-1)
-    means, moved = np.empty((tile, numbers, features.shape[1]), np.float32), np.empty((tile, numbers, 3), np.float32)
+    """out (m, d) = LeakyReLU of a layer of what `convolve` makes of features (n, c); `weights`: of its WeightNet's
+    layers, and of that layer."""
+    (index, offsets), (net, of_means) = neighbours, weights
+    m, numbers = len(index), of_means[0].shape[1]
+    tile = _tile(numbers, most, m)
+    means = np.empty((tile, numbers), np.float32)
     for begin, end in tiles_of(turn, tile, m):
-        convolve(offsets, features, index, each, slope, begin, end, means, moved, net)
-        part = answer[begin * d :]
-        _product(moved.reshape(-1), numbers * 3, False, end - begin, of_offsets, 0, part)
-        _product(means.reshape(-1), numbers * features.shape[1], False, end - begin, of_features, 1, part)
-        activate(out[begin:end], bias, slope)
+        convolve(offsets, features, index, each, slope, begin, end, means, net)
+        _layer_of(means[: end - begin], of_means, slope, out[begin:end])
 
 
 @contracted
@@ -334,10 +296,10 @@ def _flow_of(features, first, second, norm, of_flow, slope, most, turn, out, flo
     before, last = np.empty((tile, hidden), np.float32), np.empty((tile, width), np.float32)
     for begin, end in tiles_of(turn, tile, m):
         size = end - begin
-        _layer_of(features[begin:end], first[0], first[1], slope, before[:size])
-        _layer_of(before[:size], second[0], second[1], slope, last[:size])
+        _layer_of(features[begin:end], first, slope, before[:size])
+        _layer_of(before[:size], second, slope, last[:size])
         normalise(last[:size], norm[0], norm[1], out[begin:end])
-        _layer_of(out[begin:end], of_flow[0], of_flow[1], np.float32(1), flow[begin:end])
+        _layer_of(out[begin:end], of_flow, np.float32(1), flow[begin:end])
 
 
 @reordered
@@ -461,16 +423,6 @@ def interpolate(values, index, shares, each, out):
 
 
 @contracted
-def activate(rows, bias, slope):
-    """rows (m, c) = LeakyReLU(rows + bias (c,)), in place; slope 1: none."""
-    for i in range(len(rows)):
-        row = rows[i]
-        for c in range(len(bias)):
-            value = row[c] + bias[c]
-            row[c] = value if value > 0 else slope * value
-
-
-@contracted
 def encode(offsets, points, unit, k, slope, begin, end, out, layers):
     """(u, pairs) position encoding of the k neighbours at offsets (3, m k) of points (m, 3): two layers.
 
@@ -505,18 +457,16 @@ def encode(offsets, points, unit, k, slope, begin, end, out, layers):
 
 
 @contracted
-def embed(pairs, own, other, index, each, first, slope, begin, end):
-    """pairs (end - begin, k, c) = LeakyReLU(pairs + own (m, c) + other (n, c) of the neighbours), in place. The clouds'
-    parts of the others are those from row `first` on, round to it."""
-    k, width = pairs.shape[1:]
-    among = len(other) // (len(own) // each)
+def pair_up(own, other, index, each, first, begin, end, out):
+    """out (end - begin, k, c) = own (m, c) + other (n, c) of the neighbours. The clouds' parts of the others are those
+    from row `first` on, round to it."""
+    k, among = index.shape[1], len(other) // (len(own) // each)
     for i in range(begin, end):
-        shift = (first + i // each * among) % len(other)
+        shift, mine = (first + i // each * among) % len(other), own[i]
         for j in range(k):
-            row = shift + index[i, j]
-            for c in range(width):
-                value = pairs[i - begin, j, c] + own[i, c] + other[row, c]
-                pairs[i - begin, j, c] = value if value > 0 else slope * value
+            near, pair = other[shift + index[i, j]], out[i - begin, j]
+            for c in range(len(mine)):
+                pair[c] = mine[c] + near[c]
 
 
 @contracted
@@ -588,102 +538,103 @@ def weigh(offsets, slope, begin, end, out, net):
 
 
 @contracted
-def cost(weights, bias, pairs, own, other, index, each, slope, begin, end, out):
-    """Rows of out (m, c): mean over neighbours of (weights (end - begin, k, c) + bias (c,)) x LeakyReLU(pairs + own
-    (m, c) + other (n, c)), pairs as large as weights."""
-    k, width = pairs.shape[1:]
-    share, among = np.float32(1.0) / np.float32(k), len(other) // (len(own) // each)
+def cost(weights, pairs, begin, end, out):
+    """Rows of out (m, c): mean over neighbours of weights (end - begin, k, c) x pairs, as large."""
+    k = pairs.shape[1]
+    share = np.float32(1.0) / np.float32(k)
     for i in range(begin, end):
-        shift = i // each * among
-        for c in range(width):
-            out[i, c] = 0
+        answer = out[i]
+        answer[:] = 0
         for j in range(k):
-            row = shift + index[i, j]
-            for c in range(width):
-                value = pairs[i - begin, j, c] + own[i, c] + other[row, c]
-                out[i, c] += (weights[i - begin, j, c] + bias[c]) * (value if value > 0 else slope * value)
-        for c in range(width):
-            out[i, c] *= share
+            weight, pair = weights[i - begin, j], pairs[i - begin, j]
+            for c in range(len(answer)):
+                answer[c] += weight[c] * pair[c]
+        for c in range(len(answer)):
+            answer[c] *= share
 
 
 @contracted
-def weighted_mean(weights, bias, features, index, each, begin, end, out):
-    """Rows of out (m, c): mean over neighbours of (weights (end - begin, k, c) + bias (c,)) x features (n, c)."""
-    k, width = weights.shape[1:]
+def weighted_mean(weights, features, index, each, begin, end, out):
+    """Rows of out (m, c): mean over neighbours of weights (end - begin, k, c) x features (n, c)."""
+    k = weights.shape[1]
     share, among = np.float32(1.0) / np.float32(k), len(features) // (len(out) // each)
     for i in range(begin, end):
-        shift = i // each * among
-        for c in range(width):
-            out[i, c] = 0
+        shift, answer = i // each * among, out[i]
+        answer[:] = 0
         for j in range(k):
-            row = shift + index[i, j]
-            for c in range(width):
-                out[i, c] += (weights[i - begin, j, c] + bias[c]) * features[row, c]
-        for c in range(width):
-            out[i, c] *= share
+            weight, near = weights[i - begin, j], features[shift + index[i, j]]
+            for c in range(len(answer)):
+                answer[c] += weight[c] * near[c]
+        for c in range(len(answer)):
+            answer[c] *= share
 
 
 @contracted
-def convolve(offsets, features, index, each, slope, begin, end, out, moved, net):
-    """Means over neighbours of a WeightNet of their offsets (3, m k) times features (n, c): out (end - begin, w, c),
-    and times offsets: moved (end - begin, w, 3). Of its three layers (weight, bias, ...) the last is linear."""
+def _sums(weights, size, features, index, each, begin, end, out):
+    """Of rows of out (more, w (c + 3)) the first w c numbers: sums over the neighbours of the points from `begin` to
+    `end` of w weights times features (n, c); weights (more, k size): all first neighbours, then all second ones."""
+    (k, width), among = (index.shape[1], features.shape[1]), len(features) // (len(index) // each)
+    numbers, whole, linear = out.shape[1] // (width + 3), k - k % 8, np.float32(1)
+    known, rows, given, sums = features.reshape(-1), index.reshape(-1), weights.reshape(-1), out.reshape(-1)
+    nothing = np.zeros(WIDE, np.float32)
+    for i in range(begin, end):
+        shift, place, to = i // each * among, i - begin, (i - begin) * out.shape[1]
+        if width < WIDE or k < 8:
+            for w in range(numbers):
+                total = out[place, w * width : (w + 1) * width]
+                total[:] = 0
+                for j in range(k):
+                    for c in range(width):
+                        total[c] += weights[w, j * size + place] * features[shift + index[i, j], c]
+            continue
+        # A small product of the weights and the neighbours' rows, where these stand: eight at once, a number that the
+        # compiler knows, twice as quick.
+        for w in range(0, numbers, ROWS):
+            many = min(ROWS, numbers - w)
+            for panel in range(0, width, WIDE):
+                column = min(panel, width - WIDE)
+                near, total = (shift * width + column, width), (to + w * width + column, width)
+                own = w * k * size + place, k * size, size
+                block_of_rows(many, 8, given, own, known, near, nothing, (0, 0), linear, sums, total, rows, i * k)
+                for j in range(8, whole, 8):
+                    own = (w * k + j) * size + place, k * size, size
+                    block_of_rows(many, 8, given, own, known, near, sums, total, linear, sums, total, rows, i * k + j)
+                if whole < k:
+                    own, j = ((w * k + whole) * size + place, k * size, size), i * k + whole
+                    block_of_rows(many, k - whole, given, own, known, near, sums, total, linear, sums, total, rows, j)
+
+
+@contracted
+def convolve(offsets, features, index, each, slope, begin, end, out, net):
+    """Rows of out (more, w (c + 3)): means over neighbours of a WeightNet's w numbers of their offsets (3, m k), each
+    times features (n, c), then each times the offsets. Of its three layers (weight, bias, ...) the last is linear."""
     (first, first_bias), (second, second_bias), (third, third_bias) = net
-    k, width, of_weights = index.shape[1], features.shape[1], len(third)
-    among = len(features) // (len(index) // each)
-    share, block = np.float32(1.0) / np.float32(k), max(1, _PAIRS // k)
+    k, width, numbers = index.shape[1], features.shape[1], len(third)
+    share, size = np.float32(1.0) / np.float32(k), max(1, _PAIRS // k)
     first, first_bias = _by_fours(first, first_bias)
     second, second_bias = _by_fours(second, second_bias)
     third, third_bias = _by_fours(third * share, third_bias * share)
-    away, total = np.zeros((4, k * block), np.float32), np.empty(block, np.float32)
-    one, two = np.empty((len(first), k * block), np.float32), np.empty((len(second), k * block), np.float32)
-    three = np.empty((len(third), k * block), np.float32)
-    for start in range(begin, end, block):
-        size = min(block, end - start)
+    away, total = np.zeros((4, k * size), np.float32), np.empty(size, np.float32)
+    one, two = np.empty((len(first), k * size), np.float32), np.empty((len(second), k * size), np.float32)
+    three = np.empty((len(third), k * size), np.float32)
+    for start in range(begin, end, size):
+        number = min(size, end - start)
         # All first neighbours, then all second ones: sums over neighbours are sums of rows.
         for axis in range(3):
             source, target = offsets[axis], away[axis]
             for j in range(k):
-                for i in range(size):
-                    target[j * block + i] = source[(start + i) * k + j]
+                for i in range(number):
+                    target[j * size + i] = source[(start + i) * k + j]
         _layer(away, first, first_bias, slope, one)
         _layer(one, second, second_bias, slope, two)
         _layer(two, third, third_bias, np.float32(1), three)
-        for w in range(of_weights):
+        for w in range(numbers):
             for axis in range(3):
                 total[:] = 0
                 for j in range(k):
-                    weights, places = three[w][j * block : (j + 1) * block], away[axis][j * block : (j + 1) * block]
-                    for i in range(block):
-                        total[i] += weights[i] * places[i]
-                for i in range(size):
-                    moved[start - begin + i, w, axis] = total[i]
-        for place in range(size):
-            i = start + place
-            to, rows, near = i - begin, index[i], features[i // each * among :]
-            for w in range(of_weights):
-                weights = three[w][place:]  # one each `block`
-                if k < 8:
-                    for c in range(width):
-                        out[to, w, c] = 0
-                # Eight neighbours at once: a sum is read and written once for eight products.
-                for j in range(0, k - k % 8, 8):
-                    r0, r1, r2, r3 = rows[j], rows[j + 1], rows[j + 2], rows[j + 3]
-                    r4, r5, r6, r7 = rows[j + 4], rows[j + 5], rows[j + 6], rows[j + 7]
-                    w0, w1, w2, w3 = weights[0], weights[block], weights[2 * block], weights[3 * block]
-                    weights = weights[4 * block :]
-                    w4, w5, w6, w7 = weights[0], weights[block], weights[2 * block], weights[3 * block]
-                    weights = weights[4 * block :]
-                    if j == 0:
-                        for c in range(width):
-                            half = w0 * near[r0, c] + w1 * near[r1, c] + w2 * near[r2, c] + w3 * near[r3, c]
-                            rest = w4 * near[r4, c] + w5 * near[r5, c] + w6 * near[r6, c] + w7 * near[r7, c]
-                            out[to, w, c] = half + rest
-                    else:
-                        for c in range(width):
-                            half = w0 * near[r0, c] + w1 * near[r1, c] + w2 * near[r2, c] + w3 * near[r3, c]
-                            rest = w4 * near[r4, c] + w5 * near[r5, c] + w6 * near[r6, c] + w7 * near[r7, c]
-                            out[to, w, c] += half + rest
-                for j in range(k - k % 8, k):
-                    row, weight = rows[j], weights[(j - (k - k % 8)) * block]
-                    for c in range(width):
-                        out[to, w, c] += weight * near[row, c]
+                    weight, places = three[w][j * size : (j + 1) * size], away[axis][j * size : (j + 1) * size]
+                    for i in range(size):
+                        total[i] += weight[i] * places[i]
+                for i in range(number):
+                    out[start - begin + i, numbers * width + 3 * w + axis] = total[i]
+        _sums(three, size, features, index, each, start, start + number, out[start - begin :])

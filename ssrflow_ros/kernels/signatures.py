@@ -79,28 +79,28 @@ SIGNATURES: dict[str, dict[str, list[str]]] = {
     'outliers': {'has_company': ['float32[::1], float32[::1], float32[::1], int64, float64']},
     'patches': {
         'convolved': [
-            'float32[:, ::1], (int64[:, ::1], float32[:, ::1],), (((float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],),), float32[:, ::1], float32[:, ::1], float32[::1],), int64, float32, int64, int64[::1], float32[:, ::1]'
+            'float32[:, ::1], (int64[:, ::1], float32[:, ::1],), (((float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],),), (float32[:, :, ::1], float32[::1],),), int64, float32, int64, int64[::1], float32[:, ::1]'
         ],
         'described': [
-            'float32[:, ::1], float32[:, ::1], float32, float32, float32, (float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],), float32, int64, int64[::1], float32[:, ::1]'
+            'float32[:, ::1], float32[:, ::1], float32, float32, float32, (float32[:, :, ::1], float32[::1],), (float32[:, :, ::1], float32[::1],), float32, int64, int64[::1], float32[:, ::1]'
         ],
         'flow_embedded': [
-            'float32[:, ::1], float32[:, ::1], (int64[:, ::1], float32[:, ::1],), (int64[:, ::1], float32[:, ::1],), (float32[:, ::1], float32[::1],), float32[:, ::1], float32[:, ::1], (((float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],),), ((float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],),),), int64, float32, int64, int64[:, ::1], float32[:, ::1], float32[:, ::1], float32[:, ::1], float32[:, ::1]'
+            'float32[:, ::1], float32[:, ::1], (int64[:, ::1], float32[:, ::1],), (int64[:, ::1], float32[:, ::1],), (float32[:, :, ::1], float32[::1],), (float32[:, :, ::1], float32[::1],), (float32[:, :, ::1], float32[::1],), (((float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],), (float32[:, :, ::1], float32[::1],),), ((float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],), (float32[:, :, ::1], float32[::1],),),), int64, float32, int64, int64[:, ::1], float32[:, ::1], float32[:, ::1], float32[:, ::1], float32[:, ::1]'
         ],
         'interpolate': ['float32[:, ::1], int64[:, ::1], float32[:, ::1], int64, float32[:, ::1]'],
         'inverse_distances': ['float32[:, ::1], float32[:, ::1], int64[:, ::1], int64, float32, float32[:, ::1]'],
         'joined': [
-            'float32[:, ::1], float32[:, ::1], int64[:, ::1], float32[:, ::1], int64, (float32[:, ::1], float32[::1],), (float32[::1], float32[::1],), float32, int64, int64[::1], float32[:, ::1]'
+            'float32[:, ::1], float32[:, ::1], int64[:, ::1], float32[:, ::1], int64, (float32[:, :, ::1], float32[::1],), (float32[::1], float32[::1],), float32, int64, int64[::1], float32[:, ::1]'
         ],
-        'layer': ['float32[:, ::1], float32[:, ::1], float32[::1], float32, int64, int64[::1], float32[:, ::1]'],
+        'layer': ['float32[:, ::1], (float32[:, :, ::1], float32[::1],), float32, int64, int64[::1], float32[:, ::1]'],
         'offsets_of': [
             'float32[:, ::1], float32[:, ::1], int64[:, ::1], int64, float32, float32, float32, int64[:, ::1], float32[:, ::1]'
         ],
         'predicted': [
-            'float32[:, ::1], (int64[:, ::1], float32[:, ::1],), (float32[::1], float32[::1],), (((float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],),), float32[:, ::1], float32[:, ::1], float32[::1],), (((float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],),), float32[:, ::1], float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],), (float32[::1], float32[::1],), (float32[:, ::1], float32[::1],), int64, float32, int64, int64[:, ::1], float32[:, ::1], float32[:, :, ::1], float32[:, ::1], float32[:, ::1]'
+            'float32[:, ::1], (int64[:, ::1], float32[:, ::1],), (float32[::1], float32[::1],), (((float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],),), (float32[:, :, ::1], float32[::1],),), (((float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],),), (float32[:, :, ::1], float32[::1],),), (float32[:, :, ::1], float32[::1],), (float32[:, :, ::1], float32[::1],), (float32[::1], float32[::1],), (float32[:, :, ::1], float32[::1],), int64, float32, int64, int64[:, ::1], float32[:, ::1], float32[:, :, ::1], float32[:, ::1], float32[:, ::1]'
         ],
         'reembedded': [
-            'float32[:, ::1], float32, float32[:, ::1], (int64[:, ::1], float32[:, ::1],), (int64[:, ::1], float32[:, ::1],), ((float32[:, ::1], float32[::1], float32[:, ::1], float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],), float32[:, ::1], float32[:, ::1], float32[:, ::1],), ((float32[:, ::1], float32[::1], float32[:, ::1], float32[:, ::1], float32[::1],), (float32[:, ::1], float32[::1],), float32[:, ::1], float32[:, ::1], float32[:, ::1],), (float32[:, ::1], float32[::1],), int64, float32, int64, int64[:, ::1], float32[:, :, ::1], float32[:, ::1]'
+            'float32[:, ::1], float32, float32[:, ::1], (int64[:, ::1], float32[:, ::1],), (int64[:, ::1], float32[:, ::1],), ((float32[:, ::1], float32[::1], float32[:, ::1], float32[:, ::1], float32[::1],), (float32[:, :, ::1], float32[::1],), (float32[:, :, ::1], float32[::1],), (float32[:, :, ::1], float32[::1],), (float32[:, :, ::1], float32[::1],),), ((float32[:, ::1], float32[::1], float32[:, ::1], float32[:, ::1], float32[::1],), (float32[:, :, ::1], float32[::1],), (float32[:, :, ::1], float32[::1],), (float32[:, :, ::1], float32[::1],), (float32[:, :, ::1], float32[::1],),), (float32[:, :, ::1], float32[::1],), int64, float32, int64, int64[:, ::1], float32[:, :, ::1], float32[:, ::1]'
         ],
     },
     'pillars': {

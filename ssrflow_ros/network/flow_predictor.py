@@ -29,7 +29,7 @@ class FlowPredictor(nn.Module):
         self.second = PointConv(hidden, hidden, config.weight_net)
         self.features = MLP(*mlp(hidden, hidden, out), nn.LayerNorm(out))
         self.flow = Linear(out, 3)
-        self.weights = cpu_patches.Weights(self, self._tensors)
+        self.weights = cpu_patches.Weights(self, self._layers)
 
     def forward(self, features: torch.Tensor, within: Neighbourhood) -> tuple[torch.Tensor, torch.Tensor]:
         """features (B, M, width), their points' neighbours among themselves -> flow (B, M, 3) m and features."""
@@ -39,6 +39,5 @@ class FlowPredictor(nn.Module):
         features = self.features(self.second(self.first(self.norm(features), within), within))
         return self.flow(features).float(), features
 
-    def _tensors(self) -> tuple:
-        norm, of_flow = ((layer.weight, layer.bias) for layer in (self.norm, self.flow))
-        return norm, self.first.tensors(), self.second.tensors(), *self.features.tensors(), of_flow
+    def _layers(self) -> tuple:
+        return self.norm, self.first.layers(), self.second.layers(), *self.features.layers(), self.flow

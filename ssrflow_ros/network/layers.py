@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ..operators import Linear, attentive_sum, cpu_patches, gather, linear
+from ..operators import Linear, attentive_sum, cpu_patches, gather
 from ..operators.reference import is_traced
 from ..operators.triton_kernels import Kernels, triton_kernels
 
@@ -21,15 +21,15 @@ class MLP(nn.Sequential):
             layer = layers.pop(0)
             after = layers[0] if layers else None
             if isinstance(layer, Linear) and isinstance(after, nn.LeakyReLU):
-                x = linear(x, layer.weight, layer.bias, after.negative_slope)
+                x = layer(x, after.negative_slope)
                 layers.pop(0)
             else:
                 x = layer(x)
         return x
 
-    def tensors(self) -> tuple[tuple[torch.Tensor, torch.Tensor], ...]:
-        """Weight and bias of each layer that has them, as `cpu_patches` takes them."""
-        return tuple((layer.weight, layer.bias) for layer in self if isinstance(layer, (Linear, nn.LayerNorm)))
+    def layers(self) -> tuple[Linear | nn.LayerNorm, ...]:
+        """Those that have weights, as `cpu_patches.Weights` takes them."""
+        return tuple(layer for layer in self if isinstance(layer, (Linear, nn.LayerNorm)))
 
 
 def mlp(*widths: int) -> MLP:
@@ -57,8 +57,8 @@ class PositionEncoder(nn.Module):
 
     def tensors(self) -> tuple[torch.Tensor, ...]:
         """Of both layers, as `cpu_patches.reembedded` takes them."""
-        (second,) = self.out.tensors()
-        return self.of_offset.weight, self.of_offset.bias, self.of_position.weight, *second
+        (second,) = self.out.layers()
+        return self.of_offset.weight, self.of_offset.bias, self.of_position.weight, second.weight, second.bias
 
     def forward(self, positions: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
         """positions (B, M, 3) m, offsets (B, M, k, 3) -> (B, M, k, width)."""
@@ -116,6 +116,10 @@ class WeightNet(MLP):
         for layer in list(self)[:-1]:
             offsets = layer(offsets)
         return offsets
+
+    def tensors(self) -> tuple[tuple[torch.Tensor, torch.Tensor], ...]:
+        """Weight and bias of each layer, which are too small for panels."""
+        return tuple((layer.weight, layer.bias) for layer in self.layers())
 
 
 class AttentivePooling(nn.Module):

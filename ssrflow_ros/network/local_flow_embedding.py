@@ -20,7 +20,7 @@ class LocalFlowEmbedding(nn.Module):
         self.cost = PairMLP(width, width, 3, width, config.mlp_depth - 1)
         self.target_weights = WeightNet(width)
         self.source_weights = WeightNet(width) if config.local_flow_embedding == 'patch_to_patch' else None
-        self.weights = cpu_patches.Weights(self, self._tensors)
+        self.weights = cpu_patches.Weights(self, self._layers)
 
     def forward(
         self, source_features: torch.Tensor, target_features: torch.Tensor, cross: Neighbourhood, within: Neighbourhood
@@ -45,8 +45,7 @@ class LocalFlowEmbedding(nn.Module):
             )
         return (weights(offsets) * self.cost(own, other, offsets, index)).mean(dim=-2)
 
-    def _tensors(self) -> tuple:
+    def _layers(self) -> tuple:
         assert self.source_weights
-        cost, nets = self.cost, (self.target_weights.tensors(), self.source_weights.tensors())
-        of_own = cost.of_own.weight, cost.of_own.bias
-        return of_own, cost.of_other.weight, cost.of_relation.weight, nets
+        cost, nets = self.cost, (self.target_weights, self.source_weights)
+        return cost.of_own, cost.of_other, cost.of_relation, tuple((*net.tensors()[:2], net[-1]) for net in nets)

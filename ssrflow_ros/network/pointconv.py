@@ -26,7 +26,7 @@ class PointConv(nn.Module):
         self.of_features = Linear(width * weight_net, out)
         self.of_offsets = Linear(3 * weight_net, out, bias=False)
         self.activation = nn.LeakyReLU(SLOPE, inplace=True)
-        self.weights = cpu_patches.Weights(self, self.tensors)
+        self.weights = cpu_patches.Weights(self, self.layers)
 
     def forward(self, features: torch.Tensor, neighbours: Neighbourhood) -> torch.Tensor:
         """features (B, N, C), M neighbourhoods of k among N -> (B, M, out)."""
@@ -37,9 +37,10 @@ class PointConv(nn.Module):
         out = self.of_features((weights @ gather(features, index)).flatten(-2))
         return self.activation(out + self.of_offsets((weights @ offsets.to(weights.dtype)).flatten(-2)))
 
-    def tensors(self) -> tuple:
-        """Of all layers, as `cpu_patches.convolved` takes them."""
-        return (self.weight_net.tensors(), self.of_features.weight, self.of_offsets.weight, self.of_features.bias)
+    def layers(self) -> tuple:
+        """As `cpu_patches.convolved` takes them: the WeightNet's, and the layer of both parts as one."""
+        both = torch.cat([self.of_features.weight, self.of_offsets.weight], dim=1)
+        return self.weight_net.tensors(), cpu_patches.in_panels(both, self.of_features.bias)
 
 
 class HierarchicalFeatures(nn.Module):
@@ -50,7 +51,7 @@ class HierarchicalFeatures(nn.Module):
         self.lengths, self.radius = config.lengths, config.radius
         self.offset_input, self.looks = config.offset_input, 2 * config.beyond_input + 2 * config.past_input
         self.first = mlp(config.columns, config.widths[0], config.widths[0])
-        self.weights = cpu_patches.Weights(self.first, self.first.tensors)
+        self.weights = cpu_patches.Weights(self.first, self.first.layers)
         self.down = nn.ModuleList(
             PointConv(fine, coarse, config.weight_net) for fine, coarse in zip(config.widths, config.widths[1:])
         )

@@ -38,11 +38,10 @@ class NeighbourReembedding(nn.Module):
             return kernels.attentive_patch(position, own_features, other_features, index, *weights)
         return self.pool(self.embed(own_features, other_features, position, index))
 
-    def tensors(self) -> tuple:
-        """Of all layers, as `cpu_patches.reembedded` takes them; without the score's bias, as in `forward`."""
-        embed, score = self.embed, self.pool.score
-        of_own = embed.of_own.weight, embed.of_own.bias
-        return self.position_encoder.tensors(), of_own, embed.of_other.weight, embed.of_relation.weight, score.weight
+    def layers(self) -> tuple:
+        """As `cpu_patches.reembedded` takes them."""
+        embed = self.embed
+        return self.position_encoder.tensors(), embed.of_own, embed.of_other, embed.of_relation, self.pool.score
 
 
 class SpatialTemporalReembedding(nn.Module):
@@ -55,7 +54,7 @@ class SpatialTemporalReembedding(nn.Module):
         self.spatial = NeighbourReembedding(width, config) if config.spatial else None
         halves = config.temporal + config.spatial
         self.fusion = mlp(halves * width, width) if halves else None
-        self.weights = cpu_patches.Weights(self, self._tensors)
+        self.weights = cpu_patches.Weights(self, self._layers)
 
     def forward(
         self, points: torch.Tensor, features: torch.Tensor, cross: Neighbourhood, within: Neighbourhood
@@ -72,6 +71,6 @@ class SpatialTemporalReembedding(nn.Module):
             halves.append(self.spatial(points, features, features, within))
         return features if self.fusion is None else self.fusion(torch.cat(halves, dim=-1))
 
-    def _tensors(self) -> tuple:
+    def _layers(self) -> tuple:
         assert self.temporal and self.spatial and self.fusion
-        return self.temporal.tensors(), self.spatial.tensors(), *self.fusion.tensors()
+        return self.temporal.layers(), self.spatial.layers(), *self.fusion.layers()

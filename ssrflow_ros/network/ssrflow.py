@@ -79,7 +79,7 @@ class Level(nn.Module):
         self.level, self.k, self.reach = level, config.k_embedding, (config.lengths[level], config.radius)
         width = config.widths[level]
         self.join = MLP(*mlp(width + config.widths[level + 1], width), nn.LayerNorm(width))
-        self.weights = cpu_patches.Weights(self.join, self.join.tensors)
+        self.weights = cpu_patches.Weights(self.join, self.join.layers)
         self.reembed = SpatialTemporalReembedding(level, config) if level >= config.finest_reembedded else None
         self.embed = LocalFlowEmbedding(level, config)
         self.predict = FlowPredictor(2 * width + config.predictor_out + 3, config)

@@ -1,4 +1,4 @@
-"""The network's blocks on a CPU, each as one call: compiled loops about products of torch's library.
+"""The network's blocks on a CPU, each as one call of compiled loops.
 
 Each function does what the block does that asks for it, or the one of its name in `interpolation.py`. None is
 differentiable. `Around`: index (B, M, k) into N points and offsets (B, M, k, 3) of a `Neighbourhood`; `slope` is that
@@ -15,6 +15,7 @@ from torch import nn
 
 from .. import team
 from ..kernels import patches
+from ..kernels.block import WIDE
 from .reference import is_traced
 
 _NUMBERS = 2**16  # of a tile, which the products read from the processor's second cache: 256 KiB
@@ -23,26 +24,28 @@ Around = tuple[torch.Tensor, torch.Tensor]
 
 
 class Weights:
-    """Weights of a block as arrays, in the tuples in which `tensors` gives them. They are asked for anew only where one
-    of its parameters lies elsewhere in memory."""
+    """Weights of a block as arrays, in the tuples in which `layers` gives them: a tensor as its array, a Linear as its
+    panels and its bias, a LayerNorm as its weight and bias. They are made anew only where one of its parameters has
+    changed or lies elsewhere in memory."""
 
-    def __init__(self, block: nn.Module, tensors: Callable[[], tuple]):
-        self._addresses: list[int] = []
-        self._arrays: tuple = ()
-        self._tensors = tensors
+    def __init__(self, block: nn.Module, layers: Callable[[], Any]):
+        self._state: list[tuple[int, int]] = []
+        self._made: Any = ()
+        self._layers = layers
         self._places = [(module._parameters, name) for module in block.modules() for name in module._parameters]
 
-    def arrays(self) -> tuple:
+    def arrays(self) -> Any:
         tensors = (parameters[name] for parameters, name in self._places)
-        addresses = [0 if tensor is None else tensor.data_ptr() for tensor in tensors]
-        if addresses != self._addresses:
-            self._addresses, self._arrays = addresses, _arrays(self._tensors())
-        return self._arrays
+        # What was made in inference mode counts no changes.
+        state = [(one.data_ptr(), one.is_inference() or one._version) for one in tensors if one is not None]
+        if state != self._state:
+            self._state, self._made = state, _arrays(self._layers())
+        return self._made
 
 
 def fits(*tensors: torch.Tensor) -> bool:
     """Whether the loops serve for such tensors: of float32, on a CPU, and nobody wants their gradient."""
-    if not patches.HAS_PRODUCT or torch.is_grad_enabled() or torch.is_autocast_enabled('cpu') or is_traced():
+    if torch.is_grad_enabled() or torch.is_autocast_enabled('cpu') or is_traced():
         return False
     return all(tensor.device.type == 'cpu' and tensor.dtype == torch.float32 for tensor in tensors)
 
@@ -53,7 +56,7 @@ def described(
     """Two layers, (B, N, D), of points (B, N, 3) and what else is known of each (B, N, C), as `HierarchicalFeatures`;
     `lengths`: what counts as 1 of the one and of the other, and the longest of the other."""
     one, two = layers.arrays()
-    out = points.new_empty(*points.shape[:2], len(two[0]))
+    out = points.new_empty(*points.shape[:2], len(two[1]))
     places, known, answer = _flat(points, more, out)
     given = places, known, *map(np.float32, lengths)
     team.do(len(answer), patches.described, *given, one, two, np.float32(slope), _NUMBERS, _turns(1)[0], answer)
@@ -71,7 +74,7 @@ def joined(
     """LayerNorm (weight, bias) of a layer (weight, bias) with LeakyReLU: (B, M, D), of features (B, M, C) and coarse
     (B, N, E), interpolated by index and shares (B, M, 3)."""
     of_both, norm = layers.arrays()
-    out = features.new_empty(*features.shape[:2], len(of_both[0]))
+    out = features.new_empty(*features.shape[:2], len(of_both[1]))
     own, others, rows, weights, answer = _flat(features, coarse, index, shares, out)
     given = own, others, rows, weights, features.shape[1], of_both, norm, np.float32(slope)
     team.do(len(answer), patches.joined, *given, _NUMBERS, _turns(1)[0], answer)
@@ -115,7 +118,7 @@ def flow_embedded(
 def convolved(features: torch.Tensor, around: Around, weights: Weights, slope: float) -> torch.Tensor:
     """As `PointConv` of features (B, N, C)."""
     arrays, (batch, each, _) = weights.arrays(), around[0].shape
-    out = features.new_empty(batch, each, len(arrays[-1]))
+    out = features.new_empty(batch, each, len(arrays[-1][1]))
     values, answer = _flat(features, out)
     given = values, _around(*around), arrays, each, np.float32(slope), _NUMBERS
     team.do(len(answer), patches.convolved, *given, _turns(1)[0], answer)
@@ -130,16 +133,17 @@ def predicted(
     flow, out = features.new_empty(batch, each, 3), features.new_empty(batch, each, len(arrays[-2][0]))
     values, moved, answer = _flat(features, flow, out)
     given = values, _around(*around), *arrays, each, np.float32(slope), _NUMBERS
-    hidden = np.empty((2, len(answer), len(arrays[1][-1])), np.float32)
+    hidden = np.empty((2, len(answer), len(arrays[1][-1][1])), np.float32)
     team.do(len(answer), patches.predicted, *given, _turns(4), np.empty_like(values), hidden, answer, moved)
     return flow, out
 
 
-def layer(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, slope: float) -> torch.Tensor:
-    """LeakyReLU of `slope` of x (..., C) by weight (D, C) and bias (D,): (..., D)."""
-    out = x.new_empty(*x.shape[:-1], len(weight))
-    rows, answer = x.contiguous().view(-1, x.shape[-1]).numpy(), out.view(-1, len(weight)).numpy()
-    given = rows, *_arrays((weight, bias)), np.float32(slope), _NUMBERS
+def layer(x: torch.Tensor, weights: Weights, slope: float) -> torch.Tensor:
+    """LeakyReLU of `slope` of a layer of x (..., C): (..., D)."""
+    of_rows = weights.arrays()
+    out = x.new_empty(*x.shape[:-1], len(of_rows[1]))
+    rows, answer = x.contiguous().view(-1, x.shape[-1]).numpy(), out.view(-1, len(of_rows[1])).numpy()
+    given = rows, of_rows, np.float32(slope), _NUMBERS
     team.do(len(answer), patches.layer, *given, _turns(1)[0], answer)
     return out
 
@@ -187,8 +191,26 @@ def _flat(*tensors: torch.Tensor) -> list[np.ndarray]:
     return [tensor.contiguous().flatten(0, 1).numpy() for tensor in tensors]
 
 
-def _arrays(tensors: Any) -> Any:
-    """The arrays of tensors, in tuples as they are."""
-    if isinstance(tensors, tuple):
-        return tuple([_arrays(one) for one in tensors])
-    return tensors.detach().contiguous().numpy()
+def _arrays(layers: Any) -> Any:
+    """As `Weights`."""
+    if isinstance(layers, tuple):
+        return tuple([_arrays(one) for one in layers])
+    if isinstance(layers, nn.Linear):
+        return in_panels(layers.weight, layers.bias)
+    if isinstance(layers, nn.LayerNorm):
+        return _arrays((layers.weight, layers.bias))
+    return layers.detach().contiguous().numpy() if isinstance(layers, torch.Tensor) else layers
+
+
+def in_panels(weight: torch.Tensor, bias: torch.Tensor | None) -> tuple[np.ndarray, np.ndarray]:
+    """Panels (p, c, WIDE) of weight (d, c), so many of its rows side by side in each, and the bias (d,), or zeros.
+
+    The last panel has the last rows, some of which may stand in the one before, too; where d is less than WIDE, zeros
+    fill it up.
+    """
+    rows = weight.detach().numpy()
+    whole = np.zeros((max(len(rows), WIDE), rows.shape[1]), np.float32)
+    whole[: len(rows)] = rows
+    begins = [min(begin, len(whole) - WIDE) for begin in range(0, len(whole), WIDE)]
+    panels = np.stack([np.ascontiguousarray(whole[begin : begin + WIDE].T) for begin in begins])
+    return panels, np.zeros(len(rows), np.float32) if bias is None else bias.detach().contiguous().numpy()

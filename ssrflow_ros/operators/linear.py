@@ -34,7 +34,7 @@ _ONEDNN: Any = (
     else None
 )
 MKL_ALONE = _IS_X86 and _ONEDNN is None and torch.backends.mkl.is_available()
-"""Whether MKL does all products of the network on a CPU."""
+"""Whether MKL does all products of torch on a CPU."""
 if MKL_ALONE:  # in as much time; read with MKL's first product
     os.environ.setdefault('MKL_CBWR', 'AUTO,STRICT')
 # Fewer rows and fewer multiplications than these: a call of oneDNN costs more than it saves.
@@ -65,17 +65,25 @@ def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = No
 
 
 class Linear(nn.Linear):
-    """torch.nn.Linear by `linear`."""
+    """torch.nn.Linear by our own loops where they serve, else by `linear`."""
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return linear(x, self.weight, self.bias)
+    def __init__(self, into: int, out: int, bias: bool = True):
+        super().__init__(into, out, bias)
+        self._panels = cpu_patches.Weights(self, self._layers)
+
+    def forward(self, x: torch.Tensor, slope: float = 1.0) -> torch.Tensor:
+        """x (..., C) -> (..., D), LeakyReLU of `slope` on it."""
+        if cpu_patches.fits(x):
+            return cpu_patches.layer(x, self._panels, slope)
+        return linear(x, self.weight, self.bias, slope)
+
+    def _layers(self) -> nn.Module:
+        return self
 
 
 def _by_torch(
     x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, slope: float, grad: bool
 ) -> torch.Tensor:
-    if cpu_patches.fits(x):
-        return cpu_patches.layer(x, weight, weight.new_zeros(len(weight)) if bias is None else bias, slope)
     out = F.linear(x, weight, bias)
     return out if slope == 1 else F.leaky_relu(out, slope, inplace=not grad)
 
