@@ -121,7 +121,7 @@ def test_help_names_every_command(ssrflow):
 
 def test_every_setting_is_an_option_of_flow(ssrflow):
     out = ssrflow('flow', '--help')[1]
-    of_streams = ('max_gap', 'fixed_frame', 'mounting', 'base_frame', 'deskew')
+    of_streams = ('max_gap', 'fixed_frame', 'mounting', 'base_frame', 'deskew', 'sensor_field')
     for row in Settings.table():
         assert row.of_node or row.name in of_streams or f'--{row.name.replace("_", "-")}' in out
 

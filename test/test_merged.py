@@ -7,6 +7,7 @@ from ssrflow_ros import Settings
 from ssrflow_ros.errors import InputError
 from ssrflow_ros.formats import pointcloud2
 from ssrflow_ros.formats.bag_messages import to_header, to_pointcloud2
+from ssrflow_ros.inputs import as_sweep
 from ssrflow_ros.pair_stream import PairStream
 from ssrflow_ros.preparation import Preparation
 from ssrflow_ros.steps.ego_motion import given
@@ -104,7 +105,7 @@ def test_the_field_tells_them_apart():
     nearest = PairStream(SETTINGS.replace(sensor_field='')).sweep(cloud)
     clear = np.abs(nearest.points[:, 1]) > 0.01
     assert np.array_equal(nearest.sensors.of_point[clear], (nearest.points[clear, 1] < 0).astype(int))
-    assert PairStream(SETTINGS.replace(sensor_origins='')).sweep(cloud).sensors is None
+    assert PairStream(SETTINGS.replace(sensor_origins='', sensor_field='')).sweep(cloud).sensors is None
 
 
 @pytest.mark.parametrize(
@@ -120,6 +121,22 @@ def test_a_field_that_does_not_do(change, columns, words):
     cloud, _ = message(**{name: column[:size] for name, column in columns.items()})
     with pytest.raises(InputError, match=words):
         PairStream(SETTINGS.replace(**change)).sweep(cloud)
+
+
+def test_a_field_without_places_is_refused():
+    with pytest.raises(InputError, match=r"sensor_field: 'lidar' .* give sensor_origins, too"):
+        Settings(sensor_field='lidar')
+
+
+def test_of_points_alone_each_is_of_the_nearest_sensor():
+    points, _ = clouds(POST, FAR)
+    nearest = as_sweep(SETTINGS.replace(sensor_field=''), points, 10**9)
+    clear = np.abs(nearest.points[:, 1]) > 0.01
+    assert np.array_equal(nearest.sensors.of_point[clear], (nearest.points[clear, 1] < 0).astype(int))
+    known = sweep(10**9, POST, FAR)
+    assert as_sweep(SETTINGS, known, None) is known
+    with pytest.raises(InputError, match="points alone have no field 'lidar'"):
+        as_sweep(SETTINGS, points, 10**9)
 
 
 @pytest.mark.parametrize('text', ['1 2', 'a b c', '0 0 nan', '1e30 0 0'])

@@ -25,6 +25,8 @@ from .options import add_overwrite, add_settings, data_path, settings_from, weig
 if TYPE_CHECKING:
     from ..evaluation.evaluate import Evaluation
 
+_WITHOUT = 'seed', 'max_gap', 'min_range', 'own_body', 'base_frame', 'sensor_origins', 'sensor_field'
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     from ..datasets import KINDS
@@ -56,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help="give the method the sensor's true motion, as the published figures of Argoverse 2 do",
     )
-    add_settings(parser, without=('seed', 'max_gap', 'min_range', 'own_body', 'base_frame'))
+    add_settings(parser, without=_WITHOUT)
 
 
 def run(args: argparse.Namespace) -> None:
