@@ -51,8 +51,8 @@ def _with_sensors(sweep: Sweep, settings: Settings) -> Sweep:
         return sweep
     if settings.sensor_field:
         raise InputError(
-            f"sensor_field: points alone have no field '{settings.sensor_field}': give a Sweep with sensors=..., or leave "
-            'it empty, so that each return is taken to be of the nearest of sensor_origins'
+            f"sensor_field: points alone have no field '{settings.sensor_field}': give a Sweep with sensors=..., or "
+            'leave it empty, so that each return is taken to be of the nearest of sensor_origins'
         )
     return sweep.of_nearest(settings.origins)
 

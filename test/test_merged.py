@@ -193,7 +193,7 @@ def test_beams_of_several_sensors_are_those_of_each():
     assert merged.are_filled(mixed, np.array([69]), 0.5) == own[0].are_filled(np.arange(60), np.array([60]), 0.5)
     asked = (POST[::5] - (1.0, 0, 0)).astype(np.float32)
     for beams, points in (merged, asked), (turned, transformed32(asked, turn, np.zeros(3))):
-        for k, (away, reach) in enumerate(beams.passing(points)):
+        for k, (away, _) in enumerate(beams.passing(points)):
             np.testing.assert_allclose(away, np.linalg.norm(asked - ORIGINS[k], axis=1), rtol=1e-5)
-    for (away, reach), one, origin in zip(merged.passing(asked), own, ORIGINS.astype(np.float32)):
+    for (_, reach), one, origin in zip(merged.passing(asked), own, ORIGINS.astype(np.float32)):
         np.testing.assert_array_equal(reach, one.passing(asked - origin)[0][1])

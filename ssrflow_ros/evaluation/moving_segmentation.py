@@ -63,8 +63,8 @@ class Segmentation:
 
 @dataclass
 class SegmentationScores:
-    """What was scored: `recordings` and `groups` by name, `everything`; why sweeps had no answer, and which could not be
-    read."""
+    """What was scored: `recordings` and `groups` by name, `everything`; why sweeps had no answer, and why some could
+    not be read."""
 
     recordings: dict[str, Segmentation] = field(default_factory=dict)
     groups: dict[str, Segmentation] = field(default_factory=dict)
