@@ -54,7 +54,7 @@ def _with_sensors(sweep: Sweep, cloud: PointCloud2, settings: Settings) -> Sweep
     """The sweep of a cloud that several LiDARs share; InputError without the field that tells them apart."""
     origins = np.array(settings.origins)
     if not settings.sensor_field:
-        return sweep.of_nearest(origins)
+        return sweep.of_nearest(settings.origins)
     if not has_field(cloud, settings.sensor_field):
         raise InputError(
             f"the cloud has no field '{settings.sensor_field}', which sensor_field names (there are: "

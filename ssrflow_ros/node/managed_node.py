@@ -239,4 +239,4 @@ class FlowNode(ManagedNode):
         self._diagnostics_out.publish(array)
         self.mismatches.tell()
         stream = self._stream
-        self._watch.look(state, stream and stream.age, stream and stream.frame)
+        self._watch.look(state, *((stream.age, stream.frame) if stream is not None else (None, None)))
