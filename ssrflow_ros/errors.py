@@ -1,6 +1,7 @@
 """The one exception family: every message names the cause and the cure in one line."""
 
 import difflib
+import re
 from typing import Iterable
 
 LONGEST = 2000
@@ -41,6 +42,11 @@ class WeightsError(SSRFlowError):
 def in_short(error: BaseException) -> str:
     """What an error of others says first, or its type: a part of a line of ours."""
     return (str(error).strip().splitlines() or [''])[0].rstrip('.')[:120] or type(error).__name__
+
+
+def kind_of(message: object) -> str:
+    """What `message` has in common with those that differ in their numbers alone: of one cause each has its own."""
+    return re.sub(r'\d+', '#', str(message))
 
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str, where: str = '') -> str:

@@ -28,7 +28,7 @@ def as_sweep(settings: Settings, cloud: Cloud, stamp_ns: int | None) -> Sweep:
     if isinstance(cloud, Sweep):
         if stamp_ns is not None:
             raise InputError('a Sweep bears its own time stamp: leave out stamp_ns and dt, or give an array')
-        return cloud.outside(*settings.own)
+        return _with_sensors(cloud.outside(*settings.own), settings)
     if stamp_ns is None:
         raise InputError('an array bears no time stamp: give stamp_ns, nanoseconds, or a Sweep')
     try:
@@ -42,7 +42,19 @@ def as_sweep(settings: Settings, cloud: Cloud, stamp_ns: int | None) -> Sweep:
             'to deskew, the time of each point must be known: give Sweep.from_points(points, stamp_ns, '
             'times=...), or set deskew to false'
         )
-    return Sweep.from_points(cloud, stamp_ns, '', *settings.own)
+    return _with_sensors(Sweep.from_points(cloud, stamp_ns, '', *settings.own), settings)
+
+
+def _with_sensors(sweep: Sweep, settings: Settings) -> Sweep:
+    """The sweep, whose returns know of which of several LiDARs they are."""
+    if sweep.sensors is not None or not settings.origins:
+        return sweep
+    if settings.sensor_field:
+        raise InputError(
+            f"sensor_field: points alone have no field '{settings.sensor_field}': give a Sweep with sensors=..., or "
+            'leave it empty, so that each return is taken to be of the nearest of sensor_origins'
+        )
+    return sweep.of_nearest(settings.origins)
 
 
 def as_pair(settings: Settings, source: Cloud | SweepPair, target: Cloud | None, dt: float | None) -> SweepPair:

@@ -54,8 +54,7 @@ def _with_sensors(sweep: Sweep, cloud: PointCloud2, settings: Settings) -> Sweep
     """The sweep of a cloud that several LiDARs share; InputError without the field that tells them apart."""
     origins = np.array(settings.origins)
     if not settings.sensor_field:
-        away = np.linalg.norm(sweep.points[:, None] - origins[None].astype(np.float32), axis=2)
-        return dataclasses.replace(sweep, sensors=Sensors(origins, away.argmin(axis=1).astype(np.int32)))
+        return sweep.of_nearest(settings.origins)
     if not has_field(cloud, settings.sensor_field):
         raise InputError(
             f"the cloud has no field '{settings.sensor_field}', which sensor_field names (there are: "

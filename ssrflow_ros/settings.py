@@ -356,7 +356,11 @@ class Settings:
         for row in self.table():
             object.__setattr__(self, row.name, row.check(getattr(self, row.name)))
         _box(self.own_body)
-        _origins(self.sensor_origins)
+        if not _origins(self.sensor_origins) and self.sensor_field:
+            raise InputError(
+                f"sensor_field: '{self.sensor_field}' numbers LiDARs whose places are not known: give sensor_origins, "
+                'too, or leave sensor_field empty'
+            )
 
     @property
     def origins(self) -> tuple[tuple[float, ...], ...]:

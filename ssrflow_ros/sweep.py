@@ -104,6 +104,12 @@ class Sweep:
             return self
         return self.without(np.delete(np.arange(len(self)), usable))
 
+    def of_nearest(self, origins: Sequence[Sequence[float]]) -> 'Sweep':
+        """Each return taken to be of the nearest of several LiDARs, which sit at `origins` (K, 3) m."""
+        places = np.array(origins)
+        away = [np.linalg.norm(self.points - place, axis=1) for place in places.astype(np.float32)]
+        return replace(self, sensors=Sensors(places, np.argmin(away, axis=0).astype(np.int32)))
+
     def without(self, dropped: np.ndarray) -> 'Sweep':
         """Without the points of the ascending numbers `dropped` (d,)."""
         from .kernels.near_field import without_rows  # numba: no help of a command waits for it

@@ -1,7 +1,9 @@
 """Learning from a recording without labels: what space tells, the losses by hand, and who decides."""
 
+import argparse
 import dataclasses
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from test_training_run import TINY
 
 from ssrflow_ros import Settings, SweepPair
 from ssrflow_ros.cli import main as cli
+from ssrflow_ros.cli.adapt import _sweeps
 from ssrflow_ros.cli.simulate import write_labelled
 from ssrflow_ros.errors import EgoMotionError, InputError
 from ssrflow_ros.formats.bags import write_bag
@@ -203,6 +206,30 @@ def test_nothing_that_moves_cannot_be_judged(tmp_path, sweeps, start):
     split(tmp_path / 'still', {}, still)
     with pytest.raises(NotBetter, match='nothing that moves'):
         adapt(tmp_path / 'still', adaptation(start, {'n_points': 128, 'validation_points': 256, 'steps': 1}), workers=0)
+
+
+@pytest.mark.parametrize('odometry', [None, '/odom'])
+def test_sweeps_of_a_sensor_upside_down_are_learnt_from_as_the_method_sees_them(tmp_path, odometry):
+    """Level, by what `mounting` or /tf_static says, and moved as `condition` moved them."""
+    turn = np.diag([1.0, -1.0, -1.0])
+    with write_bag(tmp_path / 'bag') as bag:
+        for labelled in simulate(17, 4, 'os0_128', 'street'):
+            sweep, pose = labelled.sweep, labelled.pose.copy()
+            pose[:3, :3] = pose[:3, :3] @ turn
+            points = (sweep.points @ turn).astype(np.float32)
+            write_labelled(
+                bag, dataclasses.replace(labelled, sweep=dataclasses.replace(sweep, points=points), pose=pose)
+            )
+    settings = Settings(
+        mounting='0 0 0 3.141592653589793 0 0', own_body='', ego_motion='odometry' if odometry else 'scan_matching'
+    )
+    args = argparse.Namespace(input=str(tmp_path / 'bag'), topic='/points', odometry=odometry)
+    drops = Counter()
+    made = list(_sweeps(args, settings, drops))
+    assert len(made) == 4 and len({sweep.run for sweep in made}) == 1 and drops == {'first sweep': 1}
+    for sweep in made:
+        assert len(sweep.ground) > 500 and np.median(sweep.ground[:, 2]) < -1.0, 'the ground is not below'
+        assert abs(sweep.pose[2, 3]) < 0.1
 
 
 def test_from_the_command_line(tmp_path, simulated, start, capsys):

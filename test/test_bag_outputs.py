@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -13,10 +14,15 @@ from rosbags.rosbag2 import Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from test_cli import one_transform, some_points, ssrflow, stand_in, write_recording  # noqa: F401
 
+from ssrflow_ros.cli.bag_summary import Summary
+from ssrflow_ros.errors import EgoMotionError
 from ssrflow_ros.formats import bag_messages, pointcloud2
 from ssrflow_ros.formats.bags import _LATCHED, ODOMETRY, POINTCLOUD2, TRACKS, BagReader
 from ssrflow_ros.formats.object_cloud import read_objects
 from ssrflow_ros.formats.object_table import COLUMNS
+from ssrflow_ros.settings import Settings
+from ssrflow_ros.steps.own_body import OwnBody
+from ssrflow_ros.sweep import Sweep
 
 STAMPS = [1.0 + 0.1 * number for number in range(6)]
 
@@ -133,3 +139,19 @@ def test_the_summary_for_programs(ssrflow, stand_in, tmp_path):  # noqa: F811
     assert told['without_flow'] == {'first sweep': 1} and told['recording_s'] == pytest.approx(0.5)
     assert told['objects'] == 5 and told['steps_ms']['network'] == {'p50': 30.0, 'p95': 30.0}
     assert told['hindsight']['untold'] == 5 and told['findings'] == []
+
+
+def test_each_kind_of_failure_is_told_of_once_and_a_frame_without_a_name(capsys):
+    summary = Summary(Settings(), Counter(), OwnBody(), (), hindsight=False)
+    for error in ('a sweep has 120 points', 'a sweep has 3 points', 'explains 40%', 'explains 9%', 'c', 'd'):
+        summary.drop('no ego-motion', EgoMotionError(error))
+    told = capsys.readouterr().err
+    assert [line.split(': ')[3] for line in told.splitlines()] == [
+        f'{error} (further ones are only counted)' for error in ('a sweep has 120 points', 'explains 40%', 'c')
+    ]
+    assert summary.drops['no ego-motion'] == 6 and summary.cure() == 'a sweep has 120 points'
+
+    assert not list(summary.findings())
+    for frame, findings in ('lidar', []), ('', ['frame']):
+        summary.note(Sweep.from_points(some_points(), 1, frame))
+        assert [finding.about for finding in summary.findings()] == findings

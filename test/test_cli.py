@@ -124,7 +124,7 @@ def test_help_names_every_command(ssrflow):
 
 def test_every_setting_is_an_option_of_flow(ssrflow):
     out = ssrflow('flow', '--help')[1]
-    of_streams = ('max_gap', 'fixed_frame', 'mounting', 'base_frame', 'deskew')
+    of_streams = ('max_gap', 'fixed_frame', 'mounting', 'base_frame', 'deskew', 'sensor_field')
     for row in Settings.table():
         assert row.of_node or row.name in of_streams or f'--{row.name.replace("_", "-")}' in out
 
@@ -790,3 +790,18 @@ def test_an_ending_that_python_dropped_is_asked_for_again(tmp_path):
         [sys.executable, '-c', code], cwd=tmp_path, env=ENVIRONMENT, timeout=120, capture_output=True, text=True
     )
     assert done.stdout == 'dropped\n' and done.returncode == 143
+
+
+@pytest.mark.parametrize('closed', ['>&-', '2>&-', '>&- 2>&-'])
+def test_nobody_need_listen(tmp_path, closed):
+    np.save(tmp_path / '0.npy', some_points())
+    command = f'exec {sys.executable} -m ssrflow_ros pack {tmp_path}/0.npy -o {tmp_path}/out {closed}'
+    done = subprocess.run(['sh', '-c', command], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, '') and (tmp_path / 'out' / 'metadata.yaml').is_file()
+
+
+def test_names_are_printed_where_not_all_signs_are_known(tmp_path):
+    np.save(tmp_path / '0.npy', some_points())
+    command = [sys.executable, '-m', 'ssrflow_ros', 'pack', tmp_path / '0.npy', '-o', tmp_path / 'häuser']
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, 'PYTHONIOENCODING': 'ascii'})
+    assert done.returncode == 0 and r'h\xe4user' in done.stdout, done.stderr

@@ -1,5 +1,7 @@
 """What the diagnostics say of given statistics, and when they warn."""
 
+import time
+
 import pytest
 
 pytest.importorskip('rclpy')
@@ -9,7 +11,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue  # n
 from ssrflow_ros.node.bag_replay import BagReplay  # noqa: E402
 from ssrflow_ros.node.diagnostics import ERROR, OK, WARN, Diagnostics  # noqa: E402
 from ssrflow_ros.node.memory import device_mb, host_mb  # noqa: E402
-from ssrflow_ros.node.statistics import DOUBTFUL, OUT_OF_MEMORY, REPLACED, UNHEARD, Statistics  # noqa: E402
+from ssrflow_ros.node.statistics import DOUBTFUL, OUT_OF_MEMORY, REPLACED, UNHEARD, WARN_EVERY, Statistics  # noqa: E402
 from ssrflow_ros.settings import Settings  # noqa: E402
 from ssrflow_ros.steps.pairing import FIRST, GAP  # noqa: E402
 
@@ -34,6 +36,20 @@ def values_of(status):
 def test_all_is_well():
     status = report(drops=[FIRST, REPLACED, REPLACED, UNHEARD], total=100.0)
     assert (status.level, status.message) == (OK, '46.0 of 50.0 clouds per second')
+
+
+def test_a_second_cause_is_told_at_once_and_a_third_but_not_one_for_each_cloud(monkeypatch):
+    now = 0.0
+    monkeypatch.setattr(time, 'monotonic', lambda: now)
+    statistics = Statistics()
+    assert statistics.drop('no ego-motion', 'a sweep has 120 points')
+    assert not statistics.drop('no ego-motion', 'a sweep has 3 points'), 'the same cause'
+    assert statistics.drop('no ego-motion', 'explains 40% of the surfaces')
+    assert statistics.drop('no flow', 'a sweep has 3 points'), 'another reason'
+    assert [statistics.is_due('no ego-motion', f'frame {name}') for name in 'abc'] == [True, False, False]
+    now += WARN_EVERY
+    assert statistics.is_due('no ego-motion', 'a sweep has 7 points')
+    assert statistics.drops() == {'no ego-motion': 3, 'no flow': 1}
 
 
 def test_every_cloud_is_accounted_for():

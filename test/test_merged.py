@@ -1,19 +1,25 @@
 """Several LiDARs in one cloud: each sees from its own place."""
 
+import dataclasses
+
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from ssrflow_ros import Settings
 from ssrflow_ros.errors import InputError
 from ssrflow_ros.formats import pointcloud2
 from ssrflow_ros.formats.bag_messages import to_header, to_pointcloud2
+from ssrflow_ros.inputs import as_sweep
+from ssrflow_ros.kernels.returns import rows_of
 from ssrflow_ros.pair_stream import PairStream
 from ssrflow_ros.preparation import Preparation
+from ssrflow_ros.steps.beams import Beams
 from ssrflow_ros.steps.ego_motion import given
-from ssrflow_ros.steps.merged import MergedImage, range_image
+from ssrflow_ros.steps.merged import MergedImage, beams_of, range_image
 from ssrflow_ros.steps.range_image import RangeImage
 from ssrflow_ros.sweep import Sensors, Sweep, SweepPair
-from ssrflow_ros.transforms import rigid
+from ssrflow_ros.transforms import rigid, transformed32
 
 ORIGINS = np.array([[0.0, 3.0, 0.0], [0.0, -3.0, 0.0]])
 SETTINGS = Settings(sensor_origins='0 3 0  0 -3 0', sensor_field='lidar', ego_motion='odometry', ground='none')
@@ -104,7 +110,7 @@ def test_the_field_tells_them_apart():
     nearest = PairStream(SETTINGS.replace(sensor_field='')).sweep(cloud)
     clear = np.abs(nearest.points[:, 1]) > 0.01
     assert np.array_equal(nearest.sensors.of_point[clear], (nearest.points[clear, 1] < 0).astype(int))
-    assert PairStream(SETTINGS.replace(sensor_origins='')).sweep(cloud).sensors is None
+    assert PairStream(SETTINGS.replace(sensor_origins='', sensor_field='')).sweep(cloud).sensors is None
 
 
 @pytest.mark.parametrize(
@@ -122,7 +128,72 @@ def test_a_field_that_does_not_do(change, columns, words):
         PairStream(SETTINGS.replace(**change)).sweep(cloud)
 
 
+def test_a_field_without_places_is_refused():
+    with pytest.raises(InputError, match=r"sensor_field: 'lidar' .* give sensor_origins, too"):
+        Settings(sensor_field='lidar')
+
+
+def test_of_points_alone_each_is_of_the_nearest_sensor():
+    points, _ = clouds(POST, FAR)
+    nearest = as_sweep(SETTINGS.replace(sensor_field=''), points, 10**9)
+    clear = np.abs(nearest.points[:, 1]) > 0.01
+    assert np.array_equal(nearest.sensors.of_point[clear], (nearest.points[clear, 1] < 0).astype(int))
+    known = sweep(10**9, POST, FAR)
+    assert as_sweep(SETTINGS, known, None) is known
+    with pytest.raises(InputError, match="points alone have no field 'lidar'"):
+        as_sweep(SETTINGS, points, 10**9)
+
+
 @pytest.mark.parametrize('text', ['1 2', 'a b c', '0 0 nan', '1e30 0 0'])
 def test_no_places(text):
     with pytest.raises(InputError, match='sensor_origins'):
         Settings(sensor_origins=text)
+
+
+def test_second_returns_are_judged_from_their_own_sensor():
+    points, of_point = clouds(FAR)
+    first = of_point == 0
+    # Of every ninth beam of the first sensor a return before the wall, and one half way of the second sensor's wall.
+    struck = np.flatnonzero(first)[::9]
+    nearer = ORIGINS[0] + (points[struck] - ORIGINS[0]) * 0.5
+    made = Sweep(
+        np.concatenate([points, nearer]).astype(np.float32),
+        10**9,
+        'base',
+        np.arange(len(points) + len(nearer)),
+        len(points) + len(nearer),
+        None,
+        Sensors(ORIGINS, np.concatenate([of_point, np.zeros(len(nearer), of_point.dtype)])),
+    )
+    wanted = np.isin(np.arange(len(made)), struck)
+    assert np.array_equal(beams_of(made).are_past_another(), wanted)
+    assert (Beams(made.points).are_past_another() & wanted).sum() < 0.5 * wanted.sum(), 'from one origin'
+
+
+def test_beams_of_several_sensors_are_those_of_each():
+    made, rng = sweep(10**9, POST, FAR), np.random.default_rng(0)
+    turn = Rotation.from_euler('xyz', (0.3, -0.2, 1.0)).as_matrix()
+    rows = rng.permutation(len(made))[:4000]
+    level = dataclasses.replace(
+        made,
+        points=transformed32(rows_of(made.points, rows), turn, np.zeros(3)),
+        sensors=made.sensors.turned(turn, rows),
+    )
+    merged, turned = beams_of(made), beams_of(made).only(rows, turn)
+    own = [Beams(made.points[made.sensors.of_point == k] - ORIGINS[k].astype(np.float32)) for k in range(2)]
+    for k, one in enumerate(own):
+        its = made.sensors.of_point == k
+        for asked in (lambda beams: beams.are_alone(), lambda beams: beams.have_company(2, 0.01)):
+            assert np.array_equal(asked(merged)[its], asked(one))
+    assert np.array_equal(turned.are_alone(), beams_of(level, turn).are_alone())
+    groups = np.array([400, 300, 1])
+    chosen = np.arange(groups.sum())
+    assert np.array_equal(turned.are_filled(chosen, groups, 0.3), beams_of(level, turn).are_filled(chosen, groups, 0.3))
+    mixed = np.concatenate([np.flatnonzero(made.sensors.of_point == 0)[:60], np.flatnonzero(made.sensors.of_point)[:9]])
+    assert merged.are_filled(mixed, np.array([69]), 0.5) == own[0].are_filled(np.arange(60), np.array([60]), 0.5)
+    asked = (POST[::5] - (1.0, 0, 0)).astype(np.float32)
+    for beams, points in (merged, asked), (turned, transformed32(asked, turn, np.zeros(3))):
+        for k, (away, _) in enumerate(beams.passing(points)):
+            np.testing.assert_allclose(away, np.linalg.norm(asked - ORIGINS[k], axis=1), rtol=1e-5)
+    for (_, reach), one, origin in zip(merged.passing(asked), own, ORIGINS.astype(np.float32)):
+        np.testing.assert_array_equal(reach, one.passing(asked - origin)[0][1])

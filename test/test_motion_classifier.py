@@ -306,6 +306,7 @@ def test_probabilities_are_probabilities_and_few_or_no_evidence_is_no_trouble():
         np.full(2, -1),
         RangeImage(points[:0]),
         Beams(points),
+        np.arange(2),
         3.5,
         dataclasses.replace(CLASSIFIER, least_log_odds=-np.inf),
     )

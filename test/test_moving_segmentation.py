@@ -131,6 +131,28 @@ def test_a_sweep_without_an_answer_counts_as_standing_still(tmp_path):
     assert scores.reasons['first sweep'] == 1  # the others have too few points to be matched
 
 
+def test_damaged_files_are_named_and_the_others_scored(tmp_path, capsys):
+    for name in '00', '01', '02':
+        write_sweeps(tmp_path / 'data' / name)
+    damaged = tmp_path / 'data' / '00' / 'velodyne' / '000001.bin'
+    damaged.write_bytes(b'1234')
+    (tmp_path / 'data' / '01' / 'times.txt').write_text('0 inf 1')
+    arguments = ['evaluate', '--protocol', 'mos', '--data', f'semantic_kitti:{tmp_path / "data"}']
+    assert not main([*arguments, '-o', str(tmp_path / 'out')])
+    told = json.loads((tmp_path / 'out' / 'evaluation.json').read_text())
+    assert {name: (score['sweeps'], score['unread']) for name, score in told['groups'].items()} == {
+        '00': (2, 1),
+        '01': (0, 1),
+        '02': (3, 0),
+    }
+    out = capsys.readouterr().out
+    assert f'Not read: {damaged} holds 1 numbers' in out and 'Not read: ' + str(tmp_path / 'data' / '01') in out
+    for file in (tmp_path / 'data').glob('*/velodyne/*'):
+        file.write_bytes(b'1234')
+    assert main(arguments) == 2
+    assert f'not one sweep of 3 recordings is scored: {damaged.parent}' in capsys.readouterr().err
+
+
 def test_one_command_scores_recordings_and_writes_every_number(tmp_path, capsys):
     arguments = ['evaluate', '--protocol', 'mos', '--data', 'simulated:1', '-o', str(tmp_path / 'out')]
     main([*arguments, '--network-points', '512'])

@@ -1,6 +1,9 @@
 """The network: parameter counts, gradients, symmetries, switches, odd sizes, autocast, weights on disk."""
 
 import dataclasses
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -237,6 +240,23 @@ def test_weights_that_know_one_number_of_what_was_seen_past_a_point_load(tmp_pat
     save_file({**tensors, 'features.first.0.weight': first[:, :6].contiguous()}, path, metadata=header)
     with pytest.raises(WeightsError, match='features.first.0.weight'):
         load_weights(str(path))
+
+
+def test_weights_that_cannot_be_read_are_not_called_missing_or_damaged(tmp_path):
+    with pytest.raises(WeightsError, match='Is a directory: check the file and its rights'):
+        (tmp_path / 'folder.safetensors').mkdir()
+        load_weights(str(tmp_path / 'folder.safetensors'))
+    if os.geteuid() != 0:
+        pytest.skip('only root can become somebody who may not read its files')
+    path = tmp_path / 'w.safetensors'
+    save_weights(path, network(), {})
+    path.chmod(0o600)
+    code = (
+        'import os, sys; from ssrflow_ros.network.weights import load_weights; os.seteuid(65534); '
+        'load_weights(sys.argv[1])'
+    )
+    told = subprocess.run([sys.executable, '-c', code, str(path)], capture_output=True, text=True).stderr
+    assert 'Permission denied: check the file and its rights' in told, told
 
 
 def test_weights_that_do_not_fit_are_refused(tmp_path):

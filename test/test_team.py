@@ -1,18 +1,22 @@
 """Threads that share the network's loops: the same answer however many, and whoever comes late or never."""
 
 import contextlib
+import gc
 import os
 import threading
 import time
+from weakref import WeakSet
 
 import numpy as np
 import pytest
 import torch
 
 from ssrflow_ros import team
+from ssrflow_ros.inference import network_runner
 from ssrflow_ros.kernels import patches
 from ssrflow_ros.operators import Searched
 from ssrflow_ros.operators.cpu_patches import in_panels
+from ssrflow_ros.settings import Settings
 
 RNG = np.random.default_rng
 
@@ -168,3 +172,20 @@ def test_a_forked_process_does_all_by_itself(of):
     if child == 0:
         os._exit(0 if team.size() == 1 and np.array_equal(layer(*layers()), wanted) else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_network_that_leaves_its_device_leaves_the_others_their_threads(of, monkeypatch):
+    monkeypatch.setattr(network_runner, '_on_device', WeakSet())  # those of other tests may be there
+    one, other = (network_runner.NetworkRunner(Settings(device='cpu', threads=3)) for _ in range(2))
+    one.offload()
+    one.offload()
+    assert team.size() == 3
+    other.offload()
+    assert team.size() == 1
+    one.onload()
+    assert team.size() == 3
+    del one
+    gc.collect()
+    other.onload()
+    other.offload()
+    assert team.size() == 1, 'who is gone has no threads'

@@ -124,6 +124,17 @@ def listener(monkeypatch, tmp_path):
         rclpy.shutdown(context=context)
 
 
+def test_clouds_without_a_frame_are_told_of(listener):
+    watching = Watch(listener)
+    watching.look('active', 0.01, 'lidar')
+    assert not listener.lines
+    watching.look('active', 0.01, '')
+    watching.look('active', 0.01, '')
+    assert listener.lines == [
+        "clouds on '/pionts' without a frame_id, so that nothing can be placed: set it in the driver"
+    ]
+
+
 def test_a_misspelt_topic_is_told_of_with_those_there_are(listener):
     listener.create_publisher(PointCloud2, '~/flow', 1)
     watching = Watch(listener)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Iterable, Iterator
 
 from ..errors import InputError
 from ..settings import Settings
-from ..sweep import SweepPair
+from ..sweep import EgoMotion, SweepPair
 from ..table import print_table
 from .first_use import compile_if_cold
 from .options import add_settings, settings_from, weights_file
@@ -92,6 +92,7 @@ def _sweeps(args: argparse.Namespace, settings: Settings, drops: Counter[str]) -
     """The recording's sweeps, labelled by free space; read only when asked for."""
     from ..formats.bag_poses import read_poses
     from ..formats.bags import POINTCLOUD2, BagReader
+    from ..steps.conditioning import ConditionedPair, Conditioning
     from ..steps.ego_motion import make_ego_motion
     from ..training.recording import recorded
     from .bag_reading import own_body_of, with_progress
@@ -99,11 +100,22 @@ def _sweeps(args: argparse.Namespace, settings: Settings, drops: Counter[str]) -
     with BagReader(args.input) as bag:
         topic = bag.choose(args.topic, POINTCLOUD2)
         poses = read_poses(bag, settings, args.odometry)
-        matching = make_ego_motion(settings)
+        matching, conditioning = make_ego_motion(settings), Conditioning(settings, poses.mounting_of)
         own_body = own_body_of(bag, topic, settings, poses)
+        newest: list[ConditionedPair] = []
+
+        def condition(pair: SweepPair) -> SweepPair:
+            """What the network is shown when it is used: without outliers, in level axes."""
+            newest[:] = [conditioning(pair)]
+            return newest[0].pair
+
+        def ego_motion(pair: SweepPair) -> EgoMotion:
+            known = poses.between(newest[0].given)
+            return matching(pair) if known is None else newest[0].levelled(known)
+
         yield from recorded(
-            _pairs(with_progress(bag, topic), settings, drops, poses, own_body),
-            lambda pair: poses.between(pair) or matching(pair),
+            map(condition, _pairs(with_progress(bag, topic), settings, drops, poses, own_body)),
+            ego_motion,
             settings,
             lambda error: drops.update(['no ego-motion']),
         )

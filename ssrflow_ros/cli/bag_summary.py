@@ -14,9 +14,9 @@ from tqdm import tqdm
 
 from ..atomic_write import signature
 from ..doctor.cloud_log import median_range, nearest
-from ..doctor.clouds import misplaced, uneven
+from ..doctor.clouds import misplaced, uneven, unplaced
 from ..doctor.method import Companions, doubtful
-from ..errors import InputError, SSRFlowError
+from ..errors import InputError, SSRFlowError, kind_of
 from ..evaluation.replay_check import ReplayCheck, counts, summary, told_apart
 from ..formats.message_types import PointCloud2
 from ..formats.pointcloud2 import field_names
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ..view.report import DriveReport
 
 _LASTING = 3  # sweeps, from which on a track is hardly an accident
+_CAUSES = 3  # of one reason, that are told
 
 
 class Summary:
@@ -48,9 +49,10 @@ class Summary:
         self._settings, self._own_body, self._keep = settings, own_body, set(keep)
         self.n_in = 0
         self.drops = drops
-        self._causes: dict[str, str] = {}  # of the first sweep that was dropped for it, with the cure
+        self._causes: dict[str, dict[str, str]] = {}  # of each reason the first error of each kind, with the cure
         self._lacked: Counter[str] = Counter()  # fields of --keep, in how many clouds
         self._companions = Companions()
+        self._frames: set[str] = set()
         self._ranges: list[float] = []
         self._nearest: list[float] = []
         self.timings: list[dict[str, float]] = []
@@ -71,15 +73,17 @@ class Summary:
 
     def note(self, sweep: Sweep) -> None:
         """Every sweep that could be read."""
+        self._frames.add(sweep.frame_id)
         if len(sweep):
             self._ranges.append(median_range(sweep))
             self._nearest.append(nearest(sweep))
 
     def drop(self, reason: str, error: SSRFlowError) -> None:
-        """Every cloud that has no answer because of an error; the first of a kind is told at once."""
+        """Every cloud that has no answer because of an error; the first of each kind is told at once."""
         self.drops[reason] += 1
-        if self.drops[reason] == 1:
-            self._causes[reason] = str(error)
+        causes, kind = self._causes.setdefault(reason, {}), kind_of(error)
+        if kind not in causes and len(causes) < _CAUSES:
+            causes[kind] = str(error)
             tqdm.write(
                 f'ssrflow: sweep {self.n_in}: {reason}: {error} (further ones are only counted)', file=sys.stderr
             )
@@ -89,7 +93,8 @@ class Summary:
         for finding in misplaced(self._ranges, self._nearest, self._settings):
             return finding.text
         reasons = [reason for reason, _ in self.drops.most_common() if reason != FIRST]
-        return {**CURES, **self._causes}[reasons[0] if reasons else FIRST]
+        first = {reason: next(iter(causes.values())) for reason, causes in self._causes.items()}
+        return {**CURES, **first}[reasons[0] if reasons else FIRST]
 
     def add(self, flow: FlowField, cloud: PointCloud2) -> None:
         """Every answer, and the cloud that it is about."""
@@ -111,6 +116,7 @@ class Summary:
 
     def findings(self) -> Iterator['Finding']:
         """What the doctor would say of these clouds."""
+        yield from unplaced(self._frames)
         yield from misplaced(self._ranges, self._nearest, self._settings)
         yield from uneven(self._stamps)
         yield from doubtful(self._doubts)

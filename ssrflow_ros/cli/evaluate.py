@@ -24,6 +24,9 @@ from .options import add_overwrite, add_settings, data_path, settings_from, weig
 
 if TYPE_CHECKING:
     from ..evaluation.evaluate import Evaluation
+    from ..evaluation.moving_segmentation import SegmentationScores
+
+_WITHOUT = 'seed', 'max_gap', 'min_range', 'own_body', 'base_frame', 'sensor_origins', 'sensor_field'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help="give the method the sensor's true motion, as the published figures of Argoverse 2 do",
     )
-    add_settings(parser, without=('seed', 'max_gap', 'min_range', 'own_body', 'base_frame'))
+    add_settings(parser, without=_WITHOUT)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -119,6 +122,8 @@ def _run_mos(args: argparse.Namespace, settings: 'Settings') -> None:
     compile_if_cold()
     for recording in tqdm(recordings, unit='recording', disable=None):
         scores.add(method, recording, args.within)
+    if not scores.everything.sweeps:
+        raise InputError(f'not one sweep of {len(recordings)} recordings is scored: {_why_none(scores)}')
     within = f', points within {args.within:g} m' if args.within else ''
     title = f'{", ".join(args.data)}: weights {settings.weights}, {settings.network_points} network points{within}'
     lines = [title, f'Protocol: {PROTOCOL}.', *markdown(scores)]
@@ -134,6 +139,10 @@ def _run_mos(args: argparse.Namespace, settings: 'Settings') -> None:
             write_json(folder / 'evaluation.json', scores, about)
             (folder / 'tables.md').write_text('\n'.join(lines) + '\n')
         print(f'\nwritten: {args.output}')
+
+
+def _why_none(scores: 'SegmentationScores') -> str:
+    return scores.unread[0] if scores.unread else 'none has labels: give recordings with labels, or another split'
 
 
 def _chosen(datasets: list, most: int | None) -> Iterator:

@@ -35,6 +35,7 @@ COMMAND = 'flow'
 SHORTEST_DT, LONGEST_DT = 0.001, 10.0
 """Seconds between two sweeps of which anything can be said."""
 _METHODS = ('scan_matching', 'none')
+_WITHOUT = 'ego_motion', 'fixed_frame', 'mounting', 'base_frame', 'deskew', 'max_gap', 'sensor_field'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('-o', '--output', required=True, metavar='OUT.npz')
     parser.add_argument('--picture', metavar='OUT.png', help="also draw a bird's-eye view")
     add_overwrite(parser, 'OUT.npz or OUT.png')
-    add_settings(parser, without=('ego_motion', 'fixed_frame', 'mounting', 'base_frame', 'deskew', 'max_gap'))
+    add_settings(parser, without=_WITHOUT)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -162,7 +163,9 @@ def read_pose(path: str) -> EgoMotion:
 
 
 def _sweep(path: str, points: np.ndarray, stamp_ns: int, settings: Settings) -> Sweep:
-    sweep = Sweep.from_points(points, stamp_ns, '', *settings.own)
+    from ..inputs import as_sweep
+
+    sweep = as_sweep(settings, points, stamp_ns)
     if not len(sweep):
         raise InputError(
             f'{path} has no usable point among its {len(points)} rows (NaN, inf, nearer than '

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import sys
 import traceback
@@ -49,6 +50,7 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     # Idle OpenMP threads that spin steal the core from others; read when torch is loaded.
     os.environ.setdefault('GOMP_SPINCOUNT', '0')
+    _open_streams()
     bound_memory(layers=256)  # a step of training asks for 130
     try:
         try:
@@ -62,6 +64,17 @@ def main(argv: list[str] | None = None) -> int:
         return _failed(error, argv)
     finally:
         ending.over(for_good=its_own)
+
+
+def _open_streams() -> None:
+    """Let everything be printed, wherever it goes: to nobody, where a stream was closed, lest a file take its number;
+    in signs that it knows, where it does not know all."""
+    for name in 'stdout', 'stderr':
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, 'w'))
+        elif isinstance(stream, io.TextIOWrapper) and stream.errors == 'strict':
+            stream.reconfigure(errors='backslashreplace')
 
 
 def _failed(error: BaseException, argv: list[str]) -> int:

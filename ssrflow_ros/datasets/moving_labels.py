@@ -11,12 +11,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import InputError
 from ..sweep import FIRST_STAMP_NS, Sweep
 from .files import existing, reading
+
+if TYPE_CHECKING:
+    from ..formats.bags import BagMessage
 
 PERIOD_NS = 100_000_000
 """Between sweeps of a recording that bears no times."""
@@ -33,7 +37,10 @@ LabelledRows = tuple[Sweep, np.ndarray | None]
 
 @dataclass(frozen=True)
 class LabelledRecording:
-    """The sweeps of one stream, in their order; `group` is what its figures are added up with, a sensor or a place."""
+    """The sweeps of one stream, in their order; `group` is what its figures are added up with, a sensor or a place.
+
+    sweeps  begins to read them: InputError where a sweep is damaged, and the next one may be asked for all the same.
+    """
 
     name: str
     group: str
@@ -142,28 +149,27 @@ def _of_folder(folder: Path, group: str, scored: set[str] | None) -> LabelledRec
 
 
 def _folder_sweeps(folder: Path, scored: set[str] | None) -> Iterator[LabelledRows]:
+    files = sorted((folder / 'velodyne').glob('*.bin'))
     stamps = _times(folder / 'times.txt')
-    for number, file in enumerate(sorted((folder / 'velodyne').glob('*.bin'))):
-        with reading(file):
-            values = np.fromfile(file, np.float32)
-        if len(values) % 4:
-            raise InputError(
-                f'{file} holds {len(values)} numbers, which are no rows of x, y, z, intensity: it is cut off'
-            )
-        points = values.reshape(-1, 4)[:, :3]
-        stamp = stamps[number] if number < len(stamps) else FIRST_STAMP_NS + number * PERIOD_NS
-        sweep = Sweep.from_points(points, stamp, folder.name)
-        label = folder / 'labels' / f'{file.stem}.label'
-        if not label.is_file() or scored is not None and file.stem not in scored:
-            yield sweep, None
-            continue
-        with reading(label):
-            ids = np.fromfile(label, np.uint32)
-        if len(ids) != len(points):
-            raise InputError(
-                f'{label} has {len(ids)} labels for the {len(points)} points of {file.name}: take both anew'
-            )
-        yield sweep, labels_of_ids(ids)
+    stamps += [FIRST_STAMP_NS + number * PERIOD_NS for number in range(len(stamps), len(files))]
+    return map(partial(_folder_sweep, folder, scored), files, stamps)
+
+
+def _folder_sweep(folder: Path, scored: set[str] | None, file: Path, stamp_ns: int) -> LabelledRows:
+    with reading(file):
+        values = np.fromfile(file, np.float32)
+    if len(values) % 4:
+        raise InputError(f'{file} holds {len(values)} numbers, which are no rows of x, y, z, intensity: it is cut off')
+    points = values.reshape(-1, 4)[:, :3]
+    sweep = Sweep.from_points(points, stamp_ns, folder.name)
+    label = folder / 'labels' / f'{file.stem}.label'
+    if not label.is_file() or scored is not None and file.stem not in scored:
+        return sweep, None
+    with reading(label):
+        ids = np.fromfile(label, np.uint32)
+    if len(ids) != len(points):
+        raise InputError(f'{label} has {len(ids)} labels for the {len(points)} points of {file.name}: take both anew')
+    return sweep, labels_of_ids(ids)
 
 
 def _times(path: Path) -> list[int]:
@@ -184,25 +190,30 @@ def _frames_of(path: Path) -> set[str]:
 
 
 def _doals_sweeps(table: Path) -> Iterator[LabelledRows]:
+    return map(partial(_doals_sweep, table, _moving_rows(table)), _clouds(_recording_beside(table)))
+
+
+def _clouds(recording: Path) -> Iterator['BagMessage']:
     from ..formats.bags import POINTCLOUD2, BagReader
+
+    with BagReader(str(recording)) as bag:
+        yield from bag.read([bag.choose(None, POINTCLOUD2)])
+
+
+def _doals_sweep(table: Path, moving: dict[int, np.ndarray], message: 'BagMessage') -> LabelledRows:
     from ..formats.pointcloud2 import decode
 
-    moving = _moving_rows(table)
-    with BagReader(str(_recording_beside(table))) as bag:
-        for message in bag.read([bag.choose(None, POINTCLOUD2)]):
-            sweep = decode(message.read())
-            # The stamps of PCL's clouds are microseconds.
-            rows = moving.get(sweep.stamp_ns, moving.get(sweep.stamp_ns // 1000))
-            if rows is None:
-                yield sweep, None
-                continue
-            if len(none := rows[(rows < 0) | (rows >= sweep.n_rows)]):
-                raise InputError(
-                    f'{table}: row {none[0]} moves of a cloud of {sweep.n_rows}: it belongs to another recording'
-                )
-            labels = np.full(sweep.n_rows, STATIC, np.int8)
-            labels[rows] = MOVING
-            yield sweep, labels
+    with reading(table.parent):
+        sweep = decode(message.read())
+    # The stamps of PCL's clouds are microseconds.
+    rows = moving.get(sweep.stamp_ns, moving.get(sweep.stamp_ns // 1000))
+    if rows is None:
+        return sweep, None
+    if len(none := rows[(rows < 0) | (rows >= sweep.n_rows)]):
+        raise InputError(f'{table}: row {none[0]} moves of a cloud of {sweep.n_rows}: it belongs to another recording')
+    labels = np.full(sweep.n_rows, STATIC, np.int8)
+    labels[rows] = MOVING
+    return sweep, labels
 
 
 def _moving_rows(table: Path) -> dict[int, np.ndarray]:

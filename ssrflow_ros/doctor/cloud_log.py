@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, kind_of
 from ..formats.bags import BagMessage
 from ..formats.stamped import stamp_of
 from ..pair_stream import PairStream
@@ -62,8 +61,7 @@ class CloudLog:
             if self._read is None or len(self) <= self._read:
                 self._look(message)
         except InputError as error:
-            # Of one kind of error each cloud may have numbers of its own.
-            self.errors[self._kinds.setdefault(re.sub(r'\d+', '#', str(error)), str(error))] += 1
+            self.errors[self._kinds.setdefault(kind_of(error), str(error))] += 1
 
     def _look(self, message: BagMessage) -> None:
         cloud = message.read()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Iterator, Sequence
+from typing import Collection, Iterator, Sequence
 
 import numpy as np
 
+from ..formats.topics import NO_FRAME
 from ..settings import Settings
 from ..steps.pairing import CURES, DUPLICATE, GAP, OTHER_FRAME, OUT_OF_ORDER, RESTART_AFTER, SAME_POINTS
 from ..steps.stamps import PAUSE, Rhythm, forward_steps, rhythm
@@ -82,12 +83,19 @@ def _layout(log: CloudLog) -> Iterator[Finding]:
 
 def _frame(log: CloudLog) -> Iterator[Finding]:
     names = ', '.join(f"'{name}'" for name in log.frames)
+    yield from unplaced(log.frames)
     if '' in log.frames:
-        yield wrong('frame', 'clouds without a frame_id, so that nothing can be placed: set it in the driver')
-    elif len(log.frames) > 1:
+        return
+    if len(log.frames) > 1:
         yield wrong('frame', f'the frame_id changes ({names}): {CURES[OTHER_FRAME]}')
     elif log.frames:
         yield ok('frame', f'{names}')
+
+
+def unplaced(frames: Collection[str]) -> Iterator[Finding]:
+    """Of clouds in these frames, of which one may have no name."""
+    if '' in frames:
+        yield wrong('frame', f'clouds {NO_FRAME}')
 
 
 def misplaced(ranges: Sequence[float], distances: Sequence[float], settings: Settings) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from typing import Any, Iterator
 
 import numpy as np
 
-from ..datasets.moving_labels import MOVING, UNSCORED, LabelledRecording
+from ..datasets.moving_labels import MOVING, UNSCORED, LabelledRecording, LabelledRows
 from ..errors import SSRFlowError
 from ..scene_flow import SceneFlow
 from ..sweep import FlowField
@@ -20,6 +20,7 @@ PROTOCOL = (
     'moving points over all labelled points of all labelled sweeps together, ground included; a sweep without an '
     'answer counts as standing still'
 )
+_SHOWN = 5  # of several reasons
 
 
 @dataclass
@@ -32,6 +33,7 @@ class Segmentation:
     points: int = 0
     sweeps: int = 0
     unanswered: int = 0
+    unread: int = 0
 
     def add(self, moving: np.ndarray, labels: np.ndarray) -> None:
         """One sweep: what is said, (N,) bool, and the labels (N,)."""
@@ -61,17 +63,24 @@ class Segmentation:
 
 @dataclass
 class SegmentationScores:
-    """What was scored: `recordings` and `groups` by name, `everything`, and why sweeps had no answer."""
+    """What was scored: `recordings` and `groups` by name, `everything`; why sweeps had no answer, and why some could
+    not be read."""
 
     recordings: dict[str, Segmentation] = field(default_factory=dict)
     groups: dict[str, Segmentation] = field(default_factory=dict)
     everything: Segmentation = field(default_factory=Segmentation)
     reasons: Counter[str] = field(default_factory=Counter)
+    unread: list[str] = field(default_factory=list)
 
     def add(self, method: SceneFlow, recording: LabelledRecording, within: float | None = None) -> Segmentation:
         """Play one recording through `method`, as a stream; `within` m of the sensor, where only that is scored."""
         stream, score = method.stream(), Segmentation()
-        for sweep, labels in recording.sweeps():
+        for read in _sweeps(recording):
+            if isinstance(read, SSRFlowError):  # one damaged file of thousands
+                self.unread.append(str(read))
+                score.unread += 1
+                continue
+            sweep, labels = read
             flow, reason = None, ''
             try:
                 flow = stream.push(sweep)
@@ -93,6 +102,22 @@ class SegmentationScores:
         return score
 
 
+def _sweeps(recording: LabelledRecording) -> Iterator[LabelledRows | SSRFlowError]:
+    """Each sweep, or why it could not be read; of a recording that cannot be read at all why."""
+    try:
+        sweeps = recording.sweeps()
+    except SSRFlowError as error:
+        yield error
+        return
+    while True:
+        try:
+            yield next(sweeps)
+        except StopIteration:
+            return
+        except SSRFlowError as error:
+            yield error
+
+
 def _moving(flow: FlowField | None, rows: np.ndarray) -> np.ndarray:
     return np.zeros(len(rows), bool) if flow is None else flow.in_rows().moving[rows]
 
@@ -106,8 +131,12 @@ def markdown(scores: SegmentationScores) -> Iterator[str]:
             f'| {name} | {score.sweeps} | {score.unanswered} | {score.points} | {score.right + score.missed} | '
             f'**{score.iou:.3f}** | {score.precision:.3f} | {score.recall:.3f} |'
         )
-    for reason, count in scores.reasons.most_common(5):
+    for reason, count in scores.reasons.most_common(_SHOWN):
         yield f'\nNo answer for {count} sweeps: {reason}'
+    for error in scores.unread[:_SHOWN]:
+        yield f'\nNot read: {error}'
+    if len(scores.unread) > _SHOWN:
+        yield f'\nNot read: {len(scores.unread) - _SHOWN} more'
 
 
 def write_json(path: Path, scores: SegmentationScores, about: dict[str, Any]) -> None:
@@ -124,6 +153,7 @@ def write_json(path: Path, scores: SegmentationScores, about: dict[str, Any]) ->
         'groups': {name: numbers(score) for name, score in scores.groups.items()},
         'recordings': {name: numbers(score) for name, score in scores.recordings.items()},
         'without_answer': dict(scores.reasons),
+        'not_read': scores.unread,
     }
     path.write_text(json.dumps(content, indent=1, allow_nan=False) + '\n')
 

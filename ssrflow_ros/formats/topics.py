@@ -9,6 +9,8 @@ GROUND_TRUTH, TRUE_OBJECTS = '/ground_truth', '/ground_truth_objects'
 unless they are named."""
 OWN = 'ssrflow'
 """Name of the flow nodes, in whatever namespace: what they publish is no LiDAR's."""
+NO_FRAME = 'without a frame_id, so that nothing can be placed: set it in the driver'
+"""Of clouds whose header has none."""
 
 _CURES = {
     'livox': "source the driver's workspace before the node is started, so that its messages are found, or set "

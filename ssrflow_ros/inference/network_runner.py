@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Protocol
+from weakref import WeakSet
 
 import numpy as np
 import torch
@@ -26,6 +27,9 @@ class FlowRunner(Protocol):
     def __call__(self, source: np.ndarray, target: np.ndarray) -> torch.Tensor: ...
 
 
+_on_device: WeakSet[NetworkRunner] = WeakSet()  # those of this process that have not left theirs
+
+
 class NetworkRunner:
     """Loads the weights that the settings name; called with the points of a pair. One thread at a time may call it.
 
@@ -35,8 +39,8 @@ class NetworkRunner:
     def __init__(self, settings: Settings):
         self.device = choose_device(settings.device)
         self._settings, self._precision = settings, autocast(self.device, settings.precision)
-        set_threads(settings.threads)
         weights = load_weights(settings.weights, self.device)
+        self._take_threads()
         self.network, self.card = weights.network, weights.card
         # On a GPU it is made for the first pair: it knows the weights by their place.
         self._run: FlowRunner | None = PlainFlow(self.network, self._precision) if self.device.type == 'cpu' else None
@@ -65,9 +69,11 @@ class NetworkRunner:
         return self._run(source, target)
 
     def offload(self) -> None:
-        """Free the device's memory and end the threads; to be called between pairs, and `onload` before the next
-        one."""
-        set_threads(1)
+        """Free the device's memory, and end the threads unless other networks of this process share them; to be called
+        between pairs, and `onload` before the next one."""
+        _on_device.discard(self)
+        if not _on_device:
+            set_threads(1)
         self.network.to('cpu')
         if self.device.type == 'cuda':
             self._run = None
@@ -75,5 +81,9 @@ class NetworkRunner:
 
     def onload(self) -> None:
         """Bring the network (back) to the device, and its threads."""
-        set_threads(self._settings.threads)
+        self._take_threads()
         self.network.to(self.device)
+
+    def _take_threads(self) -> None:
+        _on_device.add(self)
+        set_threads(self._settings.threads)

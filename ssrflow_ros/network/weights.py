@@ -49,10 +49,16 @@ def load_weights(name: str, device: torch.device | str = 'cpu') -> LoadedWeights
     """
     path = _find(name)
     try:
+        with open(path, 'rb'):  # safetensors calls all that it cannot open missing
+            pass
         with safe_open(path, framework='pt') as file:
             header = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}
-    except (SafetensorError, OSError) as error:
+    except FileNotFoundError:
+        raise WeightsError(f'there is no file {path}: check the path given as weights') from None
+    except OSError as error:
+        raise WeightsError(f'{path}: {error.strerror or error}: check the file and its rights') from None
+    except SafetensorError as error:
         raise WeightsError(f'{path} is not a readable safetensors file ({error}): copy or download it again') from None
     except ValueError as error:  # a kind of number that torch or this version of it does not have
         raise WeightsError(f'{path} holds numbers that cannot be read ({error}): take other weights') from None
@@ -81,8 +87,6 @@ def with_columns(tensors: dict[str, torch.Tensor], columns: int) -> dict[str, to
 def _find(name: str) -> Path:
     path = Path(name).expanduser()
     if path.suffix == '.safetensors':
-        if not path.is_file():
-            raise WeightsError(f'there is no file {path}: check the path given as weights')
         return path
     shipped = SHIPPED / f'{name}.safetensors'
     if not shipped.is_file():

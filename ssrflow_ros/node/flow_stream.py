@@ -69,6 +69,7 @@ class FlowStream:
 
     enabled  False drops every cloud.
     age      seconds by which the newest cloud's stamp lay behind the node's clock when it came; None before.
+    frame    its frame_id; None before.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class FlowStream:
         self._split = SplitClouds(node, outputs.publish_split)
         self.enabled = True
         self.age: float | None = None
+        self.frame: str | None = None
         # A later worker's sweep is always the older one, so what they tell comes in order.
         self._first: Worker[Job] = Worker(self._prepare, lambda job: self._give_up(job.cloud, REPLACED))
         self._second: Worker[tuple[Job, PreparedPair | None]] = Worker(
@@ -109,6 +111,7 @@ class FlowStream:
         self._statistics.count('in')
         self._statistics.stamp(stamp_ns(cloud))
         self.age = (self._node.get_clock().now().nanoseconds - stamp_ns(cloud)) * 1e-9
+        self.frame = cloud.header.frame_id
         if not self.enabled:
             self._statistics.drop(DISABLED)
             return
@@ -189,11 +192,11 @@ class FlowStream:
     def _tell_empty(self, cloud: PointCloud2) -> None:
         """Why a cloud has no usable return: it is no fault of the answer, which is as empty, but one of the stream."""
         self._statistics.count(EMPTY)
-        if not self._statistics.is_due(EMPTY):
-            return
         points = cloud.height * cloud.width
         cut = f'none of its {points} points is a usable return: look at min_range and own_body'
-        self._node.get_logger().warning(f'{EMPTY}: {cut if points else CURES[EMPTY]}')
+        cause = cut if points else CURES[EMPTY]
+        if self._statistics.is_due(EMPTY, cause):
+            self._node.get_logger().warning(f'{EMPTY}: {cause}')
 
     def _drop_unread(self, reason: str) -> None:
         if self._unread is not None:
@@ -257,7 +260,7 @@ class FlowStream:
     def _doubt(self, ego: EgoMotion) -> None:
         if ego.doubt:
             self._statistics.count(DOUBTFUL)
-            if self._statistics.is_due(DOUBTFUL):
+            if self._statistics.is_due(DOUBTFUL, ego.doubt):
                 self._node.get_logger().warning(f'{DOUBTFUL}: {ego.doubt}')
 
     # --- in all -----------------------------------------------------------------------------------
@@ -289,5 +292,5 @@ class FlowStream:
         self._split.settle(cloud)
 
     def _drop(self, reason: str, error: object) -> None:
-        if self._statistics.drop(reason):
+        if self._statistics.drop(reason, error):
             self._node.get_logger().warning(f'{reason}, cloud dropped: {error}')

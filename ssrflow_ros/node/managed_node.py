@@ -238,4 +238,5 @@ class FlowNode(ManagedNode):
         array.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics_out.publish(array)
         self.mismatches.tell()
-        self._watch.look(state, self._stream.age if self._stream is not None else None)
+        stream = self._stream
+        self._watch.look(state, *((stream.age, stream.frame) if stream is not None else (None, None)))

@@ -8,6 +8,8 @@ from collections import Counter, defaultdict, deque
 
 import numpy as np
 
+from ..errors import kind_of
+
 REPLACED = 'replaced by a newer sweep'
 UNHEARD = 'nobody listens'
 DISABLED = 'disabled'
@@ -22,7 +24,9 @@ WINDOW = 5.0
 SAMPLES = 200
 """Newest timings of which the percentiles are taken."""
 WARN_EVERY = 5.0
-"""Seconds between two log lines with the same reason."""
+"""Seconds between two log lines with the same reason and cause."""
+CAUSES = 3
+"""Log lines with the same reason in that time, whatever their causes."""
 
 
 class Statistics:
@@ -35,7 +39,7 @@ class Statistics:
         self._timings: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=SAMPLES))
         self._counts: Counter[str] = Counter()
         self._drops: Counter[str] = Counter()
-        self._last_warned: dict[str, float] = {}
+        self._told: dict[str, tuple[float, set[str]]] = {}  # of each reason since when which causes
         self._stamps: deque[int] = deque(maxlen=SAMPLES)
         self.last_dt = float('nan')
 
@@ -67,20 +71,24 @@ class Statistics:
         with self._lock:
             return list(self._stamps)
 
-    def drop(self, reason: str) -> bool:
-        """Count a cloud that gave no flow; whether it is time to log this reason (again)."""
+    def drop(self, reason: str, cause: object = '') -> bool:
+        """Count a cloud that gave no flow; whether it is time to log this reason and cause (again)."""
         with self._lock:
             self._drops[reason] += 1
-        return self.is_due(reason)
+        return self.is_due(reason, cause)
 
-    def is_due(self, reason: str) -> bool:
-        """Whether it is time to log this reason (again)."""
-        now = time.monotonic()
+    def is_due(self, reason: str, cause: object = '') -> bool:
+        """Whether it is time to log this reason (again): a further cause, which needs another cure, is told at once."""
+        now, kind = time.monotonic(), kind_of(cause)
         with self._lock:
-            due = now - self._last_warned.get(reason, -WARN_EVERY) >= WARN_EVERY
-            if due:
-                self._last_warned[reason] = now
-            return due
+            since, told = self._told.get(reason, (-WARN_EVERY, set()))
+            if now - since >= WARN_EVERY:
+                self._told[reason] = now, {kind}
+                return True
+            if kind in told or len(told) >= CAUSES:
+                return False
+            told.add(kind)
+            return True
 
     def drops(self) -> dict[str, int]:
         """How many clouds gave no flow, by reason."""

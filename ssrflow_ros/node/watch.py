@@ -12,6 +12,7 @@ import time
 from rclpy.node import Node
 
 from ..errors import did_you_mean
+from ..formats.topics import NO_FRAME
 from .livox_topic import readable_types
 
 POINTS_TYPE = 'sensor_msgs/msg/PointCloud2'
@@ -31,8 +32,11 @@ class Watch:
         self._last: dict[str, float] = {}
         self._active_since = math.inf
 
-    def look(self, state: str, age: float | None) -> None:
-        """Look around; `state` is that of the lifecycle, `age` the newest cloud's when it came, s, if one came."""
+    def look(self, state: str, age: float | None, frame: str | None = None) -> None:
+        """Look around; `state` is that of the lifecycle, `age` the newest cloud's when it came, s, and `frame` its
+        frame_id, if one came."""
+        if frame == '':
+            self._say('frame', f"clouds on '{self._topic}' {NO_FRAME}")
         self._look_at_publishers(state)
         self._active_since = min(self._active_since, time.monotonic()) if state == 'active' else math.inf
         waited = time.monotonic() - self._active_since

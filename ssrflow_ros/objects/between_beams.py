@@ -30,14 +30,18 @@ def slides(prepared: PreparedPair, clusters: Clusters, displacement: np.ndarray)
     source, target = prepared.beams
     into = prepared.ego_motion.target_from_source
     asked = (target, transformed32(here, into[:3, :3], into[:3, 3])), (source, places)
-    passed, between = np.max([_shares(beams.passing(points), points, counts) for beams, points in asked], axis=0)
+    passed, between = np.max([_shares(beams.passing(points), counts) for beams, points in asked], axis=0)
     return between - passed > np.maximum(_SLOW - _PER_METRE * np.linalg.norm(displacement, axis=1), _FAST)
 
 
-def _shares(reach: np.ndarray, points: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Shares (K,) of the points (n, 3) m of K clusters beyond which both beams beside them reach, (n, 2) m, and between
-    which they lie."""
-    own = np.linalg.norm(points, axis=1)[:, None]
-    beyond = reach > own * (1 + _DEPTH_SHARE) + _DEPTH
-    at = ~beyond & (reach >= own * (1 - _AT_SHARE) - _DEPTH)
-    return group_means(beyond.all(axis=1), counts), group_means(beyond.any(axis=1) & at.any(axis=1), counts)
+def _shares(passing: list[tuple[np.ndarray, np.ndarray]], counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Shares (K,) of the points of K clusters beyond which both beams beside them of a sensor reach, and between which
+    those of one lie and none saw through; `passing` as of `Beams.passing`."""
+    saw_through, lie_between = [], []
+    for own, reach in passing:
+        beyond = reach > own[:, None] * (1 + _DEPTH_SHARE) + _DEPTH
+        at = ~beyond & (reach >= own[:, None] * (1 - _AT_SHARE) - _DEPTH)
+        saw_through.append(beyond.all(axis=1))
+        lie_between.append(beyond.any(axis=1) & at.any(axis=1))
+    passed = np.any(saw_through, axis=0)
+    return group_means(passed, counts), group_means(np.any(lie_between, axis=0) & ~passed, counts)

@@ -172,6 +172,7 @@ class ObjectDetector:
             inside,
             source_image,
             prepared.beams[0],
+            prepared.rows,
             reach,
             classifier,
         )

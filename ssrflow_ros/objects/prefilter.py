@@ -57,12 +57,14 @@ def prefilter(
     expected: np.ndarray,
     image: RangeImage,
     beams: Beams,
+    of_sweep: np.ndarray,
     reach: float,
     classifier: MotionClassifier,
 ) -> ScreenedProposals | None:
     """Those of the `proposals`, rows of each, that are not nearly sure to stand, or are followed; None if none is left.
 
-    expected (n,) as of `propose`; image and beams of the sweep that they are of; reach m, as far as anything may have
+    expected (n,) as of `propose`; image and beams of the sweep that they are of, among whose
+    points they are `of_sweep` (n,); reach m, as far as anything may have
     moved.
     """
     if not proposals:
@@ -98,7 +100,7 @@ def prefilter(
     left = any_near(clusters.points, counts, doubtful, observed.vacated_space, np.float32(reach))
     kept &= ~doubtful | left
     # Beams go on past what is no body: flakes, drops, dust.
-    kept[kept] = beams.are_filled(_rows(clusters.points, kept, counts), counts[kept], _LEAST_FILLED)
+    kept[kept] = beams.are_filled(of_sweep.take(chosen[np.repeat(kept, counts)]), counts[kept], _LEAST_FILLED)
     if not kept.any():
         return None
     kept[np.argsort(-np.where(kept, log_odds, -np.inf), kind='stable')[_MOST:]] = False

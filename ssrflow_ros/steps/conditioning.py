@@ -15,6 +15,7 @@ from ..sweep import EgoMotion, FlowField, MovingObject, Sweep, SweepPair
 from ..transforms import transformed32
 from .beams import Beams
 from .levelling import level_axes, level_from_sensor
+from .merged import beams_of
 from .outliers import outliers
 from .poses import parse_pose
 
@@ -130,7 +131,7 @@ class Conditioning:
     def beams(self, sweep: Sweep) -> Beams:
         """Of a conditioned sweep, or of one that was made of it since."""
         if sweep not in self._beams:
-            self._beams[sweep] = Beams(sweep.points, self.level)
+            self._beams[sweep] = beams_of(sweep, self.level)
         return self._beams[sweep]
 
     def _seek(self, sweep: Sweep) -> None:
@@ -156,7 +157,7 @@ class Conditioning:
         return rows, sweep if conditioned is None else conditioned
 
     def _conditioned(self, sweep: Sweep) -> tuple[np.ndarray, Sweep | None]:
-        beams, level = Beams(sweep.points), np.array_equal(self.level, np.eye(3))
+        beams, level = beams_of(sweep), np.array_equal(self.level, np.eye(3))
         remove = self._settings.remove_outliers
         rows = np.flatnonzero(~outliers(beams)) if remove else np.arange(len(sweep))
         if level and len(rows) == len(sweep):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..kernels.outliers import has_company
 from .beams import Beams
 
 _FEWEST = 2  # others at about the range of a return, which a pole has of the sparsest sensor
@@ -18,4 +17,4 @@ _SHARE = 0.01  # of the returns about its direction, that must lie at its range
 
 def outliers(beams: Beams) -> np.ndarray:
     """(N,) bool of the points of the `beams` of a sweep; beyond 32 m second returns only."""
-    return ~has_company(*beams.directions, _FEWEST, _SHARE) | beams.are_past_another()
+    return ~beams.have_company(_FEWEST, _SHARE) | beams.are_past_another()
