@@ -17,6 +17,7 @@ prefilter gives to `past_unmatched` are of 35, 79 and 35 recordings of 8 sweeps 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Collection, Iterator
@@ -24,6 +25,7 @@ from typing import Collection, Iterator
 import numpy as np
 
 from ssrflow_ros.errors import SSRFlowError
+from ssrflow_ros.objects.classification import Classification
 from ssrflow_ros.objects.covariance import displacement_features
 from ssrflow_ros.objects.detector import Candidates, ObjectDetector
 from ssrflow_ros.objects.features import FEATURES, stacked
@@ -37,7 +39,7 @@ from ssrflow_ros.steps.prepared import PreparedPair
 from ssrflow_ros.sweep import SweepPair
 
 from .fit_motion_classifier import HEAVIEST, OWN, SCORED, SLOWEST, judged
-from .fitting import fit_log_variance, fit_logistic, fit_share
+from .fitting import fit_log_variance, fit_logistic, fit_perceptron, fit_share
 from .truth import truth_of
 
 _SEED, _QUIET_SEED = 4_600_000, 6_500_000
@@ -47,7 +49,7 @@ _MODELS = (
     *('ends_share', 'past_share', 'accumulated_share', 'expected_share'),
     *('tracked_displacement_variance', 'past', 'stream'),
 )
-_DOUBT = 0.3  # log odds, by which a stream believes less than is likeliest: else quiet streets have more false objects
+DOUBT = 0.6  # log odds, by which a stream believes less than is likeliest: else quiet streets have more false objects
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,35 +190,30 @@ def fit(pairs: list[Expected], classifier: MotionClassifier, keep: Collection[st
             before = getattr(classifier, model).weights
             classifier = classifier.with_weights(**{model: fit_share(samples, before)})
     features, squared = (np.concatenate(part) for part in zip(*(pair.errors(classifier) for pair in pairs)))
-    asked = [pair for pair in pairs if len(pair.asked)]
-    told = [pair.candidates.classified for pair in asked]
-    right, of_pair = (
-        np.concatenate(part)
-        for part in zip(
-            *(
-                (pair.right, (one.log_odds - classifier.past(one.past_features))[pair.asked])
-                for pair, one in zip(asked, told)
-            )
-        )
-    )
-    past, stream = (
-        np.concatenate([stacked(columns, FEATURES[model])[pair.asked] for pair, columns in zip(asked, of_each)])
-        for model, of_each in (
-            ('past', [one.past_features for one in told]),
-            ('stream', [one.stream_features for one in told]),
-        )
-    )
-    doubt = np.where(np.array(FEATURES['stream']) == 'constant', _DOUBT, 0.0)
     fitted = {
         'tracked_displacement_variance': fit_log_variance(features.reshape(-1, features.shape[-1]), squared.ravel())
     }
-    if (known := past[:, FEATURES['past'].index('known')] > 0).any():
-        others = of_pair + stream @ (classifier.stream.weights + doubt)
-        fitted['past'] = fit_logistic(past[known], right[known], known=others[known])
-        if 'past' not in keep:
-            classifier = classifier.with_weights(past=fitted['past'])
-    fitted['stream'] = fit_logistic(stream, right, known=of_pair + past @ classifier.past.weights) - doubt
+    asked = [pair for pair in pairs if len(pair.asked)]
+    right = np.concatenate([pair.right for pair in asked])
+    past, stream, known, of_pair = (
+        np.concatenate([of_one[pair.asked] for pair, of_one in zip(asked, of_each)])
+        for of_each in zip(*(_columns(pair.candidates.classified) for pair in asked))
+    )
+    if known.any() and 'past' not in keep:
+        learnt = fit_perceptron(past[known], right[known], FEATURES['past'])
+        classifier = dataclasses.replace(classifier, past=learnt)
+    log_odds = np.where(known, classifier.past.of_stacked(past), of_pair)
+    doubt = np.where(np.array(FEATURES['stream']) == 'constant', DOUBT, 0.0)
+    fitted['stream'] = fit_logistic(stream, right, known=log_odds) - doubt
     return classifier.with_weights(**{model: weights for model, weights in fitted.items() if model not in keep})
+
+
+def _columns(told: Classification) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Features of `past` and `stream`, (K, F) each, whether an earlier sweep is known (K,), and log odds (K,) without
+    it."""
+    past, stream = told.past_features, told.stream_features
+    assert stream is not None, 'of every pair in which something is asked'
+    return stacked(past, FEATURES['past']), stacked(stream, FEATURES['stream']), past['known'], past['log_odds']
 
 
 def main() -> None:

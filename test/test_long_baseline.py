@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from ssrflow_ros.objects.classification import past_features
-from ssrflow_ros.objects.features import FEATURES, stacked
+from ssrflow_ros.objects.classification import classify, past_features
+from ssrflow_ros.objects.features import FEATURES
 from ssrflow_ros.objects.groups import Clusters
 from ssrflow_ros.objects.long_baseline import long_baseline
 from ssrflow_ros.objects.motion_classifier import MotionClassifier
@@ -44,13 +44,15 @@ def test_the_pairs_own_velocity_is_judged(walker):
 def test_without_an_earlier_sweep_or_out_of_reach_nothing_is_known(walker, by_pair, age):
     told = measured(walker, (1.0, 0.0), by_pair, age)
     assert not told.known.any() and np.isnan(told.displacement).all()
-    columns = past_features(told, np.ones(1)) | {'log_odds': np.zeros(1)}
-    assert not stacked(columns, FEATURES['past']).any()
+    motion = {name: np.ones(1) for name in FEATURES['motion'] if '*' not in name}
+    classified = classify(motion, past_features(told, np.ones(1)), None, CLASSIFIER)
+    assert classified.log_odds == CLASSIFIER.motion(motion)
 
 
 def test_who_seems_to_move_and_was_there_half_a_second_before_is_doubted(walker):
-    odds = [
-        CLASSIFIER.past(past_features(measured(walker, way, (1.0, 0.0)), np.full(1, share)) | {'log_odds': np.zeros(1)})
-        for way, share in (((0.0, 0.0), 0.0), ((1.0, 0.0), 1.0))
-    ]
+    odds = []
+    for way, share in (((0.0, 0.0), 0.0), ((1.0, 0.0), 1.0)):
+        typical = dict(zip(FEATURES['past'], CLASSIFIER.past.centre[:, None])) | {'log_odds': np.zeros(1)}
+        columns = typical | past_features(measured(walker, way, (1.0, 0.0)), np.full(1, share))
+        odds.append(CLASSIFIER.past.of_stacked(np.stack([columns[name] for name in FEATURES['past']], axis=-1))[0])
     assert odds[0] < 0 < odds[1]

@@ -25,7 +25,7 @@ from ssrflow_ros.objects.visibility import VisibilityFeatures
 from ssrflow_ros.steps.beams import Beams
 from ssrflow_ros.steps.range_image import RangeImage
 from ssrflow_ros.sweep import EgoMotion
-from studies.fit_expectation import Expected, fit
+from studies.fit_expectation import DOUBT, Expected, fit
 from studies.fitting import fit_perceptron, fit_share
 
 CLASSIFIER = MotionClassifier.load()
@@ -59,7 +59,7 @@ def test_names_lie_beside_the_weights_and_what_is_saved_is_loaded(tmp_path):
     with np.load(SHIPPED) as file:
         for model, names in FEATURES.items():
             assert tuple(file[f'{model}.names']) == names
-            weights = file[f'{model}.weights' if model != 'motion' else 'motion.line']
+            weights = file[f'{model}.line' if model in ('motion', 'past') else f'{model}.weights']
             assert weights.shape[-1] == len(names)
     CLASSIFIER.save(tmp_path / 'again.npz')
     again = MotionClassifier.load(tmp_path / 'again.npz')
@@ -197,7 +197,7 @@ def movers(rng, count, expected_off=0.2, found_off=0.2):
     registered = registration(found, found, cost=costs[1], size=(4.0, 1.0, 1.0), centre=(10.0, 0.0))
     fused, steady = tracked(registered, found, expected, costs, accumulated=accumulated)
     known, log_odds = rng.random(count) < 0.5, np.full(count, np.log(9.0))
-    past = dict.fromkeys(FEATURES['past'], np.zeros(count))
+    past = dict.fromkeys(FEATURES['past'], np.zeros(count)) | {'known': np.zeros(count, bool), 'log_odds': log_odds}
     nothing, sizes = np.zeros(count), np.full(count, 60)
     proposals = ScreenedProposals(
         [np.arange(60)] * count, Clusters(np.zeros((0, 3)), sizes), np.zeros((0, 3)), {}, *np.zeros((6, count))
@@ -226,7 +226,7 @@ def test_what_a_stream_expects_is_learnt_and_how_surely(rng):
         'stream',
     }
     seen, stream = pair.candidates, pair.candidates.classified.stream_features
-    likely, known = logistic(seen.classified.log_odds + learnt.stream(stream)), stream['known']
+    likely, known = logistic(seen.classified.log_odds + learnt.stream(stream) + DOUBT), stream['known']
     assert np.allclose([likely[known].mean(), likely[~known].mean()], [0.9, 0.2], atol=0.05)
     pair = movers(rng, 800)
     seen, steady = pair.candidates, pair.steadied(learnt)
@@ -259,7 +259,7 @@ def test_a_motion_is_surer_where_it_was_expected_likewise(rng):
 
 
 def test_in_a_stream_what_is_new_is_believed_sooner_where_much_moves_already_and_what_is_known_if_it_goes_on():
-    unlike = np.array([0.0, 0.9, np.inf])
+    unlike = np.array([0.0, 1.0, np.inf])
     (alike_alone, unlike_alone, new_alone), (alike_among_many, _, new_among_many) = (
         CLASSIFIER.stream(stream_features(unlike, followed)) for followed in (1, 8)
     )

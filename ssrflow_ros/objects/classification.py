@@ -51,8 +51,8 @@ class Classification(NamedTuple):
 def classify(motion: Columns, past: Columns, stream: Columns | None, classifier: MotionClassifier) -> Classification:
     """How likely clusters move, by their `motion_features`, `past_features` and `stream_features`."""
     of_pair = classifier.motion(motion)
-    past = {**past, 'log_odds': past['known'] * of_pair}
-    log_odds = of_pair + classifier.past(past)
+    past = {**motion, **past, 'log_odds': of_pair}
+    log_odds = np.where(past['known'], classifier.past(past), of_pair)
     in_stream = log_odds if stream is None else log_odds + classifier.stream(stream)
     return Classification(log_odds, in_stream, motion, past, stream)
 
@@ -117,21 +117,19 @@ def motion_features(
 
 
 def past_features(baseline: LongBaseline, unmatched: np.ndarray) -> Columns:
-    """Columns (K,) of clusters beside whose points the earlier sweep has none by the share `unmatched` (K,); 0 where
-    none is known."""
-    told = np.where(baseline.known[:, None], baseline.displacement, 0.0)
+    """Columns (K,) of clusters beside whose points the earlier sweep has none by the share `unmatched` (K,); they tell
+    something where `known`."""
     still = np.sqrt(baseline.cost_still)
-    columns = {
-        'known': 1.0,
-        'cost': np.log(baseline.cost + 0.01) + 2,
-        'gain': np.sqrt(baseline.cost) - still,
-        'gain_alike': np.sqrt(baseline.cost_alike) - still,
-        'cost_alike': np.log(baseline.cost_alike + 0.01) + 2,
-        'cost_still': np.log(baseline.cost_still + 0.01) + 2,
-        'length': _log(np.linalg.norm(told, axis=1), 0.02),
-        'unmatched': unmatched,
+    return {
+        'known': baseline.known,
+        'past_cost': np.log(baseline.cost + 0.01) + 2,
+        'past_gain': np.sqrt(baseline.cost) - still,
+        'past_gain_alike': np.sqrt(baseline.cost_alike) - still,
+        'past_cost_alike': np.log(baseline.cost_alike + 0.01) + 2,
+        'past_cost_still': np.log(baseline.cost_still + 0.01) + 2,
+        'past_length': _log(np.linalg.norm(np.nan_to_num(baseline.displacement), axis=1), 0.02),
+        'past_unmatched': unmatched,
     }
-    return {name: values * baseline.known for name, values in columns.items()}
 
 
 def stream_features(unlike: np.ndarray, followed: int) -> Columns:

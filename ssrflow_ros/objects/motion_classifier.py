@@ -45,7 +45,7 @@ class MotionClassifier:
     accumulated_share: Linear
     expected_share: Linear
     motion: Perceptron
-    past: Linear
+    past: Perceptron
     stream: Linear
     unassigned: Linear
     displacement_variance: Linear
@@ -90,7 +90,7 @@ class MotionClassifier:
 
 
 def _model(path: Path, model: str, parts: dict[str, np.ndarray]) -> Linear | Perceptron:
-    kind = Perceptron if model == 'motion' else Linear
+    kind = Perceptron if model in ('motion', 'past') else Linear
     try:
         fields = {entry.name: parts[f'{model}.{entry.name}'] for entry in dataclasses.fields(kind)}
     except KeyError as error:
