@@ -71,8 +71,8 @@ def touched_by(rows, first, thing, free, things):
 
 @compiled
 def mostly_of(rows, first, thing, marks, things):
-    """(E, 3) int64 of E groups of rows as of `touched_by`, none empty, each point of which is of a thing: the thing that
-    most of its points are of, of several the lowest number; how many these are; and how many of them bear `marks` (n,)
+    """(E, 3) int64 of E groups of rows as of `touched_by`, none empty, each point of which is of a thing: the thing of
+    which most of its points are, of several the lowest number; how many these are; how many of them bear `marks` (n,)
     bool."""
     found, held, held_marked = (
         np.empty((len(first) - 1, 3), np.int64),
