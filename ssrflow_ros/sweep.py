@@ -123,7 +123,12 @@ class Sweep:
     def to_rows(self, values: np.ndarray, missing: float = np.nan) -> np.ndarray:
         """Lay per-point `values` (N, ...) out over the input's rows; dropped rows hold `missing`."""
         out = np.full((self.n_rows, *values.shape[1:]), missing, dtype=values.dtype)
-        out[self.rows] = values
+        if values.shape[1:] == (3,):
+            from .kernels.returns import put_rows  # numba: no help of a command waits for it
+
+            put_rows(out, self.rows, values)
+        else:
+            out[self.rows] = values
         return out
 
 

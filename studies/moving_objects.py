@@ -133,7 +133,9 @@ def judge_real(settings: Settings, labelled: LabelledPair) -> Tally:
     motion = labelled.residual(labelled.flow, labelled.ego or flow.ego_motion)
     motion[~labelled.scored] = 0.0
     dt = labelled.pair.dt
-    owner = find_clusters(labelled.pair.source.points, motion / dt, labelled.scored & labelled.moving, settings)
+    points, owner = labelled.pair.source.points, np.full(len(motion), -1)
+    for number, rows in enumerate(find_clusters(points, motion / dt, labelled.scored & labelled.moving, settings)):
+        owner[rows] = number
     tally.add(flow, Labels(motion, labelled.scored, owner), {})
     return tally
 

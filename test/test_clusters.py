@@ -12,7 +12,16 @@ def blob(rng, centre, velocity, n=300, size=(2.0, 1.0, 1.0)):
 
 def cluster(*parts, **settings):
     points, velocity = (np.concatenate(arrays).astype(np.float32) for arrays in zip(*parts))
-    return find_clusters(points, velocity, np.ones(len(points), bool), Settings(**settings))
+    return numbered(points, velocity, Settings(**settings))
+
+
+def numbered(points, velocity, settings):
+    """(N,) which cluster each point is in, -1 for none."""
+    out = np.full(len(points), -1)
+    for number, rows in enumerate(find_clusters(points, velocity, np.ones(len(points), bool), settings)):
+        assert (out[rows] < 0).all()
+        out[rows] = number
+    return out
 
 
 def test_two_that_pass_each_other_stay_two():
@@ -31,12 +40,11 @@ def test_few_points_are_no_cluster():
 def test_order_does_not_matter_and_many_are_no_trouble():
     rng = np.random.default_rng(5)
     points, velocity = rng.uniform(-60, 60, (100000, 3)), np.tile((2.0, 0, 0), (100000, 1))
-    moving, order = np.ones(100000, bool), rng.permutation(100000)
-    found = find_clusters(points, velocity, moving, Settings())
-    again = find_clusters(points[order], velocity[order], moving, Settings())
+    order = rng.permutation(100000)
+    found, again = numbered(points, velocity, Settings()), numbered(points[order], velocity[order], Settings())
     pairs = np.unique(np.column_stack([found[order], again]), axis=0)
     assert len(pairs) == len(np.unique(found)) == len(np.unique(again))
 
 
 def test_nothing_moves():
-    assert find_clusters(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0, bool), Settings()).shape == (0,)
+    assert find_clusters(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0, bool), Settings()) == []

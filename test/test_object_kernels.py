@@ -9,8 +9,16 @@ from scipy.sparse.csgraph import connected_components
 from ssrflow_ros.kernels.bodies import boxes, displaced
 from ssrflow_ros.kernels.cubes import chained, clustered, cubes, means_of_each
 from ssrflow_ros.kernels.ends import ends_of
-from ssrflow_ros.kernels.groups import chosen_evenly, medians, moved_together, rows_by_number, summed_up, touched_by
-from ssrflow_ros.kernels.maps import connected_things, lies_beside
+from ssrflow_ros.kernels.groups import (
+    chosen_evenly,
+    medians,
+    mostly_of,
+    moved_together,
+    rows_by_number,
+    summed_up,
+    touched_by,
+)
+from ssrflow_ros.kernels.maps import connected_things, layers_about, lies_beside
 from ssrflow_ros.kernels.tiles import TRUNCATED, costs, laid_out, searched, sum_moved, sums_on_grid
 from ssrflow_ros.objects.groups import evenly_chosen
 
@@ -88,12 +96,12 @@ def test_the_search_finds_what_a_search_by_numpy_does(rng):
     low, high = (np.full((8, 2), limit, np.float32) for limit in (side / 2 - 8, side / 2 + 8))
     network, inertia = moved + rng.normal(0, 6, (8, 2)), rng.uniform(0.0, 0.01, 8)
     guesses = network[:, None] * np.array([1.0, 1.5, 2.0])[:, None]
-    sides = here, there, most, low, high, full
+    sides, every = (here, there, most, low, high, full), np.arange(8)
     shifts, cost = searched(*sides, network, guesses, inertia, far, step, around, fine)
 
     def priced(shift):
         off = shift - network[:, None]
-        return costs(*sides, shift) + inertia[:, None] * np.hypot(off[..., 0], off[..., 1])
+        return costs(*sides, every, shift) + inertia[:, None] * np.hypot(off[..., 0], off[..., 1])
 
     def best(shift, count):
         order = np.argsort(priced(shift), axis=1, kind='stable')[:, :count]
@@ -112,7 +120,7 @@ def test_the_search_finds_what_a_search_by_numpy_does(rng):
     wanted = best((wanted[:, :, None] + around).reshape(8, -1, 2), 1)
     wanted = best(wanted + fine * around, 1)
     assert np.array_equal(shifts, wanted[:, 0])
-    assert np.array_equal(cost, costs(*sides, wanted)[:, 0])
+    assert np.array_equal(cost, costs(*sides, every, wanted)[:, 0])
     for k, shift in enumerate(wanted[:, 0].clip(-24.5, 24.5).astype(np.float32)):
         forth, back = here[1][k, : here[2][k]] + shift, there[1][k, : there[2][k]] - shift
         back = back[((back > low[k]) & (back < high[k])).all(axis=1)]
@@ -209,9 +217,7 @@ def test_clusters_are_chains_of_cubes_that_hold_enough(rng):
         centre, motion = (means_of_each(values[rows], cube, len(first)) for values in (points, velocity))
         chain = chained(centre, motion, max(0.5, 2 * size), 1.0, 0.3)[cube]
         large = np.bincount(chain)[chain] >= 4
-        wanted = np.full(3000, -1)
-        wanted[rows[large]] = chain[large]
-        assert np.array_equal(found, wanted) and large.any()
+        assert np.array_equal(found, np.where(large, chain, -1)) and large.any()
 
 
 def test_what_groups_touch_and_what_else_it_holds(rng):
@@ -224,6 +230,16 @@ def test_what_groups_touch_and_what_else_it_holds(rng):
         others = np.isin(thing, thing[own]) & ~own
         counts = own.sum(), (own & free).sum(), others.sum(), (others & free).sum(), (others & (numbers >= 0)).sum()
         assert found[group].tolist() == [*counts, len(np.unique(thing[own]))]
+
+
+def test_what_groups_are_mostly_of(rng):
+    thing, marks, numbers = rng.integers(0, 6, 300), rng.random(300) < 0.4, rng.integers(-1, 20, 300).astype(np.int32)
+    rows, first = rows_by_number(numbers)
+    found = mostly_of(rows, first, thing, marks, 6)
+    for group in range(20):
+        counts = np.bincount(thing[numbers == group], minlength=6)
+        most = np.argmax(counts)
+        assert found[group].tolist() == [most, counts[most], marks[(numbers == group) & (thing == most)].sum()]
 
 
 def test_groups_are_moved_as_one(rng):
@@ -272,9 +288,9 @@ def test_what_lies_beside_a_point_does_so_where_the_map_goes_on_anew_too(rng):
 
     off = [np.abs(one[:, None] - other) for one, other in zip(cells(target), cells(static))]
     beside = (np.minimum(off[0], side - off[0]) <= 1) & (np.minimum(off[1], side - off[1]) <= 1) & (off[2] <= 1)
-    found = lies_beside(target, static, cell, layer, side)
+    found = lies_beside(target, layers_about(static, cell, layer, side), cell, layer)
     assert np.array_equal(found, beside.any(axis=1)) and 0.1 < found.mean() < 0.9
-    assert not lies_beside(target, static[:0], cell, layer, side).any()
+    assert not lies_beside(target, layers_about(static[:0], cell, layer, side), cell, layer).any()
 
 
 COUNTS = np.array([40, 1, 7, 300])

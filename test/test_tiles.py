@@ -6,6 +6,7 @@ import pytest
 from ssrflow_ros.objects.alignment import align
 from ssrflow_ros.objects.groups import Clusters, evenly_chosen
 from ssrflow_ros.objects.static_world import beside as lies_beside
+from ssrflow_ros.objects.static_world import surroundings
 from ssrflow_ros.objects.tiles import Blocks, Tiles
 
 
@@ -15,7 +16,7 @@ def rng():
 
 
 def not_beside(target, static):
-    return np.flatnonzero(~lies_beside(target, static))
+    return np.flatnonzero(~lies_beside(target, surroundings(static)))
 
 
 def test_what_lies_beside_something_static_is_explained_and_what_is_far_from_it_is_not(rng):

@@ -118,8 +118,7 @@ class ReplayCheck:
                 for what in ('free', 'taken', 'beside')
             )
             gone &= (free + taken >= _ENOUGH_OF_POINT) & (free >= _MOST * (free + taken)) & (beside < _MOSTLY * free)
-        clusters = find_clusters(own.points, np.zeros_like(own.points), gone, self._settings)
-        things = [np.flatnonzero(clusters == cluster) for cluster in np.unique(clusters[clusters >= 0])]
+        things = find_clusters(own.points, np.zeros_like(own.points), gone, self._settings)
         movers = tuple(
             (own.rows[rows], bool((ids[rows] >= 0).mean() >= _COVERED))
             for rows in things

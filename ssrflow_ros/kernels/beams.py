@@ -278,10 +278,13 @@ def is_past_another(beams, first, lowest, rows, by, off, least, most):
     low, high = np.empty(_BLOCK, np.int32), np.empty(_BLOCK, np.int32)
     left, right = np.empty(_BLOCK, np.int32), np.empty(_BLOCK, np.int32)
     some = np.empty(_BLOCK + 1, np.int32)
+    xs, ys, zs = np.empty(_BLOCK, np.float32), np.empty(_BLOCK, np.float32), np.empty(_BLOCK, np.float32)
     for begin in range(0, count, _BLOCK):
         size, found = min(_BLOCK, count - begin), 0
-        for k in range(size):  # by itself, so that vector units can
-            x, y, z = beams[begin + k, 0], beams[begin + k, 1], beams[begin + k, 2]
+        for k in range(size):  # by itself, so that vector units can do the next loop
+            xs[k], ys[k], zs[k] = beams[begin + k, 0], beams[begin + k, 1], beams[begin + k, 2]
+        for k in range(size):
+            x, y, z = xs[k], ys[k], zs[k]
             level = np.sqrt(x * x + y * y)
             around = y / max(abs(x) + abs(y), np.float32(1e-9))
             azimuth = np.float32(3) - around if x < 0 else np.float32(1) + around

@@ -201,7 +201,7 @@ def chained(points, velocity, distance, alike, share):
 
 @compiled
 def clustered(points, velocity, rows, size, most, distance, alike, share, fewest):
-    """Number (N,) int32 of the cluster of each of the `rows` (n,) of points (N, 3) m that is in one, -1 elsewhere.
+    """Number (n,) int32 of the cluster of each of the `rows` (n,) of points (N, 3) m, -1 of those that are in none.
 
     The points are gathered in cubes of `size` m, or larger ones of which there are no more than `most`; a cluster is a
     chain of these, as of `chained`, within `distance` m or two cubes, that holds `fewest` points or more.
@@ -222,12 +222,12 @@ def clustered(points, velocity, rows, size, most, distance, alike, share, fewest
         alike,
         share,
     )
-    number, held = np.full(len(points), -1, np.int32), np.zeros(len(first), np.int64)
+    number, held = np.full(count, -1, np.int32), np.zeros(len(first), np.int64)
     for place in range(count):
         held[chain[cube[place]]] += 1
     for place in range(count):
         if held[chain[cube[place]]] >= fewest:
-            number[rows[place]] = chain[cube[place]]
+            number[place] = chain[cube[place]]
     return number
 
 

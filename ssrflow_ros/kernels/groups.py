@@ -70,6 +70,31 @@ def touched_by(rows, first, thing, free, things):
 
 
 @compiled
+def mostly_of(rows, first, thing, marks, things):
+    """(E, 3) int64 of E groups of rows as of `touched_by`, none empty, each point of which is of a thing: the thing of
+    which most of its points are, of several the lowest number; how many these are; how many of them bear `marks` (n,)
+    bool."""
+    found, held, held_marked = (
+        np.empty((len(first) - 1, 3), np.int64),
+        np.zeros(things, np.int64),
+        np.zeros(things, np.int64),
+    )
+    for group in range(len(found)):
+        own, most = rows[first[group] : first[group + 1]], thing[rows[first[group]]]
+        for row in own:
+            held[thing[row]] += 1
+            held_marked[thing[row]] += marks[row]
+        for row in own:
+            of = thing[row]
+            if held[of] > held[most] or (held[of] == held[most] and of < most):
+                most = of
+        found[group, 0], found[group, 1], found[group, 2] = most, held[most], held_marked[most]
+        for row in own:
+            held[thing[row]], held_marked[thing[row]] = 0, 0
+    return found
+
+
+@compiled
 def summed_up(points, vectors, counts, rows, marks):
     """(K, 4 + M) float64 of K groups of points (n, 3) m, none empty, one after the other, `counts` (K,) of each: mean x
     and y of their vectors (n, 3), mean distance of these from that mean, height m, and the share of the points that

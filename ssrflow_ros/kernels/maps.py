@@ -76,9 +76,9 @@ def connected_things(points, suspects, unmatched, vacated, cell, side, square):
 
 
 @compiled
-def lies_beside(target, static, cell, layer, side):
-    """(M,) bool of target (M, 3) float32 m, whether a point of static (S, 3) float32 m lies in its cell or in one of
-    the 26 around it.
+def layers_about(static, cell, layer, side):
+    """(side, side) uint8, the layers, a bit each, in which a point of static (S, 3) float32 m lies in a cell of a map
+    from above or in one of the 26 around it.
 
     Cells are squares of `cell` m, `layer` m high, all float32; the map has `side` of them, a power of two, and goes on
     anew beyond; the lowest and the highest of its 8 layers hold all that is lower and higher.
@@ -100,7 +100,15 @@ def lies_beside(target, static, cell, layer, side):
             out[column] = beside[column - 1] | beside[column] | beside[column + 1]
         out[0] = beside[side - 1] | beside[0] | beside[1]
         out[side - 1] = beside[side - 2] | beside[side - 1] | beside[0]
-    found = np.zeros(len(target), np.bool_)
+    return about
+
+
+@compiled
+def lies_beside(target, about, cell, layer):
+    """(M,) bool of target (M, 3) float32 m, whether a point lies in its cell or in one of the 26 around it, of those
+    that the map `about` holds, as of `layers_about`."""
+    side, found = len(about), np.zeros(len(target), np.bool_)
+    per_cell, per_layer, middle = np.float32(1) / cell, np.float32(1) / layer, np.float32(64 * side)
     for point in range(len(target)):
         row = int(target[point, 0] * per_cell + middle) & (side - 1)
         column = int(target[point, 1] * per_cell + middle) & (side - 1)

@@ -41,19 +41,20 @@ def has_company(azimuth, elevation, reach, fewest, share):
     held = np.zeros((rows + 4, _COLUMNS, _RANGES + 2), np.uint8)
     total = np.zeros((rows + 4, _COLUMNS), np.int32)
     about = np.zeros((rows + 4, _COLUMNS), np.int32)
-    place = np.empty(count, np.int32)
-    octave = reach.view(np.int32)
+    cell, place, octave = np.empty(count, np.int32), np.empty(count, np.int32), reach.view(np.int32)
     first = np.full(1, _NEAREST, np.float32).view(np.int32)[0] >> _MANTISSA
+    base, last_row, last_column = np.int32(lowest - 2), np.int32(_ROWS - 1), np.int32(_COLUMNS - 1)
+    for point in range(count):  # by itself, so that vector units can
+        row = min(np.int32(elevation[point] * np.float32(_ROWS / 2)), last_row) - base
+        column = min(np.int32(azimuth[point] * np.float32(_COLUMNS / 4)), last_column)
+        cell[point] = row * np.int32(_COLUMNS) + column
+        depth = min(max((octave[point] >> np.int32(_MANTISSA)) - first, np.int32(0)), np.int32(_RANGES)) + np.int32(1)
+        place[point] = cell[point] * np.int32(_RANGES + 2) + depth if depth <= np.int32(_RANGES) else np.int32(-1)
+    flat, each = held.reshape(-1), total.reshape(-1)
     for point in range(count):
-        row = min(int(elevation[point] * np.float32(_ROWS / 2)), _ROWS - 1) - lowest + 2
-        column = min(int(azimuth[point] * np.float32(_COLUMNS / 4)), _COLUMNS - 1)
-        total[row, column] += 1
-        depth = min(max((octave[point] >> _MANTISSA) - first, 0), _RANGES) + 1
-        place[point] = -1
-        if depth <= _RANGES:
-            place[point] = (row * _COLUMNS + column) * (_RANGES + 2) + depth
-            if held[row, column, depth] < 255:
-                held[row, column, depth] += 1
+        each[cell[point]] += 1
+        if place[point] >= 0 and flat[place[point]] < 255:
+            flat[place[point]] += 1
     occupied, usual = 0, np.zeros(count + 1, np.int64)  # cells, and how many of them have so many returns about them
     for row in range(2, rows + 2):
         for column in range(_COLUMNS):
@@ -70,17 +71,16 @@ def has_company(azimuth, elevation, reach, fewest, share):
         for column in range(_COLUMNS):
             least[row, column] = min(max(max(about[row, column], mostly) * share, fewest) + 1, 250)
     answer = np.ones(count, np.bool_)
-    flat, least_flat = held.reshape(-1), least.reshape(-1)
+    least_flat = least.reshape(-1)
     for point in range(count):
         own = place[point]
         if own < 0:
             continue
-        cell = own // (_RANGES + 2)
         # Nearly every return has its company in its own cell.
         found = int(flat[own]) + flat[own - 1] + flat[own + 1]
-        if found >= least_flat[cell]:
+        if found >= least_flat[cell[point]]:
             continue
-        row, column, depth = cell // _COLUMNS, cell % _COLUMNS, own % (_RANGES + 2)
+        row, column, depth = cell[point] // _COLUMNS, cell[point] % _COLUMNS, own % (_RANGES + 2)
         found = 0
         for i in range(-2, 3):
             wide = 1 if abs(i) < 2 else 0

@@ -51,6 +51,7 @@ SIGNATURES: dict[str, dict[str, list[str]]] = {
         'company': ['float32[:, ::1], int64[::1], float64, int64'],
         'lengths': ['float32[:, ::1]'],
         'medians': ['float32[:, ::1], int64[::1], int64'],
+        'mostly_of': ['int64[::1], int64[::1], int64[::1], bool[::1], int64'],
         'moved_together': ['float32[:, ::1], int64[::1], float32[:, ::1]'],
         'rows_by_number': ['int32[::1]', 'int64[::1]'],
         'summed_up': [
@@ -70,7 +71,8 @@ SIGNATURES: dict[str, dict[str, list[str]]] = {
     },
     'maps': {
         'connected_things': ['float32[:, ::1], bool[::1], bool[::1], float32[:, ::1], float64, int64, int64'],
-        'lies_beside': ['float32[:, ::1], float32[:, ::1], float32, float32, int64'],
+        'layers_about': ['float32[:, ::1], float32, float32, int64'],
+        'lies_beside': ['float32[:, ::1], uint8[:, ::1], float32, float32'],
     },
     'near_field': {
         'near_cells': ['float32[:, ::1], float32, float32, int64'],
@@ -146,7 +148,7 @@ SIGNATURES: dict[str, dict[str, list[str]]] = {
     },
     'tiles': {
         'costs': [
-            '(uint8[:, :, ::1], float32[:, :, ::1], int64[::1],), (uint8[:, :, ::1], float32[:, :, ::1], int64[::1],), float64[::1], float32[:, ::1], float32[:, ::1], int64, float64[:, :, ::1]'
+            '(uint8[:, :, ::1], float32[:, :, ::1], int64[::1],), (uint8[:, :, ::1], float32[:, :, ::1], int64[::1],), float64[::1], float32[:, ::1], float32[:, ::1], int64, int64[::1], float64[:, :, ::1]'
         ],
         'laid_out': ['float32[::1], float32[::1], int64[::1], float32[::1], float32[:, ::1], int64, int64'],
         'searched': [

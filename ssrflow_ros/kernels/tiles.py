@@ -109,17 +109,19 @@ def _cost(here, there, points, others, east, north, most, low, high, full):
 
 
 @compiled
-def costs(here, there, most, low, high, full, shift):
-    """(K, Q) in 0..1, what K sets cost at shifts (K, Q, 2) cells: the mean of the other maps at their points, and of
-    their own maps at the others' points moved back, as far as these then lie between `low` and `high` (K, 2), as shares
-    of `full`. `here`, `there` of both sides as of `laid_out`; farther than `most` (K,) is as far as that."""
+def costs(here, there, most, low, high, full, which, shift):
+    """(k, Q) in 0..1, what those sets `which` (k,) of K cost at shifts (k, Q, 2) cells: the mean of the other maps at
+    their points, and of their own maps at the others' points moved back, as far as these then lie between `low` and
+    `high` (K, 2), as shares of `full`. `here`, `there` of both sides as of `laid_out`; farther than `most` (K,) is as
+    far as that."""
     (maps, places, counts), (other_maps, other_places, other_counts) = here, there
     out = np.empty(shift.shape[:2])
-    for k in range(len(out)):
+    for number in range(len(which)):
+        k = which[number]
         own, other = places[k, : counts[k]], other_places[k, : other_counts[k]]
         for asked in range(shift.shape[1]):
-            east, north = shift[k, asked, 0], shift[k, asked, 1]
-            out[k, asked] = _cost(maps[k], other_maps[k], own, other, east, north, most[k], low[k], high[k], full)
+            east, north = shift[number, asked, 0], shift[number, asked, 1]
+            out[number, asked] = _cost(maps[k], other_maps[k], own, other, east, north, most[k], low[k], high[k], full)
     return out
 
 

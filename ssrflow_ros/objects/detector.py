@@ -27,7 +27,7 @@ from .classification import Classification, classify, motion_features, past_feat
 from .covariance import MotionErrors, motion_errors
 from .description import describe
 from .features import Columns
-from .fusion import Fusion, PastFusion, TrackedFusion, fuse_with_network, fuse_with_past, fuse_with_tracks
+from .fusion import Fusion, PastFusion, TrackedFusion, fuse_with_network, fuse_with_past, fuse_with_tracks, judged
 from .groups import Clusters, greatest_of_each, group_means
 from .long_baseline import long_baseline
 from .models import logistic
@@ -192,7 +192,8 @@ class ObjectDetector:
         accumulated = laid_onto(clusters, registered.centre, tracks.accumulated(registered.centre), expected, dt)
         tracked = fuse_with_tracks(registered, fused, accumulated, expected, clusters, target_image, classifier)
 
-        steady = tracked.judged(registered, fused, clusters, target_image)
+        # The classifier is asked about that: one pair may say nothing of a long side of which the track knows all.
+        steady = judged(registered, fused, tracked.displacement, clusters, target_image)
 
         # A cost of 1: nothing in the other sweep lies where it would be.
         may_move = (fused.cost < 1) & (np.linalg.norm(tracked.displacement, axis=1) >= settings.moving_speed * abs(dt))

@@ -68,15 +68,6 @@ class TrackedFusion(NamedTuple):
     accumulated: np.ndarray
     accumulated_features: Columns
 
-    def judged(self, registered: Registration, fused: Fusion, clusters: Clusters, image: RangeImage) -> Fusion:
-        """The steadied displacement with its cost and contradiction, as the classifier is asked about it: one pair may
-        say nothing of a long side of which the track knows all."""
-        if not np.isfinite(self.expected).any():
-            return fused
-        displacement = self.displacement
-        cost, contradicted = registered.cost(displacement), contradiction(image, clusters, displacement)
-        return fused._replace(displacement=displacement, cost=cost, contradicted=contradicted)
-
 
 def fuse_with_network(
     registered: Registration,
@@ -131,15 +122,16 @@ def fuse_with_past(
     """Between the displacement by this pair alone and the one since an earlier sweep.   image  of the other sweep."""
     if not baseline.known.any():
         return PastFusion(fused, fused.displacement, baseline.displacement, {})
-    found, told = fused.displacement, baseline.displacement
-    told = np.where(np.isfinite(told), told, found)
+    found = fused.displacement
+    of_past = judged(registered, fused, baseline.displacement, clusters, image)
+    told = of_past.displacement
     features = {
         'log_cost_past': np.log(baseline.cost + 0.01)[:, None],
         'log_cost_past_found': np.log(baseline.cost_alike + 0.01)[:, None],
         'log_cost_past_still': np.log(baseline.cost_still + 0.01)[:, None],
-        'log_cost': np.log(registered.cost(told) + 0.01)[:, None],
+        'log_cost': np.log(of_past.cost + 0.01)[:, None],
         'log_cost_found': np.log(fused.cost + 0.01)[:, None],
-        'contradicted': np.sqrt(contradiction(image, clusters, told))[:, None],
+        'contradicted': np.sqrt(of_past.contradicted)[:, None],
         'log_size': np.log(registered.longer_side + 0.2)[:, None],
         'log_points': np.log(clusters.counts)[:, None],
         'log_length': np.log(np.linalg.norm(told, axis=1) + 0.02)[:, None],
@@ -147,11 +139,7 @@ def fuse_with_past(
         'log_curvature': np.log(registered.curvature),
     }
     displacement, of_share = _told(registered, found, told, features, classifier.past_share)
-    steady = fused._replace(
-        displacement=displacement,
-        cost=registered.cost(displacement),
-        contradicted=contradiction(image, clusters, displacement),
-    )
+    steady = judged(registered, fused, displacement, clusters, image)
     return PastFusion(steady, found, baseline.displacement, of_share)
 
 
@@ -168,10 +156,8 @@ def fuse_with_tracks(
     `expected`, (K, 2) m each, NaN where nothing is."""
 
     def features(displacement: np.ndarray) -> Columns:
-        known = np.isfinite(displacement)
-        then = np.where(known, displacement, fused.displacement)
-        contradicted = contradiction(image, clusters, then) if known.any() else fused.contradicted
-        return share_features(registered, fused, registered.cost(then), contradicted)
+        then = judged(registered, fused, displacement, clusters, image)
+        return share_features(registered, fused, then.cost, then.contradicted)
 
     return steadied(registered, fused, accumulated, features(accumulated), expected, features(expected), classifier)
 
@@ -200,6 +186,21 @@ def _told(
     told = np.where(np.isfinite(told), told, found)
     features = {**features, 'log_apart': np.log(_along(registered.axes, told - found) + 0.03)}
     return between(registered.axes, told, found, share(features)), features
+
+
+def judged(
+    registered: Registration, fused: Fusion, displacement: np.ndarray, clusters: Clusters, image: RangeImage
+) -> Fusion:
+    """What was `fused`, with the `displacement` (K, 2) m in its place, as far as that is known, and its cost and
+    contradiction; `image` of the other sweep is asked of no place that it was asked of before."""
+    displacement = np.where(np.isfinite(displacement), displacement, fused.displacement)
+    cost, contradicted = fused.cost.copy(), fused.contradicted.copy()
+    asked = np.flatnonzero((displacement != fused.displacement).any(axis=1))
+    if len(asked):
+        there = displacement[asked]
+        cost[asked] = registered.cost(there, asked)
+        contradicted[asked] = contradiction(image, clusters.of(asked), there)
+    return fused._replace(displacement=displacement, cost=cost, contradicted=contradicted)
 
 
 def contradiction(image: RangeImage, clusters: Clusters, displacement: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from ..kernels.groups import lengths
 from ..kernels.returns import rows_of
 from ..settings import Settings
 from ..steps.prepared import PreparedPair
-from .static_world import beside
+from .static_world import beside, surroundings
 
 
 class ObservedPoints(NamedTuple):
@@ -54,7 +54,7 @@ def observe(prepared: PreparedPair, displacement: np.ndarray, settings: Settings
         prepared.in_free_space,
         prepared.in_past_free_space,
         suspicious,
-        ~beside(points, prepared.target),
-        ~beside(points, prepared.past) if prepared.past_age else np.zeros(len(points), bool),
+        ~beside(points, surroundings(prepared.target)),
+        ~beside(points, surroundings(prepared.past)) if prepared.past_age else np.zeros(len(points), bool),
         prepared.vacated_space,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..kernels.groups import rows_by_number, touched_by
+from ..kernels.groups import mostly_of, rows_by_number, touched_by
 from ..kernels.maps import connected_things
 from ..settings import Settings
 from .clusters import find_clusters
@@ -40,12 +40,12 @@ def propose(observed: ObservedPoints, expected: np.ndarray, dt: float, settings:
     points, suspicious = observed.points, observed.suspicious
     thing = _things(observed, expected, settings.object_points)
     things, velocity = rows_of_each(thing), observed.displacement / dt
-    parts = _not_nearly(things, thing, rows_of_each(find_clusters(points, velocity, observed.moving, settings)))
+    parts = _not_nearly(things, thing, find_clusters(points, velocity, observed.moving, settings))
     free = observed.in_free_space | observed.in_past_free_space
     known, mixed = _expected_groups(thing, len(things), free, expected, settings.object_points)
     at_rest = np.zeros_like(velocity)
-    parts += rows_of_each(find_clusters(points, at_rest, suspicious & (thing < 0), settings))
-    within = rows_of_each(find_clusters(points, at_rest, suspicious & (thing >= 0), settings))
+    parts += find_clusters(points, at_rest, suspicious & (thing < 0), settings)
+    within = find_clusters(points, at_rest, suspicious & (thing >= 0), settings)
     parts += _not_nearly(things, thing, _beside_what_stands(within, thing, observed.moving, expected))
     things = [rows for number, rows in enumerate(things) if number not in mixed]
     groups = things + known + parts
@@ -72,19 +72,18 @@ def _beside_what_stands(
     """Those of the groups of rows that lie in a thing of which the rest stands by the network: `thing` (n,) number of
     the one that holds each point, moving (n,) bool. Of a long vehicle the rest moves, too; and where an object is
     `expected`, (n,), that tells what is one."""
+    if not groups:
+        return []
     inside = thing >= 0
     sizes, movers = np.bincount(thing[inside]), np.bincount(thing[inside], moving[inside])
     followed = np.bincount(thing[inside], expected[inside] >= 0)
-    out = []
-    for rows in groups:
-        numbers, counts = np.unique(thing[rows], return_counts=True)
-        of = numbers[np.argmax(counts)]
-        own = rows[thing[rows] == of]
-        rest = sizes[of] - len(own)
-        stands = movers[of] - moving[own].sum() <= _REST_MOVES * rest
-        if rest >= _REST * len(rows) and stands and not followed[of]:
-            out.append(rows)
-    return out
+    counts = np.array([len(rows) for rows in groups])
+    of, own, own_movers = mostly_of(
+        np.concatenate(groups), np.append(0, np.cumsum(counts)), thing, moving, len(sizes)
+    ).T
+    rest = sizes[of] - own
+    apart = (rest >= _REST * counts) & (movers[of] - own_movers <= _REST_MOVES * rest) & (followed[of] == 0)
+    return [groups[k] for k in np.flatnonzero(apart).tolist()]
 
 
 def _expected_groups(

@@ -71,9 +71,10 @@ class Registration:
         """(K,) m from the sensor."""
         return np.linalg.norm(self.centre, axis=1)
 
-    def cost(self, displacement: np.ndarray) -> np.ndarray:
-        """(K,) as `cost_measured`, at a `displacement` (K, 2) m."""
-        return self.tiles.cost((displacement / self.tiles.cell[:, None])[:, None])[:, 0]
+    def cost(self, displacement: np.ndarray, which: np.ndarray | None = None) -> np.ndarray:
+        """(k,) as `cost_measured`, of the clusters `which` (k,), None: all, at a `displacement` (k, 2) m."""
+        cell = self.tiles.cell if which is None else self.tiles.cell[which]
+        return self.tiles.cost((displacement / cell[:, None])[:, None], which)[:, 0]
 
 
 def register(clusters: Clusters, network: np.ndarray, target: Blocks, reach: float, dt: float) -> Registration:

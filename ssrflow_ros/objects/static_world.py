@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..kernels.maps import lies_beside
+from ..kernels.maps import layers_about, lies_beside
 from ..kernels.returns import rows_of
 from .tiles import Blocks
 
@@ -18,11 +18,15 @@ def unexplained(targets: tuple[np.ndarray, ...], points: np.ndarray, movers: lis
     is in none of the groups of rows `movers`."""
     stands = np.ones(len(points), bool)
     stands[np.concatenate(movers)] = False
-    left = ~beside(np.concatenate(targets), rows_of(points, np.flatnonzero(stands)))
-    parts = np.split(left, np.cumsum([len(target) for target in targets])[:-1])
-    return tuple(Blocks(rows_of(target, np.flatnonzero(part))) for target, part in zip(targets, parts))
+    static = surroundings(rows_of(points, np.flatnonzero(stands)))
+    return tuple(Blocks(rows_of(target, np.flatnonzero(~beside(target, static)))) for target in targets)
+
+
+def surroundings(static: np.ndarray) -> np.ndarray:
+    """A map of what lies beside points (S, 3) m, to be asked by `beside`."""
+    return layers_about(static, _CELL, _LAYER, _SIDE)
 
 
 def beside(target: np.ndarray, static: np.ndarray) -> np.ndarray:
-    """(M,) bool of `target` (M, 3) m: it lies beside a point of `static` (S, 3) m."""
-    return lies_beside(target, static, _CELL, _LAYER, _SIDE)
+    """(M,) bool of `target` (M, 3) m: it lies beside one of the points of whose `surroundings` the map `static` is."""
+    return lies_beside(target, static, _CELL, _LAYER)

@@ -45,12 +45,12 @@ class Tiles:
         self.there = laid_out(x, y, others, scale, corner, CELLS, MOST_POINTS)
         self._sides = self.here, self.there, (reach + 0.5) / self.cell, *about, TRUNCATED**2
 
-    def cost(self, shift: np.ndarray) -> np.ndarray:
-        """(K, Q) mean truncated squared distance, 0..1, of each cluster moved by `shift` (K, Q, 2) cells
-        to the other sweep's points, and of those, as far as they then lie about it, to the cluster.
+    def cost(self, shift: np.ndarray, which: np.ndarray | None = None) -> np.ndarray:
+        """(k, Q) mean truncated squared distance, 0..1, of each of the clusters `which` (k,), None: all, moved by
+        `shift` (k, Q, 2) cells to the other sweep's points, and of those, as far as they then lie about it, to it.
 
         Farther than is searched is as far as that."""
-        return costs(*self._sides, shift)
+        return costs(*self._sides, np.arange(len(self.cell)) if which is None else which, shift)
 
     def search(
         self, network: np.ndarray, guesses: np.ndarray, inertia: np.ndarray, around: np.ndarray, fine: float

@@ -125,10 +125,8 @@ def _labelled(window: deque, place: int, run: int, settings: Settings) -> Record
             if other in (first, final):
                 lasting &= taken
     labels = np.where(lasting & ~free, STATIC, UNKNOWN).astype(np.int32)
-    clusters = find_clusters(own.points, np.zeros_like(own.points), ~lasting | free, settings)
     number = 0
-    for cluster in np.unique(clusters[clusters >= 0]):
-        rows = np.flatnonzero(clusters == cluster)
+    for rows in find_clusters(own.points, np.zeros_like(own.points), ~lasting | free, settings):
         if free[rows].mean() >= _FREE_SHARE and np.ptp(own.points[rows], axis=0).max() < _LONGEST:
             number += 1
             labels[rows] = number
