@@ -10,7 +10,6 @@ from ssrflow_ros.objects.motion_classifier import MotionClassifier
 from ssrflow_ros.objects.observation import ObservedPoints
 from ssrflow_ros.objects.prefilter import prefilter
 from ssrflow_ros.objects.proposals import propose
-from ssrflow_ros.steps.beams import Beams
 from ssrflow_ros.steps.range_image import RangeImage
 
 CLASSIFIER = MotionClassifier.load()
@@ -32,9 +31,16 @@ def observed(points, **marked):
     return ObservedPoints(points, still, still[:, 0], **seen, vacated_space=still[:0])
 
 
+class Bodies:
+    """Beams to which everything is a body."""
+
+    def are_filled(self, rows, counts, least):
+        return np.ones(len(counts), bool)
+
+
 def seen_from(points):
-    """The range image that shows the points, and beams that know of no returns."""
-    return RangeImage(points), Beams(points[:0])
+    """Range image and beams of a sweep of these points, and which of its points they are."""
+    return RangeImage(points), Bodies(), np.arange(len(points))
 
 
 def test_what_the_network_takes_to_stand_is_asked_if_the_other_sweep_has_nothing_where_it_stands():

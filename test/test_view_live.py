@@ -48,7 +48,8 @@ def test_what_a_node_publishes_is_served(tmp_path, monkeypatch):
             line = view.stdout.readline()
             assert line.startswith('view: http://127.0.0.1:'), line + view.stdout.read()
             told, number, deadline = {'frames': []}, 0, time.monotonic() + PATIENCE
-            while len(told['frames']) < 2:
+            whole = []  # any message may be lost, so not each frame has its objects
+            while not whole:
                 assert time.monotonic() < deadline and view.poll() is None, 'nothing is served'
                 number += 1
                 flow = make_flow(objects=2, stamp_ns=10_000_000_000 + 100_000_000 * number)
@@ -65,8 +66,8 @@ def test_what_a_node_publishes_is_served(tmp_path, monkeypatch):
                 time.sleep(0.1)
                 with urllib.request.urlopen(line.split()[1] + 'frames/0') as answer:
                     told = json.load(answer)
-            assert not told['done'] and told['frames'][0]['points'] == len(flow.pair.source)
-            assert [len(frame['objects']) for frame in told['frames'][:1]] == [2]
+                whole = [frame for frame in told['frames'][:-1] if frame['objects']]
+            assert not told['done'] and whole[0]['points'] == len(flow.pair.source) and len(whole[0]['objects']) == 2
             view.send_signal(signal.SIGINT)
             assert view.wait(PATIENCE) == 0 and 'Traceback' not in view.stdout.read()
         finally:
