@@ -58,7 +58,8 @@ def test_parameter_counts_stand_beside_the_published():
     assert millions(base) == pytest.approx(7.72, rel=0.05)
     assert millions(with_str) == pytest.approx(8.02, rel=0.05)
     assert millions(paper) == pytest.approx(9.89, rel=0.05)
-    assert millions(PRESETS['onboard']) <= 3.0
+    assert millions(PRESETS['teacher']) <= 3.0
+    assert millions(PRESETS['onboard']) <= 1.5
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def add_config(parser: argparse.ArgumentParser) -> None:
         help='changes to them, .yaml or .json: whatever training.json in a folder shows',
     )
     parser.add_argument('--from', dest='start', metavar='WEIGHTS', help='begin with these weights, such as onboard')
-    parser.add_argument('--preset', help='network: onboard or paper')
+    parser.add_argument('--preset', help='network: onboard, teacher, of which it is made, or paper')
     parser.add_argument('--steps', type=int, help='length of the whole training')
     parser.add_argument('--batch', type=int, help='pairs a step, of all processes together')
     parser.add_argument('--points', dest='n_points', type=int, help='points a sweep')

@@ -1,4 +1,4 @@
-"""The network's settings: two presets, and a switch for every ablation."""
+"""The network's settings: three presets, and a switch for every ablation."""
 
 from __future__ import annotations
 
@@ -139,21 +139,24 @@ class NetworkConfig:
         return tuple(max(1, n_points // divisor) for divisor in self.divisors)
 
 
+_TEACHER = NetworkConfig(
+    divisors=(1, 4, 8, 16, 64),
+    lengths=(1.0, 2.0, 3.0, 4.0, 8.0),
+    widths=(48, 72, 128, 160, 192),
+    k_embedding=8,
+    weight_net=8,
+    position_width=16,
+    attention_width=128,
+    fusion_width=128,
+    predictor_width=96,
+    predictor_out=48,
+    offset_input=True,
+    beyond_input=True,
+    past_input=True,
+)
 PRESETS = {
     'paper': NetworkConfig(),
-    'onboard': NetworkConfig(
-        divisors=(1, 4, 8, 16, 64),
-        lengths=(1.0, 2.0, 3.0, 4.0, 8.0),
-        widths=(48, 72, 128, 160, 192),
-        k_embedding=8,
-        weight_net=8,
-        position_width=16,
-        attention_width=128,
-        fusion_width=128,
-        predictor_width=96,
-        predictor_out=48,
-        offset_input=True,
-        beyond_input=True,
-        past_input=True,
-    ),
+    # What is trained, and what is made of it by `studies/narrow_network.py`.
+    'teacher': _TEACHER,
+    'onboard': dataclasses.replace(_TEACHER, widths=(48, 64, 88, 104, 128), weight_net=5),
 }

@@ -95,7 +95,7 @@ class TrainingConfig:
 
 
 RECIPES = {
-    # What trained the shipped weights: for a GPU.
+    # What trained, with the preset 'teacher', what the shipped weights are made of: for a GPU.
     'onboard': TrainingConfig(optimiser='muon', n_points=2048, batch=32, steps=3800, learning_rate=4e-3, warm_up=200),
     # As published; weights of LFC and CFS are not, and are our choice.
     'paper': TrainingConfig(

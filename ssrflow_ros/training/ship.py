@@ -53,9 +53,9 @@ def ship(folder: Path, name: str, output: Path, mean_with: Sequence[str] = (), o
         'pairs_seen': state['step'] * config.batch,
         'steps': state['step'],
         'hours': round(state['minutes'] / 60, 2),
-        **({'begun_from': _origin(load_weights(config.start).card)} if config.start else {}),
-        **({'mean_with': [_origin(other.card) for other in others]} if others else {}),
-        'commit': _commit(),
+        **({'begun_from': origin(load_weights(config.start).card)} if config.start else {}),
+        **({'mean_with': [origin(other.card) for other in others]} if others else {}),
+        'commit': commit(),
         'settings': {**config.as_dict(), 'start': Path(config.start).name},
         # A mean has not been validated; the curve beside it is that of the training.
         'validation': {} if others else _validation(folder),
@@ -74,7 +74,7 @@ def _mean(states: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
     return {key: reduce(torch.add, (state[key] for state in states)) / len(states) for key in states[0]}
 
 
-def _origin(card: dict) -> dict:
+def origin(card: dict) -> dict:
     """What a card says of where its weights come from."""
     return {
         key: card[key]
@@ -97,7 +97,8 @@ def _validation(folder: Path) -> dict:
     }
 
 
-def _commit() -> str:
+def commit() -> str:
+    """Of the working copy that runs, 'unknown' outside of one."""
     try:
         return subprocess.run(
             ['git', 'rev-parse', 'HEAD'], capture_output=True, text=True, check=True, cwd=Path(__file__).parent
