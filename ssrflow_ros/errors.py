@@ -6,6 +6,8 @@ from typing import Iterable
 
 LONGEST = 2000
 """Characters of a message; of a longer one the middle is left out."""
+CAUSES = 3
+"""Kinds of messages with the same reason that are told; further ones are only counted."""
 
 
 class SSRFlowError(Exception):

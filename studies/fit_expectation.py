@@ -9,12 +9,13 @@ shipped ones are of
 
     python -m studies.fit_expectation --recordings 100 --quiet 39
 
-but for `expected_share`, which is of 150 and 60 recordings with 4096 points: it yields to a lorry that brakes.
+but for `expected_share`, which is of 150 and 60 recordings with 4096 points: it yields to a lorry that brakes. `stream`
+was fitted once more on these recordings, the others kept (`--keep`).
 `past_share`, and the weight that the prefilter gives to `past_unmatched`, are of 35 recordings of 8 sweeps (seeds from
-4,600,000), after the rest; `past` and `stream` after those, of
+4,600,000), after the rest; `past` after those, of
 
     python -m studies.fit_expectation --recordings 308 --quiet 123 --keep ends_share past_share accumulated_share
-        expected_share tracked_displacement_variance
+        expected_share tracked_displacement_variance stream
 
 of which ten recordings were refused whole.
 """
@@ -54,7 +55,7 @@ _MODELS = (
     *('ends_share', 'past_share', 'accumulated_share', 'expected_share'),
     *('tracked_displacement_variance', 'past', 'stream'),
 )
-DOUBT = 0.6  # log odds, by which a stream believes less than is likeliest: else quiet streets have more false objects
+_DOUBT = 0.3  # log odds, by which a stream believes less than is likeliest: else quiet streets have more false objects
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,7 +209,7 @@ def fit(pairs: list[Expected], classifier: MotionClassifier, keep: Collection[st
         learnt = fit_perceptron(past[known], right[known], FEATURES['past'])
         classifier = dataclasses.replace(classifier, past=learnt)
     log_odds = np.where(known, classifier.past.of_stacked(past), of_pair)
-    doubt = np.where(np.array(FEATURES['stream']) == 'constant', DOUBT, 0.0)
+    doubt = np.where(np.array(FEATURES['stream']) == 'constant', _DOUBT, 0.0)
     fitted['stream'] = fit_logistic(stream, right, known=log_odds) - doubt
     return classifier.with_weights(**{model: weights for model, weights in fitted.items() if model not in keep})
 

@@ -53,10 +53,9 @@ def test_who_walks_does_not_slide_though_few_rings_see_him(step):
 
 
 def test_rings_on_the_ceiling_of_a_hall_are_no_objects():
-    """Five of them are without that question, in the first pair of this one: the sensor nods by half a degree."""
+    """Six of them were, in the first pair of this one: the sensor nods by half a degree."""
     older, newer = simulate(4_600_007, 8, 'os1_16', 'hall', kept=(0, 1))
     flow = SceneFlow(Settings()).stream().flow(SweepPair(newer.sweep, older.sweep))
     owners = [newer.object_id[flow.object_ids == item.id] for item in flow.objects]
-    false = [item for item, owner in zip(flow.objects, owners) if (owner < 0).mean() > 0.5]
-    on_the_ceiling = [item for item in false if item.centre[2] > 2.0]
-    assert len(on_the_ceiling) <= 2 < len(owners) - len(false)
+    false = sum((owner < 0).mean() > 0.5 for owner in owners)
+    assert false <= 2 < len(owners) - false

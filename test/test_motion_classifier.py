@@ -25,7 +25,7 @@ from ssrflow_ros.objects.visibility import VisibilityFeatures
 from ssrflow_ros.steps.beams import Beams
 from ssrflow_ros.steps.range_image import RangeImage
 from ssrflow_ros.sweep import EgoMotion
-from studies.fit_expectation import DOUBT, Expected, fit
+from studies.fit_expectation import Expected, fit
 from studies.fitting import fit_perceptron, fit_share
 
 CLASSIFIER = MotionClassifier.load()
@@ -226,7 +226,7 @@ def test_what_a_stream_expects_is_learnt_and_how_surely(rng):
         'stream',
     }
     seen, stream = pair.candidates, pair.candidates.classified.stream_features
-    likely, known = logistic(seen.classified.log_odds + learnt.stream(stream) + DOUBT), stream['known']
+    likely, known = logistic(seen.classified.log_odds + learnt.stream(stream)), stream['known']
     assert np.allclose([likely[known].mean(), likely[~known].mean()], [0.9, 0.2], atol=0.05)
     pair = movers(rng, 800)
     seen, steady = pair.candidates, pair.steadied(learnt)
@@ -259,7 +259,7 @@ def test_a_motion_is_surer_where_it_was_expected_likewise(rng):
 
 
 def test_in_a_stream_what_is_new_is_believed_sooner_where_much_moves_already_and_what_is_known_if_it_goes_on():
-    unlike = np.array([0.0, 1.0, np.inf])
+    unlike = np.array([0.0, 0.9, np.inf])
     (alike_alone, unlike_alone, new_alone), (alike_among_many, _, new_among_many) = (
         CLASSIFIER.stream(stream_features(unlike, followed)) for followed in (1, 8)
     )

@@ -183,12 +183,12 @@ def test_reversal_twice_is_the_pair():
 
 
 def test_supervised_loss_by_hand():
-    truth = torch.zeros(1, 4, 3)
+    truths = torch.zeros(1, 4, 3), torch.zeros(1, 2, 3)
     flows = (torch.full((1, 4, 3), 1.0), torch.full((1, 2, 3), 2.0))
     config = LossConfig(alpha=(0.1, 0.3))
     moving = torch.tensor([[True, False, False, False]])  # boosted 3 times: as much as the static ones
     expected = 3**0.5 * (0.1 * 6 * 1 + 0.3 * 4 * 2) / (0.1 * 6)
-    assert losses.supervised(flows, truth, moving, config).item() == pytest.approx(expected)
+    assert losses.supervised(flows, truths, moving, config).item() == pytest.approx(expected)
 
 
 def test_local_flow_consistency_asks_for_rigidity_not_for_the_flow():

@@ -22,10 +22,15 @@ from ssrflow_ros.network.config import PRESETS
 from ssrflow_ros.network.ssrflow import SSRFlow
 from ssrflow_ros.network.weights import load_weights, save_weights
 from ssrflow_ros.training.ablate import UNCHANGED, VARIANTS
+from ssrflow_ros.training.augmentation import NO_AUGMENTATION
 from ssrflow_ros.training.config import RECIPES, TrainingConfig, changed, read_settings, switches_for
 from ssrflow_ros.training.curve import Curve, read_curve
+from ssrflow_ros.training.dataset import joined_with_pyramids
 from ssrflow_ros.training.flownet3d_protocol import AS_IT_IS, PointPWCAugmentation, augmented
+from ssrflow_ros.training.losses import LossConfig
 from ssrflow_ros.training.pairs import make_pairs
+from ssrflow_ros.training.ship import ship
+from ssrflow_ros.training.supervised import Supervised
 from ssrflow_ros.training.train import PARTS, Training
 
 SWITCHES = {
@@ -58,6 +63,30 @@ def pairs(tmp_path_factory):
     folder = tmp_path_factory.mktemp('pairs')
     make_pairs(folder, 60, 4)
     return folder
+
+
+def test_a_teachers_flow_is_learnt_in_place_of_the_labels(tmp_path, pairs):
+    teacher = SSRFlow(TINY.network)
+    with torch.no_grad():
+        for parameter in teacher.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
+    save_weights(tmp_path / 'teacher.safetensors', teacher, {'name': 'teacher', 'steps': 7})
+    file = str(tmp_path / 'teacher.safetensors')
+    taught = dataclasses.replace(TINY, teacher=file, loss=LossConfig(), augmentation=NO_AUGMENTATION)
+    batch = joined_with_pyramids([Supervised(taught).training(pairs)[0]], TINY.network)
+    said = teacher.eval()(batch['source'], batch['target'])
+    assert Supervised(taught).loss(said, batch['source'], batch['target'], batch) < 1e-5
+    by_labels = Supervised(dataclasses.replace(taught, teacher=''))
+    assert by_labels.loss(said, batch['source'], batch['target'], batch) > 0.01
+    assert by_labels.GRAPH_SAFE and not Supervised(taught).GRAPH_SAFE
+
+    Training(tmp_path / 'run', pairs, dataclasses.replace(taught, steps=1), None).run(workers=0)
+    card = json.loads(ship(tmp_path / 'run', 'student', tmp_path / 'out').with_suffix('.json').read_text())
+    assert card['taught_by'] == {'name': 'teacher', 'steps': 7} and card['settings']['teacher'] == 'teacher.safetensors'
+
+    others = dataclasses.replace(taught, switches={**SWITCHES, 'divisors': [1, 2, 4, 8, 16]})
+    with pytest.raises(InputError, match='teacher: .* has divisors .* give another'):
+        Supervised(others)
 
 
 def first_gradient(checkpoint: Path) -> list[torch.Tensor]:

@@ -16,7 +16,7 @@ from ..atomic_write import signature
 from ..doctor.cloud_log import median_range, nearest
 from ..doctor.clouds import misplaced, uneven, unplaced
 from ..doctor.method import Companions, doubtful
-from ..errors import InputError, SSRFlowError, kind_of
+from ..errors import CAUSES, InputError, SSRFlowError, kind_of
 from ..evaluation.replay_check import ReplayCheck, counts, summary, told_apart
 from ..formats.message_types import PointCloud2
 from ..formats.pointcloud2 import field_names
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from ..view.report import DriveReport
 
 _LASTING = 3  # sweeps, from which on a track is hardly an accident
-_CAUSES = 3  # of one reason, that are told
 
 
 class Summary:
@@ -82,7 +81,7 @@ class Summary:
         """Every cloud that has no answer because of an error; the first of each kind is told at once."""
         self.drops[reason] += 1
         causes, kind = self._causes.setdefault(reason, {}), kind_of(error)
-        if kind not in causes and len(causes) < _CAUSES:
+        if kind not in causes and len(causes) < CAUSES:
             causes[kind] = str(error)
             tqdm.write(
                 f'ssrflow: sweep {self.n_in}: {reason}: {error} (further ones are only counted)', file=sys.stderr

@@ -148,7 +148,12 @@ def _run(args: argparse.Namespace) -> None:
     config = config_from(args, args.folder)
     check_apart(
         {name: args.folder / name for name in (CHECKPOINT, *CURVES)},
-        (data_path(args.pairs), args.val and data_path(args.val), args.settings, weights_file(config.start)),
+        (
+            data_path(args.pairs),
+            args.val and data_path(args.val),
+            args.settings,
+            *map(weights_file, (config.start, config.teacher)),
+        ),
     )
     with joined(choose_device(args.device)) as device:
         training = Training(args.folder, args.pairs, config, args.val, device=device)

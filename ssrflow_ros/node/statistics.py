@@ -8,7 +8,7 @@ from collections import Counter, defaultdict, deque
 
 import numpy as np
 
-from ..errors import kind_of
+from ..errors import CAUSES, kind_of
 
 REPLACED = 'replaced by a newer sweep'
 UNHEARD = 'nobody listens'
@@ -25,8 +25,6 @@ SAMPLES = 200
 """Newest timings of which the percentiles are taken."""
 WARN_EVERY = 5.0
 """Seconds between two log lines with the same reason and cause."""
-CAUSES = 3
-"""Log lines with the same reason in that time, whatever their causes."""
 
 
 class Statistics:

@@ -63,9 +63,8 @@ def prefilter(
 ) -> ScreenedProposals | None:
     """Those of the `proposals`, rows of each, that are not nearly sure to stand, or are followed; None if none is left.
 
-    expected (n,) as of `propose`; image and beams of the sweep that they are of, among whose
-    points they are `of_sweep` (n,); reach m, as far as anything may have
-    moved.
+    expected (n,) as of `propose`; image and beams of the sweep that they are of, among whose points they are `of_sweep`
+    (n,); reach m, as far as anything may have moved.
     """
     if not proposals:
         return None

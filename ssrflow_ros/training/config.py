@@ -25,6 +25,7 @@ class TrainingConfig:
 
     preset, switches  the network: a preset, and what is changed in it, {name in NetworkConfig: value}.
     start         weights to begin from, shipped ones by name or a .safetensors file; '': random ones.
+    teacher       likewise, weights whose flow is learnt at each level in place of the labels; '': the labels are.
     n_points      points a sweep in training, mostly crops; validation sees whole sweeps of `validation_points`.
     batch         pairs a step, of all processes together.
     steps         the whole length; or `epochs`, passes over the folder, in place of steps, if not 0.
@@ -52,6 +53,7 @@ class TrainingConfig:
     seed: int = 0
     switches: dict = field(default_factory=dict)
     start: str = ''
+    teacher: str = ''
     epochs: int = 0
     halve_epochs: int = 0
     amp: bool = False

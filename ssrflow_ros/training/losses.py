@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Sequence
 
 import torch
 from torch.nn import functional as F
@@ -41,12 +42,15 @@ def training_loss(
     truth: torch.Tensor,
     moving: torch.Tensor,
     config: LossConfig,
+    taught: Sequence[torch.Tensor] = (),
 ) -> dict[str, torch.Tensor]:
     """Each loss, and their weighted sum as 'total'.
 
-    truth (B, N, 3) m and moving (B, N) bool in the source pyramid's order.
+    truth (B, N, 3) m and moving (B, N) bool in the source pyramid's order. A level is a prefix of the finest, and so is
+    its truth, unless a teacher's flow of each level, (B, n, 3) m, is `taught` in its place.
     """
-    losses = {'supervised': supervised(prediction.flows, truth, moving, config)}
+    truths = taught or [truth[:, : flow.shape[1]] for flow in prediction.flows]
+    losses = {'supervised': supervised(prediction.flows, truths, moving, config)}
     losses['total'] = losses['supervised']
     if config.lfc_weight:
         losses['lfc'] = local_flow_consistency(prediction.flows[0], truth, source, config)
@@ -58,20 +62,19 @@ def training_loss(
 
 
 def supervised(
-    flows: tuple[torch.Tensor, ...], truth: torch.Tensor, moving: torch.Tensor, config: LossConfig
+    flows: tuple[torch.Tensor, ...], truths: Sequence[torch.Tensor], moving: torch.Tensor, config: LossConfig
 ) -> torch.Tensor:
     """sum_l alpha_l sum_i w_i |flow_i^l - gt_i^l|, divided by alpha_0 sum_i w_i of l0 so that it reads in metres.
 
-    A level is a prefix of the finest, and so is its ground truth. In a LiDAR sweep few points move;
-    unweighted, "nothing moves" would be a good answer.
+    flows and truths (B, n, 3) m of each level, finest first. In a LiDAR sweep few points move; unweighted, "nothing
+    moves" would be a good answer.
     """
     share = distributed.mean(moving.float().mean())
     boost = ((1 - share) / share.clamp_min(1e-6)).clamp(1.0, config.balance_moving)
     weights = torch.where(moving, boost, torch.ones_like(boost))
     total = flows[0].new_zeros(())
-    for alpha, flow in zip(config.alpha, flows):
-        n = flow.shape[1]
-        total = total + alpha * ((flow - truth[:, :n]).norm(dim=-1) * weights[:, :n]).sum()
+    for alpha, flow, truth in zip(config.alpha, flows, truths):
+        total = total + alpha * ((flow - truth).norm(dim=-1) * weights[:, : flow.shape[1]]).sum()
     return total / (config.alpha[0] * distributed.mean(weights.sum()))
 
 

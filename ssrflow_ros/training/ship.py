@@ -54,9 +54,10 @@ def ship(folder: Path, name: str, output: Path, mean_with: Sequence[str] = (), o
         'steps': state['step'],
         'hours': round(state['minutes'] / 60, 2),
         **({'begun_from': origin(load_weights(config.start).card)} if config.start else {}),
+        **({'taught_by': origin(load_weights(config.teacher).card)} if config.teacher else {}),
         **({'mean_with': [origin(other.card) for other in others]} if others else {}),
         'commit': commit(),
-        'settings': {**config.as_dict(), 'start': Path(config.start).name},
+        'settings': {**config.as_dict(), 'start': Path(config.start).name, 'teacher': Path(config.teacher).name},
         # A mean has not been validated; the curve beside it is that of the training.
         'validation': {} if others else _validation(folder),
     }

@@ -1,4 +1,4 @@
-"""Learning from labelled pairs: simulated ones, or FlyingThings3D's."""
+"""Learning from labelled pairs, simulated ones or FlyingThings3D's: from their labels, or from what a teacher says."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from pathlib import Path
 import torch
 
 from ..datasets import KINDS
+from ..errors import InputError
 from ..network.pyramid import Pyramid
-from ..network.ssrflow import FlowPyramid
+from ..network.ssrflow import FlowPyramid, SSRFlow
+from ..network.weights import load_weights
 from .augmentation import NO_AUGMENTATION, Augmentation
 from .config import TrainingConfig
 from .dataset import Items, PairDataset
@@ -21,10 +23,14 @@ class Supervised:
     """The objective of `Training` with labels: where pairs come from, their loss, and what the curve shows."""
 
     FIGURES = ('epe_moving', 'epe_static', 'zero_moving')
-    GRAPH_SAFE = True
 
     def __init__(self, config: TrainingConfig):
         self.config = config
+        self._teacher = _teacher(config) if config.teacher else None
+
+    @property
+    def GRAPH_SAFE(self) -> bool:
+        return self._teacher is None  # its searches have not been captured
 
     def training(self, pairs: Path | str) -> Items:
         """The pairs to train on, varied each time they are drawn: a folder of pairs, or KIND:PATH as FT3D's."""
@@ -53,7 +59,14 @@ class Supervised:
 
     def loss(self, prediction: FlowPyramid, source: Pyramid, target: Pyramid, batch: dict) -> torch.Tensor:
         """What is made small."""
-        return training_loss(prediction, source, target, batch['motion'], batch['moving'], self.config.loss)['total']
+        taught = () if self._teacher is None else self._taught(self._teacher, source, target)
+        given = batch['motion'], batch['moving'], self.config.loss, taught
+        return training_loss(prediction, source, target, *given)['total']
+
+    @staticmethod
+    @torch.no_grad()
+    def _taught(teacher: SSRFlow, source: Pyramid, target: Pyramid) -> tuple[torch.Tensor, ...]:
+        return teacher.to(source.points[0].device)(source, target).flows
 
     @torch.no_grad()
     def figures(self, prediction: FlowPyramid, batch: dict) -> torch.Tensor:
@@ -69,3 +82,13 @@ class Supervised:
     def format_metrics(moving: float, static: float, zero: float) -> str:
         """The figures in words."""
         return f'EPE3D moving {moving:.3f} m (zero flow {zero:.3f}), static {static:.3f} m'
+
+
+def _teacher(config: TrainingConfig) -> SSRFlow:
+    """The network that teaches; InputError if it sees other points than the one that learns."""
+    network = load_weights(config.teacher).network.requires_grad_(False)
+    for name in ('divisors', 'columns'):
+        theirs, ours = getattr(network.config, name), getattr(config.network, name)
+        if theirs != ours:
+            raise InputError(f'teacher: {config.teacher} has {name} {theirs}, and what is trained {ours}: give another')
+    return network
