@@ -5,24 +5,15 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from test_training import SMALL
 
-from ssrflow_ros.network.config import PRESETS
 from ssrflow_ros.network.ssrflow import SSRFlow
 from ssrflow_ros.network.weights import load_weights, save_weights
 from ssrflow_ros.training.dataset import as_item, joined, with_pyramids
 from studies import narrow_network
 from studies.narrow_network import narrowed
 
-WIDE = dataclasses.replace(
-    PRESETS['onboard'],
-    widths=(8, 12, 12, 16, 16),
-    weight_net=4,
-    fusion_width=8,
-    attention_width=8,
-    predictor_width=12,
-    predictor_out=8,
-    position_width=4,
-)
+WIDE = dataclasses.replace(SMALL, widths=(8, 12, 12, 16, 16), weight_net=4, predictor_width=12)
 NARROW = dataclasses.replace(WIDE, widths=(8, 8, 10, 12, 12), weight_net=3)
 
 

@@ -6,23 +6,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_network import SMALL
 
-from ssrflow_ros.network.config import NetworkConfig
 from ssrflow_ros.network.pyramid import Pyramid
 from ssrflow_ros.network.ssrflow import SSRFlow
 from ssrflow_ros.operators import farthest_point_order, k_nearest, neighbours
 
-SMALL = NetworkConfig(
-    widths=(8, 8, 16, 16, 16),
-    k_pointconv=8,
-    k_embedding=8,
-    weight_net=4,
-    position_width=8,
-    attention_width=16,
-    fusion_width=16,
-    predictor_width=16,
-    predictor_out=8,
-)
 SWITCHES = [
     {},
     {'attention': 'single'},
