@@ -1,5 +1,6 @@
 """`ssrflow evaluate`: numbers that can be checked by hand, from a method whose answer is known."""
 
+import dataclasses
 import json
 import os
 
@@ -136,6 +137,22 @@ def test_tables_json_and_picture(ssrflow, pairs, tmp_path):
     assert told['by_range']['edges_m'][-1] is None and sum(told['by_speed']['method']['points']) == 2 * 120
     seeds = [settings.seed for settings, _ in StandIn.asked]
     assert seeds[:4] == [0, 1, 0, 1]
+
+
+def test_the_spread_over_seeds_stands_beside_the_mean(ssrflow, pairs, tmp_path, monkeypatch):
+    def shorter(self, pair, ego_motion=None):
+        """Movers go 0.05 m less for each seed: errors 0, 0.05 and 0.1 m."""
+        flow = steady(self, pair, ego_motion)
+        return dataclasses.replace(flow, velocity=flow.velocity * (1 - 0.25 * self.settings.seed))
+
+    steady = StandIn.__call__
+    monkeypatch.setattr(StandIn, '__call__', shorter)
+    code, out, _ = ssrflow('evaluate', '--data', f'pairs:{pairs}', '--seeds', 3, '-o', tmp_path / 'out')
+    assert code == 0 and row_of(out, 'a')[10] == '0.050 ± 100 %'
+    told = json.loads((tmp_path / 'out' / 'evaluation.json').read_text())['pairs'][0]
+    assert told['values']['method.moving_epe3d'] == pytest.approx(0.05, abs=1e-6)
+    assert told['spread_over_seeds']['method.moving_epe3d'] == pytest.approx(0.05, abs=1e-6)
+    assert told['spread_over_seeds']['network.moving_epe3d'] == pytest.approx(0, abs=1e-6)
 
 
 def test_a_pair_without_movers_does_not_thin_out_the_mean(ssrflow, pairs):

@@ -17,11 +17,13 @@ from .predictions import METHOD, NETWORK, PREDICTORS, Predictions, predict
 
 @dataclass(frozen=True)
 class PairScore:
-    """One pair: means over sampling seeds of `values`, by 'ANSWER.METRIC'; or `refused`, why there is no answer."""
+    """One pair: means over sampling seeds of `values`, by 'ANSWER.METRIC', and their standard deviations, where there
+    are several seeds; or `refused`, why there is no answer."""
 
     name: str
     protocol: str
     values: dict[str, float] = field(default_factory=dict)
+    spread: dict[str, float] = field(default_factory=dict)
     refused: str = ''
 
     @property
@@ -70,13 +72,10 @@ class Evaluation:
         except SSRFlowError as error:
             return self.refuse(labelled.name, error)
         names = dict.fromkeys(name for row in rows for name in row)
-        self.scores.append(
-            PairScore(
-                labelled.name,
-                protocol,
-                {name: mean_of_known([row.get(name, np.nan) for row in rows]) for name in names},
-            )
-        )
+        of_seeds = {name: [row.get(name, np.nan) for row in rows] for name in names}
+        means = {name: mean_of_known(values) for name, values in of_seeds.items()}
+        spread = {name: float(np.std(values, ddof=1)) for name, values in of_seeds.items()} if len(rows) > 1 else {}
+        self.scores.append(PairScore(labelled.name, protocol, means, spread))
         return self.scores[-1]
 
     def refuse(self, name: str, error: SSRFlowError) -> PairScore:

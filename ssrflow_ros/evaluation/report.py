@@ -54,6 +54,7 @@ _UNLABELLED = (
     ('**method**', 'method.nearest'),
 )
 _COUNTS = ('points', 'moving_points')
+_SPREAD = ('method.moving_epe3d',)  # beside which its standard deviation over sampling seeds stands, in hundredths
 
 MOST_ROWS = 40
 _SAID = {
@@ -72,7 +73,7 @@ def markdown(evaluation: Evaluation) -> Iterator[str]:
         yield from ('', f'### {title}', '', f'{_SAID[title]}.', '')
         yield from _head(['pair', *(name for name, _ in columns)])
         for score in scores if len(scores) <= MOST_ROWS else ():
-            yield _line(score.name, [_shown(score.values.get(key, math.nan), key) for _, key in columns])
+            yield _line(score.name, [_cell(score, key) for _, key in columns])
         if len(scores) > 1:
             yield _line(f'mean of {len(scores)}', [_shown(value, key) for key, value in _means(scores, columns)])
     refused: dict[str, list[str]] = {}
@@ -202,6 +203,7 @@ def write_json(path: str | Path, evaluation: Evaluation, about: dict[str, Any]) 
                 'protocol': score.protocol,
                 **({'refused': score.refused} if score.refused else {}),
                 'values': score.values,
+                **({'spread_over_seeds': score.spread} if score.spread else {}),
             }
             for score in evaluation.scores
         ],
@@ -263,6 +265,13 @@ def _head(names: Sequence[str]) -> Iterator[str]:
 
 def _line(name: str, cells: Iterable[str]) -> str:
     return '| ' + ' | '.join([name, *cells]) + ' |'
+
+
+def _cell(score: PairScore, key: str) -> str:
+    value, spread = score.values.get(key, math.nan), score.spread.get(key, math.nan) if key in _SPREAD else math.nan
+    if math.isnan(spread) or value < 0.0005:  # which is shown as 0
+        return _shown(value, key)
+    return f'{_shown(value, key)} ± {100 * spread / value:.0f} %'
 
 
 def _shown(value: float, key: str = '') -> str:
