@@ -23,9 +23,9 @@ def doubled(a):
 CALL = 'from kernel import added; print(added(2, 3), sum(added.stats.cache_hits.values()), added.stats.cache_path)'
 
 
-def _call(folder: Path, call: str = CALL, **environment: str) -> list[str]:
+def _call(folder: Path, call: str = CALL, kernel: str = KERNEL, **environment: str) -> list[str]:
     """What a fresh process says, of `CALL`: the sum, how often the cache was hit, where the cache is."""
-    (folder / 'kernel.py').write_text(KERNEL)
+    (folder / 'kernel.py').write_text(kernel)
     root = str(Path(ssrflow_ros.__file__).parents[1])
     done = subprocess.run(
         [sys.executable, '-c', call],
@@ -123,3 +123,11 @@ def test_a_file_is_cold_until_its_kernels_have_been_compiled_and_kept(tmp_path):
         for line in (asked, f'{asked}; compile_file("curve"); print("curve" in cold_files())', asked)
     ]
     assert told == [['True'], ['True', 'False'], ['False']]
+
+
+def test_it_is_compiled_anew_when_what_it_calls_in_another_file_changes(tmp_path):
+    caller = 'from kernel import added, compiled\n@compiled\ndef twice(a):\n    return added(a, a)\n'
+    (tmp_path / 'caller.py').write_text(caller)
+    call = 'from caller import twice; print(twice(4), sum(twice.stats.cache_hits.values()))'
+    assert [_call(tmp_path, call), _call(tmp_path, call)] == [['8', '0'], ['8', '1']]
+    assert _call(tmp_path, call, kernel=KERNEL.replace('a + b', 'a * b')) == ['16', '0']

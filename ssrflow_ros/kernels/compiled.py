@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import sys
 from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
@@ -27,8 +29,8 @@ def compiled(kernel: F) -> F:
 
     The machine code is kept in the first of these that can be written, and nowhere if none can: NUMBA_CACHE_DIR,
     `__pycache__` beside the kernel's file, ~/.cache/numba (XDG_CACHE_HOME). It is compiled anew when that file changes,
-    but not when another does: a kernel calls only kernels of its own file. A first start compiles what is listed in
-    `signatures.py`; what is not is compiled when it is first called.
+    or one beside it whose functions that file calls, of which the machine code holds parts. A first start compiles what
+    is listed in `signatures.py`; what is not is compiled when it is first called.
     """
     return _compiled(kernel, False)
 
@@ -101,8 +103,14 @@ _NumbasLoading: Any = FunctionCache._impl_class
 
 
 class _Loading(_NumbasLoading):
-    """numba's way to load a kernel, but LLVM does not read its intermediate code, which takes two thirds of the time
-    and is needed only where another kernel that calls it is compiled."""
+    """numba's way to load a kernel, with two differences. What is kept holds for the files that the kernel calls, too.
+    And LLVM does not read its intermediate code, which takes two thirds of the time and is needed only where another
+    kernel that calls it is compiled."""
+
+    def __init__(self, kernel):
+        super().__init__(kernel)
+        of_its_file = self._locator.get_source_stamp
+        self._locator.get_source_stamp = lambda: (of_its_file(), *map(_content, _called_files(kernel)))
 
     def rebuild(self, target_context, payload):
         try:
@@ -117,6 +125,20 @@ class _Loading(_NumbasLoading):
         loaded = super().rebuild(target_context, ((name, kind, (machine_code, _nothing())), described, *rest))
         loaded.library._get_module_for_linking = cache(partial(parse_bitcode, intermediate))
         return loaded
+
+
+def _called_files(kernel: Callable) -> list[str]:
+    """Of the functions that its file takes from those beside it."""
+    own = Path(kernel.__code__.co_filename)
+    modules = {sys.modules.get(getattr(value, '__module__', None) or '') for value in kernel.__globals__.values()}
+    files = {Path(getattr(module, '__file__', None) or own) for module in modules}
+    return sorted(str(file) for file in files if file.parent == own.parent and file != own)
+
+
+@cache
+def _content(file: str) -> bytes:
+    """What tells it from another."""
+    return hashlib.sha256(Path(file).read_bytes()).digest()
 
 
 @cache
