@@ -39,10 +39,7 @@ class SplitClouds:
     """
 
     def __init__(
-        self,
-        node: Any,
-        publish: Callable[[PointCloud2, Callable[[], np.ndarray]], None],
-        heard: Callable[[], bool],
+        self, node: Any, publish: Callable[[PointCloud2, Callable[[], np.ndarray]], None], heard: Callable[[], bool]
     ):
         self._node, self._publish, self._heard = node, publish, heard
         self._movers, self._waiting = MovingPoints(), deque[_Waiting]()
