@@ -6,7 +6,6 @@ condition -> ego-motion -> deskew, where asked for -> ground -> range images -> 
 from __future__ import annotations
 
 from dataclasses import replace
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from .steps.deskew import Deskewing
 from .steps.ego_motion import make_ego_motion
 from .steps.ground import make_ground, rise
 from .steps.merged import range_image
+from .steps.newest_sweeps import NewestSweeps
 from .steps.own_body import OwnBody
 from .steps.prepared import PreparedPair
 from .steps.range_image import RangeImage, free_space
@@ -50,8 +50,8 @@ class Preparation:
         self.ground = make_ground(self.settings)
         self.past = RangeImageHistory()
         # In a stream each sweep serves twice.
-        self._grounds: WeakKeyDictionary[Sweep, tuple[np.ndarray, np.ndarray, ThinnedCloud]] = WeakKeyDictionary()
-        self._images: WeakKeyDictionary[Sweep, RangeImage] = WeakKeyDictionary()
+        self._grounds: NewestSweeps[tuple[np.ndarray, np.ndarray, ThinnedCloud]] = NewestSweeps()
+        self._images: NewestSweeps[RangeImage] = NewestSweeps()
 
     @team.busy
     def __call__(self, pair: SweepPair, ego_motion: EgoMotion | None = None) -> PreparedPair:

@@ -20,8 +20,8 @@ import os
 from contextlib import contextmanager
 from typing import Iterator
 
-_LARGE = 2**22  # bytes, from which on an array comes from the system by itself; less costs page faults (docs)
-_SPARE = 2**24  # bytes that may stay free at the heap's end
+_LARGE = 2**23  # bytes, from which on an array comes from the system by itself; less costs page faults (docs)
+_SPARE = 2**26  # bytes that may stay free at the heap's end: what one sweep gives back the next one takes
 _MADV_DONTNEED = 4  # mman.h
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h
 

@@ -51,6 +51,7 @@ class _Helpers:
             newest = self._newest
             if newest is not None:
                 newest()
+            newest = None  # lest it hold arrays
 
 
 class _Busy(ContextDecorator):

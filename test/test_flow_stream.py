@@ -98,6 +98,7 @@ class Played:
         outputs = SimpleNamespace(
             publish=self._publish,
             publish_split=lambda cloud, moving: self.split.append(number_of(stamp_ns(cloud))),
+            split_heard=lambda: True,
             listeners=lambda: 1,
             reset=lambda: None,
         )

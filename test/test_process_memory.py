@@ -105,26 +105,31 @@ def test_code_that_only_the_start_needed_is_given_back_and_all_goes_on():
     assert float(after) < float(before) / 2 and float(total) == 300**3
 
 
-def test_of_a_stream_only_the_last_half_second_is_kept():
-    """Sweeps, their range images and what is prepared of them live no longer than something may ask for them."""
+@pytest.mark.parametrize('keeps', [False, True])
+def test_of_a_stream_only_the_last_half_second_is_kept(keeps):
+    """Sweeps, their range images and what is prepared of them live no longer than something may ask for them; who
+    `keeps` every sweep keeps no more than these."""
     prepare, rng = Preparation(Settings(network_points=256, ground='none')), np.random.default_rng(0)
     scene = rng.uniform((-20, -20, -2), (20, 20, 3), (6000, 3)).astype(np.float32)
     scene[:4000, 0] = np.round(scene[:4000, 0] / 10) * 10  # walls and a floor, so that scan matching finds its way
     scene[2000:5000, 1] = np.round(scene[2000:5000, 1] / 10) * 10
     scene[5000:, 2] = -2
-    sweeps, images, last = weakref.WeakSet(), weakref.WeakSet(), None
+    sweeps, images, beams, kept, last = weakref.WeakSet(), weakref.WeakSet(), weakref.WeakSet(), [], None
     for number in range(1, 25):
         sweep = Sweep.from_points(scene[rng.permutation(6000)[:5000]], stamp_ns=number * 100_000_000)
         sweeps.add(sweep)
         if last is not None:
             prepared = prepare(SweepPair(sweep, last))
             images.update(prepared.range_images)
+            beams.update(prepared.beams)
             assert prepared.past_age == pytest.approx(0.0 if number == 2 else min(0.1 * (number - 1), 0.6))
         last = sweep
+        kept += [sweep] * keeps
     del sweep, prepared
     gc.collect()
-    assert len(sweeps) == 1  # `last`
+    assert len(sweeps) == (len(kept) or 1)  # `last`
     assert len(images) <= 8  # seven of the last 0.6 s, and the one that has seen nothing, which all share
+    assert len(beams) <= 6
 
 
 def test_a_ready_method_has_not_loaded_the_compiler_of_torch():

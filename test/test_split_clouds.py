@@ -1,6 +1,7 @@
 """Clouds without, and with only, what moves: any layout to the byte, in the order of the clouds, of each a message."""
 
 import importlib.util
+import weakref
 from types import SimpleNamespace
 
 import numpy as np
@@ -84,10 +85,12 @@ def split():
     pytest.importorskip('rclpy')
     from ssrflow_ros.node.split_clouds import SplitClouds
 
-    node = SimpleNamespace(settings=SimpleNamespace(static_margin=0.2))
+    node = SimpleNamespace(settings=SimpleNamespace(static_margin=0.2), is_heard=True)
     told = []
-    clouds = SplitClouds(node, lambda cloud, moving: told.append((cloud.number, moving().tolist())))
-    return clouds, told
+    clouds = SplitClouds(
+        node, lambda cloud, moving: told.append((cloud.number, moving().tolist())), lambda: node.is_heard
+    )
+    return clouds, told, node
 
 
 POINT = walker(velocity=(0, 0, 0)).centre + np.zeros((1, 3))
@@ -99,7 +102,7 @@ def numbered(number):
 
 
 def test_every_cloud_comes_in_order_and_those_without_flow_know_of_the_one_before(split):
-    clouds, told = split
+    clouds, told, _ = split
     items = [numbered(number) for number in range(5)]
     clouds.expect(*items[0])
     clouds.settle(items[0][0])  # the first one
@@ -117,13 +120,29 @@ def test_every_cloud_comes_in_order_and_those_without_flow_know_of_the_one_befor
 
 
 def test_a_cloud_that_takes_too_long_holds_back_no_more_than_thirty(split):
-    clouds, told = split
+    clouds, told, _ = split
     items = [numbered(number) for number in range(40)]
     for item in items:
         clouds.expect(*item)
     assert [number for number, _ in told] == list(range(10))
     clouds.settle(items[0][0], flow_of(POINT))
     assert len(told) == 10, 'it was told without'
+
+
+def test_what_nobody_listens_to_is_not_kept_and_who_comes_is_told_of_what_moved_before(split):
+    clouds, told, node = split
+    node.is_heard, held = False, []
+    for number in range(2):
+        cloud, sweep = numbered(number)
+        held.append(weakref.ref(sweep))
+        clouds.expect(cloud, sweep)
+    del sweep
+    assert [sweep() for sweep in held] == [None, None]
+    node.is_heard, (late, sweep) = True, numbered(2)
+    clouds.expect(late, sweep)
+    clouds.settle(cloud, flow_of(POINT, [walker(velocity=(0, 0, 0))], number=1))
+    clouds.settle(late)
+    assert told == [(2, [True])]
 
 
 # --- over DDS --------------------------------------------------------------------------------------------

@@ -189,3 +189,21 @@ def test_a_network_that_leaves_its_device_leaves_the_others_their_threads(of, mo
     other.onload()
     other.offload()
     assert team.size() == 1, 'who is gone has no threads'
+
+
+def test_helpers_do_not_keep_what_they_have_done(of):
+    of(2)
+    together = threading.Barrier(2)
+
+    class Work:
+        def __call__(self):
+            together.wait(60)
+
+    work = Work()
+    kept = WeakSet([work])
+    team._helpers.share(1, work)
+    del work
+    deadline = time.monotonic() + 60
+    while kept and time.monotonic() < deadline:  # until the helper has returned from it
+        time.sleep(0.001)
+    assert not kept

@@ -1,6 +1,7 @@
 """Two workers in a row: newest only, in order, never more than one ahead, and a clean end."""
 
 import threading
+import weakref
 
 from ssrflow_ros.node.worker import Worker
 
@@ -69,3 +70,14 @@ def test_hand_returns_when_the_worker_ends():
     assert not waiting.is_alive() and not second.hand(2)
     go.set()
     assert second.stop()
+
+
+def test_what_is_done_is_not_kept_until_the_next_one_comes():
+    worker = Worker(lambda job: None, lambda job: None)
+    job = threading.Event()
+    kept = weakref.ref(job)
+    worker.put(job)
+    del job
+    worker.wait_until_idle()
+    assert kept() is None
+    assert worker.stop()

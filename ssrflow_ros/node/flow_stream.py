@@ -91,7 +91,7 @@ class FlowStream:
         self._learnt = ''  # what of the robot itself is cut
         self._unread: PointCloud2 | None = None
         self._start = self._prepared_start = 0  # as `Job.start`: of the newest cloud, and of the first worker's last
-        self._split = SplitClouds(node, outputs.publish_split)
+        self._split = SplitClouds(node, outputs.publish_split, outputs.split_heard)
         self.enabled = True
         self.age: float | None = None
         self.frame: str | None = None

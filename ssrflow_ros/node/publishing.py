@@ -93,14 +93,17 @@ class Outputs:
             for publisher in heard
         ]
 
+    def split_heard(self) -> bool:
+        """Whether anybody listens to what `publish_split` makes."""
+        return bool(self._static.get_subscription_count() or self._moving.get_subscription_count())
+
     def publish_split(self, cloud: PointCloud2, moving: Callable[[], np.ndarray]) -> None:
         """Publish `cloud` without, and with only, the points that `moving` (height * width,) bool tells."""
-        static_heard, moving_heard = (one.get_subscription_count() for one in (self._static, self._moving))
-        if static_heard or moving_heard:
+        if self.split_heard():
             rows, organised = moving(), self._node.settings.static_organised
-            if static_heard:
+            if self._static.get_subscription_count():
                 self._static.publish(cdr.pointcloud2(with_only(cloud, ~rows, organised), cloud.header))
-            if moving_heard:
+            if self._moving.get_subscription_count():
                 self._moving.publish(cdr.pointcloud2(with_only(cloud, rows, organised), cloud.header))
 
     def reset(self) -> None:

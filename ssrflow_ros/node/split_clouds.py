@@ -35,15 +35,20 @@ class SplitClouds:
 
     node     gives the settings.
     publish  called with a cloud and what tells (height * width,) bool of its points that move, if it is asked.
+    heard    whether somebody listens; a cloud that comes while nobody does is not kept.
     """
 
-    def __init__(self, node: Any, publish: Callable[[PointCloud2, Callable[[], np.ndarray]], None]):
-        self._node, self._publish = node, publish
+    def __init__(
+        self, node: Any, publish: Callable[[PointCloud2, Callable[[], np.ndarray]], None], heard: Callable[[], bool]
+    ):
+        self._node, self._publish, self._heard = node, publish, heard
         self._movers, self._waiting = MovingPoints(), deque[_Waiting]()
         self._lock = threading.Lock()
 
     def expect(self, cloud: PointCloud2, sweep: Sweep) -> None:
         """`cloud`, of which `sweep` is the sweep, is the next one; it will be `settle`d."""
+        if not self._heard():
+            return
         with self._lock:
             self._waiting.append(_Waiting(cloud, sweep))
             while len(self._waiting) > _MOST:
@@ -52,9 +57,11 @@ class SplitClouds:
     def settle(self, cloud: PointCloud2, flow: FlowField | None = None) -> None:
         """`cloud` is done with: it got that `flow`, or none."""
         with self._lock:
-            for item in self._waiting:
-                if item.cloud is cloud:
-                    item.done, item.flow = True, flow
+            own = [item for item in self._waiting if item.cloud is cloud]
+            for item in own:
+                item.done, item.flow = True, flow
+            if flow is not None and not own:  # nobody listened, or it was handed on
+                self._movers.note(flow)
             while self._waiting and self._waiting[0].done:
                 self._hand_on(self._waiting.popleft())
 

@@ -68,6 +68,7 @@ class Worker(Generic[Job]):
                 self._slot, self._busy = None, True
                 self._changed.notify_all()
             self._work(job)
+            del job  # lest it hold a sweep's arrays until the next one comes
             with self._changed:
                 self._busy = False
                 self._changed.notify_all()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Sequence
+from typing import NamedTuple, Sequence
 
 import numpy as np
 
@@ -11,11 +11,21 @@ from ..kernels.boxes import box_of_each
 from ..steps.conditioning import turned_object
 from ..steps.deskew import deskew, twist
 from ..steps.levelling import level_axes
-from ..sweep import FlowField, MovingObject, Sweep
+from ..sweep import EgoMotion, FlowField, MovingObject, Sweep
 from ..transforms import transformed32
 
 _LONGEST = 1.0  # s, over which a mover is expected to go on as it did
 _MISSED, _SEEN = 2, 2  # answers in a row without an object that was in so many, in which it is expected
+
+
+class _Answer(NamedTuple):
+    """What is remembered of the last flow: that of the sweep of a frame and stamp over `dt` s, without its arrays."""
+
+    objects: tuple[MovingObject, ...]
+    ego_motion: EgoMotion
+    dt: float
+    frame_id: str
+    stamp_ns: int
 
 
 class MovingPoints:
@@ -29,7 +39,7 @@ class MovingPoints:
 
     def reset(self) -> None:
         """Forget what moves."""
-        self._last: FlowField | None = None
+        self._last: _Answer | None = None
         self._missed: tuple[tuple[MovingObject, int], ...] = ()  # not in the last answer, nor in so many in all
 
     def note(self, flow: FlowField) -> None:
@@ -43,7 +53,8 @@ class MovingPoints:
             if elapsed is None
             else tuple(zip(self._later([item for item, _ in gone], elapsed), (missed for _, missed in gone)))
         )
-        self._last = flow
+        sweep = flow.pair.source
+        self._last = _Answer(flow.objects, flow.ego_motion, flow.pair.dt, sweep.frame_id, sweep.stamp_ns)
 
     def answered(self, flow: FlowField, margin: float) -> np.ndarray:
         """(N,) bool of the points of the source of the `flow` noted last: what moves by itself; and
@@ -61,7 +72,7 @@ class MovingPoints:
         if last is None or elapsed is None:
             return np.zeros(len(sweep), bool)
         objects = self._later([*last.objects, *(item for item, _ in self._missed)], elapsed)
-        points = sweep.points if sweep.times is None else deskew(sweep, *twist(last.ego_motion, last.pair.dt)).points
+        points = sweep.points if sweep.times is None else deskew(sweep, *twist(last.ego_motion, last.dt)).points
         return _inside(points, objects, margin, 0.0)
 
     def _found(self) -> tuple[MovingObject, ...]:
@@ -69,9 +80,9 @@ class MovingPoints:
 
     def _elapsed(self, sweep: Sweep) -> float | None:
         """Seconds since the last answer; None where it tells nothing of this sweep."""
-        if self._last is None or self._last.pair.source.frame_id != sweep.frame_id:
+        if self._last is None or self._last.frame_id != sweep.frame_id:
             return None
-        elapsed = (sweep.stamp_ns - self._last.pair.source.stamp_ns) * 1e-9
+        elapsed = (sweep.stamp_ns - self._last.stamp_ns) * 1e-9
         return elapsed if 0 <= elapsed <= _LONGEST else None
 
     def _later(self, objects: Sequence[MovingObject], elapsed: float) -> tuple[MovingObject, ...]:
@@ -81,7 +92,7 @@ class MovingPoints:
         # Seen `elapsed` s before its stamp, a sweep is deskewed to that: so this frame is the sensor's then.
         frame = np.concatenate([np.zeros((1, 3)), np.eye(3)]).astype(np.float32)
         seen = Sweep(frame, 0, '', np.arange(4), 4, np.full(4, -elapsed, np.float32))
-        origin, *axes = deskew(seen, *twist(self._last.ego_motion, self._last.pair.dt)).points.astype(float)
+        origin, *axes = deskew(seen, *twist(self._last.ego_motion, self._last.dt)).points.astype(float)
         turn = np.column_stack(axes) - origin[:, None]
         moved = (turned_object(_onward(item, elapsed), turn) for item in objects)
         return tuple(dataclasses.replace(item, centre=item.centre + origin) for item in moved)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from ..transforms import transformed32
 from .beams import Beams
 from .levelling import level_axes, level_from_sensor
 from .merged import beams_of
+from .newest_sweeps import NewestSweeps
 from .outliers import outliers
 from .poses import parse_pose
 
@@ -116,8 +116,8 @@ class Conditioning:
         self.level = np.eye(3) if mounting is None else level_axes(mounting[2, :3])
         self._tries = 0 if settings.ground == 'none' else _TRIES
         # Rows of each sweep and what they have become, None where that is the sweep itself.
-        self._known: WeakKeyDictionary[Sweep, tuple[np.ndarray, Sweep | None]] = WeakKeyDictionary()
-        self._beams: WeakKeyDictionary[Sweep, Beams] = WeakKeyDictionary()
+        self._known: NewestSweeps[tuple[np.ndarray, Sweep | None]] = NewestSweeps()
+        self._beams: NewestSweeps[Beams] = NewestSweeps()
 
     def __call__(self, pair: SweepPair) -> ConditionedPair:
         """The pair without outliers, in level axes."""
@@ -163,7 +163,8 @@ class Conditioning:
         if level and len(rows) == len(sweep):
             self._beams[sweep] = beams
             return rows, None
-        points = rows_of(sweep.points, rows)
+        left = beams.only(rows, self.level) if remove else None  # they are sorted already
+        points = rows_of(sweep.points, rows) if left is None or sweep.sensors is not None else left.points
         conditioned = dataclasses.replace(
             sweep,
             points=points if level else transformed32(points, self.level, _NOWHERE),
@@ -171,8 +172,8 @@ class Conditioning:
             times=None if sweep.times is None else sweep.times.take(rows),
             sensors=None if sweep.sensors is None else sweep.sensors.turned(self.level, rows),
         )
-        if remove:  # they are sorted already
-            self._beams[conditioned] = beams.only(rows, self.level)
+        if left is not None:
+            self._beams[conditioned] = left
         return rows, conditioned
 
 

@@ -7,12 +7,12 @@ sweep is taken as that over the pair, at constant velocity and turn rate in the 
 from __future__ import annotations
 
 import dataclasses
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from ..sweep import EgoMotion, Sweep, SweepPair
+from .newest_sweeps import NewestSweeps
 
 _STRAIGHT = 1e-9  # rad/s, below it nothing turns
 
@@ -21,7 +21,7 @@ class Deskewing:
     """Deskews the sweeps of one stream, each once: by the motion of the first pair in which it comes."""
 
     def __init__(self) -> None:
-        self._deskewed: WeakKeyDictionary[Sweep, Sweep] = WeakKeyDictionary()
+        self._deskewed: NewestSweeps[Sweep] = NewestSweeps()
 
     def __call__(self, pair: SweepPair, ego: EgoMotion) -> SweepPair:
         """`pair` with both sweeps as if taken at one instant each; `ego` is its motion."""

@@ -14,7 +14,6 @@ What was learnt and is not seen any more, such as an arm that was folded, is for
 from __future__ import annotations
 
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from scipy.ndimage import label
@@ -23,6 +22,7 @@ from ..kernels.near_field import near_cells
 from ..sweep import EgoMotion, Sweep, SweepPair
 from ..transforms import invert, transformed
 from .dead_reckoning import DeadReckoning
+from .newest_sweeps import NewestSweeps
 from .range_image import RangeImage
 
 REACH = 2.5
@@ -77,7 +77,7 @@ class OwnBody:
         self._own = np.zeros(0, np.int64)  # cells
         self._missed = np.zeros(0, np.int64)  # of each, sweeps in a row without a return
         self._mask: np.ndarray | None = None  # (cells,) bool, what is cut: those, and what touches them
-        self._cut: WeakKeyDictionary[Sweep, Sweep] = WeakKeyDictionary()
+        self._cut: NewestSweeps[Sweep] = NewestSweeps()
         self._begin()
 
     def _begin(self) -> None:

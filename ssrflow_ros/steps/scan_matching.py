@@ -13,7 +13,6 @@ import os
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from scipy.linalg import eigh
@@ -27,6 +26,7 @@ from ..settings import Settings
 from ..sweep import EgoMotion, Sweep, SweepPair
 from ..transforms import invert, rigid
 from .cells import means
+from .newest_sweeps import NewestSweeps
 
 _MAX_RANGE = 100.0  # m, beyond, returns are too sparse for normals
 _RESOLUTIONS = (0.4, 0.2, 0.1)  # m, voxels; the finer ones for small rooms
@@ -84,7 +84,7 @@ class ScanMatching:
         # Half of the cores: on a busy machine threads that wait for each other cost more than they gain.
         self._threads = settings.threads or max(1, min((os.cpu_count() or 1) // 2, 4))
         self._min_overlap = settings.min_overlap
-        self._clouds: WeakKeyDictionary[Sweep, _Cloud] = WeakKeyDictionary()
+        self._clouds: NewestSweeps[_Cloud] = NewestSweeps()
         self._velocity = np.zeros(6)  # rotation vector and translation per second, of the last match
 
     def __call__(self, pair: SweepPair, about: EgoMotion | None = None) -> EgoMotion:
