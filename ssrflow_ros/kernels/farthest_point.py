@@ -104,10 +104,10 @@ def farthest_points(points: np.ndarray, n: int) -> np.ndarray:
     if n == 0 or len(points) <= n:
         return np.arange(min(n, len(points)))
     along = sum(axis * np.float32(share) for axis, share in zip(points.T, DIRECTION))
-    # Sorted with their rows as one number, of which the bits of the float are the upper half, those of a negative one
-    # turned round: quicker than a stable argsort, and the same.
+    # The bits of a float as a number that grows with it.
     bits = along.view(np.int32)
-    own = np.sort(((bits ^ ((bits >> 31) & 0x7FFFFFFF)).astype(np.int64) << 32) | np.arange(len(points))) & 0x7FFFFFFF
+    ordered = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).view(np.uint32) ^ np.uint32(1 << 31)
+    own = curve.ascending(ordered).astype(np.int64)
     return own.take(farthest_point_order(returns.rows_of(points, own), n))
 
 
