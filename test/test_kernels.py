@@ -56,6 +56,12 @@ def test_the_nearest_by_pillars_is_the_nearest_of_all(size, spread, seed):
     assert np.array_equal(np.sort(np.take_along_axis(away, index, axis=1)), np.sort(away, axis=1)[:, :k])
 
 
+def test_points_too_far_apart_for_float32_have_a_nearest_one():
+    far = np.full((2, 3), 1.5e19, np.float32)
+    index, distance = Pillars(far).nearest(np.concatenate([-far, far]))
+    assert index.tolist() == [0] * 4 and distance.tolist() == [np.inf] * 2 + [0] * 2
+
+
 def test_sorted_and_equal_points_take_no_longer():
     line = np.zeros((20_000, 3), np.float32)
     assert np.array_equal(KdTree(line).search(line[:3], 2)[0], [[0, 1]] * 3)

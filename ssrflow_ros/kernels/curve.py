@@ -19,6 +19,25 @@ def _every_third(bits):
 
 
 @compiled
+def ascending(numbers):
+    """Rows (N,) int32 of numbers (N,) uint32 in their order, of equals the lower row first: NumPy sorts them by
+    comparing, which takes three times as long."""
+    rows, other = np.arange(len(numbers)).astype(np.int32), np.empty(len(numbers), np.int32)
+    for shift in (np.uint32(0), np.uint32(11), np.uint32(22)):
+        begin = np.zeros(2049, np.int32)
+        for row in range(len(numbers)):
+            begin[((numbers[row] >> shift) & np.uint32(2047)) + 1] += 1
+        for digit in range(2048):
+            begin[digit + 1] += begin[digit]
+        for place in range(len(numbers)):
+            digit = (numbers[rows[place]] >> shift) & np.uint32(2047)
+            other[begin[digit]] = rows[place]
+            begin[digit] += 1
+        rows, other = other, rows
+    return rows
+
+
+@compiled
 def along_curve(points):
     """Rows (N,) int32 of points (N, 3) float32, cell by cell along the curve, in a cell the lower row first."""
     count = len(points)
@@ -30,22 +49,10 @@ def along_curve(points):
         for row in range(count):
             least, most = min(least, points[row, axis]), max(most, points[row, axis])
         low[axis], extent = least, max(extent, most - least)
-    keys, rows, other = np.empty(count, np.int32), np.arange(count).astype(np.int32), np.empty(count, np.int32)
-    scale = np.float32(_CELLS - 1) / extent
+    keys, scale = np.empty(count, np.uint32), np.float32(_CELLS - 1) / extent
     for row in range(count):
         key = 0
         for axis in range(3):
             key |= _every_third(int((points[row, axis] - low[axis]) * scale)) << axis
         keys[row] = key
-    for shift in (0, 10, 20):
-        begin = np.zeros(1025, np.int32)
-        for row in range(count):
-            begin[((keys[row] >> shift) & 1023) + 1] += 1
-        for digit in range(1024):
-            begin[digit + 1] += begin[digit]
-        for place in range(count):
-            digit = (keys[rows[place]] >> shift) & 1023
-            other[begin[digit]] = rows[place]
-            begin[digit] += 1
-        rows, other = other, rows
-    return rows
+    return ascending(keys)

@@ -12,9 +12,10 @@ import numpy as np
 
 from . import curve
 from .compiled import compiled
+from .lanes import LANES, nearest_three
 
 _LEAF = 24  # points; fewer make the tree deeper, more make each visit longer
-_GROUP = 16  # queries that lie together and go down the tree together
+_GROUP = 16  # queries that lie together and go down the tree together; LANES, where each has three neighbours
 _DEEPEST = 48  # levels, more than any number of points asks for
 _NOTHING = (0x7F800000 << 32) | 0x7FFFFFFF  # infinitely far, after every row
 
@@ -135,19 +136,22 @@ def _search(tree, queries, order, k, index, squared):
     nearest, worst = np.empty((_GROUP, k), np.int64), np.empty(_GROUP, np.float32)
     away = np.empty(len(rows) // leaves + 1, np.float32)
     bits, worst_bits = away.view(np.int32), worst.view(np.int32)
+    three, three_rows = np.empty((3, LANES), np.float32), np.empty((3, LANES), np.int32)
     group, off, least, most = (
         np.empty((3, _GROUP), np.float32),
         np.empty(_GROUP, np.float32),
         np.empty(3, np.float32),
         np.empty(3, np.float32),
     )
-    for begin in range(0, len(order), _GROUP):
-        members = min(_GROUP, len(order) - begin)
+    size = LANES if k == 3 else _GROUP
+    for begin in range(0, len(order), size):
+        members = min(size, len(order) - begin)
         for column in range(3):
             for member in range(_GROUP):
                 group[column, member] = queries[order[begin + min(member, members - 1)], column]
             least[column], most[column] = group[column].min(), group[column].max()
         nearest[:], worst[:], farthest = _NOTHING, np.inf, np.float32(np.inf)
+        three[:], three_rows[:] = np.inf, 0x7FFFFFFF
         waiting = 1
         nodes[0] = 0
         gaps[0] = 0
@@ -177,6 +181,10 @@ def _search(tree, queries, order, k, index, squared):
                     waiting += 1
                 node = near
             leaf = node - inner
+            if k == 3:
+                nearest_three(points, rows, first[leaf], first[leaf + 1], group, three, three_rows)
+                farthest = three[2].max()
+                continue
             west, south, bottom = low[0, leaf], low[1, leaf], low[2, leaf]
             east, north, top = high[0, leaf], high[1, leaf], high[2, leaf]
             for member in range(_GROUP):
@@ -198,14 +206,6 @@ def _search(tree, queries, order, k, index, squared):
                     for place in range(len(row)):
                         best = min(best, (np.int64(bits[place]) << 32) | np.int64(row[place]))
                     own[0] = best
-                elif k == 3:
-                    one, two, three = own[0], own[1], own[2]
-                    for place in range(len(row)):
-                        found = (np.int64(bits[place]) << 32) | np.int64(row[place])
-                        three = min(three, max(two, found))
-                        two = min(two, max(one, found))
-                        one = min(one, found)
-                    own[0], own[1], own[2] = one, two, three
                 else:
                     for place in range(len(row)):
                         found = (np.int64(bits[place]) << 32) | np.int64(row[place])
@@ -218,6 +218,9 @@ def _search(tree, queries, order, k, index, squared):
         for member in range(members):
             query = order[begin + member]
             for place in range(k):
+                if k == 3:
+                    index[query, place], squared[query, place] = three_rows[place, member], three[place, member]
+                    continue
                 index[query, place] = nearest[member, place] & 0x7FFFFFFF
                 bits[0] = nearest[member, place] >> 32
                 squared[query, place] = away[0]

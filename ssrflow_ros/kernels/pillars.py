@@ -9,10 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from .compiled import compiled
+from .lanes import LANES, nearest
 
 _SIDE = 256  # pillars of the map's side
+_TOGETHER = 4  # pillars in a row, whose queries go together
 _SPACING = 2.0  # sides of a pillar, by how far points would lie apart, spread evenly over the map
-_NOTHING = (0x7F800000 << 32) | 0x7FFFFFFF  # infinitely far, after every row
 _FARTHER = np.float32(1.000001)  # than a square root may be rounded to
 _FAR = np.float32(3e38)  # m², beyond which nothing lies
 _SURELY = np.float32(0.99999)  # of a squared distance, below which no rounding leads beyond it
@@ -22,6 +23,24 @@ _SURELY = np.float32(0.99999)  # of a squared distance, below which no rounding 
 def _pillar(value, corner, per_size):
     """The pillar along one axis; what lies beyond the map is in its outermost ones."""
     return int(min(max((value - corner) * per_size, np.float32(0)), np.float32(_SIDE - 1)))
+
+
+@compiled
+def _by_pillar(points, corner, per_size):
+    """Rows (N,) int32 of points (N, 3), pillar by pillar; the pillar (N,) int32 of each of the points, and where each
+    pillar begins, (_SIDE² + 1,)."""
+    first, own = np.zeros(_SIDE * _SIDE + 1, np.int32), np.empty(len(points), np.int32)
+    for row in range(len(points)):
+        x, y = _pillar(points[row, 0], corner[0], per_size), _pillar(points[row, 1], corner[1], per_size)
+        own[row] = x * _SIDE + y
+        first[own[row] + 1] += 1
+    for pillar in range(_SIDE * _SIDE):
+        first[pillar + 1] += first[pillar]
+    place, rows = first[:-1].copy(), np.empty(len(points), np.int32)
+    for row in range(len(points)):
+        rows[place[own[row]]] = row
+        place[own[row]] += 1
+    return rows, own, first
 
 
 @compiled
@@ -38,59 +57,67 @@ def _sorted(points):
         spread += abs(points[row, 0] - middle[0]) + abs(points[row, 1] - middle[1])
     size = max(_SPACING * spread / count / np.sqrt(count), 1e-3)
     per_size, corner = np.float32(1 / size), (middle - size * _SIDE / 2).astype(np.float32)
-    first, own = np.zeros(_SIDE * _SIDE + 1, np.int32), np.empty(count, np.int32)
-    for row in range(count):
-        x, y = _pillar(points[row, 0], corner[0], per_size), _pillar(points[row, 1], corner[1], per_size)
-        own[row] = x * _SIDE + y
-        first[own[row] + 1] += 1
-    for pillar in range(_SIDE * _SIDE):
-        first[pillar + 1] += first[pillar]
-    place, ordered, rows = first[:-1].copy(), np.empty((3, count), np.float32), np.empty(count, np.int32)
-    for row in range(count):
-        at = place[own[row]]
-        place[own[row]] += 1
-        ordered[0, at], ordered[1, at], ordered[2, at], rows[at] = points[row, 0], points[row, 1], points[row, 2], row
+    rows, _, first = _by_pillar(points, corner, per_size)
+    ordered = np.empty((3, count), np.float32)
+    for place in range(count):
+        row = rows[place]
+        ordered[0, place], ordered[1, place], ordered[2, place] = points[row, 0], points[row, 1], points[row, 2]
     return ordered, rows, first, corner, per_size
+
+
+@compiled
+def _reach(x, y, squared, corner, per_size):
+    """Pillars, from and to along both axes, that hold all that is no farther from a point."""
+    reach = np.sqrt(squared) * _FARTHER
+    low, high = _pillar(x - reach, corner[0], per_size), _pillar(x + reach, corner[0], per_size)
+    return low, high, _pillar(y - reach, corner[1], per_size), _pillar(y + reach, corner[1], per_size)
 
 
 @compiled
 def _search(pillars, queries, index, away):
     ordered, rows, first, corner, per_size = pillars
-    xs, ys, zs = ordered[0], ordered[1], ordered[2]
-    # Squared distance and row in one number, of which the bits of a positive float are the upper half: the nearer
-    # point has the lower one, of equals the lower row.
-    squared = np.empty(len(rows), np.float32)
-    bits = squared.view(np.int32)
-    for query in range(len(queries)):
-        x, y, z = queries[query, 0], queries[query, 1], queries[query, 2]
-        i, j = _pillar(x, corner[0], per_size), _pillar(y, corner[1], per_size)
-        # First the square of pillars about the query that holds something, then all that its nearest point reaches.
-        west, east, south, north, beyond, nearest, is_last = i, i, j, j, 0, _NOTHING, False
+    order, own, _ = _by_pillar(queries, corner, per_size)
+    group, squared, found = (
+        np.empty((3, LANES), np.float32),
+        np.empty((1, LANES), np.float32),
+        np.empty((1, LANES), np.int32),
+    )
+    begin, last = 0, _SIDE - 1
+    while begin < len(order):
+        # The queries of a few pillars side by side go together.
+        pillar, size = own[order[begin]], 1
+        while size < LANES and begin + size < len(order) and own[order[begin + size]] - pillar < _TOGETHER:
+            size += 1
+        for member in range(LANES):
+            query = order[begin + min(member, size - 1)]
+            for axis in range(3):
+                group[axis, member] = queries[query, axis]
+        squared[:], found[:] = np.inf, 0x7FFFFFFF
+        # First the pillars about them, wider where nothing is there, then all that what was found does not rule out.
+        i, j, beyond = pillar // _SIDE, pillar % _SIDE, 1
+        low, high, left, right = max(i - 1, 0), min(i + 1, last), max(j - 1, 0), min(j + _TOGETHER, last)
         while True:
-            for row in range(west, east + 1):
-                begin, end = first[row * _SIDE + south], first[row * _SIDE + north + 1]
-                for place in range(begin, end):
-                    dx, dy, dz = xs[place] - x, ys[place] - y, zs[place] - z
-                    squared[place] = dx * dx + dy * dy + dz * dz
-                for place in range(begin, end):
-                    nearest = min(nearest, (np.int64(bits[place]) << 32) | np.int64(rows[place]))
-            if is_last:
-                break
-            if nearest == _NOTHING:
-                beyond = 2 * beyond + 1
-                west, east = max(i - beyond, 0), min(i + beyond, _SIDE - 1)
-                south, north = max(j - beyond, 0), min(j + beyond, _SIDE - 1)
-                continue
-            bits[0] = nearest >> 32
-            reach, is_last = np.sqrt(squared[0]) * _FARTHER, True
-            low, high = _pillar(x - reach, corner[0], per_size), _pillar(x + reach, corner[0], per_size)
-            left, right = _pillar(y - reach, corner[1], per_size), _pillar(y + reach, corner[1], per_size)
-            if low >= west and high <= east and left >= south and right <= north:
-                break
             west, east, south, north = low, high, left, right
-        index[query] = nearest & 0x7FFFFFFF
-        bits[0] = nearest >> 32
-        away[query] = np.sqrt(squared[0])
+            for row in range(west, east + 1):
+                start, end = first[row * _SIDE + south], first[row * _SIDE + north + 1]
+                nearest(ordered, rows, start, end, group, squared, found)
+            for member in range(size):
+                x, y, reach = group[0, member], group[1, member], np.sqrt(squared[0, member]) * _FARTHER
+                if reach == np.inf:
+                    beyond *= 2
+                    low, high, left, right = i - beyond, i + beyond, j - beyond, j + beyond
+                    break
+                low = min(low, _pillar(x - reach, corner[0], per_size))
+                high = max(high, _pillar(x + reach, corner[0], per_size))
+                left = min(left, _pillar(y - reach, corner[1], per_size))
+                right = max(right, _pillar(y + reach, corner[1], per_size))
+            low, high, left, right = max(low, 0), min(high, last), max(left, 0), min(right, last)
+            if low == west and high == east and left == south and right == north:
+                break
+        for member in range(size):
+            query = order[begin + member]
+            index[query], away[query] = found[0, member], np.sqrt(squared[0, member])
+        begin += size
 
 
 @compiled

@@ -38,7 +38,7 @@ SIGNATURES: dict[str, dict[str, list[str]]] = {
         'cubes': ['float32[:, ::1], float64, float64[::1]'],
         'thinned': ['float32[:, ::1], int64[::1], float32[:, ::1], int64[::1], int64[::1], int64, float64, int64'],
     },
-    'curve': {'along_curve': ['float32[:, ::1]']},
+    'curve': {'along_curve': ['float32[:, ::1]'], 'ascending': ['uint32[::1]']},
     'ends': {
         'ends_of': [
             'int64[::1], float32[:, ::1], int64[::1], float32[:, ::1], int64[::1], float32[::1], float32[::1], int64[::1], float64[:, :, ::1], float64[:, ::1], float64, float64, float64, int64'
