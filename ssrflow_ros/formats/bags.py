@@ -12,6 +12,7 @@ from typing import Any, Collection, Iterator, NamedTuple, Protocol, Sequence
 from rosbags.interfaces import Connection, Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.rosbag2.metadata import parse_qos
+from rosbags.rosbag2.reader import DirectoryReader
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 
 from ..atomic_write import atomic_write
@@ -127,17 +128,9 @@ class BagReader:
 
     def __enter__(self) -> 'BagReader':
         with self._blame_the_bag():
-            for storage in _find_storages(self.path):
-                reader = _reader_of(storage)
-                self._open.enter_context(reader)
-                self._readers.append(reader)
+            self._readers = [reader for storage in _find_storages(self.path) for reader in self._opened(storage)]
+            for reader in self._readers:
                 for connection in reader.connections:
-                    if not (
-                        isinstance(connection.topic, str)
-                        and isinstance(connection.msgtype, str)
-                        and isinstance(connection.msgcount, int)
-                    ):
-                        raise ValueError(f'a topic is called {connection.topic!r:.100}')
                     count = self.topics.get(connection.topic, ('', 0))[1]
                     self.described[connection.topic] = description = _description(connection)
                     type = connection.msgtype
@@ -161,6 +154,32 @@ class BagReader:
 
     def __exit__(self, *exception: object) -> None:
         self._open.close()
+
+    def _opened(self, storage: Path) -> Iterator[Reader | McapStream | Ros1Bag]:
+        """What reads `storage`: of a folder that is not compressed, each of its files.
+
+        Files know what is in them, and the metadata of their folder need not: people edit topics and qualities of
+        service there, and a file that came later is missing.
+        """
+        reader = _reader_of(storage)
+        self._open.enter_context(reader)
+        for connection in reader.connections:
+            if not (
+                isinstance(connection.topic, str)
+                and isinstance(connection.msgtype, str)
+                and isinstance(connection.msgcount, int)
+            ):
+                raise ValueError(f'a topic is called {connection.topic!r:.100}')
+        folder: Any = reader.storage if isinstance(reader, Reader) else None
+        is_plain = isinstance(folder, DirectoryReader) and not folder.metadata.compression_mode
+        named = [Path(file.path) for file in folder.storages] if is_plain else []
+        if not named or any(file.suffix not in _STORAGE_SUFFIXES for file in named):
+            yield reader
+            return
+        series = set(map(_series, named))
+        more = [file for file in _files(storage) if file not in named and _series(file) in series]
+        for file in (*named, *more):
+            yield from self._opened(file)
 
     def topics_of(self, type: str) -> dict[str, int]:
         """Number of messages of each topic of that type."""
@@ -356,22 +375,32 @@ def _find_storages(path: Path) -> list[Path]:
             raise InputError(f'{file} may not be read by you: check its rights')
     if path.is_file():
         return [path]
-    files = sorted(
-        (file for file in path.iterdir() if file.suffix in _STORAGE_SUFFIXES),
-        key=lambda file: (len(file.name), file.name),
-    )
-    # The last one may have been begun and no more.
-    files = [file for file in files if file.stat().st_size] or files
+    files = _files(path)
     if (path / 'metadata.yaml').exists():
         # Of a file that has no end the metadata do not know what is in it.
         return files if any(map(_needs_streaming, files)) else [path]
     # A recorder that was killed leaves its files without metadata: NAME_0.mcap, NAME_1.mcap and so on.
-    if len(files) > 1 and len({re.sub(r'_\d+$', '', file.stem) + file.suffix for file in files}) > 1 or not files:
+    if len(files) > 1 and len(set(map(_series, files))) > 1 or not files:
         raise InputError(
             f'{path} holds no metadata.yaml, so it is not a rosbag2: '
             + ('give one of its files' if files else 'give the folder that ros2 bag wrote')
         )
     return files
+
+
+def _files(folder: Path) -> list[Path]:
+    """The storage files in a folder, in the order of recording."""
+    files = sorted(
+        (file for file in folder.iterdir() if file.suffix in _STORAGE_SUFFIXES),
+        key=lambda file: (len(file.name), file.name),
+    )
+    # The last one may have been begun and no more.
+    return [file for file in files if file.stat().st_size] or files
+
+
+def _series(file: Path) -> str:
+    """What the names of a recording's files have in common: NAME_0.mcap, NAME_1.mcap and so on."""
+    return re.sub(r'_\d+$', '', file.stem) + file.suffix
 
 
 def _needs_streaming(path: Path) -> bool:
