@@ -9,6 +9,8 @@ from flow_fields import make_flow
 
 pytest.importorskip('rosbags')
 
+from rosbags.rosbag2 import StoragePlugin, Writer  # noqa: E402
+
 from ssrflow_ros.errors import InputError
 from ssrflow_ros.formats import bag_messages, bags, pointcloud2
 from ssrflow_ros.formats.bags import MARKER_ARRAY, ODOMETRY, POINTCLOUD2, BagReader, write_bag
@@ -335,6 +337,27 @@ def test_a_file_that_the_metadata_do_not_name_is_of_the_recording(tmp_path, stor
     with BagReader(tmp_path / 'bag') as bag:
         assert bag.topics == {'/points': (POINTCLOUD2, 8)}
         assert len(list(bag.read(['/points']))) == 8
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+@pytest.mark.parametrize(
+    'clouds, first, read', [(3, 'clouds', POINTCLOUD2), (3, 'odometry', POINTCLOUD2), (1, 'clouds', ODOMETRY)]
+)
+def test_of_a_topic_of_two_types_that_of_most_messages_is_read(tmp_path, storage, clouds, first, read):
+    types = bags.typestore()
+    cloud = bag_messages.to_pointcloud2(pointcloud2.encode_points(np.ones((5, 3))), bag_messages.to_header(1, 'lidar'))
+    messages = (
+        [(POINTCLOUD2, cloud)] * clouds,
+        [(ODOMETRY, bag_messages.to_odometry(np.eye(4), 4, 'odom', 'lidar'))] * 2,
+    )
+    with Writer(tmp_path / 'bag', version=8, storage_plugin=StoragePlugin[storage.upper()]) as writer:
+        for time_ns, (type, message) in enumerate(sum(messages[:: 1 if first == 'clouds' else -1], [])):
+            known = [one for one in writer.connections if one.msgtype == type]
+            connection = known[0] if known else writer.add_connection('/points', type, typestore=types)
+            writer.write(connection, 1 + time_ns, types.serialize_cdr(message, type))
+    with BagReader(tmp_path / 'bag') as bag:
+        assert bag.topics == {'/points': (read, max(clouds, 2))} and bag.described['/points'].type == read
+        assert [message.type for message in bag.read(['/points'])] == [read] * max(clouds, 2)
 
 
 def test_recording_without_metadata_is_read_from_its_only_file(tmp_path):

@@ -244,6 +244,13 @@ def test_other_types_are_told_apart(topics, wanted, words):
     assert name is None and finding.level == WRONG and words in finding.text
 
 
+@pytest.mark.parametrize('wanted', ['points', '/points'])
+@pytest.mark.parametrize('there', ['points', '/points'])
+def test_a_topic_is_found_with_and_without_its_slash(wanted, there):
+    name, finding = choose_topic(wanted, {there: POINTCLOUD2})
+    assert (name, finding.level) == ((there, OK) if wanted == there or there == '/points' else (None, WRONG))
+
+
 def test_own_outputs_and_labels_are_no_lidar():
     topics = dict.fromkeys(
         ('/points', '/ssrflow/flow', '/front/ssrflow/flow', '/ground_truth', '/ground_truth_objects'), POINTCLOUD2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
+from collections import Counter
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Collection, Iterator, NamedTuple, Protocol, Sequence
@@ -109,7 +110,8 @@ class BagReader:
 
     path     the folder of a rosbag2, or one .mcap, .db3 or (of ROS 1) .bag file.
     start, duration  s, which part of it is read, counted from its first message.
-    topics   type and number of messages by name, of the whole recording. Messages of Livox are PointCloud2.
+    topics   type and number of messages by name, of the whole recording. Messages of Livox are PointCloud2. Of a topic
+             with messages of several types those of the type that most have are read.
     described  each topic as it was recorded.
     cut_off  '' or, of a recording without an end, what was read of it, in one line.
 
@@ -129,18 +131,21 @@ class BagReader:
     def __enter__(self) -> 'BagReader':
         with self._blame_the_bag():
             self._readers = [reader for storage in _find_storages(self.path) for reader in self._opened(storage)]
+            counts: Counter[tuple[str, str]] = Counter()
+            described: dict[tuple[str, str], Description] = {}
             for reader in self._readers:
                 for connection in reader.connections:
-                    count = self.topics.get(connection.topic, ('', 0))[1]
-                    self.described[connection.topic] = description = _description(connection)
-                    type = connection.msgtype
+                    description, type = _description(connection), connection.msgtype
                     if type in livox.TYPES:
                         with suppress(InputError):  # defined otherwise: no clouds
                             types = reader.types if isinstance(reader, Ros1Bag) else _types_with(description)
                             ros1 = isinstance(reader, Ros1Bag)
                             self._livox[id(reader), type] = livox.CustomMessages(type, types, ros1)
                             type = POINTCLOUD2
-                    self.topics[connection.topic] = type, count + connection.msgcount
+                    counts[connection.topic, type] += connection.msgcount
+                    described[connection.topic, type] = description
+            for (topic, type), count in reversed(counts.most_common()):  # of several types that of most messages
+                self.topics[topic], self.described[topic] = (type, count), described[topic, type]
             self._window = self._chosen()
             ends = [reader.cut_off for reader in self._readers if isinstance(reader, McapStream) and reader.cut_off]
             if ends and not self.topics:
@@ -233,7 +238,11 @@ class BagReader:
         """The messages of `topics` in the order in which they were recorded; `whole`: whatever part was chosen."""
         window = (None, None) if whole or self._part == (0.0, float('inf')) else self._window
         for reader in self._readers:
-            connections = [known for known in reader.connections if known.topic in topics]
+            connections = [
+                known
+                for known in reader.connections
+                if known.topic in topics and self._type(reader, known) == self.topics[known.topic][0]
+            ]
             with self._blame_the_bag():
                 messages = reader.messages(connections, *window) if connections else iter(())
             while True:
@@ -242,10 +251,13 @@ class BagReader:
                 if item is None:
                     break
                 connection, time_ns, raw = item
-                type = connection.msgtype
-                if (id(reader), type) in self._livox:
-                    type, raw = POINTCLOUD2, _as_cloud(self._livox[id(reader), type], raw)
-                yield BagMessage(connection.topic, type, time_ns, raw)
+                if livox_messages := self._livox.get((id(reader), connection.msgtype)):
+                    raw = _as_cloud(livox_messages, raw)
+                yield BagMessage(connection.topic, self._type(reader, connection), time_ns, raw)
+
+    def _type(self, reader: _Storage, connection: Any) -> str:
+        """What its messages are read as."""
+        return POINTCLOUD2 if (id(reader), connection.msgtype) in self._livox else connection.msgtype
 
     @contextmanager
     def _blame_the_bag(self) -> Iterator[None]:
