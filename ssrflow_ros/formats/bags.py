@@ -222,7 +222,7 @@ class BagReader:
         begin = min((reader.start_time for reader in self._readers), default=0)
         end = max((reader.end_time for reader in self._readers), default=0)
         lasts = max(end - begin, 0) * 1e-9
-        if start < 0 or not duration > 0 or start > 0 and start >= lasts:
+        if not start >= 0 or not duration > 0 or start > 0 and start >= lasts:
             raise InputError(
                 f'start {start:g} s, duration {duration:g} s: {self.path} lasts {lasts:.1f} s; give a start within it '
                 'and a duration above 0'
