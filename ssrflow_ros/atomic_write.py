@@ -68,9 +68,9 @@ def check_apart(outputs: Mapping[str, str | Path | None], inputs: Iterable[str |
 
 def check_free(path: str | Path, command: str, overwrite: bool) -> None:
     """Raise InputError if something is at `path`, unless it is the command's own and to be replaced."""
-    if not os.path.lexists(path):
+    if not os.path.lexists(place := _place(path)):
         return
-    foreign = _foreign(Path(path), command)
+    foreign = _foreign(place, command)
     if foreign:
         raise InputError(f'{path} exists already, and {foreign}: choose another name, or move it away yourself')
     if not overwrite:
@@ -89,6 +89,7 @@ def atomic_write(path: str | Path, command: str = '', overwrite: bool = False) -
              `signature(command)`, a folder gets its `MARKER` here. '': a file of the program's own, which is replaced.
     """
     place = _place(path)
+    is_part = any(folder in place.parents for folder in _unfinished)  # then the whole, and its name, is another's
     if command:
         check_free(path, command, overwrite)
     hidden = place.parent / f'.{place.name[:40]}.unfinished-{secrets.token_hex(4)}'
@@ -98,6 +99,8 @@ def atomic_write(path: str | Path, command: str = '', overwrite: bool = False) -
         hidden.mkdir(mode=0o700)
     except OSError as error:
         _unfinished.discard(hidden)
+        if is_part:
+            raise
         raise InputError(
             f'cannot write {path}: {error.strerror or error}: choose a place that you may write to'
         ) from None
@@ -118,7 +121,7 @@ def atomic_write(path: str | Path, command: str = '', overwrite: bool = False) -
                 check_free(path, command, overwrite)
     except OSError as error:
         file = Path(os.fsdecode(error.filename)) if error.filename else hidden
-        if not {hidden, place} & {file, *file.parents}:
+        if is_part or not {hidden, place} & {file, *file.parents}:
             raise  # of something that is read
         raise InputError(
             f'cannot write {path}: {error.strerror or error}: check the space and the rights there'
@@ -145,7 +148,9 @@ def make_folder(path: Path) -> None:
 
 
 def _place(path: str | Path) -> Path:
-    """Where `path` is, links on the way followed, but not one that bears its name."""
+    """Where `path` is, links on the way followed, but not one that bears its name; InputError if it is ''."""
+    if not os.fspath(path):  # it would be the working folder: a variable of a shell that is not set
+        raise InputError("cannot write '': it is no name: give one")
     path = Path(path)
     # Not Path.resolve, which raises where links go round in a circle.
     return (

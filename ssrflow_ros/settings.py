@@ -356,6 +356,7 @@ class Settings:
         for row in self.table():
             object.__setattr__(self, row.name, row.check(getattr(self, row.name)))
         _box(self.own_body)
+        pose_numbers('mounting', self.mounting)
         if not _origins(self.sensor_origins) and self.sensor_field:
             raise InputError(
                 f"sensor_field: '{self.sensor_field}' numbers LiDARs whose places are not known: give sensor_origins, "
@@ -429,6 +430,20 @@ def _taking_former_names(init: Callable[..., None]) -> Callable[..., None]:
 
 # mypy forbids every assignment to a method: of a dataclass, whose __init__ is generated, there is no other way.
 Settings.__init__ = _taking_former_names(Settings.__init__)  # type: ignore[method-assign]
+
+
+def pose_numbers(name: str, text: str) -> tuple[float, ...]:
+    """The numbers of a pose 'x y z roll pitch yaw' (m, rad), or none; InputError, which names it, if it is no pose."""
+    try:
+        numbers = tuple(float(word) for word in text.replace(',', ' ').split())
+    except ValueError:
+        numbers = (math.nan,)
+    if numbers and not (len(numbers) == 6 and all(map(math.isfinite, numbers))):
+        raise InputError(
+            f"{name}: '{text}' is no pose: give x y z in metres and roll pitch yaw in radians, such as "
+            "'0.3 0 1.2 0 0.1 0'"
+        )
+    return numbers
 
 
 def _origins(text: str) -> tuple[tuple[float, ...], ...]:

@@ -199,6 +199,27 @@ def test_two_outputs_lie_apart(tmp_path):
             check_outputs({'-o': tmp_path / one, '--picture': tmp_path / other}, [], 'flow', overwrite=True)
 
 
+@pytest.mark.parametrize('overwrite', [False, True])
+def test_an_output_without_a_name_is_refused(tmp_path, monkeypatch, overwrite):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="cannot write '': it is no name"):
+        check_outputs({'-o': ''}, [], 'bag', overwrite)
+    with pytest.raises(InputError, match='it is no name'), atomic_write('', 'bag', overwrite):
+        pass
+    assert tmp_path.is_dir() and not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize('place', ['', 'folder'])
+def test_what_is_written_inside_an_output_fails_in_its_name(tmp_path, place):
+    with pytest.raises(InputError) as caught, atomic_write(tmp_path / 'out', 'bag') as unfinished:
+        part = unfinished / place
+        if place:
+            part.parent.mkdir()
+        with atomic_write(part):
+            raise OSError(28, 'No space left on device')
+    assert str(caught.value).startswith(f'cannot write {tmp_path / "out"}: No space left') and not os.listdir(tmp_path)
+
+
 # --- as the user meets it ----------------------------------------------------------------------------------------
 
 

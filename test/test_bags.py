@@ -1,10 +1,15 @@
 """Recordings: written whole or not at all, read back alike, damaged ones answered in one line."""
 
+import re
+import shutil
+
 import numpy as np
 import pytest
 from flow_fields import make_flow
 
 pytest.importorskip('rosbags')
+
+from rosbags.rosbag2 import StoragePlugin, Writer  # noqa: E402
 
 from ssrflow_ros.errors import InputError
 from ssrflow_ros.formats import bag_messages, bags, pointcloud2
@@ -289,6 +294,70 @@ def test_our_own_answers_and_labels_are_no_lidar(tmp_path):
     with BagReader(tmp_path / 'bag') as bag:
         assert bag.choose(None, POINTCLOUD2) == '/points'
         assert bag.choose(bags.FLOW, POINTCLOUD2) == bags.FLOW
+
+
+QOS = (
+    '{history: keep_last, depth: 5, reliability: reliable, durability: volatile, deadline: {sec: 0, nsec: 0}, '
+    'lifespan: {sec: 0, nsec: 0}, liveliness: automatic, liveliness_lease_duration: {sec: 0, nsec: 0}, '
+    'avoid_ros_namespace_conventions: false}'
+)
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+@pytest.mark.parametrize(
+    'pattern, told',
+    [
+        ('offered_qos_profiles: .*', f'offered_qos_profiles: [{QOS}]'),
+        ('name: /points', 'name: /renamed'),
+        ('type: sensor_msgs.*', 'type: sensor_msgs/msg/Image'),
+        ('message_count: 4', 'message_count: 0'),
+        ('nanoseconds(_since_epoch)?: .*', r'nanoseconds\1: 0'),
+    ],
+    ids=['qos', 'topic', 'type', 'count', 'times'],
+)
+def test_what_metadata_say_of_a_file_does_not_matter(tmp_path, storage, pattern, told):
+    write_clouds(tmp_path / 'bag', storage)
+    metadata = tmp_path / 'bag' / 'metadata.yaml'
+    edited = re.sub(pattern, told, metadata.read_text())
+    assert edited != metadata.read_text()
+    metadata.write_text(edited)
+    with BagReader(tmp_path / 'bag') as bag:
+        assert bag.topics == {'/points': (POINTCLOUD2, 4)}
+        assert len([message.read() for message in bag.read(['/points'])]) == 4
+    with BagReader(tmp_path / 'bag', start=0.15) as bag:
+        assert len(list(bag.read(['/points']))) == 2
+
+
+@pytest.mark.parametrize('storage, suffix', [('mcap', '.mcap'), ('sqlite3', '.db3')])
+def test_a_file_that_the_metadata_do_not_name_is_of_the_recording(tmp_path, storage, suffix):
+    write_clouds(tmp_path / 'bag', storage)
+    (file,) = (tmp_path / 'bag').glob(f'*{suffix}')
+    for name in ('bag_1', 'other'):
+        shutil.copy(file, tmp_path / 'bag' / f'{name}{suffix}')
+    with BagReader(tmp_path / 'bag') as bag:
+        assert bag.topics == {'/points': (POINTCLOUD2, 8)}
+        assert len(list(bag.read(['/points']))) == 8
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+@pytest.mark.parametrize(
+    'clouds, first, read', [(3, 'clouds', POINTCLOUD2), (3, 'odometry', POINTCLOUD2), (1, 'clouds', ODOMETRY)]
+)
+def test_of_a_topic_of_two_types_that_of_most_messages_is_read(tmp_path, storage, clouds, first, read):
+    types = bags.typestore()
+    cloud = bag_messages.to_pointcloud2(pointcloud2.encode_points(np.ones((5, 3))), bag_messages.to_header(1, 'lidar'))
+    messages = (
+        [(POINTCLOUD2, cloud)] * clouds,
+        [(ODOMETRY, bag_messages.to_odometry(np.eye(4), 4, 'odom', 'lidar'))] * 2,
+    )
+    with Writer(tmp_path / 'bag', version=8, storage_plugin=StoragePlugin[storage.upper()]) as writer:
+        for time_ns, (type, message) in enumerate(sum(messages[:: 1 if first == 'clouds' else -1], [])):
+            known = [one for one in writer.connections if one.msgtype == type]
+            connection = known[0] if known else writer.add_connection('/points', type, typestore=types)
+            writer.write(connection, 1 + time_ns, types.serialize_cdr(message, type))
+    with BagReader(tmp_path / 'bag') as bag:
+        assert bag.topics == {'/points': (read, max(clouds, 2))} and bag.described['/points'].type == read
+        assert [message.type for message in bag.read(['/points'])] == [read] * max(clouds, 2)
 
 
 def test_recording_without_metadata_is_read_from_its_only_file(tmp_path):

@@ -1,5 +1,6 @@
 """The command line as its users meet it: results, one-line errors, exit codes, nothing half-written."""
 
+import json
 import os
 import signal
 import subprocess
@@ -430,6 +431,65 @@ def test_bag_recalibrates_on_ones_own_drive(ssrflow, stand_in, tmp_path, monkeyp
     assert mine.of(mine.object, np.array([odds]))[0] == pytest.approx(0.6, abs=0.06)
     assert_fails(ssrflow('bag', tmp_path / 'in', *options), 'exists')
     assert ssrflow('bag', tmp_path / 'in', *options, '--overwrite')[0] == 0
+    (tmp_path / 'mine.json').unlink()
+    code, out, _ = ssrflow('bag', tmp_path / 'in', *options, '--overwrite', '--json')
+    assert code == 0 and json.loads(out) and (tmp_path / 'mine.json').exists()
+
+
+def test_a_calibration_that_cannot_be_written_is_refused_before_anything_is_computed(ssrflow, tmp_path):
+    write_recording(tmp_path / 'in', np.arange(5) / 10 + 1)
+    (tmp_path / 'file').touch()
+    place = tmp_path / 'file' / 'mine.json'
+    done = ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out', '--recalibrate', place)
+    assert_fails(done, f'cannot write {place}')
+    assert sorted(os.listdir(tmp_path)) == ['file', 'in']
+
+
+@pytest.mark.parametrize(
+    'command, option',
+    [
+        ('bag in -o {}', '-o'),
+        ('bag {} -o out', 'IN'),
+        ('bag in -o out --topic {}', '--topic'),
+        ('bag in -o out --keep {}', '--keep'),
+        ('simulate -o {}', '-o'),
+        ('flow a.bin b.bin --dt 1 -o x.npz --picture {}', '--picture'),
+        ('doctor --bag {}', '--bag'),
+        ('evaluate --data simulated:1 -o {}', '-o'),
+        ('adapt in -o {}', '-o'),
+        ('train run {} --pairs p', 'folder'),
+        ('demo -o {}', '-o'),
+    ],
+)
+def test_an_empty_name_is_refused(ssrflow, tmp_path, monkeypatch, command, option):
+    """A variable of a shell that is not set; as a path it would be the working folder."""
+    monkeypatch.chdir(tmp_path)
+    code, _, err = ssrflow(*(word.format('') for word in command.split()))
+    assert code == 2 and f'argument {option}' in err and 'it is empty' in err and err.count('\n') == 1
+    assert not os.listdir(tmp_path)
+
+
+def test_an_empty_setting_is_one(ssrflow, stand_in, tmp_path):
+    write_recording(tmp_path / 'in', [1.0, 1.1])
+    assert ssrflow('bag', tmp_path / 'in', '-o', tmp_path / 'out', '--own-body', '', '--mounting=')[0] == 0
+
+
+@pytest.mark.parametrize(
+    'command, words',
+    [
+        ('bag in -o out --start nan', 'start nan s'),
+        ('bag in -o out --workers 0', '--workers 0'),
+        ('doctor --bag in --seconds 0', '--seconds 0'),
+        ('doctor --bag in --seconds nan', '--seconds nan'),
+        ('view in --export x.html --points 0', '--points'),
+        ('flow a.npy b.npy --dt 0.1 -o x.npz --picture x.pdf', 'the picture is a .png'),
+    ],
+)
+def test_numbers_and_endings_that_say_nothing_are_refused(ssrflow, tmp_path, monkeypatch, command, words):
+    monkeypatch.chdir(tmp_path)
+    write_recording(tmp_path / 'in', [1.0, 1.1])
+    code, _, err = ssrflow(*command.split())
+    assert code == 2 and words in err and 'damaged' not in err and os.listdir(tmp_path) == ['in']
 
 
 def test_bag_takes_the_motion_from_odometry(ssrflow, stand_in, tmp_path):

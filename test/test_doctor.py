@@ -98,7 +98,17 @@ def _with_frame(cloud, frame):
     return cloud
 
 
+def _elsewhere(points):
+    """What a second sensor, which looks to the side, sees."""
+    return points[:, [1, 0, 2]] * np.float32([-1, 1, 1]) + np.float32([6, 3, 0])
+
+
 FAULTS = {
+    'two sensors in one frame': (
+        lambda: [cloud_at(i, _elsewhere(yard(seed=i)) if i % 2 else yard(seed=i)) for i in range(6)],
+        'frame',
+        'take turns on the topic',
+    ),
     'cut off': (lambda: [cloud_at(0), *(_cut(cloud_at(i)) for i in (1, 2)), cloud_at(3)], 'cloud', 'was cut'),
     'no x': (lambda: [cloud_at(0), cloud_at(1), _without_x(cloud_at(2))], 'cloud', "no field 'x'"),
     'empty': (lambda: [cloud_at(i, np.empty((0, 3))) for i in range(3)], 'cloud', 'every cloud is empty'),
@@ -242,6 +252,13 @@ def test_topics(tmp_path, settings):
 def test_other_types_are_told_apart(topics, wanted, words):
     name, finding = choose_topic(wanted, topics)
     assert name is None and finding.level == WRONG and words in finding.text
+
+
+@pytest.mark.parametrize('wanted', ['points', '/points'])
+@pytest.mark.parametrize('there', ['points', '/points'])
+def test_a_topic_is_found_with_and_without_its_slash(wanted, there):
+    name, finding = choose_topic(wanted, {there: POINTCLOUD2})
+    assert (name, finding.level) == ((there, OK) if wanted == there or there == '/points' else (None, WRONG))
 
 
 def test_own_outputs_and_labels_are_no_lidar():

@@ -26,6 +26,12 @@ class StandIn:
     def __init__(self, settings):
         self.settings = settings
 
+    def stream(self, mounting_of):
+        return self
+
+    def flow(self, pair, ego_motion=None):
+        return self(pair, ego_motion)
+
     def __call__(self, pair, ego_motion=None):
         self.asked.append((self.settings, ego_motion))
         points = pair.source.points

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from ssrflow_ros.datasets import open_dataset
 from ssrflow_ros.doctor import method as doctor
 from ssrflow_ros.doctor.finding import WRONG
+from ssrflow_ros.evaluation.predictions import NETWORK, predict
 from ssrflow_ros.formats import bag_messages, pointcloud2
 from ssrflow_ros.formats.bag_poses import read_poses
 from ssrflow_ros.formats.bags import POINTCLOUD2, TF_MESSAGE, TF_STATIC, BagReader, write_bag
@@ -17,7 +19,7 @@ from ssrflow_ros.scene_flow import SceneFlow
 from ssrflow_ros.settings import Settings
 from ssrflow_ros.simulator import simulate
 from ssrflow_ros.simulator.disturbances import mounted
-from ssrflow_ros.steps.conditioning import Conditioning
+from ssrflow_ros.steps.conditioning import Conditioning, unknown
 from ssrflow_ros.steps.levelling import ground_up, level_axes
 from ssrflow_ros.sweep import SweepPair
 
@@ -134,6 +136,23 @@ def test_tf_static_of_a_recording_tells_the_way_up_from_the_first_pair_on_withou
     assert poses.between(SweepPair(newer, older)) is None
     without = Preparation(settings)(SweepPair(newer, older)).conditioned.level
     assert np.array_equal(without, np.eye(3)), 'nobody told'
+
+
+@pytest.mark.parametrize('base_frame, is_told', [('base_link', True), ('nothing', False)])
+def test_evaluate_takes_the_way_up_from_tf_static_as_bag_does(base_frame, is_told, sweeps, tmp_path):
+    there = [next(mounted([one], TURNS['tilted'])).sweep for one in sweeps]
+    settings = Settings(ground='none', ego_motion='none', network_points=512, min_range=0.0, base_frame=base_frame)
+    path = written(tmp_path / 'bag', there, TURNS['tilted'])
+    labelled = open_dataset(f'bag:{path}', settings)[0]
+    with BagReader(path) as bag:
+        told = read_poses(bag, settings).mounting_of('lidar')
+    answers = [
+        SceneFlow(settings).stream(mounting_of).flow(labelled.pair).network_velocity
+        for mounting_of in (lambda frame: told, unknown)
+    ]
+    found = predict(labelled, settings, settings.seed).residual[NETWORK] / np.float32(labelled.pair.dt)
+    np.testing.assert_allclose(found, answers[0], atol=1e-5)
+    assert np.allclose(*answers, atol=1e-3) != is_told
 
 
 def test_tf_static_that_comes_late_is_taken_from_then_on(sweeps):

@@ -164,6 +164,8 @@ def test_what_is_the_robot_itself_can_be_set_while_it_is_not_active(start):
     assert set_parameter(live, 'own_body', type=text, string_value='-40 -40 -40 0 40 40').successful
     refused = set_parameter(live, 'own_body', type=text, string_value='too few')
     assert not refused.successful and 'is no box' in refused.reason
+    refused = set_parameter(live, 'mounting', type=text, string_value='1 2 3')
+    assert not refused.successful and 'is no pose' in refused.reason
     assert change(live, Transition.TRANSITION_ACTIVATE)[0]
     refused = set_parameter(live, 'min_range', type=double, double_value=1.0)
     assert not refused.successful and refused.reason.endswith('ros2 lifecycle set /ssrflow deactivate')

@@ -162,7 +162,7 @@ def test_evaluate_deskews(recording, deskew):
     from ssrflow_ros.datasets import open_dataset
     from ssrflow_ros.evaluation.predictions import predict
 
-    labelled = open_dataset(f'bag:{recording}', deskew)[4]
+    labelled = open_dataset(f'bag:{recording}', SETTINGS.replace(deskew=deskew))[4]
     forth = given(rigid(np.eye(3), np.array([-SPEED * PERIOD, 0, 0])))
     found = predict(labelled, SETTINGS.replace(deskew=deskew), 0, forth)
     assert_right(found.labelled.pair.source.points, 4, deskew)

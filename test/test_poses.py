@@ -237,3 +237,5 @@ def test_mounting_as_text():
     for text in ('1 2 3', 'left', '0 0 0 0 0 nan'):
         with pytest.raises(InputError, match='is no pose'):
             parse_pose('mounting', text)
+        with pytest.raises(InputError, match='is no pose'):
+            Settings(mounting=text)

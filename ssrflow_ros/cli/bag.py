@@ -27,7 +27,7 @@ from ..errors import InputError, did_you_mean
 from ..process_memory import loading
 from .bag_fleet import SUMMARY, annotate_all, options_of
 from .first_use import compile_if_cold
-from .fleet import add_fleet, recordings
+from .fleet import add_fleet, check_workers, recordings
 from .options import add_recording, add_settings, settings_from, weights_file
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    check_workers(args.workers)
     found = recordings(args.input)
     if list(map(str, found)) != args.input or len(found) > 1 or args.scheduler:
         return annotate_all(args, found)
@@ -136,7 +137,7 @@ def annotate(args: argparse.Namespace) -> int:
     check_outputs(written, inputs, 'bag', args.overwrite)
     if args.objects:
         suffix_of(args.objects)
-    with BagReader(args.input, args.start, args.duration) as bag:
+    with BagReader(args.input, args.start, args.duration) as bag, ExitStack() as later:
         if bag.cut_off:
             print(f'ssrflow: {bag.cut_off}', file=sys.stderr)
         topic = bag.choose(args.topic, POINTCLOUD2)
@@ -146,6 +147,8 @@ def annotate(args: argparse.Namespace) -> int:
             check_film(args.video, bag.topics[topic][1])
         if args.report and not args.report.endswith('.html'):
             raise InputError(f'--report {args.report}: the page is an .html: give it that ending')
+        if args.recalibrate:  # after the recording, which is there whatever comes of this
+            calibration = later.enter_context(atomic_write(args.recalibrate, 'bag', args.overwrite))
         with ExitStack() as outputs:
             out = outputs.enter_context(write_bag(args.output, args.storage, 'bag', args.overwrite))
             table = outputs.enter_context(object_table(args.objects, args.overwrite))
@@ -187,12 +190,15 @@ def annotate(args: argparse.Namespace) -> int:
             (out.folder / SUMMARY).write_text(json.dumps(told, indent=1) + '\n')
             if args.report:
                 page.write_text(summary.report(drive_report, title, findings), encoding='utf-8')
+        if not args.json:
+            summary.print(title)
+        if args.recalibrate:
+            calibrated = summary.recalibrate(calibration)
     if args.json:
         print(json.dumps(told))
         return 2 if any(finding.level == WRONG for finding in findings) else 0
-    summary.print(title)
     if args.recalibrate:
-        summary.recalibrate(args.recalibrate, args.overwrite)
+        print('', calibrated, sep='\n')
     if findings:
         print('', *findings, sep='\n')
     print('\nwritten: ' + ', '.join(path for path in written.values() if path))

@@ -150,19 +150,19 @@ class Summary:
             ],
         }
 
-    def recalibrate(self, file: str, overwrite: bool) -> None:
-        """Write the calibration in use, shifted to what was seen of the objects of this drive, and say by how much."""
+    def recalibrate(self, file: Path) -> str:
+        """Write the calibration in use, shifted to what was seen of the objects of this drive; by how much, a line."""
         from ..evaluation.calibration_error import own_drive
         from ..objects.calibration import Calibration, logit
         from ..objects.models import logistic
 
         probability, moved = told_apart(self._judged)
         scale, offset = own_drive(probability, moved)
-        Calibration.load(self._settings.calibration).shifted(scale, offset).save(Path(file), overwrite)
+        Calibration.load(self._settings.calibration).shifted(scale, offset).save(file)
         before = np.array([0.6, 0.9])
-        print(
-            f'\ncalibrated by {len(moved)} objects, of which {moved.sum()} had moved: '
-            + ', '.join(f'{p:.2f} becomes {q:.2f}' for p, q in zip(before, logistic(scale * logit(before) + offset)))
+        after = logistic(scale * logit(before) + offset)
+        return f'calibrated by {len(moved)} objects, of which {moved.sum()} had moved: ' + ', '.join(
+            f'{p:.2f} becomes {q:.2f}' for p, q in zip(before, after)
         )
 
     def report(self, page: 'DriveReport', title: str, findings: Sequence['Finding']) -> str:

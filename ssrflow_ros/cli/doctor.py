@@ -46,6 +46,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _findings(args: argparse.Namespace) -> Iterable:
     settings = settings_from(args, **({'ego_motion': 'odometry'} if args.odometry else {}))
+    if args.seconds is not None and not args.seconds > 0:
+        raise InputError(f'--seconds {args.seconds:g}: give a number above 0')
     if not args.bag and importlib.util.find_spec('rclpy') is None:
         raise InputError(
             'looking at a running system needs ROS 2, but rclpy is not there: source your ROS '

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..evaluation.evaluate import Evaluation
     from ..evaluation.moving_segmentation import SegmentationScores
 
-_WITHOUT = 'seed', 'max_gap', 'min_range', 'own_body', 'base_frame', 'sensor_origins', 'sensor_field'
+_WITHOUT = 'seed', 'max_gap', 'min_range', 'own_body', 'sensor_origins', 'sensor_field'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> None:
         return
     from ..datasets import open_dataset
 
-    datasets = [open_dataset(place, settings.deskew) for place in args.data]
+    datasets = [open_dataset(place, settings) for place in args.data]
     from ..evaluation.evaluate import Evaluation
     from ..evaluation.report import markdown
 

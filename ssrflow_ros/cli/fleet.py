@@ -59,13 +59,18 @@ def add_fleet(parser: argparse.ArgumentParser, of: str) -> None:
     )
 
 
+def check_workers(workers: int) -> None:
+    """Raise InputError unless that many can work at a time."""
+    if workers < 1:
+        raise InputError(f'--workers {workers}: give how many at a time, 1 or more')
+
+
 def in_fleet(
     runs: Iterable[Run], workers: int, scheduler: str | None, do: Callable[[Run], Ended] | None = None
 ) -> Iterator[Ended]:
     """Do all, and tell of each as it ends; what still runs is ended when the caller leaves. do: what does one."""
     do = do or ssrflow
-    if workers < 1:
-        raise InputError(f'--workers {workers}: give how many at a time, 1 or more')
+    check_workers(workers)
     with _on_dask(scheduler) if scheduler else _here(workers) as (submit, completed):
         futures = {submit(do, run): run.name for run in runs}
         for future in completed(list(futures)):

@@ -88,6 +88,8 @@ def run(args: argparse.Namespace) -> None:
         COMMAND,
         args.overwrite,
     )
+    if args.picture and Path(args.picture).suffix != '.png':
+        raise InputError(f'--picture {args.picture}: the picture is a .png: give it that ending')
     source = _sweep(args.source, read_points(args.source), 0, settings)
     target = _sweep(args.target, read_points(args.target, ('pc2', 'pos2', *NPZ_KEYS)), round(args.dt * 1e9), settings)
     if np.array_equal(source.points, target.points):

@@ -14,7 +14,8 @@ import io
 import os
 import sys
 import traceback
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
 from ..errors import SSRFlowError, did_you_mean
 from ..process_memory import bound_memory
@@ -38,10 +39,24 @@ COMMANDS = {
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line instead of the whole usage."""
+    """Says what is wrong in one line instead of the whole usage; no name may be empty, but a setting of text may.
+
+    An empty name is a variable of a shell that is not set; as a path it would be the working folder.
+    """
+
+    def __init__(self, *args: Any, **options: Any):
+        super().__init__(*args, **options)
+        self.register('type', None, _named)
+        self.register('type', Path, lambda text: Path(_named(text)))
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f'{self.prog}: error: {message} (see {self.prog} --help)\n')
+
+
+def _named(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError('it is empty: give a name, or leave it out')
+    return text
 
 
 def main(argv: list[str] | None = None) -> int:

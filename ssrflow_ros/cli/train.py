@@ -27,6 +27,7 @@ _SEEDS = 32  # pairs of one process
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The three steps are commands of their own; each can be stopped and repeated."""
     steps = parser.add_subparsers(dest='step', required=True, metavar='STEP')
+    steps.type = str  # all words that follow are its value; each option looks at its own
 
     pairs = steps.add_parser('pairs', help='simulate the training pairs that a folder lacks')
     pairs.add_argument('folder', type=Path)

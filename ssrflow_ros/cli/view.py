@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> None:
         raise InputError('--export goes with a recording: record the node ("ros2 bag record"), then export that')
     if args.export and Path(args.export).suffix != '.html':
         raise InputError(f'--export {args.export}: the page is an .html: give it that ending')
-    points = args.points or (_EXPORTED if args.export else _POINTS)
+    points = (_EXPORTED if args.export else _POINTS) if args.points is None else args.points
     if points < 1 or not args.seconds > 0 or not args.start >= 0:
         raise InputError('--points and --seconds are numbers above 0, --start is 0 or more')
     settings = settings_from(args, **({'ego_motion': 'odometry'} if args.odometry else {}))

@@ -11,6 +11,7 @@ import importlib
 from typing import Protocol
 
 from ..errors import InputError, did_you_mean
+from ..settings import Settings
 from .labelled_pair import LabelledPair, Preparation
 
 __all__ = ['KINDS', 'Dataset', 'LabelledPair', 'Preparation', 'open_dataset']
@@ -42,10 +43,11 @@ class Dataset(Protocol):
     def __getitem__(self, number: int) -> LabelledPair: ...
 
 
-def open_dataset(place: str, deskew: bool = False) -> Dataset:
+def open_dataset(place: str, settings: Settings = Settings()) -> Dataset:
     """The data set at `place`, 'KIND:PATH'; InputError with cause and cure if there is none.
 
-    deskew  its sweeps bear the time of each point, of which only recordings know.
+    settings  of which `deskew`, that sweeps bear the time of each point, and `base_frame`, from where /tf_static leads
+              to the sensor, are of recordings alone.
     """
     kind, colon, path = place.partition(':')
     if kind not in KINDS:
@@ -54,8 +56,8 @@ def open_dataset(place: str, deskew: bool = False) -> Dataset:
     if not path:
         raise InputError(f'{place}: the place is missing: give {kind}:PATH ({KINDS[kind][1]})')
     module = importlib.import_module(f'.{KINDS[kind][0]}', __package__)
-    if not deskew:
-        return getattr(module, 'LAYOUTS', {}).get(kind, module).open_at(path)
-    if kind != 'bag':
+    if kind == 'bag':
+        return module.open_at(path, settings)
+    if settings.deskew:
         raise InputError(f'{place}: such data know no time of each point: give a recording (bag:PATH), or no --deskew')
-    return module.open_at(path, deskew=True)
+    return getattr(module, 'LAYOUTS', {}).get(kind, module).open_at(path)

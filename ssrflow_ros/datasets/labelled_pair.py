@@ -43,6 +43,7 @@ class LabelledPair:
     moving    (N,) bool: labelled as moving by itself; all False where nobody labelled it.
     category  (N,) int8, index into CATEGORIES, -1: not scored by category.
     ego       the sensor's true motion, None where it is not known.
+    mounting  (4, 4) pose of the sensor on the robot, whose z is up; None where it is not known.
     """
 
     name: str
@@ -53,6 +54,7 @@ class LabelledPair:
     category: np.ndarray
     ego: EgoMotion | None
     preparation: Preparation
+    mounting: np.ndarray | None = None
 
     def residual(self, flow: np.ndarray, ego: EgoMotion) -> np.ndarray:
         """(N, 3) what `flow` leaves when `ego` is taken out, m in the source frame."""
@@ -88,6 +90,7 @@ def labelled_pair(
     target_from_source: np.ndarray | None = None,
     dt: float = PER,
     times: tuple[np.ndarray | None, np.ndarray | None] = (None, None),
+    mounting: np.ndarray | None = None,
 ) -> LabelledPair:
     """From the arrays of a file, all aligned with `source` (N, 3); what is not known is worked out or left open.
 
@@ -95,6 +98,7 @@ def labelled_pair(
     moving    default: what moves 0.05 m per 0.1 s where the sensor's motion is known, else nothing.
     category  default: what moves is foreground of unknown kind, the rest background.
     times     of source and target, as of `Sweep`, where they are to be deskewed.
+    mounting  as of `LabelledPair`.
 
     Raises InputError or EgoMotionError where dt or the sensor's motion are none.
     """
@@ -127,6 +131,7 @@ def labelled_pair(
         category[rows].astype(np.int8),
         ego,
         preparation,
+        mounting,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any, Iterator
 import numpy as np
 
 from ..errors import InputError
+from ..formats.bag_poses import read_poses
 from ..formats.bags import GROUND_TRUTH, ODOMETRY, POINTCLOUD2, BagMessage, BagReader
 from ..formats.pointcloud2 import read_field
 from ..formats.stamped import pose_of
@@ -27,12 +28,13 @@ UNLABELLED = Preparation(
 class Recording:
     """Pairs of neighbouring sweeps of a recording's cloud topic, older one first; read in order, it is read once."""
 
-    def __init__(self, path: str, topic: str | None, deskew: bool):
-        self._deskew = deskew
+    def __init__(self, path: str, topic: str | None, settings: Settings):
+        self._settings = Settings(min_range=0.0, deskew=settings.deskew, base_frame=settings.base_frame)
         with BagReader(path) as bag:
             topic = bag.choose(topic, POINTCLOUD2)
             self._n = bag.topics[topic][1]
             labelled = GROUND_TRUTH in bag.topics_of(POINTCLOUD2) and '/odom' in bag.topics_of(ODOMETRY)
+            self._mounting_of = read_poses(bag, self._settings).mounting_of
         if self._n < 2:
             raise InputError(f'{path} holds {self._n} clouds on {topic}: a pair needs two')
         self._clouds = _Neighbours(path, topic)
@@ -44,13 +46,16 @@ class Recording:
     def __getitem__(self, number: int) -> LabelledPair:
         if not 0 <= number < len(self):
             raise IndexError(number)
-        stream = PairStream(Settings(min_range=0.0, deskew=self._deskew))
+        stream = PairStream(self._settings)
         # Times are read best when the second stamp has told how long a sweep takes.
-        *_, source, target = map(stream.sweep, self._clouds.at(number) * (2 if self._deskew else 1))
+        *_, source, target = map(stream.sweep, self._clouds.at(number) * (2 if self._settings.deskew else 1))
         name, dt, times = str(source.stamp_ns), (target.stamp_ns - source.stamp_ns) * 1e-9, (source.times, target.times)
+        mounting = self._mounting_of(source.frame_id)
         if not self._truth:
             unknown = np.full((len(source), 3), np.nan)
-            return labelled_pair(name, source.points, target.points, unknown, UNLABELLED, dt=dt, times=times)
+            return labelled_pair(
+                name, source.points, target.points, unknown, UNLABELLED, dt=dt, times=times, mounting=mounting
+            )
         truth, poses = self._truth[0].at(number)[0], [pose_of_message(message) for message in self._truth[1].at(number)]
         columns = {
             key: read_field(truth, key)[source.rows]
@@ -67,6 +72,7 @@ class Recording:
             category=category_of(columns['class'], columns['object']),
             dt=dt,
             times=times,
+            mounting=mounting,
             target_from_source=invert(poses[1]) @ poses[0],
         )
 
@@ -105,7 +111,7 @@ def pose_of_message(message: Any) -> np.ndarray:
     return pose_matrix(position, (w, x, y, z))
 
 
-def open_at(path: str, deskew: bool = False) -> Recording:
-    """PATH is a rosbag2, its topic behind a # where there are several: drive#/points; `deskew`: read points' times."""
+def open_at(path: str, settings: Settings = Settings()) -> Recording:
+    """PATH is a rosbag2, its topic behind a # where there are several: drive#/points; `settings`: `open_dataset`."""
     path, _, topic = path.partition('#')
-    return Recording(path, topic or None, deskew)
+    return Recording(path, topic or None, settings)

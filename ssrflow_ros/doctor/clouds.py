@@ -7,9 +7,11 @@ from typing import Collection, Iterator, Sequence
 import numpy as np
 
 from ..formats.topics import NO_FRAME
+from ..kernels.kd_tree import KdTree
 from ..settings import Settings
 from ..steps.pairing import CURES, DUPLICATE, GAP, OTHER_FRAME, OUT_OF_ORDER, RESTART_AFTER, SAME_POINTS
 from ..steps.stamps import PAUSE, Rhythm, forward_steps, rhythm
+from ..sweep import Sweep
 from .cloud_log import CloudLog
 from .finding import Finding, note, ok, wrong
 
@@ -22,6 +24,9 @@ NEAREST = 15.0
 SLOW_HZ = 5.0
 LOST, FEW_LOST = 0.05, 3
 """Share of missing clouds above which something is wrong, and how many may be a driver's hiccup."""
+APART, UNLIKE = 0.3, 3.0
+"""Metres by which clouds that follow each other lie apart, and times the distance to the one before the last, where two
+sensors take turns. Of one sensor the one before the last is the further."""
 CLOCK = 1.0
 """Seconds by which the stamps may be off the clock."""
 
@@ -34,6 +39,7 @@ def check_clouds(log: CloudLog, settings: Settings, loss_cure: str, clock: str) 
     yield from _layout(log)
     yield from _frame(log)
     yield from misplaced(log.ranges, log.nearest, settings)
+    yield from _turns(log.sweeps)
     steps = np.diff(np.array([stamp for stamp in log.stamps_ns if stamp], np.int64)) * 1e-9
     yield from _order(log, steps)
     yield from uneven(log.stamps_ns)
@@ -90,6 +96,25 @@ def _frame(log: CloudLog) -> Iterator[Finding]:
         yield wrong('frame', f'the frame_id changes ({names}): {CURES[OTHER_FRAME]}')
     elif log.frames:
         yield ok('frame', f'{names}')
+
+
+def _turns(sweeps: Sequence[Sweep]) -> Iterator[Finding]:
+    """Of two sensors on one topic, whose clouds bear one frame: each is like the one before the last."""
+    full = [sweep.points for sweep in sweeps if len(sweep)]
+    if len(full) < 4:
+        return
+    last, before = (float(np.median([_off(*two) for two in zip(full, full[step:])])) for step in (1, 2))
+    if last > max(APART, UNLIKE * before):
+        yield wrong(
+            'frame',
+            f'two sensors take turns on the topic: the points of a cloud lie {last:.1f} m off the cloud before, and '
+            f'{before:.1f} m off the one before that: give each a topic and a node of its own, or merge their clouds',
+        )
+
+
+def _off(points: np.ndarray, others: np.ndarray) -> float:
+    """m, the median distance from one of `points` (N, 3) to the nearest of `others` (M, 3)."""
+    return float(np.median(KdTree(others).search(points[:: 1 + len(points) // 1000], 1)[1]))
 
 
 def unplaced(frames: Collection[str]) -> Iterator[Finding]:

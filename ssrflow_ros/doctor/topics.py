@@ -25,7 +25,7 @@ def choose_topic(wanted: str | None, topics: Mapping[str, str], recorded: bool =
                 'topic', 'there are several PointCloud2 topics: choose with --topic: ' + ', '.join(found)
             )
         return None, wrong('topic', why_no_clouds(topics, recorded))
-    name = wanted if wanted.startswith('/') else f'/{wanted}'
+    name = wanted if wanted in topics or wanted.startswith('/') else f'/{wanted}'
     if name not in topics:
         return None, wrong(
             'topic',

@@ -50,7 +50,7 @@ def predict(labelled: LabelledPair, settings: Settings, seed: int, ego: EgoMotio
 
 
 def _ego_motion_removed(labelled: LabelledPair, settings: Settings, ego: EgoMotion | None) -> Predictions:
-    found = SceneFlow(settings)(labelled.pair, ego)
+    found = SceneFlow(settings).stream(lambda frame: labelled.mounting).flow(labelled.pair, ego)
     labelled = dataclasses.replace(labelled, pair=found.pair)  # deskewed, where asked for
     dt, nothing = labelled.pair.dt, np.zeros_like(labelled.flow)
     residual = {METHOD: dt * found.velocity, NETWORK: _network(found), ZERO: nothing}

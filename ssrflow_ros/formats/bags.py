@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
+from collections import Counter
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Collection, Iterator, NamedTuple, Protocol, Sequence
@@ -12,6 +13,7 @@ from typing import Any, Collection, Iterator, NamedTuple, Protocol, Sequence
 from rosbags.interfaces import Connection, Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.rosbag2.metadata import parse_qos
+from rosbags.rosbag2.reader import DirectoryReader
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 
 from ..atomic_write import atomic_write
@@ -108,7 +110,8 @@ class BagReader:
 
     path     the folder of a rosbag2, or one .mcap, .db3 or (of ROS 1) .bag file.
     start, duration  s, which part of it is read, counted from its first message.
-    topics   type and number of messages by name, of the whole recording. Messages of Livox are PointCloud2.
+    topics   type and number of messages by name, of the whole recording. Messages of Livox are PointCloud2. Of a topic
+             with messages of several types those of the type that most have are read.
     described  each topic as it was recorded.
     cut_off  '' or, of a recording without an end, what was read of it, in one line.
 
@@ -127,27 +130,22 @@ class BagReader:
 
     def __enter__(self) -> 'BagReader':
         with self._blame_the_bag():
-            for storage in _find_storages(self.path):
-                reader = _reader_of(storage)
-                self._open.enter_context(reader)
-                self._readers.append(reader)
+            self._readers = [reader for storage in _find_storages(self.path) for reader in self._opened(storage)]
+            counts: Counter[tuple[str, str]] = Counter()
+            described: dict[tuple[str, str], Description] = {}
+            for reader in self._readers:
                 for connection in reader.connections:
-                    if not (
-                        isinstance(connection.topic, str)
-                        and isinstance(connection.msgtype, str)
-                        and isinstance(connection.msgcount, int)
-                    ):
-                        raise ValueError(f'a topic is called {connection.topic!r:.100}')
-                    count = self.topics.get(connection.topic, ('', 0))[1]
-                    self.described[connection.topic] = description = _description(connection)
-                    type = connection.msgtype
+                    description, type = _description(connection), connection.msgtype
                     if type in livox.TYPES:
                         with suppress(InputError):  # defined otherwise: no clouds
                             types = reader.types if isinstance(reader, Ros1Bag) else _types_with(description)
                             ros1 = isinstance(reader, Ros1Bag)
                             self._livox[id(reader), type] = livox.CustomMessages(type, types, ros1)
                             type = POINTCLOUD2
-                    self.topics[connection.topic] = type, count + connection.msgcount
+                    counts[connection.topic, type] += connection.msgcount
+                    described[connection.topic, type] = description
+            for (topic, type), count in reversed(counts.most_common()):  # of several types that of most messages
+                self.topics[topic], self.described[topic] = (type, count), described[topic, type]
             self._window = self._chosen()
             ends = [reader.cut_off for reader in self._readers if isinstance(reader, McapStream) and reader.cut_off]
             if ends and not self.topics:
@@ -161,6 +159,32 @@ class BagReader:
 
     def __exit__(self, *exception: object) -> None:
         self._open.close()
+
+    def _opened(self, storage: Path) -> Iterator[Reader | McapStream | Ros1Bag]:
+        """What reads `storage`: of a folder that is not compressed, each of its files.
+
+        Files know what is in them, and the metadata of their folder need not: people edit topics and qualities of
+        service there, and a file that came later is missing.
+        """
+        reader = _reader_of(storage)
+        self._open.enter_context(reader)
+        for connection in reader.connections:
+            if not (
+                isinstance(connection.topic, str)
+                and isinstance(connection.msgtype, str)
+                and isinstance(connection.msgcount, int)
+            ):
+                raise ValueError(f'a topic is called {connection.topic!r:.100}')
+        folder: Any = reader.storage if isinstance(reader, Reader) else None
+        is_plain = isinstance(folder, DirectoryReader) and not folder.metadata.compression_mode
+        named = [Path(file.path) for file in folder.storages] if is_plain else []
+        if not named or any(file.suffix not in _STORAGE_SUFFIXES for file in named):
+            yield reader
+            return
+        series = set(map(_series, named))
+        more = [file for file in _files(storage) if file not in named and _series(file) in series]
+        for file in (*named, *more):
+            yield from self._opened(file)
 
     def topics_of(self, type: str) -> dict[str, int]:
         """Number of messages of each topic of that type."""
@@ -198,7 +222,7 @@ class BagReader:
         begin = min((reader.start_time for reader in self._readers), default=0)
         end = max((reader.end_time for reader in self._readers), default=0)
         lasts = max(end - begin, 0) * 1e-9
-        if start < 0 or not duration > 0 or start > 0 and start >= lasts:
+        if not start >= 0 or not duration > 0 or start > 0 and start >= lasts:
             raise InputError(
                 f'start {start:g} s, duration {duration:g} s: {self.path} lasts {lasts:.1f} s; give a start within it '
                 'and a duration above 0'
@@ -214,7 +238,11 @@ class BagReader:
         """The messages of `topics` in the order in which they were recorded; `whole`: whatever part was chosen."""
         window = (None, None) if whole or self._part == (0.0, float('inf')) else self._window
         for reader in self._readers:
-            connections = [known for known in reader.connections if known.topic in topics]
+            connections = [
+                known
+                for known in reader.connections
+                if known.topic in topics and self._type(reader, known) == self.topics[known.topic][0]
+            ]
             with self._blame_the_bag():
                 messages = reader.messages(connections, *window) if connections else iter(())
             while True:
@@ -223,10 +251,13 @@ class BagReader:
                 if item is None:
                     break
                 connection, time_ns, raw = item
-                type = connection.msgtype
-                if (id(reader), type) in self._livox:
-                    type, raw = POINTCLOUD2, _as_cloud(self._livox[id(reader), type], raw)
-                yield BagMessage(connection.topic, type, time_ns, raw)
+                if livox_messages := self._livox.get((id(reader), connection.msgtype)):
+                    raw = _as_cloud(livox_messages, raw)
+                yield BagMessage(connection.topic, self._type(reader, connection), time_ns, raw)
+
+    def _type(self, reader: _Storage, connection: Any) -> str:
+        """What its messages are read as."""
+        return POINTCLOUD2 if (id(reader), connection.msgtype) in self._livox else connection.msgtype
 
     @contextmanager
     def _blame_the_bag(self) -> Iterator[None]:
@@ -356,22 +387,32 @@ def _find_storages(path: Path) -> list[Path]:
             raise InputError(f'{file} may not be read by you: check its rights')
     if path.is_file():
         return [path]
-    files = sorted(
-        (file for file in path.iterdir() if file.suffix in _STORAGE_SUFFIXES),
-        key=lambda file: (len(file.name), file.name),
-    )
-    # The last one may have been begun and no more.
-    files = [file for file in files if file.stat().st_size] or files
+    files = _files(path)
     if (path / 'metadata.yaml').exists():
         # Of a file that has no end the metadata do not know what is in it.
         return files if any(map(_needs_streaming, files)) else [path]
     # A recorder that was killed leaves its files without metadata: NAME_0.mcap, NAME_1.mcap and so on.
-    if len(files) > 1 and len({re.sub(r'_\d+$', '', file.stem) + file.suffix for file in files}) > 1 or not files:
+    if len(files) > 1 and len(set(map(_series, files))) > 1 or not files:
         raise InputError(
             f'{path} holds no metadata.yaml, so it is not a rosbag2: '
             + ('give one of its files' if files else 'give the folder that ros2 bag wrote')
         )
     return files
+
+
+def _files(folder: Path) -> list[Path]:
+    """The storage files in a folder, in the order of recording."""
+    files = sorted(
+        (file for file in folder.iterdir() if file.suffix in _STORAGE_SUFFIXES),
+        key=lambda file: (len(file.name), file.name),
+    )
+    # The last one may have been begun and no more.
+    return [file for file in files if file.stat().st_size] or files
+
+
+def _series(file: Path) -> str:
+    """What the names of a recording's files have in common: NAME_0.mcap, NAME_1.mcap and so on."""
+    return re.sub(r'_\d+$', '', file.stem) + file.suffix
 
 
 def _needs_streaming(path: Path) -> bool:

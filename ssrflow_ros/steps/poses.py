@@ -13,8 +13,8 @@ from collections.abc import Collection
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from ..errors import EgoMotionError, InputError
-from ..settings import Settings
+from ..errors import EgoMotionError
+from ..settings import Settings, pose_numbers
 from ..sweep import EgoMotion, SweepPair
 from ..transforms import rigid
 from .ego_motion import from_poses
@@ -33,8 +33,8 @@ _Way = list[tuple[tuple[str, str], bool]]
 class SensorPoses:
     """Finds the ego-motion of a pair; may be filled by one thread and asked by another.
 
-    Reads `ego_motion`, `fixed_frame`, `mounting` and `base_frame` of the settings; InputError if
-    `mounting` is no pose. Keeps the last `kept` poses of each edge; None keeps all, for a recording.
+    Reads `ego_motion`, `fixed_frame`, `mounting` and `base_frame` of the settings. Keeps the last `kept`
+    poses of each edge; None keeps all, for a recording.
     """
 
     def __init__(self, settings: Settings, kept: int | None = KEPT):
@@ -221,15 +221,7 @@ def _fault(position: np.ndarray, quaternion: np.ndarray) -> str:
 
 def parse_pose(name: str, text: str) -> np.ndarray | None:
     """(4, 4) pose of 'x y z roll pitch yaw' (m, rad, turned about fixed axes in that order); None if empty."""
-    try:
-        numbers = [float(word) for word in text.replace(',', ' ').split()]
-    except ValueError:
-        numbers = [np.nan]
+    numbers = pose_numbers(name, text)
     if not numbers:
         return None
-    if len(numbers) != 6 or not np.isfinite(numbers).all():
-        raise InputError(
-            f"{name}: '{text}' is no pose: give x y z in metres and roll pitch yaw in radians, such as "
-            "'0.3 0 1.2 0 0.1 0'"
-        )
     return rigid(Rotation.from_euler('xyz', numbers[3:]).as_matrix(), np.array(numbers[:3]))

@@ -37,7 +37,7 @@ class ViewServer:
             self._server = _Server((host, port), handler)
         except (OSError, OverflowError) as error:
             reason = getattr(error, 'strerror', None) or error
-            raise SSRFlowError(f'--host {host} --port {port}: {reason}: give another --port') from None
+            raise SSRFlowError(f'--host {host} --port {port}: {reason}: give another --port or --host') from None
         self._thread = Thread(target=self._server.serve_forever, kwargs={'poll_interval': 0.1}, daemon=True)
         self._thread.start()
 
