@@ -126,7 +126,9 @@ def test_a_file_is_cold_until_its_kernels_have_been_compiled_and_kept(tmp_path):
 
 
 def test_it_is_compiled_anew_when_what_it_calls_in_another_file_changes(tmp_path):
-    caller = 'from kernel import added, compiled\n@compiled\ndef twice(a):\n    return added(a, a)\n'
+    way = 'from kernel import added, compiled\n@compiled\ndef on_the_way(a):\n    return added(a, a)\n'
+    (tmp_path / 'way.py').write_text(way)
+    caller = 'from way import compiled, on_the_way\n@compiled\ndef twice(a):\n    return on_the_way(a)\n'
     (tmp_path / 'caller.py').write_text(caller)
     call = 'from caller import twice; print(twice(4), sum(twice.stats.cache_hits.values()))'
     assert [_call(tmp_path, call), _call(tmp_path, call)] == [['8', '0'], ['8', '1']]

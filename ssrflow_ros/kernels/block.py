@@ -21,6 +21,8 @@ from llvmlite.binding import get_host_cpu_features
 from numba import types
 from numba.extending import intrinsic
 
+from .vectors import loaded, spread
+
 _VECTORS = 3
 # So that the sums fill three of four registers: AVX2 has 16 of 8 numbers, AVX-512 32 of 16, 64-bit Arm 32 of 4.
 _LANES, ROWS = (16, 8) if get_host_cpu_features().get('avx512f') else (8, 4)
@@ -35,24 +37,10 @@ def _int(number: int) -> Any:
     return ir.Constant(_INT, number)
 
 
-def _spread(builder: Any, number: Any) -> Any:
-    """A vector of one number again and again."""
-    small, nothing = ir.IntType(32), ir.Constant(_VECTOR, ir.Undefined)
-    first = builder.insert_element(nothing, number, ir.Constant(small, 0))
-    return builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(small, _LANES), [0] * _LANES))
-
-
 def _places(builder: Any, array: Any, begin: Any) -> list[Any]:
     """Of WIDE numbers of an array from `begin` on, as vectors."""
     starts = [builder.add(begin, _int(vector * _LANES)) for vector in range(_VECTORS)]
     return [builder.bitcast(builder.gep(array, [start]), _VECTOR.as_pointer()) for start in starts]
-
-
-def _loaded(builder: Any, places: list[Any]) -> list[Any]:
-    loaded = [builder.load(place) for place in places]
-    for vector in loaded:
-        vector.align = 4
-    return loaded
 
 
 def _emit(builder: Any, rows: Any, steps: Any, given: list[tuple[Any, list[Any]]], slope: Any, row_at: Any) -> None:
@@ -61,7 +49,7 @@ def _emit(builder: Any, rows: Any, steps: Any, given: list[tuple[Any, list[Any]]
     own = [builder.select(builder.icmp_signed('<', _int(row), rows), _int(row), last) for row in range(ROWS)]
     begins = [builder.gep(values, [builder.add(begin, builder.mul(row, stride))]) for row in own]
     initially = [
-        _loaded(builder, _places(builder, initial, builder.add(start, builder.mul(row, between)))) for row in own
+        loaded(builder, _places(builder, initial, builder.add(start, builder.mul(row, between)))) for row in own
     ]
 
     before, loop = builder.block, builder.append_basic_block('steps')
@@ -69,10 +57,10 @@ def _emit(builder: Any, rows: Any, steps: Any, given: list[tuple[Any, list[Any]]
     builder.position_at_end(loop)
     number, along = builder.phi(_INT), builder.phi(_INT)
     sums = [[builder.phi(_VECTOR) for _ in row] for row in initially]
-    near = _loaded(builder, _places(builder, weight, builder.add(place, builder.mul(row_at(number), apart))))
+    near = loaded(builder, _places(builder, weight, builder.add(place, builder.mul(row_at(number), apart))))
     added = []
     for row, one in zip(sums, begins):
-        value = _spread(builder, builder.load(builder.gep(one, [along])))
+        value = spread(builder, builder.load(builder.gep(one, [along])), _LANES)
         products = [builder.fmul(value, vector, flags=_ONCE) for vector in near]
         added.append([builder.fadd(product, total, flags=_ONCE) for product, total in zip(products, row)])
     following = builder.add(number, _int(1))
@@ -86,7 +74,7 @@ def _emit(builder: Any, rows: Any, steps: Any, given: list[tuple[Any, list[Any]]
     builder.cbranch(builder.icmp_signed('<', following, steps), loop, done)
 
     builder.position_at_end(done)
-    bend = _spread(builder, slope)
+    bend = spread(builder, slope, _LANES)
     for row, vectors in zip(own, added):
         places = _places(builder, out, builder.add(to, builder.mul(row, beside)))
         for place, vector in zip(places, vectors):

@@ -128,11 +128,17 @@ class _Loading(_NumbasLoading):
 
 
 def _called_files(kernel: Callable) -> list[str]:
-    """Of the functions that its file takes from those beside it."""
-    own = Path(kernel.__code__.co_filename)
-    modules = {sys.modules.get(getattr(value, '__module__', None) or '') for value in kernel.__globals__.values()}
-    files = {Path(getattr(module, '__file__', None) or own) for module in modules}
-    return sorted(str(file) for file in files if file.parent == own.parent and file != own)
+    """Of the functions that its file takes from those beside it, and these from others."""
+    folder = Path(kernel.__code__.co_filename).parent
+    found, ask = dict[str, str](), [kernel.__globals__]
+    while ask:
+        for name in {getattr(value, '__module__', None) or '' for value in ask.pop().values()} - {*found}:
+            module = sys.modules.get(name)
+            file = getattr(module, '__file__', None)
+            if file and Path(file).parent == folder:
+                found[name] = file
+                ask.append(vars(module))
+    return sorted(found.values())
 
 
 @cache

@@ -17,6 +17,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from .vectors import loaded, spread
+
 LANES = 8  # of AVX2; with AVX-512 16 are no quicker: queries that go together lie farther apart
 
 _INT, _SMALL = ir.IntType(64), ir.IntType(32)
@@ -34,25 +36,15 @@ def _vectors(builder: Any, array: Any, rows: int, kind: Any) -> list[Any]:
     return [builder.bitcast(start, kind.as_pointer()) for start in _starts(builder, array, rows)]
 
 
-def _loaded(builder: Any, places: list[Any]) -> list[Any]:
-    loaded = [builder.load(place) for place in places]
-    for vector in loaded:
-        vector.align = 4
-    return loaded
-
-
-def _spread(builder: Any, array: Any, place: Any) -> Any:
-    """A vector of one number of an array again and again."""
-    number = builder.load(builder.gep(array, [place]))
-    nothing = ir.Constant(ir.VectorType(number.type, LANES), ir.Undefined)
-    first = builder.insert_element(nothing, number, ir.Constant(_SMALL, 0))
-    return builder.shuffle_vector(first, nothing, ir.Constant(_INTS, [0] * LANES))
+def _number(builder: Any, array: Any, place: Any) -> Any:
+    """That of an array, in every lane."""
+    return spread(builder, builder.load(builder.gep(array, [place])), LANES)
 
 
 def _emit(builder: Any, k: int, points: Any, rows: Any, begin: Any, end: Any, queries: Any, kept: list[Any]) -> None:
     """`kept` are the places of k vectors of squared distances, and of k of numbers."""
-    axes, asked = _starts(builder, points, 3), _loaded(builder, _vectors(builder, queries, 3, _FLOATS))
-    held, before = _loaded(builder, kept), builder.block
+    axes, asked = _starts(builder, points, 3), loaded(builder, _vectors(builder, queries, 3, _FLOATS))
+    held, before = loaded(builder, kept), builder.block
     ask, look, done = (builder.append_basic_block(name) for name in ('ask', 'look', 'done'))
     builder.branch(ask)
     builder.position_at_end(ask)
@@ -60,9 +52,9 @@ def _emit(builder: Any, k: int, points: Any, rows: Any, begin: Any, end: Any, qu
     builder.cbranch(builder.icmp_signed('<', place, end), look, done)
 
     builder.position_at_end(look)
-    x, y, z = (builder.fsub(_spread(builder, axis, place), own) for axis, own in zip(axes, asked))
+    x, y, z = (builder.fsub(_number(builder, axis, place), own) for axis, own in zip(axes, asked))
     away = builder.fadd(builder.fadd(builder.fmul(x, x), builder.fmul(y, y)), builder.fmul(z, z))
-    number, squared, index = _spread(builder, rows.data, place), [], []
+    number, squared, index = _number(builder, rows.data, place), [], []
     for other_away, other in zip(best[:k], best[k:]):  # the farther one of the two goes on to the next
         is_lower = builder.and_(builder.fcmp_ordered('==', away, other_away), builder.icmp_signed('<', number, other))
         is_nearer = builder.or_(builder.fcmp_ordered('<', away, other_away), is_lower)
