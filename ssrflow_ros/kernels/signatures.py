@@ -8,7 +8,7 @@ two axes, row after row in memory; a tuple is one argument.
 SIGNATURES: dict[str, dict[str, list[str]]] = {
     'alignment': {
         'aligned': [
-            'float32[:, :, ::1], int64[::1], float32[:, :, ::1], int64[::1], float64[:, ::1], int64, float64, float64, float64'
+            'float32[:, :, ::1], int64[::1], float32[:, :, ::1], int64[::1], float64[:, ::1], int64, float64, float64, float64, float64'
         ]
     },
     'beams': {
@@ -150,7 +150,10 @@ SIGNATURES: dict[str, dict[str, list[str]]] = {
         'costs': [
             '(uint8[:, :, ::1], float32[:, :, ::1], int64[::1],), (uint8[:, :, ::1], float32[:, :, ::1], int64[::1],), float64[::1], float32[:, ::1], float32[:, ::1], int64, int64[::1], float64[:, :, ::1]'
         ],
-        'laid_out': ['float32[::1], float32[::1], int64[::1], float32[::1], float32[:, ::1], int64, int64'],
+        'extents': ['float32[:, ::1], int64[::1]'],
+        'laid_out': [
+            'float32[::1], float32[::1], int64[::1], float32[::1], float32[:, ::1], float32[:, ::1], float32[:, ::1], int64, int64'
+        ],
         'searched': [
             '(uint8[:, :, ::1], float32[:, :, ::1], int64[::1],), (uint8[:, :, ::1], float32[:, :, ::1], int64[::1],), float64[::1], float32[:, ::1], float32[:, ::1], int64, float64[:, ::1], float64[:, :, ::1], float64[::1], float64[::1], int64, float64[:, ::1], float64'
         ],
