@@ -11,10 +11,12 @@ from ssrflow_ros.kernels.cubes import chained, clustered, cubes, means_of_each
 from ssrflow_ros.kernels.ends import ends_of
 from ssrflow_ros.kernels.groups import (
     chosen_evenly,
+    greatest,
     medians,
     mostly_of,
     moved_together,
     rows_by_number,
+    shares,
     summed_up,
     touched_by,
 )
@@ -183,12 +185,12 @@ def test_things_that_touch_are_numbered_by_their_first_cells(rng, share):
     )
     suspects, unmatched = rng.random((2, len(points))) < 0.3
     vacated = rng.uniform(-side // 2 * cell, side // 2 * cell, (200, 3)).astype(np.float32)
-    owner, extent, size, suspected, lone, vacancies = connected_things(
-        points, suspects, unmatched, vacated, cell, side, square
+    owner, extent, size, marked, vacancies = connected_things(
+        points, (suspects, unmatched), vacated, cell, side, square
     )
     expected, count = ndimage.label(held, np.ones((3, 3)))
     assert np.array_equal(owner, expected[row, column] - 1)
-    assert len(extent) == len(size) == len(suspected) == len(lone) == len(vacancies) == count
+    assert len(extent) == len(size) == len(marked) == len(vacancies) == count
     places = np.floor(vacated[:, :2] / np.float32(cell) + side // 2).clip(1, side - 2).astype(int) // square
     squares = np.zeros((side // square, side // square), int)
     np.add.at(squares, tuple(places.T), 1)
@@ -197,8 +199,7 @@ def test_things_that_touch_are_numbered_by_their_first_cells(rng, share):
         assert extent[thing].tolist() == [rows.stop - rows.start, columns.stop - columns.start]
         assert vacancies[thing] == about[expected == thing + 1].max()
         assert size[thing] == 2 * (expected == thing + 1).sum()
-        assert suspected[thing] == suspects[owner == thing].sum()
-        assert lone[thing] == unmatched[owner == thing].sum()
+        assert marked[thing].tolist() == [suspects[owner == thing].sum(), unmatched[owner == thing].sum()]
 
 
 def test_chains_of_what_lies_together_and_moves_alike(rng):
@@ -256,6 +257,16 @@ def test_groups_are_moved_as_one(rng):
     )
     wanted = points + np.column_stack([np.repeat(shift, counts, axis=0), np.zeros(9, np.float32)])
     assert np.array_equal(moved_together(points, counts, shift), wanted)
+
+
+def test_shares_of_groups_and_the_greatest_that_holds_each_row(rng):
+    counts, marks = np.array([5, 1, 30]), rng.random((3, 36)) < 0.4
+    groups = np.split(np.arange(36), [5, 6])
+    assert shares(marks, counts).tolist() == [[own[group].mean() for group in groups] for own in marks]
+    rows, values, out = rng.integers(0, 50, 36), np.array([0.3, 0.9, -0.2]), np.zeros(50)
+    greatest(values, rows, counts, out)
+    owner = np.repeat(values, counts)
+    assert out.tolist() == [owner[rows == row].max(initial=0.0) for row in range(50)] and len(set(out)) > 2
 
 
 def test_groups_are_summed_up(rng):
