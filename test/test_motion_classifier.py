@@ -200,7 +200,13 @@ def movers(rng, count, expected_off=0.2, found_off=0.2):
     past = dict.fromkeys(FEATURES['past'], np.zeros(count)) | {'known': np.zeros(count, bool), 'log_odds': log_odds}
     nothing, sizes = np.zeros(count), np.full(count, 60)
     proposals = ScreenedProposals(
-        [np.arange(60)] * count, Clusters(np.zeros((0, 3)), sizes), np.zeros((0, 3)), {}, *np.zeros((6, count))
+        [np.arange(60)] * count,
+        np.tile(np.arange(60), count),
+        np.full(count, 60),
+        Clusters(np.zeros((0, 3)), sizes),
+        np.zeros((0, 3)),
+        {},
+        *np.zeros((6, count)),
     )
     seen = Candidates(
         proposals,
@@ -322,6 +328,8 @@ def likely(shift, ego=(0.0, 0.0), overlap=1.0, free=0.0):
     pose[:2, 3] = -np.asarray(ego)
     proposals = ScreenedProposals(
         [np.arange(60)] * k,
+        np.tile(np.arange(60), k),
+        np.full(k, 60),
         Clusters(np.zeros((0, 3)), np.full(k, 60)),
         np.zeros((0, 3)),
         {},

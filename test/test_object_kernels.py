@@ -11,10 +11,12 @@ from ssrflow_ros.kernels.cubes import chained, clustered, cubes, means_of_each
 from ssrflow_ros.kernels.ends import ends_of
 from ssrflow_ros.kernels.groups import (
     chosen_evenly,
+    greatest,
     medians,
     mostly_of,
     moved_together,
     rows_by_number,
+    shares,
     summed_up,
     touched_by,
 )
@@ -45,34 +47,39 @@ def test_maps_hold_the_distances_to_every_point_and_some_are_chosen_evenly(rng):
     first = np.concatenate([[0], np.cumsum(counts)])
     x, y = rng.uniform(0, SIDE / 2, (2, 38)).astype(np.float32)
     scale, corner = np.float32([2, 1, 1, 0.5]), np.float32([[0, 0], [5, 5], [15, 2], [20, 22]])
-    maps, places, chosen = laid_out(x, y, first, scale, corner, SIDE, 10)
+    low, high = (
+        np.float32([[-9, -9], [3.5, 0], [0, 0], [15.5, 12]]),
+        np.float32([[99, 99], [8.5, 29], [29, 29], [25, 20]]),
+    )
+    maps, places, chosen = laid_out(x, y, first, scale, corner, low, high, SIDE, 10)
     rows, columns = np.mgrid[:SIDE, :SIDE]
     for k in range(4):
         own = slice(first[k], first[k + 1])
         a, b = x[own] * scale[k] + corner[k, 0], y[own] * scale[k] + corner[k, 1]
         squared = [(rows - int(i)) ** 2 + (columns - int(j)) ** 2 for i, j in zip(a, b)]
-        assert np.array_equal(maps[k], np.min([*squared, np.full(rows.shape, TRUNCATED**2)], axis=0))
+        asked = tuple(slice(max(int(begin), 0), int(end) + 1) for begin, end in zip(low[k], high[k]))
+        assert np.array_equal(maps[k][asked], np.min([*squared, np.full(rows.shape, TRUNCATED**2)], axis=0)[asked])
         few, every = evenly_chosen(counts[k : k + 1], 10)[0], np.column_stack([a, b])
-        assert chosen[k] == len(few) and np.array_equal(places[k, : len(few)], every[few])
+        assert chosen[k] == len(few) and np.array_equal(places[k, :, : len(few)], every[few].T)
 
 
 def test_sums_at_moved_points(rng, maps):
-    places, shifts = rng.uniform(0, SIDE, (20, 2)).astype(np.float32), rng.uniform(-40, 40, (6, 2)).astype(np.float32)
+    places, shifts = rng.uniform(0, SIDE, (2, 20)).astype(np.float32), rng.uniform(-40, 40, (6, 2)).astype(np.float32)
     low, high = np.float32([5, -np.inf]), np.float32([25, np.inf])
     for east, north in shifts:
-        there_x, there_y = places[:, 0] + east, places[:, 1] + north
+        there_x, there_y = places[0] + east, places[1] + north
         inside = (there_x > 5) & (there_x < 25)
-        total, number = sum_moved(maps[0], places, east, north, low, high)
+        total, number = sum_moved(maps[0], places, 20, east, north, low, high, np.empty(20, np.int32))
         assert number == inside.sum() and total == looked_up(maps[0], there_x[inside], there_y[inside]).sum()
 
 
 def test_sums_on_a_grid_of_shifts(rng, maps):
     for own, count in zip(maps, (20, 1, 0, 7, 12)):
-        places = rng.uniform(0, SIDE, (count, 2)).astype(np.float32)
-        sums = sums_on_grid(own, places, 3, 2)
+        places = rng.uniform(0, SIDE, (2, count)).astype(np.float32)
+        sums = sums_on_grid(own, places, count, 3, 2)
         for i in range(5):
             for j in range(5):
-                row, column = (places[::2].astype(int) + 3 * np.array([i - 2, j - 2])).T
+                row, column = places[:, ::2].astype(int) + 3 * np.array([[i - 2], [j - 2]])
                 assert sums[i, j] == looked_up(own, row, column).sum()
 
 
@@ -91,8 +98,9 @@ def test_the_search_finds_what_a_search_by_numpy_does(rng):
     others[4:] -= counts[3]  # set 3 has none
     kept = owner != 3
     scale, corner = np.ones(8, np.float32), np.full((8, 2), side / 2, np.float32)
-    here = laid_out(x, y, first, scale, corner, side, 32)
-    there = laid_out(there_x[kept], there_y[kept], others, scale, corner, side, 32)
+    whole = np.zeros((8, 2), np.float32), np.full((8, 2), side, np.float32)
+    here = laid_out(x, y, first, scale, corner, *whole, side, 32)
+    there = laid_out(there_x[kept], there_y[kept], others, scale, corner, *whole, side, 32)
     low, high = (np.full((8, 2), limit, np.float32) for limit in (side / 2 - 8, side / 2 + 8))
     network, inertia = moved + rng.normal(0, 6, (8, 2)), rng.uniform(0.0, 0.01, 8)
     guesses = network[:, None] * np.array([1.0, 1.5, 2.0])[:, None]
@@ -111,7 +119,7 @@ def test_the_search_finds_what_a_search_by_numpy_does(rng):
     grid = np.stack(np.meshgrid(axis, axis, indexing='ij'), -1).reshape(-1, 2)
     starts = np.concatenate([np.zeros((8, 1, 2)), guesses.clip(-24, 24), np.zeros((8, 2, 2))], axis=1)
     for k in range(8):
-        sums = sums_on_grid(there[0][k], here[1][k, : here[2][k]], step, 8) / ((here[2][k] + 1) // 2 * full)
+        sums = sums_on_grid(there[0][k], here[1][k], here[2][k], step, 8) / ((here[2][k] + 1) // 2 * full)
         of_grid = sums + 2 * inertia[k] * np.hypot(*(grid - network[k]).T).reshape(sums.shape)
         lowest = ndimage.minimum_filter(of_grid, 3, mode='constant', cval=np.inf) == of_grid
         modes = np.argsort(np.where(lowest, of_grid, np.inf), axis=None, kind='stable')[:2]
@@ -122,7 +130,7 @@ def test_the_search_finds_what_a_search_by_numpy_does(rng):
     assert np.array_equal(shifts, wanted[:, 0])
     assert np.array_equal(cost, costs(*sides, every, wanted)[:, 0])
     for k, shift in enumerate(wanted[:, 0].clip(-24.5, 24.5).astype(np.float32)):
-        forth, back = here[1][k, : here[2][k]] + shift, there[1][k, : there[2][k]] - shift
+        forth, back = here[1][k, :, : here[2][k]].T + shift, there[1][k, :, : there[2][k]].T - shift
         back = back[((back > low[k]) & (back < high[k])).all(axis=1)]
         own = looked_up(here[0][k], *back.T).mean() if len(back) else full
         assert cost[k] == pytest.approx((looked_up(there[0][k], *forth.T).mean() + own) / full / 2)
@@ -177,12 +185,12 @@ def test_things_that_touch_are_numbered_by_their_first_cells(rng, share):
     )
     suspects, unmatched = rng.random((2, len(points))) < 0.3
     vacated = rng.uniform(-side // 2 * cell, side // 2 * cell, (200, 3)).astype(np.float32)
-    owner, extent, size, suspected, lone, vacancies = connected_things(
-        points, suspects, unmatched, vacated, cell, side, square
+    owner, extent, size, marked, vacancies = connected_things(
+        points, (suspects, unmatched), vacated, cell, side, square
     )
     expected, count = ndimage.label(held, np.ones((3, 3)))
     assert np.array_equal(owner, expected[row, column] - 1)
-    assert len(extent) == len(size) == len(suspected) == len(lone) == len(vacancies) == count
+    assert len(extent) == len(size) == len(marked) == len(vacancies) == count
     places = np.floor(vacated[:, :2] / np.float32(cell) + side // 2).clip(1, side - 2).astype(int) // square
     squares = np.zeros((side // square, side // square), int)
     np.add.at(squares, tuple(places.T), 1)
@@ -191,8 +199,7 @@ def test_things_that_touch_are_numbered_by_their_first_cells(rng, share):
         assert extent[thing].tolist() == [rows.stop - rows.start, columns.stop - columns.start]
         assert vacancies[thing] == about[expected == thing + 1].max()
         assert size[thing] == 2 * (expected == thing + 1).sum()
-        assert suspected[thing] == suspects[owner == thing].sum()
-        assert lone[thing] == unmatched[owner == thing].sum()
+        assert marked[thing].tolist() == [suspects[owner == thing].sum(), unmatched[owner == thing].sum()]
 
 
 def test_chains_of_what_lies_together_and_moves_alike(rng):
@@ -250,6 +257,16 @@ def test_groups_are_moved_as_one(rng):
     )
     wanted = points + np.column_stack([np.repeat(shift, counts, axis=0), np.zeros(9, np.float32)])
     assert np.array_equal(moved_together(points, counts, shift), wanted)
+
+
+def test_shares_of_groups_and_the_greatest_that_holds_each_row(rng):
+    counts, marks = np.array([5, 1, 30]), rng.random((3, 36)) < 0.4
+    groups = np.split(np.arange(36), [5, 6])
+    assert shares(marks, counts).tolist() == [[own[group].mean() for group in groups] for own in marks]
+    rows, values, out = rng.integers(0, 50, 36), np.array([0.3, 0.9, -0.2]), np.zeros(50)
+    greatest(values, rows, counts, out)
+    owner = np.repeat(values, counts)
+    assert out.tolist() == [owner[rows == row].max(initial=0.0) for row in range(50)] and len(set(out)) > 2
 
 
 def test_groups_are_summed_up(rng):

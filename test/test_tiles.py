@@ -67,7 +67,6 @@ def test_a_turn_and_a_shift_are_found_whatever_stands_beside_in_the_array(rng):
     here, turn, shift = rng.uniform((-2, -0.8), (2, 0.8), (2, 60, 2)), np.array([0.05, -0.03]), 0.1 * np.eye(2)
     matrix = np.stack([np.stack([np.cos(turn), np.sin(turn)], -1), np.stack([-np.sin(turn), np.cos(turn)], -1)], -2)
     there = here @ matrix + shift[:, None]
-    is_here, is_there = np.ones((2, 60), bool), np.ones((2, 60), bool)
-    is_here[0, 40:] = is_there[1, 50:] = False
-    found, turned = align(here, is_here, there, is_there, np.zeros((2, 2)), 0.1)
+    here, there = (np.ascontiguousarray(places.transpose(0, 2, 1), np.float32) for places in (here, there))
+    found, turned = align(here, np.array([40, 60]), there, np.array([60, 50]), np.zeros((2, 2)), 0.1)
     assert found == pytest.approx(shift, abs=0.03) and turned == pytest.approx(turn, abs=0.02)

@@ -57,34 +57,34 @@ def _find_nearest(nearest, x, y, other_x, other_y, squared, least):
 
 
 @compiled
-def aligned(here, here_counts, there, there_counts, shift, steps, kernel, about, stiffness):
+def aligned(here, here_counts, there, there_counts, shift, steps, kernel, about, stiffness, pointlike):
     """Shift (K, 2) m and turn (K,) rad that lay each of K sets of points onto another one, and that one onto it.
 
-    here, there  (K, P, 2) float32 m, of each the first `counts` (K,), at least one; `here` lies about its centre.
+    here, there  (K, 2, P) float32 m, of each the first `counts` (K,), at least one; `here` lies about its centre.
     shift (K, 2) m to start from; `about` m beyond its box the other's points are still its own; residuals well beyond
-    the width `kernel` m of Geman and McClure's count for nothing; `stiffness` m² holds the turn back.
+    the width `kernel` m of Geman and McClure's count for nothing; `stiffness` m² holds the turn back; up to
+    a mean square of the distances from the centre of `pointlike` m² there is none.
     """
     shift, turn = shift.copy(), np.zeros(len(here))
-    most = here.shape[1]
+    most = here.shape[2]
     turned_x, turned_y = np.empty(most, np.float32), np.empty(most, np.float32)
     moved_x, moved_y = np.empty(most, np.float32), np.empty(most, np.float32)
-    there_x, there_y = np.empty(most, np.float32), np.empty(most, np.float32)
     squared, least = np.empty(most, np.float32), np.empty(most, np.float32)
     match, back = np.empty(most, np.int32), np.empty(most, np.int32)  # of each point its partner on the other side
     for k in range(len(here)):
         n, m = here_counts[k], there_counts[k]
-        own, west, east, south, north = here[k], np.inf, -np.inf, np.inf, -np.inf
+        own_x, own_y, there_x, there_y, extent = here[k, 0], here[k, 1], there[k, 0], there[k, 1], 0.0
+        west, east, south, north = np.inf, -np.inf, np.inf, -np.inf
         for i in range(n):
-            west, east = min(west, own[i, 0] - about), max(east, own[i, 0] + about)
-            south, north = min(south, own[i, 1] - about), max(north, own[i, 1] + about)
-        for j in range(m):
-            there_x[j], there_y[j] = there[k, j, 0], there[k, j, 1]
+            west, east = min(west, own_x[i] - about), max(east, own_x[i] + about)
+            south, north = min(south, own_y[i] - about), max(north, own_y[i] + about)
+            extent += own_x[i] * own_x[i] + own_y[i] * own_y[i]
         for _ in range(steps):
             cos, sin = np.float32(np.cos(turn[k])), np.float32(np.sin(turn[k]))
             east_by, north_by = np.float32(shift[k, 0]), np.float32(shift[k, 1])
             for i in range(n):
-                turned_x[i] = cos * own[i, 0] - sin * own[i, 1]
-                turned_y[i] = sin * own[i, 0] + cos * own[i, 1]
+                turned_x[i] = cos * own_x[i] - sin * own_y[i]
+                turned_y[i] = sin * own_x[i] + cos * own_y[i]
                 moved_x[i], moved_y[i] = turned_x[i] + east_by, turned_y[i] + north_by
             _find_nearest(match[:n], moved_x[:n], moved_y[:n], there_x[:m], there_y[:m], squared[:n], least[:n])
             _find_nearest(back[:m], there_x[:m], there_y[:m], moved_x[:n], moved_y[:n], squared[:m], least[:m])
@@ -115,4 +115,6 @@ def aligned(here, here_counts, there, there_counts, shift, steps, kernel, about,
             shift[k, 0] += step[0]
             shift[k, 1] += step[1]
             turn[k] += step[2]
+        if extent <= pointlike * n:
+            turn[k] = 0
     return shift, turn

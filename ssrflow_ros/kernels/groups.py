@@ -150,16 +150,42 @@ def any_near(points, counts, asked, others, reach):
 def company(points, rows, size, side):
     """(n,) int64, how many of points (N, 3) m lie in the square of `size` m, seen from above, of each of the `rows`
     (n,); on a map of `side` squares, a power of two, that goes on anew beyond."""
-    count = np.zeros((side, side), np.int64)
+    count, square, per_square = np.zeros(side * side, np.int32), np.empty(len(points), np.int32), np.float32(1 / size)
     for point in range(len(points)):
-        count[
-            int(np.floor(points[point, 0] / size)) & (side - 1), int(np.floor(points[point, 1] / size)) & (side - 1)
-        ] += 1
+        row, column = np.floor(points[point, 0] * per_square), np.floor(points[point, 1] * per_square)
+        square[point] = (np.int32(row) & (side - 1)) * side + (np.int32(column) & (side - 1))
+    for point in range(len(points)):
+        count[square[point]] += 1
     out = np.empty(len(rows), np.int64)
     for place in range(len(rows)):
-        x, y = points[rows[place], 0], points[rows[place], 1]
-        out[place] = count[int(np.floor(x / size)) & (side - 1), int(np.floor(y / size)) & (side - 1)]
+        out[place] = count[square[rows[place]]]
     return out
+
+
+@compiled
+def shares(marks, counts):
+    """(M, K) float64, of the points of each of K groups, none empty, one after the other, `counts` (K,) of each, the
+    share that bears each of M marks (M, n) bool."""
+    out = np.empty((len(marks), len(counts)))
+    for number in range(len(marks)):
+        own, end = marks[number], 0
+        for k in range(len(counts)):
+            begin, end, marked = end, end + counts[k], 0
+            for point in range(begin, end):
+                marked += own[point]
+            out[number, k] = marked / counts[k]
+    return out
+
+
+@compiled
+def greatest(values, rows, counts, out):
+    """Raise out (N,) to the greatest of the `values` (K,) of those groups of `rows` (n,) that hold each row; one group
+    after the other, `counts` (K,) of each."""
+    end = 0
+    for k in range(len(counts)):
+        begin, end = end, end + counts[k]
+        for place in range(begin, end):
+            out[rows[place]] = max(out[rows[place]], values[k])
 
 
 @compiled

@@ -17,13 +17,13 @@ def _cell(point, cell, side):
 
 
 @compiled
-def connected_things(points, suspects, unmatched, vacated, cell, side, square):
+def connected_things(points, marks, vacated, cell, side, square):
     """Things on a map from above of `side` cells of `cell` m: what lies in cells that touch, at corners too.
 
     Returns the number (N,) int32 of the thing that each of points (N, 3) float32 m belongs to, in the order of their
-    first cells; and of each its extent (K, 2) in rows and in columns, the number of its points (K,), of its `suspects`
-    (N,) bool, of those that are `unmatched` (N,) bool, and of points that were `vacated` (V, 3) float32 m about it: the
-    greatest number in any square of `square` cells a side, in which it has cells, and the eight around that.
+    first cells; and of each its extent (K, 2) in rows and in columns; the number of its points (K,); how many of these
+    bear each of M `marks`, a tuple of (N,) bool, (K, M); and the number of points that were `vacated` (V, 3) float32 m
+    about it: the greatest in any square of `square` cells a side, in which it has cells, and the eight around that.
     """
     number, places = np.full(side * side, -1, np.int32), np.empty(len(points), np.int32)
     waiting = np.empty((len(points), 2), np.int32)  # row and column of cells; no more are held than there are points
@@ -65,14 +65,14 @@ def connected_things(points, suspects, unmatched, vacated, cell, side, square):
         vacancies[count] = greatest
         count += 1
     owner, size = np.empty(len(points), np.int32), np.zeros(count, np.int64)
-    suspected, lone = np.zeros(count, np.int64), np.zeros(count, np.int64)
+    marked = np.zeros((count, len(marks)), np.int64)
     for point in range(len(points)):
         own = number[places[point]]
         owner[point] = own
         size[own] += 1
-        suspected[own] += suspects[point]
-        lone[own] += unmatched[point]
-    return owner, extent[:count], size, suspected, lone, vacancies[:count]
+        for mark in range(len(marks)):
+            marked[own, mark] += marks[mark][point]
+    return owner, extent[:count], size, marked, vacancies[:count]
 
 
 @compiled

@@ -8,7 +8,7 @@ two axes, row after row in memory; a tuple is one argument.
 SIGNATURES: dict[str, dict[str, list[str]]] = {
     'alignment': {
         'aligned': [
-            'float32[:, :, ::1], int64[::1], float32[:, :, ::1], int64[::1], float64[:, ::1], int64, float64, float64, float64'
+            'float32[:, :, ::1], int64[::1], float32[:, :, ::1], int64[::1], float64[:, ::1], int64, float64, float64, float64, float64'
         ]
     },
     'beams': {
@@ -49,11 +49,13 @@ SIGNATURES: dict[str, dict[str, list[str]]] = {
         'any_near': ['float32[:, ::1], int64[::1], bool[::1], float32[:, ::1], float32'],
         'chosen_evenly': ['int64[::1], int64'],
         'company': ['float32[:, ::1], int64[::1], float64, int64'],
+        'greatest': ['float64[::1], int64[::1], int64[::1], float64[::1]'],
         'lengths': ['float32[:, ::1]'],
         'medians': ['float32[:, ::1], int64[::1], int64'],
         'mostly_of': ['int64[::1], int64[::1], int64[::1], bool[::1], int64'],
         'moved_together': ['float32[:, ::1], int64[::1], float32[:, ::1]'],
         'rows_by_number': ['int32[::1]', 'int64[::1]'],
+        'shares': ['bool[:, ::1], int64[::1]'],
         'summed_up': [
             'float32[:, ::1], float32[:, ::1], int64[::1], int64[::1], (bool[::1], bool[::1], bool[::1], bool[::1], bool[::1], bool[::1],)'
         ],
@@ -70,7 +72,9 @@ SIGNATURES: dict[str, dict[str, list[str]]] = {
         ],
     },
     'maps': {
-        'connected_things': ['float32[:, ::1], bool[::1], bool[::1], float32[:, ::1], float64, int64, int64'],
+        'connected_things': [
+            'float32[:, ::1], (bool[::1], bool[::1], bool[::1], bool[::1],), float32[:, ::1], float64, int64, int64'
+        ],
         'layers_about': ['float32[:, ::1], float32, float32, int64'],
         'lies_beside': ['float32[:, ::1], uint8[:, ::1], float32, float32'],
     },
@@ -150,7 +154,10 @@ SIGNATURES: dict[str, dict[str, list[str]]] = {
         'costs': [
             '(uint8[:, :, ::1], float32[:, :, ::1], int64[::1],), (uint8[:, :, ::1], float32[:, :, ::1], int64[::1],), float64[::1], float32[:, ::1], float32[:, ::1], int64, int64[::1], float64[:, :, ::1]'
         ],
-        'laid_out': ['float32[::1], float32[::1], int64[::1], float32[::1], float32[:, ::1], int64, int64'],
+        'extents': ['float32[:, ::1], int64[::1]'],
+        'laid_out': [
+            'float32[::1], float32[::1], int64[::1], float32[::1], float32[:, ::1], float32[:, ::1], float32[:, ::1], int64, int64'
+        ],
         'searched': [
             '(uint8[:, :, ::1], float32[:, :, ::1], int64[::1],), (uint8[:, :, ::1], float32[:, :, ::1], int64[::1],), float64[::1], float32[:, ::1], float32[:, ::1], int64, float64[:, ::1], float64[:, :, ::1], float64[::1], float64[::1], int64, float64[:, ::1], float64'
         ],

@@ -23,72 +23,88 @@ def _lower(values, one, other, by):
 
 
 @compiled
-def fill_distances(own, places):
-    """Fill own (C, C) uint8 with the squared distance in cells to the next of the places (n, 2), at most 16.
+def _fill_distances(own, held, low, high):
+    """Fill own (C, C) uint8, from cell `low` to cell `high` (2,) along both axes, with the squared distance in cells to
+    the next one in which something lies, at most 16. `held` (n,) uint8 is 0 of those cells and 16 of others, row after
+    row from `_BORDER` cells before `low` to as many beyond `high`, and is used up.
 
-    The squares are added along rows, and then along columns; rows lie one after the other, with cells between that
-    nothing lies in.
+    The squares are added along rows, and then along columns.
     """
-    side, wide = len(own), len(own) + 2 * _BORDER
-    held = np.full(wide * wide, _FULL, np.uint8)
-    for point in range(len(places)):
-        held[(int(places[point, 0]) + _BORDER) * wide + int(places[point, 1]) + _BORDER] = 0
+    wide = high[1] - low[1] + 1 + 2 * _BORDER
     across = held.copy()
     for off in range(1, _BORDER + 1):
         _lower(across[off:-off], held[: -2 * off], held[2 * off :], off * off)
-    about = across.copy()
+    about = held
+    about[:] = across
     for off in range(1, _BORDER + 1):
         _lower(about[off * wide : -off * wide], across[: -2 * off * wide], across[2 * off * wide :], off * off)
-    for row in range(side):
-        begin = (row + _BORDER) * wide + _BORDER
-        for column in range(side):
-            own[row, column] = about[begin + column]
+    for row in range(low[0], high[0] + 1):
+        begin = (row - low[0] + _BORDER) * wide + _BORDER
+        line, out = about[begin : begin + high[1] - low[1] + 1], own[row]
+        for column in range(len(line)):
+            out[low[1] + column] = line[column]
 
 
 @compiled
-def laid_out(x, y, first, scale, corner, side, most):
-    """Of K sets of points x, y (n,), set k from `first`[k] on (K + 1,): maps (K, side, side), as `fill_distances` makes
-    them; at most so many places (K, most, 2), evenly, the first and the last included; how many these are, (K,).
+def laid_out(x, y, first, scale, corner, low, high, side, most):
+    """Of K sets of points x, y (n,), set k from `first`[k] on (K + 1,): maps (K, side, side) of the squared distance in
+    cells to the next point, at most 16, from place `low` to place `high` (K, 2), of which nobody asks what lies beyond;
+    at most so many places (K, 2, most), evenly, the first and the last included; how many these are, (K,).
 
     Places are in cells from a map's corner: times `scale` (K,), plus `corner` (K, 2). All float32.
     """
     count = len(first) - 1
-    maps, chosen = np.empty((count, side, side), np.uint8), np.zeros((count, most, 2), np.float32)
-    counts = np.minimum(first[1:] - first[:-1], most)
+    maps, chosen = np.empty((count, side, side), np.uint8), np.zeros((count, 2, most), np.float32)
+    counts, sizes = np.minimum(first[1:] - first[:-1], most), first[1:] - first[:-1]
+    begin, end, cells = np.empty(2, np.int64), np.empty(2, np.int64), np.empty(sizes.max() if count else 0, np.int32)
     for k in range(count):
-        n = first[k + 1] - first[k]
-        places = np.empty((n, 2), np.float32)
+        n, by, east, north = sizes[k], scale[k], corner[k, 0], corner[k, 1]
+        own_x, own_y = x[first[k] : first[k + 1]], y[first[k] : first[k + 1]]
+        for axis in range(2):
+            begin[axis], end[axis] = max(int(low[k, axis]), 0), min(int(high[k, axis]), side - 1)
+        south, west = np.int32(begin[0] - _BORDER), np.int32(begin[1] - _BORDER)
+        tall, wide = np.int32(end[0] + 1 + _BORDER) - south, np.int32(end[1] + 1 + _BORDER) - west
+        held = np.full(tall * wide + 1, _FULL, np.uint8)
+        for point in range(n):  # by itself, so that vector units can
+            row, column = np.int32(own_x[point] * by + east) - south, np.int32(own_y[point] * by + north) - west
+            is_held = (row >= 0) & (row < tall) & (column >= 0) & (column < wide)
+            cells[point] = row * wide + column if is_held else tall * wide
         for point in range(n):
-            places[point, 0] = x[first[k] + point] * scale[k] + corner[k, 0]
-            places[point, 1] = y[first[k] + point] * scale[k] + corner[k, 1]
-        fill_distances(maps[k], places)
+            held[cells[point]] = 0
+        _fill_distances(maps[k], held[:-1], begin, end)
         for row in range(counts[k]):
             point = row * (n - 1) // max(counts[k] - 1, 1)
-            chosen[k, row, 0], chosen[k, row, 1] = places[point, 0], places[point, 1]
+            chosen[k, 0, row], chosen[k, 1, row] = own_x[point] * by + east, own_y[point] * by + north
     return maps, chosen, counts
 
 
 @compiled
-def sum_moved(own, places, east, north, low, high):
-    """Sum of the map `own` (C, C) at the places (n, 2) moved by so many cells, and how many they are: those that then
-    lie between `low` and `high` (2,)."""
-    side, total, number = len(own) - 1, 0, 0
-    for point in range(len(places)):
-        x, y = places[point, 0] + east, places[point, 1] + north
-        if (low[0] < x < high[0]) and (low[1] < y < high[1]):
-            total += own[min(max(int(x), 0), side), min(max(int(y), 0), side)]
+def sum_moved(own, places, count, east, north, low, high, cells):
+    """Sum of the map `own` (C, C) at the first `count` of the places (2, n) moved by so many cells, and how many they
+    are: those that then lie between `low` and `high` (2,). cells (n,) int32 is to work in."""
+    number, total, least, last = 0, 0, np.float32(0), np.float32(len(own) - 1)
+    x, y, flat = places[0], places[1], own.reshape(-1)
+    west, south, easternmost, northernmost = low[0], low[1], high[0], high[1]
+    for point in range(count):  # by itself, so that vector units can
+        ahead, aside = x[point] + east, y[point] + north
+        is_between = (west < ahead) & (ahead < easternmost) & (south < aside) & (aside < northernmost)
+        row, column = np.int32(min(max(ahead, least), last)), np.int32(min(max(aside, least), last))
+        cells[point] = row * np.int32(len(own)) + column if is_between else np.int32(-1)
+    for point in range(count):
+        if cells[point] >= 0:
+            total += flat[cells[point]]
             number += 1
     return total, number
 
 
 @compiled
-def sums_on_grid(own, places, step, steps):
-    """(2 steps + 1, 2 steps + 1) int32, sum of the map `own` (C, C) at every second of the places (n, 2), moved by
-    multiples of `step` cells to either side."""
+def sums_on_grid(own, places, count, step, steps):
+    """(2 steps + 1, 2 steps + 1) int32, sum of the map `own` (C, C) at every second of the first `count` places (2, n),
+    moved by multiples of `step` cells to either side."""
     side, wide = len(own) - 1, 2 * steps + 1
     sums, columns = np.zeros((wide, wide), np.int32), np.empty(wide, np.int64)
-    for point in range(0, len(places), 2):
-        row, column = int(places[point, 0]), int(places[point, 1])
+    for point in range(0, count, 2):
+        row, column = int(places[0, point]), int(places[1, point])
         for j in range(wide):
             columns[j] = min(max(column + (j - steps) * step, 0), side)
         for i in range(wide):
@@ -99,12 +115,12 @@ def sums_on_grid(own, places, step, steps):
 
 
 @compiled
-def _cost(here, there, points, others, east, north, most, low, high, full):
+def _cost(here, there, points, count, others, other_count, east, north, most, low, high, full, cells):
     """Of one set, as `costs` says."""
     east, north = np.float32(min(max(east, -most), most)), np.float32(min(max(north, -most), most))
     anywhere = np.float32(np.inf)
-    forward, number = sum_moved(there, points, east, north, (-anywhere, -anywhere), (anywhere, anywhere))
-    backward, about = sum_moved(here, others, -east, -north, (low[0], low[1]), (high[0], high[1]))
+    forward, number = sum_moved(there, points, count, east, north, (-anywhere, -anywhere), (anywhere, anywhere), cells)
+    backward, about = sum_moved(here, others, other_count, -east, -north, (low[0], low[1]), (high[0], high[1]), cells)
     return (forward / full / max(number, 1) + (backward / full / about if about else 1.0)) / 2
 
 
@@ -115,13 +131,15 @@ def costs(here, there, most, low, high, full, which, shift):
     `high` (K, 2), as shares of `full`. `here`, `there` of both sides as of `laid_out`; farther than `most` (K,) is as
     far as that."""
     (maps, places, counts), (other_maps, other_places, other_counts) = here, there
-    out = np.empty(shift.shape[:2])
+    out, cells = np.empty(shift.shape[:2]), np.empty(places.shape[2], np.int32)
     for number in range(len(which)):
         k = which[number]
-        own, other = places[k, : counts[k]], other_places[k, : other_counts[k]]
+        own, n, other, m = places[k], counts[k], other_places[k], other_counts[k]
         for asked in range(shift.shape[1]):
             east, north = shift[number, asked, 0], shift[number, asked, 1]
-            out[number, asked] = _cost(maps[k], other_maps[k], own, other, east, north, most[k], low[k], high[k], full)
+            out[number, asked] = _cost(
+                maps[k], other_maps[k], own, n, other, m, east, north, most[k], low[k], high[k], full, cells
+            )
     return out
 
 
@@ -137,11 +155,11 @@ def _keep(best, east, north, cost):
 
 
 @compiled
-def _best_on_grid(there, points, network, inertia, full, step, steps):
+def _best_on_grid(there, points, count, network, inertia, full, step, steps):
     """(2, 3) shift and cost of the two best that are better than those about them on the grid of `sums_on_grid`."""
-    wide, number, best = 2 * steps + 1, (len(points) + 1) // 2, np.zeros((2, 3))
+    wide, number, best = 2 * steps + 1, (count + 1) // 2, np.zeros((2, 3))
     best[:, 2] = np.inf
-    sums, cost = sums_on_grid(there, points, step, steps), np.full((wide + 2, wide + 2), np.inf)
+    sums, cost = sums_on_grid(there, points, count, step, steps), np.full((wide + 2, wide + 2), np.inf)
     for i in range(wide):
         for j in range(wide):
             east, north = (i - steps) * step - network[0], (j - steps) * step - network[1]
@@ -172,9 +190,10 @@ def searched(here, there, most, low, high, full, network, guesses, inertia, far,
     (maps, places, counts), (other_maps, other_places, other_counts) = here, there
     shifts, cost = np.zeros((len(maps), 2)), np.empty(len(maps))
     tried, best = np.zeros((max(guesses.shape[1] + 3, 2 * len(around)), 2)), np.zeros((2, 3))
+    cells = np.empty(places.shape[2], np.int32)
     for k in range(len(maps)):
-        own, other, modes = places[k, : counts[k]], other_places[k, : other_counts[k]], guesses.shape[1] + 1
-        grid = _best_on_grid(other_maps[k], own, network[k], inertia[k], full, step, int(far[k]) // step)
+        own, n, other, m, modes = places[k], counts[k], other_places[k], other_counts[k], guesses.shape[1] + 1
+        grid = _best_on_grid(other_maps[k], own, n, network[k], inertia[k], full, step, int(far[k]) // step)
         tried[0] = 0
         for guess in range(guesses.shape[1]):
             for axis in range(2):
@@ -189,7 +208,9 @@ def searched(here, there, most, low, high, full, network, guesses, inertia, far,
                 east, north = tried[asked, 0], tried[asked, 1]
                 # The network's guesses are often all the same.
                 if asked == 0 or east != tried[asked - 1, 0] or north != tried[asked - 1, 1]:
-                    cost_of = _cost(maps[k], other_maps[k], own, other, east, north, most[k], low[k], high[k], full)
+                    cost_of = _cost(
+                        maps[k], other_maps[k], own, n, other, m, east, north, most[k], low[k], high[k], full, cells
+                    )
                     cost_of += inertia[k] * np.hypot(east - network[k, 0], north - network[k, 1])
                 _keep(best, east, north, cost_of)
             if finer < 2:
@@ -202,8 +223,27 @@ def searched(here, there, most, low, high, full, network, guesses, inertia, far,
                             tried[number, axis] = best[rank, axis] + (off[axis] if finer == 0 else fine * off[axis])
                         number += 1
         shifts[k, 0], shifts[k, 1] = best[0, 0], best[0, 1]
-        cost[k] = _cost(maps[k], other_maps[k], own, other, best[0, 0], best[0, 1], most[k], low[k], high[k], full)
+        east, north = best[0, 0], best[0, 1]
+        cost[k] = _cost(maps[k], other_maps[k], own, n, other, m, east, north, most[k], low[k], high[k], full, cells)
     return shifts, cost
+
+
+@compiled
+def extents(points, counts):
+    """Lowest and highest corners (K, 3) float64 m of the boxes about K groups of points (n, 3), none empty, one after
+    the other, `counts` (K,) of each."""
+    low, high, end = np.empty((len(counts), 3)), np.empty((len(counts), 3)), 0
+    for k in range(len(counts)):
+        begin, end = end, end + counts[k]
+        west, south, floor = points[begin, 0], points[begin, 1], points[begin, 2]
+        east, north, top = west, south, floor
+        for row in range(begin + 1, end):
+            x, y, z = points[row, 0], points[row, 1], points[row, 2]
+            west, south, floor = min(west, x), min(south, y), min(floor, z)
+            east, north, top = max(east, x), max(north, y), max(top, z)
+        low[k, 0], low[k, 1], low[k, 2] = west, south, floor
+        high[k, 0], high[k, 1], high[k, 2] = east, north, top
+    return low, high
 
 
 @compiled

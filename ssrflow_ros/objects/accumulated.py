@@ -105,10 +105,10 @@ def _padded(
     points: np.ndarray, counts: np.ndarray, which: np.ndarray, centre: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """At most `_LAID` points of k of K sets of points (n, 3) m, `which` (k,), seen from above, evenly, about their
-    `centre` (k, 2) m: (k, P, 2) m, and (k, P) bool, as far as they are points."""
+    `centre` (k, 2) m: (k, 2, P) float32 m, and how many these are, (k,)."""
     first, last = (np.cumsum(counts) - counts)[which], counts[which] - 1
     few, steps = np.minimum(counts[which], _LAID), np.arange(_LAID)
     places = steps * last[:, None] // np.maximum(few - 1, 1)[:, None]
     rows = first[:, None] + np.minimum(places, last[:, None])  # beyond its points the last one again
     x_y = [points[:, axis].take(rows) - centre[:, axis, None] for axis in (0, 1)]
-    return np.stack(x_y, axis=-1), steps < few[:, None]
+    return np.stack(x_y, axis=1).astype(np.float32), few

@@ -14,18 +14,14 @@ _POINTLIKE = 0.1  # m², mean square of the distances from the centre, up to whi
 
 
 def align(
-    here: np.ndarray, is_here: np.ndarray, there: np.ndarray, is_there: np.ndarray, shift: np.ndarray, dt: float
+    here: np.ndarray, here_counts: np.ndarray, there: np.ndarray, there_counts: np.ndarray, shift: np.ndarray, dt: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Refine displacements of clusters against the other sweep.
 
-    here, there  (K, P, 2) m: a cluster's points about its centre, and the other sweep's that may be its own, as far
-                 as they are there, (K, P) bool: the first of each row, one at least.
+    here, there  (K, 2, P) float32 m: a cluster's points about its centre, and the other sweep's that may be its own,
+                 of each the first so many, (K,), one at least.
     shift        (K, 2) m to start from.
     Returns shift (K, 2) m and turn (K,) rad, counter-clockwise about the centre.
     """
-    here, there = here.astype(np.float32), there.astype(np.float32)
-    size = is_here.sum(axis=1)
     stiffness = 1e-3 + (_KERNEL / 3) ** 2 / (_TURN * dt) ** 2 / 8  # what holds the turn back, m²
-    extent = np.einsum('kpi,kpi,kp->k', here, here, is_here) / size
-    shift, turn = aligned(here, size, there, is_there.sum(axis=1), shift, _STEPS, _KERNEL, _ABOUT, stiffness)
-    return shift, np.where(extent > _POINTLIKE, turn, 0.0)
+    return aligned(here, here_counts, there, there_counts, shift, _STEPS, _KERNEL, _ABOUT, stiffness, _POINTLIKE)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..steps.prepared import PreparedPair
 from ..transforms import transformed32
-from .groups import Clusters, evenly_chosen, group_means
+from .groups import Clusters, evenly_chosen, group_shares
 
 _MOST_POINTS = 128  # of a cluster that are asked
 _DEPTH, _DEPTH_SHARE = 0.3, 0.01  # m, and share of the range, by which a beam went on beyond
@@ -44,4 +44,4 @@ def _shares(passing: list[tuple[np.ndarray, np.ndarray]], counts: np.ndarray) ->
         saw_through.append(beyond.all(axis=1))
         lie_between.append(beyond.any(axis=1) & at.any(axis=1))
     passed = np.any(saw_through, axis=0)
-    return group_means(passed, counts), group_means(np.any(lie_between, axis=0) & ~passed, counts)
+    return group_shares(passed, counts), group_shares(np.any(lie_between, axis=0) & ~passed, counts)

@@ -126,8 +126,9 @@ class ObjectDetector:
                 calibration.of(curve, candidates.classified.in_stream)
                 for curve in (calibration.object, calibration.object_point, calibration.other_point)
             )
-            others = np.where(candidates.may_move, of_others, 0.0).astype(np.float32)
-            likely = greatest_of_each(others, candidates.proposals.groups, calibration.no_proposal, len(likely))
+            others, proposals = np.where(candidates.may_move, of_others, 0.0), candidates.proposals
+            least, count = calibration.no_proposal, len(likely)
+            likely = greatest_of_each(others, proposals.rows, proposals.sizes, least, count).astype(np.float32)
             moving = selected(candidates, settings.min_motion_probability)
             which, rows, counts = assigned(candidates, moving, is_free, settings.object_points)
             if len(which):
@@ -180,11 +181,11 @@ class ObjectDetector:
             return None
         clusters, sizes = proposals.clusters, proposals.sizes
 
-        target, past = unexplained((prepared.target, prepared.past), observed.points, proposals.groups)
+        target, past = unexplained((prepared.target, prepared.past), observed.points, proposals.rows)
         registered = register(clusters, proposals.network, target, reach, dt)
 
         expected = tracks.expected(registered.centre) * (dt if settings.steady else np.nan)
-        wholes = Clusters(rows_of(observed.points, np.concatenate(proposals.groups)), sizes)
+        wholes = Clusters(rows_of(observed.points, proposals.rows), sizes)
         of_pair = fuse_with_network(registered, wholes, clusters, target, target_image, classifier)
         baseline = long_baseline(clusters, of_pair.displacement, past, dt, prepared.past_age)
         of_past = fuse_with_past(registered, of_pair, baseline, clusters, target_image, classifier)
@@ -225,8 +226,8 @@ class ObjectDetector:
         """Rows (m,) of the points that have no object, `is_free` (n,), and move by the network, and their features."""
         likeliest = np.zeros(len(observed.points))
         if candidates is not None:
-            of_each, groups = candidates.classified.probability, candidates.proposals.groups
-            likeliest = greatest_of_each(of_each, groups, 0.0, len(likeliest))
+            of_each, proposals = candidates.classified.probability, candidates.proposals
+            likeliest = greatest_of_each(of_each, proposals.rows, proposals.sizes, 0.0, len(likeliest))
         return unassigned_points(prepared, observed, is_free, likeliest, settings)
 
 

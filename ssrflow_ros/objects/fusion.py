@@ -13,7 +13,7 @@ import numpy as np
 from ..steps.range_image import RangeImage
 from .ends import Ends, find_ends
 from .features import Columns
-from .groups import Clusters, group_means
+from .groups import Clusters, group_shares
 from .long_baseline import LongBaseline
 from .models import Linear, logistic
 from .motion_classifier import MotionClassifier
@@ -205,7 +205,7 @@ def judged(
 
 def contradiction(image: RangeImage, clusters: Clusters, displacement: np.ndarray) -> np.ndarray:
     """(K,) share of each cluster's points through whose places, moved by `displacement` (K, 2) m, the sensor saw."""
-    return group_means(image.at(clusters.moved(displacement)).is_free(), clusters.counts)
+    return group_shares(image.at(clusters.moved(displacement)).is_free(), clusters.counts)
 
 
 def measured_features(

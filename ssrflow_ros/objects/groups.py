@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..kernels.groups import chosen_evenly, moved_together, rows_by_number
+from ..kernels.groups import chosen_evenly, greatest, moved_together, rows_by_number, shares
 
 
 class Clusters(NamedTuple):
@@ -40,18 +40,16 @@ def group_means(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return np.add.reduceat(values.astype(float), np.cumsum(counts) - counts, axis=-1) / counts
 
 
-def reduced(ufunc: np.ufunc, values: np.ndarray, groups: list[np.ndarray]) -> np.ndarray:
-    """(K,) `ufunc` over the values (n,) of each of the groups of rows, of which none is empty."""
-    first = np.cumsum([0, *(len(rows) for rows in groups[:-1])])
-    return ufunc.reduceat(values.take(np.concatenate(groups)), first)
+def group_shares(marks: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """(..., K) share of those that bear marks (..., n) bool, of groups of which none is empty."""
+    return shares(marks.reshape(-1, marks.shape[-1]), counts).reshape(*marks.shape[:-1], len(counts))
 
 
-def greatest_of_each(values: np.ndarray, groups: list[np.ndarray], least: float, count: int) -> np.ndarray:
-    """(count,) of each row the greatest of the `values` (K,) of the groups of rows that hold it, at least `least`."""
-    out, order = np.full(count, least, values.dtype), np.argsort(values)
-    rows = np.concatenate([groups[k] for k in order.tolist()])
-    counts = np.array([len(rows) for rows in groups])
-    out[rows] = np.repeat(np.maximum(values, least)[order], counts[order])  # of several the last is kept
+def greatest_of_each(values: np.ndarray, rows: np.ndarray, counts: np.ndarray, least: float, count: int) -> np.ndarray:
+    """(count,) of each row the greatest of the `values` (K,) of the groups that hold it, at least `least`; rows (n,) of
+    the groups, one after the other, `counts` (K,) of each."""
+    out = np.full(count, least)
+    greatest(values, rows, counts, out)
     return out
 
 

@@ -11,7 +11,7 @@ from ..kernels.returns import rows_of
 from ..steps.beams import Beams
 from ..steps.range_image import RangeImage
 from .features import Columns
-from .groups import Clusters, evenly_chosen, group_means
+from .groups import Clusters, evenly_chosen, group_shares
 from .motion_classifier import MotionClassifier
 from .observation import ObservedPoints
 from .proposals import KNOWN, UNMATCHED
@@ -26,7 +26,8 @@ MANY = 500  # points, beyond which more say nothing: walls have thousands
 class ScreenedProposals(NamedTuple):
     """K proposals that are worth to be registered.
 
-    groups    rows of each.   clusters  at most 512 points of each; network (n, 3) m, their displacement by the network.
+    groups    rows of each; rows (m,) of all, one proposal after the other, sizes (K,) of each.
+    clusters  at most 512 points of each; network (n, 3) m, their displacement by the network.
     features  by which they were found worth it, (K,) each.
     in_free_space, beside_occluder, moving_share, unmatched, past_unmatched  (K,) shares of their points that took free
     space, that are seen past something nearer, that the network says move, and beside which the other sweep, and the
@@ -35,6 +36,8 @@ class ScreenedProposals(NamedTuple):
     """
 
     groups: list[np.ndarray]
+    rows: np.ndarray
+    sizes: np.ndarray
     clusters: Clusters
     network: np.ndarray
     features: Columns
@@ -44,11 +47,6 @@ class ScreenedProposals(NamedTuple):
     network_spread: np.ndarray
     unmatched: np.ndarray
     past_unmatched: np.ndarray
-
-    @property
-    def sizes(self) -> np.ndarray:
-        """(K,) points of each, those included that are not looked at."""
-        return np.array([len(group) for group in self.groups])
 
 
 def prefilter(
@@ -77,7 +75,7 @@ def prefilter(
     marks = *free, observed.moving, observed.unmatched, observed.past_unmatched, expected >= 0
     east, north, spread, height, *shares = summed_up(clusters.points, network, counts, chosen, marks).T
     in_free_space, in_past_free_space, moving, unmatched, past_unmatched, followed = shares
-    beside_occluder = group_means(image.at(clusters.points).is_beside_occluder(), counts)
+    beside_occluder = group_shares(image.at(clusters.points).is_beside_occluder(), counts)
     features = {
         'log_points': np.log(np.minimum(sizes, MANY)),
         'in_free_space': np.sqrt(in_free_space),
@@ -103,8 +101,11 @@ def prefilter(
     if not kept.any():
         return None
     kept[np.argsort(-np.where(kept, log_odds, -np.inf), kind='stable')[_MOST:]] = False
+    groups = [proposals[k] for k in np.flatnonzero(kept).tolist()]
     return ScreenedProposals(
-        [proposals[k] for k in np.flatnonzero(kept)],
+        groups,
+        np.concatenate(groups),
+        sizes[kept],
         Clusters(_rows(clusters.points, kept, counts), counts[kept]),
         _rows(network, kept, counts),
         {name: values[kept] for name, values in features.items()},

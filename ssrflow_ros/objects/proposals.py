@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ..kernels.groups import mostly_of, rows_by_number, touched_by
 from ..kernels.maps import connected_things
 from ..settings import Settings
 from .clusters import find_clusters
-from .groups import reduced, rows_of_each
+from .groups import rows_of_each
 from .observation import ObservedPoints
 
 _CELL = 0.25  # m, of the map from above; what touches on it is one thing
@@ -30,6 +32,17 @@ KNOWN = 0.5
 """Share of a thing's points that lie where objects are expected, from which it is asked whatever else is known."""
 
 
+class _Things(NamedTuple):
+    """Things on the map: the number `of` (n,) the one that holds each point, -1 for none; of each the number of its
+    points, `sizes`, of those that the network moves, `movers`, and of those at which an object is expected, `followed`,
+    (K,) each."""
+
+    of: np.ndarray
+    sizes: np.ndarray
+    movers: np.ndarray
+    followed: np.ndarray
+
+
 def propose(observed: ObservedPoints, expected: np.ndarray, dt: float, settings: Settings) -> list[np.ndarray]:
     """Rows of each proposal, of which several may hold the same point.
 
@@ -38,20 +51,21 @@ def propose(observed: ObservedPoints, expected: np.ndarray, dt: float, settings:
     stands; then suspicious points by themselves: what touches a wall is no thing of its own.
     """
     points, suspicious = observed.points, observed.suspicious
-    thing = _things(observed, expected, settings.object_points)
-    things, velocity = rows_of_each(thing), observed.displacement / dt
+    held = _things(observed, expected, settings.object_points)
+    thing, things, velocity = held.of, rows_of_each(held.of), observed.displacement / dt
     parts = _not_nearly(things, thing, find_clusters(points, velocity, observed.moving, settings))
     free = observed.in_free_space | observed.in_past_free_space
     known, mixed = _expected_groups(thing, len(things), free, expected, settings.object_points)
     at_rest = np.zeros_like(velocity)
     parts += find_clusters(points, at_rest, suspicious & (thing < 0), settings)
     within = find_clusters(points, at_rest, suspicious & (thing >= 0), settings)
-    parts += _not_nearly(things, thing, _beside_what_stands(within, thing, observed.moving, expected))
+    parts += _not_nearly(things, thing, _beside_what_stands(within, held, observed.moving))
     things = [rows for number, rows in enumerate(things) if number not in mixed]
     groups = things + known + parts
     if not groups:
         return []
-    doubts, sizes = reduced(np.add, suspicious.astype(int), groups), np.array([len(rows) for rows in groups])
+    sizes = np.array([len(rows) for rows in groups])
+    doubts = np.add.reduceat(suspicious.take(np.concatenate(groups)), np.cumsum(sizes) - sizes, dtype=np.int64)
     asked = (doubts >= np.maximum(2, _FREE_SHARE * sizes)) | (np.arange(len(groups)) < len(things) + len(known))
     best = np.argsort(np.where(asked, -doubts, 1), kind='stable')[: min(asked.sum(), _MOST)]
     return [groups[k] for k in best.tolist()]
@@ -61,28 +75,22 @@ def _not_nearly(things: list[np.ndarray], thing: np.ndarray, groups: list[np.nda
     """Those of the groups of rows that are not nearly a thing; `thing` (n,) number of the one that holds each point."""
     if not groups or not things:
         return groups
-    sizes = np.array([*(len(rows) for rows in things), 0])
-    least = reduced(np.minimum, sizes[thing], groups)
+    sizes, rows = np.array([*(len(rows) for rows in things), 0]), np.concatenate(groups)
+    counts = np.array([len(rows) for rows in groups])
+    least = np.minimum.reduceat(sizes.take(thing.take(rows)), np.cumsum(counts) - counts).tolist()
     return [rows for rows, least in zip(groups, least) if not least or len(rows) < _SAME * least]
 
 
-def _beside_what_stands(
-    groups: list[np.ndarray], thing: np.ndarray, moving: np.ndarray, expected: np.ndarray
-) -> list[np.ndarray]:
-    """Those of the groups of rows that lie in a thing of which the rest stands by the network: `thing` (n,) number of
-    the one that holds each point, moving (n,) bool. Of a long vehicle the rest moves, too; and where an object is
-    `expected`, (n,), that tells what is one."""
+def _beside_what_stands(groups: list[np.ndarray], held: _Things, moving: np.ndarray) -> list[np.ndarray]:
+    """Those of the groups of rows that lie in a thing of which the rest stands by the network, moving (n,) bool. Of a
+    long vehicle the rest moves, too; and where an object is expected, that tells what is one."""
     if not groups:
         return []
-    inside = thing >= 0
-    sizes, movers = np.bincount(thing[inside]), np.bincount(thing[inside], moving[inside])
-    followed = np.bincount(thing[inside], expected[inside] >= 0)
     counts = np.array([len(rows) for rows in groups])
-    of, own, own_movers = mostly_of(
-        np.concatenate(groups), np.append(0, np.cumsum(counts)), thing, moving, len(sizes)
-    ).T
-    rest = sizes[of] - own
-    apart = (rest >= _REST * counts) & (movers[of] - own_movers <= _REST_MOVES * rest) & (followed[of] == 0)
+    first, things = np.append(0, np.cumsum(counts)), len(held.sizes)
+    of, own, own_movers = mostly_of(np.concatenate(groups), first, held.of, moving, things).T
+    rest = held.sizes[of] - own
+    apart = (rest >= _REST * counts) & (held.movers[of] - own_movers <= _REST_MOVES * rest) & (held.followed[of] == 0)
     return [groups[k] for k in np.flatnonzero(apart).tolist()]
 
 
@@ -108,17 +116,17 @@ def _expected_groups(
     return list(groups.values()), of_mixed - {-1}
 
 
-def _things(observed: ObservedPoints, expected: np.ndarray, fewest: int) -> np.ndarray:
-    """Number (n,) of the thing on the map that holds each point, -1 for none: of those that are small enough to move
-    and under suspicion: of what they hold themselves, or of places that were vacated beside them; or as nothing of the
-    other sweep lies where they stand; or as an object is `expected` there, (n,)."""
-    suspects, vacated = observed.moving | observed.suspicious, observed.vacated_space
-    owner, extent, size, suspected, unmatched, vacancies = connected_things(
-        observed.points, suspects, observed.unmatched, vacated, _CELL, _SIDE, _SQUARE
+def _things(observed: ObservedPoints, expected: np.ndarray, fewest: int) -> _Things:
+    """The things on the map that are small enough to move and under suspicion: of what they hold themselves, or of
+    places that were vacated beside them; or as nothing of the other sweep lies where they stand; or as an object is
+    `expected` there, (n,)."""
+    marks = observed.moving | observed.suspicious, observed.unmatched, observed.moving, expected >= 0
+    owner, extent, size, marked, vacancies = connected_things(
+        observed.points, marks, observed.vacated_space, _CELL, _SIDE, _SQUARE
     )
-    suspicious = suspected + vacancies >= np.maximum(_FEWEST_SUSPECTS, _SUSPECT_SHARE * size)
-    followed = np.bincount(owner[expected >= 0], minlength=len(size))
+    suspects, unmatched, movers, followed = marked.T
+    suspicious = suspects + vacancies >= np.maximum(_FEWEST_SUSPECTS, _SUSPECT_SHARE * size)
     asked = suspicious | (unmatched >= UNMATCHED * size) | (followed >= KNOWN * size)
     good = (size >= fewest) & asked
     good &= extent.max(axis=1, initial=0) * _CELL <= _LARGEST
-    return np.where(good, np.cumsum(good) - 1, -1).take(owner)
+    return _Things(np.where(good, np.cumsum(good) - 1, -1).take(owner), size[good], movers[good], followed[good])

@@ -115,13 +115,12 @@ def _aligned(tiles: Tiles, shift: np.ndarray, cost: np.ndarray, dt: float) -> tu
     turn, shift = np.zeros(len(shift)), shift * tiles.cell[:, None]
     hopeful = np.flatnonzero((cost < _HOPELESS) & (tiles.there[2] > 0))
     if len(hopeful):
-        here, there = (
-            (places[hopeful] - MIDDLE) * tiles.cell[hopeful, None, None] for _, places, _ in (tiles.here, tiles.there)
+        cell = tiles.cell[hopeful, None, None]
+        (here, counts), (there, others) = (
+            (((places[hopeful] - MIDDLE) * cell).astype(np.float32), number[hopeful])
+            for _, places, number in (tiles.here, tiles.there)
         )
-        is_here, is_there = (
-            np.arange(MOST_POINTS) < counts[hopeful, None] for _, _, counts in (tiles.here, tiles.there)
-        )
-        shift[hopeful], turn[hopeful] = align(here, is_here, there, is_there, shift[hopeful], dt)
+        shift[hopeful], turn[hopeful] = align(here, counts, there, others, shift[hopeful], dt)
     return shift, turn
 
 

@@ -13,11 +13,11 @@ _LAYER = np.float32(1.0)  # m, and no higher or lower than about that
 _SIDE = 1024  # cells of the map, which goes on anew beyond
 
 
-def unexplained(targets: tuple[np.ndarray, ...], points: np.ndarray, movers: list[np.ndarray]) -> tuple[Blocks, ...]:
+def unexplained(targets: tuple[np.ndarray, ...], points: np.ndarray, movers: np.ndarray) -> tuple[Blocks, ...]:
     """Of each of the `targets` (M, 3) m those that do not lie beside a point that stands: one of `points` (n, 3) m that
-    is in none of the groups of rows `movers`."""
+    is in none of the rows `movers` (m,)."""
     stands = np.ones(len(points), bool)
-    stands[np.concatenate(movers)] = False
+    stands[movers] = False
     static = surroundings(rows_of(points, np.flatnonzero(stands)))
     return tuple(Blocks(rows_of(target, np.flatnonzero(~beside(target, static)))) for target in targets)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..kernels.tiles import TRUNCATED, costs, laid_out, searched, sorted_into_blocks, within
+from ..kernels.tiles import TRUNCATED, costs, extents, laid_out, searched, sorted_into_blocks, within
 from .groups import Clusters
 
 CELLS = 126  # of a tile's side, a multiple of `COARSE`
@@ -22,13 +22,13 @@ class Tiles:
 
     centre (K, 2) m, size (K, 3) m of the clusters, cell (K,) m of a tile's cells.
     here, there  of the clusters, and of the other sweep: maps (K, C, C), at most `MOST_POINTS` of the points of each,
-                 evenly, (K, P, 2) cells, and how many these are, (K,).
+                 evenly, (K, 2, P) cells, and how many these are, (K,).
     """
 
     def __init__(self, clusters: Clusters, around: 'Blocks', reach: float):
         """around: the other sweep's points.   reach: m that is searched."""
         points, first = clusters.points, clusters.first
-        low, high = (limit.reduceat(points, first[:-1]).astype(float) for limit in (np.minimum, np.maximum))
+        low, high = extents(points, clusters.counts)
         self.centre, self.size = (low + high)[:, :2] / 2, high - low
         half = self.size[:, :2].max(axis=1) / 2
         self.cell = np.maximum(_FINEST, (half + reach + 0.5) / (CELLS / 2 - 1))
@@ -41,8 +41,11 @@ class Tiles:
         span = np.minimum(half + reach + _ABOUT, self.cell * (CELLS / 2 - TRUNCATED))
         x, y, others = around.near(self.centre, span, low[:, 2] - _HEIGHT, high[:, 2] + _HEIGHT)
         own = np.ascontiguousarray(points[:, :2].T)
-        self.here = laid_out(own[0], own[1], first, scale, corner, CELLS, MOST_POINTS)
-        self.there = laid_out(x, y, others, scale, corner, CELLS, MOST_POINTS)
+        # Of its own map only its box and what lies about it is asked, of the other one what it reaches.
+        far = margin + ((reach + 0.5 - _ABOUT) / self.cell + 1)[:, None]
+        reached = (MIDDLE - far).astype(np.float32), (MIDDLE + far).astype(np.float32)
+        self.here = laid_out(own[0], own[1], first, scale, corner, *about, CELLS, MOST_POINTS)
+        self.there = laid_out(x, y, others, scale, corner, *reached, CELLS, MOST_POINTS)
         self._sides = self.here, self.there, (reach + 0.5) / self.cell, *about, TRUNCATED**2
 
     def cost(self, shift: np.ndarray, which: np.ndarray | None = None) -> np.ndarray:

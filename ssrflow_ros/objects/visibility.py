@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..steps.prepared import PreparedPair
-from .groups import Clusters, group_means
+from .groups import Clusters, group_shares
 
 _ASKED = 4000  # points, of which it is asked whether the other sweep looked their way
 
@@ -64,6 +64,6 @@ def visibility(prepared: PreparedPair, clusters: Clusters, displacement: np.ndar
         'earlier_free': past_then.is_free(),
         'earlier_return': past_then.is_at_return(),
     }
-    shares = dict(zip(answers, group_means(np.stack([*answers.values()]), clusters.counts)))
+    shares = dict(zip(answers, group_shares(np.stack([*answers.values()]), clusters.counts)))
     overlap = other.at(points[:: 1 + len(points) // _ASKED]).is_known().mean()
     return VisibilityFeatures(**shares, overlap=float(overlap))
