@@ -12,12 +12,10 @@ shipped ones are of
 but for `expected_share`, which is of 150 and 60 recordings with 4096 points: it yields to a lorry that brakes. `stream`
 was fitted once more on these recordings, the others kept (`--keep`).
 `past_share`, and the weight that the prefilter gives to `past_unmatched`, are of 35 recordings of 8 sweeps (seeds from
-4,600,000), after the rest; `past` after those, of
+4,600,000), after the rest; `past` after those, on the answers of the narrower network, of
 
-    python -m studies.fit_expectation --recordings 308 --quiet 123 --keep ends_share past_share accumulated_share
-        expected_share tracked_displacement_variance stream
-
-of which ten recordings were refused whole.
+    python -m studies.fit_expectation --recordings 300 --quiet 120 --weathered 96 --keep ends_share past_share
+        accumulated_share expected_share tracked_displacement_variance stream
 """
 
 from __future__ import annotations
@@ -40,7 +38,8 @@ from ssrflow_ros.objects.motion_classifier import SHIPPED, MotionClassifier
 from ssrflow_ros.objects.observation import ObservedPoints
 from ssrflow_ros.scene_flow import SceneFlow
 from ssrflow_ros.settings import Settings
-from ssrflow_ros.simulator import simulate
+from ssrflow_ros.simulator import LabelledSweep, simulate
+from ssrflow_ros.simulator.disturbances import Weather, weathered
 from ssrflow_ros.steps.prepared import PreparedPair
 from ssrflow_ros.sweep import SweepPair
 
@@ -48,7 +47,12 @@ from .fit_motion_classifier import HEAVIEST, OWN, SCORED, SLOWEST, judged
 from .fitting import fit_log_variance, fit_logistic, fit_perceptron, fit_share
 from .truth import truth_of
 
-_SEED, _QUIET_SEED = 4_600_000, 6_500_000
+_SEED, _QUIET_SEED, _WEATHERED_SEED = 4_600_000, 6_500_000, 4_700_000
+_DRY = Weather()
+_WEATHER = (
+    *(Weather(dust=2), Weather(rain=0.02), Weather(dust=3)),
+    *(Weather(snow=3000), Weather(dust=1), Weather(second_returns=0.08)),
+)
 _STEPS = 1, 2, 1, 3, 1, 4  # sweeps from one pair to the next, of the recordings in turn
 _PAIRS = 7
 _MODELS = (
@@ -164,15 +168,35 @@ class _Watched(ObjectDetector):
         return self.seen
 
 
-def play(method: SceneFlow, number: int, quiet: bool = False) -> Iterator[Expected]:
-    """What one recording expected, of any world or of a street in which next to nothing moves."""
+Pairs = Iterator[tuple[LabelledSweep, LabelledSweep]]
+"""Of one recording, each the older sweep and the newer."""
+
+
+def recordings(count: int, quiet: int, in_weather: int) -> Iterator[Pairs]:
+    """So many of any world, of streets in which next to nothing moves, and of any world in rain, snow or dust, or with
+    second returns."""
+    for number in range(count):
+        yield _pairs(_SEED, number)
+    for number in range(quiet):
+        yield _pairs(_QUIET_SEED, number, scene='quiet_street')
+    for number in range(in_weather):
+        yield _pairs(_WEATHERED_SEED, number, weather=_WEATHER[number // len(_STEPS) % len(_WEATHER)])
+
+
+def _pairs(seed: int, number: int, scene: str | None = None, weather: Weather = _DRY) -> Pairs:
+    step = _STEPS[number % len(_STEPS)]
+    first = range(0, _PAIRS * step, step)
+    kept = sorted({place + more for place in first for more in (0, 1)})
+    recording = simulate(seed + number, kept[-1] + 1, scene=scene, kept=kept)
+    sweeps = dict(zip(kept, weathered(recording, weather, number)))
+    return ((sweeps[place], sweeps[place + 1]) for place in first)
+
+
+def play(method: SceneFlow, pairs: Pairs) -> Iterator[Expected]:
+    """What one recording expected."""
     stream = method.stream()
     stream.detector = detector = _Watched(method.classifier)
-    first = range(0, _PAIRS * (step := _STEPS[number % len(_STEPS)]), step)
-    kept = sorted({place + more for place in first for more in (0, 1)})
-    seed, scene = (_QUIET_SEED, 'quiet_street') if quiet else (_SEED, None)
-    sweeps = dict(zip(kept, simulate(seed + number, kept[-1] + 1, scene=scene, kept=kept)))
-    for older, newer in ((sweeps[place], sweeps[place + 1]) for place in first):
+    for older, newer in pairs:
         try:
             prepared = stream.prepare(SweepPair(newer.sweep, older.sweep))
         except SSRFlowError:
@@ -226,6 +250,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--recordings', type=int, default=120, help=f'of {_PAIRS} pairs')
     parser.add_argument('--quiet', type=int, default=40, help='more of them, of streets in which next to nothing moves')
+    parser.add_argument('--weathered', type=int, default=0, help='more of them, in rain, snow, dust, or twice returned')
     parser.add_argument('--weights', default=Settings().weights)
     parser.add_argument('--keep', nargs='*', default=(), choices=_MODELS, help='models that stay as they are')
     parser.add_argument('-o', '--output', type=Path, default=SHIPPED)
@@ -233,8 +258,8 @@ def main() -> None:
     from tqdm import tqdm
 
     method = SceneFlow(Settings(weights=args.weights))
-    asked = [(number, quiet) for quiet in (False, True) for number in range(args.quiet if quiet else args.recordings)]
-    pairs = [pair for one in tqdm(asked, disable=None) for pair in play(method, *one)]
+    played = tqdm(recordings(args.recordings, args.quiet, args.weathered), disable=None)
+    pairs = [pair for one in played for pair in play(method, one)]
     fit(pairs, method.classifier, args.keep).save(args.output)
     print(f'written: {args.output}')
 
