@@ -24,26 +24,17 @@ def displaced(points, counts, centre, displacement, turn, slope):
 
 
 @compiled
-def boxes(points, counts, heading):
-    """Yaw (K,) rad of the boxes of bodies with points (n, 3) m, their corners low and high (K, 3) m in axes that are
-    turned by it: the `heading` (K,), or, where that is NaN, the direction of the points' greatest spread."""
-    yaw, low, high, begin = heading.copy(), np.empty((len(counts), 3)), np.empty((len(counts), 3)), 0
+def boxes(points, counts, yaw):
+    """Corners low and high (K, 3) m of the boxes of bodies with points (n, 3) m, in axes that are turned by `yaw` (K,)
+    rad."""
+    low, high, begin = np.empty((len(counts), 3)), np.empty((len(counts), 3)), 0
     for body in range(len(counts)):
         own = points[begin : begin + counts[body]]
         begin += counts[body]
-        if np.isnan(yaw[body]):
-            middle_x, middle_y, xx, xy, yy = 0.0, 0.0, 0.0, 0.0, 0.0
-            for row in range(len(own)):
-                middle_x, middle_y = middle_x + own[row, 0], middle_y + own[row, 1]
-            middle_x, middle_y = middle_x / len(own), middle_y / len(own)
-            for row in range(len(own)):
-                x, y = own[row, 0] - middle_x, own[row, 1] - middle_y
-                xx, xy, yy = xx + x * x, xy + x * y, yy + y * y
-            yaw[body] = np.arctan2(2 * xy, xx - yy) / 2
         cos, sin = np.cos(yaw[body]), np.sin(yaw[body])
         low[body], high[body] = np.inf, -np.inf
         for row in range(len(own)):
             along, across = cos * own[row, 0] + sin * own[row, 1], cos * own[row, 1] - sin * own[row, 0]
             for axis, value in enumerate((along, across, np.float64(own[row, 2]))):
                 low[body, axis], high[body, axis] = min(low[body, axis], value), max(high[body, axis], value)
-    return yaw, low, high
+    return low, high

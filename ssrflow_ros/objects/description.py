@@ -11,8 +11,6 @@ from .covariance import MotionErrors, climb_features
 from .motion_classifier import MotionClassifier
 from .planar import level_axes
 
-_HEADING_SPEED = 1.5  # m/s, faster ones face where they go
-
 
 def describe(
     bodies: SeenBodies,
@@ -31,9 +29,8 @@ def describe(
     """
     motion = bodies.motion
     velocity = motion.displacement / dt
-    fast = np.hypot(velocity[:, 0], velocity[:, 1]) > _HEADING_SPEED
-    heading = np.where(fast, np.arctan2(velocity[:, 1], velocity[:, 0]), np.nan)
-    yaw, low, high = boxes(bodies.points, bodies.counts, heading)  # of a slow one along its longest side
+    yaw = np.arctan2(velocity[:, 1], velocity[:, 0])  # of slow ones, too: what is seen of a car may be its rear
+    low, high = boxes(bodies.points, bodies.counts, yaw)
     axes = level_axes(np.cos(yaw), np.sin(yaw))
     centre, size = np.einsum('ki,kij->kj', (low + high) / 2, axes), high - low
 
