@@ -28,6 +28,9 @@ SIGNATURES: dict[str, dict[str, list[str]]] = {
     'bodies': {
         'boxes': ['float32[:, ::1], int64[::1], float64[::1]'],
         'displaced': ['float32[:, ::1], int64[::1], float64[:, ::1], float64[:, ::1], float64[::1], float64[::1]'],
+        'points_near_ends': [
+            'float32[:, ::1], int64[::1], float64[:, ::1], float64[::1], float64[:, ::1], float64, float64'
+        ],
     },
     'boxes': {
         'box_of_each': ['float32[:, ::1], float32[:, ::1], float32[::1], float32[::1], float32[:, ::1], int32[::1]']

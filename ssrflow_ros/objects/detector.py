@@ -41,6 +41,7 @@ from .static_world import unexplained
 from .tracks import Tracks
 from .unassigned import unassigned_points
 from .visibility import visibility
+from .whole_box import SeenBoxes, SeenEnds
 
 _FASTEST = 35.0  # m/s
 _REACH = 1.0, 5.0  # m, least and most that is searched
@@ -150,11 +151,14 @@ class ObjectDetector:
         likely[rows[better]] = calibration.of(calibration.lone_point, log_odds[better])
         probability = prepared.ground * np.float32(calibration.ground)
         probability[prepared.rows] = likely
-        found, lost = self.tracks.follow(objects, bodies), self.tracks.lost()
-        items = [*found, *(item for item, _, _ in lost)]
-        whole = self.classifier.boxes.completed(items, [self.tracks.length(item.track_id) for item in items])
-        predicted = (_predicted(item, seconds, missed) for item, (_, seconds, missed) in zip(whole[len(found) :], lost))
-        return Detections(displacement, ids, tuple(whole[: len(found)]), probability, tuple(predicted))
+        whole = list(self.tracks.follow(objects, bodies))
+        if bodies is not None:
+            ends = SeenEnds.of(SeenBoxes.of(whole), bodies.points, bodies.counts, prepared.range_images[0])
+            lengths = [self.tracks.length(item.track_id) for item in whole]
+            whole = self.classifier.boxes.completed(whole, ends, lengths)
+            self.tracks.keep(whole)
+        predicted = tuple(_predicted(*lost) for lost in self.tracks.lost())
+        return Detections(displacement, ids, tuple(whole), probability, predicted)
 
     def candidates(
         self, prepared: PreparedPair, observed: ObservedPoints, inside: np.ndarray, settings: Settings

@@ -23,11 +23,11 @@ class Linear:
 
 @dataclass(frozen=True, eq=False)
 class Perceptron:
-    """Log odds of K things by F features: a weighed sum of them, and H units that see what no sum tells.
+    """A number of each of K things by F features, as log odds: a weighed sum, and H units that see what no sum tells.
 
     names           of the features.
     centre, spread  (F,) by which features are brought to mean 0 and spread 1.   line (F,) weights of the sum.
-    into (F, H), bias (H,), out (H,)  of the units, whose answers go through tanh.   offset (), log odds of nothing.
+    into (F, H), bias (H,), out (H,)  of the units, whose answers go through tanh.   offset (), what nothing gives.
     """
 
     names: tuple[str, ...]
@@ -40,11 +40,11 @@ class Perceptron:
     offset: np.ndarray
 
     def __call__(self, columns: Columns) -> np.ndarray:
-        """(K,) log odds of columns (K,)."""
+        """(...) of columns that broadcast to (...)."""
         return self.of_stacked(stacked(columns, self.names))
 
     def of_stacked(self, features: np.ndarray) -> np.ndarray:
-        """(K,) log odds of features (K, F), in the order of the names."""
+        """(...) of features (..., F), in the order of the names."""
         scaled = (features - self.centre) / self.spread
         return scaled @ self.line + np.tanh(scaled @ self.into + self.bias) @ self.out + self.offset
 

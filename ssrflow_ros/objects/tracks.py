@@ -7,7 +7,6 @@ itself where time was set back, stood still, or jumped, and where the frame chan
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -42,7 +41,7 @@ class _Track:
     age: int = 0
     missed: int = 0  # pairs in a row in which it was not found
     lengths: tuple[float, ...] = ()  # m, the greatest that were seen of it, rising
-    seen: MovingObject | None = None  # as it was found last
+    seen: MovingObject | None = None  # as it was found last, whole once that is known
     unseen: float = 0.0  # s since then
     cloud: AccumulatedCloud = NOTHING
     cloud_before: np.ndarray = field(
@@ -51,7 +50,7 @@ class _Track:
 
 
 class Lost(NamedTuple):
-    """An object that is not found any more: `item` as it was found last, where it is expected now, `seconds` and pairs
+    """An object that is not found any more: `item` as it was found last, whole, where it is expected now, `seconds` and pairs
     after that."""
 
     item: MovingObject
@@ -191,6 +190,12 @@ class Tracks:
         self._tracks = [track for track in self._tracks if track.missed <= _MISSED]
         return tuple(followed)
 
+    def keep(self, whole: list[MovingObject]) -> None:
+        """The whole boxes of what was found in this sweep, for when it is lost."""
+        by_number = {item.track_id: item for item in whole}
+        for track in self._tracks:
+            track.seen = by_number.get(track.number, track.seen)
+
     def lost(self) -> list[Lost]:
         """What was followed for some sweeps and is not found in this one, nor has another one its place."""
         here = np.array([track.centre[:2] for track in self._tracks if not track.missed]).reshape(-1, 2)
@@ -199,14 +204,11 @@ class Tracks:
             if track.seen is None or not track.missed or track.age < _KNOWN:
                 continue
             if not (np.linalg.norm(here - track.centre[:2], axis=1) < track.gate).any():
-                item = dataclasses.replace(
-                    track.seen,
-                    centre=track.centre,
-                    velocity=track.velocity,
-                    yaw=track.yaw,
-                    track_id=track.number,
-                    age=track.age,
+                item = track.seen.but(
+                    velocity=track.velocity, yaw=track.yaw, track_id=track.number, age=track.age
                 )
+                before, after = item.hidden.T
+                item = item.but(centre=track.centre + item.axes[:, :2] @ (after - before) / 2)
                 out.append(Lost(item, track.unseen, track.missed))
         return out
 
