@@ -50,8 +50,8 @@ class _Track:
 
 
 class Lost(NamedTuple):
-    """An object that is not found any more: `item` as it was found last, whole, where it is expected now, `seconds` and pairs
-    after that."""
+    """An object that is not found any more: `item` as it was found last, whole, where it is expected now, `seconds` and
+    pairs after that."""
 
     item: MovingObject
     seconds: float
@@ -204,9 +204,7 @@ class Tracks:
             if track.seen is None or not track.missed or track.age < _KNOWN:
                 continue
             if not (np.linalg.norm(here - track.centre[:2], axis=1) < track.gate).any():
-                item = track.seen.but(
-                    velocity=track.velocity, yaw=track.yaw, track_id=track.number, age=track.age
-                )
+                item = track.seen.but(velocity=track.velocity, yaw=track.yaw, track_id=track.number, age=track.age)
                 before, after = item.hidden.T
                 item = item.but(centre=track.centre + item.axes[:, :2] @ (after - before) / 2)
                 out.append(Lost(item, track.unseen, track.missed))

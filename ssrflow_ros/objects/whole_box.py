@@ -28,6 +28,7 @@ SHIPPED = Path(__file__).resolve().parents[1] / 'weights' / 'boxes.json'
 """The file of the package."""
 _PROBED = 0.15, 0.4, 0.8, 1.5, 3.0  # m beyond an end, where it is asked whether beams went through
 _HEIGHTS = 0.3, 0.7  # share of the height that is seen, at which it is asked
+_THINNEST = 0.3  # m, of what is seen: a side as flat as a board is hardly ever seen, and tells no more
 _NEAR, _NEAR_SHARE = 0.3, 0.15  # m from an end, and share of its side, within which points are counted
 FEATURES = {
     # Log m by which the whole reaches beyond an end of what is seen.
@@ -106,9 +107,7 @@ class BoxModels:
         with atomic_write(path) as unfinished:
             Path(unfinished).write_text(json.dumps(parts) + '\n', encoding='utf-8')
 
-    def completed(
-        self, items: Sequence[MovingObject], ends: SeenEnds, lengths: Sequence[float]
-    ) -> list[MovingObject]:
+    def completed(self, items: Sequence[MovingObject], ends: SeenEnds, lengths: Sequence[float]) -> list[MovingObject]:
         """The objects `items`, in a frame whose z is up and whose origin is the sensor's, with the boxes of all of them
         instead of those of the points seen, where they are at the sweep's stamp, and the covariances of their centres.
 
@@ -119,9 +118,10 @@ class BoxModels:
             return []
         seen, known = SeenBoxes.of(items), np.array(lengths)
         beyond = np.exp(np.minimum(self.beyond(end_features(seen, ends)), np.log(_FARTHEST))).reshape(-1, 2, 2)
-        along = beyond[:, 0].sum(axis=1)
         missing = np.where(known >= _LONG, known - seen.size[:, 0], 0.0)
-        beyond[:, 0] *= (np.maximum(missing, along) / along)[:, None]
+        more = np.maximum(missing - beyond[:, 0].sum(axis=1), 0.0)
+        doubt = beyond[:, 0] ** 2  # a log is told: the more is beyond an end, the less is sure of it
+        beyond[:, 0] += (more / doubt.sum(axis=1))[:, None] * doubt
         taken = np.array([item.taken for item in items])
         onward = -taken[:, None] * seen.along_sides(seen.velocity)  # its points were measured then
         off = (beyond[:, :, 1] - beyond[:, :, 0]) / 2 + onward
@@ -190,13 +190,13 @@ class SeenEnds(NamedTuple):
 
 def end_features(seen: SeenBoxes, ends: SeenEnds) -> Columns:
     """Columns (K, 4) of the ends, against the length and along it, against the width and along it."""
-    length, width, height = np.log(seen.size + 0.1).T[:, :, None]
+    length, width, height = np.log(np.maximum(seen.size, _THINNEST)).T[:, :, None]
     reach = np.hypot(seen.centre[:, 0], seen.centre[:, 1])
     view, away = seen.along_sides(seen.centre) / np.maximum(reach, 1e-6)[:, None], _away(seen)
     columns = {
-        'is_front': np.array([0.0, 1.0, 0.0, 0.0]),
-        'is_rear': np.array([1.0, 0.0, 0.0, 0.0]),
-        'is_side': np.array([0.0, 0.0, 1.0, 1.0]),
+        'is_front': np.array([[0.0, 1.0, 0.0, 0.0]]),
+        'is_rear': np.array([[1.0, 0.0, 0.0, 0.0]]),
+        'is_side': np.array([[0.0, 0.0, 1.0, 1.0]]),
         'view': _outwards(view),
         'away': _outwards(away),
         'view_other': np.abs(view).repeat(2, axis=1)[:, ::-1],
