@@ -12,10 +12,12 @@ shipped ones are of
 but for `expected_share`, which is of 150 and 60 recordings with 4096 points: it yields to a lorry that brakes. `stream`
 was fitted once more on these recordings, the others kept (`--keep`).
 `past_share`, and the weight that the prefilter gives to `past_unmatched`, are of 35 recordings of 8 sweeps (seeds from
-4,600,000), after the rest; `past` after those, on the answers of the narrower network, of
+4,600,000), after the rest; `past` after those, on the answers of the wide network, of
 
-    python -m studies.fit_expectation --recordings 300 --quiet 120 --weathered 96 --keep ends_share past_share
-        accumulated_share expected_share tracked_displacement_variance stream
+    python -m studies.fit_expectation --recordings 308 --quiet 123 --keep ends_share past_share accumulated_share
+        expected_share tracked_displacement_variance stream
+
+of which ten recordings were refused whole.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Every point moves at 2 m/s along x; what lies at x > 0 is said to move, as one object. If the ego-motion is given,
 points of one row are the same thing in both sweeps, and velocities are those of a perfect network. The number of
 points makes it fail as scan matching fails, run out of memory, or take longer than any test waits; the setting
-`weights` makes it fail to load.
+`weights` makes it fail to load, or to give a stream.
 """
 
 import time
@@ -11,14 +11,14 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from ssrflow_ros.errors import EgoMotionError, WeightsError
+from ssrflow_ros.errors import EgoMotionError, InputError, WeightsError
 from ssrflow_ros.node.flow_node import main
 from ssrflow_ros.steps.conditioning import unknown
 from ssrflow_ros.steps.own_body import OwnBody
 from ssrflow_ros.sweep import EgoMotion, FlowField, MovingObject
 
 FAILS_AT, OUT_OF_MEMORY_AT, SLOW_AT = 13, 14, 15
-MISSING, BROKEN = 'missing', 'broken'
+MISSING, BROKEN, WITHOUT_STREAM = 'missing', 'broken', 'without_stream'
 SPEED = 2.0
 TRACK, VARIANCE = 17, 0.25
 
@@ -35,6 +35,8 @@ class StandIn:
             raise RuntimeError('a fault of ours')
 
     def stream(self, mounting_of=unknown):
+        if self.settings.weights == WITHOUT_STREAM:
+            raise InputError('there is no stream: look again')
         self.tell('stream')
         self.own_body, self.mounting_of = OwnBody(), mounting_of
         return self

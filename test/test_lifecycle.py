@@ -18,7 +18,7 @@ from live import PATIENCE, REAL, STAND_IN, LiveNode, Stream, make_cloud, own_net
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue  # noqa: E402
 from rcl_interfaces.srv import SetParameters  # noqa: E402
 from sensor_msgs.msg import PointCloud2  # noqa: E402
-from stand_in_node import BROKEN, MISSING, OUT_OF_MEMORY_AT, SLOW_AT  # noqa: E402
+from stand_in_node import BROKEN, MISSING, OUT_OF_MEMORY_AT, SLOW_AT, WITHOUT_STREAM  # noqa: E402
 from std_srvs.srv import SetBool, Trigger  # noqa: E402
 from visualization_msgs.msg import Marker, MarkerArray  # noqa: E402
 
@@ -257,7 +257,7 @@ def test_a_params_file_that_changes_nothing_is_warned_of_in_one_line(start, tmp_
 
 
 def test_a_transition_that_fails_leaves_nothing_behind(start):
-    live = start('autostart:=false', 'ego_motion:=odometry', 'mounting:=nonsense')
+    live = start('autostart:=false', 'ego_motion:=odometry', f'weights:={WITHOUT_STREAM}')
     assert change(live, Transition.TRANSITION_CONFIGURE)[0]
     assert change(live, Transition.TRANSITION_ACTIVATE) == (False, 'inactive')
     assert told(live)[-2:] == ['onload', 'offload']

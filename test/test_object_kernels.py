@@ -6,7 +6,7 @@ from scipy import ndimage
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from ssrflow_ros.kernels.bodies import boxes, displaced
+from ssrflow_ros.kernels.bodies import boxes, displaced, points_near_ends
 from ssrflow_ros.kernels.cubes import chained, clustered, cubes, means_of_each
 from ssrflow_ros.kernels.ends import ends_of
 from ssrflow_ros.kernels.groups import (
@@ -337,3 +337,31 @@ def test_boxes_lie_along_the_yaw(bodies):
         cos, sin = np.cos(yaw[k]), np.sin(yaw[k])
         turned = own @ np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
         np.testing.assert_allclose([low[k], high[k]], [turned.min(axis=0), turned.max(axis=0)], atol=1e-12)
+
+
+def test_points_near_ends(bodies):
+    yaw, within, share = np.array([0.0, 0.3, 1.6, -2.0]), 0.4, 0.2
+    low, high = boxes(bodies, COUNTS, yaw)
+    size, middle = high - low, (low + high) / 2
+    cos, sin = np.cos(yaw), np.sin(yaw)
+    centre = np.column_stack(
+        [cos * middle[:, 0] - sin * middle[:, 1], sin * middle[:, 0] + cos * middle[:, 1], middle[:, 2]]
+    )
+    found = points_near_ends(bodies, COUNTS, centre, yaw, size, within, share)
+    for k, own in enumerate(np.split(bodies.astype(float), np.cumsum(COUNTS)[:-1])):
+        if len(own) == 1:
+            assert np.isfinite(found[k]).all(), 'a box without sides'
+            continue
+        inside = own @ np.array([[cos[k], -sin[k], 0], [sin[k], cos[k], 0], [0, 0, 1]]) - low[k]
+        for end in range(4):
+            side = end // 2
+            away = size[k, side] - inside[:, side] if end % 2 else inside[:, side]
+            near = inside[away < within]
+            expected = [
+                len(near) / len(own),
+                (away < share * size[k, side]).mean(),
+                away.mean() / size[k, side],
+                near[:, 2].max() / size[k, 2],
+                np.ptp(near[:, 1 - side]) / size[k, 1 - side],
+            ]
+            np.testing.assert_allclose(found[k, end], expected, atol=1e-6)

@@ -123,6 +123,7 @@ def test_the_node_deskews(deskew):
     outputs = SimpleNamespace(
         publish=lambda flow, cloud, frame: published.put(flow),
         publish_split=lambda cloud, moving: None,
+        split_heard=lambda: False,
         listeners=lambda: 1,
     )
     source = SimpleNamespace(between=lambda pair: BACK, mounting_of=lambda frame: None)
