@@ -137,6 +137,18 @@ def test_what_was_seen_whole_before_stays_whole():
     assert 7.0 <= completed(longer, length=6.3).size[0] < 7.5, 'no box is less than its points'
 
 
+@pytest.mark.parametrize('count', [1, 2, 3, 4, 5])
+def test_so_many_at_once_get_the_boxes_that_each_gets(count):
+    items = [rear(12.0 + 3 * k) for k in range(count)]
+    points = [shown(item) for item in items]
+    image = RangeImage(np.concatenate([*points, wall(60.0)]))
+    seen_ends = SeenEnds.of(SeenBoxes.of(items), np.concatenate(points), np.array([len(own) for own in points]), image)
+    together = BOXES.completed(items, seen_ends, [0.0] * count)
+    for k, item in enumerate(items):
+        ends = SeenEnds.of(SeenBoxes.of([item]), points[k], np.array([len(points[k])]), image)
+        np.testing.assert_allclose(BOXES.completed([item], ends, [0.0])[0].centre, together[k].centre, atol=1e-6)
+
+
 def test_where_beams_went_through_nothing_is_hidden():
     """Behind a rear nobody looks; of a post that stands apart all is known."""
     post = seen([12.0, 0.0, -1.0], [0.4, 0.4, 1.4])

@@ -186,8 +186,7 @@ def stacked(columns: Columns, names: tuple[str, ...]) -> np.ndarray:
     """(..., F) of the `columns` by name; a constant 1 is known, and `a*b` is the product of two of them."""
     known = {'constant': 1.0, **columns}
     values = [known[first] * known[second] if second else known[first] for first, second in _factors(names)]
-    shape = max(getattr(value, 'shape', ()) for value in values)  # () < (K,) < (K, 1) < (K, 2)
-    out = np.empty((*shape, len(names)))
+    out = np.empty((*np.broadcast_shapes(*{np.shape(value) for value in values}), len(names)))
     for k, value in enumerate(values):
         out[..., k] = value
     return out

@@ -194,9 +194,9 @@ def end_features(seen: SeenBoxes, ends: SeenEnds) -> Columns:
     reach = np.hypot(seen.centre[:, 0], seen.centre[:, 1])
     view, away = seen.along_sides(seen.centre) / np.maximum(reach, 1e-6)[:, None], _away(seen)
     columns = {
-        'is_front': np.array([[0.0, 1.0, 0.0, 0.0]]),
-        'is_rear': np.array([[1.0, 0.0, 0.0, 0.0]]),
-        'is_side': np.array([[0.0, 0.0, 1.0, 1.0]]),
+        'is_front': np.array([0.0, 1.0, 0.0, 0.0]),
+        'is_rear': np.array([1.0, 0.0, 0.0, 0.0]),
+        'is_side': np.array([0.0, 0.0, 1.0, 1.0]),
         'view': _outwards(view),
         'away': _outwards(away),
         'view_other': np.abs(view).repeat(2, axis=1)[:, ::-1],
