@@ -222,10 +222,13 @@ def report(samples: list[Sample], models: BoxModels) -> None:
 
 
 def fit(samples: list[Sample]) -> BoxModels:
-    """Both models."""
-    first = BoxModels(fit_beyond(samples), Linear(FEATURES['centre_variance'], np.zeros((3, 5))))
-    detected = [sample for sample in samples if sample.found] or samples
-    return dataclasses.replace(first, centre_variance=fit_variance(detected, first))
+    """Both models; variances are those of found objects of recordings on which the other was not fitted."""
+    unknown, variances = Linear(FEATURES['centre_variance'], np.zeros((3, 5))), []
+    halves = [[sample for sample in samples if sample.recording // 2 % 2 == half] for half in (0, 1)]
+    for fitted, others in (halves, halves[::-1]):
+        detected = [sample for sample in others if sample.found] or others
+        variances.append(fit_variance(detected, BoxModels(fit_beyond(fitted), unknown)).weights)
+    return BoxModels(fit_beyond(samples), Linear(unknown.names, np.mean(variances, axis=0)))
 
 
 def main() -> None:

@@ -79,7 +79,9 @@ class Driver:
             self._listeners[name] = self._node.create_subscription(kind, f'/{NAME}/{name}', heard, 5, raw=True)
             self._account.done['listener comes'] += 1
         elif not wanted and name in self._listeners:
-            self._node.destroy_subscription(self._listeners.pop(name))
+            # In the executor's thread: it may be waiting for this subscription.
+            gone = self._executor.create_task(self._node.destroy_subscription, self._listeners.pop(name))
+            self._wait(gone.done, f'the end of listening to {name}')
             self._account.done['listener goes'] += 1
 
     def reset(self) -> None:
