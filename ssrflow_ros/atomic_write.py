@@ -196,7 +196,7 @@ def _foreign(path: Path, command: str) -> str:
         return '' if path.is_file() and signature(command) in _ends(path) else f'"ssrflow {command}" did not write it'
     try:
         entries = _files(path)
-        if not entries:
+        if not entries and not os.path.lexists(path / MARKER):
             return ''
         marker = json.loads((path / MARKER).read_text())
         if marker['made_by'] != signature(command):

@@ -87,6 +87,16 @@ def test_a_link_is_never_replaced(made, tmp_path, overwrite):
         (tmp_path / 'link').unlink()
 
 
+def test_a_folder_with_a_strange_marker_alone_is_somebodys(tmp_path):
+    out = tmp_path / 'out'
+    out.mkdir()
+    (out / MARKER).write_text('mine')
+    with pytest.raises(InputError, match='did not make it'):
+        with atomic_write(out, 'bag', True) as unfinished:
+            unfinished.mkdir()
+    assert (out / MARKER).read_text() == 'mine'
+
+
 def test_an_empty_folder_is_nothing_to_be_lost(tmp_path):
     (tmp_path / 'out' / 'deep').mkdir(parents=True)
     write_folder(tmp_path / 'out', overwrite=True)
