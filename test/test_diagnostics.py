@@ -12,6 +12,7 @@ from ssrflow_ros.node.bag_replay import BagReplay  # noqa: E402
 from ssrflow_ros.node.diagnostics import ERROR, OK, WARN, Diagnostics  # noqa: E402
 from ssrflow_ros.node.memory import device_mb, host_mb  # noqa: E402
 from ssrflow_ros.node.statistics import DOUBTFUL, OUT_OF_MEMORY, REPLACED, UNHEARD, WARN_EVERY, Statistics  # noqa: E402
+from ssrflow_ros.process_memory import allocator  # noqa: E402
 from ssrflow_ros.settings import Settings  # noqa: E402
 from ssrflow_ros.steps.pairing import FIRST, GAP  # noqa: E402
 
@@ -115,6 +116,7 @@ def test_method_memory_and_stages_are_told():
     assert values['weights'] == Settings().weights and values['ego_motion'] == Settings().ego_motion
     assert values['network_ms_p50'] == '3.0' and values['stamp_to_publish_ms_p95'] == '70.0'
     assert float(values['memory_mb']) == pytest.approx(host_mb(), rel=0.5) and values['device_memory_mb'] == '0'
+    assert values['allocator'] == allocator()
 
 
 def test_a_replay_hears_the_flow_node_and_no_other():

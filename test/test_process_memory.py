@@ -1,7 +1,9 @@
 """What a process keeps of the memory that it has used is bounded, whatever comes."""
 
+import ctypes.util
 import gc
 import os
+import shutil
 import subprocess
 import sys
 import weakref
@@ -47,6 +49,53 @@ def test_another_number_of_points_each_time_costs_no_memory():
 def test_what_the_user_has_set_stays():
     code = "import os; print(os.environ['LRU_CACHE_CAPACITY'], os.environ['ONEDNN_PRIMITIVE_CACHE_CAPACITY'])"
     assert run(code, LRU_CACHE_CAPACITY='7').split() == ['7', '128']
+
+
+def on_jemalloc(folder, **environment):
+    """What a program tells that is given the words `a b`, where the loader looks into `folder`, too."""
+    code = """if True:
+        import os
+        import sys
+        print('begins', os.getpid(), flush=True)
+        from ssrflow_ros.process_memory import allocator, run_on_jemalloc
+        run_on_jemalloc()
+        with open('/proc/self/maps') as maps:
+            print(os.getpid(), *sys.argv[1:], 'LD_PRELOAD' in os.environ, 'libjemalloc' in maps.read(), allocator())"""
+    kept = {name: value for name, value in os.environ.items() if name not in ('LD_PRELOAD', 'MALLOC_CONF')}
+    return subprocess.run(
+        [sys.executable, '-c', code, 'a', 'b'],
+        env={**kept, 'LD_LIBRARY_PATH': str(folder), **environment},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.skipif(not sys.platform.startswith('linux'), reason="Linux's loader")
+def test_where_jemalloc_is_installed_a_program_begins_anew_on_it_as_the_same_process_with_the_same_words(tmp_path):
+    with open('/proc/self/maps') as maps:
+        any_library = next(line.split()[-1] for line in maps if '/libm.so' in line)
+    shutil.copy(any_library, tmp_path / 'libjemalloc.so.2')  # so that this is tried on every machine
+    first, second, told = on_jemalloc(tmp_path).stdout.splitlines()
+    assert first == second and first.startswith('begins ')
+    assert told.startswith(f'{first.split()[1]} a b False True ')
+    # Whoever has chosen is left alone.
+    first, told = on_jemalloc(tmp_path, LD_PRELOAD='').stdout.splitlines()
+    assert told.startswith(f'{first.split()[1]} a b True False ')
+
+
+@pytest.mark.skipif(not sys.platform.startswith('linux'), reason="Linux's loader")
+def test_a_jemalloc_that_does_not_load_is_not_used_and_nothing_is_said(tmp_path):
+    (tmp_path / 'libjemalloc.so.2').write_text('no library')
+    done = on_jemalloc(tmp_path)
+    first, told = done.stdout.splitlines()
+    assert told.startswith(f'{first.split()[1]} a b False False ') and not done.stderr
+
+
+@pytest.mark.skipif(ctypes.util.find_library('jemalloc') is None, reason='jemalloc is not installed')
+def test_jemalloc_is_told_as_the_allocator(tmp_path):
+    assert on_jemalloc(tmp_path).stdout.splitlines()[-1].endswith(' True jemalloc')
+    assert on_jemalloc(tmp_path, LD_PRELOAD='').stdout.splitlines()[-1].endswith(" False the C library's")
 
 
 def test_what_is_made_while_libraries_are_loaded_is_not_looked_through_and_what_was_garbage_before_is_not_kept():

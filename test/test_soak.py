@@ -23,6 +23,7 @@ def books(came_in=10, out=4, replaced=5, malformed=1):
             account.hear(stamp_ns)
     account.minutes[0].memory_mb = [100.0, 110.0]
     account.node = {
+        'allocator': 'jemalloc',
         'clouds_in': str(came_in),
         'clouds_out': str(out),
         'drops/replaced': str(replaced),

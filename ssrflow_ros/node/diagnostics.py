@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
+from ..process_memory import allocator
 from ..settings import Settings
 from ..steps.pairing import EMPTY, FIRST
 from ..steps.stamps import forward_steps, rhythm
@@ -126,6 +127,7 @@ def _facts(settings: Settings, network: NetworkRunner | None) -> dict[str, str]:
         'device': str(device),
         'memory_mb': f'{host_mb():.0f}',
         'device_memory_mb': f'{device_mb(device):.0f}',
+        'allocator': allocator(),
     }
 
 

@@ -6,7 +6,7 @@ import os
 import signal
 from typing import TYPE_CHECKING, Callable, NoReturn
 
-from ..process_memory import bound_memory, loading
+from ..process_memory import bound_memory, loading, run_on_jemalloc
 from ..settings import Settings
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ def main(args: list[str] | None = None, make_scene_flow: Callable[[Settings], Sc
     # Loading rclpy takes up to a second, in which there is nothing yet that could be left unclean.
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, lambda *_: os._exit(0))
+    run_on_jemalloc()
     # Idle OpenMP threads that spin take the core from others; read once, when torch is loaded.
     os.environ.setdefault('GOMP_SPINCOUNT', '0')
     bound_memory()

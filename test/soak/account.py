@@ -157,7 +157,7 @@ class Account:
         ):
             met = 'met' if goal.is_met(figure) else 'missed'
             yield f'{goal.name}: {goal.told(figure)}, goal {goal.told(goal.limit)}: {met}'
-        yield f'memory once warm: {slope(self.phases_mb):+.1f} MB a minute, goal: flat'
+        yield f'memory once warm: {slope(self.phases_mb):+.1f} MB a minute, goal: flat (allocator: {self.node["allocator"]})'
         dropped = sum(self.drops.values())
         yield (
             f'books: {self.sent} sent = {self.while_inactive} while inactive + {self.lost} lost + '
