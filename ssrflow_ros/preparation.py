@@ -108,7 +108,7 @@ class Preparation:
             past.points,
             *told,
             watch.timings_ms,
-            conditioned=conditioned,
+            conditioned,
         )
 
     def learn(self, pair: SweepPair, ego_motion: EgoMotion | None = None) -> None:

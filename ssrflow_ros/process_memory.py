@@ -11,7 +11,8 @@ glibc gives each thread an arena of its own, and once a large array has been fre
 these, where what is free between two that are kept stays with the process. One arena for all, and what is large from
 the system and back to it, keep the process near what it needs. Near only: what is free between the small pieces of
 that arena grows for as long as the node runs. jemalloc keeps pieces of one size together, and with it the node stays
-at what it held after the first minute; so the node runs on it where it is installed.
+at what it held after the first minutes; so the node, and what else estimates for long, runs on it where it is
+installed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -28,12 +30,15 @@ _LARGE = 2**23  # bytes, from which on an array comes from the system by itself;
 _SPARE = 2**26  # bytes that may stay free at the heap's end: what one sweep gives back the next one takes
 _MADV_DONTNEED = 4  # mman.h
 _JEMALLOC = 'libjemalloc.so.2'  # since jemalloc 4, wherever it is packaged
-_JEMALLOC_SETTINGS = 'narenas:1,background_thread:true'  # one arena for all threads; gives back while nothing happens
+# One arena for all threads, in huge pages, which cost fewer faults; what is free goes back, also while nothing happens.
+_JEMALLOC_SETTINGS = 'narenas:1,background_thread:true,thp:always'
+_ENDINGS = signal.SIGINT, signal.SIGTERM
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h
 
 
 def run_on_jemalloc() -> None:
-    """Where jemalloc is installed, begin this program anew on it; to be called first of all, in the main thread.
+    """Where jemalloc is installed, begin this program anew on it; to be called in the main thread, before there is
+    another one, once SIGINT and SIGTERM are handled.
 
     An allocator is exchanged only before a process begins, so the process becomes the same program with the same
     arguments (`exec`): its number, its files and its parent stay. Whoever has set LD_PRELOAD, be it to nothing, has
@@ -41,6 +46,7 @@ def run_on_jemalloc() -> None:
     """
     if os.environ.get('LD_PRELOAD') == _JEMALLOC:
         del os.environ['LD_PRELOAD']  # what this process starts chooses for itself
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDINGS)
         return
     if not sys.platform.startswith('linux') or 'LD_PRELOAD' in os.environ:
         return
@@ -51,6 +57,8 @@ def run_on_jemalloc() -> None:
     except OSError:
         return
     if not trial.returncode and not trial.stderr:
+        # A Python that begins would meet them unprepared: they wait until they are handled again.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
 
 

@@ -24,7 +24,6 @@ import numpy as np
 from . import team
 from .inference.network_runner import NetworkRunner
 from .inputs import Cloud, Motion, as_motion, as_pair
-from .kernels.groups import lengths
 from .kernels.returns import put_rows
 from .objects.detector import ObjectDetector
 from .objects.motion_classifier import MotionClassifier
@@ -105,18 +104,11 @@ class SceneFlow:
     def detect(self, inferred: PreparedPair, detector: ObjectDetector | None = None) -> FlowField:
         """What moves by itself, and so the answer for every point; `detector` as of `estimate`."""
         watch, detect = Stopwatch(inferred.timings_ms), detector or ObjectDetector(self.classifier)
-        pair, ego, ground, residual = inferred.pair, inferred.ego_motion, inferred.ground, inferred.residual
 
         with watch('objects'):
-            moved, object_ids, found, probability, predicted = detect(inferred, residual, self.settings)
+            found = detect(inferred, inferred.residual, self.settings)
 
-        flow, moving = ego.displacement(pair.source.points, moved), lengths(moved) > 0
-        by_network = None if residual is None else _velocity(residual, pair)
-        velocity, timings_ms = _velocity(moved, pair), watch.timings_ms
-        field = FlowField(
-            pair, ego, flow, velocity, moving, ground, object_ids, found, timings_ms, by_network, probability, predicted
-        )
-        return inferred.restored(field)
+        return replace(inferred, timings_ms=watch.timings_ms).answer(found)
 
     def _network_flow(self, prepared: PreparedPair, sample: Sample, others: Sample, watch: Stopwatch) -> np.ndarray:
         """The network's displacement (N, 3) float32 m of the source's points, the sensor's own motion removed."""
@@ -129,7 +121,3 @@ class SceneFlow:
             if len(seen):
                 put_rows(residual, prepared.rows, upsample(prepared.clouds[0], seen[:, :3], motion))
         return residual
-
-
-def _velocity(displacement: np.ndarray, pair: SweepPair) -> np.ndarray:
-    return displacement / np.float32(pair.dt)

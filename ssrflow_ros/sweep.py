@@ -206,15 +206,14 @@ class EgoMotion:
         """Metres that the sensor went."""
         return float(np.linalg.norm(self.target_from_source[:3, 3]))
 
-    def displacement(self, points: np.ndarray, moved: np.ndarray | None = None) -> np.ndarray:
-        """(N, 3) float32 displacement in the source frame that the sensor's motion gives `points` (N, 3): static ones,
-        or such that have `moved` by (N, 3) m, both float32, which is in it then."""
-        turn, shift = self.target_from_source[:3, :3] - np.eye(3), self.target_from_source[:3, 3]
-        if moved is None:
-            return transformed32(points, turn, shift)
-        from .kernels.returns import displacements  # numba: no help of a command waits for it
+    def displacement(self, points: np.ndarray) -> np.ndarray:
+        """(N, 3) float32 displacement in the source frame that the sensor's motion gives static `points` (N, 3)."""
+        return transformed32(points, self.displacing[:, :3], self.displacing[:, 3])
 
-        return displacements(points, moved, np.column_stack([turn, shift]).astype(np.float32))
+    @property
+    def displacing(self) -> np.ndarray:
+        """(3, 4) by which it displaces a static point p of the source: it times (p, 1)."""
+        return self.target_from_source[:3] - np.eye(3, 4)
 
     def into_source(self, points: np.ndarray) -> np.ndarray:
         """Target-frame `points` (N, 3) seen from the source's pose, float32: static world falls onto itself."""

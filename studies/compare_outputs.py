@@ -80,8 +80,9 @@ def arrays(flow: FlowField) -> Arrays:
     }
     if flow.objects:
         fields |= {
-            f'objects.{field.name}': [getattr(item, field.name) for item in flow.objects]
-            for field in dataclasses.fields(MovingObject)
+            f'objects.{name}': [getattr(item, name) for item in flow.objects]
+            for name in ('axes', *(field.name for field in dataclasses.fields(MovingObject)))
+            if name != 'tilted_axes'  # as `axes` has them
         }
     return {name: np.asarray(value) for name, value in fields.items()}
 

@@ -11,6 +11,7 @@ from ssrflow_ros.objects.detector import ObjectDetector
 from ssrflow_ros.objects.motion_classifier import MotionClassifier
 from ssrflow_ros.objects.observation import observe
 from ssrflow_ros.steps.beams import Beams
+from ssrflow_ros.steps.conditioning import ConditionedPair
 from ssrflow_ros.steps.prepared import PreparedPair
 from ssrflow_ros.steps.range_image import RangeImage, free_space
 from ssrflow_ros.steps.thinned_cloud import ThinnedCloud
@@ -54,6 +55,7 @@ def prepared(pair, ego, slope=(0.0, 0.0), past=None):
         earlier,
         *free_space(pair.source.points, others, views),
         {},
+        ConditionedPair(pair, pair, np.arange(n), np.eye(3)),
     )
 
 

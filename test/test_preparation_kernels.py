@@ -11,14 +11,7 @@ from ssrflow_ros.kernels.interpolation import interpolated
 from ssrflow_ros.kernels.plane import robust_plane
 from ssrflow_ros.kernels.polar_grid import grown, heights_over, lowest_of_cells, on_surface, polar_cells
 from ssrflow_ros.kernels.range_image import _BRIDGED, _arctan2, cells_of, lies_beyond, nearest_in_each
-from ssrflow_ros.kernels.returns import (
-    displacements,
-    put_rows,
-    rows_in_range,
-    rows_of,
-    transformed_returns,
-    usable_returns,
-)
+from ssrflow_ros.kernels.returns import answers, put_rows, rows_in_range, rows_of, transformed_returns, usable_returns
 from ssrflow_ros.kernels.tiles import sorted_into_blocks, within
 
 
@@ -145,13 +138,34 @@ def test_rows_in_range(rng):
     assert np.array_equal(rows_in_range(points, 30.0, ground), wanted)
 
 
-def test_rows_are_taken_and_displacements_are_both_together(rng):
-    points, moved = rng.normal(scale=20, size=(2, 300, 3)).astype(np.float32)
-    rows = rng.integers(0, 300, 90)
+def test_rows_are_taken(rng):
+    points, rows = rng.normal(scale=20, size=(300, 3)).astype(np.float32), rng.integers(0, 300, 90)
     assert np.array_equal(rows_of(points, rows), points[rows])
-    transform = rng.normal(size=(3, 4)).astype(np.float32)
-    wanted = (points + moved) @ transform[:, :3].T + transform[:, 3] + moved
-    np.testing.assert_allclose(displacements(points, moved, transform), wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize('asked', [True, False])
+def test_answers_lie_in_the_rows_of_the_given_sweep_turned_into_its_frame_and_the_rest_stands(rng, asked):
+    points = rng.normal(scale=20, size=(300, 3)).astype(np.float32)
+    rows = np.sort(rng.permutation(300)[:250])
+    moved, by_network = rng.normal(size=(2, 250, 3)).astype(np.float32)
+    moved[rng.random(250) < 0.7] = 0
+    ground, ids = rng.random(250) < 0.3, rng.integers(-1, 9, 250).astype(np.int32)
+    probability, displacing = rng.random(250).astype(np.float32), rng.normal(size=(3, 4)).astype(np.float32)
+    turn, dt = np.linalg.qr(rng.normal(size=(3, 3)))[0].astype(np.float32), np.float32(-0.1)
+    flow, velocity, by_its, moving, *marks = answers(
+        points, rows, moved, by_network[: 250 * asked], ground, ids, probability, displacing, turn, dt
+    )
+    own = np.zeros((300, 3))
+    own[rows] = moved @ turn.T
+    wanted = (points + own) @ displacing[:, :3].T + displacing[:, 3] + own
+    np.testing.assert_allclose(flow, wanted, atol=1e-4)
+    np.testing.assert_allclose(velocity, own / dt, atol=1e-5)
+    np.testing.assert_allclose(by_its[rows] if asked else by_its, by_network[: 250 * asked] @ turn.T / dt, atol=1e-5)
+    left_out = np.setdiff1d(np.arange(300), rows)
+    assert len(by_its) == 300 * asked and not by_its[left_out[: 50 * asked]].any()
+    assert np.array_equal(moving, own.any(axis=1)) and 0 < moving.sum() < 250
+    for mark, wanted, missing in zip(marks, (ground, ids, probability), (False, -1, 0)):
+        assert np.array_equal(mark[rows], wanted) and (mark[left_out] == missing).all() and mark.dtype == wanted.dtype
 
 
 def test_on_the_edge_of_a_cell_double_precision_decides(rng):

@@ -35,7 +35,7 @@ class Goal:
 GOALS = (
     Goal('sweep_ms', 'a sweep, scan matching, default settings, p50', 120, 'ms'),
     Goal('sweeps_per_second', 'sweeps a second, overlapped', 12, '/s', digits=1, at_least=True),
-    Goal('processor_ms', 'processor time a sweep without the network, p50', 50, 'ms'),
+    Goal('processor_ms', 'processor time a sweep without the network, one thread, p50', 50, 'ms'),
     Goal('resident_mb', 'resident memory of the node, most', 600, 'MB'),
     Goal('ready_s', 'start of the node to "ready"', 3, 's', digits=1),
 )

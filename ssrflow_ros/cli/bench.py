@@ -123,10 +123,10 @@ class _Bench:
         print(table.text(), flush=True)
         self._tables.append(table)
 
-    def _method(self, count: int) -> 'SceneFlow':
+    def _method(self, count: int, **changes: int) -> 'SceneFlow':
         from ..scene_flow import SceneFlow
 
-        return SceneFlow(self._settings.replace(network_points=count))
+        return SceneFlow(self._settings.replace(network_points=count, **changes))
 
     def _walk(self, count: int) -> 'Walk':
         """With scan matching, so many network points; measured once."""
@@ -148,10 +148,13 @@ class _Bench:
         from ..bench import tables
         from ..bench.live_node import measure_node
         from ..bench.plot import draw_goal
+        from ..bench.stages import walk
 
         count = self._settings.network_points
         one, through, node = self._walk(count), self._run_through(count), measure_node(self._clouds)
-        found = {'sweep_ms': one.whole.p50, 'sweeps_per_second': through.rate, 'processor_ms': one.processor.p50}
+        # By itself: where threads share the sampling, they wait for each other's memory, which counts as work.
+        alone = walk(self._method(count, threads=1), self._clouds, self._args.warm_up)
+        found = {'sweep_ms': one.whole.p50, 'sweeps_per_second': through.rate, 'processor_ms': alone.processor.p50}
         if node is not None:
             found |= {'resident_mb': node.resident_mb, 'ready_s': node.ready_s}
         self._show(tables.goals(found, self._before))

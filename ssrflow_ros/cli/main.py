@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ..errors import SSRFlowError, did_you_mean
-from ..process_memory import bound_memory
+from ..process_memory import bound_memory, run_on_jemalloc
 from .ending import Ending
 
 COMMANDS = {
@@ -36,6 +36,7 @@ COMMANDS = {
     'adapt': 'adapt the network to a recording of your own, without labels',
     'ablate': 'train variants of the network on equal budgets and compare them',
 }
+_ESTIMATING = {'flow', 'bag', 'view', 'bench', 'evaluate'}  # work for long with large arrays, as the node does
 
 
 class _Parser(argparse.ArgumentParser):
@@ -66,8 +67,10 @@ def main(argv: list[str] | None = None) -> int:
     # Idle OpenMP threads that spin steal the core from others; read when torch is loaded.
     os.environ.setdefault('GOMP_SPINCOUNT', '0')
     _open_streams()
-    bound_memory(layers=256)  # a step of training asks for 130
     try:
+        if its_own and _ESTIMATING.intersection(argv[:1]) and not {'-h', '--help'}.intersection(argv):
+            run_on_jemalloc()
+        bound_memory(layers=256)  # a step of training asks for 130
         try:
             return _run(argv[0], argv[1:]) if argv and not argv[0].startswith('-') else _without_command(argv)
         finally:

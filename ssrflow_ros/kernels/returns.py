@@ -68,15 +68,48 @@ def rows_of(points, rows):
 
 
 @compiled
-def displacements(points, moved, transform):
-    """(N, 3) float32, by how much points (N, 3), `moved` (N, 3) and then displaced by transform (3, 4), have gone from
-    where they were; all float32."""
-    out = np.empty((len(points), 3), np.float32)
-    (a, b, c, d), (e, f, g, h), (i, j, k, m) = transform[0], transform[1], transform[2]
-    for row in range(len(points)):
-        dx, dy, dz = moved[row, 0], moved[row, 1], moved[row, 2]
+def answers(points, rows, moved, by_network, ground, ids, probability, displacing, turn, dt):
+    """What was found of some `rows` (n,) int64, ascending, of the points (N, 3) m of a sweep, for all of them: flow
+    (N, 3) m, velocity and that `by_network` (N, 3) m/s, moving and ground (N,) bool, ids (N,) int32 and probability
+    (N,) float32. Points of no row stand, are of no object, and no ground.
+
+    moved, by_network  (n, 3) m in `dt` s, besides the sensor's own motion, in axes from which `turn` (3, 3) leads to
+                       those of the points; the latter may be (0, 3): the network was not asked.
+    displacing         (3, 4), by which a point p that stands is displaced: it times (p, 1).
+    All but rows, ids and marks are float32.
+    """
+    count, asked = len(points), len(by_network) > 0
+    flow, velocity = np.empty((count, 3), np.float32), np.empty((count, 3), np.float32)
+    by_its = np.empty((count if asked else 0, 3), np.float32)
+    moving, is_ground = np.empty(count, np.bool_), np.empty(count, np.bool_)
+    of_object, likely = np.empty(count, np.int32), np.empty(count, np.float32)
+    (a, b, c, d), (e, f, g, h), (i, j, k, m) = displacing[0], displacing[1], displacing[2]
+    (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = turn[0], turn[1], turn[2]
+    place, none = 0, np.float32(0)
+    for row in range(count):
+        if place < len(rows) and rows[place] == row:
+            u, v, w = moved[place, 0], moved[place, 1], moved[place, 2]
+            velocity[row, 0], velocity[row, 1] = xx * u + xy * v + xz * w, yx * u + yy * v + yz * w
+            velocity[row, 2] = zx * u + zy * v + zz * w
+            moving[row], is_ground[row] = u * u + v * v + w * w > 0, ground[place]
+            of_object[row], likely[row] = ids[place], probability[place]
+            if asked:
+                u, v, w = by_network[place, 0], by_network[place, 1], by_network[place, 2]
+                by_its[row, 0], by_its[row, 1] = xx * u + xy * v + xz * w, yx * u + yy * v + yz * w
+                by_its[row, 2] = zx * u + zy * v + zz * w
+            place += 1
+        else:
+            velocity[row, 0], velocity[row, 1], velocity[row, 2] = none, none, none
+            moving[row], is_ground[row], of_object[row], likely[row] = False, False, -1, none
+            if asked:
+                by_its[row, 0], by_its[row, 1], by_its[row, 2] = none, none, none
+    for row in range(count):
+        dx, dy, dz = velocity[row, 0], velocity[row, 1], velocity[row, 2]
         x, y, z = points[row, 0] + dx, points[row, 1] + dy, points[row, 2] + dz
-        out[row, 0] = a * x + b * y + c * z + d + dx
-        out[row, 1] = e * x + f * y + g * z + h + dy
-        out[row, 2] = i * x + j * y + k * z + m + dz
-    return out
+        flow[row, 0] = a * x + b * y + c * z + d + dx
+        flow[row, 1] = e * x + f * y + g * z + h + dy
+        flow[row, 2] = i * x + j * y + k * z + m + dz
+    for way in (velocity.reshape(-1), by_its.reshape(-1)):  # by themselves, so that vector units can
+        for one in range(len(way)):
+            way[one] /= dt
+    return flow, velocity, by_its, moving, is_ground, of_object, likely

@@ -146,7 +146,9 @@ SIGNATURES: dict[str, dict[str, list[str]]] = {
         'nearest_in_each': ['int32[::1], float32[::1], int64, int64'],
     },
     'returns': {
-        'displacements': ['float32[:, ::1], float32[:, ::1], float32[:, ::1]'],
+        'answers': [
+            'float32[:, ::1], int64[::1], float32[:, ::1], float32[:, ::1], bool[::1], int32[::1], float32[::1], float32[:, ::1], float32[:, ::1], float32'
+        ],
         'put_rows': ['float32[:, ::1], int64[::1], float32[:, ::1]'],
         'rows_in_range': ['float32[:, ::1], float64, bool[::1]'],
         'rows_of': ['float32[:, ::1], int64[::1]', 'float32[:, ::1], int64[:]', 'float64[:, ::1], int64[::1]'],

@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
 from ..kernels.returns import put_rows, rows_of
 from ..settings import Settings
-from ..steps.prepared import PreparedPair
+from ..steps.prepared import Detections, PreparedPair
 from ..sweep import Basis, MovingObject
 from .accumulated import SeenBodies, laid_onto
 from .between_beams import slides
@@ -52,17 +51,6 @@ _SURELY = 7.0  # log odds, from which what lies between beams does not matter
 _LONG = 3.0  # m, from which what moves alike and lies within is a piece; people side by side are not so long
 _PIECE = 0.9  # share of a piece's points that lie within, and of the whole's that it has at most
 _ALIKE, _ALIKE_SHARE = 1.0, 0.3  # m/s, or share of the speed, by which a piece's motion may differ
-
-
-class Detections(NamedTuple):
-    """displacement (N, 3) m of the source's points, ids (N,) int32 of their objects, -1 for none, the objects,
-    probability (N,) float32 that each point moves, calibrated; objects that are only `predicted`."""
-
-    displacement: np.ndarray
-    ids: np.ndarray
-    objects: tuple[MovingObject, ...]
-    probability: np.ndarray
-    predicted: tuple[MovingObject, ...]
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..kernels.returns import put_rows, rows_of
+from ..kernels.returns import rows_of
 from ..settings import Settings
-from ..sweep import EgoMotion, FlowField, MovingObject, Sweep, SweepPair
+from ..sweep import EgoMotion, MovingObject, Sweep, SweepPair
 from ..transforms import transformed32
 from .beams import Beams
 from .levelling import level_axes, level_from_sensor
@@ -61,44 +61,11 @@ class ConditionedPair:
         given = pair if self.is_as_given else change(self.given, _turned(ego, self.level.T))
         return dataclasses.replace(self, pair=pair, given=given)
 
-    def restored(self, field: FlowField) -> FlowField:
-        """`field` of the conditioned pair as one of the given pair: outliers stand, all is in the given frame."""
-        if self.is_as_given:
-            return field
-        ego, source, back = _turned(field.ego_motion, self.level.T), self.given.source, self.level.T
-        turns = not np.array_equal(self.level, np.eye(3))
-        kept = np.zeros(len(source), bool)
-        kept[self.rows] = True
-
-        def vectors(values: np.ndarray) -> np.ndarray:
-            out = np.zeros_like(source.points)
-            put_rows(out, self.rows, transformed32(values, back, _NOWHERE) if turns else values)
-            return out
-
-        def objects(items: tuple[MovingObject, ...]) -> tuple[MovingObject, ...]:
-            return tuple(turned_object(item, back) for item in items) if turns else items
-
-        def marks(values: np.ndarray, missing: int) -> np.ndarray:
-            out = np.full(len(source), missing, values.dtype)
-            out[kept] = values
-            return out
-
-        flow, outlying = vectors(field.flow), np.flatnonzero(~kept)
-        put_rows(flow, outlying, ego.displacement(rows_of(source.points, outlying)))  # an outlier stands
-        return dataclasses.replace(
-            field,
-            pair=self.given,
-            ego_motion=ego,
-            flow=flow,
-            velocity=vectors(field.velocity),
-            moving=marks(field.moving, 0),
-            ground=marks(field.ground, 0),
-            object_ids=marks(field.object_ids, -1),
-            objects=objects(field.objects),
-            predicted=objects(field.predicted),
-            network_velocity=None if field.network_velocity is None else vectors(field.network_velocity),
-            probability=None if field.probability is None else marks(field.probability, 0),
-        )
+    def objects_as_given(self, items: tuple[MovingObject, ...]) -> tuple[MovingObject, ...]:
+        """Objects in level axes, in those of the given pair."""
+        if np.array_equal(self.level, np.eye(3)):
+            return items
+        return tuple(turned_object(item, self.level.T) for item in items)
 
 
 class Conditioning:

@@ -1,12 +1,14 @@
-"""What passes between the parts of the method: a pair made ready for the network, then with its answer."""
+"""What passes between the parts of the method: a pair made ready for the network, then with its answer; what moves."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Mapping, NamedTuple
 
 import numpy as np
 
-from ..sweep import EgoMotion, FlowField, SweepPair
+from ..kernels.returns import answers
+from ..sweep import EgoMotion, FlowField, MovingObject, SweepPair
 from .beams import Beams
 from .conditioning import ConditionedPair
 from .range_image import RangeImage
@@ -33,6 +35,17 @@ class Sample:
         return np.column_stack([cloud[self.rows], self.offsets, self.margins])
 
 
+class Detections(NamedTuple):
+    """displacement (N, 3) float32 m of the source's points, ids (N,) int32 of their objects, -1 for none, the objects,
+    probability (N,) float32 that each point moves, calibrated; objects that are only `predicted`."""
+
+    displacement: np.ndarray
+    ids: np.ndarray
+    objects: tuple[MovingObject, ...]
+    probability: np.ndarray
+    predicted: tuple[MovingObject, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class PreparedPair:
     """A pair made ready for the network: ego-motion taken out, ground marked, points chosen.
@@ -51,10 +64,10 @@ class PreparedPair:
                     earlier one surely did.
     vacated_space   (v, 3) float32 m, those of `target` through whose places the source's sensor sees.
     timings_ms      milliseconds of each step so far.
+    conditioned     how `pair` was made of the one that was given.
     samples         what the network sees of both sweeps, rows into `rows` and `target`; None where it is not asked.
     residual        (N, 3) float32 m, what the network says of the source's points, the sensor's own motion removed;
                     None until it has been asked, and where it is not.
-    conditioned     how `pair` was made of the one that was given; None: it is that.
     """
 
     pair: SweepPair
@@ -71,10 +84,10 @@ class PreparedPair:
     in_free_space: np.ndarray
     in_past_free_space: np.ndarray
     vacated_space: np.ndarray
-    timings_ms: dict[str, float]
+    timings_ms: Mapping[str, float]
+    conditioned: ConditionedPair
     samples: tuple[Sample, Sample] | None = None
     residual: np.ndarray | None = None
-    conditioned: ConditionedPair | None = None
 
     @property
     def points(self) -> np.ndarray:
@@ -84,8 +97,37 @@ class PreparedPair:
     @property
     def given(self) -> np.ndarray:
         """(N,) int64, of each of the source's points its row in the source that was given."""
-        return np.arange(len(self.pair.source)) if self.conditioned is None else self.conditioned.rows
+        return self.conditioned.rows
 
-    def restored(self, flow: FlowField) -> FlowField:
-        """What was found of `pair` as an answer for the pair that was given, in its frame and its rows."""
-        return flow if self.conditioned is None else self.conditioned.restored(flow)
+    def answer(self, found: Detections) -> FlowField:
+        """What was found as the answer for the pair that was given, in its frame and its rows; what was left out of it,
+        outliers, stands."""
+        conditioned, dt = self.conditioned, np.float32(self.pair.dt)
+        given, ego = conditioned.given, conditioned.as_given(self.ego_motion)
+        by_network = found.displacement[:0] if self.residual is None else self.residual
+        flow, velocity, by_network, moving, ground, ids, probability = answers(
+            given.source.points,
+            conditioned.rows,
+            found.displacement,
+            by_network,
+            self.ground,
+            found.ids,
+            found.probability,
+            ego.displacing.astype(np.float32),
+            np.ascontiguousarray(conditioned.level.T, np.float32),
+            dt,
+        )
+        return FlowField(
+            given,
+            ego,
+            flow,
+            velocity,
+            moving,
+            ground,
+            ids,
+            conditioned.objects_as_given(found.objects),
+            dict(self.timings_ms),
+            None if self.residual is None else by_network,
+            probability,
+            conditioned.objects_as_given(found.predicted),
+        )

@@ -157,7 +157,8 @@ class Account:
         ):
             met = 'met' if goal.is_met(figure) else 'missed'
             yield f'{goal.name}: {goal.told(figure)}, goal {goal.told(goal.limit)}: {met}'
-        yield f'memory once warm: {slope(self.phases_mb):+.1f} MB a minute, goal: flat (allocator: {self.node["allocator"]})'
+        rise_mb, allocator = slope(self.phases_mb), self.node['allocator']
+        yield f'memory once warm: {rise_mb:+.1f} MB a minute, goal: flat (allocator: {allocator})'
         dropped = sum(self.drops.values())
         yield (
             f'books: {self.sent} sent = {self.while_inactive} while inactive + {self.lost} lost + '
