@@ -30,8 +30,7 @@ _LARGE = 2**23  # bytes, from which on an array comes from the system by itself;
 _SPARE = 2**26  # bytes that may stay free at the heap's end: what one sweep gives back the next one takes
 _MADV_DONTNEED = 4  # mman.h
 _JEMALLOC = 'libjemalloc.so.2'  # since jemalloc 4, wherever it is packaged
-# One arena for all threads, in huge pages, which cost fewer faults; what is free goes back, also while nothing happens.
-_JEMALLOC_SETTINGS = 'narenas:1,background_thread:true,thp:always'
+_JEMALLOC_SETTINGS = 'narenas:1,background_thread:true'  # one arena for all threads; gives back while nothing happens
 _ENDINGS = signal.SIGINT, signal.SIGTERM
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h
 
