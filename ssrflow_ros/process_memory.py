@@ -23,7 +23,7 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Iterator
 
 _LARGE = 2**23  # bytes, from which on an array comes from the system by itself; less costs page faults (docs)
@@ -58,7 +58,9 @@ def run_on_jemalloc() -> None:
     if not trial.returncode and not trial.stderr:
         # A Python that begins would meet them unprepared: they wait until they are handled again.
         signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
-        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
+        with suppress(OSError):  # a Python without a file of its own
+            os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDINGS)
 
 
 def allocator() -> str:

@@ -68,17 +68,17 @@ def rows_of(points, rows):
 
 
 @compiled
-def answers(points, rows, moved, by_network, ground, ids, probability, displacing, turn, dt):
+def answers(points, rows, moved, asked, by_network, ground, ids, probability, displacing, turn, dt):
     """What was found of some `rows` (n,) int64, ascending, of the points (N, 3) m of a sweep, for all of them: flow
     (N, 3) m, velocity and that `by_network` (N, 3) m/s, moving and ground (N,) bool, ids (N,) int32 and probability
     (N,) float32. Points of no row stand, are of no object, and no ground.
 
     moved, by_network  (n, 3) m in `dt` s, besides the sensor's own motion, in axes from which `turn` (3, 3) leads to
-                       those of the points; the latter may be (0, 3): the network was not asked.
+                       those of the points; of the latter nothing is made where the network was not `asked`.
     displacing         (3, 4), by which a point p that stands is displaced: it times (p, 1).
     All but rows, ids and marks are float32.
     """
-    count, asked = len(points), len(by_network) > 0
+    count = len(points)
     flow, velocity = np.empty((count, 3), np.float32), np.empty((count, 3), np.float32)
     by_its = np.empty((count if asked else 0, 3), np.float32)
     moving, is_ground = np.empty(count, np.bool_), np.empty(count, np.bool_)

@@ -147,7 +147,7 @@ SIGNATURES: dict[str, dict[str, list[str]]] = {
     },
     'returns': {
         'answers': [
-            'float32[:, ::1], int64[::1], float32[:, ::1], float32[:, ::1], bool[::1], int32[::1], float32[::1], float32[:, ::1], float32[:, ::1], float32'
+            'float32[:, ::1], int64[::1], float32[:, ::1], bool, float32[:, ::1], bool[::1], int32[::1], float32[::1], float32[:, ::1], float32[:, ::1], float32'
         ],
         'put_rows': ['float32[:, ::1], int64[::1], float32[:, ::1]'],
         'rows_in_range': ['float32[:, ::1], float64, bool[::1]'],

@@ -104,12 +104,13 @@ class PreparedPair:
         outliers, stands."""
         conditioned, dt = self.conditioned, np.float32(self.pair.dt)
         given, ego = conditioned.given, conditioned.as_given(self.ego_motion)
-        by_network = found.displacement[:0] if self.residual is None else self.residual
+        asked = self.residual is not None
         flow, velocity, by_network, moving, ground, ids, probability = answers(
             given.source.points,
             conditioned.rows,
             found.displacement,
-            by_network,
+            asked,
+            found.displacement if self.residual is None else self.residual,
             self.ground,
             found.ids,
             found.probability,
@@ -127,7 +128,7 @@ class PreparedPair:
             ids,
             conditioned.objects_as_given(found.objects),
             dict(self.timings_ms),
-            None if self.residual is None else by_network,
+            by_network if asked else None,
             probability,
             conditioned.objects_as_given(found.predicted),
         )
