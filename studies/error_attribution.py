@@ -57,7 +57,7 @@ def attribute(method: SceneFlow, first: LabelledSweep, second: LabelledSweep) ->
         asked = method.classifier.prefilter(candidates.proposals.features) >= method.classifier.least_log_odds
     for number in np.unique(first.object_id[moving]):
         own = moving & (first.object_id == number)
-        inside = own[prepared.given[prepared.rows]]
+        inside = own[prepared.conditioned.rows[prepared.rows]]
         held = [inside[group].sum() >= max(COVERED * own.sum(), len(group) / 2) for group in groups]
         named = own & (flow.object_ids >= 0)
         if 2 * inside.sum() < own.sum():

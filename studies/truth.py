@@ -24,13 +24,12 @@ class Truth(NamedTuple):
 def truth_of(prepared: PreparedPair, source: LabelledSweep, motion: np.ndarray) -> Truth:
     """`source` is the sweep that was given, and `motion` (N, 3) m that of its points until the target."""
     conditioned = prepared.conditioned
-    assert conditioned is not None, 'of every pair that was prepared'
-    rows, level = prepared.given[prepared.rows], conditioned.level.T
+    rows, level = conditioned.rows[prepared.rows], conditioned.level.T
     return Truth(source.object_id[rows], (motion[rows] @ level).astype(np.float32))
 
 
 def network_displacement(prepared: PreparedPair, field: FlowField) -> np.ndarray:
     """(N, 3) float32 m of the prepared pair's own source, in its axes; `field` is the answer for the given pair."""
     conditioned, velocity = prepared.conditioned, field.network_velocity
-    assert conditioned is not None and velocity is not None, 'of every pair that was prepared and has samples'
-    return (velocity[prepared.given] @ conditioned.level.T * prepared.pair.dt).astype(np.float32)
+    assert velocity is not None, 'of every pair that has samples'
+    return (velocity[conditioned.rows] @ conditioned.level.T * prepared.pair.dt).astype(np.float32)

@@ -168,7 +168,7 @@ def test_in_snow_next_to_no_flake_takes_part_and_no_mover_is_lost(sensor):
     prepared = method.prepare(SweepPair(wet[1].sweep, wet[0].sweep))
     airborne = (wet[1].sweep.points != dry[1].sweep.points).any(axis=1)
     part = np.zeros(len(airborne), bool)
-    part[prepared.given[prepared.rows]] = True
+    part[prepared.conditioned.rows[prepared.rows]] = True
     reach = np.linalg.norm(wet[1].sweep.points, axis=1)
     assert np.linalg.norm(prepared.points, axis=1) == pytest.approx(reach[part], rel=1e-5)
     assert part[airborne].mean() < 0.12

@@ -94,11 +94,6 @@ class PreparedPair:
         """(n, 3) float32 m, the source's points at `rows`."""
         return self.clouds[0].cloud
 
-    @property
-    def given(self) -> np.ndarray:
-        """(N,) int64, of each of the source's points its row in the source that was given."""
-        return self.conditioned.rows
-
     def answer(self, found: Detections) -> FlowField:
         """What was found as the answer for the pair that was given, in its frame and its rows; what was left out of it,
         outliers, stands."""
