@@ -79,6 +79,9 @@ def test_a_teachers_flow_is_learnt_in_place_of_the_labels(tmp_path, pairs):
     by_labels = Supervised(dataclasses.replace(taught, teacher=''))
     assert by_labels.loss(said, batch['source'], batch['target'], batch) > 0.01
     assert by_labels.GRAPH_SAFE and not Supervised(taught).GRAPH_SAFE
+    of_each = batch['source'], batch['target'], batch
+    half = Supervised(dataclasses.replace(taught, teacher_share=0.5)).loss(said, *of_each)
+    torch.testing.assert_close(half, by_labels.loss(said, *of_each) / 2, rtol=1e-4, atol=1e-5)
 
     Training(tmp_path / 'run', pairs, dataclasses.replace(taught, steps=1), None).run(workers=0)
     card = json.loads(ship(tmp_path / 'run', 'student', tmp_path / 'out').with_suffix('.json').read_text())

@@ -25,7 +25,8 @@ class TrainingConfig:
 
     preset, switches  the network: a preset, and what is changed in it, {name in NetworkConfig: value}.
     start         weights to begin from, shipped ones by name or a .safetensors file; '': random ones.
-    teacher       likewise, weights whose flow is learnt at each level in place of the labels; '': the labels are.
+    teacher       likewise, weights whose flow is learnt at each level; '': the labels are.
+    teacher_share of the loss that is of the teacher's flow; the rest is of the labels.
     n_points      points a sweep in training, mostly crops; validation sees whole sweeps of `validation_points`.
     batch         pairs a step, of all processes together.
     steps         the whole length; or `epochs`, passes over the folder, in place of steps, if not 0.
@@ -54,6 +55,7 @@ class TrainingConfig:
     switches: dict = field(default_factory=dict)
     start: str = ''
     teacher: str = ''
+    teacher_share: float = 1.0
     epochs: int = 0
     halve_epochs: int = 0
     amp: bool = False
@@ -67,6 +69,8 @@ class TrainingConfig:
             raise InputError(f"preset: '{self.preset}' is not known: choose from {', '.join(PRESETS)}")
         if self.optimiser not in ('adamw', 'muon'):
             raise InputError(f"optimiser: '{self.optimiser}' is not known: choose from adamw, muon")
+        if not 0 <= self.teacher_share <= 1:
+            raise InputError(f'teacher_share: {self.teacher_share} is no share: give 0 to 1')
         for name in ('n_points', 'validation_points', 'batch', 'steps'):
             if getattr(self, name) < 1:
                 raise InputError(f'{name}: {getattr(self, name)} is too small: give 1 or more')

@@ -43,14 +43,23 @@ def training_loss(
     moving: torch.Tensor,
     config: LossConfig,
     taught: Sequence[torch.Tensor] = (),
+    taught_share: float = 1.0,
 ) -> dict[str, torch.Tensor]:
     """Each loss, and their weighted sum as 'total'.
 
     truth (B, N, 3) m and moving (B, N) bool in the source pyramid's order. A level is a prefix of the finest, and so is
-    its truth, unless a teacher's flow of each level, (B, n, 3) m, is `taught` in its place.
+    its truth. Where a teacher's flow of each level, (B, n, 3) m, is `taught`, that is the truth to `taught_share` of
+    the supervised loss.
     """
-    truths = taught or [truth[:, : flow.shape[1]] for flow in prediction.flows]
-    losses = {'supervised': supervised(prediction.flows, truths, moving, config)}
+    truths = [truth[:, : flow.shape[1]] for flow in prediction.flows]
+    share = taught_share if taught else 0.0
+    losses = {
+        'supervised': sum(
+            weight * supervised(prediction.flows, learnt, moving, config)
+            for weight, learnt in ((share, taught), (1 - share, truths))
+            if weight
+        )
+    }
     losses['total'] = losses['supervised']
     if config.lfc_weight:
         losses['lfc'] = local_flow_consistency(prediction.flows[0], truth, source, config)

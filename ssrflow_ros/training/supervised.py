@@ -60,7 +60,7 @@ class Supervised:
     def loss(self, prediction: FlowPyramid, source: Pyramid, target: Pyramid, batch: dict) -> torch.Tensor:
         """What is made small."""
         taught = () if self._teacher is None else self._taught(self._teacher, source, target)
-        given = batch['motion'], batch['moving'], self.config.loss, taught
+        given = batch['motion'], batch['moving'], self.config.loss, taught, self.config.teacher_share
         return training_loss(prediction, source, target, *given)['total']
 
     @staticmethod
