@@ -21,7 +21,7 @@ from ssrflow_ros.kernels.groups import (
     touched_by,
 )
 from ssrflow_ros.kernels.maps import connected_things, layers_about, lies_beside
-from ssrflow_ros.kernels.tiles import TRUNCATED, costs, laid_out, searched, sum_moved, sums_on_grid
+from ssrflow_ros.kernels.tiles import TRUNCATED, costs, evenly_within, laid_out, searched, sum_moved, sums_on_grid
 from ssrflow_ros.objects.groups import evenly_chosen
 
 SIDE = 30
@@ -61,6 +61,23 @@ def test_maps_hold_the_distances_to_every_point_and_some_are_chosen_evenly(rng):
         assert np.array_equal(maps[k][asked], np.min([*squared, np.full(rows.shape, TRUNCATED**2)], axis=0)[asked])
         few, every = evenly_chosen(counts[k : k + 1], 10)[0], np.column_stack([a, b])
         assert chosen[k] == len(few) and np.array_equal(places[k, :, : len(few)], every[few].T)
+
+
+def test_some_are_chosen_evenly_of_what_lies_about_a_place(rng):
+    counts = np.array([1, 0, 30, 7])
+    first = np.concatenate([[0], np.cumsum(counts)])
+    x, y = rng.uniform(-4, 4, (2, 38)).astype(np.float32)
+    which, centre, half = np.array([2, 3, 1]), rng.uniform(-1, 1, (3, 2)), np.array([[3.0, 2.0], [9, 9], [9, 9]])
+    chosen, numbers = evenly_within(x, y, first, which, centre, half, 5)
+    assert numbers.tolist() == [5, 5, 0] and chosen.shape == (3, 2, 5)
+    for k, of in enumerate(which[:2]):
+        own = slice(first[of], first[of + 1])
+        off = np.column_stack([x[own], y[own]]) - centre[k].astype(np.float32)
+        inside = off[(abs(off) < half[k]).all(axis=1)]
+        assert len(inside) > 5
+        np.testing.assert_array_equal(chosen[k].T, inside[evenly_chosen(np.array([len(inside)]), 5)[0]])
+    few, numbers = evenly_within(x, y, first, which[1:2], centre[1:2], half[1:2], 50)
+    assert numbers.tolist() == [7] and few.shape == (1, 2, 50)
 
 
 def test_sums_at_moved_points(rng, maps):

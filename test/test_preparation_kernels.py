@@ -285,7 +285,7 @@ def test_one_step_of_alignment_solves_the_normal_equations(rng):
     there = (here + rng.normal(0, 0.05, here.shape) + [0.1, -0.05]).astype(np.float32)
     n, kernel, stiffness = np.array([40]), 0.2, 0.01
     own, others = (np.ascontiguousarray(places.transpose(0, 2, 1)) for places in (here, there))
-    shift, turn = aligned(own, n, others, n, np.zeros((1, 2)), 1, kernel, 0.4, stiffness, 0.0)
+    shift, turn = aligned(own, n, others, n, np.zeros((1, 2)), np.zeros(1), 1, kernel, 0.4, stiffness, 0.0)
     one, other = here[0].astype(float), there[0].astype(float)
     squared = ((one[:, None] - other) ** 2).sum(axis=2)
     about = ((other > one.min(axis=0) - 0.4) & (other < one.max(axis=0) + 0.4)).all(axis=1)

@@ -5,6 +5,7 @@ import pytest
 
 from ssrflow_ros.objects.alignment import align
 from ssrflow_ros.objects.groups import Clusters, evenly_chosen
+from ssrflow_ros.objects.registration import register
 from ssrflow_ros.objects.static_world import beside as lies_beside
 from ssrflow_ros.objects.static_world import surroundings
 from ssrflow_ros.objects.tiles import Blocks, Tiles
@@ -68,5 +69,16 @@ def test_a_turn_and_a_shift_are_found_whatever_stands_beside_in_the_array(rng):
     matrix = np.stack([np.stack([np.cos(turn), np.sin(turn)], -1), np.stack([-np.sin(turn), np.cos(turn)], -1)], -2)
     there = here @ matrix + shift[:, None]
     here, there = (np.ascontiguousarray(places.transpose(0, 2, 1), np.float32) for places in (here, there))
-    found, turned = align(here, np.array([40, 60]), there, np.array([60, 50]), np.zeros((2, 2)), 0.1)
+    found, turned = align(here, np.array([40, 60]), there, np.array([60, 50]), np.zeros((2, 2)), np.zeros(2), 0.1)
     assert found == pytest.approx(shift, abs=0.03) and turned == pytest.approx(turn, abs=0.02)
+
+
+def test_how_exactly_a_thing_is_registered_does_not_hang_on_how_much_else_is_there(rng):
+    outline = rng.uniform((-2, -0.8, 0), (2, 0.8, 1), (400, 3))
+    outline[:200, 0], outline[200:, 1] = -2, -0.8  # two sides of a car
+    near, far = rng.uniform((-2.9, 1.7, 0), (2.9, 2.9, 1), (2000, 3)), rng.uniform((4, 4, 0), (6, 6, 1), (4000, 3))
+    clusters = Clusters(outline.astype(np.float32), np.array([400]))
+    moved = outline + (0.43, 0.18, 0)
+    for others in (moved, np.concatenate([near, moved, far])):
+        found = register(clusters, np.zeros((400, 3), np.float32), Blocks(others), 3.5, 0.1)
+        assert found.measured[0] == pytest.approx([0.43, 0.18], abs=0.005) and abs(found.turn[0]) < 0.002

@@ -57,15 +57,15 @@ def _find_nearest(nearest, x, y, other_x, other_y, squared, least):
 
 
 @compiled
-def aligned(here, here_counts, there, there_counts, shift, steps, kernel, about, stiffness, pointlike):
+def aligned(here, here_counts, there, there_counts, shift, turn, steps, kernel, about, stiffness, pointlike):
     """Shift (K, 2) m and turn (K,) rad that lay each of K sets of points onto another one, and that one onto it.
 
     here, there  (K, 2, P) float32 m, of each the first `counts` (K,), at least one; `here` lies about its centre.
-    shift (K, 2) m to start from; `about` m beyond its box the other's points are still its own; residuals well beyond
+    shift and turn to start from; `about` m beyond its box the other's points are still its own; residuals well beyond
     the width `kernel` m of Geman and McClure's count for nothing; `stiffness` m² holds the turn back; up to
     a mean square of the distances from the centre of `pointlike` m² there is none.
     """
-    shift, turn = shift.copy(), np.zeros(len(here))
+    shift, turn = shift.copy(), turn.copy()
     most = here.shape[2]
     turned_x, turned_y = np.empty(most, np.float32), np.empty(most, np.float32)
     moved_x, moved_y = np.empty(most, np.float32), np.empty(most, np.float32)

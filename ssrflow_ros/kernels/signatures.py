@@ -8,7 +8,7 @@ two axes, row after row in memory; a tuple is one argument.
 SIGNATURES: dict[str, dict[str, list[str]]] = {
     'alignment': {
         'aligned': [
-            'float32[:, :, ::1], int64[::1], float32[:, :, ::1], int64[::1], float64[:, ::1], int64, float64, float64, float64, float64'
+            'float32[:, :, ::1], int64[::1], float32[:, :, ::1], int64[::1], float64[:, ::1], float64[::1], int64, float64, float64, float64, float64'
         ]
     },
     'beams': {
@@ -158,6 +158,9 @@ SIGNATURES: dict[str, dict[str, list[str]]] = {
     'tiles': {
         'costs': [
             '(uint8[:, :, ::1], float32[:, :, ::1], int64[::1],), (uint8[:, :, ::1], float32[:, :, ::1], int64[::1],), float64[::1], float32[:, ::1], float32[:, ::1], int64, int64[::1], float64[:, :, ::1]'
+        ],
+        'evenly_within': [
+            'float32[::1], float32[::1], int64[::1], int64[::1], float64[:, ::1], float64[:, ::1], int64'
         ],
         'extents': ['float32[:, ::1], int64[::1]'],
         'laid_out': [

@@ -79,6 +79,27 @@ def laid_out(x, y, first, scale, corner, low, high, side, most):
 
 
 @compiled
+def evenly_within(x, y, first, which, centre, half, most):
+    """At most `most` of those points x, y (n,) of each of the sets `which` (k,), as of `laid_out`, that lie less than
+    `half` (k, 2) m off its `centre` (k, 2) m along both axes, evenly, the first and the last included: (k, 2, most)
+    float32 m about the centre, of each the first so many, (k,)."""
+    chosen, counts = np.empty((len(which), 2, most), np.float32), np.empty(len(which), np.int64)
+    within = np.empty(len(x), np.int32)
+    for k in range(len(which)):
+        begin, end = first[which[k]], first[which[k] + 1]
+        east, north = np.float32(centre[k, 0]), np.float32(centre[k, 1])
+        far_east, far_north, n = np.float32(half[k, 0]), np.float32(half[k, 1]), 0
+        for point in range(begin, end):
+            within[n] = point
+            n += (abs(x[point] - east) < far_east) & (abs(y[point] - north) < far_north)
+        counts[k] = min(n, most)
+        for row in range(counts[k]):
+            point = within[row * (n - 1) // max(counts[k] - 1, 1)]
+            chosen[k, 0, row], chosen[k, 1, row] = x[point] - east, y[point] - north
+    return chosen, counts
+
+
+@compiled
 def sum_moved(own, places, count, east, north, low, high, cells):
     """Sum of the map `own` (C, C) at the first `count` of the places (2, n) moved by so many cells, and how many they
     are: those that then lie between `low` and `high` (2,). cells (n,) int32 is to work in."""

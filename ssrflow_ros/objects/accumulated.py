@@ -97,7 +97,7 @@ def laid_onto(
     if len(rows):
         here = _padded(clusters.points, clusters.counts, rows, centre[rows])
         there = _padded(np.concatenate(clouds), counts, rows, centre[rows])
-        out[rows], _ = align(*here, *there, start[rows], dt)
+        out[rows], _ = align(*here, *there, start[rows], np.zeros(len(rows)), dt)
     return out
 
 

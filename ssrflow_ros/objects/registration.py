@@ -24,6 +24,7 @@ _INERTIA = 0.003  # cost of 1 m/s off the network's, for a cluster of 1 m from i
 _GUESSES = np.array([1.0, 1.5, 2.0])[:, None]  # times the network's displacement, which may fall short
 _HOPELESS = 0.3  # cost, beyond which no fit is worth to be made exact
 _FINE = 0.5  # cells, by which the best is made finer
+_FINER_POINTS, _FINER_STEPS = 192, 3  # what makes exact where a cluster is found
 _FLAT = 2.0  # cells, over which the cost's curvature is taken
 _FLATTEST = 0.02  # 1/m², curvatures are not less
 
@@ -120,7 +121,12 @@ def _aligned(tiles: Tiles, shift: np.ndarray, cost: np.ndarray, dt: float) -> tu
             (((places[hopeful] - MIDDLE) * cell).astype(np.float32), number[hopeful])
             for _, places, number in (tiles.here, tiles.there)
         )
-        shift[hopeful], turn[hopeful] = align(here, counts, there, others, shift[hopeful], dt)
+        shift[hopeful], turn[hopeful] = align(here, counts, there, others, shift[hopeful], turn[hopeful], dt)
+        # Of the other sweep's few points about all that is searched even fewer are the cluster's own.
+        finer = tiles.points_at(shift[hopeful], hopeful, _FINER_POINTS)
+        seen = np.flatnonzero(finer[3] > 0)
+        hopeful, finer = hopeful[seen], [values[seen] for values in finer]
+        shift[hopeful], turn[hopeful] = align(*finer, shift[hopeful], turn[hopeful], dt, _FINER_STEPS)
     return shift, turn
 
 

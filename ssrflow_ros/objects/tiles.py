@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..kernels.tiles import TRUNCATED, costs, extents, laid_out, searched, sorted_into_blocks, within
+from ..kernels.tiles import TRUNCATED, costs, evenly_within, extents, laid_out, searched, sorted_into_blocks, within
 from .groups import Clusters
 
 CELLS = 126  # of a tile's side, a multiple of `COARSE`
@@ -46,7 +46,20 @@ class Tiles:
         reached = (MIDDLE - far).astype(np.float32), (MIDDLE + far).astype(np.float32)
         self.here = laid_out(own[0], own[1], first, scale, corner, *about, CELLS, MOST_POINTS)
         self.there = laid_out(x, y, others, scale, corner, *reached, CELLS, MOST_POINTS)
+        self._points = (own[0], own[1], first), (x, y, others)
         self._sides = self.here, self.there, (reach + 0.5) / self.cell, *about, TRUNCATED**2
+
+    def points_at(
+        self, shift: np.ndarray, which: np.ndarray, most: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """At most so many points of each of the clusters `which` (k,), about its centre, and of the other sweep's that
+        lie about it after a `shift` (k, 2) m, about the centre, too: (k, 2, P) float32 m, and how many these are, (k,),
+        of both."""
+        here, there = self._points
+        centre, half = self.centre[which], self.size[which, :2] / 2 + _ABOUT
+        own = evenly_within(*here, which, centre, half, most)
+        others, counts = evenly_within(*there, which, centre + shift, half, most)
+        return *own, (others + shift[:, :, None]).astype(np.float32), counts
 
     def cost(self, shift: np.ndarray, which: np.ndarray | None = None) -> np.ndarray:
         """(k, Q) mean truncated squared distance, 0..1, of each of the clusters `which` (k,), None: all, moved by
