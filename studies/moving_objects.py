@@ -26,6 +26,10 @@ from studies.object_scores import Labels, Tally
 
 _UNSEEN_SEED = 3_000_000  # neither training nor any choice of a constant used the seeds from here on
 _RANGES = (0, 10, 20, 40, 70)
+_SCORES = (
+    *('velocity', 'level_velocity', 'heading', 'turn', 'position'),
+    *('velocity_nees', 'position_nees', 'turn_nees'),
+)
 
 
 def report(tally: Tally) -> str:
@@ -55,7 +59,7 @@ def report(tally: Tally) -> str:
     lines.append(_by_range('precision', [(reach, kind is not None) for reach, kind in tally.claimed]))
     lines += [
         '',
-        f'{"objects":16}{"n":>8}{"velocity m/s":>16}{"p90":>8}{"heading deg":>14}{"p90":>8}'
+        f'{"objects":16}{"n":>8}{"velocity m/s":>16}{"p90":>8}{"in x, y":>9}{"p90":>8}{"heading deg":>14}{"p90":>8}'
         f'{"turn rad/s":>12}{"box centre m":>14}{"NEES v":>9}{"NEES p":>9}{"NEES turn":>11}',
     ]
     rows = tally.errors
@@ -71,15 +75,13 @@ def report(tally: Tally) -> str:
     for title, group in groups.items():
         if not group:
             continue
-        column = {
-            name: np.array([row[name] for row in group if name in row])
-            for name in ('velocity', 'heading', 'turn', 'position', 'velocity_nees', 'position_nees', 'turn_nees')
-        }
+        column = {name: np.array([row[name] for row in group if name in row]) for name in _SCORES}
         middle = {name: np.median(values) if len(values) else np.nan for name, values in column.items()}
         tail = {name: np.percentile(values, 90) if len(values) else np.nan for name, values in column.items()}
         mean = {name: values.mean() if len(values) else np.nan for name, values in column.items()}
         lines.append(
-            f'{title:16}{len(group):8}{middle["velocity"]:16.2f}{tail["velocity"]:8.2f}{middle["heading"]:14.1f}'
+            f'{title:16}{len(group):8}{middle["velocity"]:16.3f}{tail["velocity"]:8.2f}'
+            f'{middle["level_velocity"]:9.3f}{tail["level_velocity"]:8.2f}{middle["heading"]:14.1f}'
             f'{tail["heading"]:8.1f}{middle["turn"]:12.2f}{middle["position"]:14.2f}{mean["velocity_nees"]:9.2f}'
             f'{mean["position_nees"]:9.2f}{mean["turn_nees"]:11.2f}'
         )

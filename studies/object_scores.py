@@ -155,6 +155,7 @@ def _errors(item: MovingObject, mover: Mover, labels: Labels, owner: int) -> dic
         'kind': mover.kind,
         'n': item.n_points,
         'velocity': np.linalg.norm(error),
+        'level_velocity': np.linalg.norm(error[:2]),
         'zero': np.linalg.norm(velocity),
         'velocity_nees': error @ np.linalg.solve(item.velocity_covariance, error) / 3,
         'turn_nees': (item.yaw_rate - mover.motion[3]) ** 2 / item.yaw_rate_variance,

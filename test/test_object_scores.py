@@ -84,5 +84,5 @@ def test_what_is_false_is_counted_against_the_same_recordings_dry():
         ]
 
     wet, dry = tallies(0, 5, 1, 0), tallies(1, 1, 1, 1)
-    assert row('rain', wet, dry) == '| rain | 20 | 0 | 4 of 4 | 4 | 6 | +2 ± 4 |'
-    assert row('rain', wet) == '| rain | 20 | 0 | 4 of 4 | 4 | 6 |  |'
+    assert row('rain', wet, dry) == '| rain | 20 | 0 | 4 of 4 | 4 | 6 | +2 ± 4 | 1 of 4 |'
+    assert row('rain', wet) == '| rain | 20 | 0 | 4 of 4 | 4 | 6 |  |  |'
