@@ -83,7 +83,7 @@ def evenly_within(x, y, first, which, centre, half, most):
     """At most `most` of those points x, y (n,) of each of the sets `which` (k,), as of `laid_out`, that lie less than
     `half` (k, 2) m off its `centre` (k, 2) m along both axes, evenly, the first and the last included: (k, 2, most)
     float32 m about the centre, of each the first so many, (k,)."""
-    chosen, counts = np.empty((len(which), 2, most), np.float32), np.empty(len(which), np.int64)
+    chosen, counts = np.zeros((len(which), 2, most), np.float32), np.empty(len(which), np.int64)
     within = np.empty(len(x), np.int32)
     for k in range(len(which)):
         begin, end = first[which[k]], first[which[k] + 1]
