@@ -63,8 +63,11 @@ def main() -> None:
             false.append(sum(kind is None for _, kind in tally.claimed))
     error, doubt, invented = np.array(errors), np.array(doubtful), np.array(false)
     wrong = error >= _WRONG
-    print(f'{len(error)} pairs answered, {refused} refused; error of the way, mm: median {1e3 * np.median(error):.1f}, ')
-    print(f'90 % {1e3 * np.percentile(error, 90):.1f}, 99 % {1e3 * np.percentile(error, 99):.0f}, worst {1e3 * error.max():.0f}')
+    middle, most, nearly_all = 1e3 * np.percentile(error, (50, 90, 99))
+    print(
+        f'{len(error)} pairs answered, {refused} refused; error of the way, mm: median {middle:.1f}, 90 % {most:.1f}, '
+    )
+    print(f'99 % {nearly_all:.0f}, worst {1e3 * error.max():.0f}')
     print(f'wrong by {_WRONG} m or more: {wrong.sum()}, of which {(wrong & doubt).sum()} say that they may be')
     print(f'right, and doubtful: {(~wrong & doubt).sum()}')
     print(f'false objects: {invented[wrong].sum()} in wrong pairs, {invented[~wrong].sum()} in the others; ', end='')

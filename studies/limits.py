@@ -1,9 +1,10 @@
 """What the world does to the objects: `python -m studies.limits [KIND ...] [--recordings N] [--keep-outliers]`.
 
 Plays simulated recordings of five sensors as a live node does, dry, disturbed, and mounted another way, and those of
-16-beam sensors on robots in halls; prints one row a kind: movers found, true and false objects, and, where dry comes before it, how many
-more are false than there, with the standard error over recordings (most false objects lie in a few recordings, one
-after the other), and in how many recordings there are at least two more. The figures stand in docs/limits.md.
+16-beam sensors on robots in halls. Prints one row a kind: movers found, true and false objects, and, where dry comes
+before it, how many more are false than there, with the standard error over recordings (most false objects lie in a few
+recordings, one after the other), and in how many recordings there are at least two more. The figures stand in
+docs/limits.md.
 """
 
 from __future__ import annotations
@@ -32,16 +33,9 @@ _WORLDS = (
 _SIXTEEN = 'vlp16', 'os1_16'
 _MANY = 2  # false objects of one recording more than dry
 _SLOWEST = 0.3  # m/s, a robot that is slower stands
-
-
-def rotated(degrees: float) -> np.ndarray:
-    """(3, 3) to the axes of a sensor whose nose is turned down by so many degrees."""
-    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    return np.array([[cos, 0, -sin], [0, 1, 0], [sin, 0, cos]])
-
-
 DRY, HALL = 'dry', 'hall'
 _OPTICAL = np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]])  # x to the right, y down, z forward
+_COS, _SIN = np.cos(np.radians(40)), np.sin(np.radians(40))
 WEATHER = {
     DRY: Weather(),
     'rain': Weather(rain=0.01),
@@ -50,7 +44,11 @@ WEATHER = {
     'dust': Weather(dust=2),
     'dual returns': Weather(second_returns=0.08),
 }
-MOUNTINGS = {'upside down': np.diag([1.0, -1, -1]), 'nose down 40°': rotated(40.0), 'optical axes': _OPTICAL}
+MOUNTINGS = {
+    'upside down': np.diag([1.0, -1, -1]),
+    'nose down 40°': np.array([[_COS, 0, -_SIN], [0, 1, 0], [_SIN, 0, _COS]]),
+    'optical axes': _OPTICAL,
+}
 KINDS = *WEATHER, *MOUNTINGS, HALL
 
 
@@ -85,7 +83,9 @@ def row(kind: str, tallies: list[Tally], dry: list[Tally] | None = None) -> str:
     true, more = sum(len(tally.claimed) for tally in tallies) - false.sum(), ' | '
     if dry is not None:
         differ = false - false_objects(dry)
-        more = f'{differ.sum():+} ± {np.sqrt(len(differ)) * differ.std():.0f} | {(differ >= _MANY).sum()} of {len(differ)}'
+        more = (
+            f'{differ.sum():+} ± {np.sqrt(len(differ)) * differ.std():.0f} | {(differ >= _MANY).sum()} of {len(differ)}'
+        )
     return f'| {kind} | {pairs} | {refused} | {sum(found)} of {len(found)} | {true} | {false.sum()} | {more} |'
 
 
@@ -98,7 +98,9 @@ def main() -> None:
     if unknown := [kind for kind in args.kinds if kind not in KINDS]:
         parser.error(f"'{unknown[0]}' is no kind: choose from {', '.join(KINDS)}")
     method = SceneFlow(Settings(remove_outliers=not args.keep_outliers))
-    print('| | pairs | refused | movers found | true objects | false objects | more than dry | recordings with two more |')
+    print(
+        '| | pairs | refused | movers found | true objects | false objects | more than dry | recordings with two more |'
+    )
     print('|---|---|---|---|---|---|---|---|')
     dry: list[Tally] | None = None
     for kind in args.kinds or KINDS:

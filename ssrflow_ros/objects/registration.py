@@ -123,9 +123,9 @@ def _aligned(tiles: Tiles, shift: np.ndarray, cost: np.ndarray, dt: float) -> tu
         )
         shift[hopeful], turn[hopeful] = align(here, counts, there, others, shift[hopeful], turn[hopeful], dt)
         # Of the other sweep's few points about all that is searched even fewer are the cluster's own.
-        finer = tiles.points_at(shift[hopeful], hopeful, _FINER_POINTS)
-        seen = np.flatnonzero(finer[3] > 0)
-        hopeful, finer = hopeful[seen], [values[seen] for values in finer]
+        here, counts, there, others = tiles.points_at(shift[hopeful], hopeful, _FINER_POINTS)
+        seen = np.flatnonzero(others > 0)
+        hopeful, finer = hopeful[seen], (here[seen], counts[seen], there[seen], others[seen])
         shift[hopeful], turn[hopeful] = align(*finer, shift[hopeful], turn[hopeful], dt, _FINER_STEPS)
     return shift, turn
 

@@ -52,14 +52,10 @@ def training_loss(
     the supervised loss.
     """
     truths = [truth[:, : flow.shape[1]] for flow in prediction.flows]
-    share = taught_share if taught else 0.0
-    losses = {
-        'supervised': sum(
-            weight * supervised(prediction.flows, learnt, moving, config)
-            for weight, learnt in ((share, taught), (1 - share, truths))
-            if weight
-        )
-    }
+    losses = {'supervised': supervised(prediction.flows, truths, moving, config)}
+    if taught:
+        by_teacher = supervised(prediction.flows, taught, moving, config)
+        losses['supervised'] = torch.lerp(losses['supervised'], by_teacher, taught_share)
     losses['total'] = losses['supervised']
     if config.lfc_weight:
         losses['lfc'] = local_flow_consistency(prediction.flows[0], truth, source, config)
