@@ -78,7 +78,7 @@ def false_objects(tallies: list[Tally]) -> np.ndarray:
 def row(kind: str, tallies: list[Tally], dry: list[Tally] | None = None) -> str:
     """One row of the table, of the tallies of its recordings and of the same ones `dry`."""
     pairs, refused = sum(tally.pairs for tally in tallies), sum(tally.refused for tally in tallies)
-    found = [hit for tally in tallies for _, _, hit in tally.found]
+    found = [mover.found for tally in tallies for mover in tally.looked_for]
     false = false_objects(tallies)
     true, more = sum(len(tally.claimed) for tally in tallies) - false.sum(), ' | '
     if dry is not None:

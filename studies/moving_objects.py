@@ -26,6 +26,7 @@ from studies.object_scores import Labels, Tally
 
 _UNSEEN_SEED = 3_000_000  # neither training nor any choice of a constant used the seeds from here on
 _RANGES = (0, 10, 20, 40, 70)
+_SPEEDS = (0.5, 1, 2, 5, 10, 99)  # m/s
 _SCORES = (
     *('velocity', 'level_velocity', 'heading', 'turn', 'position'),
     *('velocity_nees', 'position_nees', 'turn_nees'),
@@ -53,9 +54,14 @@ def report(tally: Tally) -> str:
         '',
         f'{"movers":16}' + ''.join(f'{f"{a} to {b} m":>16}' for a, b in zip(_RANGES, _RANGES[1:])) + f'{"all":>16}',
     ]
-    kinds = [kind for kind, _ in Counter(kind for kind, _, _ in tally.found).most_common()]
-    for title, chosen in [('recall', kinds), *((f'  {kind}', [kind]) for kind in kinds)]:
-        lines.append(_by_range(title, [(reach, found) for kind, reach, found in tally.found if kind in chosen]))
+    kinds = [kind for kind, _ in Counter(mover.kind for mover in tally.looked_for).most_common()]
+    groups = {'recall': tally.looked_for}
+    for low, high in zip(_SPEEDS, _SPEEDS[1:]):
+        groups[f'  {low:g} to {high:g} m/s'] = [mover for mover in tally.looked_for if low <= mover.speed < high]
+    for kind in kinds:
+        groups[f'  {kind}'] = [mover for mover in tally.looked_for if mover.kind == kind]
+    for title, movers in groups.items():
+        lines.append(_by_range(title, [(mover.range, mover.found) for mover in movers]))
     lines.append(_by_range('precision', [(reach, kind is not None) for reach, kind in tally.claimed]))
     lines += [
         '',
@@ -63,16 +69,16 @@ def report(tally: Tally) -> str:
         f'{"turn rad/s":>12}{"box centre m":>14}{"NEES v":>9}{"NEES p":>9}{"NEES turn":>11}',
     ]
     rows = tally.errors
-    groups = {
+    errors_of = {
         'all': rows,
         'walkers': [row for row in rows if row['kind'] in ('pedestrian', 'animal')],
         'vehicles': [row for row in rows if row['kind'] in ('car', 'van', 'bus', 'truck')],
     }
     for low, high in ((0.5, 2), (2, 5), (5, 10), (10, 99)):
-        groups[f'{low} to {high} m/s'] = [row for row in rows if low <= row['speed'] < high]
+        errors_of[f'{low:g} to {high:g} m/s'] = [row for row in rows if low <= row['speed'] < high]
     for title, ages in (('seen first', range(1, 2)), ('2nd, 3rd sweep', range(2, 4)), ('from 4th on', range(4, 10**6))):
-        groups[title] = [row for row in rows if row['age'] in ages]
-    for title, group in groups.items():
+        errors_of[title] = [row for row in rows if row['age'] in ages]
+    for title, group in errors_of.items():
         if not group:
             continue
         column = {name: np.array([row[name] for row in group if name in row]) for name in _SCORES}

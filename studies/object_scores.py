@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -75,6 +76,15 @@ def true_movers(points: np.ndarray, labels: Labels, dt: float) -> dict[int, Move
     return movers
 
 
+class LookedFor(NamedTuple):
+    """A true mover: its kind, m away, m/s, and whether it was found."""
+
+    kind: str
+    range: float
+    speed: float
+    found: bool
+
+
 @dataclass
 class Tally:
     """What is counted over many pairs."""
@@ -83,7 +93,7 @@ class Tally:
     refused: int = 0
     moving: dict[str, np.ndarray] = field(default_factory=dict)
     three_way: dict[str, list] = field(default_factory=dict)
-    found: list = field(default_factory=list)  # (kind, range, found) of each true mover
+    looked_for: list[LookedFor] = field(default_factory=list)  # each true mover
     claimed: list = field(default_factory=list)  # (range, kind or None if false) of each object
     errors: list = field(default_factory=list)  # dict of each object that belongs to a mover
     tracks: Counter = field(default_factory=Counter)
@@ -139,7 +149,8 @@ class Tally:
                     best[owner] = (int(counts.max()), item.track_id)
         for owner, mover in movers.items():
             if mover.speed >= DYNAMIC:
-                self.found.append((mover.kind, mover.range, covered[owner] >= COVERED * len(mover.rows)))
+                is_found = covered[owner] >= COVERED * len(mover.rows)
+                self.looked_for.append(LookedFor(mover.kind, mover.range, mover.speed, is_found))
         for owner, (_, track_id) in best.items():
             if owner in known:
                 self.tracks['kept' if known[owner] == track_id else 'changed'] += 1

@@ -7,7 +7,7 @@ from ssrflow_ros.simulator import CLASSES
 from ssrflow_ros.sweep import EgoMotion, FlowField, MovingObject, Sweep, SweepPair
 from studies.limits import row
 from studies.moving_objects import report
-from studies.object_scores import Labels, Tally, true_movers
+from studies.object_scores import Labels, LookedFor, Tally, true_movers
 
 DT = -0.1
 
@@ -40,7 +40,7 @@ def test_a_found_mover_and_a_false_one():
     tally, known = Tally(), {}
     tally.add(*case((10.0, 0.0, 0.0), (9.0, 0.0, 0.0)), known)
     assert tally.moving['refined'].tolist() == [20, 20, 0] and tally.moving['zero'].tolist() == [0, 0, 20]
-    assert [row[0::2] for row in tally.found] == [('car', True)]
+    assert [(mover.kind, mover.found) for mover in tally.looked_for] == [('car', True)]
     assert [kind for _, kind in tally.claimed] == ['car', None]
     (error,) = tally.errors
     assert error['velocity'] == pytest.approx(1.0, abs=1e-4)
@@ -64,7 +64,7 @@ def test_a_missed_mover_counts():
         np.full(40, -1, np.int32),
     )
     tally.add(nothing, labels, {})
-    assert [row[2] for row in tally.found] == [False] and not tally.claimed and not tally.errors
+    assert [mover.found for mover in tally.looked_for] == [False] and not tally.claimed and not tally.errors
 
 
 def test_a_turn_is_read_off_the_labels():
@@ -79,7 +79,9 @@ def test_a_turn_is_read_off_the_labels():
 def test_what_is_false_is_counted_against_the_same_recordings_dry():
     def tallies(*false):
         return [
-            Tally(pairs=5, claimed=[(8.0, None)] * count + [(8.0, 'car')], found=[('car', 8.0, True)])
+            Tally(
+                pairs=5, claimed=[(8.0, None)] * count + [(8.0, 'car')], looked_for=[LookedFor('car', 8.0, 3.0, True)]
+            )
             for count in false
         ]
 
